@@ -1,0 +1,98 @@
+# Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
+# registry, nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check protos protos-check buf-breaking bench lock clean format
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# RUNTIME=gpu installs onnxruntime-gpu in place of the CPU build.
+RUNTIME ?= cpu
+PROTOS := $(wildcard protos/facegate/v1/*.proto)
+
+help: ## Show this help.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+# A stamp a lock file: nothing is installed twice, and a changed lock is installed anew.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Facegate needs Python 3.11 or newer; this is `$(PYTHON) --version`. Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "python3 has no venv module; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Facegate ($(RUNTIME)): about a minute the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/build.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/$(RUNTIME).lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed-$(RUNTIME)
+	@echo "Installing the developers' tools"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dev.lock
+	@touch $@
+
+install: $(VENV)/.installed-$(RUNTIME) ## Install Facegate into .venv (RUNTIME=cpu|gpu).
+
+dev: $(VENV)/.installed-dev
+
+demo: install ## Run the main job: a server, seven checks through gRPC, a table and demo/index.html.
+	@$(BIN)/facegate demo --out demo
+
+test: dev ## Run the fast tests.
+	@$(BIN)/python -m pytest
+
+test-slow: dev ## Run the slow tests: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
+	@$(BIN)/python -m pytest -m slow --timeout 1800
+
+check: dev protos-check ## Lint, types, import contracts, generated files, the wire contract.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/buf lint
+	@$(MAKE) --no-print-directory buf-breaking
+
+format: dev ## Format the code and apply safe fixes.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+protos: dev ## Regenerate the Python stubs from protos/.
+	@$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	  --python_out=protos --grpc_python_out=protos --mypy_out=quiet:protos --mypy_grpc_out=quiet:protos $(PROTOS)
+
+protos-check: dev
+	@rm -rf .protos-check && mkdir .protos-check && \
+	$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	  --python_out=.protos-check --grpc_python_out=.protos-check \
+	  --mypy_out=quiet:.protos-check --mypy_grpc_out=quiet:.protos-check $(PROTOS) && \
+	for f in `cd .protos-check && find . -type f`; do \
+	  cmp -s .protos-check/$$f protos/$$f || { echo "protos/$$f is not what the .proto files generate: run 'make protos'" >&2; rm -rf .protos-check; exit 1; }; \
+	done; rm -rf .protos-check
+
+# Against the commit before this change: HEAD while files are edited, its parent once they are committed.
+buf-breaking:
+	@if ! git rev-parse -q --verify HEAD >/dev/null 2>&1; then echo "no commit to compare the wire contract with"; exit 0; fi; \
+	if git diff --quiet HEAD -- protos; then base=HEAD~1; else base=HEAD; fi; \
+	if git cat-file -e $$base:protos/facegate/v1/verification_service.proto 2>/dev/null; then \
+	  rm -rf .buf-base && mkdir .buf-base && git archive $$base protos buf.yaml | tar -x -C .buf-base && \
+	  $(BIN)/buf breaking --against .buf-base; status=$$?; rm -rf .buf-base; exit $$status; \
+	fi
+
+bench: install ## Measure: CPU a frame against model time, verdict latency, 1 and 4 scans at once.
+	@$(BIN)/facegate bench
+
+# The locks name no index host; uv resolves from whatever registry the environment gives it.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --no-annotate pyproject.toml requirements/headless.in --extra embedded
+lock: dev ## Resolve the lock files anew.
+	@$(LOCK) --override requirements/cpu.override -o requirements/cpu.lock
+	@$(LOCK) --override requirements/gpu.override --extra gpu -o requirements/gpu.lock
+	@$(LOCK) --override requirements/cpu.override --group dev -o requirements/dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate requirements/build.in -o requirements/build.lock
+
+clean: ## Remove what was installed and made.
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What the device claims, verified. Imports no other room, does no I/O and reads no clock."""

@@ -1,0 +1,40 @@
+"""The transcript of a scan: what binds frames to a session key and a session key to a device.
+
+Pure functions over bytes; both the server and a client use them. `docs/device_protocol.md` describes
+them for SDK authors, with test vectors.
+"""
+
+from device_integrity.transcript.agreement import MAC_KEY_BYTES, SHARE_BYTES, derive_mac_key
+from device_integrity.transcript.binding import BindingInputs, binding_hash
+from device_integrity.transcript.chain import MAC_BYTES, MacChain
+from device_integrity.transcript.framing import length_prefixed, sha256
+from device_integrity.transcript.signatures import (
+    attempt_end_message,
+    challenge_message,
+    fingerprint,
+    load_public_key,
+    public_key_der,
+    resume_message,
+    sign,
+    verify,
+)
+
+__all__ = [
+    "MAC_BYTES",
+    "MAC_KEY_BYTES",
+    "SHARE_BYTES",
+    "BindingInputs",
+    "MacChain",
+    "attempt_end_message",
+    "binding_hash",
+    "challenge_message",
+    "derive_mac_key",
+    "fingerprint",
+    "length_prefixed",
+    "load_public_key",
+    "public_key_der",
+    "resume_message",
+    "sha256",
+    "sign",
+    "verify",
+]

@@ -1,0 +1,1 @@
+"""The wire contract of Facegate; see ``facegate.v1``."""

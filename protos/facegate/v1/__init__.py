@@ -1,0 +1,1 @@
+"""Messages and stubs of ``facegate.v1``, generated from the .proto files beside this file."""
