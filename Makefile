@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check protos protos-check buf-breaking bench lock clean format
+.PHONY: help install dev demo test test-slow check protos protos-check buf-breaking bench lock clean format
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -39,7 +39,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
     """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 8
-    """A unary call came without a deadline, or its deadline passed. [DEADLINE_EXCEEDED]"""
+    """The call did not end within its deadline, or within the server's own 30 seconds. [DEADLINE_EXCEEDED]"""
     ERROR_REASON_IMAGE_EMPTY: _ErrorReason.ValueType  # 20
     """The trusted image is empty. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_TOO_LARGE: _ErrorReason.ValueType  # 21
@@ -86,6 +86,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A scan is in progress; ask again when it ended. [FAILED_PRECONDITION, with RetryInfo]"""
     ERROR_REASON_RESULT_EXPIRED: _ErrorReason.ValueType  # 47
     """The result's retention ended. [NOT_FOUND]"""
+    ERROR_REASON_POLICY_NOT_AVAILABLE: _ErrorReason.ValueType  # 48
+    """The policy demands more than this server's pack can give: a false match rate that its calibration
+    does not support, or a PAD network that it does not have. [FAILED_PRECONDITION]
+    """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 60
     """The scan token is malformed or not of this server. [UNAUTHENTICATED]"""
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 61
@@ -145,7 +149,7 @@ ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 6
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
 """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 8
-"""A unary call came without a deadline, or its deadline passed. [DEADLINE_EXCEEDED]"""
+"""The call did not end within its deadline, or within the server's own 30 seconds. [DEADLINE_EXCEEDED]"""
 ERROR_REASON_IMAGE_EMPTY: ErrorReason.ValueType  # 20
 """The trusted image is empty. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_TOO_LARGE: ErrorReason.ValueType  # 21
@@ -192,6 +196,10 @@ ERROR_REASON_SCAN_IN_PROGRESS: ErrorReason.ValueType  # 46
 """A scan is in progress; ask again when it ended. [FAILED_PRECONDITION, with RetryInfo]"""
 ERROR_REASON_RESULT_EXPIRED: ErrorReason.ValueType  # 47
 """The result's retention ended. [NOT_FOUND]"""
+ERROR_REASON_POLICY_NOT_AVAILABLE: ErrorReason.ValueType  # 48
+"""The policy demands more than this server's pack can give: a false match rate that its calibration
+does not support, or a PAD network that it does not have. [FAILED_PRECONDITION]
+"""
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 60
 """The scan token is malformed or not of this server. [UNAUTHENTICATED]"""
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 61
