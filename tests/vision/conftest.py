@@ -1,0 +1,62 @@
+"""Models and photos for this room's tests, loaded once."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+
+from vision.errors import PackNotFound
+from vision.face import BgrImage
+from vision.image import DecodeLimits, decode_image
+from vision.image_header import ImageFormat
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs.embedded_pack import load_embedded_pack
+from vision.packs.insightface_pack import load_insightface_pack
+from vision.packs.pack import Pack
+
+LIMITS = DecodeLimits(max_bytes=20_000_000, max_pixels=40_000_000, max_side=10_000)
+EVERY_FORMAT = frozenset(ImageFormat)
+
+
+def read_photo(path: Path) -> BgrImage:
+    """The pixels of a photo."""
+    return decode_image(
+        path.read_bytes(), limits=LIMITS, formats=EVERY_FORMAT, honour_exif_orientation=True
+    ).pixels
+
+
+@pytest.fixture(scope="session")
+def insightface_pack(assets: Path) -> Pack:
+    return load_insightface_pack(assets / "models", runtime=RuntimeOptions(providers="cpu"))
+
+
+@pytest.fixture(scope="session")
+def embedded_pack() -> Pack:
+    try:
+        return load_embedded_pack()
+    except PackNotFound as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> BgrImage:
+    """A frontal portrait, 512 x 512, public domain (NASA, through scikit-image)."""
+    return np.ascontiguousarray(data.astronaut()[..., ::-1])
+
+
+@pytest.fixture(scope="session")
+def people(assets: Path) -> dict[str, list[Path]]:
+    """Photos of one face each, wider than 80 pixels, by identity; no masked and no grey faces."""
+    found: dict[str, list[Path]] = {}
+    with (assets / "data" / "faces" / "manifest.csv").open(newline="") as manifest:
+        for row in csv.DictReader(manifest):
+            if (
+                row["usable"] == "1"
+                and row["n_faces"] == "1"
+                and int(row["face_w_px"] or 0) > 80
+                and row["identity"].startswith("bbt:")
+            ):
+                found.setdefault(row["identity"], []).append(assets / "data" / "faces" / row["file"])
+    return found

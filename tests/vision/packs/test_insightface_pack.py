@@ -1,0 +1,201 @@
+"""The insightface pack on real weights and photos, and on folders that are not what they seem."""
+
+import itertools
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.vision.conftest import read_photo
+from tests.vision.models import constant_points_model
+from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
+from vision.face import BgrImage
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs.catalogue import Catalogue, load_catalogue
+from vision.packs.insightface_pack import load_insightface_pack
+from vision.packs.pack import Pack
+from vision.packs.verified_file import read_file
+
+CPU = RuntimeOptions(providers="cpu")
+FILES = ("det_500m.onnx", "mobilefacenet_foamliu.onnx", "minifas_v2se_celebaspoof_128.onnx")
+
+
+@pytest.fixture
+def folder(assets: Path, tmp_path: Path) -> Path:
+    """A writable copy of the files that make a whole pack."""
+    for name in FILES:
+        shutil.copyfile(assets / "models" / name, tmp_path / name)
+    return tmp_path
+
+
+class TestLoading:
+    def test_says_what_it_loaded(self, insightface_pack: Pack) -> None:
+        pack = insightface_pack
+        assert pack.name == "insightface"
+        assert {file.role: file.name for file in pack.files} == {
+            "detector": FILES[0],
+            "embedder": FILES[1],
+            "pad": FILES[2],
+        }
+        assert [terms.part for terms in pack.terms] == list(FILES)
+        assert "on-commercial" in pack.terms[0].weights
+        assert pack.landmarker is None
+        assert [network.name for network in pack.pad_networks] == ["minifas_v2se"]
+        assert pack.match_calibration.embedder_sha256 == pack.files[1].sha256
+        assert "CPUExecutionProvider" in pack.runtime
+        assert len(pack.version) == 12
+
+    def test_the_version_follows_the_files(self, insightface_pack: Pack, folder: Path) -> None:
+        assert load_insightface_pack(folder, runtime=CPU).version == insightface_pack.version
+        (folder / FILES[2]).unlink()
+        smaller = load_insightface_pack(folder, runtime=CPU)
+        assert smaller.pad_networks == ()
+        assert smaller.version != insightface_pack.version
+
+    def test_names_do_not_matter_and_unknown_files_are_not_opened(self, folder: Path) -> None:
+        (folder / FILES[0]).rename(folder / "anything.onnx")
+        shutil.copyfile(folder / FILES[1], folder / "twin.onnx")
+        (folder / "genderage.onnx").write_bytes(b"would crash any loader")
+        pack = load_insightface_pack(folder, runtime=CPU)
+        assert {file.name for file in pack.files} >= {"anything.onnx"}
+        assert [file.role for file in pack.files].count("embedder") == 1
+
+    def test_an_altered_file_is_refused_with_both_hashes(self, folder: Path) -> None:
+        path = folder / FILES[0]
+        honest = read_file(path)[1]
+        path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+        with pytest.raises(PackFileAltered) as caught:
+            load_insightface_pack(folder, runtime=CPU)
+        assert caught.value.name == FILES[0]
+        assert caught.value.expected == honest
+        assert caught.value.found == read_file(path)[1]
+        assert honest in str(caught.value)
+        assert caught.value.found in str(caught.value)
+
+    @pytest.mark.parametrize(("name", "what"), [(FILES[0], "SCRFD detector"), (FILES[1], "embedder")])
+    def test_a_missing_role_is_named(self, folder: Path, name: str, what: str) -> None:
+        (folder / name).unlink()
+        with pytest.raises(PackIncomplete, match=what):
+            load_insightface_pack(folder, runtime=CPU)
+
+    def test_a_missing_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(PackNotFound, match="no folder"):
+            load_insightface_pack(tmp_path / "nowhere", runtime=CPU)
+
+    def test_an_unreadable_file(self, folder: Path) -> None:
+        (folder / "a_folder.onnx").mkdir()
+        with pytest.raises(PackNotFound, match=r"a_folder\.onnx"):
+            load_insightface_pack(folder, runtime=CPU)
+
+    def test_the_best_of_a_role_wins(self, folder: Path, astronaut: BgrImage) -> None:
+        """Landmark models made here stand for 2d106det, which is not in the assets."""
+        lower, higher = np.zeros((106, 2), np.float32), np.full((106, 2), 0.5, np.float32)
+        entry = next(entry for entry in load_catalogue().entries if entry.kind == "insightface106")
+        entries = list(load_catalogue().entries)
+        entries.remove(entry)
+        for rank, points in ((1, lower), (2, higher)):
+            path = folder / f"landmarks{rank}.onnx"
+            path.write_bytes(constant_points_model(points))
+            entries.append(replace(entry, names=(path.name,), sha256=read_file(path)[1], rank=rank))
+        pack = load_insightface_pack(folder, runtime=CPU, catalogue=Catalogue(tuple(entries)))
+        assert pack.landmarker is not None
+        assert pack.landmarker.scheme == "insightface106"
+        face = pack.detector.detect(astronaut)[0]
+        points = pack.landmarker.locate(astronaut, face).points
+        assert points.shape == (106, 2)
+        # The network's square is 1.5 times the longer side of the box; 0.5 is half-way to its edge.
+        away = 0.25 * 1.5 * max(face.box.width, face.box.height)
+        np.testing.assert_allclose(points[0], np.add(face.box.centre, away), atol=0.5)
+
+
+class TestDetector:
+    def test_finds_a_face_with_its_points(self, insightface_pack: Pack, astronaut: BgrImage) -> None:
+        (face,) = insightface_pack.detector.detect(astronaut)
+        expected = [(204, 102), (247, 102), (225, 127), (202, 140), (245, 142)]
+        np.testing.assert_allclose(face.five_points, expected, atol=5)
+        assert 0.5 < face.confidence <= 1
+        assert face.eye_distance == pytest.approx(43, abs=3)
+        assert face.box.inside_fraction(512, 512) == 1
+
+    @pytest.mark.parametrize("scale", [0.25, 0.5, 2.0])
+    def test_coordinates_follow_the_frame(
+        self, insightface_pack: Pack, astronaut: BgrImage, scale: float
+    ) -> None:
+        resized = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(
+            np.uint8
+        )
+        (plain,) = insightface_pack.detector.detect(astronaut)
+        (face,) = insightface_pack.detector.detect(resized)
+        np.testing.assert_allclose(face.five_points / scale, plain.five_points, atol=4)
+
+    def test_a_face_that_fills_the_frame(self, insightface_pack: Pack, astronaut: BgrImage) -> None:
+        close_up = cv2.resize(astronaut[55:185, 170:280], (660, 780)).astype(np.uint8)
+        assert len(insightface_pack.detector.detect(close_up)) == 1
+
+    def test_a_small_face_in_a_large_frame(self, insightface_pack: Pack, astronaut: BgrImage) -> None:
+        frame = np.full((1920, 1440, 3), 128, np.uint8)
+        frame[900:1156, 500:756] = cv2.resize(astronaut, (256, 256))
+        (face,) = insightface_pack.detector.detect(frame)
+        assert face.box.centre == pytest.approx((500 + 112, 900 + 60), abs=6)
+
+    def test_the_largest_comes_first(self, insightface_pack: Pack, astronaut: BgrImage) -> None:
+        frame = np.zeros((512, 800, 3), np.uint8)
+        frame[100:356, :256] = cv2.resize(astronaut, (256, 256))
+        frame[:, 288:] = astronaut
+        large, small = insightface_pack.detector.detect(frame)
+        assert large.box.area > 3 * small.box.area
+        assert small.box.centre[0] < 256 < large.box.centre[0]
+
+    @pytest.mark.parametrize("shape", [(480, 640, 3), (7, 5, 3), (2, 900, 3), (1, 3000, 3)])
+    def test_no_face(self, insightface_pack: Pack, shape: tuple[int, ...]) -> None:
+        assert insightface_pack.detector.detect(np.full(shape, 90, np.uint8)) == ()
+
+
+class TestEmbedder:
+    def test_same_person_is_closer_than_others(
+        self, insightface_pack: Pack, people: dict[str, list[Path]]
+    ) -> None:
+        templates: list[tuple[str, np.ndarray]] = []
+        for identity, photos in people.items():
+            for photo in photos[:3]:
+                image = read_photo(photo)
+                face = insightface_pack.detector.detect(image)[0]
+                template = insightface_pack.embedder.embed(image, face)
+                assert template.shape == (insightface_pack.embedder.dimensions,)
+                assert template.dtype == np.float32
+                assert np.linalg.norm(template) == pytest.approx(1, abs=1e-5)
+                templates.append((identity, template))
+        genuine: list[float] = []
+        impostor: list[float] = []
+        for (who, one), (whom, other) in itertools.combinations(templates, 2):
+            (genuine if who == whom else impostor).append(float(one @ other))
+        assert len(genuine) >= 12
+        assert len(impostor) >= 100
+        assert np.mean(genuine) - np.mean(impostor) > 0.4
+        assert np.quantile(genuine, 0.1) > np.quantile(impostor, 0.95)
+
+    def test_a_mirror_image_is_the_same_person(self, insightface_pack: Pack, astronaut: BgrImage) -> None:
+        pair = [
+            insightface_pack.embedder.embed(image, insightface_pack.detector.detect(image)[0])
+            for image in (astronaut, np.ascontiguousarray(astronaut[:, ::-1]))
+        ]
+        assert pair[0] @ pair[1] > 0.9
+
+
+def test_threads_may_share_a_pack(insightface_pack: Pack, astronaut: BgrImage) -> None:
+    (network,) = insightface_pack.pad_networks
+    frames = [np.ascontiguousarray(astronaut[: 512 - 32 * cut]) for cut in range(4)] * 3
+
+    def everything(frame: BgrImage) -> tuple[float, ...]:
+        (face,) = insightface_pack.detector.detect(frame)
+        template = insightface_pack.embedder.embed(frame, face)
+        return (face.confidence, *face.five_points.ravel(), *template, network.real_probability(frame, face))
+
+    alone = [everything(frame) for frame in frames]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(everything, frames))
+    np.testing.assert_allclose(together, alone, atol=1e-5)

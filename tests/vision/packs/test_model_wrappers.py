@@ -1,0 +1,123 @@
+"""What the thin wrappers do with models that fail or answer nonsense."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vision.errors import ModelFailed
+from vision.face import BgrImage, Box, DetectedFace
+from vision.packs.arcface import ArcFaceEmbedder
+from vision.packs.catalogue import EmbedderPreprocessing
+from vision.packs.landmarks106 import Landmarker106
+from vision.packs.scrfd import ScrfdDetector
+from vision.packs.templates import to_unit_length
+
+IMAGE: BgrImage = np.full((480, 640, 3), 60, np.uint8)
+FACE = DetectedFace(
+    Box(200, 100, 300, 240),
+    0.9,
+    np.array([[220, 150], [280, 150], [250, 180], [230, 210], [270, 210]], np.float32),
+)
+
+
+class FakeScrfd:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.sizes: list[tuple[int, int] | None] = []
+
+    def detect(
+        self, img: BgrImage, input_size: tuple[int, int] | None = None, *, det_thresh: float | None = None
+    ) -> Any:
+        self.sizes.append(input_size)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def _found(*boxes: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(boxes, np.float32).reshape(-1, 5), np.zeros((len(boxes), 5, 2), np.float32)
+
+
+class TestScrfd:
+    def test_tries_the_cheapest_size_first_and_stops_when_it_finds(self) -> None:
+        model = FakeScrfd(_found((0, 0, 10, 10, 0.7), (0, 0, 30, 30, 1.01)))
+        large, small = ScrfdDetector(model).detect(IMAGE)
+        assert model.sizes == [(320, 256)]
+        assert (large.box.width, small.box.width) == (30, 10)
+        assert large.confidence == 1
+
+    def test_tries_other_sizes_when_it_finds_nothing(self) -> None:
+        model = FakeScrfd(_found())
+        assert ScrfdDetector(model).detect(IMAGE) == ()
+        assert model.sizes == [(320, 256), (640, 480), (160, 128)]
+
+    def test_boxes_without_area_are_dropped(self) -> None:
+        assert ScrfdDetector(FakeScrfd(_found((5, 5, 5, 9, 0.9)))).detect(IMAGE) == ()
+
+    @pytest.mark.parametrize("answer", [RuntimeError("device lost"), (_found()[0], None)])
+    def test_failures_do_not_leak(self, answer: Any) -> None:
+        with pytest.raises(ModelFailed):
+            ScrfdDetector(FakeScrfd(answer)).detect(IMAGE)
+
+
+class FakeArcFace:
+    input_mean: Any = None
+    input_std: Any = None
+    input_size = (112, 112)
+    output_shape = [1, 3]  # noqa: RUF012 - the library's attribute is a plain list
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.batches: list[np.ndarray] = []
+
+    def forward(self, batch_data: np.ndarray) -> Any:
+        self.batches.append((batch_data - self.input_mean) / self.input_std)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+PREPROCESSING = EmbedderPreprocessing(mean=(10.0, 20.0, 30.0), std=(1.0, 2.0, 3.0), mirror_average=True)
+
+
+class TestArcFace:
+    def test_normalises_red_green_and_blue_each(self) -> None:
+        image = np.empty((480, 640, 3), np.uint8)
+        image[:] = (60, 40, 20)
+        model = FakeArcFace(np.array([[3.0, 4.0, 0.0]], np.float32))
+        template = ArcFaceEmbedder(model, PREPROCESSING).embed(image, FACE)
+        np.testing.assert_allclose(template, [0.6, 0.8, 0], atol=1e-6)
+        assert len(model.batches) == 2
+        assert model.batches[0].shape == (1, 3, 112, 112)
+        np.testing.assert_allclose(model.batches[0][0, :, 56, 56], [10, 10, 10])
+
+    @pytest.mark.parametrize(
+        "answer",
+        [RuntimeError("device lost"), np.zeros((1, 3), np.float32), np.full((1, 3), np.nan, np.float32)],
+    )
+    def test_failures_do_not_leak(self, answer: Any) -> None:
+        with pytest.raises(ModelFailed):
+            ArcFaceEmbedder(FakeArcFace(answer), PREPROCESSING).embed(IMAGE, FACE)
+
+
+class FakeLandmarks:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def get(self, img: BgrImage, face: Any) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("device lost"), np.zeros((68, 3), np.float32)])
+def test_landmark_failures_do_not_leak(answer: Any) -> None:
+    with pytest.raises(ModelFailed):
+        Landmarker106(FakeLandmarks(answer)).locate(IMAGE, FACE)
+
+
+def test_unit_length() -> None:
+    vector = to_unit_length(np.array([0.0, 3e-20, 4e-20]))
+    np.testing.assert_allclose(vector, [0, 0.6, 0.8], rtol=1e-5)
+    assert vector.dtype == np.float32

@@ -1,0 +1,68 @@
+"""Hand-made image files: what no honest encoder would write."""
+
+import struct
+import zlib
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """One PNG chunk with its checksum."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(
+    width: int,
+    height: int,
+    *,
+    bits: int = 8,
+    colour: int = 2,
+    extra: bytes = b"",
+    rows: bytes = b"",
+    end: bool = True,
+) -> bytes:
+    """A PNG whose header may promise more than its rows hold."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    tail = png_chunk(b"IEND", b"") if end else b""
+    return b"\x89PNG\r\n\x1a\n" + header + extra + png_chunk(b"IDAT", zlib.compress(rows)) + tail
+
+
+def jpeg_segment(marker: int, content: bytes) -> bytes:
+    """One JPEG marker segment."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def jpeg_head(width: int, height: int, *, sof: int = 0xC0, bits: int = 8, channels: int = 3) -> bytes:
+    """Start of a JPEG up to its frame header."""
+    parts = b"".join(struct.pack("BBB", i + 1, 0x11, 0) for i in range(channels))
+    return b"\xff\xd8" + jpeg_segment(sof, struct.pack(">BHHB", bits, height, width, channels) + parts)
+
+
+def exif(orientation: int, *, order: str = ">") -> bytes:
+    """EXIF data (from the byte order mark on) with nothing but an orientation."""
+    mark = b"MM" if order == ">" else b"II"
+    entry = struct.pack(f"{order}HHIHH", 0x0112, 3, 1, orientation, 0)
+    return mark + struct.pack(f"{order}HI", 42, 8) + struct.pack(f"{order}H", 1) + entry + struct.pack("I", 0)
+
+
+def j2k_head(
+    width: int, height: int, *, tile: tuple[int, int] | None = None, components: int = 3, bits: int = 8
+) -> bytes:
+    """A JPEG 2000 code stream's SOC and SIZ."""
+    tile_width, tile_height = tile or (width, height)
+    siz = (
+        struct.pack(">HIIIIIIIIH", 0, width, height, 0, 0, tile_width, tile_height, 0, 0, components)
+        + struct.pack("BBB", bits - 1, 1, 1) * components
+    )
+    return b"\xff\x4f\xff\x51" + struct.pack(">H", len(siz) + 2) + siz
+
+
+def jp2(codestream: bytes, *, width: int, height: int) -> bytes:
+    """JP2 boxes around a code stream, with a header box that may lie."""
+    ihdr = struct.pack(">I4sIIHBBBB", 22, b"ihdr", height, width, 3, 7, 7, 0, 0)
+    return (
+        b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+        + struct.pack(">I4s4sI4s", 20, b"ftyp", b"jp2 ", 0, b"jp2 ")
+        + struct.pack(">I4s", 8 + len(ihdr), b"jp2h")
+        + ihdr
+        + struct.pack(">I4s", 0, b"jp2c")
+        + codestream
+    )

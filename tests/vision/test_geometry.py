@@ -1,0 +1,175 @@
+"""Alignment, crops and eye openness."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vision.face import BgrImage, Box, Landmarks, Points
+from vision.geometry import (
+    ARCFACE_TEMPLATE,
+    align_face,
+    clamped_crop,
+    context_crop,
+    eye_aspect_ratio,
+    similarity_transform,
+)
+from vision.packs.pack import Pack
+
+
+def _moved(points: Points, *, degrees: float, scale: float, shift: tuple[float, float]) -> Points:
+    angle = math.radians(degrees)
+    turn = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return (points @ turn.T + shift).astype(np.float32)
+
+
+class TestSimilarityTransform:
+    @given(
+        st.floats(-180, 180),
+        st.floats(0.2, 8),
+        st.tuples(st.floats(-500, 500), st.floats(-500, 500)),
+    )
+    def test_recovers_any_similarity(self, degrees: float, scale: float, shift: tuple[float, float]) -> None:
+        moved = _moved(ARCFACE_TEMPLATE, degrees=degrees, scale=scale, shift=shift)
+        matrix = similarity_transform(moved, ARCFACE_TEMPLATE)
+        back = moved @ matrix[:, :2].T + matrix[:, 2]
+        np.testing.assert_allclose(back, ARCFACE_TEMPLATE, atol=0.02)
+
+    def test_agrees_with_insightface(self) -> None:
+        from insightface.utils.face_align import estimate_norm
+
+        rng = np.random.default_rng(7)
+        points = (
+            _moved(ARCFACE_TEMPLATE, degrees=20, scale=3, shift=(90, 40)) + rng.normal(0, 4, (5, 2))
+        ).astype(np.float32)
+        with pytest.warns(FutureWarning):
+            expected = estimate_norm(points)
+        np.testing.assert_allclose(similarity_transform(points, ARCFACE_TEMPLATE), expected, atol=1e-4)
+
+    def test_points_without_extent_are_only_shifted(self) -> None:
+        matrix = similarity_transform(np.zeros((5, 2), np.float32), ARCFACE_TEMPLATE)
+        np.testing.assert_allclose(matrix[:, :2], np.eye(2))
+
+
+class TestAlignFace:
+    @pytest.mark.parametrize("size", [112, 224])
+    def test_puts_the_five_points_on_the_template(self, size: int) -> None:
+        points = _moved(ARCFACE_TEMPLATE, degrees=-17, scale=2.4, shift=(140, 90))
+        image = np.zeros((480, 480, 3), np.uint8)
+        for x, y in points:
+            cv2.circle(image, (round(float(x)), round(float(y))), 5, (255, 255, 255), -1)
+        aligned = align_face(image, points, size)
+        assert aligned.shape == (size, size, 3)
+        for x, y in ARCFACE_TEMPLATE * (size / 112):
+            window = aligned[int(y) - 6 : int(y) + 8, int(x) - 6 : int(x) + 8, 0].astype(float)
+            rows, columns = np.indices(window.shape)
+            assert abs((columns * window).sum() / window.sum() + int(x) - 6 - x) < 1
+            assert abs((rows * window).sum() / window.sum() + int(y) - 6 - y) < 1
+
+    def test_eyes_of_a_real_face_come_level(self, insightface_pack: Pack, astronaut: BgrImage) -> None:
+        turned = cv2.warpAffine(astronaut, cv2.getRotationMatrix2D((225, 120), 25, 1), (512, 512)).astype(
+            np.uint8
+        )
+        for image in (astronaut, turned):
+            (face,) = insightface_pack.detector.detect(image)
+            aligned = align_face(image, face.five_points)
+            border = cv2.copyMakeBorder(aligned, 60, 60, 60, 60, cv2.BORDER_CONSTANT).astype(np.uint8)
+            (again,) = insightface_pack.detector.detect(border)
+            eyes = again.five_points[:2] - 60
+            np.testing.assert_allclose(eyes, ARCFACE_TEMPLATE[:2], atol=5)
+            assert abs(eyes[0, 1] - eyes[1, 1]) < 3
+
+
+class TestContextCrop:
+    def test_inside_the_frame_it_is_a_plain_crop(self, astronaut: BgrImage) -> None:
+        crop = context_crop(astronaut, Box(200, 100, 240, 160), 1.5, 90)
+        np.testing.assert_array_equal(crop, astronaut[85:175, 175:265])
+
+    def test_mirrors_at_the_border(self) -> None:
+        image = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 3))
+        crop = context_crop(image, Box(-6, 40, 14, 60), 1.0, 20)
+        assert crop[0, :, 0].tolist() == [6, 5, 4, 3, 2, 1, *range(14)]
+
+    def test_width_and_height_may_differ(self, astronaut: BgrImage) -> None:
+        assert context_crop(astronaut, Box(100, 100, 200, 200), 2, (80, 60)).shape == (60, 80, 3)
+
+    @given(
+        st.floats(-400, 400),
+        st.floats(-400, 400),
+        st.floats(0.5, 900),
+        st.floats(0.5, 900),
+        st.floats(0.5, 5),
+    )
+    def test_any_box_gives_a_whole_crop(
+        self, left: float, top: float, width: float, height: float, scale: float
+    ) -> None:
+        image = np.full((120, 90, 3), 7, np.uint8)
+        box = Box(left, top, left + width, top + height)
+        for take in (context_crop, clamped_crop):
+            crop = take(image, box, scale, 32)
+            assert crop.shape == (32, 32, 3)
+            assert (crop == 7).all()
+
+
+class TestClampedCrop:
+    def test_inside_the_frame_it_is_the_enlarged_box(self, astronaut: BgrImage) -> None:
+        crop = clamped_crop(astronaut, Box(200, 100, 240, 160), 2, (81, 121))
+        np.testing.assert_array_equal(crop, astronaut[70:191, 180:261])
+
+    def test_moves_into_the_frame(self) -> None:
+        image = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 3))
+        crop = clamped_crop(image, Box(0, 40, 20, 60), 2, 41)
+        assert crop[0, 0, 0] == 0
+        assert crop[0, -1, 0] == 40
+
+    def test_shrinks_to_the_frame(self) -> None:
+        image = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 3))
+        crop = clamped_crop(image, Box(20, 20, 80, 80), 4, 100)
+        assert crop[0, 0, 0] == 0
+        assert crop[0, -1, 0] == 99
+
+
+def _eyes68(opening: float) -> Landmarks:
+    points = np.zeros((68, 2), np.float32)
+    eye = [(0, 0), (10, -opening), (20, -opening), (30, 0), (20, opening), (10, opening)]
+    points[36:42] = np.add(eye, (100, 100))
+    points[42:48] = np.add(eye, (180, 100))
+    return Landmarks(points=points, scheme="ibug68")
+
+
+def _eyes106(opening: float, degrees: float) -> Landmarks:
+    angles = np.linspace(0, 2 * math.pi, 8, endpoint=False)
+    ring = np.column_stack([15 * np.cos(angles), opening * np.sin(angles)])
+    eye = np.vstack([ring, [0, 0], [0, 0]])
+    points = np.zeros((106, 2), np.float32)
+    points[33:43] = np.add(eye, (100, 100))
+    points[87:97] = np.add(eye, (180, 100))
+    return Landmarks(points=_moved(points, degrees=degrees, scale=1, shift=(0, 0)), scheme="insightface106")
+
+
+class TestEyeAspectRatio:
+    @pytest.mark.parametrize("opening", [0.0, 3.0, 6.0])
+    def test_ibug68(self, opening: float) -> None:
+        assert eye_aspect_ratio(_eyes68(opening)) == pytest.approx((opening / 15, opening / 15))
+
+    @pytest.mark.parametrize("degrees", [0, 30, -75])
+    @pytest.mark.parametrize("opening", [0.0, 3.0, 6.0])
+    def test_insightface106_whatever_the_roll(self, opening: float, degrees: float) -> None:
+        assert eye_aspect_ratio(_eyes106(opening, degrees)) == pytest.approx((opening / 15,) * 2, abs=1e-4)
+
+    def test_an_eye_without_width_is_closed(self) -> None:
+        assert eye_aspect_ratio(Landmarks(np.zeros((68, 2), np.float32), "ibug68")) == (0, 0)
+        assert eye_aspect_ratio(Landmarks(np.zeros((106, 2), np.float32), "insightface106")) == (0, 0)
+
+    def test_open_eyes_of_a_real_face(self, embedded_pack: Pack, astronaut: BgrImage) -> None:
+        landmarker = embedded_pack.landmarker
+        assert landmarker is not None
+        (face,) = embedded_pack.detector.detect(astronaut)
+        assert all(0.2 < ratio < 0.45 for ratio in eye_aspect_ratio(landmarker.locate(astronaut, face)))
+
+    def test_unknown_scheme(self) -> None:
+        with pytest.raises(ValueError, match="ibug5"):
+            eye_aspect_ratio(Landmarks(np.zeros((5, 2), np.float32), "ibug5"))

@@ -1,0 +1,278 @@
+"""Decoding within limits: real files, colour variants, bombs and damage."""
+
+import io
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.vision.conftest import EVERY_FORMAT, LIMITS
+from tests.vision.samples import exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
+from vision.errors import ImageError, ImageFault
+from vision.face import BgrImage
+from vision.image import DecodedImage, DecodeLimits, decode_image, encode_jpeg, rotate_upright
+from vision.image_header import ImageFormat
+
+
+def _decode(data: bytes, *, limits: DecodeLimits = LIMITS, exif_up: bool = True) -> DecodedImage:
+    return decode_image(data, limits=limits, formats=EVERY_FORMAT, honour_exif_orientation=exif_up)
+
+
+def _refusal(data: bytes, *, limits: DecodeLimits = LIMITS) -> ImageError:
+    with pytest.raises(ImageError) as caught:
+        _decode(data, limits=limits)
+    return caught.value
+
+
+def _saved(picture: Image.Image, format_: str, **options: object) -> bytes:
+    stored = io.BytesIO()
+    picture.save(stored, format=format_, **options)
+    return stored.getvalue()
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    """Smooth colours, so that lossy coding stays close."""
+    y, x = np.mgrid[0:64, 0:96]
+    return Image.fromarray(np.dstack([x * 2, y * 3, 255 - x - y]).astype(np.uint8))
+
+
+def _bgr(picture: Image.Image) -> BgrImage:
+    return np.asarray(picture.convert("RGB"))[..., ::-1]
+
+
+def _difference(one: BgrImage, other: BgrImage) -> float:
+    assert one.shape == other.shape
+    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+
+
+class TestColour:
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000"])
+    def test_colours_survive(self, picture: Image.Image, format_: str) -> None:
+        decoded = _decode(_saved(picture, format_))
+        assert decoded.pixels.dtype == np.uint8
+        assert decoded.pixels.flags.c_contiguous
+        assert _difference(decoded.pixels, _bgr(picture)) < 2
+
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000"])
+    def test_grey_becomes_three_equal_channels(self, picture: Image.Image, format_: str) -> None:
+        grey = picture.convert("L")
+        pixels = _decode(_saved(grey, format_)).pixels
+        assert (pixels[..., 0] == pixels[..., 1]).all()
+        assert (pixels[..., 1] == pixels[..., 2]).all()
+        assert _difference(pixels, _bgr(grey)) < 2
+
+    def test_cmyk(self, picture: Image.Image) -> None:
+        cmyk = picture.convert("CMYK")
+        assert _difference(_decode(_saved(cmyk, "JPEG", quality=95)).pixels, _bgr(picture)) < 4
+
+    def test_progressive(self, picture: Image.Image) -> None:
+        assert _difference(_decode(_saved(picture, "JPEG", progressive=True)).pixels, _bgr(picture)) < 2
+
+    def test_palette(self, picture: Image.Image) -> None:
+        palette = picture.quantize(64)
+        assert _difference(_decode(_saved(palette, "PNG")).pixels, _bgr(palette)) == 0
+
+    def test_one_bit(self, picture: Image.Image) -> None:
+        bits = picture.convert("1")
+        assert _difference(_decode(_saved(bits, "PNG")).pixels, _bgr(bits)) == 0
+
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG2000"])
+    def test_sixteen_bits_keep_the_upper_eight(self, format_: str) -> None:
+        deep = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+        pixels = _decode(_saved(Image.fromarray(deep), format_)).pixels
+        assert _difference(pixels, np.dstack([deep >> 8] * 3).astype(np.uint8)) <= 1
+
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG2000"])
+    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
+    def test_transparency_is_laid_over_white(self, picture: Image.Image, format_: str, mode: str) -> None:
+        transparent = picture.convert(mode)
+        transparent.putalpha(Image.fromarray(np.tile(np.arange(96, dtype=np.uint8) * 2, (64, 1))))
+        white = Image.new("RGBA", picture.size, "white")
+        expected = Image.alpha_composite(white, transparent.convert("RGBA"))
+        options = {} if format_ == "PNG" else {"irreversible": False}
+        assert _difference(_decode(_saved(transparent, format_, **options)).pixels, _bgr(expected)) < 1.5
+
+    def test_a_hidden_picture_under_full_transparency_is_not_seen(self, picture: Image.Image) -> None:
+        hidden = picture.convert("RGBA")
+        hidden.putalpha(0)
+        assert (_decode(_saved(hidden, "PNG")).pixels == 255).all()
+
+
+class TestOrientation:
+    def test_exif_is_honoured_only_on_request(self, picture: Image.Image) -> None:
+        tags = Image.Exif()
+        tags[0x0112] = 6
+        data = _saved(picture, "JPEG", exif=tags)
+        stored = _decode(data, exif_up=False)
+        upright = _decode(data, exif_up=True)
+        assert stored.pixels.shape == (64, 96, 3)
+        assert stored.header.orientation == 6
+        np.testing.assert_array_equal(upright.pixels, np.rot90(stored.pixels, -1))
+
+    def test_png_exif_never_turns_the_pixels_by_itself(self) -> None:
+        rows = b"".join(b"\x00" + bytes([y * 9] * 18) for y in range(4))
+        data = png(6, 4, extra=png_chunk(b"eXIf", exif(6)), rows=rows)
+        assert _decode(data, exif_up=False).pixels.shape == (4, 6, 3)
+        assert _decode(data, exif_up=True).pixels.shape == (6, 4, 3)
+
+    @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+    @pytest.mark.parametrize("mirrored", [False, True])
+    def test_rotate_upright_undoes_a_camera(self, degrees: int, mirrored: bool) -> None:
+        upright = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+        seen = upright[:, ::-1] if mirrored else upright
+        captured = np.ascontiguousarray(np.rot90(seen, degrees // 90))
+        np.testing.assert_array_equal(rotate_upright(captured, degrees, mirrored), upright)
+
+    def test_rotate_upright_knows_right_angles_only(self) -> None:
+        with pytest.raises(ValueError, match="45"):
+            rotate_upright(np.zeros((4, 6, 3), np.uint8), 45, False)
+
+
+class TestLimits:
+    def test_no_bytes(self) -> None:
+        assert _refusal(b"").reason is ImageFault.EMPTY
+
+    def test_bytes_are_counted_before_anything_else(self) -> None:
+        error = _refusal(bytes(101), limits=DecodeLimits(max_bytes=100, max_pixels=100, max_side=10))
+        assert error.reason is ImageFault.TOO_MANY_BYTES
+        assert dict(error.details) == {"bytes": 101, "max_bytes": 100}
+
+    @pytest.mark.parametrize(
+        "bomb",
+        [
+            png(20_000, 20_000),
+            png(2**31 - 1, 2**31 - 1),
+            jpeg_head(65_535, 65_535) + b"\xff\xda\x00\x02\xff\xd9",
+            j2k_head(60_000, 60_000),
+        ],
+    )
+    def test_bombs_are_refused_by_their_header(self, bomb: bytes) -> None:
+        before = time.perf_counter()
+        error = _refusal(bomb)
+        assert time.perf_counter() - before < 0.1
+        assert error.reason is ImageFault.TOO_MANY_PIXELS
+        assert error.details["max_pixels"] == LIMITS.max_pixels
+
+    def test_a_long_thin_picture_is_refused_by_its_side(self) -> None:
+        assert _refusal(png(10_001, 1)).reason is ImageFault.TOO_MANY_PIXELS
+
+    def test_too_small(self) -> None:
+        limits = DecodeLimits(max_bytes=1000, max_pixels=10_000, max_side=200, min_side=64)
+        error = _refusal(png(100, 63), limits=limits)
+        assert error.reason is ImageFault.TOO_SMALL
+        assert error.details["height"] == 63
+        assert error.details["min_side"] == 64
+
+    def test_formats_are_chosen_by_the_caller(self, picture: Image.Image) -> None:
+        with pytest.raises(ImageError) as caught:
+            decode_image(
+                _saved(picture, "PNG"),
+                limits=LIMITS,
+                formats=frozenset({ImageFormat.JPEG}),
+                honour_exif_orientation=False,
+            )
+        assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
+        assert caught.value.details == {"format": "PNG", "accepted": "JPEG"}
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"max_bytes": 0},
+            {"max_pixels": 0},
+            {"max_pixels": 100_000_000},
+            {"min_side": 0},
+            {"min_side": 11, "max_side": 10},
+        ],
+    )
+    def test_limits_that_limit_nothing_are_a_mistake(self, wrong: dict[str, int]) -> None:
+        with pytest.raises(ValueError, match="must be"):
+            DecodeLimits(**({"max_bytes": 1, "max_pixels": 1, "max_side": 10} | wrong))
+
+
+class TestDamage:
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000"])
+    def test_a_file_cut_off_is_malformed(self, picture: Image.Image, format_: str) -> None:
+        data = _saved(picture, format_)
+        assert _refusal(data[: len(data) * 2 // 3]).reason is ImageFault.MALFORMED
+
+    def test_a_png_with_too_few_rows_is_malformed_or_blank(self) -> None:
+        with pytest.raises(ImageError):
+            _decode(png(64, 64, rows=bytes(10), end=False))
+
+    def test_thousands_of_scans_are_refused(self, picture: Image.Image) -> None:
+        data = _saved(picture, "JPEG", progressive=True)
+        scan = jpeg_segment(0xDA, b"\x01\x01\x00\x01\x3f\x00")
+        assert _refusal(data[:-2] + scan * 100 + data[-2:]).reason is ImageFault.MALFORMED
+
+    def test_malformed_and_conforming_jpeg2000_files(self, assets: Path) -> None:
+        conforming, reasons = 0, Counter[ImageFault]()
+        for path in sorted((assets / "data" / "iso").glob("uclouvain*")):
+            before = time.perf_counter()
+            try:
+                pixels = _decode(path.read_bytes()).pixels
+            except ImageError as error:
+                reasons[error.reason] += 1
+            else:
+                assert pixels.ndim == 3
+                conforming += 1
+            assert time.perf_counter() - before < 10, path.name
+        assert conforming >= 15
+        assert reasons[ImageFault.MALFORMED] >= 15
+        assert set(reasons) <= {ImageFault.MALFORMED, ImageFault.TOO_MANY_PIXELS}
+
+    def test_a_passport_portrait_in_jpeg2000(self, assets: Path) -> None:
+        name = "mosip__test__BiometricInfo__Face__info_face_auth.jp2"
+        decoded = _decode((assets / "data" / "iso" / name).read_bytes())
+        assert decoded.header.format is ImageFormat.JP2
+        assert decoded.pixels.shape == (320, 240, 3)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.sampled_from(["PNG", "JPEG", "JPEG2000"]), st.data())
+    def test_any_damage_gives_a_picture_or_an_image_error(self, format_: str, draw: st.DataObject) -> None:
+        data = bytearray(_saved(Image.new("RGB", (24, 16), (10, 80, 200)), format_))
+        for _ in range(draw.draw(st.integers(1, 6))):
+            data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
+        try:
+            pixels = _decode(bytes(data)).pixels
+        except ImageError:
+            return
+        assert pixels.dtype == np.uint8
+        assert pixels.ndim == 3
+
+
+@pytest.mark.slow
+def test_damage_to_real_jpeg2000_files_never_passes_the_door(assets: Path) -> None:
+    files = [path.read_bytes() for path in sorted((assets / "data" / "iso").glob("*.j*"))]
+    files = [data for data in files if len(data) < 60_000]
+    rng = random.Random(2)
+    decoded = 0
+    for _ in range(8_000):
+        data = bytearray(rng.choice(files))
+        for _ in range(rng.randint(1, 20)):
+            data[rng.randrange(min(len(data), rng.choice([120, 400, len(data)])))] = rng.randrange(256)
+        try:
+            decoded += _decode(bytes(data)).pixels.ndim == 3
+        except ImageError:
+            continue
+    assert decoded > 0
+
+
+class TestEncodeJpeg:
+    def test_comes_back(self, picture: Image.Image) -> None:
+        pixels = np.ascontiguousarray(_bgr(picture))
+        assert _difference(_decode(encode_jpeg(pixels, 95)).pixels, pixels) < 2
+
+    def test_quality_costs_bytes(self, picture: Image.Image) -> None:
+        pixels = np.ascontiguousarray(_bgr(picture))
+        assert len(encode_jpeg(pixels, 95)) > len(encode_jpeg(pixels, 30))
+
+    def test_an_empty_array_is_refused(self) -> None:
+        with pytest.raises(ImageError):
+            encode_jpeg(np.zeros((0, 0, 3), np.uint8))

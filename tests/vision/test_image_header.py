@@ -1,0 +1,164 @@
+"""Headers of real files, of hand-made ones, and of any bytes at all."""
+
+import io
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.vision.samples import exif, j2k_head, jp2, jpeg_head, jpeg_segment, png, png_chunk
+from vision.errors import ImageError, ImageFault
+from vision.image_header import ImageFormat, detect_format, parse_header
+
+HEADS = [
+    jpeg_head(640, 480),
+    jpeg_head(640, 480, sof=0xC2),
+    png(640, 480),
+    j2k_head(640, 480),
+    jp2(j2k_head(640, 480), width=640, height=480),
+]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_reads_the_declared_size(head: bytes) -> None:
+    header = parse_header(head)
+    assert (header.width, header.height, header.channels, header.bits_per_channel) == (640, 480, 3, 8)
+    assert header.pixels == 640 * 480
+    assert header.format == detect_format(head)
+
+
+@pytest.mark.parametrize(
+    ("channels", "colour", "extra"), [(1, 0, b""), (3, 3, b""), (2, 4, b""), (4, 6, b"")]
+)
+def test_counts_png_channels(channels: int, colour: int, extra: bytes) -> None:
+    assert parse_header(png(4, 4, colour=colour, extra=extra)).channels == channels
+
+
+def test_counts_transparency_of_a_palette() -> None:
+    assert parse_header(png(4, 4, colour=3, extra=png_chunk(b"tRNS", b"\x00"))).channels == 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_reads_the_exif_orientation(orientation: int, order: str) -> None:
+    data = exif(orientation, order=order)
+    frame = jpeg_head(8, 8)[2:]
+    assert (
+        parse_header(b"\xff\xd8" + jpeg_segment(0xE1, b"Exif\0\0" + data) + frame).orientation == orientation
+    )
+    assert parse_header(png(8, 8, extra=png_chunk(b"eXIf", data))).orientation == orientation
+
+
+def test_jpeg_marker_may_be_preceded_by_fill_bytes() -> None:
+    assert parse_header(b"\xff\xd8\xff\xff\xff" + jpeg_head(8, 9)[3:]).height == 9
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", ImageFault.EMPTY),
+        (b"GIF89a", ImageFault.UNSUPPORTED_FORMAT),
+        (b"FAC\x00010\x00" + bytes(40), ImageFault.UNSUPPORTED_FORMAT),
+        (b"\xff\xd8\xff", ImageFault.MALFORMED),
+        (b"\xff\xd8\xff\xda\x00\x02", ImageFault.MALFORMED),
+        (b"\xff\xd8\xff\xe0\x00\x01", ImageFault.MALFORMED),
+        (b"\xff\xd8\xff\xe0\xff\xff", ImageFault.MALFORMED),
+        (b"\xff\xd8" + jpeg_segment(0xE0, b"") * 1100, ImageFault.MALFORMED),
+        (jpeg_head(0, 480), ImageFault.MALFORMED),
+        (jpeg_head(640, 0), ImageFault.MALFORMED),
+        (jpeg_head(640, 480, sof=0xC3), ImageFault.UNSUPPORTED_FORMAT),
+        (jpeg_head(640, 480, sof=0xC9), ImageFault.UNSUPPORTED_FORMAT),
+        (jpeg_head(640, 480, bits=12), ImageFault.UNSUPPORTED_FORMAT),
+        (jpeg_head(640, 480, channels=2), ImageFault.UNSUPPORTED_FORMAT),
+        (png(0, 480), ImageFault.MALFORMED),
+        (png(640, 2**31), ImageFault.MALFORMED),
+        (png(640, 480, bits=3), ImageFault.MALFORMED),
+        (png(640, 480, colour=5), ImageFault.MALFORMED),
+        (png(640, 480).replace(struct.pack(">I", 480), struct.pack(">I", 481), 1), ImageFault.MALFORMED),
+        (png(640, 480)[:33], ImageFault.MALFORMED),
+        (png(640, 480, extra=png_chunk(b"acTL", bytes(8))), ImageFault.ANIMATED),
+        (j2k_head(640, 480)[:30], ImageFault.MALFORMED),
+        (j2k_head(640, 480, tile=(1, 1)), ImageFault.MALFORMED),
+        (j2k_head(640, 480, tile=(0, 480)), ImageFault.MALFORMED),
+        (j2k_head(640, 480, components=5), ImageFault.UNSUPPORTED_FORMAT),
+        (j2k_head(640, 480, bits=17), ImageFault.UNSUPPORTED_FORMAT),
+        (jp2(j2k_head(640, 480), width=641, height=480), ImageFault.MALFORMED),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n" + j2k_head(8, 8), ImageFault.MALFORMED),
+    ],
+)
+def test_refuses(data: bytes, reason: ImageFault) -> None:
+    with pytest.raises(ImageError) as caught:
+        parse_header(data)
+    assert caught.value.reason is reason
+
+
+def test_agrees_with_pillow_on_real_files(assets: Path) -> None:
+    agreed = 0
+    files = [
+        *sorted((assets / "data" / "iso").iterdir()),
+        *sorted((assets / "data" / "faces").iterdir())[::10],
+    ]
+    for path in files:
+        data = path.read_bytes()
+        try:
+            header = parse_header(data)
+        except ImageError:
+            continue
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                assert picture.size == (header.width, header.height), path.name
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            continue
+        agreed += 1
+    assert agreed > 60
+
+
+def test_portable_grey_maps_are_not_supported(assets: Path) -> None:
+    grey_maps = sorted((assets / "data" / "faces").glob("*.pgm"))
+    assert grey_maps
+    with pytest.raises(ImageError) as caught:
+        parse_header(grey_maps[0].read_bytes())
+    assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
+
+
+def _accepts_or_refuses(data: bytes) -> None:
+    try:
+        header = parse_header(data)
+    except ImageError:
+        return
+    assert header.width > 0
+    assert header.height > 0
+    assert header.channels in range(1, 5)
+    assert header.bits_per_channel in range(1, 17)
+    assert header.orientation in range(1, 9)
+
+
+STARTS = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"]
+
+
+@given(st.sampled_from(STARTS), st.binary(max_size=300))
+def test_any_bytes_give_a_header_or_an_image_error(start: bytes, rest: bytes) -> None:
+    _accepts_or_refuses(start + rest)
+
+
+@given(st.sampled_from(HEADS), st.data())
+def test_any_damage_gives_a_header_or_an_image_error(head: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(head)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(head) - 1))] = data.draw(st.integers(0, 255))
+    _accepts_or_refuses(bytes(damaged)[: data.draw(st.integers(0, len(head)))])
+
+
+@given(st.integers(1, 65535), st.integers(1, 65535), st.sampled_from(list(ImageFormat)))
+def test_every_size_survives(width: int, height: int, format_: ImageFormat) -> None:
+    data = {
+        ImageFormat.JPEG: jpeg_head(width, height),
+        ImageFormat.PNG: png(width, height),
+        ImageFormat.J2K: j2k_head(width, height),
+        ImageFormat.JP2: jp2(j2k_head(width, height), width=width, height=height),
+    }[format_]
+    header = parse_header(data)
+    assert (header.format, header.width, header.height) == (format_, width, height)

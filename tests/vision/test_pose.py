@@ -1,0 +1,148 @@
+"""Head pose: signs, size and symmetry."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from vision.face import BgrImage, Landmarks, Points
+from vision.packs.pack import Pack
+from vision.pose import estimate_pose, five_point_head, head_of_68
+
+SIZE = (480, 640)
+
+
+def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+    y, p, r = (math.radians(angle) for angle in (-yaw, -pitch, roll))
+    about_y = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
+    about_z = np.array([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
+    return np.asarray(about_y @ about_x @ about_z, dtype=np.float64)
+
+
+def _seen(
+    head: NDArray[np.float64], yaw: float, pitch: float, roll: float, at: tuple[float, float] = (0, 0)
+) -> Points:
+    turned = head @ _rotation(yaw, pitch, roll).T + (*at, 60)
+    return (turned[:, :2] / turned[:, 2:] * 640 + (240, 320)).astype(np.float32)
+
+
+def _towards_face(
+    head: NDArray[np.float64], yaw: float, pitch: float, roll: float, at: tuple[float, float] = (0, 0)
+) -> tuple[float, float, float]:
+    """Yaw, pitch and roll against the line of sight to the middle of the points."""
+    x, y = (_seen(head, yaw, pitch, roll, at).mean(axis=0) - (240, 320)) / 640
+    middle = np.array([x, y, 1]) / math.hypot(x, y, 1)
+    axis = np.cross(middle, (0, 0, 1))
+    sine = float(np.linalg.norm(axis))
+    line = cv2.Rodrigues(axis / (sine or 1) * math.asin(sine))[0]
+    turned = np.asarray(line, dtype=np.float64) @ _rotation(yaw, pitch, roll)
+    ahead = -turned[:, 2]
+    return (
+        math.degrees(math.atan2(ahead[0], -ahead[2])),
+        math.degrees(math.asin(-ahead[1])),
+        math.degrees(math.atan2(turned[1, 0], turned[1, 1])),
+    )
+
+
+def _landmarks68(yaw: float, pitch: float, roll: float) -> Landmarks:
+    points = np.zeros((68, 2), np.float32)
+    indices, head = head_of_68()
+    points[indices] = _seen(head, yaw, pitch, roll)
+    return Landmarks(points=points, scheme="ibug68")
+
+
+def _landmarks106(yaw: float, pitch: float, roll: float) -> Landmarks:
+    points = np.zeros((106, 2), np.float32)
+    left_eye, right_eye, nose, left_mouth, right_mouth = _seen(five_point_head(), yaw, pitch, roll)
+    points[33:43], points[87:97] = left_eye, right_eye
+    points[86], points[52], points[61] = nose, left_mouth, right_mouth
+    return Landmarks(points=points, scheme="insightface106")
+
+
+@given(st.floats(-40, 40), st.floats(-25, 25), st.floats(-40, 40))
+def test_recovers_a_rendered_pose(yaw: float, pitch: float, roll: float) -> None:
+    pose = estimate_pose(_landmarks68(yaw, pitch, roll), SIZE)
+    expected = _towards_face(head_of_68()[1], yaw, pitch, roll)
+    assert (pose.yaw, pose.pitch, pose.roll) == pytest.approx(expected, abs=0.5)
+    assert (pose.yaw, pose.pitch, pose.roll) == pytest.approx((yaw, pitch, roll), abs=6)
+
+
+@given(st.floats(-25, 25), st.floats(-15, 15), st.floats(-30, 30))
+def test_five_points_recover_it_too(yaw: float, pitch: float, roll: float) -> None:
+    five = estimate_pose(_seen(five_point_head(), yaw, pitch, roll), SIZE)
+    expected = _towards_face(five_point_head(), yaw, pitch, roll)
+    assert (five.yaw, five.pitch, five.roll) == pytest.approx(expected, abs=0.5)
+    dense = estimate_pose(_landmarks106(yaw, pitch, roll), SIZE)
+    assert (dense.yaw, dense.pitch, dense.roll) == pytest.approx((five.yaw, five.pitch, five.roll), abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("turn", "name", "sign"),
+    [
+        ((20, 0, 0), "yaw", "the nose moves to the image's right"),
+        ((0, 15, 0), "pitch", "the nose moves up"),
+        ((0, 0, 20), "roll", "the head leans clockwise"),
+    ],
+)
+def test_signs(turn: tuple[float, float, float], name: str, sign: str) -> None:
+    frontal, turned = _seen(five_point_head(), 0, 0, 0), _seen(five_point_head(), *turn)
+    shift = (turned[2] - turned.mean(axis=0)) - (frontal[2] - frontal.mean(axis=0))
+    seen = {"yaw": shift[0] > 0, "pitch": shift[1] < 0, "roll": turned[1][1] > turned[0][1]}
+    assert seen[name], sign
+    assert getattr(estimate_pose(turned, SIZE), name) > 10
+
+
+def test_a_face_at_the_edge_that_looks_into_the_camera_is_frontal() -> None:
+    x = 18.0
+    facing_camera = math.degrees(math.atan2(-x, 60))
+    pose = estimate_pose(_seen(five_point_head(), facing_camera, 0, 0, at=(x, 0)), SIZE)
+    assert abs(pose.yaw) < 4
+
+
+def test_mirroring_a_real_photo_turns_yaw_and_roll(embedded_pack: Pack, astronaut: BgrImage) -> None:
+    landmarker = embedded_pack.landmarker
+    assert landmarker is not None
+    leaning = cv2.warpAffine(astronaut, cv2.getRotationMatrix2D((225, 120), -15, 1), (512, 512)).astype(
+        np.uint8
+    )
+    poses = []
+    for image in (leaning, np.ascontiguousarray(leaning[:, ::-1])):
+        face = max(embedded_pack.detector.detect(image), key=lambda found: found.confidence)
+        poses.append(estimate_pose(landmarker.locate(image, face), (512, 512)))
+    assert poses[0].roll > 10
+    assert poses[1].roll == pytest.approx(-poses[0].roll, abs=4)
+    assert poses[1].yaw == pytest.approx(-poses[0].yaw, abs=5)
+    assert poses[1].pitch == pytest.approx(poses[0].pitch, abs=5)
+
+
+@given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), min_size=5, max_size=5))
+def test_any_points_give_finite_angles(points: list[tuple[float, float]]) -> None:
+    seen = np.array(points, dtype=np.float32)
+    assume(np.isfinite(seen).all())
+    pose = estimate_pose(seen, SIZE)
+    assert all(-180 <= angle <= 180 for angle in (pose.yaw, pose.pitch, pose.roll))
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.full((5, 2), 100, np.float32),
+        np.column_stack([np.arange(5) * 30, np.full(5, 100)]).astype(np.float32),
+        np.full((5, 2), np.nan, np.float32),
+        np.array([[-1e9, 0], [1e9, 0], [0, 1], [0, 2], [0, 1e9]], np.float32),
+    ],
+)
+def test_what_determines_no_pose_never_passes_for_frontal(points: Points) -> None:
+    assert estimate_pose(points, SIZE).yaw == 180
+
+
+def test_unknown_points() -> None:
+    with pytest.raises(ValueError, match=r"\(4, 2\)"):
+        estimate_pose(np.zeros((4, 2), np.float32), SIZE)
+    with pytest.raises(ValueError, match="ibug5"):
+        estimate_pose(Landmarks(np.zeros((5, 2), np.float32), "ibug5"), SIZE)

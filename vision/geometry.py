@@ -1,0 +1,184 @@
+"""Faces in space: alignment, context crops and eye openness.
+
+Head pose has its own module, ``vision.pose``; ``estimate_pose`` is offered here too.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.face import BgrImage, Box, Landmarks, Points
+from vision.pose import estimate_pose
+
+__all__ = [
+    "align_face",
+    "clamped_crop",
+    "context_crop",
+    "estimate_pose",
+    "eye_aspect_ratio",
+    "similarity_transform",
+]
+
+ARCFACE_SIZE = 112
+ARCFACE_TEMPLATE: NDArray[np.float32] = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
+    dtype=np.float32,
+)
+"""Where ArcFace-type embedders want the five points, in a 112 x 112 picture.
+
+Source: J. Deng et al., "ArcFace", CVPR 2019; the numbers are those of the InsightFace library
+(``insightface/utils/face_align.py``, ``arcface_dst``).
+"""
+ARCFACE_TEMPLATE.setflags(write=False)
+
+_IBUG68_LEFT_EYE = slice(36, 42)
+_IBUG68_RIGHT_EYE = slice(42, 48)
+_INSIGHTFACE106_LEFT_EYE = slice(33, 43)
+_INSIGHTFACE106_RIGHT_EYE = slice(87, 97)
+
+
+def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
+    """The rotation, uniform scale and shift that bring ``source`` closest to ``target``.
+
+    Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point
+    patterns", IEEE PAMI 13(4), 1991; in two dimensions its solution is one complex division.
+
+    Args:
+        source: Shape (n, 2), n of 2 or more, not all the same point.
+        target: Shape (n, 2).
+
+    Returns:
+        Shape (2, 3): the affine matrix. Where all source points coincide it only shifts.
+    """
+    a = source.astype(np.float64)
+    b = target.astype(np.float64)
+    a_mean, b_mean = a.mean(axis=0), b.mean(axis=0)
+    a_complex = (a - a_mean) @ np.array([1, 1j])
+    b_complex = (b - b_mean) @ np.array([1, 1j])
+    spread = float(np.vdot(a_complex, a_complex).real)
+    factor = complex(np.vdot(a_complex, b_complex)) / spread if spread > 0 else complex(1)
+    rotation = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    return np.hstack([rotation, (b_mean - rotation @ a_mean)[:, None]])
+
+
+def align_face(image: BgrImage, five_points: Points, size: int = ARCFACE_SIZE) -> BgrImage:
+    """The face as ArcFace-type embedders want it: five points moved to the template.
+
+    Args:
+        image: The frame.
+        five_points: Shape (5, 2), in the order of ``vision.face.DetectedFace``.
+        size: Side of the result in pixels; the template is scaled with it.
+
+    Returns:
+        Shape (size, size, 3); black where the frame ends, as in training.
+    """
+    # Pixel centres lie at whole numbers, as InsightFace trained, so the template is scaled plainly.
+    template = (ARCFACE_TEMPLATE * (size / ARCFACE_SIZE)).astype(np.float32)
+    matrix = similarity_transform(five_points, template)
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def context_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int, int]) -> BgrImage:
+    """A square around a face with its surroundings, the border mirrored where the frame ends.
+
+    Mirroring keeps the border free of hard edges, which PAD networks take for a photo's edge.
+
+    Args:
+        image: The frame.
+        box: The face.
+        scale: Side of the square over the longer side of the box, above 0.
+        size: Side, or (width, height), of the result in pixels.
+
+    Returns:
+        Shape (height, width, 3) of ``size``.
+    """
+    height, width = image.shape[:2]
+    centre_x, centre_y = box.centre
+    side = max(1, round(max(box.width, box.height) * scale))
+    left, top = round(centre_x - side / 2), round(centre_y - side / 2)
+    # Mirroring needs some picture: a square that misses the frame is moved until it touches it.
+    left, top = min(max(left, 1 - side), width - 1), min(max(top, 1 - side), height - 1)
+    right, bottom = left + side, top + side
+    inner = image[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    missing = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
+    if any(missing):
+        inner = cv2.copyMakeBorder(inner, *missing, borderType=cv2.BORDER_REFLECT_101).astype(
+            np.uint8, copy=False
+        )
+    return _resize(inner, size)
+
+
+def clamped_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int, int]) -> BgrImage:
+    """The enlarged box of a face, made smaller or moved so as to stay inside the frame.
+
+    The crop of minivision-ai/Silent-Face-Anti-Spoofing (``src/generate_patches.py``), which its
+    networks were trained on.
+
+    Args:
+        image: The frame.
+        box: The face.
+        scale: Sides of the crop over those of the box, above 0, as far as the frame reaches.
+        size: Side, or (width, height), of the result in pixels; the proportions are not kept.
+
+    Returns:
+        Shape (height, width, 3) of ``size``.
+    """
+    height, width = image.shape[:2]
+    box_width, box_height = max(1.0, box.width), max(1.0, box.height)
+    fitting = min(scale, (height - 1) / box_height, (width - 1) / box_width)
+    crop_width, crop_height = box_width * fitting, box_height * fitting
+    centre_x, centre_y = box.centre
+    left = min(max(0.0, centre_x - crop_width / 2), max(0.0, width - 1 - crop_width))
+    top = min(max(0.0, centre_y - crop_height / 2), max(0.0, height - 1 - crop_height))
+    inner = image[int(top) : int(top + crop_height) + 1, int(left) : int(left + crop_width) + 1]
+    return _resize(inner, size)
+
+
+def _resize(crop: BgrImage, size: int | tuple[int, int]) -> BgrImage:
+    across, down = (size, size) if isinstance(size, int) else size
+    shrinks = crop.shape[0] > down and crop.shape[1] > across
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(crop, (across, down), interpolation=interpolation).astype(np.uint8, copy=False)
+
+
+def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
+    """How far the eyes are open: height over width of each.
+
+    For ``ibug68`` the ratio of T. Soukupová and J. Čech, "Real-Time Eye Blink Detection using Facial
+    Landmarks", CVWW 2016, eq. 1; for ``insightface106`` height over width of the eye's ten points
+    along the line between the eyes. The two schemes' values are alike but not the same; open eyes
+    lie mostly in 0.2..0.4, closed ones below.
+
+    Args:
+        landmarks: In one of the two schemes.
+
+    Returns:
+        The image's left eye and right eye, each 0 or more; 0 for an eye without width.
+
+    Raises:
+        ValueError: An unknown scheme; a mistake of the caller's code.
+    """
+    points = landmarks.points.astype(np.float64)
+    match landmarks.scheme:
+        case "ibug68":
+            return _ratio_of_six(points[_IBUG68_LEFT_EYE]), _ratio_of_six(points[_IBUG68_RIGHT_EYE])
+        case "insightface106":
+            left, right = points[_INSIGHTFACE106_LEFT_EYE], points[_INSIGHTFACE106_RIGHT_EYE]
+            across = right.mean(axis=0) - left.mean(axis=0)
+            angle = math.atan2(across[1], across[0])
+            return _ratio_of_extents(left, angle), _ratio_of_extents(right, angle)
+    raise ValueError(f"unknown landmark scheme {landmarks.scheme!r}")
+
+
+def _ratio_of_six(eye: NDArray[np.float64]) -> float:
+    width = float(np.linalg.norm(eye[3] - eye[0]))
+    heights = float(np.linalg.norm(eye[5] - eye[1]) + np.linalg.norm(eye[4] - eye[2]))
+    return heights / (2 * width) if width > 0 else 0.0
+
+
+def _ratio_of_extents(eye: NDArray[np.float64], angle: float) -> float:
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    width, height = np.ptp(eye @ turn.T, axis=0)
+    return float(height / width) if width > 0 else 0.0

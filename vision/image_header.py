@@ -1,0 +1,279 @@
+"""What an image file declares, read from its header without decoding a pixel.
+
+Pure parsing of bytes that may be hostile: every loop is bounded, nothing is allocated by a declared
+size, and any input gives an ``ImageHeader`` or an ``ImageError``.
+
+Sources: JPEG: ITU-T T.81, annex B. PNG: W3C PNG (Third Edition), clauses 5 and 11. JPEG 2000:
+ITU-T T.800 (ISO/IEC 15444-1), annex A (code stream) and annex I (JP2 boxes).
+"""
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NoReturn
+
+from vision.errors import ImageError, ImageFault
+from vision.exif import read_orientation
+
+__all__ = ["ImageFormat", "ImageHeader", "detect_format", "parse_header"]
+
+
+class ImageFormat(StrEnum):
+    """File formats that can be decoded; the values are their IANA media types."""
+
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    JP2 = "image/jp2"
+    """JPEG 2000 in the JP2 family of box formats."""
+    J2K = "image/j2c"
+    """A bare JPEG 2000 code stream, as passports carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What the file says of its picture.
+
+    Attributes:
+        format: The file format.
+        width: Stored width in pixels, before any rotation.
+        height: Stored height in pixels, before any rotation.
+        channels: Stored channels, 1..4; a palette counts as 3, its transparency as a fourth.
+        bits_per_channel: Bits of one channel, 1..16.
+        orientation: EXIF orientation, 1..8; 1 where none is given.
+    """
+
+    format: ImageFormat
+    width: int
+    height: int
+    channels: int
+    bits_per_channel: int
+    orientation: int = 1
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+
+_JPEG_START = b"\xff\xd8\xff"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_JP2_START = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_J2K_START = b"\xff\x4f\xff\x51"
+_FORMATS = (
+    (_JPEG_START, ImageFormat.JPEG),
+    (_PNG_START, ImageFormat.PNG),
+    (_JP2_START, ImageFormat.JP2),
+    (_J2K_START, ImageFormat.J2K),
+)
+
+
+def detect_format(data: bytes) -> ImageFormat | None:
+    """The format that the first bytes stand for; None if it is none of ``ImageFormat``."""
+    return next((found for start, found in _FORMATS if data.startswith(start)), None)
+
+
+def parse_header(data: bytes) -> ImageHeader:
+    """Read the header of a JPEG, PNG or JPEG 2000 file.
+
+    Args:
+        data: The file, or at least its head: for PNG and JP2 up to the picture data.
+
+    Raises:
+        ImageError: EMPTY; UNSUPPORTED_FORMAT (none of the formats, or a variant that is not decoded,
+            such as lossless JPEG); ANIMATED (APNG); MALFORMED.
+    """
+    if not data:
+        raise ImageError(ImageFault.EMPTY, "there are no bytes: send the image file's content")
+    match detect_format(data):
+        case ImageFormat.JPEG:
+            return _jpeg(data)
+        case ImageFormat.PNG:
+            return _png(data)
+        case ImageFormat.JP2:
+            return _jp2(data)
+        case ImageFormat.J2K:
+            return _codestream(data, 0, ImageFormat.J2K)
+    raise ImageError(
+        ImageFault.UNSUPPORTED_FORMAT,
+        "the bytes are neither JPEG, PNG nor JPEG 2000: send one of these",
+        details={"bytes": len(data)},
+    )
+
+
+def _malformed(format_: ImageFormat, what: str) -> NoReturn:
+    raise ImageError(ImageFault.MALFORMED, f"{format_.name}: {what}", details={"format": format_.name})
+
+
+def _unsupported(format_: ImageFormat, what: str) -> NoReturn:
+    raise ImageError(
+        ImageFault.UNSUPPORTED_FORMAT, f"{format_.name}: {what}", details={"format": format_.name}
+    )
+
+
+_MAX_SEGMENTS = 1024
+_FILL = re.compile(rb"\xff+")
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+_DECODED_SOF = frozenset({0xC0, 0xC1, 0xC2})
+_OTHER_SOF = frozenset(range(0xC0, 0xD0)) - _DECODED_SOF - {0xC4, 0xC8, 0xCC}
+_SOS, _EOI, _APP1 = 0xDA, 0xD9, 0xE1
+_EXIF = b"Exif\x00\x00"
+
+
+def _jpeg(data: bytes) -> ImageHeader:
+    position, orientation = 2, 1
+    for _ in range(_MAX_SEGMENTS):
+        fill = _FILL.match(data, position)
+        if fill is None:
+            _malformed(ImageFormat.JPEG, "a marker was expected before the picture data")
+        position = fill.end()
+        if position + 3 > len(data):
+            break
+        marker = data[position]
+        position += 1
+        if marker in _STANDALONE:
+            continue
+        if marker in {_SOS, _EOI, 0x00}:
+            _malformed(ImageFormat.JPEG, "the picture data come before a frame header")
+        length = int.from_bytes(data[position : position + 2], "big")
+        segment = data[position + 2 : position + length]
+        if length < 2 or len(segment) != length - 2:
+            _malformed(ImageFormat.JPEG, "a segment is longer than the file")
+        if marker in _OTHER_SOF:
+            _unsupported(
+                ImageFormat.JPEG, "only baseline, extended and progressive Huffman coding are decoded"
+            )
+        if marker in _DECODED_SOF:
+            return _jpeg_frame(segment, orientation)
+        if marker == _APP1 and segment.startswith(_EXIF):
+            orientation = read_orientation(segment[len(_EXIF) :])
+        position += length
+    _malformed(ImageFormat.JPEG, "no frame header was found")
+
+
+def _jpeg_frame(segment: bytes, orientation: int) -> ImageHeader:
+    if len(segment) < 6:
+        _malformed(ImageFormat.JPEG, "the frame header is cut off")
+    bits, height, width, channels = struct.unpack_from(">BHHB", segment)
+    if len(segment) != 6 + 3 * channels:
+        _malformed(ImageFormat.JPEG, "the frame header has a wrong length")
+    if not (width and height):
+        _malformed(ImageFormat.JPEG, "the frame header declares no width or no height")
+    if channels not in {1, 3, 4}:
+        _unsupported(ImageFormat.JPEG, "only 1, 3 or 4 channels are decoded")
+    if bits != 8:
+        _unsupported(ImageFormat.JPEG, "only 8 bits a channel are decoded")
+    return ImageHeader(ImageFormat.JPEG, width, height, channels, bits, orientation)
+
+
+_MAX_CHUNKS = 16384
+_MAX_PNG_SIDE = 0x7FFFFFFF
+_PNG_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+
+
+def _png(data: bytes) -> ImageHeader:
+    if data[8:16] != b"\x00\x00\x00\rIHDR" or len(data) < 33:
+        _malformed(ImageFormat.PNG, "the IHDR chunk is missing or cut off")
+    width, height, bits, colour, compression, filtering, interlace = struct.unpack_from(">IIBBBBB", data, 16)
+    if int.from_bytes(data[29:33], "big") != zlib.crc32(data[12:29]):
+        _malformed(ImageFormat.PNG, "the IHDR chunk fails its checksum")
+    if not (0 < width <= _MAX_PNG_SIDE and 0 < height <= _MAX_PNG_SIDE):
+        _malformed(ImageFormat.PNG, "IHDR declares an impossible width or height")
+    if bits not in _PNG_DEPTHS.get(colour, set()) or compression or filtering or interlace > 1:
+        _malformed(ImageFormat.PNG, "IHDR declares an unknown way of coding")
+    channels, orientation = _PNG_CHANNELS[colour], 1
+    position = 33
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            break
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"IDAT":
+            return ImageHeader(ImageFormat.PNG, width, height, channels, bits, orientation)
+        if kind == b"acTL":
+            raise ImageError(ImageFault.ANIMATED, "PNG: the file is an animation; send one still picture")
+        if kind == b"tRNS" and colour in {0, 2, 3}:
+            channels = _PNG_CHANNELS[colour] + 1
+        if kind == b"eXIf":
+            orientation = read_orientation(data[position + 8 : position + 8 + length])
+        position += 12 + length
+    _malformed(ImageFormat.PNG, "no picture data were found")
+
+
+_MAX_BOXES = 256
+_MAX_TILES = 65535
+_MAX_JP2_SIDE = 0x7FFFFFFF
+
+
+def _jp2(data: bytes) -> ImageHeader:
+    declared: tuple[int, int] | None = None
+    position, end = len(_JP2_START), len(data)
+    for _ in range(_MAX_BOXES):
+        if position + 8 > end:
+            break
+        kind, body, after = _box(data, position, end)
+        if kind == b"jp2h":
+            declared = _ihdr(data, body, after)
+        elif kind == b"jp2c":
+            if declared is None:
+                _malformed(ImageFormat.JP2, "the code stream comes before the header box")
+            header = _codestream(data, body, ImageFormat.JP2)
+            if declared != (header.width, header.height):
+                _malformed(ImageFormat.JP2, "the header box and the code stream declare different sizes")
+            return header
+        position = after
+    _malformed(ImageFormat.JP2, "no code stream was found")
+
+
+def _box(data: bytes, position: int, end: int) -> tuple[bytes, int, int]:
+    """Kind, start of the content and end of the box at ``position``."""
+    length, kind = struct.unpack_from(">I4s", data, position)
+    body = position + 8
+    if length == 1:
+        if position + 16 > end:
+            _malformed(ImageFormat.JP2, "a box is cut off")
+        length = int.from_bytes(data[body : body + 8], "big")
+        body += 8
+    elif length == 0:
+        length = end - position
+    after = position + length
+    if after < body or (after > end and kind != b"jp2c"):
+        _malformed(ImageFormat.JP2, "a box has a wrong length")
+    return kind, body, min(after, end)
+
+
+def _ihdr(data: bytes, position: int, end: int) -> tuple[int, int]:
+    """Width and height of the image header box, which is the first in the header box."""
+    if position + 22 > end or data[position : position + 8] != b"\x00\x00\x00\x16ihdr":
+        _malformed(ImageFormat.JP2, "the image header box is missing")
+    height, width = struct.unpack_from(">II", data, position + 8)
+    return width, height
+
+
+def _codestream(data: bytes, start: int, format_: ImageFormat) -> ImageHeader:
+    if data[start : start + 4] != _J2K_START or start + 42 > len(data):
+        _malformed(format_, "the code stream has no whole SIZ segment")
+    length, _, right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, components = (
+        struct.unpack_from(">HHIIIIIIIIH", data, start + 4)
+    )
+    if not (left < right <= _MAX_JP2_SIDE and top < bottom <= _MAX_JP2_SIDE):
+        _malformed(format_, "SIZ declares an impossible width or height")
+    if not (tile_width and tile_height and tile_left <= left and tile_top <= top):
+        _malformed(format_, "SIZ declares impossible tiles")
+    if tile_left + tile_width <= left or tile_top + tile_height <= top:
+        _malformed(format_, "SIZ declares tiles without picture")
+    tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
+    if tiles > _MAX_TILES:
+        _malformed(format_, f"SIZ declares {tiles} tiles, more than {_MAX_TILES}")
+    if length != 38 + 3 * components or start + 4 + length > len(data):
+        _malformed(format_, "SIZ has a wrong length")
+    if not 1 <= components <= 4:
+        _unsupported(format_, "only 1 to 4 components are decoded")
+    parts = [tuple(data[start + 42 + 3 * i : start + 45 + 3 * i]) for i in range(components)]
+    if any(not (across and down) for _, across, down in parts):
+        _malformed(format_, "SIZ declares an impossible sampling")
+    bits = max((depth & 0x7F) + 1 for depth, _, _ in parts)
+    if bits > 16:
+        _unsupported(format_, "only up to 16 bits a channel are decoded")
+    return ImageHeader(format_, right - left, bottom - top, components, bits)

@@ -1,0 +1,73 @@
+"""ArcFace-type embedders, run through ``insightface.model_zoo``."""
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import ModelFailed
+from vision.face import BgrImage, DetectedFace, Embedding
+from vision.geometry import align_face
+from vision.packs.catalogue import EmbedderPreprocessing
+from vision.packs.templates import to_unit_length
+
+__all__ = ["ArcFaceEmbedder", "ArcFaceModel"]
+
+
+class ArcFaceModel(Protocol):
+    """What is used of ``insightface.model_zoo.ArcFaceONNX``."""
+
+    input_mean: NDArray[np.float32] | float
+    input_std: NDArray[np.float32] | float
+    input_size: tuple[int, int]
+    output_shape: list[int]
+
+    def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Templates of a batch, shape (n, 3, height, width) of 0..255 in RGB."""
+        ...
+
+
+class ArcFaceEmbedder:
+    """Aligns, normalises and embeds; implements ``vision.packs.interfaces.Embedder``."""
+
+    def __init__(self, model: ArcFaceModel, preprocessing: EmbedderPreprocessing) -> None:
+        """Take over a loaded model.
+
+        Args:
+            model: It is changed: mean and deviation become those of ``preprocessing``.
+            preprocessing: From the catalogue; the library can only guess it from the graph.
+        """
+        model.input_mean = np.array(preprocessing.mean, dtype=np.float32).reshape(1, 3, 1, 1)
+        model.input_std = np.array(preprocessing.std, dtype=np.float32).reshape(1, 3, 1, 1)
+        self._model = model
+        self._size = int(model.input_size[0])
+        self._dimensions = int(model.output_shape[1])
+        self._mirror_average = preprocessing.mirror_average
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a template."""
+        return self._dimensions
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        """The template of ``face``, of length 1.
+
+        Raises:
+            ModelFailed: The model could not be run or gave no usable template.
+        """
+        aligned = align_face(image, face.five_points, self._size)
+        template = self._run(aligned)
+        if self._mirror_average:
+            template = template + self._run(aligned[:, ::-1])
+        return to_unit_length(template)
+
+    def _run(self, aligned: BgrImage) -> NDArray[np.float32]:
+        rgb = cv2.cvtColor(np.ascontiguousarray(aligned), cv2.COLOR_BGR2RGB)
+        batch = np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32)
+        try:
+            return to_unit_length(self._model.forward(batch)[0])
+        except ModelFailed:
+            raise
+        except Exception as error:
+            raise ModelFailed(f"the embedder failed ({type(error).__name__})") from error

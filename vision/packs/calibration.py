@@ -1,0 +1,226 @@
+"""What a cosine similarity is worth: false match rates by embedder, from packaged TOML files.
+
+One file per embedder lies in ``vision/packs/calibrations/``::
+
+    schema = 1
+    embedder_sha256 = "..."            # of the embedder file, the key of the calibration
+
+    [record]
+    provenance = "measured"            # or "assumed"
+    dataset = "..."                    # what was measured, in plain words
+    identities = 120
+    genuine_pairs = 200
+    impostor_pairs = 862
+    failures_to_acquire = 3            # optional, photos without a usable face
+    command = "..."                    # how to make the file again
+    note = "..."                       # optional
+
+    [[point]]                          # ordered: cosine rises, bound falls
+    cosine = 0.20
+    fmr_upper_bound = 0.1              # upper confidence bound of FMR at this threshold
+    fnmr = 0.01                        # optional, FNMR measured at this threshold
+
+FMR and FNMR are those of ISO/IEC 19795-1: per comparison, not per transaction.
+"""
+
+import itertools
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal, cast
+
+from vision.errors import PackDataInvalid, PackIncomplete
+
+__all__ = ["CalibrationRecord", "MatchCalibration", "ScorePoint", "load_calibration", "parse_calibration"]
+
+_SCHEMA = 1
+_SHA256_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePoint:
+    """One measured threshold.
+
+    Attributes:
+        cosine: Cosine similarity at or above which a comparison counts as a match, -1..1.
+        fmr_upper_bound: Upper confidence bound of the false match rate at that threshold, in (0, 1].
+        fnmr: False non-match rate measured at that threshold, 0..1; None where it was not measured.
+    """
+
+    cosine: float
+    fmr_upper_bound: float
+    fnmr: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRecord:
+    """Where a calibration comes from, so that a reader can judge it.
+
+    Attributes:
+        provenance: ``"measured"`` on the dataset below, or ``"assumed"`` from others' figures.
+        dataset: What was measured, in plain words.
+        identities: Persons in it.
+        genuine_pairs: Comparisons of the same person.
+        impostor_pairs: Comparisons of different persons.
+        command: The command that makes the file again, or where assumed figures come from.
+        failures_to_acquire: Photos in which no usable face was found; None where not counted.
+        note: Anything else that a reader must know; empty if nothing.
+    """
+
+    provenance: Literal["measured", "assumed"]
+    dataset: str
+    identities: int
+    genuine_pairs: int
+    impostor_pairs: int
+    command: str
+    failures_to_acquire: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchCalibration:
+    """The worth of one embedder's cosines.
+
+    Attributes:
+        points: At least one; cosine strictly rising and bound strictly falling.
+        record: Where they come from.
+        embedder_sha256: Which embedder file they hold for, lower-case hex.
+    """
+
+    points: tuple[ScorePoint, ...]
+    record: CalibrationRecord
+    embedder_sha256: str
+
+    def __post_init__(self) -> None:
+        """Check the points.
+
+        Raises:
+            PackDataInvalid: A number out of range, or points that are not strictly monotone.
+        """
+        if not self.points:
+            raise PackDataInvalid("a calibration needs at least one point; measure the embedder again")
+        for point in self.points:
+            if not (-1.0 <= point.cosine <= 1.0 and 0.0 < point.fmr_upper_bound <= 1.0):
+                raise PackDataInvalid(
+                    f"calibration point (cosine {point.cosine}, bound {point.fmr_upper_bound}) is out of "
+                    "range: cosine must lie in -1..1 and the bound in (0, 1]"
+                )
+            if point.fnmr is not None and not 0.0 <= point.fnmr <= 1.0:
+                raise PackDataInvalid(f"calibration point has fnmr {point.fnmr}: expected 0..1")
+        for lower, upper in itertools.pairwise(self.points):
+            if not (lower.cosine < upper.cosine and lower.fmr_upper_bound > upper.fmr_upper_bound):
+                raise PackDataInvalid(
+                    f"calibration points at cosine {lower.cosine} and {upper.cosine} are not strictly "
+                    "monotone: the cosine must rise and the bound must fall"
+                )
+        if len(self.embedder_sha256) != _SHA256_DIGITS or set(self.embedder_sha256) - set("0123456789abcdef"):
+            raise PackDataInvalid("embedder_sha256 must be 64 lower-case hex digits")
+
+    @property
+    def lowest_bound(self) -> float:
+        """The smallest FMR bound that the data support, in (0, 1]."""
+        return self.points[-1].fmr_upper_bound
+
+
+def parse_calibration(text: str, *, source: str) -> MatchCalibration:
+    """Read one calibration file.
+
+    Args:
+        text: The TOML text; the schema is in the module's docstring.
+        source: Name of the file, for error messages.
+
+    Raises:
+        PackDataInvalid: The text is not TOML or breaks the schema.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PackDataInvalid(f"{source}: not valid TOML: {error}") from error
+    try:
+        if table["schema"] != _SCHEMA:
+            raise PackDataInvalid(f"{source}: schema {table['schema']!r}, expected {_SCHEMA}")
+        record = _record(table["record"])
+        points = tuple(
+            ScorePoint(
+                cosine=_number(point["cosine"]),
+                fmr_upper_bound=_number(point["fmr_upper_bound"]),
+                fnmr=None if "fnmr" not in point else _number(point["fnmr"]),
+            )
+            for point in table["point"]
+        )
+        return MatchCalibration(points=points, record=record, embedder_sha256=_text(table["embedder_sha256"]))
+    except KeyError as error:
+        raise PackDataInvalid(f"{source}: the entry {error} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise PackDataInvalid(f"{source}: {error}") from error
+
+
+def load_calibration(embedder_sha256: str) -> MatchCalibration:
+    """The packaged calibration of one embedder.
+
+    Args:
+        embedder_sha256: SHA-256 of the embedder file, lower-case hex.
+
+    Raises:
+        PackIncomplete: No packaged file holds for this embedder.
+        PackDataInvalid: A packaged file breaks the schema.
+    """
+    calibrations = _packaged_calibrations()
+    if embedder_sha256 not in calibrations:
+        raise PackIncomplete(
+            f"no match calibration for the embedder with SHA-256 {embedder_sha256}: without one no "
+            "threshold can be derived. Measure it with `python -m evaluation.match_calibration`."
+        )
+    return calibrations[embedder_sha256]
+
+
+@lru_cache(maxsize=1)
+def _packaged_calibrations() -> Mapping[str, MatchCalibration]:
+    found: dict[str, MatchCalibration] = {}
+    folder = files("vision.packs") / "calibrations"
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if not entry.name.endswith(".toml"):
+            continue
+        calibration = parse_calibration(entry.read_text(encoding="utf-8"), source=entry.name)
+        if calibration.embedder_sha256 in found:
+            raise PackDataInvalid(f"{entry.name}: a second calibration for {calibration.embedder_sha256}")
+        found[calibration.embedder_sha256] = calibration
+    return found
+
+
+def _record(table: Mapping[str, Any]) -> CalibrationRecord:
+    provenance = table["provenance"]
+    if provenance not in {"measured", "assumed"}:
+        raise ValueError(f'record.provenance is {provenance!r}, expected "measured" or "assumed"')
+    failures = table.get("failures_to_acquire")
+    return CalibrationRecord(
+        provenance=cast("Literal['measured', 'assumed']", provenance),
+        dataset=_text(table["dataset"]),
+        identities=_count(table["identities"]),
+        genuine_pairs=_count(table["genuine_pairs"]),
+        impostor_pairs=_count(table["impostor_pairs"]),
+        command=_text(table["command"]),
+        failures_to_acquire=None if failures is None else _count(failures),
+        note=_text(table.get("note", "")),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {value!r}")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"expected a whole number of 0 or more, got {value!r}")
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {value!r}")
+    return float(value)

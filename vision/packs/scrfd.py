@@ -1,0 +1,88 @@
+"""The SCRFD detector of ``insightface.model_zoo``, sized for selfies.
+
+SCRFD knows faces up to a certain size in its input picture: at 640 pixels it misses a face that
+fills a small selfie, at 320 it finds it. So the frame is offered at 320 first, which is also the
+cheapest, then at 640 for small faces, then at 160 for a face that fills the frame.
+"""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import ModelFailed
+from vision.face import BgrImage, Box, DetectedFace
+
+__all__ = ["ScrfdDetector", "ScrfdModel"]
+
+_LONG_SIDES = (320, 640, 160)
+_STRIDE = 32
+_THRESHOLD = 0.5
+_SMALLEST_FACE = 8
+
+
+class ScrfdModel(Protocol):
+    """What is used of ``insightface.model_zoo.SCRFD``.
+
+    With a session of its own and no model file it routes every input size to that session, and its
+    cache of anchor centres is only ever added to with equal values; so threads may share it.
+    """
+
+    def detect(
+        self, img: BgrImage, input_size: tuple[int, int] | None = None, *, det_thresh: float | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Boxes with scores, shape (n, 5), and key points, shape (n, 5, 2)."""
+        ...
+
+
+class ScrfdDetector:
+    """Implements ``vision.packs.interfaces.FaceDetector``."""
+
+    def __init__(self, model: ScrfdModel) -> None:
+        """Take over a loaded model with key points."""
+        self._model = model
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        """All faces in ``image``, largest first; empty when there is none.
+
+        Raises:
+            ModelFailed: The model could not be run.
+        """
+        for long_side in _LONG_SIDES:
+            if min(image.shape[:2]) * long_side < max(image.shape[:2]) * _SMALLEST_FACE:
+                continue
+            found = self._detect_at(image, long_side)
+            if found:
+                return found
+        return ()
+
+    def _detect_at(self, image: BgrImage, long_side: int) -> tuple[DetectedFace, ...]:
+        try:
+            boxes, points = self._model.detect(
+                image, input_size=_input_size(image, long_side), det_thresh=_THRESHOLD
+            )
+        except Exception as error:
+            raise ModelFailed(f"the detector failed ({type(error).__name__})") from error
+        if points is None:
+            raise ModelFailed("the detector gives no key points: use one of the _kps models")
+        faces = [
+            DetectedFace(
+                box=Box(float(left), float(top), float(right), float(bottom)),
+                confidence=min(1.0, float(score)),
+                five_points=five.astype(np.float32),
+            )
+            for (left, top, right, bottom, score), five in zip(boxes, points, strict=True)
+            if right > left and bottom > top
+        ]
+        return tuple(sorted(faces, key=lambda face: face.box.area, reverse=True))
+
+
+def _input_size(image: BgrImage, long_side: int) -> tuple[int, int]:
+    """Width and height of the smallest input that holds the frame, in whole strides."""
+    height, width = image.shape[:2]
+    scale = long_side / max(height, width)
+    return _strides(width * scale), _strides(height * scale)
+
+
+def _strides(side: float) -> int:
+    return max(1, -(-round(side) // _STRIDE)) * _STRIDE

@@ -1,0 +1,65 @@
+"""Files whose content is pinned: read once, hashed, and only then used."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.errors import PackFileAltered, PackNotFound
+from vision.packs.catalogue import CatalogueEntry
+from vision.packs.pack import PackFile
+
+__all__ = ["VerifiedFile", "pack_version", "read_file", "read_verified"]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedFile:
+    """Bytes that have the catalogued hash.
+
+    Attributes:
+        path: Where they were read.
+        entry: What the catalogue says of them.
+        content: The bytes; what was hashed is what gets loaded.
+    """
+
+    path: Path
+    entry: CatalogueEntry
+    content: bytes
+
+    @property
+    def pack_file(self) -> PackFile:
+        """The line of proof for the pack."""
+        return PackFile(name=self.path.name, role=self.entry.role, sha256=self.entry.sha256)
+
+
+def read_file(path: Path) -> tuple[bytes, str]:
+    """Content and SHA-256 (lower-case hex) of a file.
+
+    Raises:
+        PackNotFound: The file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PackNotFound(
+            f"{path.name} cannot be read ({type(error).__name__}): check the file and its permissions"
+        ) from error
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def read_verified(path: Path, entry: CatalogueEntry) -> VerifiedFile:
+    """Read a file that must be the catalogued one.
+
+    Raises:
+        PackNotFound: The file cannot be read.
+        PackFileAltered: Its content is another.
+    """
+    content, found = read_file(path)
+    if found != entry.sha256:
+        raise PackFileAltered(name=path.name, expected=entry.sha256, found=found)
+    return VerifiedFile(path=path, entry=entry, content=content)
+
+
+def pack_version(files: tuple[PackFile, ...]) -> str:
+    """A version that changes whenever a loaded file does: 12 hex digits."""
+    lines = "\n".join(sorted(f"{file.role} {file.sha256}" for file in files))
+    return hashlib.sha256(lines.encode()).hexdigest()[:12]

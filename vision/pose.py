@@ -1,0 +1,143 @@
+"""Head pose from landmarks and a generic head."""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.face import HeadPose, Landmarks, Points
+
+__all__ = ["estimate_pose", "five_point_head", "head_of_68"]
+
+
+def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) -> HeadPose:
+    """Head rotation against the line from the camera to the face.
+
+    The generic head is fitted to the landmarks (perspective-n-point: G. Terzakis and M. Lourakis, "A
+    consistently fast and globally optimal solution to the PnP problem", ECCV 2020), as seen by a
+    camera that is turned to the middle of the face: so a person at the frame's edge who looks into
+    the camera reads as frontal. Head models: 14 of the points of the anthropometric 3-D model of P.
+    Martins and J. Batista, "Accurate single view model-based head pose estimation", IEEE FG 2008,
+    for ``ibug68``; eye centres, nose tip and mouth corners of the same head where only five points
+    are known, whose pitch is coarse, as it hangs on the nose alone.
+
+    Args:
+        landmarks: Dense landmarks, or five points of shape (5, 2) in the order of ``DetectedFace``.
+        image_size: Width and height of the frame in pixels; its longer side stands for the focal
+            length, as of a phone's front camera.
+
+    Returns:
+        Degrees, each -180..180. Where the points do not determine a pose the yaw is 180, as of a head
+        turned away, so that what could not be measured never passes for frontal.
+
+    Raises:
+        ValueError: An unknown scheme or shape; a mistake of the caller's code.
+    """
+    model, seen = _correspondences(landmarks)
+    towards_face = _seen_head_on(seen, image_size)
+    if towards_face is None:
+        return _NO_POSE
+    try:
+        found, rotation, _ = cv2.solvePnP(model, towards_face, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
+    except cv2.error:
+        return _NO_POSE
+    if not found or not np.isfinite(rotation).all():
+        return _NO_POSE
+    return _angles(np.asarray(cv2.Rodrigues(rotation)[0], dtype=np.float64))
+
+
+_NO_POSE = HeadPose(yaw=180.0, pitch=0.0, roll=0.0)
+_LEAST_DEPTH = 0.1
+_LEAST_EXTENT = 1.0
+
+
+def _seen_head_on(seen: NDArray[np.float64], image_size: tuple[int, int]) -> NDArray[np.float64] | None:
+    """The points as a camera of focal length 1 sees them that is turned to their middle."""
+    if not np.isfinite(seen).all() or float(np.ptp(seen, axis=0).min()) < _LEAST_EXTENT:
+        return None
+    width, height = image_size
+    rays = np.column_stack([(seen - (width / 2, height / 2)) / max(image_size), np.ones(len(seen))])
+    middle = rays.mean(axis=0) / np.linalg.norm(rays.mean(axis=0))
+    # The shortest rotation that takes the middle ray to the optical axis.
+    axis = np.cross(middle, (0.0, 0.0, 1.0))
+    sine = float(np.linalg.norm(axis))
+    if sine > 0:
+        turn = np.asarray(cv2.Rodrigues(axis / sine * math.asin(min(1.0, sine)))[0], dtype=np.float64)
+        rays = rays @ turn.T
+    if float(rays[:, 2].min()) < _LEAST_DEPTH:
+        return None
+    return np.ascontiguousarray(rays[:, :2] / rays[:, 2:])
+
+
+# Centimetres. Published with x to the image's left, y up and z out of the face; the sign turns all
+# three to the camera's axes: x right, y down, z away, so that no rotation is a frontal face.
+_IBUG68_INDICES = np.array([17, 21, 22, 26, 36, 39, 42, 45, 31, 35, 48, 54, 57, 8])
+_IBUG68_MODEL = -np.array(
+    [
+        [6.825897, 6.760612, 4.402142],
+        [1.330353, 7.122144, 6.903745],
+        [-1.330353, 7.122144, 6.903745],
+        [-6.825897, 6.760612, 4.402142],
+        [5.311432, 5.485328, 3.987654],
+        [1.789930, 5.393625, 4.413414],
+        [-1.789930, 5.393625, 4.413414],
+        [-5.311432, 5.485328, 3.987654],
+        [2.005628, 1.409845, 6.165652],
+        [-2.005628, 1.409845, 6.165652],
+        [2.774015, -2.080775, 5.048531],
+        [-2.774015, -2.080775, 5.048531],
+        [0.0, -3.116408, 6.097667],
+        [0.0, -7.415691, 4.070434],
+    ]
+)
+# Eye centres lie between the corners above. The published part has no nose tip: this one makes the
+# pitch of five points agree with that of fourteen on photos of frontal faces.
+_FIVE_MODEL = -np.array(
+    [
+        [3.550681, 5.439477, 4.200534],
+        [-3.550681, 5.439477, 4.200534],
+        [0.0, 1.5, 9.0],
+        [2.774015, -2.080775, 5.048531],
+        [-2.774015, -2.080775, 5.048531],
+    ]
+)
+
+
+def head_of_68() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The generic head: indices into the 68 points, and where these are on it.
+
+    Returns:
+        Shape (14,) and shape (14, 3): centimetres, x right, y down, z away from the camera.
+    """
+    return _IBUG68_INDICES.copy(), _IBUG68_MODEL.copy()
+
+
+def five_point_head() -> NDArray[np.float64]:
+    """The five points on the generic head, shape (5, 3), in the axes of ``head_of_68``."""
+    return _FIVE_MODEL.copy()
+
+
+def _correspondences(landmarks: Landmarks | Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if isinstance(landmarks, Landmarks):
+        points = landmarks.points.astype(np.float64)
+        match landmarks.scheme:
+            case "ibug68":
+                return _IBUG68_MODEL, points[_IBUG68_INDICES]
+            case "insightface106":
+                eyes = [points[33:43].mean(axis=0), points[87:97].mean(axis=0)]
+                return _FIVE_MODEL, np.array([*eyes, points[86], points[52], points[61]])
+        raise ValueError(f"unknown landmark scheme {landmarks.scheme!r}")
+    if landmarks.shape != (5, 2):
+        raise ValueError(f"five points have shape (5, 2), not {landmarks.shape}")
+    return _FIVE_MODEL, landmarks.astype(np.float64)
+
+
+def _angles(rotation: NDArray[np.float64]) -> HeadPose:
+    # From the frontal view first roll, then pitch, then yaw (ISO/IEC 19794-5:2005, 5.5.8), so that yaw
+    # and pitch are where the face points to.
+    facing = -rotation[:, 2]
+    yaw = math.degrees(math.atan2(facing[0], -facing[2]))
+    pitch = math.degrees(math.asin(float(np.clip(-facing[1], -1, 1))))
+    roll = math.degrees(math.atan2(rotation[1, 0], rotation[1, 1]))
+    return HeadPose(yaw=yaw, pitch=pitch, roll=roll)

@@ -1,0 +1,99 @@
+"""Exactly one ONNX Runtime and one OpenCV, or nothing starts.
+
+Several distributions provide the same module (``onnxruntime``, ``cv2``). When two are installed,
+their files overwrite each other and which one runs is chance: a CPU build may answer on a GPU
+machine, or the import may crash.
+"""
+
+import re
+from dataclasses import dataclass
+from importlib import metadata
+
+from vision.errors import RuntimeConflict
+
+__all__ = ["InstalledRuntime", "check_runtime"]
+
+_ONNX_RUNTIMES = frozenset(
+    {
+        "onnxruntime",
+        "onnxruntime-azure",
+        "onnxruntime-cann",
+        "onnxruntime-coreml",
+        "onnxruntime-directml",
+        "onnxruntime-gpu",
+        "onnxruntime-migraphx",
+        "onnxruntime-openvino",
+        "onnxruntime-qnn",
+        "onnxruntime-rocm",
+        "onnxruntime-silicon",
+        "onnxruntime-training",
+        "onnxruntime-vitisai",
+        "onnxruntime-windowsml",
+        "ort-nightly",
+        "ort-nightly-gpu",
+    }
+)
+_OPENCVS = frozenset(
+    {
+        "opencv-contrib-python",
+        "opencv-contrib-python-headless",
+        "opencv-python",
+        "opencv-python-headless",
+        "opencv-python-rolling",
+    }
+)
+_PREFERRED = {"ONNX Runtime": "onnxruntime", "OpenCV": "opencv-python-headless"}
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledRuntime:
+    """What is installed.
+
+    Attributes:
+        onnxruntime: Distribution and version, such as ``"onnxruntime 1.31.1"``.
+        opencv: Distribution and version, such as ``"opencv-python-headless 5.0.0.93"``.
+    """
+
+    onnxruntime: str
+    opencv: str
+
+
+def check_runtime() -> InstalledRuntime:
+    """Check that one ONNX Runtime and one OpenCV are installed.
+
+    Raises:
+        RuntimeConflict: None or several of a family; the message carries the command that mends it.
+    """
+    installed = {
+        _canonical(name): distribution.version
+        for distribution in metadata.distributions()
+        if (name := distribution.metadata["Name"])
+    }
+    return InstalledRuntime(
+        onnxruntime=_only("ONNX Runtime", _ONNX_RUNTIMES, installed),
+        opencv=_only("OpenCV", _OPENCVS, installed),
+    )
+
+
+def _only(family: str, known: frozenset[str], installed: dict[str, str]) -> str:
+    found = tuple(sorted(known & installed.keys()))
+    if len(found) == 1:
+        return f"{found[0]} {installed[found[0]]}"
+    preferred = _PREFERRED[family]
+    if not found:
+        raise RuntimeConflict(
+            f"no {family} is installed, expected exactly one: run `pip install {preferred}`, or install "
+            "Facegate from one of the files in requirements/",
+            installed=found,
+        )
+    # Their files overlap, so removing one of them damages the other: all go, one comes back.
+    keep = preferred if preferred in found else found[0]
+    raise RuntimeConflict(
+        f"{len(found)} distributions of {family} are installed ({', '.join(found)}), expected exactly one: "
+        f"run `pip uninstall --yes {' '.join(found)}` and then `pip install {keep}=={installed[keep]}`",
+        installed=found,
+    )
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
