@@ -1,0 +1,129 @@
+"""Same person? One portrait against one fused scan, at a demanded false match rate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from matcher.errors import CalibrationTooWeak, PolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.similarity import fmr_bound, similarity_for_fmr
+from vision.face import Embedding
+from vision.packs.calibration import MatchCalibration
+
+__all__ = ["MatchPolicy", "MatchResult", "check_calibration_supports", "compare", "cosine_similarity"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPolicy:
+    """What a use case demands of a match.
+
+    Attributes:
+        max_fmr: The false match rate (ISO/IEC 19795-1, per comparison) that the threshold must
+            bound, in (0, 1).
+        require_measured: True refuses calibrations whose figures were assumed, not measured.
+    """
+
+    max_fmr: float
+    require_measured: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            PolicyInvalid: ``max_fmr`` is not in (0, 1).
+        """
+        if not 0.0 < self.max_fmr < 1.0:
+            raise PolicyInvalid(f"max_fmr must lie between 0 and 1, both excluded, got {self.max_fmr}")
+
+
+@dataclass(frozen=True, slots=True)
+class MatchResult:
+    """The answer, and everything that it used.
+
+    Attributes:
+        same_person: True when ``fmr_bound`` is at most the policy's ``max_fmr``.
+        similarity: 0..100, the meaning of its value is in ``matcher.similarity``.
+        fmr_bound: Upper bound on FMR of a threshold at this cosine, in (0, 1].
+        threshold_similarity: The similarity that stands for the policy's ``max_fmr``, 0..100.
+        cosine: Cosine similarity of the two templates, -1..1; comparable within one pack only.
+        provenance: ``"measured"`` or ``"assumed"``: where the calibration comes from.
+    """
+
+    same_person: bool
+    similarity: float
+    fmr_bound: float
+    threshold_similarity: float
+    cosine: float
+    provenance: str
+
+
+def check_calibration_supports(calibration: MatchCalibration, policy: MatchPolicy) -> None:
+    """Make sure, before any comparison, that ``policy`` can be decided with ``calibration``.
+
+    Raises:
+        CalibrationTooWeak: The data do not support the demanded rate, or the figures are assumed
+            where the policy demands measured ones.
+    """
+    supported = calibration.lowest_bound
+    record = calibration.record
+    if supported > policy.max_fmr:
+        message = (
+            f"the policy demands a false match rate of at most {policy.max_fmr:g}, but the calibration "
+            f"of this pack supports no bound below {supported:g} ({record.provenance}, "
+            f"{record.impostor_pairs} impostor pairs of {record.identities} identities). Calibrate the "
+            "pack on more identities, or raise max_fmr."
+        )
+    elif policy.require_measured and record.provenance != "measured":
+        message = (
+            f"the policy demands a measured calibration, but this pack's is {record.provenance}. Measure it "
+            "with `python -m evaluation.match_calibration`."
+        )
+    else:
+        return
+    raise CalibrationTooWeak(
+        message, demanded_fmr=policy.max_fmr, supported_fmr=supported, provenance=record.provenance
+    )
+
+
+def cosine_similarity(first: Embedding, second: Embedding) -> float:
+    """Cosine similarity of two templates, -1..1; they need not be of length 1.
+
+    Raises:
+        TemplateMismatch: Their lengths differ.
+        TemplateInvalid: One is empty, not finite, or zero.
+    """
+    if first.shape != second.shape or first.ndim != 1:
+        raise TemplateMismatch(f"cannot compare templates of shapes {first.shape} and {second.shape}")
+    one, other = first.astype(np.float64), second.astype(np.float64)
+    scale = float(np.linalg.norm(one) * np.linalg.norm(other))
+    if not np.isfinite(scale) or scale == 0.0:
+        raise TemplateInvalid("a template is empty, zero or not finite; it cannot be compared")
+    return min(1.0, max(-1.0, float(one @ other) / scale))
+
+
+def compare(
+    *, portrait: Embedding, scan: Embedding, calibration: MatchCalibration, policy: MatchPolicy
+) -> MatchResult:
+    """Decide whether ``portrait`` and ``scan`` show the same person.
+
+    Args:
+        portrait: The trusted image's template.
+        scan: The scan's fused template; see ``matcher.template``. Both from one embedder.
+        calibration: The calibration of that embedder.
+        policy: What is demanded.
+
+    Raises:
+        CalibrationTooWeak: See ``check_calibration_supports``.
+        TemplateMismatch: The templates come from different embedders.
+        TemplateInvalid: A template is empty, zero or not finite.
+    """
+    check_calibration_supports(calibration, policy)
+    cosine = cosine_similarity(portrait, scan)
+    bound = fmr_bound(cosine, calibration=calibration)
+    return MatchResult(
+        same_person=bound <= policy.max_fmr,
+        similarity=similarity_for_fmr(bound),
+        fmr_bound=bound,
+        threshold_similarity=similarity_for_fmr(policy.max_fmr),
+        cosine=cosine,
+        provenance=calibration.record.provenance,
+    )

@@ -1,0 +1,125 @@
+"""What a cosine is worth: a bound on the false match rate, and a similarity 0..100.
+
+Cosines of different embedders cannot be compared: 0.4 is a good match for one and chance for
+another. So every cosine is first turned into the bound on FMR (ISO/IEC 19795-1) that the pack's
+calibration gives for a threshold at this cosine, and then, by one mapping for all packs, into a
+similarity:
+
+=============  ==========
+bound on FMR   similarity
+=============  ==========
+1              0
+1e-1           50
+1e-2           70
+1e-3           80
+1e-4           90
+1e-5           95
+1e-6           99
+1e-8 or less   100
+=============  ==========
+
+Between the rows the similarity is linear in log10 of the bound. A similarity of 80 therefore says
+"a threshold here lets at most one impostor in 1000 through", whichever pack made it.
+
+A similarity never claims more than the calibration's data support. A calibration that ends at 1e-3
+gives at most 80, even for two equal images; a pack that was calibrated on more impostors reaches
+higher. Who wants to rank comparisons beyond that point uses the cosine itself.
+"""
+
+import math
+from bisect import bisect_right
+from typing import Final
+
+import numpy as np
+
+from matcher.errors import PolicyInvalid
+from vision.packs.calibration import MatchCalibration
+
+__all__ = ["fmr_bound", "similarity", "similarity_for_fmr", "threshold_cosine"]
+
+_ANCHORS: Final = (
+    (0.0, 0.0),
+    (1.0, 50.0),
+    (2.0, 70.0),
+    (3.0, 80.0),
+    (4.0, 90.0),
+    (5.0, 95.0),
+    (6.0, 99.0),
+    (8.0, 100.0),
+)
+_EXPONENTS: Final = tuple(exponent for exponent, _ in _ANCHORS)
+_SIMILARITIES: Final = tuple(value for _, value in _ANCHORS)
+
+
+def similarity_for_fmr(fmr: float) -> float:
+    """The similarity (0..100) that stands for a false match rate; the table is in the module's text.
+
+    Args:
+        fmr: A false match rate, in (0, 1].
+
+    Raises:
+        PolicyInvalid: ``fmr`` is not in (0, 1].
+    """
+    if not 0.0 < fmr <= 1.0:
+        raise PolicyInvalid(f"a false match rate must lie above 0 and at most at 1, got {fmr}")
+    return float(np.interp(-math.log10(fmr), _EXPONENTS, _SIMILARITIES))
+
+
+def fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float:
+    """The upper bound on FMR of a threshold at ``cosine``, in (0, 1].
+
+    The bound is log-linear between the calibration's points, 1 below the first (nothing is known
+    there), and stays at the last point's value above it (nothing better is known there). It never
+    rises with the cosine.
+
+    Args:
+        cosine: Cosine similarity, -1..1.
+        calibration: The calibration of the embedder that made both templates.
+    """
+    points = calibration.points
+    index = bisect_right(points, cosine, key=lambda point: point.cosine)
+    if index == 0:
+        return 1.0
+    if index == len(points):
+        return calibration.lowest_bound
+    below, above = points[index - 1], points[index]
+    share = (cosine - below.cosine) / (above.cosine - below.cosine)
+    exponent = (1.0 - share) * math.log(below.fmr_upper_bound) + share * math.log(above.fmr_upper_bound)
+    # exp(log(x)) may differ from x in the last bit; the neighbours bound it so that it stays monotone.
+    return min(max(math.exp(exponent), above.fmr_upper_bound), below.fmr_upper_bound)
+
+
+def similarity(cosine: float, *, calibration: MatchCalibration) -> float:
+    """The similarity (0..100) of a comparison; never falls with the cosine.
+
+    Args:
+        cosine: Cosine similarity, -1..1.
+        calibration: The calibration of the embedder that made both templates.
+    """
+    return similarity_for_fmr(fmr_bound(cosine, calibration=calibration))
+
+
+def threshold_cosine(max_fmr: float, *, calibration: MatchCalibration) -> float:
+    """The lowest cosine whose bound is at most ``max_fmr``; for reports, decisions use the bound.
+
+    Args:
+        max_fmr: The demanded bound, from the calibration's ``lowest_bound`` to below 1.
+        calibration: The calibration of the embedder.
+
+    Raises:
+        PolicyInvalid: ``max_fmr`` is below what the calibration supports.
+    """
+    if not calibration.lowest_bound <= max_fmr < 1.0:
+        raise PolicyInvalid(
+            f"a threshold exists for bounds from {calibration.lowest_bound:g} to below 1, not for {max_fmr:g}"
+        )
+    points = calibration.points
+    index = next(i for i, point in enumerate(points) if point.fmr_upper_bound <= max_fmr)
+    above = points[index]
+    if index == 0:
+        return above.cosine
+    below = points[index - 1]
+    share = math.log(max_fmr / below.fmr_upper_bound) / math.log(
+        above.fmr_upper_bound / below.fmr_upper_bound
+    )
+    return below.cosine + share * (above.cosine - below.cosine)

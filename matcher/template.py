@@ -1,0 +1,136 @@
+"""Several frames, one template: quality-weighted fusion.
+
+The mean of unit templates, weighted by how well each frame shows the face, is closer to the
+person's true template than most single frames' (average pooling of media encodings: Crosswhite et
+al., "Template Adaptation for Face Verification and Identification", FG 2017). The gain is not
+counted in the calibration, which compares single photos.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from matcher.comparison import cosine_similarity
+from matcher.errors import PolicyInvalid, TemplateInvalid, TemplateMismatch
+from vision.face import Embedding, HeadPose
+
+__all__ = ["FusedTemplate", "TemplateSample", "fuse_templates", "fuse_with_constancy", "sample_quality"]
+
+_LEAST_QUALITY: Final = 0.05
+_UNIT_TOLERANCE: Final = 1e-3
+_LEAST_LENGTH: Final = 1e-3
+"""Below this length of the weighted mean of unit templates the samples cancel each other out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSample:
+    """One frame's contribution.
+
+    Attributes:
+        embedding: The frame's template, of length 1.
+        quality: Its weight, greater than 0 and at most 1; see ``sample_quality``.
+    """
+
+    embedding: Embedding
+    quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class FusedTemplate:
+    """A scan's template and how much its frames agree.
+
+    Attributes:
+        embedding: The fused template, of length 1.
+        constancy: The lowest cosine, -1..1, of any sample to the fused template. A person who is
+            swapped during the scan shows here.
+        samples: Number of samples fused.
+    """
+
+    embedding: Embedding
+    constancy: float
+    samples: int
+
+
+def sample_quality(
+    *,
+    sharpness: float,
+    pose: HeadPose,
+    eye_distance: float,
+    full_sharpness: float = 40.0,
+    full_eye_distance: float = 60.0,
+) -> float:
+    """How much a frame should weigh in the fusion, from 0.05 (hardly) to 1 (fully).
+
+    The product of three factors: sharpness and face size rise linearly up to the point from which
+    more of them adds nothing; pose is the product of the cosines of yaw and pitch, squared, because
+    an embedder's input loses the averted side of the face. Roll is left out: alignment undoes it.
+
+    Args:
+        sharpness: ``vision.measures.sharpness`` of the face, 0 or more.
+        pose: Head pose, degrees.
+        eye_distance: Distance between the eyes, pixels.
+        full_sharpness: The sharpness from which on a frame counts fully; greater than 0. Blurring a
+            photo step by step left its template (MobileFaceNet) at a cosine of 0.99 to the sharp one
+            at a sharpness of 36, 0.95 at 18 and 0.81 at 8; live clips lie between 30 and 480.
+        full_eye_distance: The eye distance from which on a frame counts fully, pixels; greater than
+            0. An aligned 112 x 112 input has its eyes 35 pixels apart; below twice that, detail is
+            lost by interpolation.
+
+    Raises:
+        PolicyInvalid: A limit is not positive.
+    """
+    if full_sharpness <= 0 or full_eye_distance <= 0:
+        raise PolicyInvalid("full_sharpness and full_eye_distance must be greater than 0")
+    sharp = min(1.0, max(0.0, sharpness / full_sharpness))
+    size = min(1.0, max(0.0, eye_distance / full_eye_distance))
+    facing = max(0.0, float(np.cos(np.radians(pose.yaw)))) * max(0.0, float(np.cos(np.radians(pose.pitch))))
+    quality = sharp * size * facing**2
+    # A measure that is not a number says nothing good about the frame.
+    return max(_LEAST_QUALITY, quality) if np.isfinite(quality) else _LEAST_QUALITY
+
+
+def fuse_templates(samples: Sequence[TemplateSample]) -> Embedding:
+    """The quality-weighted mean of the samples' templates, of length 1.
+
+    The order of the samples does not matter.
+
+    Raises:
+        TemplateInvalid: No sample, a quality not in (0, 1], a template not of length 1, or templates
+            that cancel each other out.
+        TemplateMismatch: The templates' lengths differ.
+    """
+    if not samples:
+        raise TemplateInvalid("no sample to fuse; at least one frame must have given a template")
+    shapes = {sample.embedding.shape for sample in samples}
+    if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+        raise TemplateMismatch(f"cannot fuse templates of shapes {sorted(shapes)}")
+    for sample in samples:
+        if not 0.0 < sample.quality <= 1.0:
+            raise TemplateInvalid(
+                f"a sample's quality must lie above 0 and at most at 1, got {sample.quality}"
+            )
+        length = float(np.linalg.norm(sample.embedding.astype(np.float64)))
+        if not abs(length - 1.0) <= _UNIT_TOLERANCE:
+            raise TemplateInvalid(f"a sample's template must have length 1, got {length:.4g}")
+    weights = np.array([sample.quality for sample in samples], dtype=np.float64)
+    stack = np.stack([sample.embedding.astype(np.float64) for sample in samples])
+    mean = weights @ stack / weights.sum()
+    length = float(np.linalg.norm(mean))
+    if length < _LEAST_LENGTH:
+        raise TemplateInvalid("the samples' templates cancel each other out; they cannot be of one face")
+    fused: Embedding = (mean / length).astype(np.float32)
+    return fused
+
+
+def fuse_with_constancy(samples: Sequence[TemplateSample]) -> FusedTemplate:
+    """Fuse as ``fuse_templates`` does, and measure how far the worst sample strays from the result.
+
+    Raises:
+        TemplateInvalid: As for ``fuse_templates``.
+        TemplateMismatch: As for ``fuse_templates``.
+    """
+    fused = fuse_templates(samples)
+    constancy = min(cosine_similarity(sample.embedding, fused) for sample in samples)
+    return FusedTemplate(embedding=fused, constancy=constancy, samples=len(samples))

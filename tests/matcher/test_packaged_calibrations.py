@@ -1,0 +1,60 @@
+"""The calibration files that ship, seen from the decision that uses them."""
+
+from importlib.resources import files
+
+import pytest
+
+from matcher.comparison import MatchPolicy, check_calibration_supports
+from matcher.errors import CalibrationTooWeak
+from matcher.similarity import fmr_bound, threshold_cosine
+from vision.packs.calibration import MatchCalibration, parse_calibration
+
+MEASURED = ("dlib_resnet", "mobilefacenet_foamliu")
+ASSUMED = ("w600k_mbf", "w600k_r50")
+
+
+def packaged(name: str) -> MatchCalibration:
+    file = files("vision.packs") / "calibrations" / f"{name}.toml"
+    return parse_calibration(file.read_text(encoding="utf-8"), source=file.name)
+
+
+@pytest.mark.parametrize("name", MEASURED + ASSUMED)
+def test_one_in_a_hundred_can_be_demanded_of_every_pack(name: str) -> None:
+    calibration = packaged(name)
+    check_calibration_supports(calibration, MatchPolicy(max_fmr=1e-2))
+    cosine = threshold_cosine(1e-2, calibration=calibration)
+    assert fmr_bound(cosine + 1e-6, calibration=calibration) <= 1e-2
+    assert fmr_bound(cosine - 0.02, calibration=calibration) > 1e-2
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_measured_ones_state_no_more_than_their_persons_support(name: str) -> None:
+    calibration = packaged(name)
+    record = calibration.record
+    assert record.provenance == "measured"
+    all_pairs_of_persons = record.identities * (record.identities - 1) / 2
+    assert calibration.lowest_bound > 3 / all_pairs_of_persons
+    with pytest.raises(CalibrationTooWeak):
+        check_calibration_supports(calibration, MatchPolicy(max_fmr=1e-4))
+    rates = [point.fnmr for point in calibration.points]
+    assert None not in rates
+    assert rates == sorted(rates, key=float)  # type: ignore[arg-type] # None was just excluded
+
+
+@pytest.mark.parametrize("name", ASSUMED)
+def test_assumed_ones_say_so(name: str) -> None:
+    calibration = packaged(name)
+    assert calibration.record.provenance == "assumed"
+    assert calibration.record.note.startswith("Assumed, not measured.")
+    with pytest.raises(CalibrationTooWeak):
+        check_calibration_supports(calibration, MatchPolicy(max_fmr=1e-2, require_measured=True))
+
+
+@pytest.mark.parametrize("name", ASSUMED)
+@pytest.mark.parametrize("fmr", [1e-1, 1e-2])
+def test_assumed_thresholds_are_no_lower_than_a_weaker_embedder_s_measured_ones(
+    name: str, fmr: float
+) -> None:
+    measured = packaged("mobilefacenet_foamliu")
+    assumed = threshold_cosine(fmr, calibration=packaged(name))
+    assert assumed >= threshold_cosine(fmr, calibration=measured)

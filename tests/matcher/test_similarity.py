@@ -1,0 +1,100 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.errors import PolicyInvalid
+from matcher.similarity import fmr_bound, similarity, similarity_for_fmr, threshold_cosine
+from tests.matcher.calibrations import THREE_DECADES, calibration
+from vision.packs.calibration import MatchCalibration
+
+COSINES = st.floats(-1.0, 1.0)
+RATES = st.floats(1e-12, 1.0, exclude_min=True)
+
+
+@st.composite
+def calibrations(draw: st.DrawFn) -> MatchCalibration:
+    count = draw(st.integers(1, 6))
+    cosines = sorted(draw(st.sets(st.integers(-1000, 1000), min_size=count, max_size=count)))
+    exponents = sorted(draw(st.sets(st.integers(0, 600), min_size=count, max_size=count)))
+    points = [(c / 1000, 10 ** (-e / 100)) for c, e in zip(cosines, exponents, strict=True)]
+    return calibration(*points)
+
+
+@pytest.mark.parametrize(
+    ("fmr", "expected"),
+    [(1.0, 0), (1e-1, 50), (1e-2, 70), (1e-3, 80), (1e-4, 90), (1e-5, 95), (1e-6, 99), (1e-8, 100)],
+)
+def test_the_documented_table(fmr: float, expected: float) -> None:
+    assert similarity_for_fmr(fmr) == pytest.approx(expected, abs=1e-9)
+
+
+def test_between_two_rows_the_similarity_is_linear_in_the_exponent() -> None:
+    assert similarity_for_fmr(10**-2.5) == pytest.approx(75)
+    assert similarity_for_fmr(10**-0.5) == pytest.approx(25)
+
+
+def test_it_never_exceeds_100() -> None:
+    assert similarity_for_fmr(1e-300) == 100
+
+
+@pytest.mark.parametrize("fmr", [0.0, -0.1, 1.5, math.nan, math.inf])
+def test_a_rate_out_of_range_is_refused(fmr: float) -> None:
+    with pytest.raises(PolicyInvalid):
+        similarity_for_fmr(fmr)
+
+
+@given(RATES, RATES)
+def test_a_lower_rate_never_gives_a_lower_similarity(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert similarity_for_fmr(low) >= similarity_for_fmr(high)
+
+
+@pytest.mark.parametrize(
+    ("cosine", "bound"),
+    [(-1.0, 1.0), (-0.001, 1.0), (0.2, 1e-1), (0.25, 10**-1.5), (0.3, 1e-2), (0.4, 1e-3), (1.0, 1e-3)],
+)
+def test_the_bound_runs_through_the_points_and_stays_at_the_last(cosine: float, bound: float) -> None:
+    assert fmr_bound(cosine, calibration=THREE_DECADES) == pytest.approx(bound)
+
+
+def test_equal_images_get_no_more_than_the_data_support() -> None:
+    assert similarity(1.0, calibration=THREE_DECADES) == pytest.approx(80)
+
+
+def test_below_the_first_point_nothing_is_claimed() -> None:
+    assert fmr_bound(0.19, calibration=calibration((0.2, 1e-2))) == 1.0
+    assert similarity(0.19, calibration=calibration((0.2, 1e-2))) == 0.0
+
+
+@given(calibrations(), COSINES, COSINES)
+def test_a_higher_cosine_is_never_worth_less(given_one: MatchCalibration, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert fmr_bound(low, calibration=given_one) >= fmr_bound(high, calibration=given_one)
+    assert similarity(low, calibration=given_one) <= similarity(high, calibration=given_one)
+
+
+@given(calibrations(), COSINES)
+def test_a_bound_is_never_below_what_the_data_support(given_one: MatchCalibration, cosine: float) -> None:
+    assert given_one.lowest_bound <= fmr_bound(cosine, calibration=given_one) <= 1.0
+
+
+@given(calibrations(), st.floats(0.0, 1.0))
+def test_the_threshold_is_where_the_bound_reaches_the_rate(given_one: MatchCalibration, share: float) -> None:
+    lowest = given_one.lowest_bound
+    rate = lowest ** (1 - share) * 0.99**share if lowest < 0.99 else lowest
+    if not lowest <= rate < 1.0:
+        rate = lowest
+    if rate >= 1.0:
+        return
+    cosine = threshold_cosine(rate, calibration=given_one)
+    assert fmr_bound(min(1.0, cosine + 1e-9), calibration=given_one) <= rate * (1 + 1e-6)
+    if cosine > given_one.points[0].cosine:
+        assert fmr_bound(cosine - 1e-6, calibration=given_one) >= rate * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1.0])
+def test_there_is_no_threshold_outside_the_calibration(rate: float) -> None:
+    with pytest.raises(PolicyInvalid):
+        threshold_cosine(rate, calibration=THREE_DECADES)

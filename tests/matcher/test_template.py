@@ -1,0 +1,150 @@
+import math
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from matcher.errors import PolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.template import TemplateSample, fuse_templates, fuse_with_constancy, sample_quality
+from vision.face import HeadPose
+
+FRONTAL = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
+QUALITIES = st.floats(0.05, 1.0)
+
+
+def unit(seed: int, dimensions: int = 64) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    vector = np.random.default_rng(seed).normal(size=dimensions)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+SAMPLES = st.lists(
+    st.builds(TemplateSample, st.integers(0, 10**6).map(unit), QUALITIES), min_size=1, max_size=9
+)
+
+
+@given(SAMPLES)
+def test_the_result_has_length_1(samples: list[TemplateSample]) -> None:
+    assert np.linalg.norm(fuse_templates(samples)) == pytest.approx(1.0, abs=1e-5)
+
+
+@given(SAMPLES, st.randoms())
+def test_the_order_of_the_frames_does_not_matter(samples: list[TemplateSample], random: Random) -> None:
+    shuffled = list(samples)
+    random.shuffle(shuffled)
+    np.testing.assert_allclose(fuse_templates(samples), fuse_templates(shuffled), atol=1e-6)
+
+
+@given(SAMPLES, st.floats(0.1, 1.0))
+def test_only_the_ratio_of_the_qualities_matters(samples: list[TemplateSample], factor: float) -> None:
+    scaled = [TemplateSample(sample.embedding, sample.quality * factor) for sample in samples]
+    np.testing.assert_allclose(fuse_templates(samples), fuse_templates(scaled), atol=1e-5)
+
+
+@given(st.integers(0, 10**6), st.lists(QUALITIES, min_size=1, max_size=8))
+def test_equal_frames_give_their_own_template(seed: int, qualities: list[float]) -> None:
+    samples = [TemplateSample(unit(seed), quality) for quality in qualities]
+    fused = fuse_with_constancy(samples)
+    np.testing.assert_allclose(fused.embedding, unit(seed), atol=1e-6)
+    assert fused.constancy == pytest.approx(1.0, abs=1e-5)
+    assert fused.samples == len(qualities)
+
+
+def test_the_better_frame_pulls_the_template_to_its_side() -> None:
+    good, poor = unit(1), unit(2)
+    fused = fuse_templates([TemplateSample(good, 1.0), TemplateSample(poor, 0.1)])
+    assert float(fused @ good) > 0.9 > float(fused @ poor)
+
+
+def test_fusion_of_noisy_frames_comes_closer_to_the_person_than_a_frame() -> None:
+    person, rng = unit(7).astype(np.float64), np.random.default_rng(3)
+    frames = [person + rng.normal(scale=0.1, size=person.size) for _ in range(8)]
+    samples = [TemplateSample((f / np.linalg.norm(f)).astype(np.float32), 1.0) for f in frames]
+    fused = fuse_templates(samples)
+    assert float(fused @ person) > max(float(sample.embedding @ person) for sample in samples)
+
+
+def test_a_stranger_among_the_frames_shows_in_the_constancy() -> None:
+    same = [TemplateSample(unit(1), 1.0)] * 5
+    swapped = [*same, TemplateSample(unit(2), 1.0)]
+    assert fuse_with_constancy(same).constancy > 0.99
+    assert fuse_with_constancy(swapped).constancy < 0.5
+
+
+@given(SAMPLES)
+def test_constancy_is_the_lowest_cosine_to_the_result(samples: list[TemplateSample]) -> None:
+    fused = fuse_with_constancy(samples)
+    lowest = min(float(s.embedding.astype(np.float64) @ fused.embedding) for s in samples)
+    assert fused.constancy == pytest.approx(lowest, abs=1e-5)
+
+
+def test_no_frame_is_refused() -> None:
+    with pytest.raises(TemplateInvalid):
+        fuse_templates([])
+
+
+def test_frames_of_two_embedders_are_refused() -> None:
+    with pytest.raises(TemplateMismatch):
+        fuse_templates([TemplateSample(unit(1, 128), 1.0), TemplateSample(unit(1, 512), 1.0)])
+
+
+def test_frames_that_cancel_each_other_out_are_refused() -> None:
+    with pytest.raises(TemplateInvalid):
+        fuse_templates([TemplateSample(unit(1), 0.5), TemplateSample(-unit(1), 0.5)])
+
+
+@pytest.mark.parametrize("quality", [0.0, -0.1, 1.1, math.nan])
+def test_a_quality_out_of_range_is_refused(quality: float) -> None:
+    with pytest.raises(TemplateInvalid):
+        fuse_templates([TemplateSample(unit(1), quality)])
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.0, math.nan])
+def test_a_template_not_of_length_1_is_refused(factor: float) -> None:
+    with pytest.raises(TemplateInvalid):
+        fuse_templates([TemplateSample((unit(1) * factor).astype(np.float32), 1.0)])
+
+
+def test_a_sharp_large_frontal_frame_counts_fully() -> None:
+    assert sample_quality(sharpness=1e4, pose=FRONTAL, eye_distance=200.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "yaw", "pitch", "eye_distance"),
+    [(0.0, 0.0, 0.0, 200.0), (1e4, 90.0, 0.0, 200.0), (1e4, 0.0, 120.0, 200.0), (1e4, 0.0, 0.0, 0.0)],
+)
+def test_a_frame_without_any_of_it_hardly_counts(
+    sharpness: float, yaw: float, pitch: float, eye_distance: float
+) -> None:
+    pose = HeadPose(yaw=yaw, pitch=pitch, roll=0.0)
+    assert sample_quality(sharpness=sharpness, pose=pose, eye_distance=eye_distance) == 0.05
+
+
+@given(st.floats(0, 1e5), st.floats(-180, 180), st.floats(-90, 90), st.floats(0, 1e4))
+def test_a_quality_can_always_be_fused(sharpness: float, yaw: float, pitch: float, eyes: float) -> None:
+    pose = HeadPose(yaw=yaw, pitch=pitch, roll=0.0)
+    quality = sample_quality(sharpness=sharpness, pose=pose, eye_distance=eyes)
+    assert 0.05 <= quality <= 1.0
+    fuse_templates([TemplateSample(unit(1), quality)])
+
+
+@given(st.floats(0, 80), st.floats(0, 80))
+def test_turning_further_away_never_raises_the_quality(one: float, other: float) -> None:
+    assume(one != other)
+    near, far = sorted((one, other))
+    qualities = [
+        sample_quality(sharpness=30.0, pose=HeadPose(yaw=yaw, pitch=0.0, roll=0.0), eye_distance=50.0)
+        for yaw in (near, far)
+    ]
+    assert qualities[0] >= qualities[1]
+
+
+def test_a_measure_that_is_no_number_hardly_counts() -> None:
+    pose = HeadPose(yaw=math.nan, pitch=0.0, roll=0.0)
+    assert sample_quality(sharpness=1e4, pose=pose, eye_distance=200.0) == 0.05
+
+
+def test_limits_must_be_positive() -> None:
+    with pytest.raises(PolicyInvalid):
+        sample_quality(sharpness=1.0, pose=FRONTAL, eye_distance=1.0, full_sharpness=0.0)
