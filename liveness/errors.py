@@ -1,0 +1,27 @@
+"""What this room raises when it cannot decide.
+
+::
+
+    LivenessError
+    ├── ObservationError   the frames handed in do not make one scan
+    ├── FusionModelError   the fusion model's data file is not usable
+    └── PolicyError        a policy or a setting contradicts itself
+
+A spoof is no error: it is a result.
+"""
+
+
+class LivenessError(Exception):
+    """The liveness room cannot decide; the message says why and holds no biometric data."""
+
+
+class ObservationError(LivenessError):
+    """Frames do not make one scan: out of order, of different sizes, or with their view missing."""
+
+
+class FusionModelError(LivenessError):
+    """The fusion model's data file is missing something, or holds something it must not."""
+
+
+class PolicyError(LivenessError):
+    """A policy or a setting contradicts itself, such as a spoof threshold above the live one."""

@@ -1,0 +1,163 @@
+"""Do frames come again? A camera's frames never do: its noise is new every time."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.express.settings import ExpressSettings
+from liveness.observation import FrameObservation, ScanObservations
+from liveness.signal import Signal, assessed, not_assessed
+
+_SAME = 0.02
+"""Mean difference of sampled pixels, grey levels, below which two frames are one and the same."""
+
+_LOOP_RATIO = 0.5
+"""Where nothing moves, a clip encoded anew on each pass differs from its last pass by far less than a
+camera's frames differ by their noise; for a camera the ratio of the two is about 1 or more."""
+
+_LEAST_NOISE = 0.3
+"""Grey levels; pixels that change less are clipped or painted and show no noise."""
+
+_LEAST_NOISY_SHARE = 0.1
+_QUIET_PERCENT = 30
+_MOST_QUIET = 400
+_FEW = 32
+
+_FEWEST_FRAMES = 8
+_FEWEST_LOOP_PAIRS = 8
+
+
+class Repetition(StrEnum):
+    """How frames repeat."""
+
+    NONE = "NONE"
+    FROZEN = "FROZEN"
+    LOOPED = "LOOPED"
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionFinding:
+    """What was found, with the words for it."""
+
+    kind: Repetition
+    detail: str
+
+
+def find_repetition(
+    frames: tuple[FrameObservation, ...], settings: ExpressSettings
+) -> RepetitionFinding | None:
+    """Look for frames that come again; ``None`` with too few frames to tell.
+
+    A camera slower than the device's reading of it hands out a frame two or three times in a row; that
+    is no finding. One frame for longer than ``stall_seconds``, or frames that come back after others,
+    are.
+    """
+    if len(frames) < _FEWEST_FRAMES:
+        return None
+    samples = np.stack([frame.samples for frame in frames]).reshape(len(frames), -1)
+    labels = _same_frames(samples)
+    frozen = _longest_run(frames, labels)
+    distinct = [labels[0], *(now for last, now in pairwise(labels) if now != last)]
+    returned = len(distinct) - len(set(distinct))
+    if returned >= settings.returned_frames:
+        return RepetitionFinding(
+            Repetition.LOOPED, f"{returned} frames are identical to earlier ones, with others between."
+        )
+    if frozen > settings.stall_seconds:
+        return RepetitionFinding(Repetition.FROZEN, f"One and the same frame was sent for {frozen:.1f} s.")
+    period = _loop_period(samples)
+    if period is not None:
+        return RepetitionFinding(Repetition.LOOPED, f"The frames repeat every {period} frames.")
+    repeated = len(labels) - len(distinct)
+    return RepetitionFinding(
+        Repetition.NONE,
+        "No two frames are the same."
+        if repeated == 0
+        else f"{repeated} of {len(labels)} frames repeat the one before, as a slow camera's do.",
+    )
+
+
+class FrozenFrames:
+    """Repeated or looped frames, which are injected behind the camera."""
+
+    name = "frozen_frames"
+    label = "Every frame is new"
+
+    def __init__(self, finding: RepetitionFinding | None) -> None:
+        """Take what ``find_repetition`` found."""
+        self._finding = finding
+
+    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+        """See ``ExpressSignal.assess``; 0.5 (neutral) where nothing repeats, 0 where something does."""
+        del settings
+        finding = self._finding
+        if finding is None:
+            return not_assessed(
+                name=self.name,
+                label=self.label,
+                reason=f"{len(scan.frames)} frames are too few to find repeated ones.",
+            )
+        score = 0.5 if finding.kind is Repetition.NONE else 0.0
+        return assessed(name=self.name, label=self.label, score=score, detail=finding.detail)
+
+
+def _same_frames(samples: NDArray[np.uint8]) -> list[int]:
+    """For each frame the position of the first frame that is the same."""
+    labels: list[int] = []
+    firsts: list[int] = []
+    values = samples.astype(np.int16)
+    few = values[:, ::_FEW]
+    for at in range(len(samples)):
+        if firsts:
+            # A few pixels rule out nearly every candidate; the rest are compared whole.
+            close = np.abs(few[firsts] - few[at]).mean(axis=1) <= _SAME * _FEW
+            candidates = [first for first, near in zip(firsts, close, strict=True) if near]
+            same = (first for first in candidates if np.abs(values[first] - values[at]).mean() < _SAME)
+            first = next(same, None)
+            if first is not None:
+                labels.append(first)
+                continue
+        firsts.append(at)
+        labels.append(at)
+    return labels
+
+
+def _longest_run(frames: tuple[FrameObservation, ...], labels: list[int]) -> float:
+    longest, begin = 0.0, 0
+    for at in range(1, len(labels)):
+        if labels[at] != labels[begin]:
+            begin = at
+        longest = max(longest, frames[at].capture_time - frames[begin].capture_time)
+    return longest
+
+
+def _loop_period(samples: NDArray[np.uint8]) -> int | None:
+    """The period of a loop whose frames are alike but not identical; ``None`` where there is none.
+
+    Only the quietest pixels count, those that show little but noise: a head that nods in time or a lamp
+    that flickers also comes back to where it was, but with fresh noise.
+    """
+    values = samples.astype(np.int16)
+    step = _change(values, 1)
+    noisy = step[step > _LEAST_NOISE]
+    if len(noisy) < _LEAST_NOISY_SHARE * len(step):
+        return None
+    quiet = (step > _LEAST_NOISE) & (step <= np.percentile(noisy, _QUIET_PERCENT))
+    # A few hundred pixels are plenty for a mean.
+    watched = np.flatnonzero(quiet)[:: max(1, int(quiet.sum()) // _MOST_QUIET)]
+    fresh = float(step[watched].mean())
+    for period in range(2, len(samples) - _FEWEST_LOOP_PAIRS + 1):
+        if float(_change(values[:, watched], period).mean()) < _LOOP_RATIO * fresh:
+            return period
+    return None
+
+
+def _change(values: NDArray[np.int16], apart: int) -> NDArray[np.float64]:
+    """Mean absolute difference of each pixel between frames ``apart``, less each frame's common change."""
+    difference = values[apart:] - values[:-apart]
+    common = np.median(difference, axis=1, keepdims=True)
+    change: NDArray[np.float64] = np.abs(difference - common).mean(axis=0)
+    return change

@@ -1,0 +1,77 @@
+"""Asks every signal of an express scan and lets the fusion decide."""
+
+from collections.abc import Sequence
+
+from liveness.express.blink import Blink
+from liveness.express.eyes_open import EyesOpen
+from liveness.express.face_area import FaceArea
+from liveness.express.frozen_frames import FrozenFrames, RepetitionFinding, find_repetition
+from liveness.express.head_pose import HeadPoseSignal
+from liveness.express.interface import ExpressSignal, PadScore
+from liveness.express.micro_motion import MicroMotion
+from liveness.express.pad_network import PadNetworks
+from liveness.express.planar_motion import PlanarMotion
+from liveness.express.settings import ExpressSettings
+from liveness.express.sharpness import Sharpness
+from liveness.express.stillness import Stillness
+from liveness.express.surroundings import Surroundings
+from liveness.fusion import fuse
+from liveness.fusion_model import FusionModel
+from liveness.observation import ScanObservations
+from liveness.policy import LivenessPolicy
+from liveness.signal import Signal
+from liveness.verdict import LivenessResult
+
+
+def judge_express(
+    *,
+    scan: ScanObservations,
+    pad_scores: Sequence[PadScore],
+    policy: LivenessPolicy,
+    model: FusionModel,
+    settings: ExpressSettings | None = None,
+) -> LivenessResult:
+    """Judge one attempt.
+
+    Args:
+        scan: The attempt's frames and motion (``liveness.collect.ScanCollector.observations``).
+        pad_scores: What the pack's PAD networks said of selected frames; empty without networks.
+        policy: Thresholds of the check's policy.
+        model: ``liveness.fusion_model.load_fusion_model()``.
+        settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
+            shipped model was fitted to the defaults.
+    """
+    used = ExpressSettings() if settings is None else settings
+    repetition = find_repetition(scan.frames, used)
+    return fuse(
+        signals=express_signals(scan, pad_scores, repetition, used),
+        repetition=repetition,
+        frames=len(scan.frames),
+        usable_frames=len(scan.usable),
+        duration=scan.duration,
+        policy=policy,
+        model=model,
+    )
+
+
+def express_signals(
+    scan: ScanObservations,
+    pad_scores: Sequence[PadScore],
+    repetition: RepetitionFinding | None,
+    settings: ExpressSettings,
+) -> tuple[Signal, ...]:
+    """Every express signal of ``scan``, in a fixed order, before the fusion weighs them."""
+    asked: tuple[ExpressSignal, ...] = (
+        PadNetworks(pad_scores),
+        PlanarMotion(),
+        MicroMotion(),
+        Blink(),
+        Stillness(),
+        Surroundings(),
+        FrozenFrames(repetition),
+        Sharpness(),
+        HeadPoseSignal(),
+        EyesOpen(),
+        FaceArea(),
+    )
+    return tuple(signal.assess(scan, settings) for signal in asked)

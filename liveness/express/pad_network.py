@@ -1,0 +1,55 @@
+"""What the pack's PAD networks say of the selected frames."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from liveness.express.interface import PadScore
+from liveness.express.settings import ExpressSettings
+from liveness.observation import ScanObservations
+from liveness.signal import Signal, assessed, not_assessed
+
+_TRIMMED_SHARE = 0.2
+
+
+class PadNetworks:
+    """Mean over the networks of each network's trimmed mean over the frames.
+
+    A fifth of the frames is left out at either end, so that one blurred or odd frame decides nothing.
+    """
+
+    name = "pad_network"
+    label = "Looks real to the network"
+
+    def __init__(self, scores: Sequence[PadScore]) -> None:
+        """Take the networks' scores; none where the pack has no network."""
+        self._scores = tuple(scores)
+
+    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+        """See ``ExpressSignal.assess``; not assessed where the pack has no network."""
+        del scan, settings
+        if not self._scores:
+            return not_assessed(
+                name=self.name,
+                label=self.label,
+                reason="The pack has no PAD network, or no frame was fit for it.",
+            )
+        networks = sorted({score.network for score in self._scores})
+        means = [
+            _trimmed_mean([score.real_probability for score in self._scores if score.network == network])
+            for network in networks
+        ]
+        frames = len({score.frame_index for score in self._scores})
+        told = ", ".join(f"{network} {mean:.2f}" for network, mean in zip(networks, means, strict=True))
+        return assessed(
+            name=self.name,
+            label=self.label,
+            score=float(np.mean(means)),
+            detail=f"Probability of a real face, frames asked {frames}: {told}.",
+        )
+
+
+def _trimmed_mean(values: list[float]) -> float:
+    left_out = int(_TRIMMED_SHARE * len(values))
+    ordered = sorted(values)
+    return float(np.mean(ordered[left_out : len(ordered) - left_out]))

@@ -1,0 +1,49 @@
+"""Does the face move as a flat picture would?
+
+Two views of a plane are related by a homography (Hartley and Zisserman, Multiple View Geometry,
+2nd ed., 13.1); a turning head and a talking mouth leave motion that no homography explains.
+"""
+
+import numpy as np
+
+from liveness.express.motion_steps import left_over_ratio, motion_steps, typical_face_width
+from liveness.express.scoring import score_against_line
+from liveness.express.settings import ExpressSettings
+from liveness.observation import ScanObservations
+from liveness.signal import Signal, assessed, not_assessed
+
+_STEEPNESS = 4.0
+
+
+class PlanarMotion:
+    """Left-over motion over motion, the 80th percentile over the scan's tracked frames."""
+
+    name = "planar_motion"
+    label = "Moves like a head, not like a sheet"
+
+    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+        """See ``ExpressSignal.assess``; not assessed where the face hardly moves or is too small."""
+        steps = motion_steps(scan)
+        if len(steps) < settings.minimum_steps:
+            return self._unknown(f"The face could be followed in {len(steps)} frames only.")
+        if (width := typical_face_width(scan)) < settings.minimum_face_width:
+            return self._unknown(
+                f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
+            )
+        moved = float(np.percentile([step.moved for step in steps], 80))
+        if moved < settings.least_motion:
+            return self._unknown(
+                f"The face moved by {100 * moved:.2f} % of its width, too little to tell a head from a sheet."
+            )
+        ratio = left_over_ratio(steps)
+        score = score_against_line(ratio, settings.plane_line, _STEEPNESS)
+        found = "more than a flat picture can leave" if score >= 0.5 else "as a flat picture would leave"
+        return assessed(
+            name=self.name,
+            label=self.label,
+            score=score,
+            detail=f"A plane's motion leaves {100 * ratio:.1f} % of the movement unexplained, {found}.",
+        )
+
+    def _unknown(self, reason: str) -> Signal:
+        return not_assessed(name=self.name, label=self.label, reason=reason)

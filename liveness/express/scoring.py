@@ -1,0 +1,24 @@
+"""From measured values to scores."""
+
+import math
+
+
+def score_against_line(value: float, line: float, steepness: float) -> float:
+    """0..1: 0.5 where ``value`` is on ``line``, rising with the ratio of the two.
+
+    A logistic of the logarithm, so that twice the line and half the line lie equally far from 0.5.
+
+    Args:
+        value: 0 or more.
+        line: Above 0.
+        steepness: Log odds for each e-fold of the ratio.
+    """
+    if value <= 0:
+        return 0.0
+    return 1 / (1 + math.exp(-steepness * math.log(value / line)))
+
+
+def log_odds(score: float) -> float:
+    """Natural log odds of ``score``, held within those of 0.02 and 0.98 so that no signal is certain."""
+    held = min(0.98, max(0.02, score))
+    return math.log(held / (1 - held))

@@ -1,0 +1,63 @@
+"""Lines and limits of the express signals."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressSettings:
+    """What separates live-like from not, and from where on a signal can be assessed.
+
+    The defaults of the motion signals were read from 19 clips of live persons and from photos made
+    into still, waved, bent and camera-shaken scans; a *line* is the value at which a signal's score
+    is 0.5. Distances are in face widths.
+
+    Attributes:
+        minimum_steps: Tracked frames below which no motion signal is assessed.
+        minimum_face_width: Median face width in view pixels (a frame 384 pixels long) below which
+            tracking errors look like depth, so that no motion signal is assessed.
+        least_motion: Movement of the face within a second below which a plane and a head look alike.
+        plane_line: Left-over motion over motion (see ``motion_steps.left_over_ratio``): up to 0.09 on
+            photos, 0.11 on photos of small faces, 0.14 and above on live clips.
+        surroundings_line: How much worse the face's plane explains the background than it moves:
+            0.06 to 0.6 on photos whose sheet is in view, 0.6 and above on live clips.
+        surroundings_motion: Movement of the face below which its surroundings are not compared.
+        part_line: Change of eyes or mouth over the change of the rest, once laid flat: up to 1.6 on
+            photos, mostly 2 and above on live clips.
+        stillness_line: Movement of the face within a second: 0.0003 to 0.0011 where only noise moves,
+            0.008 and above on live clips.
+        eyes_shut_level: Eye aspect ratio below which the eyes count as shut. Narrow eyes measure 0.12 to
+            0.15 when open, so it lies below that, at the price of missing some shut ones.
+        eyes_open_level: Eye aspect ratio of open eyes from which a blink can be told.
+        blink_depth: Share of the open level to which both eyes must fall to count as a blink.
+        blink_recovery: Share of the open level to which they must return.
+        longest_blink: Seconds; longer is eyes kept shut.
+        sharpness_line: ``vision.measures.sharpness`` of a face that is just sharp enough.
+        largest_yaw: Degrees of mean head turn that is still looking at the camera.
+        largest_pitch: Degrees of mean nodding that is still looking at the camera.
+        smallest_area: Share of the frame that a face must fill.
+        largest_area: Share of the frame above which a face is too close.
+        stall_seconds: Longest run of one and the same frame that a slow camera explains.
+        returned_frames: Frames identical to an earlier one, with other frames between, from which on
+            no camera explains them.
+    """
+
+    minimum_steps: int = 8
+    minimum_face_width: float = 60.0
+    least_motion: float = 0.004
+    plane_line: float = 0.12
+    surroundings_line: float = 0.45
+    surroundings_motion: float = 0.012
+    part_line: float = 1.7
+    stillness_line: float = 0.003
+    eyes_shut_level: float = 0.1
+    eyes_open_level: float = 0.15
+    blink_depth: float = 0.7
+    blink_recovery: float = 0.85
+    longest_blink: float = 0.6
+    sharpness_line: float = 40.0
+    largest_yaw: float = 25.0
+    largest_pitch: float = 25.0
+    smallest_area: float = 0.04
+    largest_area: float = 0.8
+    stall_seconds: float = 0.7
+    returned_frames: int = 4

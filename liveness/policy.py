@@ -1,0 +1,44 @@
+"""What a customer asks of the liveness of a scan."""
+
+from dataclasses import dataclass
+
+from liveness.errors import PolicyError
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessPolicy:
+    """Thresholds of the verdict.
+
+    Attributes:
+        live_threshold: Confidence, 0..100, from which the verdict is LIVE.
+        spoof_threshold: Confidence, 0..100, up to which the verdict is SPOOF; between the two it is
+            INCONCLUSIVE.
+        require_pad_network: Whether a scan without the score of a PAD network can be LIVE.
+        minimum_frames: Frames with exactly one face below which temporal cues do not decide.
+        minimum_seconds: Duration of the scan below which temporal cues do not decide.
+        minimum_eyes_open: Share of the frames, 0..1, in which the eyes must be open for LIVE, where the
+            pack can see it: whoever sleeps, or is made to, does not consent.
+
+    Raises:
+        PolicyError: The thresholds are out of range or in the wrong order.
+    """
+
+    live_threshold: float = 70.0
+    spoof_threshold: float = 30.0
+    require_pad_network: bool = False
+    minimum_frames: int = 8
+    minimum_seconds: float = 1.0
+    minimum_eyes_open: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.spoof_threshold < self.live_threshold <= 100:
+            raise PolicyError(
+                f"0 <= spoof_threshold < live_threshold <= 100 is needed; they are "
+                f"{self.spoof_threshold} and {self.live_threshold}"
+            )
+        if self.minimum_frames < 2:
+            raise PolicyError(f"minimum_frames is {self.minimum_frames}; at least 2 are needed to see motion")
+        if not 0 <= self.minimum_eyes_open <= 1:
+            raise PolicyError(f"minimum_eyes_open is {self.minimum_eyes_open}; it is a share, 0 to 1")
+        if self.minimum_seconds <= 0:
+            raise PolicyError(f"minimum_seconds is {self.minimum_seconds}; it must be positive")

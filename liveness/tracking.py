@@ -1,0 +1,231 @@
+"""Follows points of the face and the background from one view of a scan to the next."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.extent import face_extent
+from liveness.observation import GreyView, RegionChange
+from liveness.plane import FloatPoints, fit_plane_motion
+from vision.face import DetectedFace
+
+_FACE_POINTS = 80
+_BACKGROUND_POINTS = 40
+_WINDOW = (15, 15)
+_LEVELS = 3
+_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
+_LARGEST_RETURN_ERROR = 1.0
+_BORDER = 6
+_FEWEST_POINTS = 16
+_SMALLEST_FACE = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackingStart:
+    """The view in which points were chosen.
+
+    Attributes:
+        view: The grey view.
+        points: Shape (n, 2): the points, view pixels.
+        on_face: Shape (n,): on the face, or on the background.
+        centre: Face centre, view pixels.
+        face_width: View pixels.
+        parts: Masks of the face's parts and what is needed to compare them.
+    """
+
+    view: GreyView
+    points: FloatPoints
+    on_face: NDArray[np.bool_]
+    centre: FloatPoints
+    face_width: float
+    parts: "FaceParts"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceParts:
+    """The parts of a face in one view, cut out around the face.
+
+    Attributes:
+        left: x of the cut-out, view pixels.
+        top: y of the cut-out, view pixels.
+        detail: The cut-out's fine structure (slow shading removed).
+        slope: Squared gradient of ``detail``.
+        eyes: Masks of the left and the right eye.
+        mouth: Mask of the mouth.
+        rest: Mask of forehead, nose and cheeks.
+    """
+
+    left: int
+    top: int
+    detail: NDArray[np.float32]
+    slope: NDArray[np.float32]
+    eyes: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    mouth: NDArray[np.bool_]
+    rest: NDArray[np.bool_]
+
+
+def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> TrackingStart | None:
+    """Choose points to follow; ``None`` where the face has too little texture or is too small.
+
+    Points are corners (Shi and Tomasi 1994): up to 80 on the face inside its outline, where hair and
+    background do not slide past, and up to 40 away from it.
+
+    Args:
+        view: The grey view.
+        face: The face, in frame pixels.
+        scale: View pixels per frame pixel.
+    """
+    height, width = view.shape
+    extent = face_extent(face)
+    face_width, face_height = extent.width * scale, extent.height * scale
+    if face_width < _SMALLEST_FACE:
+        return None
+    x, y = extent.x * scale, extent.y * scale
+    inside = np.zeros_like(view)
+    cv2.ellipse(
+        inside,
+        (round(x), round(y)),
+        (round(0.42 * face_width), round(0.46 * face_height)),
+        0, 0, 360, 255, -1,
+    )  # fmt: skip
+    outside = np.zeros_like(view)
+    outside[_BORDER : height - _BORDER, _BORDER : width - _BORDER] = 255
+    cv2.ellipse(
+        outside, (round(x), round(y)), (round(0.75 * face_width), round(0.8 * face_height)), 0, 0, 360, 0, -1
+    )
+    on_face = _corners(view, inside, _FACE_POINTS, max(3.0, 0.05 * face_width), 0.005)
+    parts = _face_parts(view, face, scale)
+    if len(on_face) < 20 or parts is None:
+        return None
+    around = _corners(view, outside, _BACKGROUND_POINTS, max(4.0, 0.1 * face_width), 0.01)
+    points = np.concatenate([on_face, around])
+    return TrackingStart(
+        view=view,
+        points=points,
+        on_face=np.arange(len(points)) < len(on_face),
+        centre=np.array([x, y], np.float32),
+        face_width=face_width,
+        parts=parts,
+    )
+
+
+def follow(
+    start: TrackingStart, view: GreyView, guess: FloatPoints
+) -> tuple[FloatPoints, NDArray[np.float32]]:
+    """Find the starting points in a later view (pyramidal Lucas-Kanade, Bouguet 2000).
+
+    Args:
+        start: Where the points were chosen.
+        view: The later view, of the same size.
+        guess: Shape (n, 2): where they were last seen, view pixels.
+
+    Returns:
+        Positions, shape (n, 2), NaN where a point was lost, and the forward-backward error (Kalal
+        2010), shape (n,), in view pixels. A point whose way back misses its start by more than a
+        pixel is lost.
+    """
+    found, seen = _flow(start.view, view, start.points, guess)
+    back, returned = _flow(view, start.view, found, start.points)
+    error = np.linalg.norm(back - start.points, axis=1).astype(np.float32)
+    lost = ~seen | ~returned | (error > _LARGEST_RETURN_ERROR)
+    found[lost] = np.nan
+    error[lost] = np.nan
+    return found, error
+
+
+def plane_motion(start: TrackingStart, found: FloatPoints) -> NDArray[np.float64] | None:
+    """The homography, in view pixels, that best explains the face's points; ``None`` without one."""
+    usable = start.on_face & np.isfinite(found[:, 0])
+    if usable.sum() < _FEWEST_POINTS:
+        return None
+    return fit_plane_motion(start.points[usable], found[usable])
+
+
+def region_change(start: TrackingStart, view: GreyView, motion: NDArray[np.float64]) -> RegionChange:
+    """Compare the face's parts with the starting view, laid over each other by ``motion``."""
+    parts = start.parts
+    height, width = parts.detail.shape
+    shift = np.array([[1, 0, parts.left], [0, 1, parts.top], [0, 0, 1]], np.float64)
+    laid_over = cv2.warpPerspective(
+        view,
+        motion @ shift,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    change = (laid_over.astype(np.float32) - parts.detail) ** 2
+
+    def displacement(mask: NDArray[np.bool_]) -> float:
+        return float(np.sqrt(change[mask].mean() / (parts.slope[mask].mean() + 1.0))) / start.face_width
+
+    return RegionChange(
+        eyes=max(displacement(parts.eyes[0]), displacement(parts.eyes[1])),
+        mouth=displacement(parts.mouth),
+        rest=displacement(parts.rest),
+    )
+
+
+def _flow(
+    first: GreyView, second: GreyView, points: FloatPoints, guess: FloatPoints
+) -> tuple[FloatPoints, NDArray[np.bool_]]:
+    found, seen, _ = cv2.calcOpticalFlowPyrLK(
+        first,
+        second,
+        points.reshape(-1, 1, 2),
+        guess.reshape(-1, 1, 2).copy(),
+        winSize=_WINDOW,
+        maxLevel=_LEVELS,
+        criteria=_STOP,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return np.asarray(found, np.float32).reshape(-1, 2), np.asarray(seen).ravel() != 0
+
+
+def _corners(view: GreyView, mask: GreyView, count: int, spacing: float, quality: float) -> FloatPoints:
+    found = cv2.goodFeaturesToTrack(view, count, quality, spacing, mask=mask, blockSize=5)
+    # A view without any corner gives None, which OpenCV's type stubs do not say.
+    points: FloatPoints = np.asarray(() if np.ndim(found) == 0 else found, np.float32).reshape(-1, 2)
+    return points
+
+
+def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts | None:
+    height, width = view.shape
+    extent = face_extent(face)
+    left, top = max(0, int(extent.left * scale)), max(0, int(extent.top * scale))
+    right, bottom = min(width, int(extent.right * scale)), min(height, int(extent.bottom * scale))
+    if right - left < 20 or bottom - top < 20:
+        return None
+    points = face.five_points.astype(np.float64) * scale - (left, top)
+    apart = float(np.linalg.norm(points[1] - points[0]))
+    lips = float(np.linalg.norm(points[4] - points[3]))
+    shape = (bottom - top, right - left)
+
+    def ellipse(centre: NDArray[np.float64], across: float, down: float) -> NDArray[np.bool_]:
+        drawn = np.zeros(shape, np.uint8)
+        at = (round(float(centre[0])), round(float(centre[1])))
+        cv2.ellipse(drawn, at, (max(2, round(across)), max(2, round(down))), 0, 0, 360, 1, -1)
+        return drawn.astype(bool)
+
+    eyes = tuple(ellipse(points[which], 0.28 * apart, 0.17 * apart) for which in (0, 1))
+    middle = (points[3] + points[4]) / 2
+    mouth = ellipse(middle, 0.6 * lips, 0.4 * lips)
+    around = [ellipse(points[which], 0.42 * apart, 0.34 * apart) for which in (0, 1)]
+    around.append(ellipse(middle, 0.8 * lips, 0.6 * lips))
+    whole = ellipse(np.array([0.5 * shape[1], 0.52 * shape[0]]), 0.40 * shape[1], 0.44 * shape[0])
+    rest = whole & ~np.logical_or.reduce(around)
+    if min(eyes[0].sum(), eyes[1].sum(), mouth.sum()) < 8 or rest.sum() < 60:
+        return None
+    detail = view[top:bottom, left:right].astype(np.float32)
+    across = np.asarray(cv2.Sobel(detail, cv2.CV_32F, 1, 0, scale=1 / 8), np.float32)
+    down = np.asarray(cv2.Sobel(detail, cv2.CV_32F, 0, 1, scale=1 / 8), np.float32)
+    return FaceParts(
+        left=left,
+        top=top,
+        detail=detail,
+        slope=across**2 + down**2,
+        eyes=(eyes[0], eyes[1]),
+        mouth=mouth,
+        rest=rest,
+    )

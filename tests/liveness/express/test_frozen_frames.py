@@ -1,0 +1,109 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
+from liveness.express.settings import ExpressSettings
+from liveness.observation import FrameObservation
+from liveness.signal import Signal
+from tests.liveness.builders import observation, scan
+
+_SETTINGS = ExpressSettings()
+_BASE = np.random.default_rng(0).integers(30, 220, (64, 64))
+
+
+def _frames(pattern: list[int], noise: float = 0.0) -> tuple[FrameObservation, ...]:
+    """Frames showing picture ``pattern[i]``; pictures differ by a camera's noise."""
+    fresh = np.random.default_rng(7)
+    frames = []
+    for index, picture in enumerate(pattern):
+        grain = np.random.default_rng(picture).normal(0, 2, _BASE.shape) + fresh.normal(0, noise, _BASE.shape)
+        frames.append(observation(index, samples=np.clip(_BASE + grain, 0, 255).astype(np.uint8)))
+    return tuple(frames)
+
+
+def _kind(pattern: list[int], noise: float = 0.0) -> Repetition:
+    finding = find_repetition(_frames(pattern, noise), _SETTINGS)
+    assert finding is not None
+    return finding.kind
+
+
+def _assess(pattern: list[int]) -> Signal:
+    frames = _frames(pattern)
+    return FrozenFrames(find_repetition(frames, _SETTINGS)).assess(scan(frames), _SETTINGS)
+
+
+def test_a_still_scene_through_a_camera_repeats_nothing() -> None:
+    assert _kind(list(range(45))) is Repetition.NONE
+
+
+def test_a_camera_slower_than_its_reading_repeats_and_is_no_finding() -> None:
+    doubled = [index // 2 for index in range(45)]
+    assert _kind(doubled) is Repetition.NONE
+    found = _assess(doubled)
+    assert found.score == 0.5
+    assert "slow camera" in found.detail
+
+
+@pytest.mark.parametrize("pattern", [[0] * 45, [*range(20), *([20] * 15)]])
+def test_one_frame_for_long_is_frozen(pattern: list[int]) -> None:
+    assert _kind(pattern) is Repetition.FROZEN
+    assert _assess(pattern).score == 0
+
+
+@pytest.mark.parametrize(
+    "pattern", [[index % 12 for index in range(45)], [*range(20), *reversed(range(20))], [0, 1] * 10]
+)
+def test_frames_that_come_back_are_looped(pattern: list[int]) -> None:
+    assert _kind(pattern) is Repetition.LOOPED
+
+
+def test_a_loop_encoded_anew_is_still_a_loop() -> None:
+    assert _kind([index % 12 for index in range(45)], noise=0.4) is Repetition.LOOPED
+
+
+def test_too_few_frames_are_not_assessed() -> None:
+    assert find_repetition(_frames([0] * 7), _SETTINGS) is None
+    assert _assess([0] * 7).score is None
+
+
+@given(st.lists(st.integers(0, 5), min_size=8, max_size=30))
+def test_any_order_gives_a_finding_that_fits(pattern: list[int]) -> None:
+    kind = _kind(pattern)
+    runs = [value for at, value in enumerate(pattern) if at == 0 or value != pattern[at - 1]]
+    returned = len(runs) - len(set(runs))
+    if returned >= _SETTINGS.returned_frames:
+        assert kind is Repetition.LOOPED
+    if kind is Repetition.FROZEN:
+        assert len(set(pattern)) < len(pattern)
+
+
+def test_a_nodding_head_and_a_flickering_lamp_come_back_with_fresh_noise() -> None:
+    frames = _frames(list(range(40)))
+    nodding = []
+    for frame in frames:
+        samples = frame.samples.copy()
+        samples[20:45] = np.roll(samples[20:45], frame.index % 5, axis=1)
+        nodding.append(replace(frame, samples=samples))
+    flickering = [
+        replace(frame, samples=(frame.samples * (0.9 if frame.index % 2 else 1.0)).astype(np.uint8))
+        for frame in frames
+    ]
+    for seen in (nodding, flickering):
+        finding = find_repetition(tuple(seen), _SETTINGS)
+        assert finding is not None
+        assert finding.kind is Repetition.NONE
+
+
+def test_a_painted_background_without_noise_is_no_loop() -> None:
+    frames = []
+    for frame in _frames(list(range(40))):
+        samples = np.full_like(frame.samples, 200)
+        samples[:4] = frame.samples[:4]
+        frames.append(replace(frame, samples=samples))
+    finding = find_repetition(tuple(frames), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.NONE

@@ -1,0 +1,172 @@
+"""Whole scans to a verdict: rendered ones, simulated ones, and real clips."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.liveness_fusion.photo_attacks import AttackKind, Presentation, present
+from evaluation.liveness_fusion.scans import clip_windows, observe_scan
+from liveness.express.interface import PadScore
+from liveness.express.judge import judge_express
+from liveness.fusion import load_fusion_model
+from liveness.observation import ScanObservations
+from liveness.policy import LivenessPolicy
+from liveness.selection import select_frames
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from simulator.photos import builtin_photos
+from simulator.scan import simulate_scan
+from simulator.scene import ScanKind, ScanSettings
+from tests.liveness.builders import rendered_scan, scan
+from vision.packs.loading import load_pack
+from vision.packs.pack import Pack
+
+
+@cache
+def _embedded() -> Pack:
+    return load_pack("embedded")
+
+
+def _judge(seen: ScanObservations, scores: list[PadScore] | None = None) -> LivenessResult:
+    return judge_express(
+        scan=seen, pad_scores=scores or [], policy=LivenessPolicy(), model=load_fusion_model()
+    )
+
+
+def _simulated(
+    kind: ScanKind, name: str = "astronaut", seed: int = 0, seconds: float = 3.0
+) -> ScanObservations:
+    settings = ScanSettings(kind=kind, seed=seed, seconds=seconds, frames_per_second=15.0)
+    frames = simulate_scan(builtin_photos()[name], settings)
+    return observe_scan(((frame.capture_time, frame.pixels) for frame in frames), _embedded())
+
+
+def test_a_still_picture_is_a_spoof() -> None:
+    result = _judge(rendered_scan(lambda _, x, y: (x, y)))
+    assert (result.verdict, result.reasons[0]) == (Verdict.SPOOF, Reason.NO_SIGN_OF_LIFE)
+
+
+def test_a_moved_picture_is_a_spoof() -> None:
+    def move(time: float, x: object, y: object) -> tuple[object, object]:
+        turn = 0.06 * np.sin(4 * time)
+        across, down = np.asarray(x) - 240, np.asarray(y) - 300
+        depth = 1 + 0.01 * turn * across
+        return 240 + across / depth, 300 + (down + turn * across) / depth
+
+    result = _judge(rendered_scan(move))
+    assert (result.verdict, result.attack_type) == (Verdict.SPOOF, AttackType.PRINT)
+    assert Reason.MOVES_AS_A_PLANE in result.reasons
+
+
+@pytest.mark.parametrize("frames", [0, 1, 3, 8, 15])
+def test_nested_scans_all_give_a_result(frames: int) -> None:
+    seen = rendered_scan(lambda time, x, y: (np.asarray(x) + 9 * time, y), frames=frames)
+    result = _judge(seen)
+    assert result.verdict is not Verdict.LIVE
+    assert result.reasons
+    assert len(result.signals) == 11
+    with_network = _judge(seen, [PadScore(index, "n", 0.99) for index in range(min(frames, 8))])
+    assert with_network.verdict is not Verdict.LIVE
+
+
+def test_one_frame_with_a_network_is_heard_but_not_believed() -> None:
+    seen = rendered_scan(lambda _, x, y: (x, y), frames=1)
+    assert _judge(seen).verdict is Verdict.INCONCLUSIVE
+    assert _judge(seen, [PadScore(0, "n", 0.99)]).verdict is Verdict.INCONCLUSIVE
+    assert _judge(seen, [PadScore(0, "n", 0.0)]).confidence < 35
+
+
+def test_frames_without_motion_data_are_inconclusive() -> None:
+    result = _judge(scan())
+    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (Reason.NO_SIGN_OF_LIFE_MEASURABLE,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reasons"),
+    [
+        (ScanKind.STATIC_PHOTO, {Reason.NO_SIGN_OF_LIFE}),
+        (ScanKind.WAVED_PHOTO, {Reason.MOVES_AS_A_PLANE}),
+        pytest.param(ScanKind.FROZEN_FRAME, {Reason.FROZEN_FRAMES}, marks=pytest.mark.slow),
+        pytest.param(ScanKind.LOOPED_CLIP, {Reason.LOOPED_FRAMES}, marks=pytest.mark.slow),
+    ],
+)
+def test_simulated_attacks_are_spoofs(kind: ScanKind, reasons: set[Reason]) -> None:
+    result = _judge(_simulated(kind, seconds=2.0))
+    assert result.verdict is Verdict.SPOOF, result
+    assert reasons <= set(result.reasons)
+
+
+def test_a_simulated_person_is_live() -> None:
+    result = _judge(_simulated(ScanKind.GENUINE, seconds=2.0))
+    assert (result.verdict, result.attack_type) == (Verdict.LIVE, AttackType.REAL), result
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["astronaut", "black-top", "grey-shirt", "long-hair", "red-shirt"])
+def test_every_simulated_person_and_every_attack_with_their_photo(name: str) -> None:
+    for seed in (1, 2):
+        assert _judge(_simulated(ScanKind.GENUINE, name, seed)).verdict is not Verdict.SPOOF
+    for kind in (ScanKind.STATIC_PHOTO, ScanKind.WAVED_PHOTO, ScanKind.FROZEN_FRAME, ScanKind.LOOPED_CLIP):
+        assert _judge(_simulated(kind, name, 3)).verdict is Verdict.SPOOF, kind
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", list(AttackKind))
+def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: AttackKind) -> None:
+    photos = list(builtin_photos())
+    for number, name in enumerate(photos):
+        frame = next(simulate_scan(builtin_photos()[name], ScanSettings(kind=ScanKind.GENUINE, seed=number)))
+        faces = _embedded().detector.detect(frame.pixels)
+        centre = faces[0].box.centre
+        background = np.flipud(frame.pixels).copy()
+        face = (*centre, faces[0].box.width)
+        for amplitude in (0.2, 0.8):
+            shown = Presentation(frame.pixels, face, background, kind, amplitude, 2.0, number)
+            assert _judge(observe_scan(present(shown), _embedded())).verdict is not Verdict.LIVE
+
+
+def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
+    results: dict[str, list[LivenessResult]] = {}
+    for clip in sorted(folder.iterdir()):
+        results[clip.name] = []
+        for window in clip_windows(clip, most=2):
+            seen = observe_scan(window, pack)
+            images = [image for _, image in window]
+            scores = []
+            for index in select_frames(seen.frames):
+                face = seen.frames[index].face
+                assert face is not None
+                scores += [
+                    PadScore(index, network.name, network.real_probability(images[index], face))
+                    for network in pack.pad_networks
+                ]
+            results[clip.name].append(_judge(seen, scores))
+    return results
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("spec", ["embedded", "insightface"])
+def test_live_clips_raise_few_false_alarms(spec: str, assets: Path) -> None:
+    """A sanity check on 19 clips, not an error rate."""
+    pack = load_pack("embedded" if spec == "embedded" else f"insightface:{assets / 'models'}")
+    results = [result for found in _verdicts(assets / "data/video/live", pack).values() for result in found]
+    verdicts = [result.verdict for result in results]
+    assert verdicts.count(Verdict.SPOOF) == 0
+    assert verdicts.count(Verdict.LIVE) >= 0.9 * len(verdicts)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_replayed_screens_do_not_pass_the_network(assets: Path) -> None:
+    """The three screen replays; the two deepfake files have no medium that this mode could see."""
+    pack = load_pack(f"insightface:{assets / 'models'}")
+    results = _verdicts(assets / "data/video/spoof", pack)
+    replays = [found for name, found in results.items() if not name.startswith("quentin-csg")]
+    assert len(replays) == 3
+    verdicts = [result.verdict for found in replays for result in found]
+    assert Verdict.LIVE not in verdicts
+    assert Verdict.SPOOF in verdicts

@@ -1,0 +1,25 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveness.express.scoring import log_odds, score_against_line
+
+
+@given(st.floats(1e-9, 1e9), st.floats(1e-3, 1e3), st.floats(0.5, 8))
+def test_scores_rise_through_a_half_on_the_line(value: float, line: float, steepness: float) -> None:
+    score = score_against_line(value, line, steepness)
+    assert 0 <= score <= 1
+    assert (score >= 0.5) == (value >= line) or score == pytest.approx(0.5)
+    assert score_against_line(line, line, steepness) == 0.5
+
+
+def test_nothing_scores_nothing() -> None:
+    assert score_against_line(0.0, 1.0, 4.0) == 0
+    assert score_against_line(2.0, 1.0, 3.0) + score_against_line(0.5, 1.0, 3.0) == pytest.approx(1)
+
+
+@given(st.floats(0, 1))
+def test_no_score_is_certain(score: float) -> None:
+    assert abs(log_odds(score)) <= 3.9
+    assert log_odds(0.5) == 0
+    assert log_odds(score) == pytest.approx(-log_odds(1 - score), abs=1e-9)

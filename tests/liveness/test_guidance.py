@@ -1,0 +1,109 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from liveness.errors import PolicyError
+from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.observation import FrameObservation
+from tests.liveness.builders import RATE, face_at, observation
+from vision.face import HeadPose
+
+_OVAL = Oval()
+
+
+def _code(**changes: object) -> GuidanceCode:
+    frame = observation(0, **changes)
+    return guide(frame, oval=_OVAL, settings=GuidanceSettings(), state=GuidanceState()).frame_code
+
+
+def _run(frames: list[FrameObservation]) -> list[Guidance]:
+    state, told = GuidanceState(), []
+    for frame in frames:
+        told.append(guide(frame, oval=_OVAL, settings=GuidanceSettings(), state=state))
+        state = told[-1].state
+    return told
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, GuidanceCode.OK),
+        ({"face": None, "faces": 0}, GuidanceCode.NO_FACE),
+        ({"faces": 2}, GuidanceCode.MULTIPLE_FACES),
+        ({"luminance": 30.0}, GuidanceCode.TOO_DARK),
+        ({"dark_fraction": 0.7}, GuidanceCode.TOO_DARK),
+        ({"luminance": 235.0}, GuidanceCode.TOO_BRIGHT),
+        ({"saturated_fraction": 0.5}, GuidanceCode.TOO_BRIGHT),
+        ({"face": face_at(width=400)}, GuidanceCode.MOVE_BACK),
+        ({"face": face_at(x=60)}, GuidanceCode.FACE_CUT_OFF),
+        ({"face": face_at(width=120)}, GuidanceCode.MOVE_CLOSER),
+        ({"face": face_at(x=240 + 80)}, GuidanceCode.CENTER_FACE),
+        ({"sharpness": 8.0}, GuidanceCode.BLURRED),
+        ({"pose": HeadPose(-32, 0, 0)}, GuidanceCode.LOOK_STRAIGHT),
+        ({"pose": HeadPose(0, 30, 0)}, GuidanceCode.LOOK_STRAIGHT),
+        ({"eyes": (0.07, 0.09)}, GuidanceCode.EYES_CLOSED),
+        ({"eyes": None}, GuidanceCode.OK),
+    ],
+)
+def test_every_condition_has_its_code(changes: dict[str, object], code: GuidanceCode) -> None:
+    assert _code(**changes) is code
+
+
+def test_the_first_in_order_of_priority_is_told() -> None:
+    assert _code(luminance=20.0, face=face_at(width=100), sharpness=3.0) is GuidanceCode.TOO_DARK
+    assert _code(face=face_at(width=100), sharpness=3.0) is GuidanceCode.MOVE_CLOSER
+    assert _code(sharpness=3.0, eyes=(0.05, 0.05)) is GuidanceCode.BLURRED
+
+
+def test_a_code_is_told_only_when_it_lasts() -> None:
+    frames = [
+        observation(index, eyes=(0.05, 0.05) if index in {10, 11} else (0.3, 0.3)) for index in range(20)
+    ]
+    told = [guidance.code for guidance in _run(frames)]
+    assert told == [None, None] + [GuidanceCode.OK] * 18
+
+
+def test_a_face_on_the_line_does_not_flicker() -> None:
+    line = GuidanceSettings().smallest * _OVAL.width * 480
+    rng = np.random.default_rng(0)
+    widths = [120.0] * 5 + list(line + rng.normal(0, 3, 60)) + [230.0] * 10
+    told = [
+        guidance.code
+        for guidance in _run([observation(i, face=face_at(width=w)) for i, w in enumerate(widths)])
+    ]
+    changes = sum(earlier is not later for earlier, later in pairwise(told[3:]))
+    assert changes == 1
+    assert told[-1] is GuidanceCode.OK
+
+
+def test_natural_sway_is_still_enough_and_waving_is_not() -> None:
+    def swaying(size: float, rate: float) -> list[FrameObservation]:
+        # Detectors place the same face a pixel off from frame to frame.
+        rng = np.random.default_rng(1)
+        shift = size * 230 * np.sin(2 * np.pi * rate * np.arange(45) / RATE) + rng.normal(0, 1, 45)
+        return [observation(index, face=face_at(x=240 + moved)) for index, moved in enumerate(shift)]
+
+    assert {guidance.frame_code for guidance in _run(swaying(0.03, 0.5))} == {GuidanceCode.OK}
+    waved = [guidance.code for guidance in _run(swaying(0.2, 1.5))]
+    assert GuidanceCode.HOLD_STILL in waved
+
+
+def test_a_clock_that_stands_still_is_no_speed() -> None:
+    first = guide(observation(0), oval=_OVAL, settings=GuidanceSettings(), state=GuidanceState())
+    again = guide(
+        observation(0, face=face_at(x=270)), oval=_OVAL, settings=GuidanceSettings(), state=first.state
+    )
+    assert again.frame_code is GuidanceCode.OK
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0.0}, {"centre_x": 0.1}, {"centre_y": 0.9}])
+def test_an_oval_beyond_the_frame_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(PolicyError):
+        Oval(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"frames_to_tell": 0}, {"smallest": 2.0}, {"darkest": 230.0}])
+def test_settings_in_the_wrong_order_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(PolicyError):
+        GuidanceSettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from liveness.errors import ObservationError
+from liveness.observe import VIEW_SIDE, observe_frame
+from tests.liveness.builders import HEIGHT, WIDTH, face_at, texture
+from vision.face import BgrImage, Landmarks
+
+_IMAGE: BgrImage = texture()[:HEIGHT, :WIDTH]
+
+
+def test_a_frame_with_a_face() -> None:
+    seen = observe_frame(_IMAGE, index=3, capture_time=0.2, faces=[face_at()])
+    assert (seen.index, seen.capture_time, seen.width, seen.height, seen.faces) == (3, 0.2, WIDTH, HEIGHT, 1)
+    assert seen.sharpness is not None
+    assert seen.sharpness > 0
+    assert seen.luminance == pytest.approx(128, abs=20)
+    assert seen.pose is not None
+    assert abs(seen.pose.yaw) < 8
+    assert seen.eyes is None
+    assert seen.eyes_open is None
+    assert seen.view is not None
+    assert max(seen.view.shape) == VIEW_SIDE
+    assert seen.samples.shape == (64, 64)
+
+
+def test_landmarks_give_the_eyes() -> None:
+    points = np.zeros((68, 2), np.float32)
+    for start, x in ((36, 190), (42, 290)):
+        points[start : start + 6] = [
+            (x - 20, 250),
+            (x - 7, 243),
+            (x + 7, 243),
+            (x + 20, 250),
+            (x + 7, 257),
+            (x - 7, 257),
+        ]
+    points[[30, 48, 54, 33, 8]] = [(240, 300), (205, 360), (275, 360), (240, 315), (240, 430)]
+    points[:17] = np.stack([np.linspace(140, 340, 17), 300 + 130 * np.sin(np.linspace(0, np.pi, 17))], axis=1)
+    seen = observe_frame(
+        _IMAGE, index=0, capture_time=0, faces=[face_at()], landmarks=Landmarks(points, "ibug68")
+    )
+    assert seen.eyes is not None
+    assert list(seen.eyes) == pytest.approx([14 / 40, 14 / 40], abs=0.01)
+
+
+def test_a_frame_without_a_face_says_so() -> None:
+    seen = observe_frame(_IMAGE, index=0, capture_time=0, faces=[])
+    assert (seen.faces, seen.face, seen.sharpness, seen.luminance, seen.pose) == (0, None, None, None, None)
+
+
+def test_a_small_face_in_the_background_is_no_second_person() -> None:
+    poster = face_at(60, 60, 60)
+    assert observe_frame(_IMAGE, index=0, capture_time=0, faces=[face_at(), poster]).faces == 1
+    neighbour = face_at(60, 60, 120)
+    assert observe_frame(_IMAGE, index=0, capture_time=0, faces=[face_at(), neighbour]).faces == 2
+
+
+def test_exposure_moves_nothing_in_the_view() -> None:
+    brighter = np.clip(_IMAGE.astype(np.float32) + 25, 0, 255).astype(np.uint8)
+    inside = (_IMAGE > 5) & (_IMAGE < 225)
+    assert inside.mean() > 0.9
+    plain = observe_frame(_IMAGE, index=0, capture_time=0, faces=[]).view
+    lit = observe_frame(brighter, index=0, capture_time=0, faces=[]).view
+    assert plain is not None
+    assert lit is not None
+    assert np.median(np.abs(plain.astype(int) - lit.astype(int))) <= 1
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((10, 10), np.uint8), np.zeros((10, 10, 3), np.float32), np.zeros((0, 10, 3), np.uint8)]
+)
+def test_what_is_no_colour_image_is_refused(image: BgrImage) -> None:
+    with pytest.raises(ObservationError):
+        observe_frame(image, index=0, capture_time=0, faces=[])
+
+
+def test_a_tiny_image_is_observed() -> None:
+    seen = observe_frame(np.zeros((1, 1, 3), np.uint8), index=0, capture_time=0, faces=[face_at()])
+    assert seen.samples.shape == (64, 64)

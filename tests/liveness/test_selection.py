@@ -1,0 +1,83 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveness.errors import ObservationError
+from liveness.selection import FrameSelector, frame_quality, select_frames
+from tests.liveness.builders import face_at, observation, observations
+from vision.face import HeadPose
+
+
+def test_a_full_scan_gives_eight_frames_spread_in_time() -> None:
+    chosen = select_frames(observations(60))
+    assert len(chosen) == 8
+    assert chosen == tuple(sorted(chosen))
+    gaps = [later - earlier for earlier, later in pairwise(chosen)]
+    assert max(gaps) <= 3 * min(gaps)
+    assert chosen[0] <= 10
+    assert chosen[-1] >= 49
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_nested_scans_give_what_there_is(count: int) -> None:
+    assert select_frames(observations(count)) == tuple(range(count))
+
+
+@pytest.mark.parametrize("change", [{"faces": 0, "face": None}, {"faces": 2}, {"sharpness": None}])
+def test_frames_without_exactly_one_face_are_never_kept(change: dict[str, object]) -> None:
+    selector = FrameSelector()
+    offer = selector.offer(observation(0, **change))
+    assert (offer.keep, offer.replaced, selector.selected, selector.best) == (False, None, (), None)
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"sharpness": 15.0},
+        {"eyes": (0.1, 0.1)},
+        {"pose": HeadPose(30, 0, 0)},
+        {"luminance": 20.0},
+        {"luminance": 245.0},
+        {"face": face_at(x=20)},
+    ],
+)
+def test_each_flaw_lowers_quality(worse: dict[str, object]) -> None:
+    assert 0 < frame_quality(observation(0, **worse)) < 0.8 * frame_quality(observation(0))
+
+
+def test_blurred_and_closed_eyed_frames_make_room_for_better_ones() -> None:
+    frames = [replace(frame, sharpness=10.0) if frame.index % 2 else frame for frame in observations(40)]
+    assert all(index % 2 == 0 for index in select_frames(frames))
+
+
+def test_the_best_frame_stays_whatever_comes_after() -> None:
+    selector = FrameSelector(count=3)
+    frames = [observation(index, sharpness=400.0 if index == 4 else 60.0) for index in range(50)]
+    for frame in frames:
+        selector.offer(frame)
+    assert 4 in selector.selected
+    assert selector.best == 4
+
+
+@given(st.lists(st.floats(0, 500), max_size=60), st.integers(1, 9))
+def test_what_a_server_keeps_is_what_is_selected(sharpness: list[float], count: int) -> None:
+    selector, held = FrameSelector(count=count), set[int]()
+    for index, value in enumerate(sharpness):
+        offer = selector.offer(observation(index, sharpness=value))
+        if offer.keep:
+            held.add(index)
+        if offer.replaced is not None:
+            held.remove(offer.replaced)
+        assert held == set(selector.selected)
+        assert len(held) <= count
+    assert (selector.best is None) == (not sharpness)
+
+
+def test_wrong_use_is_refused() -> None:
+    with pytest.raises(ObservationError):
+        FrameSelector(count=0)
+    with pytest.raises(ObservationError):
+        select_frames([observation(2), observation(1)])
