@@ -1,0 +1,1 @@
+"""Presentation and injection attacks, one module each."""

@@ -1,0 +1,27 @@
+"""Frames that never passed a lens during the scan: put in behind the camera, with a perfect clock."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from simulator.camera import even_times
+from simulator.frame import SimulatedFrame
+from simulator.scene import ScanSettings
+from vision.face import BgrImage
+
+__all__ = ["repeat_frames"]
+
+
+def repeat_frames(
+    genuine: Iterator[SimulatedFrame], settings: ScanSettings, *, cycle: int
+) -> Iterator[SimulatedFrame]:
+    """The first ``cycle`` frames of a genuine scan, again and again, bit for bit.
+
+    Args:
+        genuine: The scan that the injector recorded before.
+        settings: Length and rate.
+        cycle: How many frames before the repetition; 1 is a frozen frame.
+    """
+    clip: list[BgrImage] = [frame.pixels for frame in islice(genuine, cycle)]
+    times = even_times(frames=settings.frames, frames_per_second=settings.frames_per_second)
+    for index, time in enumerate(times):
+        yield SimulatedFrame(pixels=clip[index % len(clip)], capture_time=time)

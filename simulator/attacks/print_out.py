@@ -1,0 +1,101 @@
+"""A selfie of the person, printed on paper: on a stand, or waved by a hand."""
+
+import cv2
+import numpy as np
+
+from simulator.attacks.sheet import Sheet, crop_around_face
+from simulator.behaviour import PersonState
+from simulator.geometry.relief import Placement
+from simulator.motion import Sway, Tremor
+from simulator.person import Person, viewport_of
+from simulator.photo import Photo
+from simulator.scene import ScanSettings
+from simulator.wandering import Wandering
+from vision.face import BgrImage
+
+__all__ = ["StaticPrint", "WavedPrint"]
+
+_PAPER = (236, 238, 240)
+# Darkest ink and brightest paper as shares of full scale, and the saturation that ink keeps.
+_INK, _WHITE, _SATURATION = 0.09, 0.93, 0.88
+_PAPER_GRAIN = 1.5
+_MEAN_BEND, _BEND_SWAY = 0.5, 0.4
+
+
+def _print_selfie(photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> tuple[Sheet, BgrImage]:
+    """The sheet with the selfie on it, and the selfie."""
+    victim = Person(photo, settings, rng)
+    selfie = crop_around_face(
+        victim.show(PersonState(head=Placement())),
+        face_centre=victim.face_centre,
+        face_pixels=victim.face_pixels,
+        face_share=settings.sheet.face_share,
+    )
+    tall, wide = selfie.shape[:2]
+    sheet = Sheet(
+        rng,
+        viewport=viewport_of(settings),
+        size=(wide, tall),
+        bend=settings.sheet.bend * wide,
+        edge_colour=_PAPER,
+        edge=round(settings.sheet.border * wide),
+    )
+    return sheet, _ink(selfie, rng)
+
+
+def _ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
+    """``picture`` in the colours of a home printer, with the grain of paper."""
+    colours = picture.astype(np.float32)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)[..., None]
+    colours = grey + _SATURATION * (colours - grey)
+    colours = 255 * _INK + (_WHITE - _INK) * colours
+    colours += (_PAPER_GRAIN * rng.standard_normal(picture.shape[:2])).astype(np.float32)[..., None]
+    return np.clip(cv2.GaussianBlur(colours, (0, 0), 0.6), 0, 255).astype(np.uint8)
+
+
+class StaticPrint:
+    """The print leans on a stand; nothing moves."""
+
+    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+        """Prints the selfie and puts it up, a few degrees askew."""
+        sheet, picture = _print_selfie(photo, settings, rng)
+        sheet.put(picture)
+        askew = Placement(
+            yaw=float(rng.uniform(-4, 4)), pitch=float(rng.uniform(-6, 2)), roll=float(rng.uniform(-1.5, 1.5))
+        )
+        self._scene = sheet.show(askew).scene
+
+    def show(self, time: float) -> BgrImage:
+        """What the lens sees; always the same."""
+        return self._scene
+
+
+class WavedPrint:
+    """One hand moves and bends the print, the other holds the phone."""
+
+    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+        """Prints the selfie and draws the hand's movements."""
+        self._sheet, picture = _print_selfie(photo, settings, rng)
+        self._sheet.put(picture)
+        knobs = settings.sheet
+        shift = knobs.shift * settings.width
+        self._hand = Wandering(
+            rng,
+            rms=Placement(
+                yaw=knobs.yaw_degrees,
+                pitch=knobs.pitch_degrees,
+                roll=knobs.roll_degrees,
+                shift_x=shift,
+                shift_y=shift,
+                approach=knobs.approach,
+            ),
+            lowest=0.2,
+            highest=1.5,
+        )
+        self._bend = Sway(rng, rms=_BEND_SWAY, lowest=0.2, highest=1.2)
+        self._pan = Tremor(rng, rms=settings.motion.tremor * settings.width)
+
+    def show(self, time: float) -> BgrImage:
+        """What the lens sees at ``time`` seconds."""
+        lift = _MEAN_BEND + self._bend(time)
+        return self._sheet.show(self._hand.at(time), lift=lift, pan=self._pan(time)).scene

@@ -1,0 +1,135 @@
+"""A flat picture in front of the camera: a rectangle that moves, bends a little, and hides the room."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.backdrop import Backdrop
+from simulator.geometry.relief import Placement, Relief, Viewport
+from vision.face import BgrImage
+
+__all__ = ["Sheet", "SheetView", "crop_around_face"]
+
+_EDGE_SOFTNESS = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class SheetView:
+    """A sheet as the lens sees it.
+
+    Attributes:
+        scene: Sheet and room.
+        map_x: For each frame pixel, the x on the sheet's canvas that it shows.
+        map_y: The same for y.
+        cover: How much of each frame pixel the sheet fills, 0..1.
+    """
+
+    scene: BgrImage
+    map_x: NDArray[np.float32]
+    map_y: NDArray[np.float32]
+    cover: NDArray[np.float32]
+
+
+def crop_around_face(
+    picture: BgrImage, *, face_centre: tuple[float, float], face_pixels: float, face_share: float
+) -> BgrImage:
+    """The largest 3:4 part of ``picture`` around a face in which the face fills ``face_share``.
+
+    Args:
+        picture: A frame with one face.
+        face_centre: Middle of the face, pixels.
+        face_pixels: Width of the face.
+        face_share: Wanted share of the part's width; where the picture is too small, the part is
+            too, and the share is larger.
+    """
+    height, width = picture.shape[:2]
+    wide = round(min(face_pixels / face_share, width, height * 3 / 4))
+    tall = round(wide * 4 / 3)
+    left = round(float(np.clip(face_centre[0] - wide / 2, 0, width - wide)))
+    top = round(float(np.clip(face_centre[1] - tall / 2, 0, height - tall)))
+    return picture[top : top + tall, left : left + wide]
+
+
+class Sheet:
+    """A rectangle of ``size`` in the middle of the frame, and a room behind it."""
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        *,
+        viewport: Viewport,
+        size: tuple[int, int],
+        bend: float,
+        edge_colour: tuple[int, int, int],
+        edge: int,
+    ) -> None:
+        """Prepares the layers.
+
+        Args:
+            rng: Draws the room and the place.
+            viewport: Frame and lens.
+            size: Width and height of the picture on the sheet at rest, frame pixels.
+            bend: Bow of the sheet's middle towards the camera, pixels.
+            edge_colour: Colour of the edge around the picture, blue-green-red.
+            edge: Width of that edge, pixels.
+        """
+        self._viewport = viewport
+        canvas_width, canvas_height = viewport.canvas_size
+        wide, tall = size
+        left = round((canvas_width - wide) / 2 + float(rng.uniform(-0.015, 0.015)) * viewport.width)
+        top = round((canvas_height - tall) / 2 + float(rng.uniform(-0.015, 0.015)) * viewport.height)
+        # What sticks out of the canvas cannot be seen and is not kept.
+        self._rows = slice(max(0, top), min(canvas_height, top + tall))
+        self._columns = slice(max(0, left), min(canvas_width, left + wide))
+        self._cut = (self._rows.start - top, self._columns.start - left)
+        self._size = size
+        self._layer = np.zeros((canvas_height, canvas_width, 4), np.uint8)
+        corner, opposite = (left - edge, top - edge), (left + wide + edge - 1, top + tall + edge - 1)
+        cv2.rectangle(self._layer, corner, opposite, (*edge_colour, 255), -1)
+        alpha = cv2.GaussianBlur(cv2.extractChannel(self._layer, 3), (0, 0), _EDGE_SOFTNESS)
+        self._layer[..., :3] = edge_colour
+        self._layer[..., 3] = alpha
+        self._backdrop = Backdrop(rng, viewport)
+        self._relief = Relief(
+            viewport=viewport,
+            depth=_bow(viewport, bend, half_width=wide / 2 + edge) if bend else None,
+            pivot=(left + wide / 2, top + 1.1 * tall, 0.0),
+        )
+
+    def put(self, picture: BgrImage) -> None:
+        """Puts ``picture``, stretched to the sheet's size, on the sheet."""
+        shrinking = picture.shape[1] > self._size[0]
+        fitted = cv2.resize(
+            picture, self._size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+        )
+        rows = slice(self._cut[0], self._cut[0] + self._rows.stop - self._rows.start)
+        columns = slice(self._cut[1], self._cut[1] + self._columns.stop - self._columns.start)
+        self._layer[self._rows, self._columns, :3] = fitted[rows, columns]
+
+    def show(
+        self, placement: Placement, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
+    ) -> SheetView:
+        """What the lens sees.
+
+        Args:
+            placement: The sheet's movement away from rest.
+            lift: Factor on the bend.
+            pan: Movement of the whole image by a trembling camera, pixels.
+        """
+        map_x, map_y = self._relief.look_up(placement, lift=lift, pan=pan)
+        seen = cv2.remap(self._layer, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
+        scene = cv2.blendLinear(
+            cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR), self._backdrop.show(pan=pan), cover, 1 - cover
+        )
+        return SheetView(scene=np.asarray(scene, dtype=np.uint8), map_x=map_x, map_y=map_y, cover=cover)
+
+
+def _bow(viewport: Viewport, bend: float, *, half_width: float) -> NDArray[np.float32]:
+    """A sheet bowed around a vertical axis: a parabola across, ``bend`` pixels high."""
+    rows, columns = Relief.grid_shape(viewport)
+    x = np.arange(columns, dtype=np.float32) * Relief.grid_step() - viewport.canvas_centre[0]
+    across = np.clip(x / half_width, -1.5, 1.5)
+    return np.ascontiguousarray(np.broadcast_to(bend * (1 - across**2), (rows, columns)), dtype=np.float32)

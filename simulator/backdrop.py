@@ -1,0 +1,50 @@
+"""The room behind whoever is in front of the camera: far away, so it moves little."""
+
+import cv2
+import numpy as np
+
+from simulator.appearance.room import paint_room
+from simulator.geometry.relief import Placement, Viewport
+from vision.face import BgrImage
+
+__all__ = ["Backdrop"]
+
+_MARGIN = 0.12
+
+
+class Backdrop:
+    """A painted wall a few arm's lengths behind the face."""
+
+    def __init__(self, rng: np.random.Generator, viewport: Viewport) -> None:
+        """Paints the wall.
+
+        Args:
+            rng: Draws what it looks like and how far away it is.
+            viewport: Frame and lens.
+        """
+        self._viewport = viewport
+        self._nearness = 1 / float(rng.uniform(3.0, 6.0))
+        self._wall = paint_room(
+            rng,
+            width=round(viewport.width * (1 + 2 * _MARGIN)),
+            height=round(viewport.height * (1 + 2 * _MARGIN)),
+        )
+
+    def show(self, *, pan: tuple[float, float], camera: Placement | None = None) -> BgrImage:
+        """What the lens sees where nothing is in front.
+
+        Args:
+            pan: Movement of the whole image in pixels, as a turning camera gives it.
+            camera: Movement of the face against the camera that the camera itself has made; the
+                wall, being farther, shows the same roll and a small part of the rest.
+        """
+        view, moved = self._viewport, camera or Placement()
+        tall, wide = self._wall.shape[:2]
+        turn = cv2.getRotationMatrix2D(
+            ((wide - 1) / 2, (tall - 1) / 2), -moved.roll, 1 + self._nearness * moved.approach
+        )
+        turn[0, 2] += self._nearness * moved.shift_x + pan[0] - (wide - view.width) / 2
+        turn[1, 2] += self._nearness * moved.shift_y + pan[1] - (tall - view.height) / 2
+        size = (view.width, view.height)
+        seen = cv2.warpAffine(self._wall, turn, size, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(seen, dtype=np.uint8)

@@ -1,0 +1,91 @@
+"""What a person does while looking at a phone: head movements, blinks, gaze and small expressions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.geometry.relief import Placement
+from simulator.motion import Blinks, Sway, Tremor
+from simulator.scene import ScanSettings
+from simulator.wandering import Wandering
+
+__all__ = ["Behaviour", "PersonState"]
+
+_MOST_PRESSED_LIPS = -0.4
+
+
+@dataclass(frozen=True, slots=True)
+class PersonState:
+    """Everything that moves, at one moment.
+
+    Attributes:
+        head: Movement of the head against the phone.
+        pan: Movement of the whole image by the trembling hand, pixels.
+        closure: How far the lids are closed, 0..1.
+        gaze: Movement of the irises, pixels.
+        mouth: Movement of the mouth's corners, pixels.
+        jaw: Movement of the jaw, pixels.
+        brows: Movement of the brows, pixels.
+    """
+
+    head: Placement
+    pan: tuple[float, float] = (0.0, 0.0)
+    closure: float = 0.0
+    gaze: tuple[float, float] = (0.0, 0.0)
+    mouth: float = 0.0
+    jaw: float = 0.0
+    brows: float = 0.0
+
+
+class Behaviour:
+    """A person's movements over one scan, as a function of the time."""
+
+    def __init__(self, settings: ScanSettings, rng: np.random.Generator, *, eye_distance: float) -> None:
+        """Draws the movements.
+
+        Args:
+            settings: How much of each.
+            rng: Source of the draws.
+            eye_distance: Of this person in this frame, pixels.
+        """
+        motion, expression = settings.motion, settings.expression
+        # Some people hold still better than others.
+        lively = float(rng.uniform(0.6, 1.4))
+        shift = lively * motion.shift * settings.width
+        self._head = Wandering(
+            rng,
+            rms=Placement(
+                yaw=lively * motion.yaw_degrees,
+                pitch=lively * motion.pitch_degrees,
+                roll=lively * motion.roll_degrees,
+                shift_x=shift,
+                shift_y=shift,
+                approach=lively * motion.approach,
+            ),
+        )
+        self._pan = Tremor(rng, rms=motion.tremor * settings.width)
+        mouth, brows = expression.mouth * eye_distance, expression.brows * eye_distance
+        self._mouth = Sway(rng, rms=mouth, lowest=0.2, highest=1.5)
+        self._jaw = Sway(rng, rms=mouth, lowest=0.2, highest=1.5)
+        self._brows = Sway(rng, rms=brows, lowest=0.2, highest=1.5)
+        gaze = expression.gaze * eye_distance
+        self._gaze_x = Sway(rng, rms=gaze, lowest=0.3, highest=2.5)
+        self._gaze_y = Sway(rng, rms=0.5 * gaze, lowest=0.3, highest=2.5)
+        self._blinks = Blinks(
+            rng,
+            seconds=settings.seconds,
+            longest_gap=expression.blink_gap_seconds,
+            depth=expression.blink_depth,
+        )
+
+    def at(self, time: float) -> PersonState:
+        """What the person does at ``time`` seconds."""
+        return PersonState(
+            head=self._head.at(time),
+            pan=self._pan(time),
+            closure=self._blinks.closure(time),
+            gaze=(self._gaze_x(time), self._gaze_y(time)),
+            mouth=self._mouth(time),
+            jaw=max(self._jaw(time), _MOST_PRESSED_LIPS),
+            brows=self._brows(time),
+        )

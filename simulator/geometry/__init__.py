@@ -1,0 +1,1 @@
+"""Shapes in front of the camera and how they project into its frames."""

@@ -1,0 +1,201 @@
+"""A picture with depth in front of a pinhole camera: where each frame pixel looks into the picture."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Placement", "Relief", "Viewport"]
+
+FloatMap = NDArray[np.float32]
+_STEP = 4
+_ITERATIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A small rigid movement away from the picture's rest position.
+
+    Attributes:
+        yaw: Degrees; positive turns the front to the image's right.
+        pitch: Degrees; positive turns the front up.
+        roll: Degrees; positive is clockwise in the image.
+        shift_x: Pixels to the image's right, at the plane of depth 0.
+        shift_y: Pixels down.
+        approach: Share of the rest distance by which the distance shrinks.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+    approach: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """The frame's place in a picture that reaches beyond it.
+
+    Attributes:
+        width: Frame width in pixels.
+        height: Frame height in pixels.
+        margin: Pixels by which the picture reaches beyond the frame on every side.
+        focal: Focal length in pixels; also the rest distance of the plane of depth 0, so that one
+            picture pixel on that plane is one frame pixel at rest.
+    """
+
+    width: int
+    height: int
+    margin: int
+    focal: float
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self.width + 2 * self.margin, self.height + 2 * self.margin
+
+    @property
+    def canvas_centre(self) -> tuple[float, float]:
+        """The camera's axis in the picture."""
+        width, height = self.canvas_size
+        return (width - 1) / 2, (height - 1) / 2
+
+
+class Relief:
+    """Inverse warps of one picture with depth.
+
+    The forward movement is computed on every fourth pixel and inverted by fixed-point iteration,
+    which converges while the movement changes slower than the place it starts from: true for the
+    few degrees by which heads and sheets move here.
+    """
+
+    def __init__(
+        self,
+        *,
+        viewport: Viewport,
+        depth: FloatMap | None,
+        pivot: tuple[float, float, float],
+        stiffness: FloatMap | None = None,
+    ) -> None:
+        """Prepares the grids.
+
+        Args:
+            viewport: The frame's place in the picture.
+            depth: Height of the picture above its plane towards the camera in pixels, sampled as
+                ``grid_shape`` says; None is flat.
+            pivot: The point that rotations leave in place: x, y in the picture and depth.
+            stiffness: Share 0..1 of a rotation that each place takes part in, sampled like ``depth``;
+                None is 1 everywhere. A torso turns less than its head.
+        """
+        self._viewport = viewport
+        self._pivot = pivot
+        rows, columns = self.grid_shape(viewport)
+        self._x, self._y = np.meshgrid(
+            np.arange(columns, dtype=np.float32) * _STEP, np.arange(rows, dtype=np.float32) * _STEP
+        )
+        self._depth = np.zeros((rows, columns), np.float32) if depth is None else depth
+        self._stiffness = stiffness
+        centre_x, centre_y = viewport.canvas_centre
+        self._ray_x = (self._x - centre_x) / np.float32(viewport.focal)
+        self._ray_y = (self._y - centre_y) / np.float32(viewport.focal)
+        # One cell of margin so that enlarging the map never extrapolates inside the frame.
+        self._out_columns = -(-viewport.width // _STEP) + 2
+        self._out_rows = -(-viewport.height // _STEP) + 2
+        offset = (_STEP - 1) / 2 - _STEP + viewport.margin
+        self._frame_x, self._frame_y = np.meshgrid(
+            np.arange(self._out_columns, dtype=np.float32) * _STEP + offset,
+            np.arange(self._out_rows, dtype=np.float32) * _STEP + offset,
+        )
+
+    @staticmethod
+    def grid_shape(viewport: Viewport) -> tuple[int, int]:
+        """Rows and columns of a depth map for ``viewport``; sample (i, j) lies at ``4 * (j, i)``."""
+        width, height = viewport.canvas_size
+        return -(-height // _STEP), -(-width // _STEP)
+
+    @staticmethod
+    def grid_step() -> int:
+        """Distance of depth samples in pixels."""
+        return _STEP
+
+    def project(
+        self, placement: Placement, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
+    ) -> tuple[FloatMap, FloatMap]:
+        """Where each sample of the grid appears, in picture coordinates.
+
+        Args:
+            placement: The movement away from rest.
+            morph: Movement within the picture before the rigid one (a smile), x and y in pixels,
+                sampled like the depth map.
+            lift: Factor on the depth: a sheet that bends more or less than at rest.
+        """
+        focal = np.float32(self._viewport.focal)
+        centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
+        pivot_x, pivot_y, pivot_z = (np.float32(value) for value in self._pivot)
+        pivot_x, pivot_y = pivot_x - centre_x, pivot_y - centre_y
+        away = focal - self._depth
+        x, y = self._ray_x * away - pivot_x, self._ray_y * away - pivot_y
+        z = self._depth * np.float32(lift) - pivot_z
+        if morph is not None:
+            x, y = x + morph[0], y + morph[1]
+        x, y, z = self._turn(x, y, z, placement)
+        zoom = focal / (focal * np.float32(1 - placement.approach) - (z + pivot_z))
+        projected_x = (x + (pivot_x + np.float32(placement.shift_x))) * zoom + centre_x
+        projected_y = (y + (pivot_y + np.float32(placement.shift_y))) * zoom + centre_y
+        return projected_x, projected_y
+
+    def _turn(
+        self, x: FloatMap, y: FloatMap, z: FloatMap, placement: Placement
+    ) -> tuple[FloatMap, FloatMap, FloatMap]:
+        """Pitch, yaw and roll around the pivot, in axes x right, y down, z towards the camera."""
+        yaw, pitch, roll = np.deg2rad(
+            np.array((placement.yaw, placement.pitch, placement.roll), dtype=np.float32)
+        )
+        turned_y, leant = y * np.cos(pitch) - z * np.sin(pitch), y * np.sin(pitch) + z * np.cos(pitch)
+        turned_x, turned_z = x * np.cos(yaw) + leant * np.sin(yaw), leant * np.cos(yaw) - x * np.sin(yaw)
+        if self._stiffness is not None:
+            # What turns less than the head, the torso, leans with it all the same.
+            turned_x = x + self._stiffness * (turned_x - x)
+            turned_y = y + self._stiffness * (turned_y - y)
+            turned_z = z + self._stiffness * (turned_z - z)
+        rolled_x = turned_x * np.cos(roll) - turned_y * np.sin(roll)
+        rolled_y = turned_x * np.sin(roll) + turned_y * np.cos(roll)
+        return rolled_x, rolled_y, turned_z
+
+    def look_up(
+        self,
+        placement: Placement,
+        *,
+        morph: tuple[FloatMap, FloatMap] | None = None,
+        lift: float = 1.0,
+        pan: tuple[float, float] = (0.0, 0.0),
+    ) -> tuple[FloatMap, FloatMap]:
+        """For each frame pixel, the place in the picture that it shows (the maps of ``cv2.remap``).
+
+        Args:
+            placement: The movement away from rest.
+            morph: As for ``project``.
+            lift: As for ``project``.
+            pan: Movement of the whole image in pixels, as a turning camera gives it.
+
+        Returns:
+            x and y, each of the frame's height and width, in picture pixels.
+        """
+        projected_x, projected_y = self.project(placement, morph=morph, lift=lift)
+        moved = np.dstack((projected_x - self._x, projected_y - self._y))
+        target_x, target_y = self._frame_x - np.float32(pan[0]), self._frame_y - np.float32(pan[1])
+        source_x, source_y = target_x, target_y
+        for _ in range(_ITERATIONS):
+            step = cv2.remap(
+                moved, source_x / _STEP, source_y / _STEP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            source_x, source_y = target_x - step[..., 0], target_y - step[..., 1]
+        return self._enlarge(source_x), self._enlarge(source_y)
+
+    def _enlarge(self, small: FloatMap) -> FloatMap:
+        size = (self._out_columns * _STEP, self._out_rows * _STEP)
+        large = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+        view = self._viewport
+        return np.asarray(large[_STEP : _STEP + view.height, _STEP : _STEP + view.width], dtype=np.float32)

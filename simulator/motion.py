@@ -1,0 +1,112 @@
+"""Movement over time: slow sway, hand tremor and blinks as smooth functions of the time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Blinks", "Sway", "Tremor"]
+
+_TONES = 6
+
+
+class Sway:
+    """A smooth random movement: a sum of tones with random phases, of RMS ``rms``.
+
+    Postural sway and the drift of a held phone have a spectrum that falls with frequency; the tones'
+    amplitudes fall as 1 / frequency.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, *, rms: float, lowest: float = 0.12, highest: float = 1.1
+    ) -> None:
+        """Draws the tones.
+
+        Args:
+            rng: Source of the draws.
+            rms: Root mean square of the movement, in the movement's own unit.
+            lowest: Lowest frequency in hertz.
+            highest: Highest frequency in hertz.
+        """
+        edges = np.geomspace(lowest, highest, _TONES + 1)
+        self._frequencies: NDArray[np.float64] = rng.uniform(edges[:-1], edges[1:])
+        self._phases: NDArray[np.float64] = rng.uniform(0, 2 * np.pi, _TONES)
+        weights = 1 / self._frequencies
+        self._amplitudes: NDArray[np.float64] = rms * np.sqrt(2) * weights / np.linalg.norm(weights)
+
+    def __call__(self, time: float) -> float:
+        """The movement at ``time`` seconds."""
+        tones = np.sin(2 * np.pi * self._frequencies * time + self._phases)
+        return float(self._amplitudes @ tones)
+
+
+class Tremor:
+    """The trembling of the hand that holds the camera: tones between 3 and 9 Hz in both directions.
+
+    Band after Elble and Koller 1990, "Tremor".
+    """
+
+    def __init__(self, rng: np.random.Generator, *, rms: float) -> None:
+        """Draws the tones.
+
+        Args:
+            rng: Source of the draws.
+            rms: Root mean square in each direction, pixels.
+        """
+        self._x = Sway(rng, rms=rms, lowest=3.0, highest=9.0)
+        self._y = Sway(rng, rms=rms, lowest=3.0, highest=9.0)
+
+    def __call__(self, time: float) -> tuple[float, float]:
+        """Movement of the whole image at ``time`` seconds, x and y in pixels."""
+        return self._x(time), self._y(time)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blink:
+    start: float
+    closing: float
+    closed: float
+    opening: float
+    depth: float
+
+    def closure(self, time: float) -> float:
+        since = time - self.start
+        if since <= 0 or since >= self.closing + self.closed + self.opening:
+            return 0.0
+        if since < self.closing:
+            return self.depth * _ease(since / self.closing)
+        if since < self.closing + self.closed:
+            return self.depth
+        return self.depth * _ease(1 - (since - self.closing - self.closed) / self.opening)
+
+
+class Blinks:
+    """Spontaneous blinks: 70-100 ms closing, shortly closed, 110-180 ms opening.
+
+    Durations after VanderWerf et al. 2003, "Eyelid movements: behavioral studies of blinking in
+    humans under different stimulus conditions" (J. Neurophysiol. 89).
+    """
+
+    def __init__(self, rng: np.random.Generator, *, seconds: float, longest_gap: float, depth: float) -> None:
+        """Draws the blinks of a scan of ``seconds``; the first one starts early enough to end in it."""
+        blinks = []
+        time = float(rng.uniform(0.3, max(0.35, min(longest_gap, seconds - 0.5))))
+        while time < seconds:
+            blink = _Blink(
+                start=time,
+                closing=float(rng.uniform(0.07, 0.10)),
+                closed=float(rng.uniform(0.02, 0.06)),
+                opening=float(rng.uniform(0.11, 0.18)),
+                depth=depth * float(rng.uniform(0.9, 1.0)),
+            )
+            blinks.append(blink)
+            time += float(rng.uniform(0.9, max(1.0, longest_gap)))
+        self._blinks = tuple(blinks)
+
+    def closure(self, time: float) -> float:
+        """How far the lids are closed at ``time`` seconds, 0 (open) to 1."""
+        return max((blink.closure(time) for blink in self._blinks), default=0.0)
+
+
+def _ease(share: float) -> float:
+    return share * share * (3 - 2 * share)

@@ -1,0 +1,138 @@
+"""A person in a room: a photo turned into a head with depth that moves, blinks and looks."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.appearance.cut_out import person_mask, spread_inside_colours
+from simulator.appearance.expression import Expression
+from simulator.appearance.eyelids import Eyelids
+from simulator.backdrop import Backdrop
+from simulator.behaviour import Behaviour, PersonState
+from simulator.geometry.depth import head_depth
+from simulator.geometry.head_shape import HeadFit, fit_head
+from simulator.geometry.relief import Relief, Viewport
+from simulator.photo import Photo
+from simulator.scene import ScanSettings
+from vision.face import BgrImage, Points
+
+__all__ = ["Person", "viewport_of"]
+
+_FACE_MILLIMETRES = 145.0
+_PIVOT_MILLIMETRES = (0.0, 85.0, -95.0)
+_SKIN_GRAIN = 2.2
+
+
+def viewport_of(settings: ScanSettings) -> Viewport:
+    """The frame and the lens that ``settings`` ask for."""
+    half_angle = np.deg2rad(settings.camera.field_of_view_degrees) / 2
+    return Viewport(
+        width=settings.width,
+        height=settings.height,
+        margin=settings.width // 5,
+        focal=settings.width / 2 / float(np.tan(half_angle)),
+    )
+
+
+class Person:
+    """One person in one room, ready to be looked at.
+
+    Reading order: the photo is laid out on a canvas larger than the frame with level eyes; the
+    person is cut out; the generic head gives depth; ``show`` warps person and room and joins them.
+    """
+
+    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+        """Prepares the layers; takes about a second.
+
+        Args:
+            photo: Whom to show.
+            settings: The frame, the lens and the movements.
+            rng: Draws the place in the frame, the room and the movements.
+        """
+        self._viewport = viewport_of(settings)
+        share = settings.face_width or float(rng.uniform(0.47, 0.58))
+        picture, landmarks = _lay_out(photo, self._viewport, share, rng)
+        self._face_pixels = share * settings.width
+        self._landmarks = landmarks
+        fit = fit_head(landmarks)
+        mask = person_mask(picture, landmarks)
+        colours = _add_grain(spread_inside_colours(picture, mask), rng)
+        self._layer = np.dstack([colours, np.round(mask * 255).astype(np.uint8)])
+        self._eyelids = Eyelids(self._layer, landmarks)
+        self._relief, self._expression = _head(landmarks, fit, self._viewport)
+        self._backdrop = Backdrop(rng, self._viewport)
+        eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
+        self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
+
+    @property
+    def face_pixels(self) -> float:
+        """Width of the face at rest, pixels."""
+        return self._face_pixels
+
+    @property
+    def face_centre(self) -> tuple[float, float]:
+        """Middle of the face at rest, frame pixels."""
+        x, y = self._landmarks.mean(axis=0) - self._viewport.margin
+        return float(x), float(y)
+
+    def state_at(self, time: float) -> PersonState:
+        """What the person does at ``time`` seconds."""
+        return self._behaviour.at(time)
+
+    def show(self, state: PersonState) -> BgrImage:
+        """What the lens sees of the person and the room, before any camera effect."""
+        self._eyelids.draw(self._layer, closure=state.closure, gaze=state.gaze)
+        morph = self._expression.field(mouth=state.mouth, jaw=state.jaw, brows=state.brows)
+        map_x, map_y = self._relief.look_up(state.head, morph=morph, pan=state.pan)
+        seen = cv2.remap(self._layer, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
+        person = cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR)
+        room = self._backdrop.show(pan=state.pan, camera=state.head)
+        return np.asarray(cv2.blendLinear(person, room, cover, 1 - cover), dtype=np.uint8)
+
+
+def _lay_out(
+    photo: Photo, viewport: Viewport, share: float, rng: np.random.Generator
+) -> tuple[BgrImage, Points]:
+    """The photo with level eyes at the size and place wanted, and its landmarks there."""
+    left, right = photo.eye_centres.astype(np.float64)
+    angle = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
+    size_now = fit_head(photo.landmarks).pixels_per_millimetre * _FACE_MILLIMETRES
+    scale = share * viewport.width / size_now
+    face = photo.landmarks.astype(np.float64)
+    middle = (face.min(axis=0) + face.max(axis=0)) / 2
+    lay = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), angle, scale)
+    target_x = viewport.margin + viewport.width * (0.5 + float(rng.uniform(-0.015, 0.015)))
+    target_y = viewport.margin + viewport.height * (0.52 + float(rng.uniform(-0.02, 0.02)))
+    lay[:, 2] += (target_x - middle[0], target_y - middle[1])
+    picture = cv2.warpAffine(
+        photo.pixels, lay, viewport.canvas_size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    landmarks = face @ lay[:, :2].T + lay[:, 2]
+    return np.asarray(picture, dtype=np.uint8), landmarks.astype(np.float32)
+
+
+def _add_grain(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
+    """Pores and hair that enlarging a small photo cannot bring back: a faint pattern fixed to the skin."""
+    grain = cv2.GaussianBlur(rng.standard_normal(picture.shape[:2]).astype(np.float32), (0, 0), 1.0)
+    grain = grain * np.float32(_SKIN_GRAIN / grain.std())
+    return np.asarray(np.clip(picture + grain[..., None], 0, 255), dtype=np.uint8)
+
+
+def _head(landmarks: Points, fit: HeadFit, viewport: Viewport) -> tuple[Relief, Expression]:
+    step = Relief.grid_step()
+    depth = head_depth(landmarks, fit, size=viewport.canvas_size, step=step)
+    rows, columns = Relief.grid_shape(viewport)
+    x, y = np.meshgrid(np.arange(columns, dtype=np.float32) * step, np.arange(rows, dtype=np.float32) * step)
+    chin = float(landmarks[8, 1])
+    reach = 60 * fit.pixels_per_millimetre
+    below: NDArray[np.float32] = np.clip((y - chin - 0.1 * reach) / reach, 0, 1).astype(np.float32)
+    stiffness = (1 - 0.85 * (below * below * (3 - 2 * below))).astype(np.float32)
+    pivot = fit.pixels_per_millimetre * np.array(_PIVOT_MILLIMETRES)
+    relief = Relief(
+        viewport=viewport,
+        depth=depth,
+        pivot=(float(pivot[0] + fit.centre[0]), float(pivot[1] + fit.centre[1]), float(pivot[2])),
+        stiffness=stiffness,
+    )
+    return relief, Expression(landmarks, grid=(x, y))

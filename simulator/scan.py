@@ -1,0 +1,81 @@
+"""A simulated scan: the frames of whoever, or whatever, is in front of the camera."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from simulator.attacks.injection import repeat_frames
+from simulator.attacks.print_out import StaticPrint, WavedPrint
+from simulator.attacks.screen import ScreenReplay
+from simulator.camera import Camera, capture_times
+from simulator.frame import SimulatedFrame
+from simulator.person import Person
+from simulator.photo import Photo
+from simulator.scene import ScanKind, ScanSettings
+from vision.face import BgrImage
+
+__all__ = ["Scene", "simulate_scan"]
+
+
+class Scene(Protocol):
+    """What a lens can look at."""
+
+    def show(self, time: float) -> BgrImage:
+        """What the lens sees at ``time`` seconds, before any effect of the camera."""
+        ...
+
+
+class _LivePerson:
+    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+        self._person = Person(photo, settings, rng)
+
+    def show(self, time: float) -> BgrImage:
+        return self._person.show(self._person.state_at(time))
+
+
+def simulate_scan(photo: Photo, settings: ScanSettings) -> Iterator[SimulatedFrame]:
+    """The frames of one scan, rendered one at a time as they are asked for.
+
+    The same photo and settings always give the same frames. Preparing the first frame takes about
+    a second.
+
+    Args:
+        photo: The person, or the victim of the attack.
+        settings: Everything else.
+    """
+    if settings.kind is ScanKind.FROZEN_FRAME:
+        return repeat_frames(_through_camera(_LivePerson, photo, settings), settings, cycle=1)
+    if settings.kind is ScanKind.LOOPED_CLIP:
+        genuine = _through_camera(_LivePerson, photo, settings)
+        return repeat_frames(genuine, settings, cycle=settings.loop_frames)
+    return _through_camera(_SCENES[settings.kind], photo, settings)
+
+
+class _SceneMaker(Protocol):
+    def __call__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> Scene: ...
+
+
+_SCENES: dict[ScanKind, _SceneMaker] = {
+    ScanKind.GENUINE: _LivePerson,
+    ScanKind.STATIC_PHOTO: StaticPrint,
+    ScanKind.WAVED_PHOTO: WavedPrint,
+    ScanKind.SCREEN_REPLAY: ScreenReplay,
+}
+
+
+def _through_camera(make: _SceneMaker, photo: Photo, settings: ScanSettings) -> Iterator[SimulatedFrame]:
+    # Own streams, so that a change of the scene's draws leaves camera and clock as they were.
+    scene_rng, camera_rng, clock_rng = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(settings.seed).spawn(3)
+    )
+    scene = make(photo, settings, scene_rng)
+    camera = Camera(settings.camera, camera_rng, width=settings.width, height=settings.height)
+    times = capture_times(
+        clock_rng,
+        frames=settings.frames,
+        frames_per_second=settings.frames_per_second,
+        jitter_seconds=settings.camera.jitter_seconds,
+    )
+    for time in times:
+        yield SimulatedFrame(pixels=camera.take(scene.show(time), time), capture_time=time)

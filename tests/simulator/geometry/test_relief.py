@@ -1,0 +1,108 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.geometry.relief import Placement, Relief, Viewport
+
+_VIEW = Viewport(width=240, height=320, margin=48, focal=270.0)
+_PIVOT = (168.0, 260.0, -70.0)
+
+
+def _dome() -> np.typing.NDArray[np.float32]:
+    rows, columns = Relief.grid_shape(_VIEW)
+    x, y = np.meshgrid(np.arange(columns) * 4.0 - 168, np.arange(rows) * 4.0 - 208)
+    return np.asarray(45 * np.exp(-(x**2 + y**2) / (2 * 45**2)), dtype=np.float32)
+
+
+placements = st.builds(
+    Placement,
+    yaw=st.floats(-9, 9),
+    pitch=st.floats(-7, 7),
+    roll=st.floats(-5, 5),
+    shift_x=st.floats(-15, 15),
+    shift_y=st.floats(-15, 15),
+    approach=st.floats(-0.06, 0.06),
+)
+
+
+def test_at_rest_every_pixel_shows_itself() -> None:
+    map_x, map_y = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT).look_up(Placement())
+    x, y = np.meshgrid(np.arange(240) + 48, np.arange(320) + 48)
+    assert map_x == pytest.approx(x, abs=1e-2)
+    assert map_y == pytest.approx(y, abs=1e-2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(placements)
+def test_the_inverse_undoes_the_projection(placement: Placement) -> None:
+    relief = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT)
+    map_x, map_y = relief.look_up(placement)
+    projected = np.dstack(relief.project(placement))
+    back = cv2.remap(projected, map_x / 4, map_y / 4, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = np.meshgrid(np.arange(240) + 48, np.arange(320) + 48)
+    # Away from the border, where pixels are shown that lie beyond the picture.
+    inner = (slice(50, -50), slice(50, -50))
+    assert np.abs(back[..., 0] - x)[inner].max() < 0.35
+    assert np.abs(back[..., 1] - y)[inner].max() < 0.35
+
+
+@settings(max_examples=40, deadline=None)
+@given(placements)
+def test_a_flat_picture_moves_as_a_plane(placement: Placement) -> None:
+    x, y = Relief(viewport=_VIEW, depth=None, pivot=(168.0, 300.0, 0.0)).project(placement)
+    rows, columns = Relief.grid_shape(_VIEW)
+    grid = np.stack(np.meshgrid(np.arange(columns) * 4.0, np.arange(rows) * 4.0), axis=-1).reshape(-1, 1, 2)
+    there = np.dstack((x, y)).reshape(-1, 1, 2)
+    plane, _ = cv2.findHomography(grid, there, 0)
+    assert np.abs(cv2.perspectiveTransform(grid, plane) - there).max() < 0.05
+
+
+def test_a_dome_does_not_move_as_a_plane() -> None:
+    x, y = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT).project(Placement(yaw=5))
+    rows, columns = Relief.grid_shape(_VIEW)
+    grid = np.stack(np.meshgrid(np.arange(columns) * 4.0, np.arange(rows) * 4.0), axis=-1).reshape(-1, 1, 2)
+    there = np.dstack((x, y)).reshape(-1, 1, 2)
+    plane, _ = cv2.findHomography(grid, there, 0)
+    assert np.abs(cv2.perspectiveTransform(grid, plane) - there).max() > 1.0
+
+
+@pytest.mark.parametrize(
+    ("placement", "axis", "sign"),
+    [
+        (Placement(yaw=5), 0, 1),
+        (Placement(yaw=-5), 0, -1),
+        (Placement(pitch=5), 1, -1),
+        (Placement(shift_x=4), 0, 1),
+        (Placement(shift_y=-4), 1, -1),
+    ],
+)
+def test_signs_are_those_of_head_pose(placement: Placement, axis: int, sign: int) -> None:
+    relief = Relief(viewport=_VIEW, depth=_dome(), pivot=(168.0, 208.0, -70.0))
+    row, column = 52, 42  # the dome's top
+    moved = relief.project(placement)[axis][row, column] - (column, row)[axis] * 4
+    assert sign * moved > 3
+
+
+def test_roll_is_clockwise_and_approach_enlarges() -> None:
+    relief = Relief(viewport=_VIEW, depth=None, pivot=(168.0, 208.0, 0.0))
+    right_of_pivot = (52, 60)
+    assert relief.project(Placement(roll=5))[1][right_of_pivot] > 52 * 4 + 3
+    assert relief.project(Placement(approach=0.05))[0][right_of_pivot] > 60 * 4 + 3
+
+
+def test_what_is_stiff_does_not_turn_but_leans() -> None:
+    rows, columns = Relief.grid_shape(_VIEW)
+    stiff = np.zeros((rows, columns), np.float32)
+    relief = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT, stiffness=stiff)
+    rest = relief.project(Placement())
+    assert relief.project(Placement(yaw=8, pitch=5))[0] == pytest.approx(rest[0], abs=1e-3)
+    assert np.abs(relief.project(Placement(roll=5))[0] - rest[0]).max() > 3
+
+
+def test_panning_moves_the_whole_image() -> None:
+    relief = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT)
+    still, panned = relief.look_up(Placement()), relief.look_up(Placement(), pan=(3.0, -2.0))
+    assert panned[0] == pytest.approx(still[0] - 3, abs=0.02)
+    assert panned[1] == pytest.approx(still[1] + 2, abs=0.02)

@@ -1,0 +1,51 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.motion import Blinks, Sway, Tremor
+
+seeds = st.integers(0, 2**32)
+
+
+@settings(max_examples=25)
+@given(seeds)
+def test_sway_has_the_rms_asked_for(seed: int) -> None:
+    sway = Sway(np.random.default_rng(seed), rms=3.0)
+    long_run = np.array([sway(time) for time in np.arange(0, 300, 0.3)])
+    assert abs(np.sqrt((long_run**2).mean()) - 3.0) < 0.3
+
+
+@settings(max_examples=25)
+@given(seeds)
+def test_sway_is_slow_and_tremor_fast(seed: int) -> None:
+    times = np.arange(0, 8, 0.01)
+    sway = Sway(np.random.default_rng(seed), rms=1.0)
+    tremor = Tremor(np.random.default_rng(seed), rms=1.0)
+    slow = np.array([sway(time) for time in times])
+    fast = np.array([tremor(time)[0] for time in times])
+
+    def turns(values: np.typing.NDArray[np.float64]) -> int:
+        return int((np.diff(np.sign(np.diff(values))) != 0).sum())
+
+    assert turns(slow) / 8 <= 4  # a tone of 1.1 Hz turns 2.2 times a second
+    assert turns(fast) / 8 >= 6
+
+
+@settings(max_examples=50)
+@given(seeds, st.floats(1.0, 20.0), st.floats(1.0, 5.0))
+def test_blinks_come_at_least_as_often_as_asked_and_last_as_long_as_blinks_do(
+    seed: int, seconds: float, longest_gap: float
+) -> None:
+    blinks = Blinks(np.random.default_rng(seed), seconds=seconds, longest_gap=longest_gap, depth=1.0)
+    step = 0.002
+    closure = np.array([blinks.closure(time) for time in np.arange(0, seconds, step)])
+    assert closure.min() >= 0
+    assert closure.max() <= 1
+    closed = closure > 0
+    starts = np.flatnonzero(np.diff(closed.astype(int)) == 1)
+    ends = np.flatnonzero(np.diff(closed.astype(int)) == -1)
+    assert len(starts) >= 1
+    assert closure.max() > 0.85
+    assert np.diff(starts, prepend=0).max() * step <= longest_gap + 0.01
+    for start, end in zip(starts, ends, strict=False):
+        assert 0.19 <= (end - start) * step <= 0.35

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from simulator import Photo, PhotoUnusable, photo_from_image
+from vision.face import BgrImage, DetectedFace, Landmarks
+from vision.packs.pack import Pack
+
+
+class _Blind:
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return ()
+
+
+class _OtherScheme:
+    scheme = "insightface106"
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks:
+        raise AssertionError("must not be asked")
+
+
+def test_the_eye_distance_is_that_of_the_landmarks(astronaut: Photo) -> None:
+    left, right = astronaut.eye_centres
+    assert left[0] < right[0]
+    assert astronaut.eye_distance == pytest.approx(float(np.linalg.norm(right - left)))
+    assert astronaut.eye_distance > 85
+
+
+@pytest.mark.parametrize(
+    "landmarks",
+    [
+        np.zeros((68, 2), np.float32),
+        np.zeros((106, 2), np.float32),
+        np.full((68, 2), np.nan, np.float32),
+    ],
+)
+def test_landmarks_that_make_no_head_are_refused(landmarks: np.typing.NDArray[np.float32]) -> None:
+    with pytest.raises(PhotoUnusable):
+        Photo(pixels=np.zeros((100, 100, 3), np.uint8), landmarks=landmarks)
+
+
+def test_a_grey_image_is_refused(astronaut: Photo) -> None:
+    with pytest.raises(PhotoUnusable, match="8-bit"):
+        Photo(pixels=astronaut.pixels[..., 0], landmarks=astronaut.landmarks)
+
+
+def test_a_photo_without_a_face_is_refused(embedded: Pack) -> None:
+    assert embedded.landmarker is not None
+    with pytest.raises(PhotoUnusable, match="no face"):
+        photo_from_image(np.zeros((200, 200, 3), np.uint8), detector=_Blind(), landmarker=embedded.landmarker)
+
+
+def test_a_landmarker_of_another_scheme_is_refused() -> None:
+    with pytest.raises(PhotoUnusable, match="ibug68"):
+        photo_from_image(np.zeros((200, 200, 3), np.uint8), detector=_Blind(), landmarker=_OtherScheme())
