@@ -1,0 +1,77 @@
+import threading
+
+import numpy as np
+import pytest
+
+from evaluation.bench import ModelClock, ModelUse, NothingMeasured, timed_pack
+from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
+
+
+def test_a_timed_pack_answers_as_the_pack() -> None:
+    pack, clock = burning_pack(), ModelClock()
+    timed = timed_pack(pack, clock)
+    assert timed.landmarker is not None
+    assert timed.landmarker.scheme == "ibug68"
+    assert timed.embedder.dimensions == 4
+    assert timed.pad_networks[0].name == "net"
+    assert timed.detector.detect(IMAGE) == (FACE,)
+    assert timed.landmarker.locate(IMAGE, FACE).points.shape == (68, 2)
+    assert np.array_equal(timed.embedder.embed(IMAGE, FACE), pack.embedder.embed(IMAGE, FACE))
+    assert (timed.name, timed.match_calibration) == (pack.name, pack.match_calibration)
+    assert timed_pack(burning_pack(landmarks=False), clock).landmarker is None
+
+
+def test_each_model_has_its_own_time() -> None:
+    clock = ModelClock()
+    timed = timed_pack(burning_pack(), clock)
+    for _ in range(3):
+        timed.detector.detect(IMAGE)
+    timed.embedder.embed(IMAGE, FACE)
+    use = clock.take()
+    assert use.calls == {"detector": 3, "embedder": 1}
+    assert use.seconds["detector"] >= 0.012
+    assert use.seconds["embedder"] >= 0.008
+    assert use.total_seconds == pytest.approx(sum(use.seconds.values()))
+
+
+def test_a_call_that_raises_is_counted() -> None:
+    clock = ModelClock()
+    with pytest.raises(ArithmeticError):
+        timed_pack(burning_pack(), clock).pad_networks[0].real_probability(IMAGE, FACE)
+    assert clock.take().calls == {"pad:net": 1}
+
+
+def test_taking_starts_anew() -> None:
+    clock = ModelClock()
+    timed = timed_pack(burning_pack(), clock)
+    timed.detector.detect(IMAGE)
+    first = clock.take()
+    timed.detector.detect(IMAGE)
+    assert first.calls == clock.take().calls == {"detector": 1}
+    assert clock.take().calls == {}
+
+
+def test_threads_do_not_lose_calls() -> None:
+    clock = ModelClock()
+
+    def work() -> None:
+        for _ in range(200):
+            with clock.call("model"):
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert clock.take().calls == {"model": 800}
+
+
+def test_one_frame_is_every_model_once() -> None:
+    use = ModelUse(calls={"detector": 10, "embedder": 2}, seconds={"detector": 1.0, "embedder": 0.5})
+    assert use.one_frame_seconds == pytest.approx(0.1 + 0.25)
+
+
+def test_without_models_there_is_no_unit() -> None:
+    with pytest.raises(NothingMeasured):
+        _ = ModelClock().take().one_frame_seconds
