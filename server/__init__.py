@@ -1,0 +1,1 @@
+"""The server: checks, scans, storage, evidence and the gRPC edge."""

@@ -1,0 +1,114 @@
+"""The admin listener: metrics, health and the public keys of results, over HTTP.
+
+- ``/metrics``: Prometheus
+- ``/healthz``: 200 while the process answers at all
+- ``/readyz``: 200 when every part is ready, 503 with their names otherwise
+- ``/.well-known/jwks.json``: the keys that results are signed with (RFC 7517)
+
+Nothing here is about any one check.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from server.errors import ConfigurationError
+from server.telemetry.metrics import Metrics
+
+__all__ = ["AdminServer", "ListenerUnusable", "Readiness"]
+
+_log = structlog.get_logger(__name__)
+
+Readiness = Mapping[str, Callable[[], Awaitable[bool]]]
+"""By part, such as ``"models"``, ``"keys"`` and ``"database"``: whether it is ready now."""
+
+_READY_SECONDS = 3.0
+_JWKS_CACHE = "public, max-age=300"
+
+
+class ListenerUnusable(ConfigurationError):
+    """The admin listener cannot be opened."""
+
+
+class AdminServer:
+    """Serves operators' machines."""
+
+    def __init__(
+        self, *, host: str, port: int, metrics: Metrics, jwks: Mapping[str, Any], readiness: Readiness
+    ) -> None:
+        """Takes what it serves; ``start`` opens it.
+
+        Args:
+            host: Address to listen on.
+            port: TCP port; 0 for any free one.
+            metrics: The server's metrics.
+            jwks: The public keys of results.
+            readiness: The parts that must be ready.
+        """
+        self._host = host
+        self._port = port
+        self._metrics = metrics
+        self._jwks = json.dumps(jwks).encode()
+        self._readiness = readiness
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/metrics", self._get_metrics),
+                web.get("/healthz", self._get_health),
+                web.get("/readyz", self._get_ready),
+                web.get("/.well-known/jwks.json", self._get_jwks),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def start(self) -> int:
+        """Opens the listener; returns its port.
+
+        Raises:
+            ListenerUnusable: The address is taken or not this machine's.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ListenerUnusable(
+                f"the admin listener cannot use {self._host}:{self._port}: {error.strerror or error}"
+            ) from error
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    async def stop(self) -> None:
+        """Closes the listener."""
+        await self._runner.cleanup()
+
+    async def _get_metrics(self, _request: web.Request) -> web.Response:
+        body, media_type = self._metrics.render()
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    async def _get_health(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _get_ready(self, _request: web.Request) -> web.Response:
+        answers = await asyncio.gather(*(_ready(name, part) for name, part in self._readiness.items()))
+        parts = dict(zip(self._readiness, answers, strict=True))
+        ready = all(answers)
+        return web.json_response({"ready": ready, "parts": parts}, status=200 if ready else 503)
+
+    async def _get_jwks(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            body=self._jwks,
+            headers={"Content-Type": "application/jwk-set+json", "Cache-Control": _JWKS_CACHE},
+        )
+
+
+async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await asyncio.wait_for(part(), timeout=_READY_SECONDS)
+    except Exception:  # noqa: BLE001 - whatever keeps a part from answering, it is not ready
+        _log.warning("not_ready", part=name, exc_info=True)
+        return False

@@ -1,0 +1,388 @@
+"""The composition root: settings in, a running server out."""
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import structlog
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from liveness.fusion import load_fusion_model
+from liveness.guidance import GuidanceSettings, Oval
+from server.admin import AdminServer
+from server.api_keys import load_api_keys
+from server.checks.completion import CheckCompletion
+from server.checks.intake import CheckIntake, pack_shortfall
+from server.checks.recorder import CheckRecorder, PackIdentity
+from server.checks.terms import Mode
+from server.edge.callers import CallerIdentifier
+from server.edge.device_servicer import DeviceServicer
+from server.edge.listeners import Listener
+from server.edge.report_codec import serialise_report
+from server.edge.result_codec import ResultCodec
+from server.edge.scan_codec import serialise_challenge
+from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
+from server.errors import ConfigurationError
+from server.evidence.store import EvidenceStore
+from server.housekeeping import Housekeeper
+from server.keys import KeyRing, load_keys
+from server.policies import PolicyBook, load_policies
+from server.scan.analyst import FrameAnalyst
+from server.scan.capture import CapturePlan
+from server.scan.device_claims import nothing_claimed
+from server.scan.environment import Clock, ScanEnvironment, ScanSettings
+from server.scan.messages import CaptureBudget
+from server.scan.transcript import ClockLimits
+from server.scan.worker_pool import WorkerPool
+from server.settings import Settings
+from server.storage.engine import open_engine
+from server.storage.objects import open_object_store
+from server.storage.repository import CheckRepository
+from server.storage.schema import prepare_database
+from server.telemetry.metrics import Metrics
+from server.tls import certificate_spki_sha256, server_credentials
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs import Pack, load_pack
+from vision.runtime_check import check_runtime
+
+AVAILABLE_MODES = frozenset({Mode.EXPRESS})
+"""Modes that this version can run."""
+
+_STOP_SECONDS = 2.0
+_WINDOW_BYTES_PER_FRAME = 192 * 1024
+_log = structlog.get_logger(__name__)
+
+
+def server_version() -> str:
+    """The installed version of the distribution."""
+    return importlib.metadata.version("facegate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What tests and benchmarks set and operators do not.
+
+    Attributes:
+        plan: When an attempt has enough.
+        budget: Limits of a scan.
+        clocks: How far device clocks may run; recorded scans that are sent faster than they were
+            captured need slack.
+        end_seconds: How long the device may take for what it owes.
+        sweep_seconds: Between two looks at deadlines.
+    """
+
+    plan: CapturePlan = field(default_factory=CapturePlan)
+    budget: CaptureBudget = field(default_factory=CaptureBudget)
+    clocks: ClockLimits = field(default_factory=ClockLimits)
+    end_seconds: float = 5.0
+    sweep_seconds: float = 5.0
+
+
+class FacegateServer:
+    """A server: two gRPC listeners, the admin listener, and the housekeeping between them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pack: Pack | None = None,
+        tuning: Tuning | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Takes the settings; nothing is opened before ``start``.
+
+        Args:
+            settings: The settings.
+            pack: A pack that is loaded already; ``None`` loads the configured one.
+            tuning: For tests and benchmarks.
+            now: Wall clock, UTC.
+        """
+        self._settings = settings
+        self._given_pack = pack
+        self._tuning = tuning or Tuning()
+        self._clock = Clock(now=now, monotonic=time.monotonic)
+        self._metrics = Metrics(CollectorRegistry())
+        self._draining = asyncio.Event()
+        self._ready = False
+        self._engine: AsyncEngine | None = None
+        self._pool: WorkerPool | None = None
+        self._housekeeper: Housekeeper | None = None
+        self._admin: AdminServer | None = None
+        self._listeners: tuple[Listener, ...] = ()
+
+    @property
+    def device_target(self) -> str:
+        """``host:port`` of the device listener."""
+        return self._device.target
+
+    @property
+    def service_target(self) -> str:
+        """``host:port`` of the service listener."""
+        return self._service.target
+
+    @property
+    def admin_port(self) -> int:
+        """Port of the admin listener."""
+        return self._admin_port
+
+    @property
+    def scans(self) -> int:
+        """Scan streams that are being served."""
+        return self._device_servicer.scans
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds that the worker pool has used."""
+        return 0.0 if self._pool is None else self._pool.cpu_seconds
+
+    async def start(self) -> None:
+        """Opens the listeners, loads the models, and serves.
+
+        Raises:
+            ConfigurationError: The server must not start as it is configured.
+            SettingsError, PackError, KeysUnusable, ...: As their modules say.
+        """
+        settings = self._settings
+        check_runtime()
+        policies = load_policies(settings.policies.folder)
+        keys = await asyncio.to_thread(load_keys, settings.key_folder)
+        self._build_listeners()
+        self._admin = AdminServer(
+            host=settings.listeners.admin.host,
+            port=settings.listeners.admin.port,
+            metrics=self._metrics,
+            jwks=keys.results.jwks(),
+            readiness={"models": self._models_ready, "database": self._database_ready},
+        )
+        self._admin_port = await self._admin.start()
+        await self._device.start()
+        await self._service.start()
+        await prepare_database(settings.database_url)
+        self._engine = open_engine(settings.database_url)
+        self._repository = CheckRepository(self._engine)
+        pack = self._given_pack
+        if pack is None:
+            pack = await asyncio.to_thread(load_pack, settings.pack, runtime=_runtime_options(settings))
+        self._check_policies(policies, pack)
+        self._open(policies, keys, pack)
+        await self._device.serve()
+        await self._service.serve()
+        self._ready = True
+        _log.info(
+            "serving",
+            device=self.device_target,
+            service=self.service_target,
+            admin_port=self._admin_port,
+            pack=pack.name,
+            pack_version=pack.version,
+            runtime=pack.runtime,
+            policies=list(policies.names),
+        )
+
+    async def drain(self) -> None:
+        """Takes no new work and waits until running scans ended, at most ``drain_seconds``."""
+        _log.info("draining", scans=self._device_servicer.scans)
+        self._draining.set()
+        await self._device.drain()
+        await self._service.drain()
+        try:
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self._device_servicer.idle()
+        except TimeoutError:
+            _log.warning("drain_timed_out", scans=self._device_servicer.scans)
+
+    async def stop(self) -> None:
+        """Closes everything; calls that still run are cut off."""
+        self._ready = False
+        for listener in self._listeners:
+            await listener.stop(_STOP_SECONDS)
+        if self._housekeeper is not None:
+            await self._housekeeper.stop()
+        if self._listeners:
+            # Streams that were cut off leave their checks in a state from which devices can come back.
+            await self._device_servicer.idle()
+        if self._admin is not None:
+            await self._admin.stop()
+        if self._pool is not None:
+            self._pool.close()
+        if self._engine is not None:
+            await self._engine.dispose()
+        _log.info("stopped")
+
+    def _build_listeners(self) -> None:
+        limits, listeners = self._settings.limits, self._settings.listeners
+        api_keys = (
+            None
+            if listeners.service.api_keys_file is None
+            else load_api_keys(listeners.service.api_keys_file)
+        )
+        self._device_servicer = DeviceServicer(max_scans=limits.max_scans)
+        self._service_servicer = ServiceServicer(
+            callers=CallerIdentifier(
+                api_keys=api_keys,
+                client_certificates=listeners.service.tls is not None
+                and listeners.service.tls.client_ca is not None,
+            ),
+            max_unary=limits.max_unary,
+            max_uploads=limits.max_uploads,
+        )
+        self._device = Listener(
+            name="device",
+            host=listeners.device.host,
+            port=listeners.device.port,
+            credentials=None if listeners.device.tls is None else server_credentials(listeners.device.tls),
+            max_message_bytes=limits.max_device_message_bytes,
+            grace_seconds=3600.0,
+            servicer=self._device_servicer,
+            reflection_enabled=False,
+            streaming=True,
+            metrics=self._metrics,
+        )
+        self._service = Listener(
+            name="service",
+            host=listeners.service.host,
+            port=listeners.service.port,
+            credentials=None if listeners.service.tls is None else server_credentials(listeners.service.tls),
+            max_message_bytes=limits.max_service_message_bytes,
+            grace_seconds=60.0,
+            servicer=self._service_servicer,
+            reflection_enabled=self._settings.reflection,
+            streaming=False,
+            metrics=self._metrics,
+        )
+        self._listeners = (self._device, self._service)
+
+    def _check_policies(self, policies: PolicyBook, pack: Pack) -> None:
+        default = self._settings.policies.default
+        if default not in policies.names:
+            raise ConfigurationError(
+                f"policies.default is {default!r}, but there are only {', '.join(policies.names)}"
+            )
+        for name in policies.names:
+            shortfall = pack_shortfall(policies.get(name).policy, pack)
+            if shortfall is None:
+                continue
+            if name == default:
+                raise ConfigurationError(
+                    f"the default policy {name} cannot be met by the pack {pack.name}: {shortfall}"
+                )
+            _log.warning("policy_not_available", policy=name, pack=pack.name, shortfall=shortfall)
+        terms = [f"{terms.part}: {terms.weights}" for terms in pack.terms]
+        if pack.evaluation_only:
+            _log.warning("pack_for_evaluation_only", pack=pack.name, terms=terms)
+        else:
+            _log.info("pack_terms", pack=pack.name, terms=terms)
+
+    def _open(self, policies: PolicyBook, keys: KeyRing, pack: Pack) -> None:
+        settings, tuning = self._settings, self._tuning
+        listeners, limits = settings.listeners, settings.limits
+        pool = self._pool = WorkerPool(workers=settings.runtime.workers or os.cpu_count() or 1)
+        pack_sha256 = sha256("\n".join(sorted(f.sha256 for f in pack.files)).encode()).digest()
+        evidence = EvidenceStore(
+            open_object_store(settings.objects_url),
+            wrapping_keys=keys.wrapping_keys,
+            random=secrets.token_bytes,
+        )
+        recorder = CheckRecorder(
+            repository=self._repository,
+            evidence=evidence,
+            codec=ResultCodec(),
+            pack=PackIdentity(
+                name=pack.name,
+                version=pack.version,
+                sha256=pack_sha256,
+                evaluation_only=pack.evaluation_only,
+            ),
+            server_version=server_version(),
+            nothing_claimed=lambda policy: nothing_claimed(policy.device.minimum_assurance),
+        )
+        completion = CheckCompletion(
+            repository=self._repository, recorder=recorder, evidence=evidence, metrics=self._metrics
+        )
+        window = limits.max_scan_frames_in_flight
+        tls = listeners.device.tls
+        self._device_servicer.open(
+            ScanEnvironment(
+                settings=ScanSettings(
+                    budget=tuning.budget,
+                    plan=tuning.plan,
+                    oval=Oval(),
+                    guidance=GuidanceSettings(),
+                    clocks=tuning.clocks,
+                    window_frames=window,
+                    window_bytes=max(tuning.budget.max_frame_bytes, window * _WINDOW_BYTES_PER_FRAME),
+                    lease_seconds=limits.lease_seconds,
+                    end_seconds=tuning.end_seconds,
+                    owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
+                    tls_spki_sha256=None if tls is None else certificate_spki_sha256(tls.certificate),
+                ),
+                repository=self._repository,
+                recorder=recorder,
+                tokens=keys.tokens,
+                wrapping_keys=keys.wrapping_keys,
+                challenge_key=keys.challenge_key,
+                analyst=FrameAnalyst(pack=pack, budget=tuning.budget),
+                pack=pack,
+                fusion=load_fusion_model(),
+                pool=pool,
+                clock=self._clock,
+                random=secrets.token_bytes,
+                metrics=self._metrics,
+                draining=self._draining,
+                serialise_challenge=serialise_challenge,
+            )
+        )
+        self._service_servicer.open(
+            ServiceEnvironment(
+                intake=CheckIntake(
+                    repository=self._repository,
+                    policies=policies,
+                    default_policy=settings.policies.default,
+                    available_modes=AVAILABLE_MODES,
+                    pack=pack,
+                    pack_sha256=pack_sha256,
+                    pool=pool,
+                    tokens=keys.tokens,
+                    wrapping_keys=keys.wrapping_keys,
+                    random=secrets.token_bytes,
+                    serialise_report=serialise_report,
+                    metrics=self._metrics,
+                ),
+                completion=completion,
+                keys=keys,
+                now=self._clock.now,
+            )
+        )
+        self._housekeeper = Housekeeper(
+            completion=completion,
+            evidence=evidence,
+            repository=self._repository,
+            metrics=self._metrics,
+            now=self._clock.now,
+            sweep_seconds=tuning.sweep_seconds,
+        )
+        self._housekeeper.start()
+
+    async def _models_ready(self) -> bool:
+        return self._ready
+
+    async def _database_ready(self) -> bool:
+        if self._engine is None:
+            return False
+        await self._repository.ping()
+        return True
+
+
+def _runtime_options(settings: Settings) -> RuntimeOptions:
+    return RuntimeOptions(
+        intra_op_threads=settings.runtime.intra_op_threads, providers=settings.runtime.providers
+    )

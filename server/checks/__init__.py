@@ -1,0 +1,1 @@
+"""Checks: the state machine and what moves it."""

@@ -1,0 +1,194 @@
+"""FinishCheck and the deadlines: how a check ends when no stream decides it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from server.checks.pictures import result_pictures
+from server.checks.recorder import CheckRecorder
+from server.checks.state import OPEN_STATES, CheckState
+from server.errors import Reason, Refusal
+from server.evidence.errors import SealError
+from server.evidence.store import EvidenceStore
+from server.policies import parse_policy
+from server.storage.errors import Conflict, StorageError
+from server.storage.records import CheckRecord, EvidenceEntry, EvidenceKind
+from server.storage.repository import CheckRepository
+from server.telemetry.metrics import Metrics
+from server.verdict import FailureReason
+
+_RETRY_SECONDS = 2.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """A picture of the evidence, opened."""
+
+    entry: EvidenceEntry
+    image: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedCheck:
+    """A verdict as it is handed out.
+
+    Attributes:
+        record: The check, finished.
+        result: The result bytes that the result key signs.
+        pictures: Every kept picture that was asked for.
+    """
+
+    record: CheckRecord
+    result: bytes
+    pictures: tuple[KeptPicture, ...]
+
+
+class CheckCompletion:
+    """Closes checks and hands out verdicts."""
+
+    def __init__(
+        self,
+        *,
+        repository: CheckRepository,
+        recorder: CheckRecorder,
+        evidence: EvidenceStore,
+        metrics: Metrics,
+    ) -> None:
+        """Takes the stores and the recorder."""
+        self._repository = repository
+        self._recorder = recorder
+        self._evidence = evidence
+        self._metrics = metrics
+
+    async def finish(self, check_id: UUID, *, tenant: str, audit_images: int, now: datetime) -> FinishedCheck:
+        """Closes a check to further attempts and gives its verdict; idempotent.
+
+        Raises:
+            Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
+        """
+        record = await self._find(check_id, tenant)
+        if record.state in OPEN_STATES:
+            record = await self._close_if_over(record, now)
+        if record.state is CheckState.ERASED or now >= record.result_deadline:
+            raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
+        record = await self._repository.finish(check_id, now)
+        if record.result is None:
+            raise StorageError(f"the decided check {check_id} has no result")
+        named = result_pictures(
+            await self._repository.evidence(check_id), await self._repository.attempts(check_id)
+        )
+        return FinishedCheck(
+            record=record,
+            result=record.result,
+            pictures=await self._open(check_id, _wanted(named, audit_images)),
+        )
+
+    async def sweep(self, now: datetime, *, limit: int) -> int:
+        """Decides the checks whose scan deadline passed.
+
+        Returns:
+            How many checks were decided.
+        """
+        moved = 0
+        for record in await self._repository.due(now, limit):
+            try:
+                await self._close(record, _reason_at_deadline(record), now)
+                moved += 1
+            except Conflict:
+                # A stream or call moved the check since it was listed; the next sweep looks again.
+                _log.info("check_moved_during_sweep", check_id=str(record.check_id))
+        return moved
+
+    async def erase_expired(self, now: datetime, *, limit: int) -> int:
+        """Erases results and evidence whose retention ended; returns how many."""
+        expired = await self._repository.expired_results(now, limit)
+        for record in expired:
+            removed = await self._repository.erase(record.check_id, now)
+            await self._evidence.erase(removed)
+        return len(expired)
+
+    async def _find(self, check_id: UUID, tenant: str) -> CheckRecord:
+        record = await self._repository.get(check_id, tenant)
+        if record is None:
+            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
+        return record
+
+    async def _close_if_over(self, record: CheckRecord, now: datetime) -> CheckRecord:
+        expired = now >= record.scan_deadline
+        held = _held(record, now)
+        if record.state is CheckState.CREATED and not expired:
+            raise Refusal(
+                Reason.NOT_SCANNED_YET,
+                "nobody has scanned for this check yet; ask again when the app says that the scan is over",
+            )
+        if held:
+            raise Refusal(
+                Reason.SCAN_IN_PROGRESS,
+                "a scan of this check is in progress; ask again in a few seconds",
+                retry_after=_RETRY_SECONDS,
+            )
+        reason = _reason_at_deadline(record) if expired else _reason_of_absence(record)
+        try:
+            await self._close(record, reason, now)
+        except Conflict:
+            # A stream decided, or came back, between the look and the write: what it did stands.
+            current = await self._repository.get(record.check_id)
+            if current is not None and current.state in OPEN_STATES:
+                raise Refusal(
+                    Reason.SCAN_IN_PROGRESS,
+                    "a scan of this check is in progress; ask again in a few seconds",
+                    retry_after=_RETRY_SECONDS,
+                ) from None
+        closed = await self._repository.get(record.check_id)
+        if closed is None:
+            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
+        return closed
+
+    async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:
+        policy = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        verdict = await self._recorder.close(
+            record,
+            policy=policy,
+            attempts=await self._repository.attempts(record.check_id),
+            ended_by=reason,
+            epoch=record.lease_epoch,
+            now=now,
+        )
+        self._metrics.check_decided(
+            status=verdict.status.value, reasons=[reason.value for reason in verdict.reasons]
+        )
+
+    async def _open(self, check_id: UUID, wanted: Sequence[EvidenceEntry]) -> tuple[KeptPicture, ...]:
+        opened = []
+        for entry in wanted:
+            try:
+                opened.append(KeptPicture(entry, await self._evidence.load(check_id, entry)))
+            except (SealError, StorageError):
+                # The verdict must be had even where a picture is lost; the gap is for the operator.
+                _log.exception("evidence_unreadable", check_id=str(check_id), object_key=entry.object_key)
+        return tuple(opened)
+
+
+def _held(record: CheckRecord, now: datetime) -> bool:
+    return record.state is CheckState.SCANNING and record.lease_until is not None and now < record.lease_until
+
+
+def _wanted(named: Sequence[EvidenceEntry], audit_images: int) -> list[EvidenceEntry]:
+    audit = [entry for entry in named if entry.kind is EvidenceKind.AUDIT_IMAGE]
+    return [
+        *(entry for entry in named if entry.kind is EvidenceKind.EVIDENCE_FRAME),
+        *audit[:audit_images],
+    ]
+
+
+def _reason_at_deadline(record: CheckRecord) -> FailureReason:
+    return FailureReason.INTERRUPTED if record.state is CheckState.SCANNING else FailureReason.EXPIRED
+
+
+def _reason_of_absence(record: CheckRecord) -> FailureReason:
+    # SCANNING without a held lease means that the replica died; WAITING that the device went away.
+    return FailureReason.INTERRUPTED if record.state is CheckState.SCANNING else FailureReason.ABANDONED

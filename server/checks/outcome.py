@@ -1,0 +1,150 @@
+"""Everything that a check's verdict was made of, as the server knows it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from liveness.verdict import LivenessResult
+from matcher.comparison import MatchResult
+from server.checks.terms import Assurance, AttemptOutcome, Mode
+from server.verdict import CheckVerdict
+
+
+class DeviceCheckOutcome(StrEnum):
+    """How a check of the device's claims ended. Missing is never a pass."""
+
+    PASS = "PASS"  # noqa: S105 - an outcome, not a secret
+    FAIL = "FAIL"
+    NOT_EVALUATED = "NOT_EVALUATED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCheck:
+    """One check of the device's claims: its name, outcome, machine-readable reason and plain words."""
+
+    name: str
+    outcome: DeviceCheckOutcome
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceOutcome:
+    """What is known of the device.
+
+    Attributes:
+        assurance: The level that was reached.
+        required: The level that the policy demands.
+        checks: Each check, in a fixed order.
+    """
+
+    assurance: Assurance
+    required: Assurance
+    checks: tuple[DeviceCheck, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptOutcome:
+    """What is known of the transcript.
+
+    Attributes:
+        intact: Whether MACs, order, count and the end's signature hold.
+        frames: Frames accepted in the deciding attempt.
+        dropped: Images that the device dropped before they got an index.
+        streams: Streams that the scan used.
+        final_mac_sha256: SHA-256 of the last MAC, 32 bytes; empty where no attempt ended.
+    """
+
+    intact: bool
+    frames: int
+    dropped: int
+    streams: int
+    final_mac_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptOutline:
+    """One attempt in short; see ``facegate.v1.AttemptSummary``."""
+
+    attempt: int
+    outcome: AttemptOutcome
+    frames: int
+    feedback: tuple[str, ...]
+    start_time: datetime
+    end_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceMark:
+    """Names a stored picture: SHA-256 of its bytes (32 bytes), its attempt and its frame index."""
+
+    sha256: bytes
+    attempt: int
+    frame_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOutcome:
+    """The whole verdict; the edge serialises it and the result key signs those bytes.
+
+    Attributes:
+        check_id: The check.
+        subject_reference: As the orchestrator gave it.
+        consent_reference: As the orchestrator gave it.
+        verdict: Status and reasons.
+        liveness: ``None`` where no attempt was judged.
+        match: ``None`` where no usable face was captured.
+        match_frames: Frames whose embeddings were fused.
+        required_similarity: Similarity that the policy demands, 0..100.
+        required_fmr: The policy's largest FMR.
+        requested_mode: What was asked for.
+        used_mode: What was used; ``None`` where no attempt was judged.
+        verified_bits: Challenge bits that were verified.
+        required_bits: Challenge bits that the policy demands.
+        device: The device.
+        transcript: ``None`` where no attempt ended.
+        attempts: In order.
+        evidence_frame: ``None`` where no face was captured.
+        audit_images: At most 4.
+        policy_name: Of the frozen policy.
+        policy_version: Of the frozen policy.
+        policy_sha256: Of the policy file's bytes.
+        pack_name: The pack that judged.
+        pack_version: Its version.
+        pack_evaluation_only: Whether its results must not decide about people.
+        pack_sha256: Over the hashes of its files.
+        create_time: When the check was created.
+        decide_time: When the verdict was reached.
+        server_version: Version of the server that decided.
+    """
+
+    check_id: UUID
+    subject_reference: str
+    consent_reference: str
+    verdict: CheckVerdict
+    liveness: LivenessResult | None
+    match: MatchResult | None
+    match_frames: int
+    required_similarity: float
+    required_fmr: float
+    requested_mode: Mode
+    used_mode: Mode | None
+    verified_bits: float
+    required_bits: float
+    device: DeviceOutcome
+    transcript: TranscriptOutcome | None
+    attempts: tuple[AttemptOutline, ...]
+    evidence_frame: EvidenceMark | None
+    audit_images: tuple[EvidenceMark, ...]
+    policy_name: str
+    policy_version: int
+    policy_sha256: bytes
+    pack_name: str
+    pack_version: str
+    pack_evaluation_only: bool
+    pack_sha256: bytes
+    create_time: datetime
+    decide_time: datetime
+    server_version: str

@@ -1,0 +1,343 @@
+"""Makes verdicts durable: evidence sealed first, then the decision in one transaction, then the answer."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from matcher.similarity import similarity_for_fmr
+from server.checks.outcome import (
+    AttemptOutline,
+    CheckOutcome,
+    DeviceOutcome,
+    EvidenceMark,
+    TranscriptOutcome,
+)
+from server.checks.pictures import result_pictures
+from server.checks.terms import AttemptOutcome, Mode
+from server.evidence.store import EvidenceStore
+from server.policies import Policy
+from server.scan.analyst import SeenFrame
+from server.scan.judgement import AttemptJudgement
+from server.storage.records import (
+    AttemptRecord,
+    CheckRecord,
+    Decision,
+    EvidenceEntry,
+    EvidenceKind,
+    PictureFacts,
+)
+from server.storage.repository import CheckRepository
+from server.verdict import CheckVerdict, FailureReason, VerdictDemands, VerdictInputs, judge_check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackIdentity:
+    """What a result says about the pack that judged."""
+
+    name: str
+    version: str
+    sha256: bytes
+    evaluation_only: bool
+
+
+class OutcomeCodec(Protocol):
+    """Turns outcomes into the bytes that are stored and signed; the edge provides it."""
+
+    def encode(self, outcome: CheckOutcome) -> bytes:
+        """The outcome as result bytes."""
+        ...
+
+    def reissue(
+        self,
+        result: bytes,
+        *,
+        reasons: Sequence[FailureReason],
+        attempts: Sequence[AttemptOutline],
+        decide_time: datetime,
+    ) -> tuple[bytes, CheckVerdict]:
+        """An undecided attempt's result bytes as a decided FAILURE.
+
+        Its own reasons follow ``reasons``; both the new bytes and the verdict are returned.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedAttempt:
+    """An attempt that was judged, with what a result says about it.
+
+    Attributes:
+        number: The attempt.
+        judgement: Liveness and match.
+        mode: The mode that was used.
+        device: The device.
+        transcript: The transcript; ``None`` where the device left before it signed the end.
+        evidence: The pictures that were kept, already durable.
+    """
+
+    number: int
+    judgement: AttemptJudgement
+    mode: Mode
+    device: DeviceOutcome
+    transcript: TranscriptOutcome | None
+    evidence: tuple[EvidenceEntry, ...]
+
+
+class CheckRecorder:
+    """Writes evidence and decisions. Every method returns only after what it wrote is durable."""
+
+    def __init__(
+        self,
+        *,
+        repository: CheckRepository,
+        evidence: EvidenceStore,
+        codec: OutcomeCodec,
+        pack: PackIdentity,
+        server_version: str,
+        nothing_claimed: Callable[[Policy], DeviceOutcome],
+    ) -> None:
+        """Takes the stores, the edge's codec, and what results say about this server."""
+        self._repository = repository
+        self._evidence = evidence
+        self._codec = codec
+        self._pack = pack
+        self._server_version = server_version
+        self._nothing_claimed = nothing_claimed
+
+    async def keep_pictures(
+        self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
+    ) -> tuple[EvidenceEntry, ...]:
+        """Seals and stores an attempt's evidence frame and audit images, in that order."""
+        wanted = [(EvidenceKind.EVIDENCE_FRAME, best)] if best is not None else []
+        wanted += [(EvidenceKind.AUDIT_IMAGE, frame) for frame in audit]
+        return tuple(
+            await asyncio.gather(
+                *(
+                    self._evidence.save(
+                        record.check_id,
+                        kind=kind,
+                        image=frame.message.image,
+                        facts=PictureFacts(
+                            attempt=attempt,
+                            frame_index=frame.message.index,
+                            rotation=frame.message.rotation_degrees,
+                            mirrored=frame.message.mirrored,
+                            media_type="image/jpeg",
+                        ),
+                    )
+                    for kind, frame in wanted
+                )
+            )
+        )
+
+    async def drop_pictures(self, pictures: Sequence[EvidenceEntry]) -> None:
+        """Deletes stored pictures whose rows were never written, because another stream was first."""
+        await self._evidence.erase(pictures)
+
+    def interim(
+        self,
+        record: CheckRecord,
+        *,
+        policy: Policy,
+        attempt: JudgedAttempt,
+        attempts: Sequence[AttemptRecord],
+        now: datetime,
+    ) -> bytes:
+        """What an undecided attempt's result would be, should nothing follow it."""
+        outcome, _ = self._outcome(
+            record,
+            policy=policy,
+            attempt=attempt,
+            attempts=attempts,
+            pictures=attempt.evidence,
+            ended_by=FailureReason.CONDITIONS,
+            now=now,
+        )
+        return self._codec.encode(outcome)
+
+    async def decide(
+        self,
+        record: CheckRecord,
+        *,
+        policy: Policy,
+        attempt: JudgedAttempt,
+        attempts: Sequence[AttemptRecord],
+        ended_by: FailureReason | None,
+        epoch: int | None,
+        now: datetime,
+    ) -> CheckVerdict:
+        """Decides a check from a judged attempt.
+
+        Args:
+            record: The check.
+            policy: Its frozen policy.
+            attempt: The attempt that decides.
+            attempts: Every attempt, the deciding one included.
+            ended_by: The circumstances that kept it from a decision; ``None`` where it decides.
+            epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
+            now: The time.
+
+        Raises:
+            Conflict: Another stream or call was first.
+        """
+        outcome, verdict = self._outcome(
+            record,
+            policy=policy,
+            attempt=attempt,
+            attempts=attempts,
+            pictures=attempt.evidence,
+            ended_by=ended_by,
+            now=now,
+        )
+        await self._write(
+            record,
+            policy=policy,
+            verdict=verdict,
+            result=self._codec.encode(outcome),
+            evidence=attempt.evidence,
+            epoch=epoch,
+            now=now,
+        )
+        return verdict
+
+    async def close(
+        self,
+        record: CheckRecord,
+        *,
+        policy: Policy,
+        attempts: Sequence[AttemptRecord],
+        ended_by: FailureReason,
+        epoch: int | None,
+        now: datetime,
+    ) -> CheckVerdict:
+        """Decides a check with what there was: the last judged attempt, or nothing.
+
+        Raises:
+            Conflict: Another stream or call was first.
+        """
+        judged = next((a.judgement for a in reversed(attempts) if a.judgement is not None), None)
+        if judged is None:
+            kept = await self._repository.evidence(record.check_id)
+            outcome, verdict = self._outcome(
+                record,
+                policy=policy,
+                attempt=None,
+                attempts=attempts,
+                pictures=result_pictures(kept, attempts),
+                ended_by=ended_by,
+                now=now,
+            )
+            result = self._codec.encode(outcome)
+        else:
+            result, verdict = self._codec.reissue(
+                judged, reasons=(ended_by,), attempts=[outline(a) for a in attempts], decide_time=now
+            )
+        await self._write(
+            record, policy=policy, verdict=verdict, result=result, evidence=(), epoch=epoch, now=now
+        )
+        return verdict
+
+    async def _write(
+        self,
+        record: CheckRecord,
+        *,
+        policy: Policy,
+        verdict: CheckVerdict,
+        result: bytes,
+        evidence: tuple[EvidenceEntry, ...],
+        epoch: int | None,
+        now: datetime,
+    ) -> None:
+        retained = now + timedelta(seconds=policy.retention.evidence_seconds)
+        await self._repository.decide(
+            record.check_id,
+            epoch=epoch,
+            decision=Decision(
+                status=verdict.status,
+                reasons=verdict.reasons,
+                result_bytes=result,
+                evidence=evidence,
+                decide_time=now,
+                retain_until=max(retained, record.result_deadline),
+            ),
+        )
+
+    def _outcome(
+        self,
+        record: CheckRecord,
+        *,
+        policy: Policy,
+        attempt: JudgedAttempt | None,
+        attempts: Sequence[AttemptRecord],
+        pictures: Sequence[EvidenceEntry],
+        ended_by: FailureReason | None,
+        now: datetime,
+    ) -> tuple[CheckOutcome, CheckVerdict]:
+        judgement = attempt.judgement if attempt else None
+        transcript = attempt.transcript if attempt else None
+        device = attempt.device if attempt else self._nothing_claimed(policy)
+        verdict = judge_check(
+            inputs=VerdictInputs(
+                match=judgement.match if judgement else None,
+                identity_constant=judgement.identity_constant if judgement else None,
+                liveness=judgement.liveness if judgement else None,
+                mode_used=attempt.mode if attempt else None,
+                verified_bits=0.0,
+                assurance=device.assurance,
+                transcript_intact=transcript.intact if transcript else None,
+                ended_by=ended_by,
+            ),
+            demands=VerdictDemands(
+                mode=record.requested_mode,
+                minimum_assurance=policy.device.minimum_assurance,
+                required_bits=policy.challenge.required_bits,
+            ),
+        )
+        marks = [(e.kind, EvidenceMark(e.sha256, e.attempt, e.frame_index)) for e in pictures]
+        return (
+            CheckOutcome(
+                check_id=record.check_id,
+                subject_reference=record.subject_reference,
+                consent_reference=record.consent_reference,
+                verdict=verdict,
+                liveness=judgement.liveness if judgement else None,
+                match=judgement.match if judgement else None,
+                match_frames=judgement.match_frames if judgement else 0,
+                required_similarity=similarity_for_fmr(policy.match.max_fmr),
+                required_fmr=policy.match.max_fmr,
+                requested_mode=record.requested_mode,
+                used_mode=attempt.mode if attempt else None,
+                verified_bits=0.0,
+                required_bits=policy.challenge.required_bits,
+                device=device,
+                transcript=transcript,
+                attempts=tuple(outline(a) for a in attempts),
+                evidence_frame=next((m for kind, m in marks if kind is EvidenceKind.EVIDENCE_FRAME), None),
+                audit_images=tuple(m for kind, m in marks if kind is EvidenceKind.AUDIT_IMAGE),
+                policy_name=record.policy_name,
+                policy_version=record.policy_version,
+                policy_sha256=record.policy_sha256,
+                pack_name=self._pack.name,
+                pack_version=self._pack.version,
+                pack_evaluation_only=self._pack.evaluation_only,
+                pack_sha256=self._pack.sha256,
+                create_time=record.create_time,
+                decide_time=now,
+                server_version=self._server_version,
+            ),
+            verdict,
+        )
+
+
+def outline(attempt: AttemptRecord) -> AttemptOutline:
+    """An attempt as a result mentions it; one without an end was interrupted."""
+    return AttemptOutline(
+        attempt=attempt.number,
+        outcome=attempt.outcome or AttemptOutcome.INTERRUPTED,
+        frames=attempt.frames,
+        feedback=attempt.feedback,
+        start_time=attempt.start_time,
+        end_time=attempt.end_time,
+    )

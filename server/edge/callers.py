@@ -1,0 +1,66 @@
+"""Who calls the service listener: an API key, a client certificate, or anyone on loopback."""
+
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from server.api_keys import ApiKeyEntry, ApiKeys, Role
+from server.errors import Reason, Refusal
+
+_SCHEME = "bearer "
+_MAX_KEY_CHARACTERS = 512
+LOCAL_TENANT = "default"
+"""The tenant of callers without credentials, possible on loopback only."""
+
+
+class CallerIdentifier:
+    """Tells who calls."""
+
+    def __init__(self, *, api_keys: ApiKeys | None, client_certificates: bool) -> None:
+        """Takes what the listener was configured with.
+
+        Args:
+            api_keys: The keys; ``None`` where none are configured.
+            client_certificates: Whether the listener demands client certificates.
+        """
+        self._api_keys = api_keys
+        self._client_certificates = client_certificates
+
+    def identify(self, context: ServicerContext[Any, Any], *, role: Role) -> ApiKeyEntry:
+        """The caller, who must have ``role``.
+
+        Raises:
+            Refusal: UNAUTHENTICATED or PERMISSION_DENIED.
+        """
+        caller = self._caller(context)
+        if caller.role is not role:
+            raise Refusal(
+                Reason.PERMISSION_DENIED,
+                f"these credentials are for {caller.role.value}; the call is for {role.value}",
+                details={"role": caller.role.value, "requiredRole": role.value},
+            )
+        return caller
+
+    def _caller(self, context: ServicerContext[Any, Any]) -> ApiKeyEntry:
+        if self._api_keys is not None:
+            caller = self._api_keys.find(_bearer(context))
+            if caller is None:
+                raise Refusal(
+                    Reason.UNAUTHENTICATED,
+                    "the API key is not known; send `authorization: Bearer <key>` with a key of this server",
+                )
+            return caller
+        if self._client_certificates:
+            names = list(context.auth_context().get("x509_common_name", ()))
+            if not names:
+                raise Refusal(Reason.UNAUTHENTICATED, "the client certificate has no common name")
+            name = names[0].decode(errors="replace")
+            return ApiKeyEntry(name=name, tenant=name, role=Role.ORCHESTRATOR)
+        return ApiKeyEntry(name="local", tenant=LOCAL_TENANT, role=Role.ORCHESTRATOR)
+
+
+def _bearer(context: ServicerContext[Any, Any]) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str) and value.lower().startswith(_SCHEME):
+            return value[len(_SCHEME) :].strip()[:_MAX_KEY_CHARACTERS]
+    raise Refusal(Reason.UNAUTHENTICATED, "no API key: send the metadata `authorization: Bearer <key>`")

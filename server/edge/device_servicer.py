@@ -1,0 +1,120 @@
+"""The device listener's side of VerificationService: ScanFace and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+from facegate.v1 import scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from google.protobuf.message import DecodeError
+from grpc.aio import ServicerContext
+
+from server.edge.scan_codec import to_inbound, to_response
+from server.edge.wrong_listener import wrong_listener
+from server.errors import Reason, Refusal
+from server.scan.environment import ScanEnvironment
+from server.scan.messages import Inbound, Outbound
+from server.scan.session import ScanSession
+
+_RETRY_SECONDS = 3.0
+_WRITE_SECONDS = 10.0
+_SETTLE_SECONDS = 0.2
+
+
+class DeviceServicer:
+    """Serves scans, as many at once as the server takes on."""
+
+    def __init__(self, *, max_scans: int) -> None:
+        """Refuses every scan until ``open`` is called."""
+        self._max_scans = max_scans
+        self._env: ScanEnvironment | None = None
+        self._scans = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def scans(self) -> int:
+        """Streams that are being served."""
+        return self._scans
+
+    def open(self, env: ScanEnvironment) -> None:
+        """Serves from now on."""
+        self._env = env
+
+    async def idle(self) -> None:
+        """Waits until no stream is being served."""
+        await self._idle.wait()
+
+    async def ScanFace(  # noqa: N802 - the name is the contract's
+        self,
+        request_iterator: AsyncIterator[scan_pb2.ScanFaceRequest],
+        context: ServicerContext[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse],
+    ) -> None:
+        """Serves one stream; see the contract."""
+        env = self._env
+        if env is None or env.draining.is_set():
+            raise Refusal(
+                Reason.NOT_SERVING,
+                "the server is starting or shutting down; try again",
+                retry_after=_RETRY_SECONDS,
+            )
+        if self._scans >= self._max_scans:
+            raise Refusal(
+                Reason.OVERLOADED,
+                f"the server runs its {self._max_scans} scans already; try again",
+                details={"maxScans": self._max_scans},
+                retry_after=_RETRY_SECONDS,
+            )
+        self._scans += 1
+        self._idle.clear()
+        try:
+            with env.metrics.scan():
+                await ScanSession(env).serve(_inbound(request_iterator), _Sender(context).send)
+        finally:
+            self._scans -= 1
+            if not self._scans:
+                self._idle.set()
+
+    async def UploadTrustedImage(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.UploadTrustedImageRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Is served by the service listener."""
+        raise wrong_listener("UploadTrustedImage", "service")
+
+    async def FinishCheck(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.FinishCheckRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Is served by the service listener."""
+        raise wrong_listener("FinishCheck", "service")
+
+
+class _Sender:
+    def __init__(self, context: ServicerContext[Any, scan_pb2.ScanFaceResponse]) -> None:
+        self._context = context
+
+    async def send(self, message: Outbound) -> None:
+        # A device that does not read fills its window, and nothing else would ever end the wait.
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await self._context.write(to_response(message))
+        except TimeoutError as error:
+            raise Refusal(
+                Reason.STREAM_IDLE,
+                f"the device read nothing for {_WRITE_SECONDS:g} seconds; reconnect with `resume`",
+                details={"idleSeconds": _WRITE_SECONDS},
+            ) from error
+
+
+async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIterator[Inbound]:
+    try:
+        async for request in requests:
+            yield to_inbound(request)
+        # grpc ends the iteration alike for a half-close and for a connection that broke, but only the
+        # latter cancels the call, a moment later. The one ends the scan and the other does not.
+        await asyncio.sleep(_SETTLE_SECONDS)
+    except DecodeError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "a message is no ScanFaceRequest",
+            details={"field": "message"},
+        ) from error

@@ -1,0 +1,120 @@
+"""The two gRPC listeners: options, interceptors, health, reflection."""
+
+from typing import cast
+
+import grpc
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.verification_service_pb2_grpc import (
+    VerificationServiceServicer,
+    add_VerificationServiceServicer_to_server,
+)
+from grpc.aio import Server
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from server.edge.device_servicer import DeviceServicer
+from server.edge.error_interceptor import ErrorInterceptor
+from server.edge.service_servicer import ServiceServicer
+from server.telemetry.metrics import Metrics
+
+VERIFICATION_SERVICE = service_pb2.DESCRIPTOR.services_by_name["VerificationService"].full_name
+_MAX_CONNECTION_AGE_MS = 30 * 60 * 1000
+
+
+class Listener:
+    """One gRPC server on one port, with its health."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        host: str,
+        port: int,
+        credentials: grpc.ServerCredentials | None,
+        max_message_bytes: int,
+        grace_seconds: float,
+        servicer: DeviceServicer | ServiceServicer,
+        reflection_enabled: bool,
+        streaming: bool,
+        metrics: Metrics,
+    ) -> None:
+        """Prepares the listener; nothing is bound before ``start``.
+
+        Args:
+            name: Its name in logs.
+            host: Address to listen on.
+            port: TCP port; 0 for any free one.
+            credentials: TLS; ``None`` for plaintext, which settings allow on loopback only.
+            max_message_bytes: Largest message that is received.
+            grace_seconds: How long a connection that is old may go on with its calls.
+            servicer: What serves VerificationService here.
+            reflection_enabled: Whether reflection is answered.
+            streaming: Whether the listener carries live frames.
+            metrics: Counts refused calls.
+        """
+        self.name = name
+        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._host = host
+        self._credentials = credentials
+        options: list[tuple[str, int]] = [
+            ("grpc.max_receive_message_length", max_message_bytes),
+            # A second server on the same port must fail instead of taking every other connection.
+            ("grpc.so_reuseport", 0),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+            ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
+            ("grpc.max_connection_age_grace_ms", round(grace_seconds * 1000)),
+            ("grpc.max_concurrent_streams", 100),
+        ]
+        if streaming:
+            # The probe would grow the window until megabytes of stale frames fit ahead of the handler.
+            options.append(("grpc.http2.bdp_probe", 0))
+        self._server: Server = grpc.aio.server(interceptors=(ErrorInterceptor(metrics),), options=options)
+        self._health = health_aio.HealthServicer()
+        # The generated base class mixes the synchronous and the asynchronous signatures; ours are plain.
+        add_VerificationServiceServicer_to_server(cast("VerificationServiceServicer", servicer), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflection_enabled:
+            reflection.enable_server_reflection(
+                (VERIFICATION_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server
+            )
+        self.port = port
+
+    @property
+    def target(self) -> str:
+        """``host:port`` as it is bound."""
+        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
+
+    async def start(self) -> None:
+        """Binds the port and answers, with health NOT_SERVING.
+
+        Raises:
+            RuntimeError: The port is taken.
+        """
+        # The servicer of grpc_health starts as SERVING, which would be a lie until models are loaded.
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        if self._credentials is None:
+            self.port = self._server.add_insecure_port(self._address)
+        else:
+            self.port = self._server.add_secure_port(self._address, self._credentials)
+        await self._server.start()
+
+    async def serve(self) -> None:
+        """Says that the listener serves."""
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    async def drain(self) -> None:
+        """Says that the listener goes away; running calls go on."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Ends after at most ``grace`` seconds, calls that still run included."""
+        await self._server.stop(grace)
+
+    async def _set_health(self, status: int) -> None:
+        for service in ("", VERIFICATION_SERVICE):
+            await self._health.set(service, status)

@@ -1,0 +1,225 @@
+"""Check outcomes as ``facegate.v1.CheckResult``: what is stored, signed and handed out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from facegate.v1 import result_pb2, scan_pb2
+
+from liveness.signal import Signal
+from liveness.verdict import LivenessResult, Reason
+from matcher.comparison import MatchResult
+from server.checks.completion import KeptPicture
+from server.checks.outcome import (
+    AttemptOutline,
+    CheckOutcome,
+    DeviceOutcome,
+    EvidenceMark,
+    TranscriptOutcome,
+)
+from server.edge.scan_codec import feedback_code, mode_to_wire, timestamp
+from server.verdict import CheckStatus, CheckVerdict, FailureReason
+
+_ROTATIONS = {
+    0: scan_pb2.ROTATION_UNSPECIFIED,
+    90: scan_pb2.ROTATION_90,
+    180: scan_pb2.ROTATION_180,
+    270: scan_pb2.ROTATION_270,
+}
+
+
+EXPLANATIONS: Mapping[Reason, str] = {
+    Reason.TOO_FEW_FRAMES: "Too few frames came to decide.",
+    Reason.TOO_SHORT: "The scan was too short to decide.",
+    Reason.TOO_FEW_USABLE_FACES: "Too few frames show exactly one usable face.",
+    Reason.NO_PAD_NETWORK: "The policy demands a PAD network, and none scored the scan.",
+    Reason.NO_SIGN_OF_LIFE_MEASURABLE: "Nothing in the scan allowed a sign of life to be measured.",
+    Reason.FROZEN_FRAMES: "One and the same frame was sent again and again: no camera does that.",
+    Reason.LOOPED_FRAMES: "A sequence of frames was repeated: no camera does that.",
+    Reason.NO_SIGN_OF_LIFE: "The face shows none of the changes that a living face shows.",
+    Reason.MOVES_AS_A_PLANE: "The face moves as a flat picture does.",
+    Reason.NETWORK_SEES_ATTACK: "The PAD network sees an attack.",
+    Reason.EYES_CLOSED: "The eyes were closed for most of the scan.",
+    Reason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either side.",
+    Reason.LOOKS_ALIVE: "The scan shows signs of a living face.",
+}
+"""Each liveness reason in plain words."""
+
+
+class ResultCodec:
+    """Encodes outcomes. Stateless; implements ``server.checks.recorder.OutcomeCodec``."""
+
+    def encode(self, outcome: CheckOutcome) -> bytes:
+        """The outcome as the bytes of a CheckResult; the same outcome gives the same bytes."""
+        return _result(outcome).SerializeToString(deterministic=True)
+
+    def reissue(
+        self,
+        result: bytes,
+        *,
+        reasons: Sequence[FailureReason],
+        attempts: Sequence[AttemptOutline],
+        decide_time: datetime,
+    ) -> tuple[bytes, CheckVerdict]:
+        """An undecided attempt's result bytes as a decided FAILURE; ``reasons`` come first."""
+        message = parse_result(result)
+        prefix = "FAILURE_REASON_"
+        # CONDITIONS stood for "nothing decided yet"; the given reasons now say how it ended.
+        own = [
+            FailureReason(result_pb2.FailureReason.Name(value).removeprefix(prefix))
+            for value in message.reasons
+        ]
+        merged = tuple(
+            dict.fromkeys([*reasons, *(reason for reason in own if reason is not FailureReason.CONDITIONS)])
+        )
+        message.status = result_pb2.CHECK_STATUS_FAILURE
+        if FailureReason.TRANSCRIPT_BROKEN in reasons and message.HasField("transcript"):
+            # It was broken after the attempt that the result is about.
+            message.transcript.intact = False
+        del message.reasons[:]
+        message.reasons.extend(_reason(reason) for reason in merged)
+        del message.attempts[:]
+        message.attempts.extend(_attempt(attempt) for attempt in attempts)
+        message.decide_time.CopyFrom(timestamp(decide_time))
+        return message.SerializeToString(deterministic=True), CheckVerdict(CheckStatus.FAILURE, merged)
+
+
+def parse_result(result: bytes) -> result_pb2.CheckResult:
+    """Stored result bytes as the message."""
+    message = result_pb2.CheckResult()
+    message.ParseFromString(result)
+    return message
+
+
+def picture_to_wire(picture: KeptPicture) -> result_pb2.EvidenceImage:
+    """A picture of the evidence with its bytes."""
+    entry = picture.entry
+    return result_pb2.EvidenceImage(
+        image=picture.image,
+        media_type=entry.media_type,
+        sha256=entry.sha256,
+        frame_index=entry.frame_index,
+        rotation=_ROTATIONS[entry.rotation],
+        mirrored=entry.mirrored,
+    )
+
+
+def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
+    message = result_pb2.CheckResult(
+        check_id=str(outcome.check_id),
+        subject_reference=outcome.subject_reference,
+        consent_reference=outcome.consent_reference,
+        status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{outcome.verdict.status}"),
+        reasons=[_reason(reason) for reason in outcome.verdict.reasons],
+        device=_device(outcome.device),
+        attempts=[_attempt(attempt) for attempt in outcome.attempts],
+        audit_images=[_mark(mark) for mark in outcome.audit_images],
+        policy=result_pb2.PolicyReference(
+            name=outcome.policy_name, version=outcome.policy_version, sha256=outcome.policy_sha256
+        ),
+        pack=result_pb2.PackReference(
+            name=outcome.pack_name,
+            version=outcome.pack_version,
+            evaluation_only=outcome.pack_evaluation_only,
+            sha256=outcome.pack_sha256,
+        ),
+        create_time=timestamp(outcome.create_time),
+        decide_time=timestamp(outcome.decide_time),
+        server_version=outcome.server_version,
+    )
+    if outcome.liveness is not None:
+        message.liveness.CopyFrom(_liveness(outcome, outcome.liveness))
+    message.match.CopyFrom(_match(outcome, outcome.match))
+    if outcome.transcript is not None:
+        message.transcript.CopyFrom(_transcript(outcome.transcript))
+    if outcome.evidence_frame is not None:
+        message.evidence_frame.CopyFrom(_mark(outcome.evidence_frame))
+    return message
+
+
+def _liveness(outcome: CheckOutcome, liveness: LivenessResult) -> result_pb2.LivenessResult:
+    message = result_pb2.LivenessResult(
+        verdict=result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{liveness.verdict}"),
+        confidence=liveness.confidence,
+        attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{liveness.attack_type}"),
+        attack_type_confidence=liveness.attack_type_confidence,
+        requested_mode=mode_to_wire(outcome.requested_mode),
+        verified_bits=outcome.verified_bits,
+        required_bits=outcome.required_bits,
+        signals=[_signal(signal) for signal in liveness.signals],
+        explanations=[EXPLANATIONS[reason] for reason in liveness.reasons],
+    )
+    if outcome.used_mode is not None:
+        message.used_mode = mode_to_wire(outcome.used_mode)
+    return message
+
+
+def _signal(signal: Signal) -> result_pb2.Signal:
+    return result_pb2.Signal(
+        name=signal.name,
+        label=signal.label,
+        score=signal.score,
+        weight=signal.weight,
+        passed=signal.passed,
+        detail=signal.detail[:500],
+    )
+
+
+def _match(outcome: CheckOutcome, match: MatchResult | None) -> result_pb2.MatchResult:
+    message = result_pb2.MatchResult(
+        required_similarity=outcome.required_similarity, required_fmr=outcome.required_fmr
+    )
+    if match is not None:
+        message.same_person = match.same_person
+        message.similarity = match.similarity
+        message.fmr_bound = match.fmr_bound
+        message.frames_used = outcome.match_frames
+    return message
+
+
+def _device(device: DeviceOutcome) -> result_pb2.DeviceResult:
+    return result_pb2.DeviceResult(
+        assurance=result_pb2.DeviceAssurance.Value(f"DEVICE_ASSURANCE_{device.assurance}"),
+        required_assurance=result_pb2.DeviceAssurance.Value(f"DEVICE_ASSURANCE_{device.required}"),
+        checks=[
+            result_pb2.DeviceCheck(
+                name=check.name,
+                outcome=result_pb2.DeviceCheck.Outcome.Value(f"OUTCOME_{check.outcome}"),
+                reason=check.reason,
+                detail=check.detail,
+            )
+            for check in device.checks
+        ],
+    )
+
+
+def _transcript(transcript: TranscriptOutcome) -> result_pb2.TranscriptResult:
+    return result_pb2.TranscriptResult(
+        intact=transcript.intact,
+        frames=transcript.frames,
+        dropped=transcript.dropped,
+        streams=transcript.streams,
+        final_mac_sha256=transcript.final_mac_sha256,
+    )
+
+
+def _attempt(attempt: AttemptOutline) -> result_pb2.AttemptSummary:
+    message = result_pb2.AttemptSummary(
+        attempt=attempt.attempt,
+        outcome=result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}"),
+        frames=attempt.frames,
+        feedback=[feedback_code(code) for code in attempt.feedback],
+        start_time=timestamp(attempt.start_time),
+    )
+    if attempt.end_time is not None:
+        message.end_time.CopyFrom(timestamp(attempt.end_time))
+    return message
+
+
+def _mark(mark: EvidenceMark) -> result_pb2.EvidenceReference:
+    return result_pb2.EvidenceReference(
+        sha256=mark.sha256, attempt=mark.attempt, frame_index=mark.frame_index
+    )
+
+
+def _reason(reason: FailureReason) -> "result_pb2.FailureReason.ValueType":
+    return result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason}")

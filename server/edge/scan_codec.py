@@ -1,0 +1,298 @@
+"""ScanFace messages between the wire and the server's inside."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from liveness.guidance import Oval
+from server.checks.terms import Mode
+from server.errors import Reason, Refusal
+from server.scan.admission import MAX_START_BYTES
+from server.scan.messages import (
+    AdjustmentMessage,
+    AttemptEndMessage,
+    AttemptStartMessage,
+    AttestationMessage,
+    ChallengeFields,
+    ChallengeMessage,
+    CompleteMessage,
+    CreditMessage,
+    EndCause,
+    FeedbackMessage,
+    FrameMessage,
+    GoodbyeMessage,
+    Inbound,
+    Outbound,
+    ResumeProofMessage,
+    ScanResultMessage,
+    StartMessage,
+)
+
+MAX_SCAN_MESSAGE_BYTES = 768 * 1024
+"""Largest message of the device listener; also in scan.proto."""
+
+_MAX_SMALL_BYTES = 1024
+_MESSAGES = {
+    "GOOD": "Good, keep still.",
+    "NO_FACE": "Move your face into the oval.",
+    "MULTIPLE_FACES": "Only one face may be in the picture.",
+    "MOVE_CLOSER": "Move closer.",
+    "MOVE_BACK": "Move back.",
+    "CENTER_FACE": "Centre your face.",
+    "HOLD_STILL": "Hold still.",
+    "TOO_DARK": "It is too dark: find more light.",
+    "TOO_BRIGHT": "It is too bright: find shade.",
+    "BLURRED": "The picture is blurred: hold still or clean the lens.",
+    "EYES_CLOSED": "Open your eyes.",
+    "LOOK_STRAIGHT": "Look straight at the camera.",
+    "FACE_CUT_OFF": "Your whole face must be in the picture.",
+    "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
+    "NETWORK_TOO_SLOW": "The connection is too slow.",
+    "PROCESSING": "One moment.",
+}
+_ROTATIONS: dict[int, int] = {
+    scan_pb2.ROTATION_UNSPECIFIED: 0,
+    scan_pb2.ROTATION_90: 90,
+    scan_pb2.ROTATION_180: 180,
+    scan_pb2.ROTATION_270: 270,
+}
+_CAUSES: dict[int, EndCause] = {
+    scan_pb2.AttemptEndBody.CAUSE_UNSPECIFIED: EndCause.COMPLETE,
+    scan_pb2.AttemptEndBody.CAUSE_COMPLETE: EndCause.COMPLETE,
+    scan_pb2.AttemptEndBody.CAUSE_SOURCE_ENDED: EndCause.SOURCE_ENDED,
+    scan_pb2.AttemptEndBody.CAUSE_CANCELLED: EndCause.CANCELLED,
+    scan_pb2.AttemptEndBody.CAUSE_TIMED_OUT: EndCause.TIMED_OUT,
+    scan_pb2.AttemptEndBody.CAUSE_CAMERA_FAILED: EndCause.CAMERA_FAILED,
+}
+_MODES = {Mode.EXPRESS: scan_pb2.MODE_EXPRESS, Mode.DYNAMIC: scan_pb2.MODE_DYNAMIC}
+
+Parsed = TypeVar("Parsed", bound=Message)
+
+
+def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
+    """A device's message, its opaque parts parsed beside their bytes.
+
+    Raises:
+        Refusal: No known kind of message, or an opaque part that does not parse.
+    """
+    match request.WhichOneof("message"):
+        case "start":
+            return _start(request.start)
+        case "resume_proof":
+            return ResumeProofMessage(request.resume_proof.signature)
+        case "attestation":
+            kind = request.attestation.WhichOneof("evidence") or "unspecified"
+            return AttestationMessage(kind=kind, raw=request.attestation.SerializeToString())
+        case "frame":
+            return _frame(request.frame)
+        case "attempt_end":
+            return _attempt_end(request.attempt_end)
+        case _:
+            raise Refusal(
+                Reason.UNEXPECTED_MESSAGE,
+                "the message holds none of the kinds that this server knows",
+            )
+
+
+def _start(raw: bytes) -> StartMessage:
+    start = _parse(scan_pb2.ScanStart, raw, "start", MAX_START_BYTES)
+    return StartMessage(
+        raw=raw,
+        protocol_version=start.protocol_version,
+        token=start.token,
+        key_share=start.key_share,
+        session_public_key=start.session_public_key,
+        server_spki_sha256=start.server_spki_sha256,
+        resume=start.resume,
+        platform=_platform(start.device.platform),
+    )
+
+
+def _frame(frame: scan_pb2.Frame) -> FrameMessage:
+    header = _parse(scan_pb2.FrameHeader, frame.header, "frame.header", _MAX_SMALL_BYTES)
+    if header.rotation not in _ROTATIONS:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "frame.header.rotation is none of 0, 90, 180 and 270 degrees",
+            details={"field": "frame.header.rotation"},
+        )
+    return FrameMessage(
+        header=frame.header,
+        image=frame.image,
+        mac=frame.mac,
+        attempt=header.attempt,
+        index=header.index,
+        capture_time_us=header.capture_time_us,
+        rotation_degrees=_ROTATIONS[header.rotation],
+        mirrored=header.mirrored,
+        dropped_before=header.dropped_before,
+        width=header.width,
+        height=header.height,
+    )
+
+
+def _attempt_end(end: scan_pb2.AttemptEnd) -> AttemptEndMessage:
+    body = _parse(scan_pb2.AttemptEndBody, end.body, "attempt_end.body", _MAX_SMALL_BYTES)
+    return AttemptEndMessage(
+        body=end.body,
+        signature=end.signature,
+        attempt=body.attempt,
+        frame_count=body.frame_count,
+        last_mac=body.last_mac,
+        dropped_count=body.dropped_count,
+        cause=_CAUSES.get(body.cause, EndCause.COMPLETE),
+    )
+
+
+def _parse(kind: Callable[[], Parsed], raw: bytes, field: str, limit: int) -> Parsed:
+    if len(raw) > limit:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{field} has {len(raw)} bytes; at most {limit} are allowed",
+            details={"field": field, "bytes": len(raw), "maxBytes": limit},
+        )
+    message = kind()
+    try:
+        message.ParseFromString(raw)
+    except DecodeError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{field} is not the serialised message it should be",
+            details={"field": field},
+        ) from error
+    return message
+
+
+def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
+    """A message for the device."""
+    response = scan_pb2.ScanFaceResponse
+    match message:
+        case ChallengeMessage():
+            return response(
+                challenge=scan_pb2.Challenge(
+                    body=message.body,
+                    signature=message.signature,
+                    signing_public_key=message.signing_public_key,
+                )
+            )
+        case AttemptStartMessage():
+            return response(
+                attempt_start=scan_pb2.AttemptStart(
+                    attempt=message.attempt,
+                    nonce=message.nonce,
+                    plan=scan_pb2.PLAN_EXPRESS,
+                    expected_duration=duration(message.expected_seconds),
+                    credit=_credit(message.credit),
+                    oval=_oval(message.oval),
+                )
+            )
+        case CreditMessage():
+            return response(credit=_credit(message))
+        case FeedbackMessage():
+            return response(
+                feedback=feedback_pb2.Feedback(
+                    code=feedback_code(message.code),
+                    message=_MESSAGES.get(message.code, ""),
+                    progress=message.progress,
+                    frame_index=message.frame_index,
+                )
+            )
+        case AdjustmentMessage():
+            return response(
+                capture_adjustment=scan_pb2.CaptureAdjustment(
+                    max_frames_per_second=message.max_frames_per_second,
+                    max_side=message.max_side,
+                    max_frame_bytes=message.max_frame_bytes,
+                )
+            )
+        case CompleteMessage():
+            return response(capture_complete=scan_pb2.CaptureComplete(attempt=message.attempt))
+        case ScanResultMessage():
+            return response(
+                scan_result=scan_pb2.ScanResult(
+                    attempt=message.attempt,
+                    status=scan_pb2.ScanStatus.Value(f"SCAN_STATUS_{message.status}"),
+                    feedback=[feedback_code(code) for code in message.feedback],
+                    another_attempt=message.another_attempt,
+                    attempts_remaining=message.attempts_remaining,
+                )
+            )
+        case GoodbyeMessage():
+            goodbye = scan_pb2.Goodbye(reason=scan_pb2.Goodbye.Reason.Value(f"REASON_{message.reason}"))
+            if message.reconnect_after is not None:
+                goodbye.reconnect_after.CopyFrom(duration(message.reconnect_after))
+            return response(goodbye=goodbye)
+
+
+def serialise_challenge(fields: ChallengeFields) -> bytes:
+    """The ChallengeBody bytes that are signed."""
+    budget = fields.budget
+    return scan_pb2.ChallengeBody(
+        protocol_version=fields.protocol_version,
+        nonce=fields.nonce,
+        key_share=fields.key_share,
+        oval=_oval(fields.oval),
+        budget=scan_pb2.CaptureBudget(
+            max_frame_bytes=budget.max_frame_bytes,
+            max_frame_pixels=budget.max_frame_pixels,
+            max_frames_per_attempt=budget.max_frames_per_attempt,
+            max_scan_bytes=budget.max_scan_bytes,
+            max_frames_per_second=budget.max_frames_per_second,
+            min_frames_per_second=budget.min_frames_per_second,
+            max_attempt_duration=duration(budget.max_attempt_seconds),
+            min_frame_side=budget.min_frame_side,
+        ),
+        initial_credit=_credit(fields.credit),
+        mode=_MODES[fields.mode],
+        attempts_remaining=fields.attempts_remaining,
+        scan_deadline=timestamp(fields.scan_deadline),
+        server_time=timestamp(fields.server_time),
+        resume_proof_required=fields.resume_proof_required,
+        attestation=scan_pb2.AttestationDemand(
+            level=scan_pb2.AttestationDemand.Level.Value(f"LEVEL_{fields.attestation_level}"),
+            grace=duration(fields.attestation_grace_seconds),
+        ),
+    ).SerializeToString()
+
+
+def feedback_code(name: str) -> "feedback_pb2.FeedbackCode.ValueType":
+    """A feedback code by its name without prefix."""
+    return feedback_pb2.FeedbackCode.Value(f"FEEDBACK_CODE_{name}")
+
+
+def mode_to_wire(mode: Mode) -> "scan_pb2.Mode.ValueType":
+    """A mode on the wire."""
+    return _MODES[mode]
+
+
+def duration(seconds: float) -> Duration:
+    """Seconds as a protobuf duration, to the millisecond."""
+    value = Duration()
+    value.FromMilliseconds(round(seconds * 1000))
+    return value
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment as a protobuf timestamp."""
+    value = Timestamp()
+    value.FromDatetime(moment)
+    return value
+
+
+def _credit(credit: CreditMessage) -> scan_pb2.Credit:
+    return scan_pb2.Credit(frames=credit.frames, bytes=credit.bytes)
+
+
+def _oval(oval: Oval) -> scan_pb2.Oval:
+    return scan_pb2.Oval(center_x=oval.centre_x, center_y=oval.centre_y, width=oval.width, height=oval.height)
+
+
+def _platform(value: "device_pb2.Platform.ValueType") -> str:
+    # A newer client may claim a platform that this version does not know.
+    known = value in device_pb2.Platform.values()
+    return device_pb2.Platform.Name(value).removeprefix("PLATFORM_") if known else "UNSPECIFIED"

@@ -1,0 +1,201 @@
+"""The service listener's side of VerificationService: uploads and verdicts for orchestrators."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, NoReturn
+
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from grpc.aio import ServicerContext
+
+from server.api_keys import Role
+from server.checks.completion import CheckCompletion
+from server.checks.intake import CheckIntake, TrustedImageUpload
+from server.checks.terms import Mode
+from server.edge.callers import CallerIdentifier
+from server.edge.report_codec import parse_report
+from server.edge.result_codec import parse_result, picture_to_wire
+from server.edge.scan_codec import mode_to_wire, timestamp
+from server.edge.wrong_listener import wrong_listener
+from server.errors import Reason, Refusal
+from server.keys import KeyRing
+from server.storage.records import EvidenceKind
+
+MAX_AUDIT_IMAGES = 4
+_MAX_SECONDS = 30.0
+_RETRY_SECONDS = 1.0
+_MODES = {scan_pb2.MODE_EXPRESS: Mode.EXPRESS, scan_pb2.MODE_DYNAMIC: Mode.DYNAMIC}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEnvironment:
+    """What the service listener's calls work with."""
+
+    intake: CheckIntake
+    completion: CheckCompletion
+    keys: KeyRing
+    now: Callable[[], datetime]
+
+
+class ServiceServicer:
+    """Converts calls to the domain and back."""
+
+    def __init__(self, *, callers: CallerIdentifier, max_unary: int, max_uploads: int) -> None:
+        """Refuses every call until ``open`` is called."""
+        self._callers = callers
+        self._max_unary = max_unary
+        self._max_uploads = max_uploads
+        self._unary = 0
+        self._uploads = 0
+        self._env: ServiceEnvironment | None = None
+
+    def open(self, env: ServiceEnvironment) -> None:
+        """Serves from now on."""
+        self._env = env
+
+    async def UploadTrustedImage(  # noqa: N802 - the name is the contract's
+        self,
+        request: service_pb2.UploadTrustedImageRequest,
+        context: ServicerContext[Any, service_pb2.UploadTrustedImageResponse],
+    ) -> service_pb2.UploadTrustedImageResponse:
+        """Creates a check; see the contract."""
+        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        env = self._ready()
+        if self._uploads >= self._max_uploads:
+            raise _overloaded("uploads", self._max_uploads)
+        self._uploads += 1
+        try:
+            async with self._call(context):
+                accepted = await env.intake.accept(_upload(request, caller.tenant), now=env.now())
+        finally:
+            self._uploads -= 1
+        record = accepted.record
+        return service_pb2.UploadTrustedImageResponse(
+            check_id=str(record.check_id),
+            scan_token=accepted.scan_token,
+            challenge_key_sha256=env.keys.challenge_key_sha256,
+            scan_expire_time=timestamp(record.scan_deadline),
+            result_expire_time=timestamp(record.result_deadline),
+            portrait=parse_report(record.portrait_report),
+            mode=mode_to_wire(record.requested_mode),
+            policy=result_pb2.PolicyReference(
+                name=record.policy_name, version=record.policy_version, sha256=record.policy_sha256
+            ),
+        )
+
+    async def FinishCheck(  # noqa: N802 - the name is the contract's
+        self,
+        request: service_pb2.FinishCheckRequest,
+        context: ServicerContext[Any, service_pb2.FinishCheckResponse],
+    ) -> service_pb2.FinishCheckResponse:
+        """Gives the verdict; see the contract."""
+        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        env = self._ready()
+        if request.audit_image_limit > MAX_AUDIT_IMAGES:
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"audit_image_limit is {request.audit_image_limit}; at most {MAX_AUDIT_IMAGES} are kept",
+                details={
+                    "field": "audit_image_limit",
+                    "value": request.audit_image_limit,
+                    "maxValue": MAX_AUDIT_IMAGES,
+                },
+            )
+        async with self._call(context):
+            finished = await env.completion.finish(
+                _check_id(request.check_id),
+                tenant=caller.tenant,
+                audit_images=request.audit_image_limit,
+                now=env.now(),
+            )
+        response = service_pb2.FinishCheckResponse(
+            result=parse_result(finished.result), result_jws=env.keys.results.sign(finished.result)
+        )
+        for picture in finished.pictures:
+            if picture.entry.kind is EvidenceKind.EVIDENCE_FRAME:
+                response.evidence_frame.CopyFrom(picture_to_wire(picture))
+            else:
+                response.audit_images.append(picture_to_wire(picture))
+        return response
+
+    async def ScanFace(  # noqa: N802 - the name is the contract's
+        self, request_iterator: AsyncIterator[scan_pb2.ScanFaceRequest], context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Is served by the device listener."""
+        raise wrong_listener("ScanFace", "device")
+
+    def _ready(self) -> ServiceEnvironment:
+        if self._env is None:
+            raise Refusal(Reason.NOT_SERVING, "the server is starting; try again", retry_after=_RETRY_SECONDS)
+        return self._env
+
+    @asynccontextmanager
+    async def _call(self, context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
+        if self._unary >= self._max_unary:
+            raise _overloaded("calls", self._max_unary)
+        # Without a deadline of the caller's, grpc answers None here, whatever its types say.
+        seconds = min(context.time_remaining() or _MAX_SECONDS, _MAX_SECONDS)
+        self._unary += 1
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise Refusal(
+                Reason.DEADLINE_EXCEEDED,
+                "the call did not end within its deadline; a call with a request_id may be repeated safely",
+            ) from error
+        finally:
+            self._unary -= 1
+
+
+def _upload(request: service_pb2.UploadTrustedImageRequest, tenant: str) -> TrustedImageUpload:
+    match request.WhichOneof("trusted_image"):
+        case "image":
+            pass
+        case "image_reference":
+            raise Refusal(
+                Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
+                "this server has no store of trusted images; send the image itself",
+            )
+        case _:
+            raise Refusal(
+                Reason.IMAGE_EMPTY, "the request carries no trusted image; set `image` to its bytes"
+            )
+    if request.mode != scan_pb2.MODE_UNSPECIFIED and request.mode not in _MODES:
+        raise Refusal(Reason.INVALID_FIELD, "mode is none that this server knows", details={"field": "mode"})
+    payload = service_pb2.UploadTrustedImageRequest()
+    payload.CopyFrom(request)
+    payload.ClearField("request_id")
+    return TrustedImageUpload(
+        tenant=tenant,
+        image=request.image,
+        policy=request.policy,
+        mode=_MODES.get(request.mode),
+        subject_reference=request.subject_reference,
+        consent_reference=request.consent_reference,
+        request_id=request.request_id,
+        payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
+    )
+
+
+def _check_id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, "check_id is not a UUID", details={"field": "check_id"}
+        ) from error
+
+
+def _overloaded(what: str, limit: int) -> Refusal:
+    return Refusal(
+        Reason.OVERLOADED,
+        f"the server works on its {limit} {what} already; try again",
+        details={"limit": limit},
+        retry_after=_RETRY_SECONDS,
+    )

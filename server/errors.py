@@ -1,0 +1,105 @@
+"""What the server raises.
+
+::
+
+    ServerError
+    ├── Refusal             a call that cannot be served, with the reason that its caller is told
+    └── ConfigurationError  settings with which the server must not start
+
+Parts that stand on their own have trees of their own: ``server.storage.errors``,
+``server.evidence.errors``, ``server.policies.errors``. A refusal's message is for the caller: it says
+what was wrong, what was expected and what to do, and never holds biometric data, tokens, keys or
+internal text.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class ServerError(Exception):
+    """Root of everything that this module defines."""
+
+
+class ConfigurationError(ServerError):
+    """The server cannot start as it is configured."""
+
+
+class Reason(StrEnum):
+    """Why a call is refused; the names are those of ``facegate.v1.ErrorReason``."""
+
+    INVALID_FIELD = "INVALID_FIELD"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    WRONG_LISTENER = "WRONG_LISTENER"
+    INTERNAL = "INTERNAL"
+    NOT_SERVING = "NOT_SERVING"
+    OVERLOADED = "OVERLOADED"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+
+    IMAGE_EMPTY = "IMAGE_EMPTY"
+    IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
+    IMAGE_TOO_MANY_PIXELS = "IMAGE_TOO_MANY_PIXELS"
+    IMAGE_FORMAT_NOT_SUPPORTED = "IMAGE_FORMAT_NOT_SUPPORTED"
+    IMAGE_MALFORMED = "IMAGE_MALFORMED"
+    FACE_NOT_FOUND = "FACE_NOT_FOUND"
+    MULTIPLE_FACES = "MULTIPLE_FACES"
+    EYE_DISTANCE_TOO_SMALL = "EYE_DISTANCE_TOO_SMALL"
+    FACE_CUT_OFF = "FACE_CUT_OFF"
+    IMAGE_NOT_CONFORMANT = "IMAGE_NOT_CONFORMANT"
+    IMAGE_REFERENCE_INVALID = "IMAGE_REFERENCE_INVALID"
+    IMAGE_REFERENCE_NOT_FOUND = "IMAGE_REFERENCE_NOT_FOUND"
+    IMAGE_REFERENCE_NOT_CONFIGURED = "IMAGE_REFERENCE_NOT_CONFIGURED"
+    ISO_39794_NOT_SUPPORTED = "ISO_39794_NOT_SUPPORTED"
+
+    POLICY_NOT_FOUND = "POLICY_NOT_FOUND"
+    MODE_BELOW_POLICY = "MODE_BELOW_POLICY"
+    MODE_NOT_AVAILABLE = "MODE_NOT_AVAILABLE"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    CHECK_NOT_FOUND = "CHECK_NOT_FOUND"
+    NOT_SCANNED_YET = "NOT_SCANNED_YET"
+    SCAN_IN_PROGRESS = "SCAN_IN_PROGRESS"
+    RESULT_EXPIRED = "RESULT_EXPIRED"
+    POLICY_NOT_AVAILABLE = "POLICY_NOT_AVAILABLE"
+
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 - a reason's name, not a secret
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 - a reason's name, not a secret
+    CHECK_CLOSED = "CHECK_CLOSED"
+    SESSION_KEY_MISMATCH = "SESSION_KEY_MISMATCH"
+    RESUME_PROOF_INVALID = "RESUME_PROOF_INVALID"
+    PROTOCOL_VERSION_NOT_SUPPORTED = "PROTOCOL_VERSION_NOT_SUPPORTED"
+    UNEXPECTED_MESSAGE = "UNEXPECTED_MESSAGE"
+    FRAME_OUT_OF_ORDER = "FRAME_OUT_OF_ORDER"
+    FRAME_MAC_INVALID = "FRAME_MAC_INVALID"
+    FRAME_TIME_INVALID = "FRAME_TIME_INVALID"
+    FRAME_TOO_LARGE = "FRAME_TOO_LARGE"
+    FRAME_IMAGE_INVALID = "FRAME_IMAGE_INVALID"
+    CREDIT_EXCEEDED = "CREDIT_EXCEEDED"
+    SCAN_BUDGET_EXCEEDED = "SCAN_BUDGET_EXCEEDED"
+    ATTEMPT_END_INVALID = "ATTEMPT_END_INVALID"
+    SUPERSEDED = "SUPERSEDED"
+    STREAM_IDLE = "STREAM_IDLE"
+    TOO_MANY_RECONNECTS = "TOO_MANY_RECONNECTS"
+
+
+class Refusal(ServerError):
+    """A call that cannot be served.
+
+    Attributes:
+        reason: What the caller branches on.
+        details: Every variable of the message, by lowerCamelCase name with its unit (AIP-193).
+        retry_after: Seconds after which the same call may succeed; ``None`` where it will not.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        details: Mapping[str, str | int | float] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
+        self.retry_after = retry_after

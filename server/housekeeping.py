@@ -1,0 +1,94 @@
+"""What a server does by itself: deadlines, retention, and what a crash left behind."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from server.checks.completion import CheckCompletion
+from server.evidence.store import EvidenceStore
+from server.storage.repository import CheckRepository
+from server.telemetry.metrics import Metrics
+
+_BATCH = 100
+_ORPHAN_AGE = timedelta(hours=1)
+_ERASE_EVERY = 12
+_ORPHANS_EVERY = 720
+_log = structlog.get_logger(__name__)
+
+
+class Housekeeper:
+    """Runs in a task of its own; several replicas may run one each."""
+
+    def __init__(
+        self,
+        *,
+        completion: CheckCompletion,
+        evidence: EvidenceStore,
+        repository: CheckRepository,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        sweep_seconds: float,
+    ) -> None:
+        """Takes what it keeps; ``start`` begins.
+
+        Args:
+            completion: Closes checks.
+            evidence: Erases pictures.
+            repository: Says which pictures are still referred to.
+            metrics: Counts.
+            now: Wall clock, UTC.
+            sweep_seconds: Between two looks at deadlines; retention is looked at every 12th time,
+                orphans every 720th.
+        """
+        self._completion = completion
+        self._evidence = evidence
+        self._repository = repository
+        self._metrics = metrics
+        self._now = now
+        self._sweep_seconds = sweep_seconds
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins, with a look at everything that a stopped server may have left."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends, between two steps."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        round_number = 0
+        while True:
+            await self._round(round_number)
+            round_number += 1
+            await asyncio.sleep(self._sweep_seconds)
+
+    async def _round(self, number: int) -> None:
+        await self._step("deadlines", self._sweep)
+        if number % _ERASE_EVERY == 0:
+            await self._step("retention", self._erase)
+        if number % _ORPHANS_EVERY == 0:
+            await self._step("orphans", self._sweep_orphans)
+
+    async def _step(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - logged with its traceback, and the next round tries again
+            # Storage that is away may come back, and one record that cannot be dealt with must not keep
+            # the others waiting for ever; deadlines are also looked at by FinishCheck itself.
+            _log.exception("housekeeping_failed", step=name)
+
+    async def _sweep(self) -> None:
+        await self._completion.sweep(self._now(), limit=_BATCH)
+
+    async def _erase(self) -> None:
+        self._metrics.checks_erased(await self._completion.erase_expired(self._now(), limit=_BATCH))
+
+    async def _sweep_orphans(self) -> None:
+        await self._evidence.sweep_orphans(
+            older_than=self._now() - _ORPHAN_AGE, referenced=self._repository.referenced
+        )

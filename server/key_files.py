@@ -1,0 +1,116 @@
+"""Key files of one folder: numbered by purpose, owner-only, made atomically, never overwritten.
+
+A purpose's files are named ``<purpose>-<number>.<suffix>``, such as ``evidence-0002.key``. The highest
+number is the newest key and does new work; lower ones still open what they closed.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.errors import ConfigurationError
+
+__all__ = ["KeyFile", "KeysUnusable", "make_key_file", "read_key_files"]
+
+_MAX_BYTES = 16_384
+_OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IRWXO
+
+
+class KeysUnusable(ConfigurationError):
+    """A key file is missing, damaged, or open to others than its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One key as it lies on the disk.
+
+    Attributes:
+        number: Its number, from 1; the highest is the newest.
+        path: Where it lies.
+        content: The file's bytes.
+    """
+
+    number: int
+    path: Path
+    content: bytes = field(repr=False)
+
+
+def read_key_files(folder: Path, *, purpose: str, suffix: str) -> tuple[KeyFile, ...]:
+    """The key files of a purpose, newest first.
+
+    Raises:
+        KeysUnusable: A file cannot be read, others may read or change it, or its number is unclear.
+    """
+    found: dict[int, KeyFile] = {}
+    for path in sorted(folder.glob(f"{purpose}-*.{suffix}")):
+        digits = path.stem.removeprefix(f"{purpose}-")
+        if not (digits.isascii() and digits.isdigit() and int(digits) > 0) or int(digits) in found:
+            raise KeysUnusable(f"{path}: expected a name such as {purpose}-0001.{suffix}, each number once")
+        found[int(digits)] = KeyFile(number=int(digits), path=path, content=_read(path))
+    return tuple(found[number] for number in sorted(found, reverse=True))
+
+
+def make_key_file(
+    folder: Path, *, purpose: str, suffix: str, number: int, content: Callable[[], bytes]
+) -> None:
+    """Makes a key file, durable when it returns; where another process was first, theirs stays.
+
+    Args:
+        folder: The folder; it is made where it is missing.
+        purpose: What the key is for.
+        suffix: The file's suffix.
+        number: The key's number.
+        content: Makes the bytes.
+
+    Raises:
+        KeysUnusable: The file cannot be written.
+    """
+    final = folder / f"{purpose}-{number:04d}.{suffix}"
+    temporary = folder / f".{final.name}.{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if final.exists():
+            return
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content())
+                file.flush()
+                os.fsync(file.fileno())
+            # A link, unlike a rename, fails where another process has just made the file.
+            with suppress(FileExistsError):
+                os.link(temporary, final)
+        finally:
+            temporary.unlink()
+        _sync_folder(folder)
+    except OSError as error:
+        raise KeysUnusable(f"{final}: cannot be written: {error.strerror or error}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise KeysUnusable(f"{path}: cannot be read: {error.strerror or error}") from error
+    if mode & _OPEN_TO_OTHERS:
+        raise KeysUnusable(
+            f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may read or change it; "
+            f"run chmod 600 {path}, and replace the key if anybody else could read it"
+        )
+    if len(content) > _MAX_BYTES:
+        raise KeysUnusable(f"{path}: this is no key file, it has more than {_MAX_BYTES} bytes")
+    return content
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,160 @@
+"""Policy files: the shipped ones, and a folder of the operator's that adds to them or replaces them."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from server.policies.errors import PolicyInvalid, PolicyNotFound
+from server.policies.schema import Policy
+
+__all__ = ["PolicyBook", "PolicyFile", "load_policies", "parse_policy", "read_policy"]
+
+_MAX_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy and the file that it was read from.
+
+    Attributes:
+        policy: The settings.
+        source: The file's bytes; they are frozen into each check.
+        sha256: SHA-256 of ``source``, 32 bytes.
+    """
+
+    policy: Policy
+    source: bytes = field(repr=False)
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBook:
+    """Every policy of a server, by name.
+
+    Attributes:
+        policies: The policies; the names are sorted.
+    """
+
+    policies: Mapping[str, PolicyFile]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, sorted."""
+        return tuple(self.policies)
+
+    def get(self, name: str) -> PolicyFile:
+        """The policy of that name.
+
+        Raises:
+            PolicyNotFound: There is none.
+        """
+        try:
+            return self.policies[name]
+        except KeyError:
+            raise PolicyNotFound(name, self.names) from None
+
+
+def parse_policy(source: bytes, *, origin: str) -> PolicyFile:
+    """Reads the bytes of a policy file.
+
+    Args:
+        source: UTF-8 TOML, at most 64 KiB.
+        origin: Where the bytes come from, for messages.
+
+    Raises:
+        PolicyInvalid: They are no TOML, or break the schema; every problem is listed.
+    """
+    if len(source) > _MAX_BYTES:
+        raise PolicyInvalid((f"{origin}: {len(source)} bytes; a policy file has at most {_MAX_BYTES}",))
+    try:
+        table = tomllib.loads(source.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise PolicyInvalid((f"{origin}: not UTF-8 at byte {error.start}",)) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PolicyInvalid((f"{origin}: not TOML: {error}",)) from error
+    try:
+        policy = Policy.model_validate(table)
+    except ValidationError as error:
+        raise PolicyInvalid(tuple(_problems(error, origin=origin))) from error
+    return PolicyFile(policy=policy, source=source, sha256=sha256(source).digest())
+
+
+def read_policy(path: Path) -> PolicyFile:
+    """Reads one policy file.
+
+    Raises:
+        PolicyInvalid: It cannot be read, or breaks the schema.
+    """
+    try:
+        with path.open("rb") as file:
+            source = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise PolicyInvalid((f"{path}: cannot be read: {error.strerror or error}",)) from error
+    return parse_policy(source, origin=str(path))
+
+
+def load_policies(folder: Path | None = None) -> PolicyBook:
+    """The shipped policies, with the operator's beside them or in their place.
+
+    Args:
+        folder: A folder whose ``*.toml`` files are policies; one with a shipped name replaces it.
+
+    Raises:
+        PolicyInvalid: A file breaks the schema, or two of the folder's files claim one name; the
+            problems of all files are listed.
+    """
+    found = {file.policy.name: file for file in _shipped()}
+    if folder is not None:
+        found |= _operators(folder)
+    return PolicyBook(MappingProxyType(dict(sorted(found.items()))))
+
+
+def _shipped() -> Iterable[PolicyFile]:
+    for entry in (files("server.policies") / "shipped").iterdir():
+        if entry.name.endswith(".toml"):
+            yield parse_policy(entry.read_bytes(), origin=f"shipped {entry.name}")
+
+
+def _operators(folder: Path) -> Mapping[str, PolicyFile]:
+    if not folder.is_dir():
+        raise PolicyInvalid(
+            (f"{folder}: not a folder; set policies.folder to the folder with the policy files",)
+        )
+    found: dict[str, PolicyFile] = {}
+    origins: dict[str, Path] = {}
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            file = read_policy(path)
+        except PolicyInvalid as error:
+            problems += error.problems
+            continue
+        name = file.policy.name
+        if name in found:
+            problems.append(f"{path}: name: {name!r} is also the name in {origins[name].name}")
+        found[name] = file
+        origins[name] = path
+    if problems:
+        raise PolicyInvalid(tuple(problems))
+    return found
+
+
+def _problems(error: ValidationError, *, origin: str) -> Iterable[str]:
+    for item in error.errors(include_url=False, include_context=False):
+        key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+        match item["type"]:
+            case "extra_forbidden":
+                text = "there is no such key"
+            case "missing":
+                text = "is missing"
+            case "value_error":
+                text = item["msg"].removeprefix("Value error, ")
+            case _:
+                text = f"{item['msg']}, got {item['input']!r:.60}"
+        yield f"{origin}: {key}: {text}"

@@ -1,0 +1,243 @@
+"""The schema of a policy file: strict, nothing unknown, every number with its range.
+
+The models mirror the file, one class a table. They say what a use case demands; the rooms that judge
+get their part of it from the server.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from server.checks.terms import Assurance, Mode
+
+__all__ = [
+    "AppDisclosure",
+    "AttemptRules",
+    "AttestationDemand",
+    "AttestationRules",
+    "ChallengeRules",
+    "DeadlineRules",
+    "DeviceRules",
+    "DisclosureRules",
+    "Fallback",
+    "LivenessRules",
+    "MatchRules",
+    "Policy",
+    "PortraitRules",
+    "RetentionRules",
+]
+
+_DAY = 86_400
+
+Seconds = Annotated[int, Field(ge=1)]
+
+
+class Fallback(StrEnum):
+    """What a DYNAMIC scan may fall back to where the light does not allow a challenge.
+
+    A fallback is no downgrade: a check whose mode is DYNAMIC does not succeed in another.
+    """
+
+    NONE = "none"
+    EXPRESS = "express"
+    MOVEMENT = "movement"
+
+
+class AttestationDemand(StrEnum):
+    """What a missing or failed attestation means."""
+
+    REQUIRED = "required"
+    """The check fails."""
+    ADVISORY = "advisory"
+    """It is reported."""
+    IGNORED = "ignored"
+    """Attestations are not looked at."""
+
+
+class AppDisclosure(StrEnum):
+    """What the app on the device may learn of the outcome; never scores."""
+
+    NOTHING = "nothing"
+    PASS_FAIL = "pass_fail"  # noqa: S105 - a word of the policy file, not a secret
+    PASS_FAIL_AND_HINTS = "pass_fail_and_hints"  # noqa: S105 - likewise
+
+
+class _Table(BaseModel):
+    """One table of the file."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class LivenessRules(_Table):
+    """What makes a scan live."""
+
+    live_threshold: float = Field(default=70.0, gt=0, le=100)
+    """Confidence, 0..100, from which the verdict is LIVE."""
+    spoof_threshold: float = Field(default=30.0, ge=0, lt=100)
+    """Confidence, 0..100, up to which the verdict is SPOOF; between the two it is INCONCLUSIVE."""
+    require_pad_network: bool = False
+    """Whether a scan without the score of a PAD network can never be LIVE."""
+    minimum_frames: int = Field(default=8, ge=2, le=300)
+    """Frames with exactly one face below which temporal cues do not decide."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.spoof_threshold >= self.live_threshold:
+            raise ValueError(
+                f"spoof_threshold ({self.spoof_threshold:g}) must be below "
+                f"live_threshold ({self.live_threshold:g})"
+            )
+        return self
+
+
+class MatchRules(_Table):
+    """What makes two faces the same person."""
+
+    max_fmr: float = Field(gt=0, lt=1)
+    """Largest false match rate (ISO/IEC 19795-1, per comparison) that the threshold must bound. It cannot be
+    decided with a pack whose calibration supports no bound as low."""
+
+
+class ChallengeRules(_Table):
+    """What a DYNAMIC challenge must prove."""
+
+    required_bits: float = Field(default=0.0, ge=0, le=128)
+    """Challenge bits that must be verified; 0 for EXPRESS."""
+
+
+class AttestationRules(_Table):
+    """What is demanded of each platform's attestation."""
+
+    android: AttestationDemand = Field(default=AttestationDemand.IGNORED, strict=False)
+    """Android Key Attestation and Play Integrity."""
+    ios: AttestationDemand = Field(default=AttestationDemand.IGNORED, strict=False)
+    """App Attest."""
+    web: AttestationDemand = Field(default=AttestationDemand.IGNORED, strict=False)
+    """WebAuthn."""
+
+
+class DeviceRules(_Table):
+    """How far the device must be trusted."""
+
+    minimum_assurance: Assurance = Field(default=Assurance.NONE, strict=False)
+    """The least device assurance with which a check can succeed."""
+    attestation: AttestationRules = AttestationRules()
+    """By platform."""
+
+
+class AttemptRules(_Table):
+    """How often a person may try."""
+
+    maximum: int = Field(default=3, ge=1, le=10)
+    """Attempts that count. An attempt counts once enough of its frames were accepted."""
+    reconnects: int = Field(default=5, ge=0, le=50)
+    """Streams beyond the first with which a device may come back after its connection was lost."""
+
+
+class DeadlineRules(_Table):
+    """How long things may take."""
+
+    scan_seconds: Seconds = Field(default=180, le=3600)
+    """From the upload until the scan must be over."""
+    result_seconds: Seconds = Field(default=_DAY, le=30 * _DAY)
+    """From the upload until FinishCheck no longer answers."""
+    attempt_seconds: Seconds = Field(default=30, le=300)
+    """The longest attempt."""
+    attestation_grace_seconds: int = Field(default=10, ge=0, le=120)
+    """How long after the last attempt's end the attestation may still arrive."""
+    idle_seconds: Seconds = Field(default=10, le=120)
+    """Silence after which a stream is closed."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("attempt_seconds", "idle_seconds"):
+            if getattr(self, name) > self.scan_seconds:
+                raise ValueError(
+                    f"{name} ({getattr(self, name)}) must not be above scan_seconds ({self.scan_seconds})"
+                )
+        if self.result_seconds < self.scan_seconds:
+            raise ValueError(
+                f"result_seconds ({self.result_seconds}) must not be below scan_seconds ({self.scan_seconds})"
+            )
+        return self
+
+
+class PortraitRules(_Table):
+    """What is demanded of the trusted image."""
+
+    min_eye_distance: float = Field(default=85.0, ge=20, le=1000)
+    """Least distance between the eye centres, pixels."""
+    max_bytes: int = Field(default=2_000_000, ge=1_000, le=2_000_000)
+    """Largest upload, bytes; the wire carries no more than 2,000,000."""
+    max_pixels: int = Field(default=25_000_000, ge=10_000, le=100_000_000)
+    """Most pixels that an image's header may declare."""
+
+
+class DisclosureRules(_Table):
+    """What is told to whom."""
+
+    app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
+    """What the app on the device may learn of the outcome."""
+
+
+class RetentionRules(_Table):
+    """What is kept, and for how long."""
+
+    evidence_seconds: int = Field(default=30 * _DAY, ge=0, le=3650 * _DAY)
+    """From the decision until result and evidence are erased; never before the result's deadline."""
+    audit_images: int = Field(default=2, ge=0, le=4)
+    """Frames kept beside the evidence frame."""
+
+
+class Policy(_Table):
+    """Named settings of a use case."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    """Name that the orchestrator gives: lower-case letters, digits, ``_`` and ``-``."""
+    version: int = Field(ge=1, le=2**31 - 1)
+    """Raised by whoever changes the file."""
+    description: str = Field(min_length=1, max_length=500)
+    """What the policy is for, in plain words."""
+    mode: Mode = Field(strict=False)
+    """The least mode that gives SUCCESS."""
+    fallback: Fallback = Field(default=Fallback.NONE, strict=False)
+    """What a DYNAMIC scan may fall back to."""
+    liveness: LivenessRules = LivenessRules()
+    """What makes a scan live."""
+    match: MatchRules
+    """What makes two faces the same person."""
+    challenge: ChallengeRules = ChallengeRules()
+    """What a DYNAMIC challenge must prove."""
+    device: DeviceRules = DeviceRules()
+    """How far the device must be trusted."""
+    attempts: AttemptRules = AttemptRules()
+    """How often a person may try."""
+    deadlines: DeadlineRules = DeadlineRules()
+    """How long things may take."""
+    portrait: PortraitRules = PortraitRules()
+    """What is demanded of the trusted image."""
+    disclosure: DisclosureRules = DisclosureRules()
+    """What is told to whom."""
+    retention: RetentionRules = RetentionRules()
+    """What is kept, and for how long."""
+
+    @model_validator(mode="after")
+    def _mode_fits(self) -> Self:
+        if self.mode is Mode.EXPRESS:
+            if self.fallback is not Fallback.NONE:
+                raise ValueError(
+                    'fallback must be "none" where mode is "EXPRESS": there is nothing to fall back from'
+                )
+            if self.challenge.required_bits > 0:
+                raise ValueError(
+                    'challenge.required_bits must be 0 where mode is "EXPRESS": it has no challenge'
+                )
+        elif self.challenge.required_bits <= 0:
+            raise ValueError(
+                'challenge.required_bits must be above 0 where mode is "DYNAMIC": without a floor, '
+                "smothering the light would help"
+            )
+        return self

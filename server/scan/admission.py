@@ -1,0 +1,120 @@
+"""Whether a stream may begin: token, check, session key, attempts and deadline."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from device_integrity.errors import KeyMaterialError
+from device_integrity.transcript import SHARE_BYTES, load_public_key
+from server.checks.state import OPEN_STATES
+from server.checks.terms import AttemptOutcome
+from server.errors import Reason, Refusal
+from server.policies import Policy
+from server.scan.messages import StartMessage
+from server.storage.records import AttemptRecord, CheckRecord
+
+PROTOCOL_VERSION = 1
+MAX_START_BYTES = 16 * 1024
+_MAX_TOKEN_BYTES = 256
+_SPKI_HASH_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A stream that may begin.
+
+    Attributes:
+        session_key: The device's session key.
+        proof_required: Whether the scan is bound to that key already, so that the device has to prove
+            that it holds it.
+        attempts_remaining: Attempts that may still be made.
+    """
+
+    session_key: EllipticCurvePublicKey
+    proof_required: bool
+    attempts_remaining: int
+
+
+def check_start(start: StartMessage) -> EllipticCurvePublicKey:
+    """Checks what can be checked of a start without the database, and reads its session key.
+
+    Raises:
+        Refusal: The protocol version is not spoken here, or a field is malformed.
+    """
+    if start.protocol_version != PROTOCOL_VERSION:
+        raise Refusal(
+            Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
+            f"the device speaks protocol version {start.protocol_version}, this server {PROTOCOL_VERSION}",
+            details={"version": start.protocol_version, "supportedVersion": PROTOCOL_VERSION},
+        )
+    if len(start.token) > _MAX_TOKEN_BYTES:
+        raise _invalid("token", f"is longer than {_MAX_TOKEN_BYTES} bytes")
+    if len(start.key_share) != SHARE_BYTES:
+        raise _invalid("key_share", f"must have {SHARE_BYTES} bytes and has {len(start.key_share)}")
+    if len(start.server_spki_sha256) not in (0, _SPKI_HASH_BYTES):
+        raise _invalid(
+            "server_spki_sha256",
+            f"has {len(start.server_spki_sha256)} bytes; {_SPKI_HASH_BYTES}, or none without TLS, are due",
+        )
+    try:
+        return load_public_key(start.session_public_key)
+    except KeyMaterialError as error:
+        raise _invalid("session_public_key", str(error)) from error
+
+
+def admit(
+    *,
+    start: StartMessage,
+    session_key: EllipticCurvePublicKey,
+    record: CheckRecord,
+    attempts: tuple[AttemptRecord, ...],
+    policy: Policy,
+    now: datetime,
+) -> Admission:
+    """Decides whether a stream of this check may begin.
+
+    Raises:
+        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, SESSION_KEY_MISMATCH or TOO_MANY_RECONNECTS.
+    """
+    # First, so that the answer does not depend on whether somebody closed the expired check already.
+    if now >= record.scan_deadline:
+        raise Refusal(
+            Reason.TOKEN_EXPIRED, "the scan's deadline has passed; ask the orchestrator for a new check"
+        )
+    judged_for_good = any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
+    if record.state not in OPEN_STATES or judged_for_good:
+        # A server that died between judging and deciding must not give a spoof another attempt.
+        raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one")
+    if record.session_key is not None and record.session_key != start.session_public_key:
+        raise Refusal(
+            Reason.SESSION_KEY_MISMATCH,
+            "the token is bound to the session key that the scan began with; reconnect with that key",
+        )
+    if record.streams > policy.attempts.reconnects:
+        raise Refusal(
+            Reason.TOO_MANY_RECONNECTS,
+            f"the scan was reconnected {record.streams - 1} times; {policy.attempts.reconnects} are allowed",
+            details={"reconnects": record.streams - 1, "maxReconnects": policy.attempts.reconnects},
+        )
+    remaining = attempts_remaining(attempts, policy)
+    if remaining < 1:
+        raise Refusal(
+            Reason.CHECK_CLOSED,
+            f"all {policy.attempts.maximum} attempts are used up",
+            details={"maxAttempts": policy.attempts.maximum},
+        )
+    return Admission(
+        session_key=session_key,
+        proof_required=record.session_key is not None,
+        attempts_remaining=remaining,
+    )
+
+
+def attempts_remaining(attempts: tuple[AttemptRecord, ...], policy: Policy) -> int:
+    """Attempts that may still be made: an attempt counts once enough of its frames were accepted."""
+    return policy.attempts.maximum - sum(attempt.counted for attempt in attempts)
+
+
+def _invalid(field: str, problem: str) -> Refusal:
+    return Refusal(Reason.INVALID_FIELD, f"ScanStart.{field} {problem}", details={"field": f"start.{field}"})

@@ -1,0 +1,140 @@
+"""The CPU work on frames, as plain functions for the worker pool: no event loop, no state of a scan."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from liveness.express.interface import PadScore
+from liveness.observation import FrameObservation
+from liveness.observe import observe_frame
+from matcher.persons import persons_among
+from matcher.template import TemplateSample, sample_quality
+from server.errors import Reason, Refusal
+from server.scan.messages import CaptureBudget, FrameMessage
+from vision.errors import ImageError
+from vision.face import BgrImage, HeadPose
+from vision.image import DecodeLimits, decode_image, rotate_upright
+from vision.image_header import ImageFormat
+from vision.packs import Pack
+
+# As for the portrait: small faces in the background and unsure ones make no second person.
+_SECOND_FACE_FRACTION = 1 / 3
+_SURE_FACE = 0.6
+
+_STRAIGHT = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFrame:
+    """A frame after the work that every frame gets.
+
+    Attributes:
+        message: The frame as it arrived; its bytes are what evidence keeps.
+        pixels: The upright picture.
+        observation: What was measured on it.
+    """
+
+    message: FrameMessage
+    pixels: BgrImage
+    observation: FrameObservation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExaminedFrame:
+    """What the expensive models said of a selected frame."""
+
+    frame_index: int
+    sample: TemplateSample
+    pad_scores: tuple[PadScore, ...]
+
+
+class FrameAnalyst:
+    """Runs a pack's models over frames. Safe to call from several threads at once."""
+
+    def __init__(self, *, pack: Pack, budget: CaptureBudget) -> None:
+        """Takes the models and the limits that frames are held to before they are decoded."""
+        self._pack = pack
+        self._limits = DecodeLimits(
+            max_bytes=budget.max_frame_bytes,
+            max_pixels=budget.max_frame_pixels,
+            max_side=budget.max_frame_pixels // budget.min_frame_side,
+            min_side=budget.min_frame_side,
+        )
+
+    def look(self, message: FrameMessage, capture_time: float) -> SeenFrame:
+        """Decodes a frame, finds its face and measures it.
+
+        Args:
+            message: The frame, already vouched for by its MAC.
+            capture_time: Device clock, seconds.
+
+        Raises:
+            Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
+        """
+        try:
+            decoded = decode_image(
+                message.image,
+                limits=self._limits,
+                formats=frozenset({ImageFormat.JPEG}),
+                honour_exif_orientation=False,
+            )
+        except ImageError as error:
+            raise Refusal(
+                Reason.FRAME_IMAGE_INVALID,
+                f"the image of frame {message.index} cannot be used: {error}",
+                details={"frameIndex": message.index, "fault": error.reason.name},
+            ) from error
+        header = decoded.header
+        if (header.width, header.height) != (message.width, message.height):
+            raise Refusal(
+                Reason.FRAME_IMAGE_INVALID,
+                f"the image of frame {message.index} has {header.width} x {header.height} pixels, its header "
+                f"says {message.width} x {message.height}",
+                details={
+                    "frameIndex": message.index,
+                    "width": header.width,
+                    "height": header.height,
+                    "declaredWidth": message.width,
+                    "declaredHeight": message.height,
+                },
+            )
+        pixels = rotate_upright(decoded.pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
+        faces = persons_among(
+            self._pack.detector.detect(pixels),
+            second_face_fraction=_SECOND_FACE_FRACTION,
+            min_confidence=_SURE_FACE,
+        )
+        landmarks = None
+        if faces and self._pack.landmarker is not None:
+            landmarks = self._pack.landmarker.locate(pixels, faces[0])
+        observation = observe_frame(
+            pixels,
+            index=message.index,
+            capture_time=capture_time,
+            faces=faces,
+            landmarks=landmarks,
+        )
+        return SeenFrame(message=message, pixels=np.ascontiguousarray(pixels), observation=observation)
+
+    def examine(self, seen: SeenFrame) -> ExaminedFrame:
+        """Runs the embedder and the PAD networks over a selected frame, which must show a face."""
+        face = seen.observation.face
+        if face is None:
+            raise ValueError("only a frame with a face can be examined")
+        quality = sample_quality(
+            sharpness=seen.observation.sharpness or 0.0,
+            pose=seen.observation.pose or _STRAIGHT,
+            eye_distance=face.eye_distance,
+        )
+        return ExaminedFrame(
+            frame_index=seen.observation.index,
+            sample=TemplateSample(embedding=self._pack.embedder.embed(seen.pixels, face), quality=quality),
+            pad_scores=tuple(
+                PadScore(
+                    frame_index=seen.observation.index,
+                    network=network.name,
+                    real_probability=network.real_probability(seen.pixels, face),
+                )
+                for network in self._pack.pad_networks
+            ),
+        )

@@ -1,0 +1,292 @@
+"""One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
+
+from dataclasses import dataclass
+
+from server.errors import Reason, Refusal
+from server.scan.capture import AttemptCapture
+from server.scan.credit import CreditLedger
+from server.scan.device_claims import MAX_ATTESTATION_BYTES, MAX_ATTESTATIONS
+from server.scan.environment import ScanEnvironment
+from server.scan.handshake import OpenStream, Send, attempt_seconds
+from server.scan.inbox import Arrival, Inbox
+from server.scan.messages import (
+    AdjustmentMessage,
+    AttemptEndMessage,
+    AttemptStartMessage,
+    AttestationMessage,
+    CompleteMessage,
+    FrameMessage,
+)
+from server.storage.records import NewAttempt
+
+_NONCE_BYTES = 16
+_EXAMINE_FROM_PROGRESS = 0.5
+_RATE_AFTER_SECONDS = 2.0
+_SMALLER_SIDE = 480
+
+
+@dataclass(slots=True)
+class StreamCounts:
+    """What a stream has taken so far, over its attempts.
+
+    Attributes:
+        frame_bytes: Bytes of images in the whole scan, earlier streams included.
+        attestations: Evidence of the device's platform.
+    """
+
+    frame_bytes: int
+    attestations: list[AttestationMessage]
+
+
+class LeaseLost(Exception):
+    """A newer stream of the same scan took over."""
+
+
+class ScanDeadlinePassed(Exception):
+    """The scan's deadline passed."""
+
+
+class AttemptRun:
+    """Runs one attempt. Made anew for each; what it holds at any moment can be recorded."""
+
+    def __init__(
+        self, env: ScanEnvironment, stream: OpenStream, *, number: int, counts: StreamCounts
+    ) -> None:
+        """Prepares attempt ``number`` of ``stream``."""
+        settings = env.settings
+        self._env = env
+        self._stream = stream
+        self._counts = counts
+        self.number = number
+        self.capture = AttemptCapture(
+            analyst=env.analyst,
+            pool=env.pool,
+            plan=settings.plan,
+            budget=settings.budget,
+            oval=settings.oval,
+            guidance=settings.guidance,
+        )
+        self._credit = CreditLedger(window_frames=settings.window_frames, window_bytes=settings.window_bytes)
+        self._renewed = env.clock.monotonic()
+        self._told_complete: float | None = None
+        self._adjusted = False
+        self._captured: tuple[int, int] | None = None
+        self._recorded = False
+
+    @property
+    def frames(self) -> int:
+        """Frames accepted."""
+        return self._stream.transcript.frames if self._captured else 0
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the attempt stands in the database: from its first accepted frame on."""
+        return self._recorded
+
+    @property
+    def frames_per_second(self) -> float | None:
+        """Rate of the accepted frames by the device's clock; ``None`` before two frames."""
+        if self._captured is None or self.frames < 2:
+            return None
+        first, last = self._captured
+        return (self.frames - 1) * 1e6 / (last - first)
+
+    async def run(self, inbox: Inbox, send: Send) -> AttemptEndMessage:
+        """Captures until the device ends the attempt.
+
+        Raises:
+            Refusal: The device broke the protocol or a limit.
+            StreamEnded: The device half-closed.
+            LeaseLost: A newer stream took over.
+            ScanDeadlinePassed: The scan's deadline passed.
+        """
+        env, transcript = self._env, self._stream.transcript
+        nonce = env.random(_NONCE_BYTES)
+        transcript.start_attempt(attempt=self.number, nonce=nonce)
+        await send(
+            AttemptStartMessage(
+                attempt=self.number,
+                nonce=nonce,
+                expected_seconds=env.settings.plan.seconds,
+                credit=self._credit.opening,
+                oval=env.settings.oval,
+            )
+        )
+        began = heard = env.clock.monotonic()
+        while True:
+            await self._examine_ahead(inbox)
+            arrival = await inbox.next(timeout=self._tick(heard, began))
+            await self._renew_lease()
+            if arrival is None:
+                await self._look_at_clocks(heard, began, send)
+                continue
+            heard = arrival.time
+            match arrival.message:
+                case FrameMessage() as frame:
+                    await self._take_frame(frame, arrival, send)
+                case AttestationMessage() as attestation:
+                    self._take_attestation(attestation)
+                case AttemptEndMessage() as end:
+                    transcript.end_attempt(end)
+                    return end
+                case _:
+                    raise Refusal(
+                        Reason.UNEXPECTED_MESSAGE,
+                        "during an attempt only `frame`, `attestation` and `attempt_end` are expected",
+                    )
+            await self._look_at_clocks(heard, began, send)
+
+    async def record(self) -> None:
+        """Writes the attempt to the database, once."""
+        if self._recorded:
+            return
+        self._recorded = True
+        record = self._stream.record
+        await self._env.repository.start_attempt(
+            record.check_id,
+            epoch=record.lease_epoch,
+            attempt=NewAttempt(number=self.number, start_time=self._env.clock.now()),
+        )
+
+    async def _take_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
+        size = len(frame.image)
+        self._check_budget(frame, size)
+        self._credit.spend(size)
+        self._stream.transcript.accept_frame(frame, arrival=arrival.time)
+        self._counts.frame_bytes += size
+        first = frame.capture_time_us if self._captured is None else self._captured[0]
+        self._captured = (first, frame.capture_time_us)
+        await self.record()
+        await self._count()
+        feedback = None
+        if self._told_complete is None:
+            feedback = await self.capture.take(frame)
+        self._credit.processed(size)
+        if feedback is not None:
+            await send(feedback)
+        if self.capture.complete:
+            await self._tell_complete(send)
+        elif (grant := self._credit.grant()) is not None:
+            await send(grant)
+            await self._adjust_capture(send)
+
+    def _check_budget(self, frame: FrameMessage, size: int) -> None:
+        budget = self._env.settings.budget
+        if size > budget.max_frame_bytes:
+            raise Refusal(
+                Reason.FRAME_TOO_LARGE,
+                f"frame {frame.index} has {size} bytes; at most {budget.max_frame_bytes} are allowed",
+                details={
+                    "frameIndex": frame.index,
+                    "frameBytes": size,
+                    "maxFrameBytes": budget.max_frame_bytes,
+                },
+            )
+        if self.frames >= budget.max_frames_per_attempt:
+            raise Refusal(
+                Reason.SCAN_BUDGET_EXCEEDED,
+                f"the attempt has its {budget.max_frames_per_attempt} frames already",
+                details={"maxFramesPerAttempt": budget.max_frames_per_attempt},
+            )
+        total = self._counts.frame_bytes + size
+        if total > budget.max_scan_bytes:
+            raise Refusal(
+                Reason.SCAN_BUDGET_EXCEEDED,
+                f"the scan has {total} bytes of frames; at most {budget.max_scan_bytes} are allowed",
+                details={"scanBytes": total, "maxScanBytes": budget.max_scan_bytes},
+            )
+
+    def _take_attestation(self, attestation: AttestationMessage) -> None:
+        if len(self._counts.attestations) >= MAX_ATTESTATIONS or len(attestation.raw) > MAX_ATTESTATION_BYTES:
+            raise Refusal(
+                Reason.SCAN_BUDGET_EXCEEDED,
+                f"a scan takes at most {MAX_ATTESTATIONS} attestations of {MAX_ATTESTATION_BYTES} bytes each",
+                details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
+            )
+        self._counts.attestations.append(attestation)
+
+    async def _count(self) -> None:
+        if self.frames == self._env.settings.counted_frames:
+            record = self._stream.record
+            await self._env.repository.count_attempt(
+                record.check_id, epoch=record.lease_epoch, attempt=self.number, frames=self.frames
+            )
+
+    async def _examine_ahead(self, inbox: Inbox) -> None:
+        # Between frames only: on a busy server the rate of frames, which motion is judged by, comes
+        # before an early verdict. And not so early that most selected frames will still be replaced.
+        if self.capture.progress >= _EXAMINE_FROM_PROGRESS and not inbox.waiting:
+            await self.capture.examine_one()
+
+    async def _tell_complete(self, send: Send) -> None:
+        if self._told_complete is None:
+            self._told_complete = self._env.clock.monotonic()
+            await send(CompleteMessage(attempt=self.number))
+
+    async def _adjust_capture(self, send: Send) -> None:
+        rate = self.frames_per_second
+        if self._adjusted or rate is None or self._captured is None:
+            return
+        seconds = (self._captured[1] - self._captured[0]) / 1e6
+        slow = rate < self._env.settings.budget.min_frames_per_second
+        if slow and seconds >= _RATE_AFTER_SECONDS and self._stream.transcript.dropped:
+            self._adjusted = True
+            await send(
+                AdjustmentMessage(
+                    max_frames_per_second=0.0,
+                    max_side=_SMALLER_SIDE,
+                    max_frame_bytes=self._env.settings.budget.max_frame_bytes // 8,
+                )
+            )
+
+    def _tick(self, heard: float, began: float) -> float:
+        now = self._env.clock.monotonic()
+        settings = self._env.settings
+        due = [self._renewed + settings.lease_seconds / 3, heard + self._stream.policy.deadlines.idle_seconds]
+        if self._told_complete is not None:
+            due.append(self._told_complete + settings.end_seconds)
+        else:
+            due.append(began + self._attempt_seconds)
+        remaining = (self._stream.record.scan_deadline - self._env.clock.now()).total_seconds()
+        return max(0.0, min(min(due) - now, remaining))
+
+    @property
+    def _attempt_seconds(self) -> float:
+        return attempt_seconds(self._stream.policy, self._env.settings.budget)
+
+    async def _look_at_clocks(self, heard: float, began: float, send: Send) -> None:
+        now = self._env.clock.monotonic()
+        if self._env.clock.now() >= self._stream.record.scan_deadline:
+            raise ScanDeadlinePassed
+        if self._told_complete is None:
+            if now - began >= self._attempt_seconds:
+                await self._tell_complete(send)
+        elif now - self._told_complete >= self._env.settings.end_seconds:
+            raise _idle("`attempt_end` did not come", self._env.settings.end_seconds)
+        idle = self._stream.policy.deadlines.idle_seconds
+        if now - heard >= idle:
+            raise _idle("nothing came", idle)
+
+    async def _renew_lease(self) -> None:
+        now = self._env.clock.monotonic()
+        lease = self._env.settings.lease_seconds
+        if now - self._renewed < lease / 3:
+            return
+        held = await self._env.repository.renew_lease(
+            self._stream.record.check_id,
+            epoch=self._stream.record.lease_epoch,
+            now=self._env.clock.now(),
+            lease_seconds=lease,
+            bytes_received=self._counts.frame_bytes,
+        )
+        if not held:
+            raise LeaseLost
+        self._renewed = now
+
+
+def _idle(what: str, seconds: float) -> Refusal:
+    return Refusal(
+        Reason.STREAM_IDLE,
+        f"{what} for {seconds:g} seconds; reconnect with `resume`",
+        details={"idleSeconds": seconds},
+    )

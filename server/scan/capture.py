@@ -1,0 +1,193 @@
+"""One attempt's capture: what each frame adds, what to tell the person, and when there is enough."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from liveness.collect import ScanCollector
+from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.observation import ScanObservations
+from liveness.selection import FrameSelector
+from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
+from server.scan.messages import CaptureBudget, FeedbackMessage, FrameMessage
+from server.scan.worker_pool import WorkerPool
+
+FEEDBACK_CODES: dict[GuidanceCode, str] = {
+    GuidanceCode.NO_FACE: "NO_FACE",
+    GuidanceCode.MULTIPLE_FACES: "MULTIPLE_FACES",
+    GuidanceCode.TOO_DARK: "TOO_DARK",
+    GuidanceCode.TOO_BRIGHT: "TOO_BRIGHT",
+    GuidanceCode.FACE_CUT_OFF: "FACE_CUT_OFF",
+    GuidanceCode.MOVE_CLOSER: "MOVE_CLOSER",
+    GuidanceCode.MOVE_BACK: "MOVE_BACK",
+    GuidanceCode.CENTER_FACE: "CENTER_FACE",
+    GuidanceCode.HOLD_STILL: "HOLD_STILL",
+    GuidanceCode.BLURRED: "BLURRED",
+    GuidanceCode.LOOK_STRAIGHT: "LOOK_STRAIGHT",
+    GuidanceCode.EYES_CLOSED: "EYES_CLOSED",
+    GuidanceCode.OK: "GOOD",
+}
+"""The wire's feedback code for each guidance code."""
+
+# A blink is what a live person does: frames with closed eyes or a turned head still show how the face
+# moves, so they count for the capture even while the person is told about them.
+_COUNTS_FOR_CAPTURE = frozenset(
+    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
+)
+_REPEAT_FEEDBACK_SECONDS = 1.0
+_PROGRESS_STEP = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturePlan:
+    """When an attempt has enough.
+
+    A fixed amount rather than "as soon as it looks live": looking often and stopping at the first good
+    moment would give an attacker many draws.
+
+    Attributes:
+        frames: Well-placed frames that are wanted.
+        seconds: Capture time that they must span.
+        selected: Frames that the expensive models look at, at most.
+    """
+
+    frames: int = 32
+    seconds: float = 4.0
+    selected: int = 8
+
+
+class AttemptCapture:
+    """Takes an attempt's frames in order. Belongs to one stream; not for several tasks at once."""
+
+    def __init__(
+        self,
+        *,
+        analyst: FrameAnalyst,
+        pool: WorkerPool,
+        plan: CapturePlan,
+        budget: CaptureBudget,
+        oval: Oval,
+        guidance: GuidanceSettings,
+    ) -> None:
+        """Starts empty."""
+        self._analyst = analyst
+        self._pool = pool
+        self._plan = plan
+        self._budget = budget
+        self._oval = oval
+        self._guidance = guidance
+        self._guidance_state = GuidanceState()
+        self._collector = ScanCollector()
+        self._selector = FrameSelector(count=plan.selected)
+        self._kept: dict[int, SeenFrame] = {}
+        self._examined: dict[int, ExaminedFrame] = {}
+        self._hints: Counter[str] = Counter()
+        self._first_good: float | None = None
+        self._last_good = 0.0
+        self._good = 0
+        self._told: tuple[str, float, float] | None = None
+        self._origin: int | None = None
+        self._progress = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the attempt has enough well-placed frames over enough time."""
+        return self._good >= self._plan.frames and self._good_seconds >= self._plan.seconds
+
+    @property
+    def progress(self) -> float:
+        """How much of the capture is done, 0..1; never falls."""
+        return self._progress
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Feedback codes of the frames that did not count, most frequent first."""
+        return tuple(code for code, _ in self._hints.most_common())
+
+    @property
+    def observations(self) -> ScanObservations:
+        """What was measured so far."""
+        return self._collector.observations()
+
+    @property
+    def examined(self) -> tuple[ExaminedFrame, ...]:
+        """What the expensive models said so far, in order of frames."""
+        return tuple(self._examined[index] for index in sorted(self._examined))
+
+    @property
+    def best(self) -> SeenFrame | None:
+        """The frame that can stand as evidence."""
+        index = self._selector.best
+        return None if index is None else self._kept.get(index)
+
+    def audit(self, limit: int) -> tuple[SeenFrame, ...]:
+        """Further kept frames, spread over the attempt; at most ``limit``."""
+        best = self._selector.best
+        others = [self._kept[index] for index in sorted(self._kept) if index != best]
+        if len(others) <= limit:
+            return tuple(others)
+        step = len(others) / limit if limit else 0.0
+        return tuple(others[int(place * step)] for place in range(limit))
+
+    async def take(self, frame: FrameMessage) -> FeedbackMessage | None:
+        """Works a frame in and returns what to tell the person, if there is anything new to say.
+
+        Raises:
+            Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
+        """
+        if self._origin is None:
+            self._origin = frame.capture_time_us
+        time = (frame.capture_time_us - self._origin) / 1e6
+        seen = await self._pool.run(self._analyst.look, frame, time)
+        observation = await self._pool.run(self._collector.add, seen.observation)
+        offer = self._selector.offer(observation)
+        if offer.keep:
+            self._kept[observation.index] = seen
+        if offer.replaced is not None:
+            self._kept.pop(offer.replaced, None)
+            self._examined.pop(offer.replaced, None)
+        guidance = guide(observation, oval=self._oval, settings=self._guidance, state=self._guidance_state)
+        self._guidance_state = guidance.state
+        if guidance.frame_code in _COUNTS_FOR_CAPTURE:
+            self._good += 1
+            self._first_good = time if self._first_good is None else self._first_good
+            self._last_good = time
+        else:
+            self._hints[FEEDBACK_CODES[guidance.frame_code]] += 1
+        self._progress = max(
+            self._progress,
+            min(1.0, self._good / self._plan.frames, self._good_seconds / self._plan.seconds),
+        )
+        if guidance.code is None:
+            return None
+        return self._feedback(FEEDBACK_CODES[guidance.code], time, observation.index)
+
+    async def examine_one(self) -> bool:
+        """Runs the expensive models over one selected frame that they have not seen.
+
+        Returns:
+            Whether there was one. Called between frames, so that little is left for the end.
+        """
+        for index in self._selector.selected:
+            if index in self._kept and index not in self._examined:
+                self._examined[index] = await self._pool.run(self._analyst.examine, self._kept[index])
+                return True
+        return False
+
+    async def examine_rest(self) -> None:
+        """Runs the expensive models over every selected frame that they have not seen."""
+        while await self.examine_one():
+            pass
+
+    @property
+    def _good_seconds(self) -> float:
+        return 0.0 if self._first_good is None else self._last_good - self._first_good
+
+    def _feedback(self, code: str, time: float, index: int) -> FeedbackMessage | None:
+        if self._told is not None:
+            told_code, told_time, told_progress = self._told
+            stale = time - told_time >= _REPEAT_FEEDBACK_SECONDS
+            moved = self._progress - told_progress >= _PROGRESS_STEP
+            if code == told_code and not stale and not moved:
+                return None
+        self._told = (code, time, self._progress)
+        return FeedbackMessage(code=code, progress=self._progress, frame_index=index)

@@ -1,0 +1,84 @@
+"""What every scan stream of a server shares."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from liveness.fusion import FusionModel
+from liveness.guidance import GuidanceSettings, Oval
+from server.checks.recorder import CheckRecorder
+from server.evidence.sealing import WrappingKeys
+from server.keys import ScanTokens
+from server.scan.analyst import FrameAnalyst
+from server.scan.capture import CapturePlan
+from server.scan.messages import CaptureBudget, ChallengeFields
+from server.scan.transcript import ClockLimits
+from server.scan.worker_pool import WorkerPool
+from server.storage.repository import CheckRepository
+from server.telemetry.metrics import Metrics
+from vision.packs import Pack
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time, passed in: wall time in UTC and a monotonic clock in seconds."""
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSettings:
+    """Numbers that hold for every scan of a server.
+
+    Attributes:
+        budget: Limits of a scan.
+        plan: When an attempt has enough.
+        oval: Where the face should be.
+        guidance: Thresholds of live feedback.
+        clocks: How far device clocks may run.
+        window_frames: Frames that may be in flight.
+        window_bytes: Bytes of images that may be in flight.
+        counted_frames: Accepted frames from which an attempt counts.
+        lease_seconds: How long a stream's lease lasts without renewal.
+        end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
+        owner: Name of this replica in leases.
+        tls_spki_sha256: SHA-256 of the device listener's SubjectPublicKeyInfo; ``None`` without TLS.
+    """
+
+    budget: CaptureBudget
+    plan: CapturePlan
+    oval: Oval
+    guidance: GuidanceSettings
+    clocks: ClockLimits
+    window_frames: int = 6
+    window_bytes: int = 1024 * 1024
+    counted_frames: int = 8
+    lease_seconds: float = 15.0
+    end_seconds: float = 5.0
+    owner: str
+    tls_spki_sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanEnvironment:
+    """What a scan stream works with; the composition root makes one."""
+
+    settings: ScanSettings
+    repository: CheckRepository
+    recorder: CheckRecorder
+    tokens: ScanTokens
+    wrapping_keys: WrappingKeys
+    challenge_key: EllipticCurvePrivateKey
+    analyst: FrameAnalyst
+    pack: Pack
+    fusion: FusionModel
+    pool: WorkerPool
+    clock: Clock
+    random: Callable[[int], bytes]
+    metrics: Metrics
+    draining: asyncio.Event
+    serialise_challenge: Callable[[ChallengeFields], bytes]

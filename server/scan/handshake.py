@@ -1,0 +1,196 @@
+"""The opening of a stream: start, Challenge, on a reconnect the proof of the session key, and the lease."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from device_integrity.errors import KeyMaterialError
+from device_integrity.transcript import (
+    BindingInputs,
+    binding_hash,
+    challenge_message,
+    derive_mac_key,
+    public_key_der,
+    sign,
+)
+from server.errors import Reason, Refusal
+from server.policies import Policy, parse_policy
+from server.policies.schema import AttestationDemand
+from server.scan.admission import PROTOCOL_VERSION, Admission, admit, check_start
+from server.scan.environment import ScanEnvironment
+from server.scan.inbox import Inbox
+from server.scan.lease import give_back_lease, take_lease
+from server.scan.messages import (
+    CaptureBudget,
+    ChallengeFields,
+    ChallengeMessage,
+    CreditMessage,
+    Outbound,
+    ResumeProofMessage,
+    StartMessage,
+)
+from server.scan.transcript import StreamTranscript
+from server.storage.records import AttemptRecord, CheckRecord
+
+Send = Callable[[Outbound], Awaitable[None]]
+
+_NONCE_BYTES = 32
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """A stream that holds the check's lease.
+
+    Attributes:
+        start: The device's start.
+        record: The check, as it was when the lease was taken.
+        attempts: The attempts before this stream.
+        policy: The check's frozen policy.
+        transcript: The stream's transcript, before its first attempt.
+    """
+
+    start: StartMessage
+    record: CheckRecord
+    attempts: tuple[AttemptRecord, ...]
+    policy: Policy
+    transcript: StreamTranscript
+
+
+async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStream:
+    """Opens a stream.
+
+    The lease is taken only by a device that holds the session key of the scan: by binding the first
+    key, or after the proof of the same key. Nobody who merely saw the token can fence a genuine stream.
+
+    Raises:
+        Refusal: The stream may not begin.
+        StreamEnded: The device half-closed.
+    """
+    start = await _start(env, inbox)
+    session_key = check_start(start)
+    check_id = env.tokens.check_id_of(start.token)
+    record = None if check_id is None else await env.repository.get(check_id)
+    if record is None:
+        raise Refusal(Reason.TOKEN_INVALID, "the scan token is not one of this server's")
+    policy = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+    attempts = await env.repository.attempts(record.check_id)
+    admission = admit(
+        start=start,
+        session_key=session_key,
+        record=record,
+        attempts=attempts,
+        policy=policy,
+        now=env.clock.now(),
+    )
+    transcript, challenge = _challenge(env, start=start, record=record, policy=policy, admission=admission)
+    if admission.proof_required:
+        await send(challenge)
+        await _take_proof(inbox, transcript, seconds=policy.deadlines.idle_seconds)
+    record = await take_lease(env, record, start, proven=admission.proof_required)
+    try:
+        # Attempts of a stream that was fenced just now may have moved on since they were read.
+        attempts = await env.repository.attempts(record.check_id)
+        if not admission.proof_required:
+            await send(challenge)
+    except BaseException:
+        await give_back_lease(env, record)
+        raise
+    return OpenStream(start=start, record=record, attempts=attempts, policy=policy, transcript=transcript)
+
+
+async def _start(env: ScanEnvironment, inbox: Inbox) -> StartMessage:
+    seconds = env.settings.end_seconds
+    arrival = await inbox.next(timeout=seconds)
+    if arrival is None:
+        raise Refusal(
+            Reason.STREAM_IDLE,
+            f"no `start` came within {seconds:g} seconds",
+            details={"idleSeconds": seconds},
+        )
+    if not isinstance(arrival.message, StartMessage):
+        raise Refusal(
+            Reason.UNEXPECTED_MESSAGE, "the first message of a stream must be `start`; another one came"
+        )
+    return arrival.message
+
+
+async def _take_proof(inbox: Inbox, transcript: StreamTranscript, *, seconds: float) -> None:
+    arrival = await inbox.next(timeout=seconds)
+    if arrival is None or not isinstance(arrival.message, ResumeProofMessage):
+        raise Refusal(
+            Reason.RESUME_PROOF_INVALID,
+            "after the Challenge of a reconnect the next message must be `resume_proof`",
+        )
+    transcript.prove_resume(arrival.message.signature)
+
+
+def _challenge(
+    env: ScanEnvironment,
+    *,
+    start: StartMessage,
+    record: CheckRecord,
+    policy: Policy,
+    admission: Admission,
+) -> tuple[StreamTranscript, ChallengeMessage]:
+    nonce = env.random(_NONCE_BYTES)
+    private = X25519PrivateKey.from_private_bytes(env.random(_KEY_BYTES))
+    share = private.public_key().public_bytes_raw()
+    body = env.serialise_challenge(
+        ChallengeFields(
+            protocol_version=PROTOCOL_VERSION,
+            nonce=nonce,
+            key_share=share,
+            oval=env.settings.oval,
+            budget=replace(
+                env.settings.budget, max_attempt_seconds=attempt_seconds(policy, env.settings.budget)
+            ),
+            credit=CreditMessage(frames=env.settings.window_frames, bytes=env.settings.window_bytes),
+            mode=record.requested_mode,
+            attempts_remaining=admission.attempts_remaining,
+            scan_deadline=record.scan_deadline,
+            server_time=env.clock.now(),
+            resume_proof_required=admission.proof_required,
+            attestation_level=_attestation_level(start.platform, policy),
+            attestation_grace_seconds=policy.deadlines.attestation_grace_seconds,
+        )
+    )
+    binding = binding_hash(
+        BindingInputs(
+            token=start.token,
+            nonce=nonce,
+            device_share=start.key_share,
+            server_share=share,
+            session_public_key=start.session_public_key,
+            server_spki_sha256=start.server_spki_sha256,
+            start=start.raw,
+        )
+    )
+    try:
+        key = derive_mac_key(private_key=private, peer_share=start.key_share, nonce=nonce, binding=binding)
+    except KeyMaterialError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, f"ScanStart.key_share: {error}", details={"field": "start.key_share"}
+        ) from error
+    challenge = ChallengeMessage(
+        body=body,
+        signature=sign(env.challenge_key, challenge_message(start=start.raw, body=body)),
+        signing_public_key=public_key_der(env.challenge_key.public_key()),
+    )
+    transcript = StreamTranscript(
+        key=key, binding=binding, session_key=admission.session_key, clocks=env.settings.clocks
+    )
+    return transcript, challenge
+
+
+def attempt_seconds(policy: Policy, budget: CaptureBudget) -> float:
+    """The longest attempt: the policy's limit or the server's, whichever is shorter."""
+    return min(float(policy.deadlines.attempt_seconds), budget.max_attempt_seconds)
+
+
+def _attestation_level(platform: str, policy: Policy) -> str:
+    demands = policy.device.attestation
+    by_platform = {"ANDROID": demands.android, "IOS": demands.ios, "WEB": demands.web}
+    # A platform that the policy does not name, such as a desktop, has nothing to attest with.
+    return by_platform.get(platform, AttestationDemand.IGNORED).value.upper()

@@ -1,0 +1,178 @@
+"""One stream's transcript as the server keeps it: order, clocks, MACs, and the signed end of an attempt."""
+
+import hmac
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from device_integrity.transcript import MacChain, attempt_end_message, resume_message, sha256, verify
+from server.errors import Reason, Refusal
+from server.scan.messages import AttemptEndMessage, FrameMessage
+
+MAX_MAC_BYTES = 32
+MAX_SIGNATURE_BYTES = 80
+# What the wire's counters hold; a device may claim more over many frames.
+_MOST_DROPPED = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClockLimits:
+    """How far a device's capture clock may run from the server's.
+
+    Attributes:
+        ahead_seconds: How much more capture time than server time may have passed since the stream's
+            first frame. A camera cannot deliver frames from the future; recorded ones can.
+    """
+
+    ahead_seconds: float = 1.0
+
+
+class StreamTranscript:
+    """Verifies one stream's frames; any change, drop, swap, repeat or splice is refused."""
+
+    def __init__(
+        self, *, key: bytes, binding: bytes, session_key: EllipticCurvePublicKey, clocks: ClockLimits
+    ) -> None:
+        """Starts with the stream's MAC key, binding hash and session key."""
+        self._chain = MacChain(key=key, binding=binding)
+        self._binding = binding
+        self._session_key = session_key
+        self._clocks = clocks
+        self._attempt = 0
+        self._next_index = 0
+        self._dropped = 0
+        self._last_capture_us: int | None = None
+        self._first_capture_us = 0
+        self._first_arrival = 0.0
+
+    @property
+    def frames(self) -> int:
+        """Frames accepted in the current attempt."""
+        return self._next_index
+
+    @property
+    def dropped(self) -> int:
+        """Images that the device says it dropped in the current attempt."""
+        return self._dropped
+
+    @property
+    def final_mac_sha256(self) -> bytes:
+        """SHA-256 of the last MAC."""
+        return sha256(self._chain.value)
+
+    def prove_resume(self, signature: bytes) -> None:
+        """Checks the proof of the session key on a reconnect.
+
+        Raises:
+            Refusal: The signature is not the session key's over this stream (RESUME_PROOF_INVALID).
+        """
+        if len(signature) > MAX_SIGNATURE_BYTES or not verify(
+            public_key=self._session_key, message=resume_message(binding=self._binding), signature=signature
+        ):
+            raise Refusal(
+                Reason.RESUME_PROOF_INVALID,
+                "the signature is not the session key's over this stream's binding hash; reconnect with the "
+                "key that the scan began with",
+            )
+
+    def start_attempt(self, *, attempt: int, nonce: bytes) -> None:
+        """Enters the attempt marker."""
+        self._chain.mark_attempt(attempt=attempt, nonce=nonce)
+        self._attempt = attempt
+        self._next_index = 0
+        self._dropped = 0
+
+    def accept_frame(self, frame: FrameMessage, *, arrival: float) -> None:
+        """Checks a frame's place, clock and MAC, and advances.
+
+        Args:
+            frame: The frame.
+            arrival: When it arrived, seconds of the server's monotonic clock.
+
+        Raises:
+            Refusal: FRAME_OUT_OF_ORDER, FRAME_TIME_INVALID or FRAME_MAC_INVALID; the transcript is
+                broken from then on and must not be continued.
+        """
+        if frame.attempt != self._attempt or frame.index != self._next_index:
+            raise Refusal(
+                Reason.FRAME_OUT_OF_ORDER,
+                f"frame {frame.index} of attempt {frame.attempt} came where frame {self._next_index} of "
+                f"attempt {self._attempt} was due; indices rise by one from 0",
+                details={
+                    "frameIndex": frame.index,
+                    "attempt": frame.attempt,
+                    "expectedFrameIndex": self._next_index,
+                    "expectedAttempt": self._attempt,
+                },
+            )
+        if len(frame.mac) > MAX_MAC_BYTES or not self._chain.accept_frame(
+            header=frame.header, image=frame.image, mac=frame.mac
+        ):
+            raise Refusal(
+                Reason.FRAME_MAC_INVALID,
+                f"the MAC of frame {frame.index} does not fit its bytes and what came before it",
+                details={"frameIndex": frame.index},
+            )
+        # Only a frame that the MAC vouches for may move the clock: a forged one must not.
+        self._check_clock(frame, arrival)
+        self._last_capture_us = frame.capture_time_us
+        self._next_index += 1
+        self._dropped = min(self._dropped + frame.dropped_before, _MOST_DROPPED)
+
+    def end_attempt(self, end: AttemptEndMessage) -> None:
+        """Checks that the device's account of the attempt is what arrived, signed by the session key.
+
+        Raises:
+            Refusal: It is not (ATTEMPT_END_INVALID).
+        """
+        if (end.attempt, end.frame_count) != (self._attempt, self._next_index):
+            raise Refusal(
+                Reason.ATTEMPT_END_INVALID,
+                f"the device ended attempt {end.attempt} with {end.frame_count} frames, but "
+                f"{self._next_index} frames of attempt {self._attempt} arrived",
+                details={
+                    "attempt": end.attempt,
+                    "frameCount": end.frame_count,
+                    "expectedAttempt": self._attempt,
+                    "arrivedFrames": self._next_index,
+                },
+            )
+        if not hmac.compare_digest(end.last_mac, self._chain.value):
+            raise Refusal(Reason.ATTEMPT_END_INVALID, "the last MAC is not the transcript's")
+        message = attempt_end_message(binding=self._binding, body=end.body)
+        if len(end.signature) > MAX_SIGNATURE_BYTES or not verify(
+            public_key=self._session_key, message=message, signature=end.signature
+        ):
+            raise Refusal(
+                Reason.ATTEMPT_END_INVALID, "the signature over the attempt's end is not the session key's"
+            )
+
+    def _check_clock(self, frame: FrameMessage, arrival: float) -> None:
+        if self._last_capture_us is None:
+            self._first_capture_us = frame.capture_time_us
+            self._first_arrival = arrival
+            return
+        if frame.capture_time_us <= self._last_capture_us:
+            raise Refusal(
+                Reason.FRAME_TIME_INVALID,
+                f"the capture time of frame {frame.index} does not rise: {frame.capture_time_us} after "
+                f"{self._last_capture_us} microseconds",
+                details={
+                    "frameIndex": frame.index,
+                    "captureTimeMicros": frame.capture_time_us,
+                    "previousCaptureTimeMicros": self._last_capture_us,
+                },
+            )
+        captured = (frame.capture_time_us - self._first_capture_us) / 1e6
+        ahead = captured - (arrival - self._first_arrival)
+        if ahead > self._clocks.ahead_seconds:
+            raise Refusal(
+                Reason.FRAME_TIME_INVALID,
+                f"the capture clock of frame {frame.index} is {ahead:.1f} seconds ahead of the time that "
+                f"passed since the first frame; at most {self._clocks.ahead_seconds:g} are possible",
+                details={
+                    "frameIndex": frame.index,
+                    "aheadSeconds": round(ahead, 3),
+                    "maxAheadSeconds": self._clocks.ahead_seconds,
+                },
+            )

@@ -1,0 +1,313 @@
+"""The server's settings: what there is, in which ranges, and what is safe.
+
+Values come from a TOML file and from the environment (``FACEGATE_`` and ``__`` between levels, such as
+``FACEGATE_LISTENERS__DEVICE__PORT``); the environment beats the file. ``server.settings_loading`` reads
+them. Plaintext and callers without credentials are possible on loopback only.
+"""
+
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+__all__ = [
+    "AdminListener",
+    "DeviceListener",
+    "KeySettings",
+    "LimitSettings",
+    "ListenerSettings",
+    "LogFormat",
+    "LogLevel",
+    "LogSettings",
+    "PolicySettings",
+    "RuntimeSettings",
+    "ServiceListener",
+    "ServiceTls",
+    "Settings",
+    "StorageSettings",
+    "Tls",
+    "is_loopback",
+]
+
+_MIB = 1024 * 1024
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener on ``host``: an address of it, or ``localhost``."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Tls(_Table):
+    """A listener's own certificate."""
+
+    certificate: Path
+    """PEM file: the certificate, then its chain."""
+    key: Path
+    """PEM file: the certificate's private key, unencrypted and readable by its owner only."""
+
+
+class ServiceTls(Tls):
+    """The service listener's certificate, and who may call it."""
+
+    client_ca: Path | None = None
+    """PEM file: the authorities whose client certificates are accepted (mutual TLS)."""
+
+
+class DeviceListener(_Table):
+    """Where phones connect; nothing but ScanFace."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8443
+    """TCP port; 0 for any free one."""
+    tls: Tls | None = None
+    """Mandatory off loopback."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.tls is None and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} is reachable from other machines: set tls.certificate and tls.key, "
+                "or listen on 127.0.0.1"
+            )
+        return self
+
+
+class ServiceListener(_Table):
+    """Where orchestrators and compliance connect."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8444
+    """TCP port; 0 for any free one."""
+    tls: ServiceTls | None = None
+    """Mandatory off loopback."""
+    api_keys_file: Path | None = None
+    """TOML file with the hashes of API keys; see ``server.api_keys``. Off loopback this or
+    ``tls.client_ca`` is mandatory."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if is_loopback(self.host):
+            return self
+        if self.tls is None:
+            raise ValueError(
+                f"host {self.host} is reachable from other machines: set tls.certificate and tls.key, "
+                "or listen on 127.0.0.1"
+            )
+        if self.tls.client_ca is None and self.api_keys_file is None:
+            raise ValueError(
+                f"host {self.host} is reachable from other machines and callers must prove who they are: set "
+                "tls.client_ca (mutual TLS) or api_keys_file"
+            )
+        return self
+
+
+class AdminListener(_Table):
+    """Where operators' machines connect: metrics, health, JWKS; nothing about any check."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8445
+    """TCP port; 0 for any free one."""
+    trusted_network: bool = False
+    """Must be said to listen off loopback: this listener has neither TLS nor callers' credentials, so
+    only the machines that collect metrics may reach it."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.trusted_network and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} is reachable from other machines: set trusted_network = true if only "
+                "those that collect metrics and check health can reach it, or listen on 127.0.0.1"
+            )
+        return self
+
+
+class ListenerSettings(_Table):
+    """The three listeners."""
+
+    device: DeviceListener = DeviceListener()
+    """For phones."""
+    service: ServiceListener = ServiceListener()
+    """For orchestrators and compliance."""
+    admin: AdminListener = AdminListener()
+    """For metrics and health."""
+
+
+class RuntimeSettings(_Table):
+    """How models run."""
+
+    intra_op_threads: int = Field(default=1, ge=1, le=256)
+    """Threads of one inference. ``workers`` times this should not exceed the CPUs."""
+    providers: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes CUDA where it is available and else the CPU; ``cuda`` refuses to fall back."""
+    workers: int | None = Field(default=None, ge=1, le=256)
+    """Threads that judge frames; by default as many as CPUs."""
+
+
+class StorageSettings(_Table):
+    """Where checks and evidence are kept."""
+
+    database_url: str | None = None
+    """SQLAlchemy URL with an asynchronous driver; by default ``facegate.db`` in ``data_dir``."""
+    objects_url: str | None = None
+    """A folder, or a URL such as ``s3://bucket/prefix``; by default ``objects`` in ``data_dir``."""
+
+
+class PolicySettings(_Table):
+    """Which policies there are."""
+
+    folder: Path | None = None
+    """A folder with policy files beside the shipped ones, or in their place."""
+    default: str = "standard"
+    """The policy of a check that names none."""
+
+
+class KeySettings(_Table):
+    """Where the server's own keys lie."""
+
+    folder: Path | None = None
+    """By default ``keys`` in ``data_dir``; missing keys are made on the first start."""
+
+
+class LimitSettings(_Table):
+    """What one server takes on; beyond it the answer is RESOURCE_EXHAUSTED with RetryInfo."""
+
+    max_scans: int = Field(default=32, ge=1, le=10_000)
+    """Scans at once."""
+    max_scan_frames_in_flight: int = Field(default=4, ge=1, le=64)
+    """Frames of one scan that are on the way or being judged: the credit window."""
+    max_unary: int = Field(default=64, ge=1, le=10_000)
+    """Unary calls at once, on both listeners together."""
+    max_uploads: int = Field(default=4, ge=1, le=1_000)
+    """Trusted images that are being decoded and judged at once."""
+    max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
+    """Largest message on the device listener; the wire's own limits stay in force."""
+    max_service_message_bytes: int = Field(default=3 * _MIB, ge=_MIB, le=16 * _MIB)
+    """Largest message on the service listener."""
+    lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
+    """How long a scan stays with a replica that stopped answering."""
+
+
+class LogLevel(StrEnum):
+    """The least level that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """What log lines look like."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogSettings(_Table):
+    """What is logged, and how."""
+
+    level: LogLevel = LogLevel.INFO
+    """The least level that is logged."""
+    format: LogFormat = LogFormat.JSON
+    """One JSON object a line, or text for people."""
+
+
+class Settings(BaseSettings):
+    """Every setting of a server."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        env_prefix="FACEGATE_",
+        env_nested_delimiter="__",
+    )
+
+    data_dir: Path = Path("data")
+    """Where database, objects and keys lie unless their own settings say otherwise."""
+    pack: str = "embedded"
+    """The pack: ``embedded``, or ``insightface:<folder>``."""
+    listeners: ListenerSettings = ListenerSettings()
+    """The three listeners."""
+    runtime: RuntimeSettings = RuntimeSettings()
+    """How models run."""
+    storage: StorageSettings = StorageSettings()
+    """Where checks and evidence are kept."""
+    policies: PolicySettings = PolicySettings()
+    """Which policies there are."""
+    keys: KeySettings = KeySettings()
+    """Where the server's own keys lie."""
+    limits: LimitSettings = LimitSettings()
+    """What one server takes on."""
+    drain_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How long running scans may go on after SIGTERM."""
+    reflection: bool = False
+    """Whether the service listener answers gRPC reflection."""
+    log: LogSettings = LogSettings()
+    """What is logged, and how."""
+
+    @field_validator("pack")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError('name a pack, such as "embedded" or "insightface:/srv/models/buffalo_l"')
+        return value
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, the default worked out."""
+        return self.storage.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'facegate.db'}"
+
+    @property
+    def objects_url(self) -> str:
+        """The object store's folder or URL, the default worked out."""
+        return self.storage.objects_url or str(self.data_dir / "objects")
+
+    @property
+    def key_folder(self) -> Path:
+        """The folder of the keys, the default worked out."""
+        return self.keys.folder or self.data_dir / "keys"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Takes what it is given and nothing else.
+
+        ``server.settings_loading`` reads the sources one by one, to know where each value came from.
+        """
+        return (init_settings,)

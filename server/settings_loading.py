@@ -1,0 +1,199 @@
+"""Reads the settings from a file and the environment, and knows where each value came from.
+
+::
+
+    SettingsInvalid     a setting is unknown, of the wrong kind, or unsafe
+"""
+
+import difflib
+import os
+import re
+import tomllib
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource, SettingsError
+
+from server.errors import ConfigurationError
+from server.settings import Settings
+
+__all__ = ["ENVIRONMENT_CONFIG", "LoadedSettings", "Origin", "SettingsInvalid", "load_settings"]
+
+ENVIRONMENT_CONFIG = "FACEGATE_CONFIG"
+"""The variable that names the settings file where the command line does not."""
+
+_PREFIX = "FACEGATE_"
+_NOT_SETTINGS = frozenset({ENVIRONMENT_CONFIG, "FACEGATE_TEST_ASSETS"})
+# Kubernetes describes every service of the namespace in variables; for one named "facegate" they begin
+# as ours do (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+_KUBERNETES = re.compile(
+    r"FACEGATE_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+_MAX_BYTES = 1_048_576
+
+
+class SettingsInvalid(ConfigurationError):
+    """Settings that are unknown, of the wrong kind, or unsafe.
+
+    Attributes:
+        problems: One line for each problem: where, what, and what would be right. Never a value.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Origin(StrEnum):
+    """Where a value came from."""
+
+    DEFAULT = "default"
+    FILE = "file"
+    ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings, and where they came from.
+
+    Attributes:
+        settings: The values.
+        origins: By dotted key, such as ``"listeners.device.port"``; what is not there is the default.
+        file: The settings file; None where there was none.
+    """
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+    file: Path | None
+
+    def origin(self, key: str) -> Origin:
+        """Where the value of a dotted key came from."""
+        return self.origins.get(key, Origin.DEFAULT)
+
+
+def load_settings(file: Path | None = None) -> LoadedSettings:
+    """The effective settings.
+
+    Args:
+        file: A TOML file; None for the one that FACEGATE_CONFIG names, or none.
+
+    Raises:
+        SettingsInvalid: A file cannot be read, or a setting is unknown, of the wrong kind, or unsafe;
+            every problem is listed.
+    """
+    if file is None and os.environ.get(ENVIRONMENT_CONFIG):
+        file = Path(os.environ[ENVIRONMENT_CONFIG])
+    unknown = tuple(_unknown_variables())
+    if unknown:
+        raise SettingsInvalid(unknown)
+    from_file = {} if file is None else _read(file)
+    try:
+        from_environment = EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        raise SettingsInvalid((f"environment: {error}",)) from error
+    origins = dict.fromkeys(_leaves(from_file), Origin.FILE)
+    origins |= dict.fromkeys(_leaves(from_environment), Origin.ENVIRONMENT)
+    try:
+        settings = Settings(**_merged(from_file, from_environment))
+    except ValidationError as error:
+        raise SettingsInvalid(tuple(_problems(error, origins=origins, file=file))) from error
+    return LoadedSettings(settings=settings, origins=MappingProxyType(origins), file=file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            source = stream.read(_MAX_BYTES + 1)
+        if len(source) > _MAX_BYTES:
+            raise SettingsInvalid((f"{file}: more than {_MAX_BYTES} bytes; this is no settings file",))
+        return tomllib.loads(source.decode("utf-8"))
+    except OSError as error:
+        raise SettingsInvalid((f"{file}: cannot be read: {error.strerror or error}",)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid((f"{file}: not UTF-8 at byte {error.start}",)) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsInvalid((f"{file}: not TOML: {error}",)) from error
+
+
+def _unknown_variables() -> Iterator[str]:
+    known = {_PREFIX + key.upper().replace(".", "__") for key in _keys(Settings)}
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if not upper.startswith(_PREFIX) or upper in known or upper in _NOT_SETTINGS:
+            continue
+        if "__" not in upper and _KUBERNETES.fullmatch(upper):
+            continue
+        yield f"environment: {name}: there is no such setting{_hint(upper, known)}"
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a model, tables included."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        table = _table_of(field)
+        if table is not None:
+            yield from _keys(table, f"{prefix}{name}.")
+
+
+def _table_of(field: FieldInfo) -> type[BaseModel] | None:
+    annotation = field.annotation
+    choices = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
+    for choice in choices:
+        if isinstance(choice, type) and issubclass(choice, BaseModel):
+            return choice
+    return None
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            merged[name] = _merged(under, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _problems(error: ValidationError, *, origins: Mapping[str, Origin], file: Path | None) -> Iterator[str]:
+    keys = set(_keys(Settings))
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        key = ".".join(str(part) for part in item["loc"])
+        match item["type"]:
+            case "extra_forbidden":
+                text = f"there is no such setting{_hint(key, keys)}"
+            case "missing":
+                text = "is missing"
+            case "value_error":
+                text = item["msg"].removeprefix("Value error, ")
+            case _:
+                text = item["msg"]
+        yield f"{_place(key, origins=origins, file=file)}: {key}: {text}"
+
+
+def _place(key: str, *, origins: Mapping[str, Origin], file: Path | None) -> str:
+    # A table's problem is placed where its values came from; the environment has the last word.
+    found = {origin for name, origin in origins.items() if name == key or name.startswith(f"{key}.")}
+    if Origin.ENVIRONMENT in found:
+        return "environment"
+    return str(file) if file is not None else "settings"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,61 @@
+"""Settings as a person may see them: flat, with everything secret masked."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from server.settings import Settings
+
+__all__ = ["mask_url", "shown_settings"]
+
+_MASK = "***"
+_URLS = frozenset({"storage.database_url", "storage.objects_url"})
+_SECRET_WORD = re.compile(r"pass|pwd|secret|token|key|sas|sig|cred", re.IGNORECASE)
+
+
+def shown_settings(settings: Settings) -> dict[str, Any]:
+    """Every setting by its dotted key, in the order of the schema; None where it is not set.
+
+    A table that may be left out, such as ``listeners.device.tls``, is one entry while it is.
+    """
+    flat = dict(_leaves(settings.model_dump(mode="json")))
+    return {
+        key: mask_url(value) if key in _URLS and isinstance(value, str) else value
+        for key, value in flat.items()
+    }
+
+
+def mask_url(url: str) -> str:
+    """``url`` without the password of its user part and without the values of secret parameters.
+
+    A text whose parts cannot be told apart is masked whole.
+    """
+    try:
+        parts = urlsplit(url)
+        user, at, place = parts.netloc.rpartition("@")
+        if at:
+            name, colon, _ = user.partition(":")
+            user = f"{name}:{_MASK}" if colon else name
+        query = urlencode(
+            [
+                (name, _MASK if _SECRET_WORD.search(name) else value)
+                for name, value in parse_qsl(parts.query, keep_blank_values=True)
+            ],
+            safe="*/:",
+        )
+        masked = urlunsplit((parts.scheme, f"{user}{at}{place}", parts.path, query, parts.fragment))
+    except ValueError:
+        return _MASK
+    # urlunsplit drops an empty authority, which the three slashes of sqlite:///file stand for.
+    if url.startswith(f"{parts.scheme}:///") and not masked.startswith(f"{parts.scheme}:///"):
+        masked = masked.replace(f"{parts.scheme}:", f"{parts.scheme}://", 1)
+    return masked
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,1 @@
+"""Storage: the database of checks and the store of objects."""

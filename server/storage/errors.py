@@ -1,0 +1,103 @@
+"""What the database and the object store raise.
+
+::
+
+    StorageError
+    ├── StorageUnavailable    the database or the object store did not answer as it should
+    ├── SchemaOutdated        the database's schema is not the one that this version needs
+    ├── CheckNotFound         no check of that identifier
+    ├── Conflict              another writer was first: the expected state or epoch is not current
+    ├── SessionKeyMismatch    the check is bound to another session key
+    ├── SessionKeyUnproven    the check is bound to this session key, and nobody proved to hold it
+    ├── RequestIdReused       the request_id was used before, with another payload
+    └── ObjectNotFound        no object under that key
+
+Messages carry no biometric data, no token and no key. Exceptions of SQLAlchemy, Alembic, obstore and
+the file system do not pass this folder; they are the ``__cause__`` of one of the above.
+"""
+
+from uuid import UUID
+
+from server.checks.state import CheckState
+
+__all__ = [
+    "CheckNotFound",
+    "Conflict",
+    "ObjectNotFound",
+    "RequestIdReused",
+    "SchemaOutdated",
+    "SessionKeyMismatch",
+    "SessionKeyUnproven",
+    "StorageError",
+    "StorageUnavailable",
+]
+
+
+class StorageError(Exception):
+    """Root of what the database and the object store raise."""
+
+
+class StorageUnavailable(StorageError):
+    """The database or the object store could not do what it was asked; a retry may help."""
+
+
+class SchemaOutdated(StorageError):
+    """The database's schema is not the one that this version needs."""
+
+
+class CheckNotFound(StorageError):
+    """There is no check of that identifier.
+
+    Attributes:
+        check_id: The identifier asked for.
+    """
+
+    def __init__(self, check_id: UUID) -> None:
+        super().__init__(f"there is no check {check_id}")
+        self.check_id = check_id
+
+
+class Conflict(StorageError):
+    """Another writer was first: the check is not in an expected state, or its lease epoch moved on.
+
+    Attributes:
+        state: The state that the check is in.
+        lease_epoch: The epoch that is current.
+    """
+
+    def __init__(self, message: str, *, state: CheckState, lease_epoch: int) -> None:
+        super().__init__(f"{message}: the check is {state.value}, its lease epoch is {lease_epoch}")
+        self.state = state
+        self.lease_epoch = lease_epoch
+
+
+class SessionKeyMismatch(StorageError):
+    """The check is bound to the session key of its first stream, and this is another one."""
+
+
+class SessionKeyUnproven(StorageError):
+    """The check is bound to this session key since the caller looked, and needs the proof of it now."""
+
+
+class RequestIdReused(StorageError):
+    """The ``request_id`` was used before with another payload.
+
+    Attributes:
+        request_id: The identifier.
+    """
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__("this request_id was used before with another payload")
+        self.request_id = request_id
+
+
+class ObjectNotFound(StorageError):
+    """There is no object under that key.
+
+    Attributes:
+        key: The object's key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"there is no object {key}")
+        self.key = key

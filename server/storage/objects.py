@@ -1,0 +1,176 @@
+"""Objects by key: a folder, memory, or any store that ``obstore`` knows (S3, GCS, Azure), by URL."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import LocalStore, MemoryStore, from_url
+
+from server.storage.errors import ObjectNotFound, StorageUnavailable
+
+__all__ = ["ObjectInfo", "ObjectStore", "open_object_store"]
+
+
+# ValueError: obstore's answer to a key that is none, such as one with "..".
+_FAILURES = (BaseError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object of a listing.
+
+    Attributes:
+        key: Its key.
+        modified: When it was written, timezone-aware UTC, by the store's clock.
+    """
+
+    key: str
+    modified: datetime
+
+
+class ObjectStore(Protocol):
+    """Keeps bytes under keys. Every method may raise ``StorageUnavailable``.
+
+    A key has segments of letters, digits, ``-``, ``_`` and ``.``, joined by ``/``.
+    """
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Stores ``data``, in place of what was there; durable, and never seen in part."""
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """The bytes under ``key``.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+        """
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Removes an object; one that is not there is removed already."""
+        ...
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is an object under ``key``."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Every object whose key begins with the segments of ``prefix``, in no order."""
+        ...
+
+
+def open_object_store(url: str) -> ObjectStore:
+    """Opens a store; a folder is made where it is missing.
+
+    Args:
+        url: A folder's path, ``file:///folder``, ``memory://``, or a URL of obstore such as
+            ``s3://bucket/prefix`` (credentials come from the environment, as its documentation says).
+
+    Raises:
+        StorageUnavailable: The folder cannot be made, or the URL cannot be used.
+    """
+    folder = _folder_of(url)
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return _FolderObjects(LocalStore(folder), folder=folder.resolve())
+        if url.startswith("memory:"):
+            return _Objects(MemoryStore())
+        return _Objects(from_url(url))
+    except (BaseError, ValueError, OSError) as error:
+        raise StorageUnavailable(
+            f"the object store cannot be opened ({type(error).__name__}): expected a folder, file:///folder, "
+            "memory://, or a URL such as s3://bucket/prefix"
+        ) from error
+
+
+def _folder_of(url: str) -> Path | None:
+    if "://" not in url and not url.startswith("memory:"):
+        return Path(url)
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+class _Objects:
+    """A store of obstore."""
+
+    def __init__(self, store: obstore.store.ObjectStore) -> None:
+        self._store = store
+
+    async def put(self, key: str, data: bytes) -> None:
+        try:
+            await obstore.put_async(self._store, key, data)
+        except _FAILURES as error:
+            raise _failed("put", error) from error
+
+    async def get(self, key: str) -> bytes:
+        try:
+            answer = await obstore.get_async(self._store, key)
+            return bytes(await answer.bytes_async())
+        except (NotFoundError, FileNotFoundError) as error:
+            raise ObjectNotFound(key) from error
+        except _FAILURES as error:
+            raise _failed("get", error) from error
+
+    async def delete(self, key: str) -> None:
+        try:
+            await obstore.delete_async(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return
+        except _FAILURES as error:
+            raise _failed("delete", error) from error
+
+    async def exists(self, key: str) -> bool:
+        try:
+            await obstore.head_async(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except _FAILURES as error:
+            raise _failed("look at", error) from error
+        return True
+
+    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        try:
+            async for batch in obstore.list(self._store, prefix=prefix):
+                for entry in batch:
+                    yield ObjectInfo(key=entry["path"], modified=entry["last_modified"])
+        except _FAILURES as error:
+            raise _failed("list", error) from error
+
+
+class _FolderObjects(_Objects):
+    """A folder. obstore writes a temporary file and renames it; this makes both durable."""
+
+    def __init__(self, store: LocalStore, *, folder: Path) -> None:
+        super().__init__(store)
+        self._folder = folder
+
+    async def put(self, key: str, data: bytes) -> None:
+        await super().put(key, data)
+        try:
+            await asyncio.to_thread(_sync_up_to, self._folder / key, self._folder)
+        except OSError as error:
+            raise _failed("put", error) from error
+
+
+def _sync_up_to(file: Path, top: Path) -> None:
+    # The file's bytes first, then its name, then the names of the folders that were made for it.
+    for path in (file, *file.parents):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if path == top:
+            return
+
+
+def _failed(what: str, error: Exception) -> StorageUnavailable:
+    return StorageUnavailable(f"the object store could not {what} an object ({type(error).__name__})")

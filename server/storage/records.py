@@ -1,0 +1,299 @@
+"""What the database holds, as frozen dataclasses. All times are timezone-aware UTC.
+
+Results, reports and templates are opaque bytes here: the edge knows protobuf, storage does not.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypedDict
+from uuid import UUID
+
+from server.checks.state import CheckState
+from server.checks.terms import AttemptOutcome, Mode
+from server.evidence.sealing import Sealed
+from server.verdict import CheckStatus, FailureReason
+
+__all__ = [
+    "AttemptRecord",
+    "CheckChanges",
+    "CheckRecord",
+    "Decision",
+    "EvidenceEntry",
+    "EvidenceKind",
+    "NewAttempt",
+    "NewCheck",
+    "PictureFacts",
+    "RequestKey",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """Makes a call idempotent (AIP-155).
+
+    Attributes:
+        tenant: Whose request it is; identifiers of different tenants never meet.
+        method: The call, such as ``"UploadTrustedImage"``.
+        request_id: The caller's identifier, at most 64 characters.
+        payload_sha256: SHA-256 of the request without its ``request_id``, 32 bytes.
+    """
+
+    tenant: str
+    method: str
+    request_id: str
+    payload_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewCheck:
+    """A check to create.
+
+    Attributes:
+        check_id: Its identifier, drawn by the caller.
+        tenant: Whose check it is.
+        policy_name: Name of the frozen policy.
+        policy_version: Its version.
+        policy_sha256: SHA-256 of its file, 32 bytes.
+        policy_source: The file's bytes.
+        requested_mode: The mode that the policy or the orchestrator asked for.
+        subject_reference: Opaque reference to the person, at most 256 bytes; may be empty.
+        consent_reference: Reference to the legal basis, at most 256 bytes; may be empty.
+        portrait_template: The portrait's template, sealed; it is biometric.
+        portrait_report: What was found in the portrait, opaque.
+        pack_name: Name of the pack that made the template.
+        pack_version: Its version.
+        pack_sha256: Its hash, 32 bytes.
+        create_time: When the trusted image was accepted.
+        scan_deadline: When the scan must be over.
+        result_deadline: Until when the result is handed out.
+    """
+
+    check_id: UUID
+    tenant: str
+    policy_name: str
+    policy_version: int
+    policy_sha256: bytes
+    policy_source: bytes = field(repr=False)
+    requested_mode: Mode
+    subject_reference: str
+    consent_reference: str
+    portrait_template: Sealed = field(repr=False)
+    portrait_report: bytes = field(repr=False)
+    pack_name: str
+    pack_version: str
+    pack_sha256: bytes
+    create_time: datetime
+    scan_deadline: datetime
+    result_deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """A check as the database has it.
+
+    Attributes:
+        check_id: Its identifier.
+        tenant: Whose check it is.
+        state: Where it stands.
+        policy_name: Name of the frozen policy.
+        policy_version: Its version.
+        policy_sha256: SHA-256 of its file, 32 bytes.
+        policy_source: The file's bytes.
+        requested_mode: The mode that the policy or the orchestrator asked for.
+        subject_reference: Opaque reference to the person; empty after erasure.
+        consent_reference: Reference to the legal basis; empty after erasure.
+        portrait_template: The sealed template; None once the check is decided, because nothing may
+            compare with it any more.
+        portrait_report: What was found in the portrait, opaque; empty after erasure.
+        pack_name: Name of the pack that made the template.
+        pack_version: Its version.
+        pack_sha256: Its hash, 32 bytes.
+        create_time: When the trusted image was accepted.
+        scan_deadline: When the scan must be over.
+        result_deadline: Until when the result is handed out.
+        session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before it.
+        session_key_sha256: Its SHA-256, 32 bytes; None before the first stream.
+        lease_owner: The replica whose stream holds the lease; None without one.
+        lease_epoch: Raised by every stream that takes the lease; 0 before the first.
+        lease_until: When the lease ends unless renewed; None without one.
+        streams: Streams that took the lease so far.
+        bytes_received: Bytes of frames received so far, over all streams.
+        status: SUCCESS or FAILURE; None before the decision.
+        reasons: Why it failed, most important first.
+        result: The decided result, opaque; None before the decision and after erasure.
+        decide_time: When it was decided; None before.
+        retain_until: When result and evidence are to be erased; None before the decision.
+        finish_time: When the orchestrator first took the verdict; None before.
+        erase_time: When it was erased; None before.
+    """
+
+    check_id: UUID
+    tenant: str
+    state: CheckState
+    policy_name: str
+    policy_version: int
+    policy_sha256: bytes
+    policy_source: bytes = field(repr=False)
+    requested_mode: Mode
+    subject_reference: str
+    consent_reference: str
+    portrait_template: Sealed | None = field(repr=False)
+    portrait_report: bytes = field(repr=False)
+    pack_name: str
+    pack_version: str
+    pack_sha256: bytes
+    create_time: datetime
+    scan_deadline: datetime
+    result_deadline: datetime
+    session_key: bytes | None = field(repr=False)
+    session_key_sha256: bytes | None = field(repr=False)
+    lease_owner: str | None
+    lease_epoch: int
+    lease_until: datetime | None
+    streams: int
+    bytes_received: int
+    status: CheckStatus | None
+    reasons: tuple[FailureReason, ...]
+    result: bytes | None = field(repr=False)
+    decide_time: datetime | None
+    retain_until: datetime | None
+    finish_time: datetime | None
+    erase_time: datetime | None
+
+
+class CheckChanges(TypedDict, total=False):
+    """What a transition may change beside the state.
+
+    Attributes:
+        bytes_received: Bytes of frames received so far.
+        lease_until: When the lease ends; None ends it now.
+    """
+
+    bytes_received: int
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """An attempt to start.
+
+    Attributes:
+        number: Its number in the check, from 1.
+        start_time: When it begins.
+    """
+
+    number: int
+    start_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """An attempt as the database has it.
+
+    Attributes:
+        check_id: The check.
+        number: Its number in the check, from 1.
+        epoch: The lease epoch of the stream that it ran in.
+        start_time: When it began.
+        counted: Whether it counts against the policy's maximum: enough frames were accepted.
+        outcome: How it ended; None while it runs.
+        frames: Frames accepted.
+        dropped: Captured images that the device dropped before they got an index.
+        feedback: Names of the feedback codes, most important first.
+        end_time: When it ended; None while it runs.
+        final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None where there was none.
+        judgement: The result that this attempt would give the check should nothing follow it, opaque;
+            None where it was not judged, and after erasure.
+    """
+
+    check_id: UUID
+    number: int
+    epoch: int
+    start_time: datetime
+    counted: bool
+    outcome: AttemptOutcome | None
+    frames: int
+    dropped: int
+    feedback: tuple[str, ...]
+    end_time: datetime | None
+    final_mac_sha256: bytes | None
+    judgement: bytes | None = field(repr=False)
+
+
+class EvidenceKind(StrEnum):
+    """What a kept picture is for."""
+
+    EVIDENCE_FRAME = "EVIDENCE_FRAME"
+    """The one frame that stands for the scan."""
+    AUDIT_IMAGE = "AUDIT_IMAGE"
+    """A further frame, kept as far as the policy says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFacts:
+    """What is known of a picture to keep.
+
+    Attributes:
+        attempt: The attempt, from 1.
+        frame_index: Index of the frame in its attempt.
+        rotation: Clockwise rotation that makes it upright, degrees: 0, 90, 180 or 270.
+        mirrored: Whether it is mirrored.
+        media_type: Media type, such as ``"image/jpeg"``.
+    """
+
+    attempt: int
+    frame_index: int
+    rotation: int
+    mirrored: bool
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceEntry:
+    """A sealed picture: where its ciphertext lies, and the wrapped key that opens it.
+
+    Attributes:
+        kind: What it is for.
+        object_key: Key of the ciphertext in the object store.
+        sha256: SHA-256 of the picture as the device sent it, 32 bytes.
+        frame_index: Index of the frame in its attempt.
+        attempt: The attempt, from 1.
+        rotation: Clockwise rotation that makes it upright, degrees: 0, 90, 180 or 270.
+        mirrored: Whether it is mirrored.
+        media_type: Media type, such as ``"image/jpeg"``.
+        wrapped_key: The wrapped data key; without it the object can never be opened.
+        key_id: The wrapping key.
+    """
+
+    kind: EvidenceKind
+    object_key: str
+    sha256: bytes
+    frame_index: int
+    attempt: int
+    rotation: int
+    mirrored: bool
+    media_type: str
+    wrapped_key: bytes = field(repr=False)
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The end of a check.
+
+    Attributes:
+        status: SUCCESS or FAILURE.
+        reasons: Why it failed, most important first; empty with SUCCESS.
+        result_bytes: The whole result, opaque; what a signature will cover.
+        evidence: Pictures already durable in the object store, in the order to hand them out.
+        decide_time: When it was decided.
+        retain_until: When result and evidence are to be erased.
+    """
+
+    status: CheckStatus
+    reasons: tuple[FailureReason, ...]
+    result_bytes: bytes = field(repr=False)
+    evidence: tuple[EvidenceEntry, ...]
+    decide_time: datetime
+    retain_until: datetime

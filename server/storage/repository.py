@@ -1,0 +1,470 @@
+"""Checks in the database: each method is one transaction, durable when it returns.
+
+Writers compare before they set: the state and, where a stream writes, the epoch of its lease. A
+stream that lost its lease to a newer one therefore cannot write any more; it gets ``Conflict``.
+A method whose caller is cancelled still ends its transaction. The clock is the caller's.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Unpack
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from server.checks.state import OPEN_STATES, CheckState, may_become
+from server.checks.terms import AttemptOutcome
+from server.storage import rows, statements
+from server.storage.engine import reading
+from server.storage.errors import SessionKeyMismatch, SessionKeyUnproven, StorageUnavailable
+from server.storage.records import (
+    AttemptRecord,
+    CheckChanges,
+    CheckRecord,
+    Decision,
+    EvidenceEntry,
+    NewAttempt,
+    NewCheck,
+    RequestKey,
+)
+from server.storage.tables import checks, evidence
+from server.storage.uncancelled import uncancelled
+
+__all__ = ["CheckRepository"]
+
+_CLOSED_WITH_RESULT = frozenset({CheckState.DECIDED, CheckState.FINISHED})
+_NO_LEASE: Mapping[str, None] = {"lease_owner": None, "lease_until": None}
+_NO_TEMPLATE: Mapping[str, None] = {
+    "template_ciphertext": None,
+    "template_wrapped_key": None,
+    "template_key_id": None,
+}
+
+
+class CheckRepository:
+    """The one writer of checks.
+
+    Every method may raise ``StorageUnavailable``; those that take a ``check_id`` raise
+    ``CheckNotFound`` for an unknown one, where they do not say otherwise.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Works over ``engine``; see ``server.storage.engine.open_engine``."""
+        self._engine = engine
+        self._reader = reading(engine)
+
+    @uncancelled
+    async def ping(self) -> None:
+        """Makes sure that the database answers.
+
+        Raises:
+            StorageUnavailable: It does not.
+        """
+        async with self._read() as connection:
+            await connection.execute(select(checks.c.check_id).limit(1))
+
+    @uncancelled
+    async def create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
+        """Creates a check, or gives the one that the same request created before.
+
+        Raises:
+            RequestIdReused: The request was made before with another payload.
+        """
+        try:
+            return await self._create(check, request)
+        except StorageUnavailable as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
+        # Another replica inserted the same request or policy since we looked; now it is there to find.
+        return await self._create(check, request)
+
+    @uncancelled
+    async def find_by_request(self, request: RequestKey) -> CheckRecord | None:
+        """The check that this request created; None where it was never made.
+
+        Raises:
+            RequestIdReused: The request was made before with another payload.
+        """
+        async with self._read() as connection:
+            return await statements.check_by_request(connection, request)
+
+    @uncancelled
+    async def get(self, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
+        """The check; None for an unknown one, and for one of another tenant where ``tenant`` is given."""
+        async with self._read() as connection:
+            record = await statements.find_check(connection, check_id)
+        return record if record is not None and tenant in {None, record.tenant} else None
+
+    @uncancelled
+    async def evidence(self, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+        """The kept pictures of a check, in the order of the decision; none for an unknown check."""
+        async with self._read() as connection:
+            return await statements.list_evidence(connection, check_id)
+
+    @uncancelled
+    async def transition(
+        self,
+        check_id: UUID,
+        *,
+        expected: Collection[CheckState],
+        epoch: int | None,
+        to: CheckState,
+        **changes: Unpack[CheckChanges],
+    ) -> CheckRecord:
+        """Moves a check along a line of the state machine.
+
+        Args:
+            check_id: The check.
+            expected: The states in which the move is meant.
+            epoch: The caller's lease epoch; None for a caller without a lease.
+            to: The new state. DECIDED, FINISHED and ERASED have methods of their own.
+            **changes: What else changes.
+
+        Raises:
+            Conflict: The state is not an expected one, the machine has no such line, or the epoch is
+                not current.
+        """
+        async with self._write() as connection:
+            record = await statements.expect(connection, check_id, states=expected, epoch=epoch)
+            if to not in OPEN_STATES or not may_become(record.state, to):
+                raise statements.conflict(f"a check cannot be moved to {to.value} this way", record)
+            left = {} if to is CheckState.SCANNING else _NO_LEASE
+            return await statements.change(connection, check_id, {"state": to.value, **left, **changes})
+
+    @uncancelled
+    async def acquire_lease(
+        self,
+        check_id: UUID,
+        *,
+        session_key: bytes,
+        proven: bool,
+        owner: str,
+        now: datetime,
+        lease_seconds: float,
+    ) -> CheckRecord:
+        """Gives the scan to a stream; an older stream of the same device is fenced from now on.
+
+        The first stream binds its session key to the check; later ones must come with the same.
+        Attempts of older streams that are still open end as INTERRUPTED.
+
+        Args:
+            check_id: The check.
+            session_key: SubjectPublicKeyInfo (DER) of the device's session key.
+            proven: Whether the device proved to hold it. Public keys can be copied: only the stream
+                that binds the key may come without the proof.
+            owner: Names the replica, at most 128 characters.
+            now: The time.
+            lease_seconds: How long the lease lasts unless renewed.
+
+        Raises:
+            SessionKeyMismatch: The check is bound to another key.
+            SessionKeyUnproven: The check is bound to this key, and the device did not prove to hold it.
+            Conflict: The check is no longer open.
+        """
+        fingerprint = sha256(session_key).digest()
+        async with self._write() as connection:
+            record = await statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+            if record.session_key_sha256 not in {None, fingerprint}:
+                raise SessionKeyMismatch("the check is bound to the session key of its first stream")
+            if record.session_key_sha256 is not None and not proven:
+                raise SessionKeyUnproven("the check is bound to this session key since it was read")
+            await statements.interrupt_attempts(connection, check_id, now)
+            return await statements.change(
+                connection,
+                check_id,
+                {
+                    "state": CheckState.SCANNING.value,
+                    "session_key": session_key,
+                    "session_key_sha256": fingerprint,
+                    "lease_owner": owner,
+                    "lease_epoch": record.lease_epoch + 1,
+                    "lease_until": now + timedelta(seconds=lease_seconds),
+                    "streams": record.streams + 1,
+                },
+            )
+
+    @uncancelled
+    async def renew_lease(
+        self,
+        check_id: UUID,
+        *,
+        epoch: int,
+        now: datetime,
+        lease_seconds: float,
+        bytes_received: int | None = None,
+    ) -> bool:
+        """Prolongs a lease; False where it is no longer the caller's, or the check unknown.
+
+        Args:
+            check_id: The check.
+            epoch: The caller's lease epoch.
+            now: The time.
+            lease_seconds: How long the lease lasts from now.
+            bytes_received: Bytes of frames received so far, to be noted on the way; None to leave it.
+        """
+        values: dict[str, Any] = {"lease_until": now + timedelta(seconds=lease_seconds)}
+        if bytes_received is not None:
+            values["bytes_received"] = bytes_received
+        async with self._write() as connection:
+            return await statements.change_leased(connection, check_id, epoch=epoch, values=values)
+
+    async def suspend(self, check_id: UUID, *, epoch: int, bytes_received: int) -> CheckRecord:
+        """SCANNING becomes WAITING, and the lease ends: the device may come back.
+
+        Args:
+            check_id: The check.
+            epoch: The caller's lease epoch.
+            bytes_received: Bytes of frames received so far, over all streams.
+
+        Raises:
+            Conflict: The lease is no longer the caller's.
+        """
+        return await self.transition(
+            check_id,
+            expected={CheckState.SCANNING},
+            epoch=epoch,
+            to=CheckState.WAITING,
+            bytes_received=bytes_received,
+        )
+
+    @uncancelled
+    async def start_attempt(self, check_id: UUID, *, epoch: int, attempt: NewAttempt) -> AttemptRecord:
+        """Begins an attempt.
+
+        Raises:
+            Conflict: The lease is not the caller's, or the check has an attempt of that number.
+        """
+        async with self._write() as connection:
+            record = await statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+            if await statements.list_attempts(connection, check_id, number=attempt.number):
+                raise statements.conflict(f"there is an attempt {attempt.number} already", record)
+            return await statements.add_attempt(connection, check_id, epoch=epoch, attempt=attempt)
+
+    @uncancelled
+    async def count_attempt(self, check_id: UUID, *, epoch: int, attempt: int, frames: int) -> AttemptRecord:
+        """Counts an attempt against the policy's maximum: enough of its frames were accepted.
+
+        Args:
+            check_id: The check.
+            epoch: The caller's lease epoch.
+            attempt: The attempt's number.
+            frames: Frames accepted so far; what is known of them should the server stop now.
+
+        Raises:
+            Conflict: The lease is not the caller's, or no such attempt runs in it.
+        """
+        return await self._change_attempt(check_id, epoch, attempt, {"counted": True, "frames": frames})
+
+    @uncancelled
+    async def end_attempt(
+        self,
+        check_id: UUID,
+        *,
+        epoch: int,
+        attempt: int,
+        outcome: AttemptOutcome,
+        frames: int,
+        dropped: int,
+        feedback: Iterable[str],
+        end_time: datetime,
+        final_mac_sha256: bytes | None,
+        judgement: bytes | None = None,
+        evidence: tuple[EvidenceEntry, ...] = (),
+    ) -> AttemptRecord:
+        """Ends an attempt.
+
+        Args:
+            check_id: The check.
+            epoch: The caller's lease epoch.
+            attempt: The attempt's number.
+            outcome: How it ended.
+            frames: Frames accepted.
+            dropped: Images that the device dropped before they got an index.
+            feedback: Names of feedback codes, most important first.
+            end_time: The time.
+            final_mac_sha256: SHA-256 of the last MAC; None where there was none.
+            judgement: The result that this attempt would give the check should nothing follow it.
+            evidence: Pictures to keep, already durable in the object store.
+
+        Raises:
+            Conflict: The lease is not the caller's, or no such attempt runs in it.
+        """
+        values = {
+            "outcome": outcome.value,
+            "frames": frames,
+            "dropped": dropped,
+            "feedback": rows.to_words(feedback),
+            "end_time": end_time,
+            "final_mac_sha256": final_mac_sha256,
+            "judgement": judgement,
+        }
+        return await self._change_attempt(check_id, epoch, attempt, values, evidence)
+
+    @uncancelled
+    async def attempts(self, check_id: UUID) -> tuple[AttemptRecord, ...]:
+        """The attempts of a check, by number; none for an unknown check."""
+        async with self._read() as connection:
+            return await statements.list_attempts(connection, check_id)
+
+    @uncancelled
+    async def decide(self, check_id: UUID, *, epoch: int | None, decision: Decision) -> CheckRecord:
+        """Makes the verdict durable, with its evidence, in one transaction.
+
+        The lease ends, open attempts end as INTERRUPTED, and the portrait's template is destroyed:
+        nothing may compare with it any more.
+
+        Args:
+            check_id: The check.
+            epoch: The caller's lease epoch; None for the sweeper of deadlines.
+            decision: The verdict, and evidence that is already durable in the object store; it joins
+                what earlier attempts left.
+
+        Raises:
+            Conflict: The check is not open, or the epoch is not current.
+        """
+        async with self._write() as connection:
+            await statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
+            await statements.interrupt_attempts(connection, check_id, decision.decide_time)
+            await statements.add_evidence(connection, check_id, decision.evidence)
+            return await statements.change(
+                connection,
+                check_id,
+                {
+                    "state": CheckState.DECIDED.value,
+                    "status": decision.status.value,
+                    "reasons": rows.to_words(reason.value for reason in decision.reasons),
+                    "result": decision.result_bytes,
+                    "decide_time": decision.decide_time,
+                    "retain_until": decision.retain_until,
+                    **_NO_LEASE,
+                    **_NO_TEMPLATE,
+                },
+            )
+
+    @uncancelled
+    async def finish(self, check_id: UUID, now: datetime) -> CheckRecord:
+        """Notes that the orchestrator took the verdict; later calls change nothing.
+
+        Raises:
+            Conflict: The check is not decided, or is erased.
+        """
+        async with self._write() as connection:
+            record = await statements.expect(connection, check_id, states=_CLOSED_WITH_RESULT, epoch=None)
+            if record.state is CheckState.FINISHED:
+                return record
+            values = {"state": CheckState.FINISHED.value, "finish_time": now}
+            return await statements.change(connection, check_id, values)
+
+    @uncancelled
+    async def due(self, now: datetime, limit: int) -> list[CheckRecord]:
+        """Open checks whose scan deadline passed and that no stream holds, earliest deadline first.
+
+        A stream that holds its check sees the deadline itself and ends with what it has.
+        """
+        query = (
+            rows.CHECKS.where(checks.c.state.in_([state.value for state in OPEN_STATES]))
+            .where(checks.c.scan_deadline <= now)
+            .where(or_(checks.c.lease_until.is_(None), checks.c.lease_until <= now))
+            .order_by(checks.c.scan_deadline, checks.c.check_id)
+            .limit(limit)
+        )
+        async with self._read() as connection:
+            return [rows.check_record(row) for row in (await connection.execute(query)).mappings()]
+
+    @uncancelled
+    async def expired_results(self, now: datetime, limit: int) -> list[CheckRecord]:
+        """Decided checks whose retention ended, longest ended first: they are to be erased."""
+        query = (
+            rows.CHECKS.where(checks.c.state.in_([state.value for state in _CLOSED_WITH_RESULT]))
+            .where(checks.c.retain_until <= now)
+            .order_by(checks.c.retain_until, checks.c.check_id)
+            .limit(limit)
+        )
+        async with self._read() as connection:
+            return [rows.check_record(row) for row in (await connection.execute(query)).mappings()]
+
+    @uncancelled
+    async def erase(self, check_id: UUID, now: datetime) -> tuple[EvidenceEntry, ...]:
+        """Destroys result, references, and evidence keys; a tombstone stays, and the status with it.
+
+        Returns:
+            The entries that were removed, so that their objects can be deleted; what a crash leaves
+            behind can no longer be opened, and ``EvidenceStore.sweep_orphans`` removes it.
+
+        Raises:
+            Conflict: The check is still open.
+        """
+        async with self._write() as connection:
+            record = await statements.expect(
+                connection, check_id, states=_CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
+            )
+            if record.state is CheckState.ERASED:
+                return ()
+            removed = await statements.remove_evidence(connection, check_id)
+            await statements.forget_judgements(connection, check_id)
+            await statements.change(connection, check_id, rows.tombstone(now))
+        await self._empty_write_ahead_log()
+        return removed
+
+    @uncancelled
+    async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:
+        """Those of ``object_keys`` that a check's evidence refers to."""
+        query = select(evidence.c.object_key).where(evidence.c.object_key.in_(object_keys))
+        async with self._read() as connection:
+            return frozenset((await connection.execute(query)).scalars())
+
+    async def _create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
+        async with self._write() as connection:
+            if request is not None:
+                existing = await statements.check_by_request(connection, request)
+                if existing is not None:
+                    return existing
+            await statements.add_check(connection, check, request)
+            return await statements.load_check(connection, check.check_id)
+
+    async def _change_attempt(
+        self,
+        check_id: UUID,
+        epoch: int,
+        number: int,
+        values: Mapping[str, Any],
+        kept: tuple[EvidenceEntry, ...] = (),
+    ) -> AttemptRecord:
+        async with self._write() as connection:
+            record = await statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+            changed = await statements.change_attempt(
+                connection, check_id, epoch=epoch, number=number, values=values
+            )
+            if changed is None:
+                raise statements.conflict(f"no attempt {number} runs in this stream", record)
+            await statements.add_evidence(connection, check_id, kept)
+            return changed
+
+    async def _empty_write_ahead_log(self) -> None:
+        # SQLite's log may still hold what was overwritten in the file, such as a wrapped key.
+        if self._engine.dialect.name != "sqlite":
+            return
+        async with self._read() as connection:
+            raw = await connection.get_raw_connection()
+            driver: Any = raw.driver_connection
+            await (await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")).close()
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise StorageUnavailable(f"the database failed ({type(error).__name__})") from error
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._reader.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise StorageUnavailable(f"the database failed ({type(error).__name__})") from error

@@ -1,0 +1,230 @@
+"""Between the rows of the tables and the records."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select
+
+from server.checks.state import CheckState
+from server.checks.terms import AttemptOutcome, Mode
+from server.evidence.sealing import Sealed
+from server.storage.records import (
+    AttemptRecord,
+    CheckRecord,
+    EvidenceEntry,
+    EvidenceKind,
+    NewAttempt,
+    NewCheck,
+    RequestKey,
+)
+from server.storage.tables import checks, policies
+from server.verdict import CheckStatus, FailureReason
+
+__all__ = [
+    "CHECKS",
+    "attempt_record",
+    "attempt_row",
+    "check_record",
+    "check_row",
+    "evidence_entry",
+    "evidence_row",
+    "from_words",
+    "policy_row",
+    "request_row",
+    "to_words",
+    "tombstone",
+]
+
+CHECKS = select(
+    checks,
+    policies.c.name.label("policy_name"),
+    policies.c.version.label("policy_version"),
+    policies.c.source.label("policy_source"),
+).join_from(checks, policies)
+"""Checks with their frozen policies: what ``check_record`` reads."""
+
+
+def to_words(words: Iterable[str]) -> str:
+    """A list of names as one column."""
+    return json.dumps(list(words))
+
+
+def from_words(column: str) -> tuple[str, ...]:
+    """The inverse of ``to_words``."""
+    return tuple(json.loads(column))
+
+
+def check_row(check: NewCheck) -> dict[str, Any]:
+    """The row of a new check."""
+    return {
+        "check_id": check.check_id,
+        "tenant": check.tenant,
+        "state": CheckState.CREATED.value,
+        "policy_sha256": check.policy_sha256,
+        "requested_mode": check.requested_mode.value,
+        "subject_reference": check.subject_reference,
+        "consent_reference": check.consent_reference,
+        "template_ciphertext": check.portrait_template.ciphertext,
+        "template_wrapped_key": check.portrait_template.wrapped_key,
+        "template_key_id": check.portrait_template.key_id,
+        "portrait_report": check.portrait_report,
+        "pack_name": check.pack_name,
+        "pack_version": check.pack_version,
+        "pack_sha256": check.pack_sha256,
+        "create_time": check.create_time,
+        "scan_deadline": check.scan_deadline,
+        "result_deadline": check.result_deadline,
+        "lease_epoch": 0,
+        "streams": 0,
+        "bytes_received": 0,
+        "reasons": to_words(()),
+    }
+
+
+def policy_row(check: NewCheck) -> dict[str, Any]:
+    """The row of a new check's policy."""
+    return {
+        "sha256": check.policy_sha256,
+        "name": check.policy_name,
+        "version": check.policy_version,
+        "source": check.policy_source,
+    }
+
+
+def request_row(request: RequestKey, check_id: UUID) -> dict[str, Any]:
+    """The row that remembers which check a request created."""
+    return {
+        "tenant": request.tenant,
+        "method": request.method,
+        "request_id": request.request_id,
+        "payload_sha256": request.payload_sha256,
+        "check_id": check_id,
+    }
+
+
+def attempt_row(check_id: UUID, epoch: int, attempt: NewAttempt) -> dict[str, Any]:
+    """The row of a new attempt."""
+    return {
+        "check_id": check_id,
+        "number": attempt.number,
+        "epoch": epoch,
+        "start_time": attempt.start_time,
+        "counted": False,
+        "frames": 0,
+        "dropped": 0,
+        "feedback": to_words(()),
+    }
+
+
+def evidence_row(check_id: UUID, position: int, entry: EvidenceEntry) -> dict[str, Any]:
+    """The row of a kept picture."""
+    return {
+        "check_id": check_id,
+        "position": position,
+        "kind": entry.kind.value,
+        "object_key": entry.object_key,
+        "sha256": entry.sha256,
+        "frame_index": entry.frame_index,
+        "attempt": entry.attempt,
+        "rotation": entry.rotation,
+        "mirrored": entry.mirrored,
+        "media_type": entry.media_type,
+        "wrapped_key": entry.wrapped_key,
+        "key_id": entry.key_id,
+    }
+
+
+def tombstone(now: datetime) -> dict[str, Any]:
+    """What erasure leaves of a check: that there was one, when, under which policy, and its status."""
+    return {
+        "state": CheckState.ERASED.value,
+        "erase_time": now,
+        "subject_reference": "",
+        "consent_reference": "",
+        "portrait_report": b"",
+        "session_key": None,
+        "session_key_sha256": None,
+        "result": None,
+    }
+
+
+def check_record(row: RowMapping) -> CheckRecord:
+    """A row of ``CHECKS``."""
+    template = None
+    if row["template_wrapped_key"] is not None:
+        template = Sealed(
+            ciphertext=row["template_ciphertext"],
+            wrapped_key=row["template_wrapped_key"],
+            key_id=row["template_key_id"],
+        )
+    return CheckRecord(
+        check_id=row["check_id"],
+        tenant=row["tenant"],
+        state=CheckState(row["state"]),
+        policy_name=row["policy_name"],
+        policy_version=row["policy_version"],
+        policy_sha256=row["policy_sha256"],
+        policy_source=row["policy_source"],
+        requested_mode=Mode(row["requested_mode"]),
+        subject_reference=row["subject_reference"],
+        consent_reference=row["consent_reference"],
+        portrait_template=template,
+        portrait_report=row["portrait_report"],
+        pack_name=row["pack_name"],
+        pack_version=row["pack_version"],
+        pack_sha256=row["pack_sha256"],
+        create_time=row["create_time"],
+        scan_deadline=row["scan_deadline"],
+        result_deadline=row["result_deadline"],
+        session_key=row["session_key"],
+        session_key_sha256=row["session_key_sha256"],
+        lease_owner=row["lease_owner"],
+        lease_epoch=row["lease_epoch"],
+        lease_until=row["lease_until"],
+        streams=row["streams"],
+        bytes_received=row["bytes_received"],
+        status=None if row["status"] is None else CheckStatus(row["status"]),
+        reasons=tuple(FailureReason(word) for word in from_words(row["reasons"])),
+        result=row["result"],
+        decide_time=row["decide_time"],
+        retain_until=row["retain_until"],
+        finish_time=row["finish_time"],
+        erase_time=row["erase_time"],
+    )
+
+
+def attempt_record(row: RowMapping) -> AttemptRecord:
+    """A row of the table ``attempts``."""
+    return AttemptRecord(
+        check_id=row["check_id"],
+        number=row["number"],
+        epoch=row["epoch"],
+        start_time=row["start_time"],
+        counted=row["counted"],
+        outcome=None if row["outcome"] is None else AttemptOutcome(row["outcome"]),
+        frames=row["frames"],
+        dropped=row["dropped"],
+        feedback=from_words(row["feedback"]),
+        end_time=row["end_time"],
+        final_mac_sha256=row["final_mac_sha256"],
+        judgement=row["judgement"],
+    )
+
+
+def evidence_entry(row: RowMapping) -> EvidenceEntry:
+    """A row of the table ``evidence``."""
+    return EvidenceEntry(
+        kind=EvidenceKind(row["kind"]),
+        object_key=row["object_key"],
+        sha256=row["sha256"],
+        frame_index=row["frame_index"],
+        attempt=row["attempt"],
+        rotation=row["rotation"],
+        mirrored=row["mirrored"],
+        media_type=row["media_type"],
+        wrapped_key=row["wrapped_key"],
+        key_id=row["key_id"],
+    )

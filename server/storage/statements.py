@@ -1,0 +1,206 @@
+"""What the repository's transactions are made of. Each function works inside an open transaction."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.checks.state import CheckState
+from server.checks.terms import AttemptOutcome
+from server.storage import rows
+from server.storage.errors import CheckNotFound, Conflict, RequestIdReused
+from server.storage.records import (
+    AttemptRecord,
+    CheckRecord,
+    EvidenceEntry,
+    NewAttempt,
+    NewCheck,
+    RequestKey,
+)
+from server.storage.tables import attempts, checks, evidence, policies, requests
+
+__all__ = [
+    "add_attempt",
+    "add_check",
+    "add_evidence",
+    "change",
+    "change_attempt",
+    "change_leased",
+    "check_by_request",
+    "conflict",
+    "expect",
+    "find_check",
+    "forget_judgements",
+    "interrupt_attempts",
+    "list_attempts",
+    "list_evidence",
+    "load_check",
+    "remove_evidence",
+]
+
+
+def conflict(message: str, record: CheckRecord) -> Conflict:
+    """A ``Conflict`` that says where ``record`` stands."""
+    return Conflict(message, state=record.state, lease_epoch=record.lease_epoch)
+
+
+async def find_check(
+    connection: AsyncConnection, check_id: UUID, *, lock: bool = False
+) -> CheckRecord | None:
+    """The check, or None; ``lock`` keeps other writers out until the transaction ends."""
+    query = rows.CHECKS.where(checks.c.check_id == check_id)
+    if lock:
+        query = query.with_for_update(of=checks)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else rows.check_record(row)
+
+
+async def load_check(connection: AsyncConnection, check_id: UUID, *, lock: bool = False) -> CheckRecord:
+    """The check.
+
+    Raises:
+        CheckNotFound: There is none.
+    """
+    record = await find_check(connection, check_id, lock=lock)
+    if record is None:
+        raise CheckNotFound(check_id)
+    return record
+
+
+async def expect(
+    connection: AsyncConnection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None
+) -> CheckRecord:
+    """The check, locked, in one of ``states`` and, unless None, with lease epoch ``epoch``.
+
+    Raises:
+        CheckNotFound: There is none.
+        Conflict: It is in another state, or another stream has the lease.
+    """
+    record = await load_check(connection, check_id, lock=True)
+    if record.state not in states:
+        raise conflict("this is not possible any more, or not yet", record)
+    if epoch is not None and record.lease_epoch != epoch:
+        raise conflict(f"the lease epoch {epoch} is not current", record)
+    return record
+
+
+async def check_by_request(connection: AsyncConnection, request: RequestKey) -> CheckRecord | None:
+    """The check that ``request`` created; None where it was never made.
+
+    Raises:
+        RequestIdReused: It was made with another payload.
+    """
+    query = select(requests.c.payload_sha256, requests.c.check_id).where(
+        requests.c.tenant == request.tenant,
+        requests.c.method == request.method,
+        requests.c.request_id == request.request_id,
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    if row.payload_sha256 != request.payload_sha256:
+        raise RequestIdReused(request.request_id)
+    return await load_check(connection, row.check_id)
+
+
+async def add_check(connection: AsyncConnection, check: NewCheck, request: RequestKey | None) -> None:
+    """Inserts a check, its policy where no check had it before, and its request."""
+    known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
+    if (await connection.execute(known)).one_or_none() is None:
+        await connection.execute(insert(policies).values(rows.policy_row(check)))
+    await connection.execute(insert(checks).values(rows.check_row(check)))
+    if request is not None:
+        await connection.execute(insert(requests).values(rows.request_row(request, check.check_id)))
+
+
+async def change(connection: AsyncConnection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
+    """Updates a check and gives it as it is then."""
+    await connection.execute(update(checks).where(checks.c.check_id == check_id).values(dict(values)))
+    return await load_check(connection, check_id)
+
+
+async def change_leased(
+    connection: AsyncConnection, check_id: UUID, *, epoch: int, values: Mapping[str, Any]
+) -> bool:
+    """Updates a check in SCANNING whose lease epoch is ``epoch``; False where there is none such."""
+    statement = (
+        update(checks)
+        .where(checks.c.check_id == check_id)
+        .where(checks.c.state == CheckState.SCANNING.value)
+        .where(checks.c.lease_epoch == epoch)
+        .values(dict(values))
+    )
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def add_attempt(
+    connection: AsyncConnection, check_id: UUID, *, epoch: int, attempt: NewAttempt
+) -> AttemptRecord:
+    """Inserts an attempt."""
+    await connection.execute(insert(attempts).values(rows.attempt_row(check_id, epoch, attempt)))
+    return (await list_attempts(connection, check_id, number=attempt.number))[0]
+
+
+async def change_attempt(
+    connection: AsyncConnection, check_id: UUID, *, epoch: int, number: int, values: Mapping[str, Any]
+) -> AttemptRecord | None:
+    """Updates an attempt that runs in the lease of ``epoch``; None where there is none such."""
+    statement = (
+        update(attempts)
+        .where(attempts.c.check_id == check_id, attempts.c.number == number)
+        .where(attempts.c.epoch == epoch, attempts.c.outcome.is_(None))
+        .values(dict(values))
+    )
+    if (await connection.execute(statement)).rowcount != 1:
+        return None
+    return (await list_attempts(connection, check_id, number=number))[0]
+
+
+async def interrupt_attempts(connection: AsyncConnection, check_id: UUID, now: datetime) -> None:
+    """Ends every attempt that still runs as INTERRUPTED."""
+    await connection.execute(
+        update(attempts)
+        .where(attempts.c.check_id == check_id, attempts.c.outcome.is_(None))
+        .values(outcome=AttemptOutcome.INTERRUPTED.value, end_time=now)
+    )
+
+
+async def list_attempts(
+    connection: AsyncConnection, check_id: UUID, *, number: int | None = None
+) -> tuple[AttemptRecord, ...]:
+    """The attempts of a check by number, or the one of that number."""
+    query = select(attempts).where(attempts.c.check_id == check_id).order_by(attempts.c.number)
+    if number is not None:
+        query = query.where(attempts.c.number == number)
+    return tuple(rows.attempt_record(row) for row in (await connection.execute(query)).mappings())
+
+
+async def add_evidence(
+    connection: AsyncConnection, check_id: UUID, entries: tuple[EvidenceEntry, ...]
+) -> None:
+    """Inserts kept pictures in their order, behind those that are there."""
+    used = select(func.count()).select_from(evidence).where(evidence.c.check_id == check_id)
+    first = (await connection.execute(used)).scalar_one()
+    for position, entry in enumerate(entries, start=first):
+        await connection.execute(insert(evidence).values(rows.evidence_row(check_id, position, entry)))
+
+
+async def list_evidence(connection: AsyncConnection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+    """The kept pictures of a check, in their order."""
+    query = select(evidence).where(evidence.c.check_id == check_id).order_by(evidence.c.position)
+    return tuple(rows.evidence_entry(row) for row in (await connection.execute(query)).mappings())
+
+
+async def forget_judgements(connection: AsyncConnection, check_id: UUID) -> None:
+    """Removes what attempts were judged to be."""
+    await connection.execute(update(attempts).where(attempts.c.check_id == check_id).values(judgement=None))
+
+
+async def remove_evidence(connection: AsyncConnection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+    """Deletes the rows of kept pictures, and their keys with them; gives what was deleted."""
+    entries = await list_evidence(connection, check_id)
+    await connection.execute(delete(evidence).where(evidence.c.check_id == check_id))
+    return entries

@@ -1,0 +1,150 @@
+"""The tables. Every change here needs a migration in ``migrations/versions``; a test compares them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+
+__all__ = ["attempts", "checks", "evidence", "metadata", "policies", "requests"]
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Timezone-aware UTC in, timezone-aware UTC out, also where the database knows no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Converts to UTC; refuses a time without a zone, which could mean anything."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a time zone was given to the database")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Gives UTC."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("source", LargeBinary, nullable=False),
+)
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("check_id", Uuid, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("policy_sha256", LargeBinary(32), ForeignKey("policies.sha256"), nullable=False),
+    Column("requested_mode", String(16), nullable=False),
+    Column("subject_reference", String(256), nullable=False),
+    Column("consent_reference", String(256), nullable=False),
+    Column("template_ciphertext", LargeBinary),
+    Column("template_wrapped_key", LargeBinary),
+    Column("template_key_id", String(64)),
+    Column("portrait_report", LargeBinary, nullable=False),
+    Column("pack_name", String(128), nullable=False),
+    Column("pack_version", String(128), nullable=False),
+    Column("pack_sha256", LargeBinary(32), nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("scan_deadline", UtcTime, nullable=False),
+    Column("result_deadline", UtcTime, nullable=False),
+    Column("session_key", LargeBinary),
+    Column("session_key_sha256", LargeBinary(32)),
+    Column("lease_owner", String(128)),
+    Column("lease_epoch", Integer, nullable=False),
+    Column("lease_until", UtcTime),
+    Column("streams", Integer, nullable=False),
+    Column("bytes_received", BigInteger, nullable=False),
+    Column("status", String(16)),
+    Column("reasons", Text, nullable=False),
+    Column("result", LargeBinary),
+    Column("decide_time", UtcTime),
+    Column("retain_until", UtcTime),
+    Column("finish_time", UtcTime),
+    Column("erase_time", UtcTime),
+    Index(None, "state", "scan_deadline"),
+    Index(None, "state", "retain_until"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("method", String(64), primary_key=True),
+    Column("request_id", String(64), primary_key=True),
+    Column("payload_sha256", LargeBinary(32), nullable=False),
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("start_time", UtcTime, nullable=False),
+    Column("counted", Boolean, nullable=False),
+    Column("outcome", String(16)),
+    Column("frames", Integer, nullable=False),
+    Column("dropped", Integer, nullable=False),
+    Column("feedback", Text, nullable=False),
+    Column("end_time", UtcTime),
+    Column("final_mac_sha256", LargeBinary(32)),
+    Column("judgement", LargeBinary),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(32), nullable=False),
+    Column("object_key", String(256), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("frame_index", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("rotation", Integer, nullable=False),
+    Column("mirrored", Boolean, nullable=False),
+    Column("media_type", String(64), nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_id", String(64), nullable=False),
+    UniqueConstraint("object_key"),
+)

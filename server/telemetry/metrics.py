@@ -1,0 +1,118 @@
+"""What operators measure, as Prometheus metrics in a registry that is passed in.
+
+No label carries an identifier of a check, a person, a tenant or a device; every label takes its value
+from a fixed list.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+__all__ = ["Metrics"]
+
+_FRAME_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0)
+_VERDICT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """Every metric of a server."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics; a registry takes them once."""
+        self._registry = registry
+        self._created = Counter("facegate_checks_created", "Checks that were created.", registry=registry)
+        self._refused_images = Counter(
+            "facegate_trusted_images_refused",
+            "Trusted images that were refused, by ErrorInfo reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self._decided = Counter(
+            "facegate_checks_decided", "Checks that were decided, by status.", ["status"], registry=registry
+        )
+        self._reasons = Counter(
+            "facegate_check_failure_reasons",
+            "Reasons of failed checks; a check may have several.",
+            ["reason"],
+            registry=registry,
+        )
+        self._scans = Gauge(
+            "facegate_scans_in_progress", "Scan streams that hold a lease now.", registry=registry
+        )
+        self._attempts = Counter(
+            "facegate_attempts_judged",
+            "Attempts that were judged, by liveness verdict.",
+            ["verdict"],
+            registry=registry,
+        )
+        self._verdict_seconds = Histogram(
+            "facegate_verdict_seconds",
+            "From the attempt's end to its durable outcome.",
+            buckets=_VERDICT_SECONDS,
+            registry=registry,
+        )
+        self._frame_seconds = Histogram(
+            "facegate_frame_cpu_seconds",
+            "CPU time spent on one frame.",
+            buckets=_FRAME_SECONDS,
+            registry=registry,
+        )
+        self._feedback = Counter(
+            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
+        )
+        self._refusals = Counter(
+            "facegate_refusals",
+            "Calls that ended with an error, by ErrorInfo reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self._erased = Counter(
+            "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
+        )
+
+    def check_created(self) -> None:
+        """A trusted image was accepted."""
+        self._created.inc()
+
+    def image_refused(self, reason: str) -> None:
+        """A trusted image was refused."""
+        self._refused_images.labels(reason).inc()
+
+    def check_decided(self, *, status: str, reasons: Iterable[str]) -> None:
+        """A check was decided."""
+        self._decided.labels(status).inc()
+        for reason in reasons:
+            self._reasons.labels(reason).inc()
+
+    @contextmanager
+    def scan(self) -> Iterator[None]:
+        """A scan is in progress for as long as this context is open."""
+        with self._scans.track_inprogress():
+            yield
+
+    def attempt_judged(self, *, verdict: str, seconds: float) -> None:
+        """An attempt was judged; ``seconds`` from its end to its durable outcome."""
+        self._attempts.labels(verdict).inc()
+        self._verdict_seconds.observe(seconds)
+
+    def frame_examined(self, *, cpu_seconds: float) -> None:
+        """A frame was worked through."""
+        self._frame_seconds.observe(cpu_seconds)
+
+    def feedback_sent(self, code: str) -> None:
+        """Feedback was sent to a device."""
+        self._feedback.labels(code).inc()
+
+    def call_refused(self, reason: str) -> None:
+        """A call ended with an error."""
+        self._refusals.labels(reason).inc()
+
+    def checks_erased(self, count: int) -> None:
+        """Checks were erased."""
+        self._erased.inc(count)
+
+    def render(self) -> tuple[bytes, str]:
+        """The metrics in Prometheus' text format, and its media type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST

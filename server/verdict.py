@@ -1,0 +1,123 @@
+"""The one owner of a check's status: a pure function from what each room found to SUCCESS or FAILURE.
+
+SUCCESS needs all of: same person, live, device policy met, transcript intact, the demanded mode, and
+enough challenge bits verified. Missing is never pass.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from liveness.verdict import LivenessResult, Verdict
+from matcher.comparison import MatchResult
+from server.checks.terms import Assurance, Mode
+
+
+class CheckStatus(StrEnum):
+    """The answer."""
+
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+
+
+class FailureReason(StrEnum):
+    """Why a check failed; the names are those of ``facegate.v1.FailureReason``."""
+
+    NOT_SAME_PERSON = "NOT_SAME_PERSON"
+    SPOOF = "SPOOF"
+    LIVENESS_INCONCLUSIVE = "LIVENESS_INCONCLUSIVE"
+    CHALLENGE_BITS_TOO_FEW = "CHALLENGE_BITS_TOO_FEW"
+    DEVICE_NOT_TRUSTED = "DEVICE_NOT_TRUSTED"
+    TRANSCRIPT_BROKEN = "TRANSCRIPT_BROKEN"
+    IDENTITY_CHANGED = "IDENTITY_CHANGED"
+    EXPIRED = "EXPIRED"
+    ABANDONED = "ABANDONED"
+    INTERRUPTED = "INTERRUPTED"
+    CONDITIONS = "CONDITIONS"
+    MODE_NOT_MET = "MODE_NOT_MET"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictDemands:
+    """What the check's policy demands, beyond the thresholds that each room already applied.
+
+    Attributes:
+        mode: The mode that must have been used.
+        minimum_assurance: The device assurance that must be reached.
+        required_bits: Challenge bits that must be verified; 0 in EXPRESS.
+    """
+
+    mode: Mode
+    minimum_assurance: Assurance
+    required_bits: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictInputs:
+    """What is known at the end of a scan.
+
+    Attributes:
+        match: The comparison with the portrait; ``None`` where no usable face was captured.
+        identity_constant: Whether every sampled frame shows one person; ``None`` where too few frames
+            tell.
+        liveness: The liveness of the deciding attempt; ``None`` where none was judged.
+        mode_used: The mode of the deciding attempt; ``None`` where none was judged.
+        verified_bits: Challenge bits that were verified.
+        assurance: The device assurance that was reached.
+        transcript_intact: Whether the deciding attempt's transcript holds; ``None`` where none ended.
+        ended_by: Why the scan ended without a judged attempt, or the circumstances of the last one;
+            ``None`` where an attempt was judged.
+    """
+
+    match: MatchResult | None
+    identity_constant: bool | None
+    liveness: LivenessResult | None
+    mode_used: Mode | None
+    verified_bits: float
+    assurance: Assurance
+    transcript_intact: bool | None
+    ended_by: FailureReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckVerdict:
+    """The status and, for FAILURE, at least one reason, most important first."""
+
+    status: CheckStatus
+    reasons: tuple[FailureReason, ...]
+
+
+def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdict:
+    """Decides a check. Every condition that is not met is a reason; none met by absence."""
+    reasons: list[FailureReason] = []
+    if inputs.ended_by is not None:
+        reasons.append(inputs.ended_by)
+    if inputs.transcript_intact is False:
+        reasons.append(FailureReason.TRANSCRIPT_BROKEN)
+    if inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF:
+        reasons.append(FailureReason.SPOOF)
+    if inputs.identity_constant is False:
+        reasons.append(FailureReason.IDENTITY_CHANGED)
+    if inputs.match is not None and not inputs.match.same_person:
+        reasons.append(FailureReason.NOT_SAME_PERSON)
+    if inputs.liveness is not None and inputs.liveness.verdict is Verdict.INCONCLUSIVE:
+        reasons.append(FailureReason.LIVENESS_INCONCLUSIVE)
+    if inputs.mode_used is not None and inputs.mode_used.strength < demands.mode.strength:
+        reasons.append(FailureReason.MODE_NOT_MET)
+    if inputs.mode_used is Mode.DYNAMIC and inputs.verified_bits < demands.required_bits:
+        reasons.append(FailureReason.CHALLENGE_BITS_TOO_FEW)
+    if inputs.assurance.level < demands.minimum_assurance.level:
+        reasons.append(FailureReason.DEVICE_NOT_TRUSTED)
+    complete = (
+        inputs.match is not None
+        and inputs.liveness is not None
+        and inputs.identity_constant is True
+        and inputs.transcript_intact is True
+        and inputs.mode_used is not None
+    )
+    if not complete and not reasons:
+        reasons.append(FailureReason.CONDITIONS)
+    if reasons:
+        # How a scan ended may be a condition that is not met, too.
+        return CheckVerdict(CheckStatus.FAILURE, tuple(dict.fromkeys(reasons)))
+    return CheckVerdict(CheckStatus.SUCCESS, ())

@@ -1,0 +1,228 @@
+"""FinishCheck against a real server: early, twice, late, and of whom."""
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+import pytest
+from facegate.v1 import result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from client.result_keys import fetch_key_set
+from client.result_signature import load_key_set, verify_response, verify_result_jws
+from server.api_keys import new_api_key
+from server.checks.state import CheckState
+from server.verdict import FailureReason
+from tests.server.live import (
+    FAST,
+    LiveServer,
+    Refused,
+    pictures,
+    portrait,
+    refused,
+    serving,
+    settings_for,
+    until,
+    write_policy,
+)
+from tests.server.raw_device import RawDevice, RawStream
+
+_C = grpc.StatusCode
+
+
+async def _finish_refused(live: LiveServer, check_id: str, **fields: int) -> Refused:
+    request = service_pb2.FinishCheckRequest(check_id=check_id, **fields)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await live.service.FinishCheck(request)
+    return refused(caught.value)
+
+
+def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
+    return [
+        result_pb2.FailureReason.Name(reason).removeprefix("FAILURE_REASON_")
+        for reason in answer.result.reasons
+    ]
+
+
+async def _scanning(live: LiveServer, frames: int) -> tuple[str, RawStream]:
+    upload = await live.upload()
+    stream = await RawDevice(live.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:frames])
+    await stream.taken(frames)
+    return upload.check_id, stream
+
+
+async def test_too_early(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    refusal = await _finish_refused(scene, upload.check_id)
+    assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "NOT_SCANNED_YET")
+    assert refusal.retry_seconds is None
+    assert (await scene.record(upload.check_id)).state is CheckState.CREATED
+
+
+async def test_during_a_scan(scene: LiveServer) -> None:
+    check_id, stream = await _scanning(scene, 4)
+    refusal = await _finish_refused(scene, check_id)
+    assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "SCAN_IN_PROGRESS")
+    assert refusal.retry_seconds
+    # The scan does not notice.
+    await stream.send_frames(pictures()[4:])
+    await stream.send(stream.end())
+    await stream.result()
+    assert await stream.outcome() is None
+    assert not _reasons(await scene.finish(check_id))
+
+
+@pytest.mark.parametrize(
+    ("check_id", "code", "reason"),
+    [
+        ("", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+        ("no identifier", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+        ("'; drop table checks; --", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+        (str(uuid4()), _C.NOT_FOUND, "CHECK_NOT_FOUND"),
+    ],
+)
+async def test_an_identifier_of_no_check(
+    scene: LiveServer, check_id: str, code: grpc.StatusCode, reason: str
+) -> None:
+    refusal = await _finish_refused(scene, check_id)
+    assert (refusal.code, refusal.reason) == (code, reason)
+
+
+async def test_too_many_audit_images(scene: LiveServer) -> None:
+    refusal = await _finish_refused(scene, str(uuid4()), audit_image_limit=5)
+    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert refusal.metadata == {"field": "audit_image_limit", "value": "5", "maxValue": "4"}
+
+
+async def test_twice_gives_the_same_bytes_and_they_verify_offline(scene: LiveServer) -> None:
+    check_id, stream = await _scanning(scene, 12)
+    await stream.send_frames(pictures()[12:])
+    await stream.send(stream.end())
+    await stream.result()
+    assert await stream.outcome() is None
+    url = f"http://127.0.0.1:{scene.server.admin_port}/.well-known/jwks.json"
+    keys = await fetch_key_set(url)
+
+    first = await scene.finish(check_id, audit_images=4)
+    second = await scene.finish(check_id, audit_images=4)
+    alone = await scene.finish(check_id)
+
+    signed = [answer.result_jws.split(".")[:2] for answer in (first, second, alone)]
+    assert signed[0] == signed[1] == signed[2]
+    assert first.result == second.result == alone.result
+    assert first.evidence_frame == second.evidence_frame == alone.evidence_frame
+    assert len(first.audit_images) == 2
+    assert not alone.audit_images
+    for answer in (first, second, alone):
+        assert verify_response(answer, keys, check_id=check_id) == first.result
+    # Offline: from a kept copy of the keys, without the server.
+    kept = load_key_set(json.dumps(keys.as_dict(private=False)))
+    assert verify_result_jws(first.result_jws, kept) == first.result
+    head, payload, signature = first.result_jws.split(".")
+    broken = ".".join((head, payload[:-2] + ("AA" if payload[-2:] != "AA" else "BB"), signature))
+    with pytest.raises(Exception, match="signature"):
+        verify_result_jws(broken, kept)
+
+
+async def test_many_at_once_give_one_answer(scene: LiveServer) -> None:
+    check_id, stream = await _scanning(scene, 3)
+    await stream.vanish()
+    await scene.reaches(check_id, CheckState.WAITING)
+    answers = await asyncio.gather(*(scene.finish(check_id) for _ in range(8)))
+    assert len({answer.result.SerializeToString(deterministic=True) for answer in answers}) == 1
+    assert _reasons(answers[0])[0] == "ABANDONED"
+
+
+@pytest.mark.parametrize("frames", [3, 14])
+async def test_an_abandoned_check_shows_who_left(scene: LiveServer, frames: int) -> None:
+    check_id, stream = await _scanning(scene, frames)
+    await stream.vanish()
+    await scene.reaches(check_id, CheckState.WAITING)
+    keys = await fetch_key_set(f"http://127.0.0.1:{scene.server.admin_port}/.well-known/jwks.json")
+
+    answer = await scene.finish(check_id, audit_images=4)
+
+    assert _reasons(answer)[0] == "ABANDONED"
+    assert answer.evidence_frame.image in {picture.jpeg for picture in pictures()}
+    assert answer.result.attempts[0].outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
+    assert verify_response(answer, keys, check_id=check_id).check_id == check_id
+    # What was seen of fourteen frames stands in the result; three are too few to say anything.
+    assert answer.result.HasField("liveness") is (frames == 14)
+
+
+async def test_after_the_deadline_nobody_scanned(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    scene.clock.ahead = timedelta(seconds=181)
+    try:
+        answer = await scene.finish(upload.check_id)
+        assert _reasons(answer)[0] == "EXPIRED"
+        assert not answer.HasField("evidence_frame")
+    finally:
+        scene.clock.ahead = timedelta()
+
+
+async def test_the_sweep_decides_an_expired_check_by_itself(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    scene.clock.ahead = timedelta(seconds=181)
+    try:
+        await scene.reaches(upload.check_id, CheckState.DECIDED)
+    finally:
+        scene.clock.ahead = timedelta()
+    assert (await scene.record(upload.check_id)).reasons[0] is FailureReason.EXPIRED
+    assert _reasons(await scene.finish(upload.check_id))[0] == "EXPIRED"
+
+
+async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
+    async with serving(settings, tuning=FAST) as live:
+        upload = await live.upload(policy="fleeting")
+        stream = await RawDevice(live.device, upload).open()
+        await stream.run_attempt(pictures())
+        assert await stream.outcome() is None
+        assert (await live.finish(upload.check_id)).evidence_frame.image
+        kept = [tmp_path / "data" / "objects" / e.object_key for e in await live.evidence(upload.check_id)]
+        assert all([await asyncio.to_thread(path.exists) for path in kept])
+
+        live.clock.ahead = timedelta(seconds=181)
+        refusal = await _finish_refused(live, upload.check_id)
+        assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
+        await live.reaches(upload.check_id, CheckState.ERASED)
+
+        async def gone() -> bool:
+            # The rows and their keys go first, the objects after them.
+            return not any([await asyncio.to_thread(path.exists) for path in kept])
+
+        await until(gone)
+        refusal = await _finish_refused(live, upload.check_id)
+        assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
+
+
+async def test_another_tenants_check_does_not_exist(tmp_path: Path) -> None:
+    keys = {tenant: new_api_key() for tenant in ("one", "two")}
+    file = tmp_path / "keys.toml"
+    table = [
+        f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nrole = "orchestrator"\n'
+        for tenant, (_, digest) in keys.items()
+    ]
+    await asyncio.to_thread(file.write_text, "\n".join(table))
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+        upload = await live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
+            metadata=(("authorization", f"Bearer {keys['one'][0]}"),),
+        )
+        reasons = {}
+        for tenant, (key, _) in keys.items():
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await live.service.FinishCheck(
+                    service_pb2.FinishCheckRequest(check_id=upload.check_id),
+                    metadata=(("authorization", f"Bearer {key}"),),
+                )
+            reasons[tenant] = refused(caught.value).reason
+        assert reasons == {"one": "NOT_SCANNED_YET", "two": "CHECK_NOT_FOUND"}

@@ -1,0 +1,158 @@
+"""UploadTrustedImage against a real server: what is refused, and what a repeated request gives."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+from facegate.v1 import scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from sqlalchemy import func, select
+
+from server.policies import load_policies
+from server.storage.engine import open_engine
+from server.storage.tables import checks
+from tests.server.live import LiveServer, Refused, portrait, refused
+from vision.image import encode_jpeg
+
+_C = grpc.StatusCode
+
+
+async def _upload_refused(live: LiveServer, **fields: Any) -> Refused:
+    request = service_pb2.UploadTrustedImageRequest(**fields)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await live.service.UploadTrustedImage(request)
+    return refused(caught.value)
+
+
+async def _count(live: LiveServer) -> int:
+    engine = open_engine(live.settings.database_url)
+    async with engine.connect() as connection:
+        count: int = (await connection.execute(select(func.count()).select_from(checks))).scalar_one()
+    await engine.dispose()
+    return count
+
+
+async def test_a_check_is_what_was_asked_for(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    policy = load_policies(scene.settings.policies.folder).get("test")
+    assert upload.mode == scan_pb2.MODE_EXPRESS
+    assert (upload.policy.name, upload.policy.version) == ("test", 1)
+    assert upload.policy.sha256 == policy.sha256
+    assert len(upload.challenge_key_sha256) == 32
+    assert upload.portrait.media_type == "image/jpeg"
+    assert upload.portrait.eye_distance_px >= 85
+    assert all(
+        requirement.passed for requirement in upload.portrait.requirements if requirement.severity == 2
+    )
+    record = await scene.record(upload.check_id)
+    assert upload.scan_expire_time.ToSeconds() == int(record.scan_deadline.timestamp())
+    assert (record.scan_deadline - record.create_time).total_seconds() == 180
+    assert record.policy_source == policy.source
+
+
+def _picture(width: int, height: int) -> bytes:
+    return encode_jpeg(np.full((height, width, 3), 120, np.uint8), quality=60)
+
+
+def _small_face() -> bytes:
+    pixels = cv2.imdecode(np.frombuffer(portrait(), np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    small = cv2.resize(pixels, None, fx=0.45, fy=0.45, interpolation=cv2.INTER_AREA)
+    return encode_jpeg(small.astype(np.uint8), quality=90)
+
+
+def _two_faces() -> bytes:
+    pixels = cv2.imdecode(np.frombuffer(portrait(), np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return encode_jpeg(np.hstack([pixels, pixels]), quality=80)
+
+
+def _bad_images() -> dict[str, tuple[bytes, str]]:
+    return {
+        "empty": (b"", "IMAGE_EMPTY"),
+        "too large": (portrait() + bytes(2_000_001), "IMAGE_TOO_LARGE"),
+        "text": (b"a portrait, honestly" * 100, "IMAGE_FORMAT_NOT_SUPPORTED"),
+        "broken": (portrait()[:300], "IMAGE_MALFORMED"),
+        "no face": (_picture(400, 400), "FACE_NOT_FOUND"),
+        "two faces": (_two_faces(), "MULTIPLE_FACES"),
+        "eyes too close": (_small_face(), "EYE_DISTANCE_TOO_SMALL"),
+    }
+
+
+async def test_a_refused_image_creates_nothing(scene: LiveServer) -> None:
+    before = await _count(scene)
+    for name, (image, reason) in _bad_images().items():
+        refusal = await _upload_refused(scene, image=image)
+        assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, reason), name
+    assert await _count(scene) == before
+
+
+FIELDS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
+    "no image at all": ({}, _C.INVALID_ARGUMENT, "IMAGE_EMPTY"),
+    "a reference": ({"image_reference": "a/b"}, _C.FAILED_PRECONDITION, "IMAGE_REFERENCE_NOT_CONFIGURED"),
+    "an unknown policy": ({"policy": "none"}, _C.NOT_FOUND, "POLICY_NOT_FOUND"),
+    "a policy beyond the pack": ({"policy": "high"}, _C.FAILED_PRECONDITION, "MODE_NOT_AVAILABLE"),
+    "a mode that is not there": ({"mode": 2}, _C.FAILED_PRECONDITION, "MODE_NOT_AVAILABLE"),
+    "a mode that is none": ({"mode": 9}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+    "a long subject": ({"subject_reference": "é" * 129}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+    "a long consent": ({"consent_reference": "x" * 257}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+    "a request_id that is none": ({"request_id": "mine"}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+    "a long request_id": ({"request_id": "0" * 65}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
+}
+
+
+@pytest.mark.parametrize("case", FIELDS)
+async def test_fields_that_cannot_be_served(scene: LiveServer, case: str) -> None:
+    fields, code, reason = FIELDS[case]
+    image = {} if case in {"no image at all", "a reference"} else {"image": portrait()}
+    before = await _count(scene)
+    refusal = await _upload_refused(scene, **(image | fields))
+    assert (refusal.code, refusal.reason) == (code, reason)
+    assert await _count(scene) == before
+
+
+async def test_a_repeated_request_gives_the_same_check(scene: LiveServer) -> None:
+    request_id = str(uuid4())
+    before = await _count(scene)
+    first = await scene.upload(request_id=request_id)
+    second = await scene.upload(request_id=request_id)
+    assert first == second
+    assert await _count(scene) == before + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"subject_reference": "other"}, {"policy": "standard"}, {"image": b"other"}, {"mode": 1}],
+    ids=["subject", "policy", "image", "mode"],
+)
+async def test_another_payload_under_the_same_identifier_is_refused(
+    scene: LiveServer, change: dict[str, Any]
+) -> None:
+    request_id = str(uuid4())
+    first = await scene.upload(request_id=request_id)
+    refusal = await _upload_refused(scene, **({"image": portrait(), "request_id": request_id} | change))
+    assert (refusal.code, refusal.reason) == (_C.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+    assert await scene.upload(request_id=request_id) == first
+
+
+async def test_requests_at_the_same_time_create_one_check(scene: LiveServer) -> None:
+    request_id = str(uuid4())
+    before = await _count(scene)
+    answers = await asyncio.gather(*(scene.upload(request_id=request_id) for _ in range(4)))
+    assert len({answer.SerializeToString(deterministic=True) for answer in answers}) == 1
+    assert await _count(scene) == before + 1
+
+
+async def test_a_refused_request_may_be_made_again(scene: LiveServer) -> None:
+    request_id = str(uuid4())
+    refusal = await _upload_refused(scene, image=_picture(400, 400), request_id=request_id)
+    assert refusal.reason == "FACE_NOT_FOUND"
+    assert (await scene.upload(request_id=request_id)).check_id
+
+
+async def test_without_an_identifier_every_request_is_new(scene: LiveServer) -> None:
+    assert (await scene.upload()).check_id != (await scene.upload()).check_id

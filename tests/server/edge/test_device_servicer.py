@@ -1,0 +1,44 @@
+"""What the device's servicer does besides what the scan tests see."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from server.edge.device_servicer import DeviceServicer, _Sender
+from server.errors import Reason, Refusal
+from server.scan.messages import CompleteMessage
+
+
+class _Deaf:
+    """A context whose device reads nothing."""
+
+    async def write(self, _message: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.edge.device_servicer._WRITE_SECONDS", 0.05)
+    context: Any = _Deaf()
+    with pytest.raises(Refusal) as caught:
+        await _Sender(context).send(CompleteMessage(1))
+    assert caught.value.reason is Reason.STREAM_IDLE
+
+
+async def test_it_serves_nothing_before_it_is_opened() -> None:
+    servicer = DeviceServicer(max_scans=1)
+    nothing: Any = None
+    with pytest.raises(Refusal) as caught:
+        await servicer.ScanFace(nothing, nothing)
+    assert caught.value.reason is Reason.NOT_SERVING
+    assert caught.value.retry_after
+    assert servicer.scans == 0
+    await asyncio.wait_for(servicer.idle(), 1)
+
+
+@pytest.mark.parametrize("call", ["UploadTrustedImage", "FinishCheck"])
+async def test_the_other_listeners_calls_are_refused(call: str) -> None:
+    nothing: Any = None
+    with pytest.raises(Refusal) as caught:
+        await getattr(DeviceServicer(max_scans=1), call)(nothing, nothing)
+    assert caught.value.reason is Reason.WRONG_LISTENER

@@ -1,0 +1,123 @@
+"""Refusals become statuses, and nothing internal reaches a client."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from server.edge.error_interceptor import ErrorInterceptor
+from server.errors import Reason, Refusal
+from server.storage.errors import StorageUnavailable
+from server.telemetry.metrics import Metrics
+from tests.server.live import refused
+
+SECRET = "postgresql://facegate:hunter2@10.0.0.7/db"
+FAILURES: dict[str, Exception] = {
+    "Refusal": Refusal(Reason.CHECK_NOT_FOUND, "there is none", details={"n": 1}, retry_after=None),
+    "Storage": StorageUnavailable(SECRET),
+    "Unexpected": RuntimeError(SECRET),
+    "Assertion": AssertionError(SECRET),
+    "Timeout": TimeoutError(SECRET),
+}
+
+
+@pytest_asyncio.fixture
+async def channel() -> AsyncIterator[tuple[grpc.aio.Channel, Metrics]]:
+    metrics = Metrics(CollectorRegistry())
+
+    def unary(failure: Exception) -> Any:
+        async def call(_request: bytes, _context: Any) -> bytes:
+            raise failure
+
+        return grpc.unary_unary_rpc_method_handler(call)
+
+    def stream(failure: Exception) -> Any:
+        async def call(_requests: AsyncIterator[bytes], context: Any) -> None:
+            await context.write(b"first")
+            raise failure
+
+        return grpc.stream_stream_rpc_method_handler(call)
+
+    handlers = {name: unary(failure) for name, failure in FAILURES.items()}
+    handlers |= {f"{name}InStream": stream(failure) for name, failure in FAILURES.items()}
+    server = grpc.aio.server(interceptors=(ErrorInterceptor(metrics),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as opened:
+        yield opened, metrics
+    await server.stop(None)
+
+
+async def _fail(channel: grpc.aio.Channel, name: str, *, in_stream: bool) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await (_read_all(channel, f"{name}InStream") if in_stream else _call(channel, name))
+    return caught.value
+
+
+async def _call(channel: Any, name: str) -> None:
+    await channel.unary_unary(f"/test.Service/{name}")(b"")
+
+
+async def _read_all(channel: Any, name: str) -> None:
+    call = channel.stream_stream(f"/test.Service/{name}")()
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
+@pytest.mark.parametrize("in_stream", [False, True])
+async def test_a_refusal_is_told_as_it_is(channel: tuple[grpc.aio.Channel, Metrics], in_stream: bool) -> None:
+    refusal = refused(await _fail(channel[0], "Refusal", in_stream=in_stream))
+    assert refusal.code is grpc.StatusCode.NOT_FOUND
+    assert (refusal.reason, refusal.message, refusal.metadata) == (
+        "CHECK_NOT_FOUND",
+        "there is none",
+        {"n": "1"},
+    )
+    body, _ = channel[1].render()
+    assert b'facegate_refusals_total{reason="CHECK_NOT_FOUND"} 1.0' in body
+
+
+@pytest.mark.parametrize("in_stream", [False, True])
+async def test_storage_that_is_away_may_come_back(
+    channel: tuple[grpc.aio.Channel, Metrics], in_stream: bool
+) -> None:
+    error = await _fail(channel[0], "Storage", in_stream=in_stream)
+    refusal = refused(error)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+    assert refusal.retry_seconds
+    assert "hunter2" not in str(error.trailing_metadata()) + (error.details() or "")
+
+
+@pytest.mark.parametrize("in_stream", [False, True])
+@pytest.mark.parametrize("name", ["Unexpected", "Assertion", "Timeout"])
+async def test_anything_else_is_an_incident(
+    channel: tuple[grpc.aio.Channel, Metrics], name: str, in_stream: bool
+) -> None:
+    with capture_logs() as logs:
+        error = await _fail(channel[0], name, in_stream=in_stream)
+    refusal = refused(error)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "hunter2" not in str(error.trailing_metadata()) + (error.details() or "")
+    assert "Error" not in refusal.message
+    (entry,) = [entry for entry in logs if entry["event"] == "call_failed"]
+    assert entry["incident_id"] == refusal.metadata["incidentId"]
+    assert entry["exc_info"] is FAILURES[name]
+
+
+async def test_two_incidents_have_two_names(channel: tuple[grpc.aio.Channel, Metrics]) -> None:
+    names = {
+        refused(await _fail(channel[0], "Unexpected", in_stream=False)).metadata["incidentId"]
+        for _ in range(2)
+    }
+    assert len(names) == 2
+
+
+async def test_an_unknown_method_stays_unknown(channel: tuple[grpc.aio.Channel, Metrics]) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await _call(channel[0], "None")
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -1,0 +1,221 @@
+"""Outcomes as the bytes that are stored, signed and handed out."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from facegate.v1 import result_pb2, scan_pb2
+
+from liveness.signal import Signal
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from matcher.comparison import MatchResult
+from server.checks.completion import KeptPicture
+from server.checks.outcome import (
+    AttemptOutline,
+    CheckOutcome,
+    DeviceCheck,
+    DeviceCheckOutcome,
+    DeviceOutcome,
+    EvidenceMark,
+    TranscriptOutcome,
+)
+from server.checks.terms import Assurance, AttemptOutcome, Mode
+from server.edge.result_codec import EXPLANATIONS, ResultCodec, parse_result, picture_to_wire
+from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from tests.server.storage.samples import entry
+
+NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+LATER = datetime(2026, 5, 4, 12, 33, tzinfo=UTC)
+ATTEMPT = AttemptOutline(
+    attempt=1,
+    outcome=AttemptOutcome.DECIDED,
+    frames=30,
+    feedback=("TOO_DARK",),
+    start_time=NOW,
+    end_time=LATER,
+)
+OUTCOME = CheckOutcome(
+    check_id=UUID(int=7, version=4),
+    subject_reference="subject",
+    consent_reference="consent",
+    verdict=CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.SPOOF)),
+    liveness=LivenessResult(
+        verdict=Verdict.SPOOF,
+        confidence=12.5,
+        attack_type=AttackType.PRINT,
+        attack_type_confidence=60.0,
+        signals=(
+            Signal("blink", "Blink", 0.25, 0.5, False, "none"),
+            Signal("pad_network", "PAD network", None, 0.0, None, "x" * 900),
+        ),
+        reasons=(Reason.MOVES_AS_A_PLANE,),
+    ),
+    match=MatchResult(
+        same_person=True,
+        similarity=80.0,
+        fmr_bound=1e-3,
+        threshold_similarity=70.0,
+        cosine=0.9,
+        provenance="measured",
+    ),
+    match_frames=8,
+    required_similarity=70.0,
+    required_fmr=1e-2,
+    requested_mode=Mode.EXPRESS,
+    used_mode=Mode.EXPRESS,
+    verified_bits=0.0,
+    required_bits=0.0,
+    device=DeviceOutcome(
+        assurance=Assurance.NONE,
+        required=Assurance.LOW,
+        checks=(DeviceCheck("server_public_key", DeviceCheckOutcome.PASS, "SAME_KEY", "words"),),
+    ),
+    transcript=TranscriptOutcome(intact=True, frames=30, dropped=2, streams=1, final_mac_sha256=bytes(32)),
+    attempts=(ATTEMPT,),
+    evidence_frame=EvidenceMark(b"e" * 32, 1, 17),
+    audit_images=(EvidenceMark(b"a" * 32, 1, 3),),
+    policy_name="standard",
+    policy_version=1,
+    policy_sha256=b"p" * 32,
+    pack_name="embedded",
+    pack_version="v",
+    pack_evaluation_only=True,
+    pack_sha256=b"k" * 32,
+    create_time=NOW,
+    decide_time=LATER,
+    server_version="0.1.0",
+)
+
+
+def test_the_same_outcome_gives_the_same_bytes() -> None:
+    assert ResultCodec().encode(OUTCOME) == ResultCodec().encode(replace(OUTCOME))
+
+
+def test_a_round_trip_keeps_everything() -> None:
+    message = parse_result(ResultCodec().encode(OUTCOME))
+    assert message.check_id == str(OUTCOME.check_id)
+    assert message.status == result_pb2.CHECK_STATUS_FAILURE
+    assert list(message.reasons) == [
+        result_pb2.FAILURE_REASON_CONDITIONS,
+        result_pb2.FAILURE_REASON_SPOOF,
+    ]
+    assert message.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+    assert message.liveness.attack_type == result_pb2.ATTACK_TYPE_PRINT
+    assert message.liveness.used_mode == scan_pb2.MODE_EXPRESS
+    blink, network = message.liveness.signals
+    assert (blink.score, blink.weight, blink.passed) == (0.25, 0.5, False)
+    assert not network.HasField("score")
+    assert not network.HasField("passed")
+    assert len(network.detail) == 500
+    assert message.match.similarity == 80.0
+    assert message.match.frames_used == 8
+    assert message.device.required_assurance == result_pb2.DEVICE_ASSURANCE_LOW
+    assert message.device.checks[0].outcome == result_pb2.DeviceCheck.OUTCOME_PASS
+    assert (message.transcript.frames, message.transcript.dropped) == (30, 2)
+    assert message.attempts[0].outcome == result_pb2.AttemptSummary.OUTCOME_DECIDED
+    assert message.attempts[0].end_time.ToDatetime(UTC) == LATER
+    assert message.evidence_frame.sha256 == b"e" * 32
+    assert [mark.frame_index for mark in message.audit_images] == [3]
+    assert (message.policy.name, message.pack.evaluation_only) == ("standard", True)
+    assert message.decide_time.ToDatetime(UTC) == LATER
+
+
+def test_what_is_missing_is_missing_on_the_wire() -> None:
+    bare = replace(
+        OUTCOME,
+        liveness=None,
+        match=None,
+        match_frames=0,
+        used_mode=None,
+        transcript=None,
+        evidence_frame=None,
+        audit_images=(),
+        attempts=(replace(ATTEMPT, end_time=None, outcome=AttemptOutcome.INTERRUPTED),),
+    )
+    message = parse_result(ResultCodec().encode(bare))
+    assert not message.HasField("liveness")
+    assert not message.HasField("transcript")
+    assert not message.HasField("evidence_frame")
+    assert not message.match.same_person
+    assert message.match.similarity == 0
+    # What would have been demanded is said even where nothing was compared.
+    assert message.match.required_similarity == 70.0
+    assert not message.attempts[0].HasField("end_time")
+
+
+def test_reissuing_says_how_it_ended_and_keeps_what_was_seen() -> None:
+    second = replace(ATTEMPT, attempt=2, outcome=AttemptOutcome.INTERRUPTED)
+    result, verdict = ResultCodec().reissue(
+        ResultCodec().encode(OUTCOME),
+        reasons=(FailureReason.ABANDONED, FailureReason.SPOOF),
+        attempts=(ATTEMPT, second),
+        decide_time=LATER,
+    )
+    assert verdict == CheckVerdict(CheckStatus.FAILURE, (FailureReason.ABANDONED, FailureReason.SPOOF))
+    before, after = parse_result(ResultCodec().encode(OUTCOME)), parse_result(result)
+    assert after.status == result_pb2.CHECK_STATUS_FAILURE
+    assert [result_pb2.FailureReason.Name(reason) for reason in after.reasons] == [
+        "FAILURE_REASON_ABANDONED",
+        "FAILURE_REASON_SPOOF",
+    ]
+    assert len(after.attempts) == 2
+    for field in ("liveness", "match", "device", "evidence_frame", "policy", "pack"):
+        assert getattr(after, field) == getattr(before, field)
+
+
+@pytest.mark.parametrize("transcript", [OUTCOME.transcript, None])
+def test_a_transcript_that_broke_later_is_not_called_intact(transcript: TranscriptOutcome | None) -> None:
+    result, _ = ResultCodec().reissue(
+        ResultCodec().encode(replace(OUTCOME, transcript=transcript)),
+        reasons=(FailureReason.TRANSCRIPT_BROKEN,),
+        attempts=(),
+        decide_time=LATER,
+    )
+    message = parse_result(result)
+    assert not message.transcript.intact
+    assert message.HasField("transcript") is (transcript is not None)
+
+
+@pytest.mark.parametrize("status", CheckStatus)
+def test_every_status_is_on_the_wire(status: CheckStatus) -> None:
+    message = parse_result(ResultCodec().encode(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
+    assert result_pb2.CheckStatus.Name(message.status) == f"CHECK_STATUS_{status}"
+
+
+def test_every_word_of_the_inside_is_on_the_wire() -> None:
+    assert OUTCOME.liveness is not None
+    for verdict in Verdict:
+        assert result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{verdict}")
+    for attack in AttackType:
+        liveness = replace(OUTCOME.liveness, attack_type=attack)
+        assert ResultCodec().encode(replace(OUTCOME, liveness=liveness))
+    for assurance in Assurance:
+        device = replace(OUTCOME.device, assurance=assurance)
+        assert ResultCodec().encode(replace(OUTCOME, device=device))
+    for outcome in AttemptOutcome:
+        assert ResultCodec().encode(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
+    for check in DeviceCheckOutcome:
+        assert result_pb2.DeviceCheck.Outcome.Value(f"OUTCOME_{check}")
+
+
+def test_every_liveness_reason_has_plain_words() -> None:
+    assert set(EXPLANATIONS) == set(Reason)
+    assert len(set(EXPLANATIONS.values())) == len(EXPLANATIONS)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "wire"),
+    [
+        (0, scan_pb2.ROTATION_UNSPECIFIED),
+        (90, scan_pb2.ROTATION_90),
+        (180, scan_pb2.ROTATION_180),
+        (270, scan_pb2.ROTATION_270),
+    ],
+)
+def test_a_picture_says_how_to_hold_it(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
+    kept = KeptPicture(replace(entry("picture"), rotation=rotation), b"image")
+    message = picture_to_wire(kept)
+    assert message.rotation == wire
+    assert message.mirrored
+    assert (message.image, message.media_type, message.frame_index) == (b"image", "image/jpeg", 7)

@@ -1,0 +1,95 @@
+"""Reasons, their status codes, and what the contract says of them."""
+
+import ast
+import re
+from pathlib import Path
+
+import grpc
+import pytest
+from facegate.v1 import error_reason_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from server.edge.status import CODE_OF, DOMAIN, to_status
+from server.errors import Reason, Refusal
+from tests.server.edge.make_error_table import documented_reasons
+
+_REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def test_the_reasons_are_those_of_the_contract() -> None:
+    wire = {
+        name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
+    }
+    assert {reason.value for reason in Reason} == wire - {"UNSPECIFIED"}
+
+
+def test_every_reason_has_the_code_that_the_contract_documents() -> None:
+    documented = {entry.reason: entry.code for entry in documented_reasons()}
+    assert {reason.value: code.name for reason, code in CODE_OF.items()} == documented
+    assert set(CODE_OF) == set(Reason)
+
+
+def test_every_reason_is_raised_somewhere() -> None:
+    sources = "\n".join(
+        path.read_text()
+        for path in (_REPOSITORY / "server").rglob("*.py")
+        if path.name not in {"errors.py", "status.py"}
+    )
+    later = {
+        # What the next issues bring: records, references into a store, and callers of other kinds.
+        "IMAGE_NOT_CONFORMANT",
+        "IMAGE_REFERENCE_INVALID",
+        "IMAGE_REFERENCE_NOT_FOUND",
+        "ISO_39794_NOT_SUPPORTED",
+    }
+    unused = {reason.value for reason in Reason if not re.search(rf"Reason\.{reason.value}\b", sources)}
+    assert unused <= later
+
+
+def _raised() -> set[tuple[str, bool]]:
+    """Every reason that the server's code names in a Refusal, and whether it gives a delay with it."""
+    found = set()
+    for path in (_REPOSITORY / "server").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Refusal" or not node.args:
+                continue
+            reason = node.args[0]
+            if isinstance(reason, ast.Attribute):
+                found.add((reason.attr, any(keyword.arg == "retry_after" for keyword in node.keywords)))
+    return found
+
+
+def test_a_delay_is_given_exactly_where_the_contract_says_so() -> None:
+    documented = {entry.reason: entry.retry for entry in documented_reasons()}
+    raised = _raised()
+    assert len(raised) > 30
+    assert {(reason, documented[reason]) for reason, _ in raised} == raised
+
+
+@pytest.mark.parametrize("retry_after", [None, 0.25])
+def test_a_refusal_becomes_one_error_info(retry_after: float | None) -> None:
+    refusal = Refusal(
+        Reason.OVERLOADED,
+        "too much",
+        details={"limit": 7, "share": 0.5, "what": "calls"},
+        retry_after=retry_after,
+    )
+    status = to_status(refusal)
+    assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert status.details == "too much"
+    (trailer,) = status.trailing_metadata
+    rich = status_pb2.Status.FromString(trailer[1])
+    info = error_details_pb2.ErrorInfo.FromString(rich.details[0].value)
+    assert (info.domain, info.reason) == (DOMAIN, "OVERLOADED")
+    assert dict(info.metadata) == {"limit": "7", "share": "0.5", "what": "calls"}
+    assert len(rich.details) == (1 if retry_after is None else 2)
+    if retry_after is not None:
+        retry = error_details_pb2.RetryInfo.FromString(rich.details[1].value)
+        assert retry.retry_delay.nanos == 250_000_000
+
+
+def test_details_are_the_refusals_own() -> None:
+    details: dict[str, str | int | float] = {"a": 1}
+    refusal = Refusal(Reason.INTERNAL, "x", details=details)
+    details["a"] = 2
+    assert refusal.details["a"] == 1

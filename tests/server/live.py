@@ -1,0 +1,428 @@
+"""A whole server in this process, with real models and real pictures, for tests of how it behaves."""
+
+import asyncio
+import functools
+import gc
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+import grpc
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
+from google.rpc import error_details_pb2, status_pb2
+
+from server.app import FacegateServer, Tuning
+from server.checks.state import CheckState
+from server.scan.capture import CapturePlan
+from server.scan.transcript import ClockLimits
+from server.settings import Settings
+from server.storage.engine import open_engine
+from server.storage.objects import open_object_store
+from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
+from server.storage.repository import CheckRepository
+from simulator.photos import builtin_photos
+from simulator.scan import simulate_scan
+from simulator.scene import ScanKind, ScanSettings
+from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
+from vision.image import encode_jpeg
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs import Pack, load_pack
+from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
+
+if TYPE_CHECKING:
+    from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
+
+FRAMES_PER_SECOND = 10.0
+PLAN = CapturePlan(frames=18, seconds=1.7, selected=8)
+"""Less than a real attempt, and enough for the liveness room to decide."""
+
+FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0, sweep_seconds=0.1)
+"""Takes frames as fast as they come."""
+
+_Answer = TypeVar("_Answer")
+
+
+class _Remembered:
+    """Asks a real model once about each picture: tests send the same pictures over and over."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, object] = {}
+
+    def ask(self, what: str, pixels: BgrImage, model: Callable[[], _Answer]) -> _Answer:
+        key = what.encode() + hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+        if key not in self._answers:
+            self._answers[key] = model()
+        answer: _Answer = self._answers[key]  # type: ignore[assignment]  # `what` names the one kind of answer
+        return answer
+
+
+class _Detector:
+    def __init__(self, model: FaceDetector, memory: _Remembered) -> None:
+        self._model, self._memory = model, memory
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return self._memory.ask("detect", image, lambda: self._model.detect(image))
+
+
+class _Landmarker:
+    def __init__(self, model: Landmarker, memory: _Remembered) -> None:
+        self._model, self._memory = model, memory
+        self.scheme = model.scheme
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks:
+        return self._memory.ask(f"locate {face.box}", image, lambda: self._model.locate(image, face))
+
+
+class _Embedder:
+    def __init__(self, model: Embedder, memory: _Remembered) -> None:
+        self._model, self._memory = model, memory
+        self.dimensions = model.dimensions
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        return self._memory.ask(f"embed {face.box}", image, lambda: self._model.embed(image, face))
+
+
+@functools.cache
+def real_pack() -> Pack:
+    """The embedded pack."""
+    return load_pack("embedded", runtime=RuntimeOptions())
+
+
+@functools.cache
+def remembering_pack() -> Pack:
+    """The embedded pack, whose real answers are computed once for each picture."""
+    pack, memory = real_pack(), _Remembered()
+    assert pack.landmarker is not None
+    return replace(
+        pack,
+        detector=_Detector(pack.detector, memory),
+        landmarker=_Landmarker(pack.landmarker, memory),
+        embedder=_Embedder(pack.embedder, memory),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame to send: a JPEG and when it was captured, microseconds."""
+
+    jpeg: bytes
+    time_us: int
+    width: int
+    height: int
+
+
+@functools.cache
+def pictures(
+    person: str = "astronaut",
+    kind: ScanKind = ScanKind.GENUINE,
+    count: int = 26,
+    rate: float = FRAMES_PER_SECOND,
+) -> tuple[Picture, ...]:
+    """A simulated scan, rendered once a session."""
+    settings = ScanSettings(
+        kind=kind, seed=3, seconds=count / rate, frames_per_second=rate, width=360, height=480
+    )
+    frames = simulate_scan(builtin_photos(names=(person,))[person], settings)
+    return tuple(
+        Picture(encode_jpeg(f.pixels, quality=80), round(f.capture_time * 1e6), 360, 480) for f in frames
+    )
+
+
+@functools.cache
+def portrait(person: str = "astronaut") -> bytes:
+    """A trusted image of a person."""
+    return encode_jpeg(builtin_photos(names=(person,))[person].pixels, quality=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How a call ended that did not end with OK."""
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    metadata: dict[str, str]
+    retry_seconds: float | None
+
+
+def refused(error: grpc.RpcError) -> Refused:
+    """Reads a call's rich error; there must be exactly one ErrorInfo, and it must be ours."""
+    assert isinstance(error, grpc.aio.AioRpcError)
+    trailers = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
+    assert len(trailers) == 1, f"{error.code()} without details: {error.details()}"
+    assert isinstance(trailers[0], bytes)
+    status = status_pb2.Status.FromString(trailers[0])
+    assert status.code == error.code().value[0]
+    infos, retries = [], []
+    for detail in status.details:
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            infos.append(error_details_pb2.ErrorInfo.FromString(detail.value))
+        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            retries.append(error_details_pb2.RetryInfo.FromString(detail.value))
+    assert len(infos) == 1
+    assert infos[0].domain == "facegate.org"
+    assert len(retries) <= 1
+    delay = retries[0].retry_delay if retries else None
+    return Refused(
+        code=error.code(),
+        reason=infos[0].reason,
+        message=error.details() or "",
+        metadata=dict(infos[0].metadata),
+        retry_seconds=None if delay is None else delay.seconds + delay.nanos / 1e9,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What of a process must not grow over calls."""
+
+    files: tuple[str, ...]
+    tasks: int
+
+
+class ShiftedClock:
+    """Wall time that tests push forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass(frozen=True, slots=True)
+class LiveServer:
+    """A running server, channels to it, and a look into its storage."""
+
+    server: FacegateServer
+    settings: Settings
+    clock: ShiftedClock
+    device_channel: grpc.aio.Channel
+    service_channel: grpc.aio.Channel
+    repository: CheckRepository
+
+    @property
+    def device(self) -> "VerificationServiceAsyncStub":
+        return VerificationServiceStub(self.device_channel)
+
+    @property
+    def service(self) -> "VerificationServiceAsyncStub":
+        return VerificationServiceStub(self.service_channel)
+
+    async def upload(
+        self,
+        *,
+        person: str = "astronaut",
+        policy: str = "",
+        request_id: str = "",
+        subject_reference: str = "",
+        consent_reference: str = "",
+    ) -> service_pb2.UploadTrustedImageResponse:
+        return await self.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(
+                image=portrait(person),
+                policy=policy,
+                request_id=request_id,
+                subject_reference=subject_reference,
+                consent_reference=consent_reference,
+            )
+        )
+
+    async def finish(self, check_id: str, *, audit_images: int = 0) -> service_pb2.FinishCheckResponse:
+        return await self.service.FinishCheck(
+            service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=audit_images)
+        )
+
+    async def record(self, check_id: str) -> CheckRecord:
+        record = await self.repository.get(UUID(check_id))
+        assert record is not None
+        return record
+
+    async def attempts(self, check_id: str) -> tuple[AttemptRecord, ...]:
+        return await self.repository.attempts(UUID(check_id))
+
+    async def evidence(self, check_id: str) -> tuple[EvidenceEntry, ...]:
+        return await self.repository.evidence(UUID(check_id))
+
+    async def orphans(self) -> set[str]:
+        """Objects that no row refers to, temporary files included."""
+        folder = self.settings.objects_url
+        keys = await asyncio.to_thread(_files_below, Path(folder))
+        listed = {info.key async for info in open_object_store(folder).list("")}
+        return (keys - listed) | (keys - await self.repository.referenced(keys))
+
+    async def unattended(self) -> None:
+        """Waits until the server serves no stream."""
+
+        async def idle() -> bool:
+            return self.server.scans == 0
+
+        await until(idle)
+
+    async def reaches(self, check_id: str, state: CheckState) -> None:
+        """Waits until a check is in a state."""
+
+        async def reached() -> bool:
+            return (await self.record(check_id)).state is state
+
+        await until(reached)
+
+    def traces(self) -> Traces:
+        """Open files and sockets that are of no pool, and tasks.
+
+        Not counted are connections to the database and the pollers of the transport.
+        """
+        files = []
+        for handle in Path("/proc/self/fd").iterdir():
+            try:
+                target = str(handle.readlink())
+            except OSError:
+                continue
+            if "facegate.db" not in target and not target.startswith(("/proc", "anon_inode")):
+                files.append("socket" if target.startswith("socket:") else target)
+        return Traces(tuple(sorted(files)), len(asyncio.all_tasks()))
+
+    async def settled(self, before: Traces) -> None:
+        """Waits until nothing more is open than before.
+
+        Fails where it takes longer than a busy machine explains.
+        """
+        for _ in range(200):
+            now = self.traces()
+            if now.tasks <= before.tasks and len(now.files) <= len(before.files):
+                return
+            await asyncio.sleep(0.03)
+        gc.collect()
+        now = self.traces()
+        left = Counter(now.files) - Counter(before.files)
+        tasks = [str(task) for task in asyncio.all_tasks()] if now.tasks > before.tasks else []
+        assert not left, f"open files: {dict(left)}"
+        assert not tasks, f"tasks: {tasks}"
+
+
+def _files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+POLICY = """
+name = "{name}"
+version = 1
+description = "For tests."
+mode = "EXPRESS"
+
+[match]
+max_fmr = 1e-2
+
+[liveness]
+live_threshold = 60.0
+spoof_threshold = 30.0
+
+[attempts]
+maximum = {maximum}
+reconnects = {reconnects}
+
+[deadlines]
+scan_seconds = {scan_seconds}
+result_seconds = {result_seconds}
+attempt_seconds = {attempt_seconds}
+idle_seconds = {idle_seconds}
+
+[disclosure]
+app = "{app}"
+
+[retention]
+evidence_seconds = {evidence_seconds}
+audit_images = {audit_images}
+"""
+
+
+def write_policy(
+    folder: Path,
+    name: str,
+    *,
+    maximum: int = 3,
+    reconnects: int = 5,
+    scan_seconds: int = 180,
+    result_seconds: int = 86_400,
+    attempt_seconds: int = 20,
+    idle_seconds: int = 10,
+    evidence_seconds: int = 86_400,
+    app: str = "pass_fail_and_hints",
+    audit_images: int = 2,
+) -> None:
+    """Writes a policy file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.toml").write_text(
+        POLICY.format(
+            name=name,
+            maximum=maximum,
+            reconnects=reconnects,
+            scan_seconds=scan_seconds,
+            result_seconds=result_seconds,
+            attempt_seconds=attempt_seconds,
+            idle_seconds=idle_seconds,
+            evidence_seconds=evidence_seconds,
+            app=app,
+            audit_images=audit_images,
+        )
+    )
+
+
+def write_policies(folder: Path) -> None:
+    """The policies of the tests, beside the shipped ones."""
+    write_policy(folder, "test")
+    write_policy(folder, "once", maximum=1)
+    write_policy(folder, "silent", app="nothing")
+    write_policy(folder, "no-reconnect", reconnects=0)
+    write_policy(folder, "hasty", idle_seconds=1, attempt_seconds=2)
+    write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
+
+
+def settings_for(folder: Path, **tables: object) -> Settings:
+    """Settings of a server on free ports of loopback."""
+    write_policies(folder / "policies")
+    free = {"port": 0}
+    values: dict[str, object] = {
+        "data_dir": folder / "data",
+        "listeners": {"device": free, "service": free, "admin": free},
+        "policies": {"folder": folder / "policies", "default": "test"},
+        "runtime": {"workers": 2},
+    }
+    return Settings.model_validate(values | tables)
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, *, pack: Pack | None = None, tuning: Tuning = FAST
+) -> AsyncIterator[LiveServer]:
+    """Serves until the block ends."""
+    clock = ShiftedClock()
+    server = FacegateServer(settings, pack=pack or remembering_pack(), tuning=tuning, now=clock)
+    await server.start()
+    engine = open_engine(settings.database_url)
+    try:
+        async with (
+            grpc.aio.insecure_channel(server.device_target) as device,
+            grpc.aio.insecure_channel(server.service_target) as service,
+        ):
+            await asyncio.gather(device.channel_ready(), service.channel_ready())
+            yield LiveServer(server, settings, clock, device, service, CheckRepository(engine))
+    finally:
+        await engine.dispose()
+        await server.stop()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until a condition holds."""
+    for _ in range(1000):
+        if await condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come about")

@@ -1,0 +1,136 @@
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.checks.terms import Assurance, Mode
+from server.policies import load_policies, parse_policy, read_policy
+from server.policies.errors import PolicyInvalid, PolicyNotFound
+from vision.packs.calibration import parse_calibration
+
+_MINE = b"""
+name = "mine"
+version = 7
+description = "The operator's."
+mode = "EXPRESS"
+
+[match]
+max_fmr = 0.005
+"""
+
+
+def test_the_shipped_policies_are_low_standard_and_high() -> None:
+    book = load_policies()
+    assert book.names == ("high", "low", "standard")
+    low, standard, high = (book.get(name).policy for name in ("low", "standard", "high"))
+    assert (low.mode, standard.mode, high.mode) == (Mode.EXPRESS, Mode.EXPRESS, Mode.DYNAMIC)
+    assert low.match.max_fmr > standard.match.max_fmr > high.match.max_fmr
+    assert low.liveness.live_threshold < standard.liveness.live_threshold < high.liveness.live_threshold
+    assert high.device.minimum_assurance is Assurance.MEDIUM
+    assert high.challenge.required_bits > 0
+
+
+@pytest.mark.parametrize("name", ["low", "standard"])
+def test_every_shipped_calibration_supports_the_express_policies(name: str) -> None:
+    demanded = load_policies().get(name).policy.match.max_fmr
+    calibrations = [
+        parse_calibration(entry.read_text(encoding="utf-8"), source=entry.name)
+        for entry in (files("vision.packs") / "calibrations").iterdir()
+        if entry.name.endswith(".toml")
+    ]
+    assert calibrations
+    for calibration in calibrations:
+        assert calibration.lowest_bound <= demanded, calibration.record.dataset
+
+
+def test_a_policy_carries_the_hash_of_its_bytes() -> None:
+    file = parse_policy(_MINE, origin="mine.toml")
+    assert file.source == _MINE
+    assert file.sha256 == hashlib.sha256(_MINE).digest()
+    assert parse_policy(_MINE + b"# a comment\n", origin="x").sha256 != file.sha256
+
+
+def test_a_frozen_source_is_read_again_as_it_was() -> None:
+    book = load_policies()
+    for name in book.names:
+        file = book.get(name)
+        assert parse_policy(file.source, origin="a check") == file
+
+
+def test_an_unknown_policy_names_those_that_there_are() -> None:
+    with pytest.raises(PolicyNotFound, match="high, low, standard") as caught:
+        load_policies().get("none")
+    assert caught.value.known == ("high", "low", "standard")
+
+
+def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(_MINE)
+    (tmp_path / "standard.toml").write_bytes(_MINE.replace(b'"mine"', b'"standard"'))
+    (tmp_path / "notes.txt").write_text("no policy")
+    book = load_policies(tmp_path)
+    assert book.names == ("high", "low", "mine", "standard")
+    assert book.get("standard").policy.version == 7
+
+
+def test_the_problems_of_all_files_are_listed_with_file_and_key(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(_MINE.replace(b"0.005", b"5"))
+    (tmp_path / "b.toml").write_bytes(_MINE + b"[nothing]\nx = 1\n")
+    (tmp_path / "c.toml").write_bytes(_MINE)
+    (tmp_path / "d.toml").write_bytes(_MINE)
+    (tmp_path / "e.toml").write_bytes(b"name = \n")
+    (tmp_path / "f.toml").write_bytes(_MINE.replace(b"version = 7\n", b""))
+    with pytest.raises(PolicyInvalid) as caught:
+        load_policies(tmp_path)
+    a, b, d, e, f = caught.value.problems
+    assert a.startswith(f"{tmp_path / 'a.toml'}: match.max_fmr: ")
+    assert b.endswith("b.toml: nothing: there is no such key")
+    assert d.endswith("d.toml: name: 'mine' is also the name in c.toml")
+    assert "e.toml: not TOML: " in e
+    assert "line 1" in e
+    assert f.endswith("f.toml: version: is missing")
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyInvalid, match="not a folder"):
+        load_policies(tmp_path / "none")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyInvalid, match="cannot be read"):
+        read_policy(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (b"\xff\xfe", "not UTF-8 at byte 0"),
+        (b"#" * 65_537, "at most 65536"),
+        (b"a = " + b"[" * 20_000, "not TOML"),
+        (b"", "name: is missing"),
+    ],
+)
+def test_hostile_bytes_are_refused(source: bytes, said: str) -> None:
+    with pytest.raises(PolicyInvalid, match=said):
+        parse_policy(source, origin="x.toml")
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_reader(source: bytes) -> None:
+    with pytest.raises(PolicyInvalid) as caught:
+        parse_policy(source, origin="x.toml")
+    assert all(problem.startswith("x.toml: ") for problem in caught.value.problems)
+
+
+@given(st.integers(0, len(_MINE)), st.binary(max_size=4))
+def test_a_damaged_policy_is_read_or_refused(place: int, junk: bytes) -> None:
+    damaged = _MINE[:place] + junk + _MINE[place:]
+    source: bytes | None = None
+    problems: tuple[str, ...] = ()
+    try:
+        source = parse_policy(damaged, origin="x.toml").source
+    except PolicyInvalid as error:
+        problems = error.problems
+    assert source == damaged or problems

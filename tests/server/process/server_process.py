@@ -1,0 +1,196 @@
+"""A server in a process of its own, that can be killed."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import grpc
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
+
+from server.storage.engine import open_engine
+from server.storage.records import AttemptRecord, CheckRecord
+from server.storage.repository import CheckRepository
+from tests.server.live import portrait, write_policies
+
+if TYPE_CHECKING:
+    from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
+
+_START_SECONDS = 90
+_SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
+
+
+class ServerProcess:
+    """One run of ``facegate serve`` over a data folder."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process = process
+        self.log = log
+        self.admin_port = 0
+        self._device: grpc.aio.Channel | None = None
+        self._service: grpc.aio.Channel | None = None
+
+    async def ready(self) -> None:
+        """Waits until it serves."""
+        for _ in range(_START_SECONDS * 20):
+            found = _SERVES.search(await self.written())
+            if found:
+                self._device = grpc.aio.insecure_channel(found[1])
+                self._service = grpc.aio.insecure_channel(found[2])
+                self.admin_port = int(found[3])
+                return
+            assert self.process.returncode is None, await self.written()
+            await asyncio.sleep(0.05)
+        raise AssertionError(await self.written())
+
+    async def written(self) -> str:
+        """Its log so far."""
+        return await asyncio.to_thread(self.log.read_text)
+
+    @property
+    def device(self) -> "VerificationServiceAsyncStub":
+        assert self._device is not None
+        return VerificationServiceStub(self._device)
+
+    @property
+    def service_channel(self) -> grpc.aio.Channel:
+        assert self._service is not None
+        return self._service
+
+    @property
+    def service(self) -> "VerificationServiceAsyncStub":
+        return VerificationServiceStub(self.service_channel)
+
+    async def upload(
+        self, request_id: str, *, policy: str = "once"
+    ) -> service_pb2.UploadTrustedImageResponse:
+        return await self.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait(), policy=policy, request_id=request_id)
+        )
+
+    async def finish(self, check_id: str) -> service_pb2.FinishCheckResponse:
+        return await self.service.FinishCheck(
+            service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=4)
+        )
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing gets a chance to tidy up."""
+        self.process.send_signal(signal.SIGKILL)
+        assert await self.process.wait() == -signal.SIGKILL
+        await self._hang_up()
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Waits for the end; the exit code."""
+        async with asyncio.timeout(60):
+            code = await self.process.wait()
+        await self._hang_up()
+        return code
+
+    async def close(self) -> None:
+        """Makes sure that it is gone."""
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        for channel in (self._device, self._service):
+            if channel is not None:
+                await channel.close()
+        self._device = self._service = None
+
+
+class DataFolder:
+    """What outlives a server: its settings, data and policies."""
+
+    def __init__(self, folder: Path, **tables: object) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_policies(folder / "policies")
+        self.folder = folder
+        self.data = folder / "data"
+        self._runs = 0
+        free = {"port": 0}
+        settings = {
+            "data_dir": str(self.data),
+            "drain_seconds": 20.0,
+            "runtime": {"workers": 2},
+            "limits": {"lease_seconds": 2.0},
+            "policies": {"folder": str(folder / "policies"), "default": "once"},
+            "listeners": {"device": free, "service": free, "admin": free},
+            "log": {"level": "debug", "format": "json"},
+        } | tables
+        self.config = folder / "facegate.toml"
+        self.config.write_text(_toml(settings))
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[ServerProcess]:
+        """Starts a server over the folder; at the end of the block it is gone."""
+        self._runs += 1
+        log = self.folder / f"run-{self._runs}.log"
+        command = Path(sys.executable).with_name("facegate")
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                str(command), "serve", "--config", str(self.config), stdout=output, stderr=output
+            )
+        server = ServerProcess(process, log)
+        try:
+            await server.ready()
+            yield server
+        finally:
+            await server.close()
+
+    def key_files(self) -> dict[str, bytes]:
+        """Every file of the key folder."""
+        return {path.name: path.read_bytes() for path in (self.data / "keys").iterdir()}
+
+    def objects(self) -> set[str]:
+        """Every file of the object folder."""
+        folder = self.data / "objects"
+        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator["Database"]:
+        """A look into the database."""
+        engine = open_engine(f"sqlite+aiosqlite:///{self.data / 'facegate.db'}")
+        try:
+            yield Database(CheckRepository(engine))
+        finally:
+            await engine.dispose()
+
+
+class Database:
+    """Reads what a server wrote."""
+
+    def __init__(self, repository: CheckRepository) -> None:
+        self.repository = repository
+
+    async def record(self, check_id: str) -> CheckRecord:
+        record = await self.repository.get(UUID(check_id))
+        assert record is not None
+        return record
+
+    async def attempts(self, check_id: str) -> tuple[AttemptRecord, ...]:
+        return await self.repository.attempts(UUID(check_id))
+
+
+def _toml(table: dict[str, object]) -> str:
+    plain = [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, dict)]
+    nested = [f"{key} = {_inline(value)}" for key, value in table.items() if isinstance(value, dict)]
+    return "\n".join([*plain, *nested]) + "\n"
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_inline(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)

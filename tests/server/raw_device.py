@@ -1,0 +1,322 @@
+"""A device that speaks ScanFace with full control, so that it can also break every rule."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from facegate.v1 import scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from device_integrity.transcript import (
+    BindingInputs,
+    MacChain,
+    attempt_end_message,
+    binding_hash,
+    challenge_message,
+    derive_mac_key,
+    fingerprint,
+    load_public_key,
+    public_key_der,
+    resume_message,
+    sign,
+    verify,
+)
+from tests.server.live import Picture, Refused, refused
+
+if TYPE_CHECKING:
+    from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
+
+Request: TypeAlias = scan_pb2.ScanFaceRequest
+Response: TypeAlias = scan_pb2.ScanFaceResponse
+
+_WAIT_SECONDS = 30.0
+_STATUS_LOST = "Internal error from Core"
+
+
+class Ended(Exception):
+    """The server ended the stream while the device waited for more."""
+
+    def __init__(self, refusal: Refused | None) -> None:
+        super().__init__("the stream ended" if refusal is None else f"{refusal.code} {refusal.reason}")
+        self.refusal = refusal
+
+
+class StatusLost(Ended):
+    """The server refused while grpc.aio's client was writing, and the client lost the server's status.
+
+    The client reports INTERNAL "Internal error from Core" then, whatever the server said.
+    """
+
+
+class RawDevice:
+    """One installation: a token and a session key, and as many streams as it likes."""
+
+    def __init__(
+        self, stub: "VerificationServiceAsyncStub", upload: service_pb2.UploadTrustedImageResponse
+    ) -> None:
+        self._stub = stub
+        self.token = upload.scan_token
+        self.pinned = upload.challenge_key_sha256
+        self.session_key = ec.generate_private_key(ec.SECP256R1())
+
+    async def refusal(self) -> Refused:
+        """How the server refuses this device before it reads a word of it.
+
+        It comes again where its client lost the answer.
+        """
+        for _ in range(10):
+            try:
+                await self.connect().start()
+            except StatusLost:
+                continue
+            except Ended as ended:
+                if ended.refusal is None:
+                    raise
+                return ended.refusal
+        raise AssertionError("it was not refused")
+
+    def rebind(self, stub: "VerificationServiceAsyncStub") -> None:
+        """Uses another server from now on."""
+        self._stub = stub
+
+    def connect(self) -> "RawStream":
+        """A stream on which nothing was sent yet."""
+        return RawStream(self, self._stub.ScanFace())
+
+    async def open(self, *, resume: bool = False, **start: object) -> "RawStream":
+        """A stream whose challenge arrived; ``start`` overrides fields of ScanStart."""
+        stream = self.connect()
+        await stream.start(resume=resume, **start)
+        return stream
+
+    async def resume(self) -> "RawStream":
+        """A reconnect that proves the session key."""
+        stream = await self.open(resume=True)
+        await stream.prove()
+        return stream
+
+
+class RawStream:
+    """One stream. It keeps the device's side of the chain, and what it sends is up to the caller."""
+
+    def __init__(
+        self,
+        device: RawDevice,
+        call: "grpc.aio.StreamStreamCall[Any, scan_pb2.ScanFaceResponse]",
+    ) -> None:
+        self.device = device
+        self.call = call
+        self.seen: list[Response] = []
+        self.challenge = scan_pb2.ChallengeBody()
+        self.binding = b""
+        self.attempt = scan_pb2.AttemptStart()
+        self.frames = 0
+        self.credit = 0
+        self.complete = False
+        self._ended: Ended | None = None
+        self._chain = MacChain(key=bytes(32), binding=b"")
+
+    # -- the opening
+
+    async def start(self, *, resume: bool = False, **overrides: object) -> None:
+        """Sends ScanStart and takes the Challenge, checking it as an app would."""
+        private = X25519PrivateKey.generate()
+        start = scan_pb2.ScanStart(
+            protocol_version=1,
+            token=self.device.token,
+            key_share=private.public_key().public_bytes_raw(),
+            session_public_key=public_key_der(self.device.session_key.public_key()),
+            resume=resume,
+        )
+        for field, value in overrides.items():
+            setattr(start, field, value)
+        raw = start.SerializeToString()
+        await self.send(Request(start=raw))
+        challenge = (await self.expect("challenge")).challenge
+        assert fingerprint(challenge.signing_public_key) == self.device.pinned
+        assert verify(
+            public_key=load_public_key(challenge.signing_public_key),
+            message=challenge_message(start=raw, body=challenge.body),
+            signature=challenge.signature,
+        )
+        body = scan_pb2.ChallengeBody.FromString(challenge.body)
+        self.challenge = body
+        self.binding = binding_hash(
+            BindingInputs(
+                token=start.token,
+                nonce=body.nonce,
+                device_share=start.key_share,
+                server_share=body.key_share,
+                session_public_key=start.session_public_key,
+                server_spki_sha256=start.server_spki_sha256,
+                start=raw,
+            )
+        )
+        key = derive_mac_key(
+            private_key=private, peer_share=body.key_share, nonce=body.nonce, binding=self.binding
+        )
+        self._chain = MacChain(key=key, binding=self.binding)
+
+    def proof(self) -> bytes:
+        """The session key's proof for this stream."""
+        return sign(self.device.session_key, resume_message(binding=self.binding))
+
+    async def prove(self) -> None:
+        """Proves the session key."""
+        await self.send(Request(resume_proof=scan_pb2.ResumeProof(signature=self.proof())))
+
+    async def begin(self) -> scan_pb2.AttemptStart:
+        """Waits for the next attempt and enters its marker."""
+        self.attempt = (await self.expect("attempt_start")).attempt_start
+        self._chain.mark_attempt(attempt=self.attempt.attempt, nonce=self.attempt.nonce)
+        self.frames, self.credit, self.complete = 0, self.attempt.credit.frames, False
+        return self.attempt
+
+    # -- frames
+
+    def frame(self, picture: Picture, **header: object) -> Request:
+        """The next frame with a right MAC; ``header`` overrides fields of its header."""
+        fields = scan_pb2.FrameHeader(
+            attempt=self.attempt.attempt,
+            index=self.frames,
+            capture_time_us=picture.time_us + 1,
+            width=picture.width,
+            height=picture.height,
+        )
+        for field, value in header.items():
+            setattr(fields, field, value)
+        raw = fields.SerializeToString()
+        self.frames += 1
+        mac = self._chain.add_frame(header=raw, image=picture.jpeg)
+        return Request(frame=scan_pb2.Frame(header=raw, image=picture.jpeg, mac=mac))
+
+    async def send_frames(self, pictures: Sequence[Picture]) -> int:
+        """Sends frames against credit until all are sent or the server has enough; how many were sent."""
+        for number, picture in enumerate(pictures):
+            while not self.credit and not self.complete:
+                await self.read()
+            if self.complete:
+                return number
+            await self.send(self.frame(picture))
+            self.credit -= 1
+        return len(pictures)
+
+    async def taken(self, count: int) -> None:
+        """Waits until the server has worked through that many frames of the attempt."""
+        while not self.complete and self._granted() < count:
+            await self.read()
+
+    def _granted(self) -> int:
+        start = max(i for i, m in enumerate(self.seen) if m.WhichOneof("message") == "attempt_start")
+        return sum(m.credit.frames for m in self.seen[start:] if m.WhichOneof("message") == "credit")
+
+    async def wait_complete(self) -> None:
+        """Waits for CaptureComplete."""
+        while not self.complete:
+            await self.read()
+
+    # -- the end
+
+    def end(self, *, signature: bytes | None = None, **overrides: object) -> Request:
+        """AttemptEnd as it should be; ``overrides`` change fields of its body before it is signed."""
+        body = scan_pb2.AttemptEndBody(
+            attempt=self.attempt.attempt,
+            frame_count=self.frames,
+            last_mac=self._chain.value,
+            cause=scan_pb2.AttemptEndBody.CAUSE_COMPLETE,
+        )
+        for field, value in overrides.items():
+            setattr(body, field, value)
+        raw = body.SerializeToString()
+        if signature is None:
+            signature = sign(self.device.session_key, attempt_end_message(binding=self.binding, body=raw))
+        return Request(attempt_end=scan_pb2.AttemptEnd(body=raw, signature=signature))
+
+    async def run_attempt(self, pictures: Sequence[Picture]) -> scan_pb2.ScanResult:
+        """A well-behaved attempt."""
+        await self.begin()
+        await self.send_frames(pictures)
+        await self.send(self.end())
+        return await self.result()
+
+    async def result(self) -> scan_pb2.ScanResult:
+        """Waits for ScanResult."""
+        return (await self.expect("scan_result")).scan_result
+
+    async def half_close(self) -> None:
+        """Says that nothing more comes."""
+        await self.call.done_writing()
+
+    async def vanish(self) -> None:
+        """Cancels the call, as a lost connection does."""
+        self.call.cancel()
+        await asyncio.wait({asyncio.ensure_future(self._drain())})
+
+    async def _drain(self) -> None:
+        try:
+            await self.call.code()
+        except asyncio.CancelledError:
+            return
+
+    async def outcome(self) -> Refused | None:
+        """Reads to the end; how the server refused the stream, ``None`` for OK."""
+        try:
+            while self._ended is None:
+                await self.read()
+        except Ended as ended:
+            return ended.refusal
+        return self._ended.refusal
+
+    # -- single messages
+
+    async def send(self, request: Request) -> None:
+        """Sends one message; a stream that is over already says so to the reader."""
+        try:
+            await self.call.write(request)
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            return
+
+    async def read(self) -> Response:
+        """One message.
+
+        Raises:
+            Ended: There are no more.
+        """
+        async with asyncio.timeout(_WAIT_SECONDS):
+            try:
+                message = await self.call.read()
+            except grpc.RpcError as error:
+                lost = isinstance(error, grpc.aio.AioRpcError) and error.details() == _STATUS_LOST
+                self._ended = StatusLost(None) if lost else Ended(refused(error))
+                raise self._ended from None
+        if not isinstance(message, Response):
+            assert await self.call.code() is grpc.StatusCode.OK
+            self._ended = Ended(None)
+            raise self._ended
+        self.seen.append(message)
+        match message.WhichOneof("message"):
+            case "credit":
+                self.credit += message.credit.frames
+            case "capture_complete":
+                self.complete = True
+            case _:
+                pass
+        return message
+
+    async def expect(self, kind: str) -> Response:
+        """Reads until a message of that kind."""
+        while True:
+            message = await self.read()
+            if message.WhichOneof("message") == kind:
+                return message
+
+    def goodbyes(self) -> list[str]:
+        """Reasons of the Goodbyes that were read."""
+        return [
+            scan_pb2.Goodbye.Reason.Name(message.goodbye.reason).removeprefix("REASON_")
+            for message in self.seen
+            if message.WhichOneof("message") == "goodbye"
+        ]

@@ -1,0 +1,103 @@
+"""Records, starts and frames made by hand."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from server.checks.state import CheckState
+from server.checks.terms import Mode
+from server.scan.messages import FrameMessage, StartMessage
+from server.storage.records import AttemptRecord, CheckRecord
+
+NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+
+
+def check_record(**changes: Any) -> CheckRecord:
+    """A check that waits for its scan, with ``changes``."""
+    fields: dict[str, Any] = {
+        "check_id": UUID(int=7, version=4),
+        "tenant": "default",
+        "state": CheckState.CREATED,
+        "policy_name": "standard",
+        "policy_version": 1,
+        "policy_sha256": bytes(32),
+        "policy_source": b"",
+        "requested_mode": Mode.EXPRESS,
+        "subject_reference": "",
+        "consent_reference": "",
+        "portrait_template": None,
+        "portrait_report": b"",
+        "pack_name": "embedded",
+        "pack_version": "1",
+        "pack_sha256": bytes(32),
+        "create_time": NOW,
+        "scan_deadline": NOW + timedelta(seconds=180),
+        "result_deadline": NOW + timedelta(days=1),
+        "session_key": None,
+        "session_key_sha256": None,
+        "lease_owner": None,
+        "lease_epoch": 0,
+        "lease_until": None,
+        "streams": 0,
+        "bytes_received": 0,
+        "status": None,
+        "reasons": (),
+        "result": None,
+        "decide_time": None,
+        "retain_until": None,
+        "finish_time": None,
+        "erase_time": None,
+    }
+    return CheckRecord(**(fields | changes))
+
+
+def attempt_record(number: int, **changes: Any) -> AttemptRecord:
+    """An attempt that runs, with ``changes``."""
+    fields: dict[str, Any] = {
+        "check_id": UUID(int=7, version=4),
+        "number": number,
+        "epoch": 1,
+        "start_time": NOW,
+        "counted": False,
+        "outcome": None,
+        "frames": 0,
+        "dropped": 0,
+        "feedback": (),
+        "end_time": None,
+        "final_mac_sha256": None,
+        "judgement": None,
+    }
+    return AttemptRecord(**(fields | changes))
+
+
+def start_message(**changes: Any) -> StartMessage:
+    """A start, with ``changes``."""
+    fields: dict[str, Any] = {
+        "raw": b"start",
+        "protocol_version": 1,
+        "token": "token",
+        "key_share": bytes(range(32)),
+        "session_public_key": b"key",
+        "server_spki_sha256": b"",
+        "resume": False,
+        "platform": "DESKTOP",
+    }
+    return StartMessage(**(fields | changes))
+
+
+def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
+    """A frame, with ``changes``."""
+    fields: dict[str, Any] = {
+        "header": b"header %d" % index,
+        "image": b"image %d" % index,
+        "mac": bytes(32),
+        "attempt": 1,
+        "index": index,
+        "capture_time_us": 1000 + index * 40_000,
+        "rotation_degrees": 0,
+        "mirrored": False,
+        "dropped_before": 0,
+        "width": 360,
+        "height": 480,
+    }
+    return FrameMessage(**(fields | changes))

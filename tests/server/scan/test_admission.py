@@ -1,0 +1,105 @@
+"""Whether a stream may begin."""
+
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device_integrity.transcript import public_key_der
+from server.checks.state import CheckState
+from server.checks.terms import AttemptOutcome
+from server.errors import Reason, Refusal
+from server.policies import Policy, load_policies
+from server.scan.admission import Admission, admit, attempts_remaining, check_start
+from server.storage.records import AttemptRecord, CheckRecord
+from tests.server.scan.records import NOW, attempt_record, check_record, start_message
+
+KEY = ec.derive_private_key(99, ec.SECP256R1()).public_key()
+POLICY: Policy = load_policies().get("standard").policy
+
+
+def _admit(
+    record: CheckRecord, *, key: bytes = b"key", attempts: tuple[AttemptRecord, ...] = (), seconds: float = 0
+) -> Admission:
+    return admit(
+        start=start_message(session_public_key=key),
+        session_key=KEY,
+        record=record,
+        attempts=attempts,
+        policy=POLICY,
+        now=NOW + timedelta(seconds=seconds),
+    )
+
+
+def _reason(record: CheckRecord, **kwargs: object) -> Reason:
+    with pytest.raises(Refusal) as caught:
+        _admit(record, **kwargs)  # type: ignore[arg-type]  # the keywords of `_admit`
+    return caught.value.reason
+
+
+def test_a_new_check_needs_no_proof() -> None:
+    admission = _admit(check_record())
+    assert not admission.proof_required
+    assert admission.attempts_remaining == POLICY.attempts.maximum
+
+
+@pytest.mark.parametrize("state", [CheckState.SCANNING, CheckState.WAITING])
+def test_a_bound_check_needs_the_proof(state: CheckState) -> None:
+    assert _admit(check_record(state=state, session_key=b"key", streams=1)).proof_required
+
+
+@pytest.mark.parametrize("state", [CheckState.DECIDED, CheckState.FINISHED, CheckState.ERASED])
+def test_a_closed_check_takes_no_stream(state: CheckState) -> None:
+    assert _reason(check_record(state=state)) is Reason.CHECK_CLOSED
+
+
+@pytest.mark.parametrize("state", CheckState)
+def test_after_the_deadline_the_token_is_expired_whatever_became_of_the_check(state: CheckState) -> None:
+    assert _reason(check_record(state=state), seconds=180) is Reason.TOKEN_EXPIRED
+    if state is CheckState.CREATED:
+        _admit(check_record(state=state), seconds=179.999)
+
+
+def test_another_key_is_refused() -> None:
+    record = check_record(state=CheckState.WAITING, session_key=b"other", streams=1)
+    assert _reason(record) is Reason.SESSION_KEY_MISMATCH
+
+
+def test_reconnects_are_counted() -> None:
+    allowed = POLICY.attempts.reconnects
+    bound = {"state": CheckState.WAITING, "session_key": b"key"}
+    _admit(check_record(**bound, streams=allowed))
+    assert _reason(check_record(**bound, streams=allowed + 1)) is Reason.TOO_MANY_RECONNECTS
+
+
+def test_counted_attempts_are_used_up_and_others_are_not() -> None:
+    stumbles = tuple(attempt_record(number) for number in range(1, 9))
+    used = tuple(attempt_record(number, counted=True) for number in range(9, 12))
+    assert attempts_remaining(stumbles, POLICY) == 3
+    assert attempts_remaining(stumbles + used, POLICY) == 0
+    assert _admit(check_record(), attempts=stumbles).attempts_remaining == 3
+    assert _reason(check_record(), attempts=stumbles + used) is Reason.CHECK_CLOSED
+
+
+def test_an_attempt_that_was_judged_for_good_leaves_no_other() -> None:
+    # The server died after it judged and before it decided.
+    record = check_record(state=CheckState.SCANNING, session_key=b"key", streams=1)
+    judged = attempt_record(1, counted=True, outcome=AttemptOutcome.DECIDED, judgement=b"spoof")
+    assert _reason(record, attempts=(judged,)) is Reason.CHECK_CLOSED
+
+
+def test_a_start_is_checked_without_the_database() -> None:
+    good = public_key_der(KEY)
+    read = check_start(start_message(session_public_key=good, server_spki_sha256=bytes(32)))
+    assert read.public_numbers() == KEY.public_numbers()
+    for change, reason in (
+        ({"protocol_version": 2}, Reason.PROTOCOL_VERSION_NOT_SUPPORTED),
+        ({"token": "x" * 257}, Reason.INVALID_FIELD),
+        ({"key_share": bytes(31)}, Reason.INVALID_FIELD),
+        ({"server_spki_sha256": bytes(1)}, Reason.INVALID_FIELD),
+        ({"session_public_key": b"none"}, Reason.INVALID_FIELD),
+    ):
+        with pytest.raises(Refusal) as caught:
+            check_start(start_message(**({"session_public_key": good} | change)))
+        assert caught.value.reason is reason
+        assert "x" * 20 not in str(caught.value)

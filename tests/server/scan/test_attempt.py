@@ -1,0 +1,435 @@
+"""Frames and ends that break a rule, sent to a real server: the documented answer, and what is left."""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+from facegate.v1 import device_pb2, result_pb2, scan_pb2
+
+from server.checks.state import CheckState
+from server.scan.messages import CaptureBudget
+from server.verdict import FailureReason
+from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
+from tests.server.raw_device import Ended, RawDevice, RawStream, Request
+from vision.image import encode_jpeg
+
+_C = grpc.StatusCode
+Misbehave = Callable[[RawStream], Awaitable[None]]
+
+
+async def _skips_an_index(stream: RawStream) -> None:
+    stream.frames += 1
+    await stream.send(stream.frame(pictures()[2]))
+
+
+async def _repeats_an_index(stream: RawStream) -> None:
+    stream.frames -= 1
+    await stream.send(stream.frame(pictures()[2]))
+
+
+async def _replays_a_frame(stream: RawStream) -> None:
+    frame = stream.frame(pictures()[2])
+    await stream.send(frame)
+    await stream.send(frame)
+
+
+async def _swaps_two_frames(stream: RawStream) -> None:
+    first, second = stream.frame(pictures()[2]), stream.frame(pictures()[3])
+    await stream.send(second)
+    await stream.send(first)
+
+
+async def _names_another_attempt(stream: RawStream) -> None:
+    await stream.send(stream.frame(pictures()[2], attempt=2))
+
+
+async def _sends_a_wrong_mac(stream: RawStream) -> None:
+    frame = stream.frame(pictures()[2])
+    frame.frame.mac = bytes(32)
+    await stream.send(frame)
+
+
+async def _sends_no_mac(stream: RawStream) -> None:
+    frame = stream.frame(pictures()[2])
+    frame.frame.mac = b""
+    await stream.send(frame)
+
+
+async def _sends_a_long_mac(stream: RawStream) -> None:
+    frame = stream.frame(pictures()[2])
+    frame.frame.mac += b"\x00"
+    await stream.send(frame)
+
+
+async def _swaps_the_image(stream: RawStream) -> None:
+    frame = stream.frame(pictures()[2])
+    frame.frame.image = pictures()[3].jpeg
+    await stream.send(frame)
+
+
+async def _changes_one_bit_of_the_image(stream: RawStream) -> None:
+    frame = stream.frame(pictures()[2])
+    image = bytearray(frame.frame.image)
+    image[len(image) // 2] ^= 1
+    frame.frame.image = bytes(image)
+    await stream.send(frame)
+
+
+async def _changes_the_header(stream: RawStream) -> None:
+    frame = stream.frame(pictures()[2])
+    header = scan_pb2.FrameHeader.FromString(frame.frame.header)
+    header.capture_time_us += 1
+    frame.frame.header = header.SerializeToString()
+    await stream.send(frame)
+
+
+async def _drops_a_frame_from_the_chain(stream: RawStream) -> None:
+    stream.frame(pictures()[2])
+    stream.frames -= 1
+    await stream.send(stream.frame(pictures()[3]))
+
+
+async def _turns_the_clock_back(stream: RawStream) -> None:
+    await stream.send(stream.frame(pictures()[0]))
+
+
+async def _stops_the_clock(stream: RawStream) -> None:
+    await stream.send(stream.frame(pictures()[1]))
+
+
+async def _counts_too_few(stream: RawStream) -> None:
+    await stream.send(stream.end(frame_count=1))
+
+
+async def _counts_too_many(stream: RawStream) -> None:
+    await stream.send(stream.end(frame_count=3))
+
+
+async def _ends_another_attempt(stream: RawStream) -> None:
+    await stream.send(stream.end(attempt=2))
+
+
+async def _ends_with_a_wrong_last_mac(stream: RawStream) -> None:
+    await stream.send(stream.end(last_mac=bytes(32)))
+
+
+async def _ends_with_a_wrong_signature(stream: RawStream) -> None:
+    await stream.send(stream.end(signature=b"\x30\x06\x02\x01\x01\x02\x01\x01"))
+
+
+async def _ends_with_a_long_signature(stream: RawStream) -> None:
+    await stream.send(stream.end(signature=bytes(81)))
+
+
+async def _ends_with_a_signature_of_something_else(stream: RawStream) -> None:
+    await stream.send(stream.end(signature=stream.proof()))
+
+
+TAMPERING: dict[str, tuple[Misbehave, str]] = {
+    "skips an index": (_skips_an_index, "FRAME_OUT_OF_ORDER"),
+    "repeats an index": (_repeats_an_index, "FRAME_OUT_OF_ORDER"),
+    "replays a frame": (_replays_a_frame, "FRAME_OUT_OF_ORDER"),
+    "swaps two frames": (_swaps_two_frames, "FRAME_OUT_OF_ORDER"),
+    "names another attempt": (_names_another_attempt, "FRAME_OUT_OF_ORDER"),
+    "wrong MAC": (_sends_a_wrong_mac, "FRAME_MAC_INVALID"),
+    "no MAC": (_sends_no_mac, "FRAME_MAC_INVALID"),
+    "long MAC": (_sends_a_long_mac, "FRAME_MAC_INVALID"),
+    "another image": (_swaps_the_image, "FRAME_MAC_INVALID"),
+    "one bit of the image": (_changes_one_bit_of_the_image, "FRAME_MAC_INVALID"),
+    "another header": (_changes_the_header, "FRAME_MAC_INVALID"),
+    "a frame missing from the chain": (_drops_a_frame_from_the_chain, "FRAME_MAC_INVALID"),
+    "clock turned back": (_turns_the_clock_back, "FRAME_TIME_INVALID"),
+    "clock that stands": (_stops_the_clock, "FRAME_TIME_INVALID"),
+    "end with too few": (_counts_too_few, "ATTEMPT_END_INVALID"),
+    "end with too many": (_counts_too_many, "ATTEMPT_END_INVALID"),
+    "end of another attempt": (_ends_another_attempt, "ATTEMPT_END_INVALID"),
+    "end with a wrong MAC": (_ends_with_a_wrong_last_mac, "ATTEMPT_END_INVALID"),
+    "end with a wrong signature": (_ends_with_a_wrong_signature, "ATTEMPT_END_INVALID"),
+    "end with a long signature": (_ends_with_a_long_signature, "ATTEMPT_END_INVALID"),
+    "end signed for something else": (_ends_with_a_signature_of_something_else, "ATTEMPT_END_INVALID"),
+}
+
+
+async def _two_frames(live: LiveServer, policy: str = "") -> tuple[RawDevice, RawStream, str]:
+    upload = await live.upload(policy=policy)
+    device = RawDevice(live.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:2])
+    await stream.taken(2)
+    return device, stream, upload.check_id
+
+
+@pytest.mark.parametrize("case", TAMPERING)
+async def test_a_broken_transcript_ends_the_check(scene: LiveServer, case: str) -> None:
+    misbehave, reason = TAMPERING[case]
+    device, stream, check_id = await _two_frames(scene)
+
+    await misbehave(stream)
+    refusal = await stream.outcome()
+
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, reason)
+    record = await scene.record(check_id)
+    assert record.state is CheckState.DECIDED
+    assert record.reasons[0] is FailureReason.TRANSCRIPT_BROKEN
+    assert record.lease_until is None
+    answer = await scene.finish(check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert not answer.result.transcript.intact
+    assert answer.evidence_frame.sha256 == answer.result.evidence_frame.sha256
+    with pytest.raises(Ended, match="CHECK_CLOSED"):
+        await device.open(resume=True)
+
+
+async def test_a_mac_of_another_stream_is_refused(scene: LiveServer) -> None:
+    _, one, _ = await _two_frames(scene)
+    _, other, check_id = await _two_frames(scene)
+    await other.send(one.frame(pictures()[2]))
+    refusal = await other.outcome()
+    assert refusal is not None
+    assert refusal.reason == "FRAME_MAC_INVALID"
+    assert (await scene.record(check_id)).state is CheckState.DECIDED
+    await one.vanish()
+
+
+async def test_a_frame_of_an_earlier_stream_of_the_same_scan_is_refused(scene: LiveServer) -> None:
+    device, stream, check_id = await _two_frames(scene)
+    recorded = stream.frame(pictures()[2], index=0)
+    await stream.vanish()
+    await scene.reaches(check_id, CheckState.WAITING)
+    again = await device.resume()
+    # Attempt 2, because the interrupted one keeps its number.
+    assert (await again.begin()).attempt == 2
+    await again.send(recorded)
+    refusal = await again.outcome()
+    assert refusal is not None
+    assert refusal.reason == "FRAME_OUT_OF_ORDER"
+
+
+def _padded(picture: Picture, size: int) -> Picture:
+    return replace(picture, jpeg=picture.jpeg + bytes(size - len(picture.jpeg)))
+
+
+def _blank(width: int, height: int, time_us: int) -> Picture:
+    jpeg = encode_jpeg(np.full((height, width, 3), 128, np.uint8), quality=50)
+    return Picture(jpeg, time_us, width, height)
+
+
+def _as(extension: str, picture: Picture) -> Picture:
+    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    done, data = cv2.imencode(extension, pixels)
+    assert done
+    return replace(picture, jpeg=data.tobytes())
+
+
+def _bad_images() -> dict[str, tuple[Picture, grpc.StatusCode, str]]:
+    good = pictures()[2]
+    return {
+        "empty": (replace(good, jpeg=b""), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "no JPEG": (replace(good, jpeg=b"not a picture" * 9), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "PNG": (_as(".png", good), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "header only": (replace(good, jpeg=good.jpeg[:120]), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "cut short": (
+            replace(good, jpeg=good.jpeg[: len(good.jpeg) // 2]),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "declared too wide": (replace(good, width=361), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "declared too low": (replace(good, height=479), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "turned on paper": (replace(good, width=480, height=360), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "too many pixels": (_blank(2000, 1900, good.time_us), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "too few pixels": (_blank(160, 160, good.time_us), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "too many bytes": (_padded(good, 524_289), _C.RESOURCE_EXHAUSTED, "FRAME_TOO_LARGE"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "empty",
+        "no JPEG",
+        "PNG",
+        "header only",
+        "cut short",
+        "declared too wide",
+        "declared too low",
+        "turned on paper",
+        "too many pixels",
+        "too few pixels",
+        "too many bytes",
+    ],
+)
+async def test_an_image_that_cannot_be_used_ends_the_stream_and_not_the_check(
+    scene: LiveServer, case: str
+) -> None:
+    picture, code, reason = _bad_images()[case]
+    device, stream, check_id = await _two_frames(scene)
+
+    await stream.send(stream.frame(picture))
+    refusal = await stream.outcome()
+
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (code, reason)
+    record = await scene.record(check_id)
+    assert record.state is CheckState.WAITING
+    assert record.lease_until is None
+    assert record.bytes_received > 0
+    again = await device.resume()
+    assert (await again.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await again.outcome() is None
+
+
+async def test_a_frame_beyond_the_credit_is_refused(scene: LiveServer) -> None:
+    _, stream, check_id = await _two_frames(scene)
+    for picture in pictures()[2:]:
+        await stream.send(stream.frame(picture))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "CREDIT_EXCEEDED")
+    assert refusal.metadata["creditFrames"] == "0"
+    assert (await scene.record(check_id)).state is CheckState.WAITING
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "field"),
+    [
+        ("header", b"\xff\xff", "frame.header"),
+        ("header", bytes(1025), "frame.header"),
+    ],
+    ids=["garbage", "giant"],
+)
+async def test_a_header_that_is_none_is_refused(
+    scene: LiveServer, part: str, value: bytes, field: str
+) -> None:
+    _, stream, _ = await _two_frames(scene)
+    frame = stream.frame(pictures()[2])
+    setattr(frame.frame, part, value)
+    await stream.send(frame)
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert refusal.metadata["field"] == field
+
+
+async def test_a_rotation_that_is_none_is_refused(scene: LiveServer) -> None:
+    _, stream, _ = await _two_frames(scene)
+    await stream.send(stream.frame(pictures()[2], rotation=7))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.rotation")
+
+
+async def test_a_giant_end_is_refused(scene: LiveServer) -> None:
+    _, stream, _ = await _two_frames(scene)
+    await stream.send(Request(attempt_end=scan_pb2.AttemptEnd(body=bytes(1025))))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
+
+
+async def test_attestations_are_limited(scene: LiveServer) -> None:
+    _, stream, _ = await _two_frames(scene)
+    attestation = device_pb2.Attestation()
+    for _ in range(5):
+        await stream.send(Request(attestation=attestation))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "SCAN_BUDGET_EXCEEDED")
+
+
+async def test_a_frame_after_the_end_changes_nothing(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    sent = await stream.send_frames(pictures())
+    late = pictures()[-1]
+    end = stream.end()
+    await stream.send(end)
+    await stream.send(stream.frame(late))
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert answer.result.transcript.frames == sent
+
+
+async def test_frames_on_their_way_when_the_server_has_enough_are_accepted(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    sent = 0
+    while not stream.complete:
+        # One at a time, so that there is credit left at the end.
+        await stream.send(stream.frame(pictures()[sent]))
+        sent += 1
+        await stream.taken(sent)
+    await stream.send(stream.frame(pictures()[sent]))
+    await stream.send(stream.end())
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+    assert (await scene.attempts(upload.check_id))[0].frames == sent + 1
+
+
+async def test_a_device_that_claims_to_have_dropped_billions_breaks_nothing(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    for sent, picture in enumerate(itertools.islice(pictures(), 9)):
+        await stream.send(stream.frame(picture, dropped_before=2**32 - 1))
+        await stream.taken(sent + 1)
+    await stream.send(stream.end())
+    assert (await stream.result()).another_attempt
+    await stream.half_close()
+    assert await stream.outcome() is None
+    assert (await scene.finish(upload.check_id)).result.transcript.dropped == 2**31 - 1
+
+
+async def test_a_clock_that_runs_ahead_is_refused(tmp_path: Path) -> None:
+    tuning = replace(FAST, clocks=type(FAST.clocks)())
+    async with serving(settings_for(tmp_path), tuning=tuning) as live:
+        upload = await live.upload()
+        stream = await RawDevice(live.device, upload).open()
+        await stream.begin()
+        await stream.send(stream.frame(pictures()[0]))
+        await stream.send(stream.frame(pictures()[1], capture_time_us=pictures()[0].time_us + 60_000_000))
+        refusal = await stream.outcome()
+        assert refusal is not None
+        assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "FRAME_TIME_INVALID")
+        assert (await live.record(upload.check_id)).reasons[0] is FailureReason.TRANSCRIPT_BROKEN
+
+
+@pytest.mark.parametrize("limit", ["frames", "bytes"])
+async def test_the_budget_of_a_scan_holds(tmp_path: Path, limit: str) -> None:
+    size = len(pictures()[0].jpeg)
+    budget = (
+        CaptureBudget(max_frames_per_attempt=3)
+        if limit == "frames"
+        else CaptureBudget(max_scan_bytes=4 * size)
+    )
+    async with serving(settings_for(tmp_path), tuning=replace(FAST, budget=budget)) as live:
+        upload = await live.upload()
+        device = RawDevice(live.device, upload)
+        stream = await device.open()
+        await stream.begin()
+        with pytest.raises(Ended, match="SCAN_BUDGET_EXCEEDED"):
+            await stream.send_frames(pictures())
+        refusal = await stream.outcome()
+        assert refusal is not None
+        assert refusal.code is _C.RESOURCE_EXHAUSTED
+        assert (await live.record(upload.check_id)).state is CheckState.WAITING
+        if limit == "bytes":
+            # A reconnect does not start the count anew.
+            again = await device.resume()
+            await again.begin()
+            await again.send(again.frame(pictures()[0]))
+            await again.send(again.frame(pictures()[1]))
+            refusal = await again.outcome()
+            assert refusal is not None
+            assert refusal.reason == "SCAN_BUDGET_EXCEEDED"

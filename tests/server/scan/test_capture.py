@@ -1,0 +1,143 @@
+"""One attempt's capture over real frames: what is told, kept and examined, and when it is enough."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
+from server.errors import Reason, Refusal
+from server.scan.analyst import FrameAnalyst
+from server.scan.capture import FEEDBACK_CODES, AttemptCapture
+from server.scan.messages import CaptureBudget, FrameMessage
+from server.scan.worker_pool import WorkerPool
+from tests.server.live import PLAN, pictures, remembering_pack
+from tests.server.scan.records import frame_message
+from vision.image import encode_jpeg
+
+
+@pytest_asyncio.fixture
+async def capture() -> AsyncIterator[AttemptCapture]:
+    pool = WorkerPool(workers=1)
+    budget = CaptureBudget()
+    yield AttemptCapture(
+        analyst=FrameAnalyst(pack=remembering_pack(), budget=budget),
+        pool=pool,
+        plan=PLAN,
+        budget=budget,
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+    )
+    pool.close()
+
+
+def _frame(index: int) -> FrameMessage:
+    picture = pictures()[index]
+    return frame_message(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
+
+
+async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
+    capture: AttemptCapture,
+) -> None:
+    progress = [0.0]
+    told = []
+    taken = 0
+    while not capture.complete:
+        feedback = await capture.take(_frame(taken))
+        taken += 1
+        if feedback is not None:
+            told.append(feedback)
+        progress.append(capture.progress)
+    assert taken >= PLAN.frames
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+    assert {feedback.code for feedback in told} == {"GOOD"}
+    # Not one message a frame, and the bar still moves.
+    assert len(told) < taken
+    assert [feedback.progress for feedback in told] == sorted(feedback.progress for feedback in told)
+
+    assert not capture.examined
+    await capture.examine_rest()
+    assert not await capture.examine_one()
+    assert len(capture.examined) == PLAN.selected
+    assert len(capture.observations.frames) == taken
+    best = capture.best
+    assert best is not None
+    assert best.message.image in {picture.jpeg for picture in pictures()}
+    for limit in (0, 1, 2, 4):
+        audit = capture.audit(limit)
+        assert len(audit) == limit
+        assert best.message.index not in {seen.message.index for seen in audit}
+
+
+async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture) -> None:
+    empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
+    told = []
+    for index in range(6):
+        feedback = await capture.take(frame_message(index, image=empty))
+        if feedback is not None:
+            told.append(feedback.code)
+    assert set(told) == {"NO_FACE"}
+    assert capture.hints == ("NO_FACE",)
+    assert capture.progress == 0.0
+    assert capture.best is None
+    assert capture.audit(4) == ()
+    await capture.examine_rest()
+    assert capture.examined == ()
+
+
+async def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture) -> None:
+    for index in range(PLAN.frames + 4):
+        hurried = replace(_frame(index), capture_time_us=1 + index * 1000)
+        await capture.take(hurried)
+    assert not capture.complete
+
+
+async def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
+    picture = pictures()[0]
+    # The device held sideways: what arrives lies on its side, and the header says how to turn it.
+    pack = remembering_pack()
+    analyst = FrameAnalyst(pack=pack, budget=CaptureBudget())
+    upright = analyst.look(_frame(0), 0.0)
+    sideways = np.ascontiguousarray(np.rot90(upright.pixels))
+    turned = analyst.look(
+        frame_message(
+            0,
+            image=encode_jpeg(sideways, quality=95),
+            rotation_degrees=90,
+            width=picture.height,
+            height=picture.width,
+        ),
+        0.0,
+    )
+    assert turned.pixels.shape == upright.pixels.shape
+    assert turned.observation.faces == upright.observation.faces == 1
+    assert await capture.take(_frame(0)) is None or capture.progress == 0.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image": b"no picture"}, {"width": 361}, {"height": 1}, {"image": b""}],
+    ids=["no picture", "width", "height", "empty"],
+)
+async def test_an_image_that_cannot_be_used_is_refused(
+    capture: AttemptCapture, change: dict[str, object]
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        await capture.take(replace(_frame(0), **change))  # type: ignore[arg-type]  # names of fields
+    assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
+    assert caught.value.details["frameIndex"] == 0
+
+
+def test_a_frame_without_a_face_cannot_be_examined() -> None:
+    analyst = FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget())
+    empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
+    seen = analyst.look(frame_message(0, image=empty), 0.0)
+    with pytest.raises(ValueError, match="face"):
+        analyst.examine(seen)
+
+
+def test_every_guidance_has_a_feedback_code() -> None:
+    assert set(FEEDBACK_CODES) == set(GuidanceCode)

@@ -1,0 +1,150 @@
+"""What an attempt amounts to, and when it may be tried again."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from liveness.fusion_model import load_fusion_model
+from liveness.observation import ScanObservations
+from liveness.policy import LivenessPolicy
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from matcher.comparison import MatchPolicy
+from matcher.template import TemplateSample
+from server.policies import load_policies
+from server.scan.analyst import ExaminedFrame
+from server.scan.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, judge_attempt, liveness_policy
+from tests.liveness.builders import scan
+from tests.matcher.calibrations import THREE_DECADES
+from vision.face import Embedding
+
+
+def _at(cosine: float) -> Embedding:
+    """A template of that cosine to the portrait's, all of one plane."""
+    return np.array([cosine, np.sqrt(1 - cosine**2), 0.0], np.float32)
+
+
+def _aside(cosine: float) -> Embedding:
+    """Another template of that cosine to the portrait's, in another plane."""
+    return np.array([cosine, 0.0, np.sqrt(1 - cosine**2)], np.float32)
+
+
+PORTRAIT: Embedding = np.array([1.0, 0.0, 0.0], np.float32)
+
+
+def _examined(templates: Sequence[Embedding]) -> list[ExaminedFrame]:
+    return [
+        ExaminedFrame(frame_index=index, sample=TemplateSample(template, 0.5), pad_scores=())
+        for index, template in enumerate(templates)
+    ]
+
+
+def _judge(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    verdict: Verdict = Verdict.LIVE,
+    reasons: tuple[Reason, ...] = (Reason.LOOKS_ALIVE,),
+    templates: Sequence[Embedding] = (_at(0.9),) * 4,
+    hints: Sequence[str] = (),
+    too_slow: bool = False,
+) -> AttemptJudgement:
+    liveness = LivenessResult(verdict, 50.0, AttackType.UNKNOWN, 0.0, (), reasons)
+
+    def judged(*, scan: ScanObservations, **_others: object) -> LivenessResult:
+        assert scan.frames
+        return liveness
+
+    monkeypatch.setattr("server.scan.judgement.judge_express", judged)
+    return judge_attempt(
+        scan=scan(),
+        examined=_examined(templates),
+        portrait=PORTRAIT,
+        calibration=THREE_DECADES,
+        liveness_policy=LivenessPolicy(),
+        match_policy=MatchPolicy(max_fmr=1e-2),
+        fusion=load_fusion_model(),
+        hints=hints,
+        too_slow=too_slow,
+    )
+
+
+def test_live_and_the_same_person_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judgement = _judge(monkeypatch, hints=("TOO_DARK",))
+    assert judgement.match is not None
+    assert judgement.match.same_person
+    assert judgement.match_frames == 4
+    assert judgement.identity_constant is True
+    assert not judgement.retryable
+    assert judgement.feedback == ()
+
+
+def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judgement = _judge(
+        monkeypatch,
+        verdict=Verdict.INCONCLUSIVE,
+        reasons=(Reason.TOO_SHORT, Reason.EVIDENCE_TOO_WEAK),
+        hints=("TOO_DARK", "MOVE_CLOSER"),
+    )
+    assert judgement.retryable
+    assert judgement.feedback == ("TOO_DARK", "MOVE_CLOSER", "TIMED_OUT", "TURN_HEAD_SLIGHTLY")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.LIVE, Verdict.INCONCLUSIVE, Verdict.SPOOF])
+def test_another_person_is_never_tried_again(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    judgement = _judge(monkeypatch, verdict=verdict, templates=[_at(0.1)] * 4)
+    assert judgement.match is not None
+    assert not judgement.match.same_person
+    assert not judgement.retryable
+
+
+def test_a_spoof_is_never_tried_again_even_where_too_few_faces_were_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for templates in ([], [_at(0.9)] * 4):
+        judgement = _judge(monkeypatch, verdict=Verdict.SPOOF, templates=templates)
+        assert not judgement.retryable
+
+
+@pytest.mark.parametrize("count", range(MINIMUM_MATCH_FRAMES))
+def test_too_few_faces_are_not_compared_and_tried_again(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    judgement = _judge(monkeypatch, templates=[_at(0.9)] * count)
+    assert judgement.match is None
+    assert judgement.match_frames == 0
+    assert judgement.identity_constant is (True if count >= 2 else None)
+    assert judgement.retryable
+
+
+def test_a_change_of_face_during_the_scan_is_never_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each is close enough to the portrait, and they are not each other: cosine 0.25 * 0.25.
+    templates = [_at(0.25), _at(0.25), _aside(0.25)]
+    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, templates=templates)
+    assert judgement.identity_constant is False
+    assert not judgement.retryable
+
+
+def test_too_slow_a_stream_shows_no_life_and_may_show_a_spoof(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = _judge(monkeypatch, too_slow=True)
+    assert slow.liveness.verdict is Verdict.INCONCLUSIVE
+    assert slow.retryable
+    assert slow.feedback[0] == "NETWORK_TOO_SLOW"
+    spoof = _judge(monkeypatch, verdict=Verdict.SPOOF, too_slow=True)
+    assert spoof.liveness.verdict is Verdict.SPOOF
+    assert not spoof.retryable
+
+
+def test_feedback_is_at_most_eight_codes_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    hints = ["TURN_HEAD_SLIGHTLY", *(f"CODE_{number}" for number in range(12))]
+    judgement = _judge(
+        monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.EVIDENCE_TOO_WEAK,), hints=hints
+    )
+    assert len(judgement.feedback) == 8
+    assert len(set(judgement.feedback)) == 8
+
+
+def test_the_checks_policy_is_what_liveness_applies() -> None:
+    policy = load_policies().get("high").policy
+    applied = liveness_policy(policy)
+    assert applied.live_threshold == policy.liveness.live_threshold == 80.0
+    assert applied.spoof_threshold == policy.liveness.spoof_threshold == 40.0
+    assert applied.require_pad_network is policy.liveness.require_pad_network is True
+    assert applied.minimum_frames == policy.liveness.minimum_frames

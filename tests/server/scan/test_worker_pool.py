@@ -1,0 +1,67 @@
+"""The thread pool of CPU work."""
+
+import asyncio
+import contextvars
+import threading
+import time
+
+import pytest
+
+from server.scan.worker_pool import WorkerPool
+
+
+async def test_it_returns_and_raises_what_the_work_does() -> None:
+    pool = WorkerPool(workers=1)
+    assert await pool.run(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await pool.run(divmod, 7, 0)
+    assert pool.waiting == 0
+    pool.close()
+
+
+async def test_work_is_off_the_event_loop_on_no_more_threads_than_workers() -> None:
+    pool = WorkerPool(workers=2)
+    threads = await asyncio.gather(*(pool.run(_thread_after_a_moment) for _ in range(6)))
+    assert threading.get_ident() not in threads
+    assert len(set(threads)) <= 2
+    pool.close()
+
+
+async def test_the_context_of_the_caller_is_the_works() -> None:
+    variable = contextvars.ContextVar("variable", default="none")
+    variable.set("check 7")
+    pool = WorkerPool(workers=1)
+    assert await pool.run(variable.get) == "check 7"
+    pool.close()
+
+
+async def test_cpu_time_is_counted_and_waiting_time_is_not() -> None:
+    pool = WorkerPool(workers=1)
+    await pool.run(time.sleep, 0.05)
+    assert pool.cpu_seconds < 0.04
+    await pool.run(_busy, 0.05)
+    assert pool.cpu_seconds >= 0.05
+    pool.close()
+
+
+async def test_what_waits_is_told() -> None:
+    pool = WorkerPool(workers=1)
+    release = threading.Event()
+    tasks = [asyncio.ensure_future(pool.run(release.wait, 20)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert pool.waiting == 3
+    release.set()
+    await asyncio.gather(*tasks)
+    assert pool.waiting == 0
+    pool.close()
+
+
+def _thread_after_a_moment() -> int:
+    time.sleep(0.01)
+    return threading.get_ident()
+
+
+def _busy(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass

@@ -1,0 +1,86 @@
+"""Checks and evidence to store; nothing in them means anything."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from server.checks.terms import Mode
+from server.evidence.sealing import Sealed
+from server.storage.records import Decision, EvidenceEntry, EvidenceKind, NewCheck, RequestKey
+from server.verdict import CheckStatus, FailureReason
+
+NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def new_check(
+    check_id: UUID | None = None,
+    *,
+    tenant: str = "default",
+    scan_seconds: float = 180,
+    policy: bytes = b"policy",
+) -> NewCheck:
+    return NewCheck(
+        check_id=check_id or uuid4(),
+        tenant=tenant,
+        policy_name="standard",
+        policy_version=3,
+        policy_sha256=hashlib.sha256(policy).digest(),
+        policy_source=policy,
+        requested_mode=Mode.EXPRESS,
+        subject_reference="subject-1",
+        consent_reference="consent-1",
+        portrait_template=Sealed(b"ciphertext of a template", b"its wrapped key", "key-1"),
+        portrait_report=b"report",
+        pack_name="embedded",
+        pack_version="1",
+        pack_sha256=b"p" * 32,
+        create_time=NOW,
+        scan_deadline=after(scan_seconds),
+        result_deadline=after(86_400),
+    )
+
+
+def request(request_id: str = "r-1", *, payload: bytes = b"payload", tenant: str = "default") -> RequestKey:
+    return RequestKey(
+        tenant=tenant,
+        method="UploadTrustedImage",
+        request_id=request_id,
+        payload_sha256=hashlib.sha256(payload).digest(),
+    )
+
+
+def entry(
+    name: str,
+    *,
+    kind: EvidenceKind = EvidenceKind.EVIDENCE_FRAME,
+    wrapped_key: bytes = b"wrapped key",
+    attempt: int = 1,
+) -> EvidenceEntry:
+    return EvidenceEntry(
+        kind=kind,
+        object_key=f"evidence/{name}",
+        sha256=hashlib.sha256(name.encode()).digest(),
+        frame_index=7,
+        attempt=attempt,
+        rotation=270,
+        mirrored=True,
+        media_type="image/jpeg",
+        wrapped_key=wrapped_key,
+        key_id="key-1",
+    )
+
+
+def decision(*evidence: EvidenceEntry, result: bytes = b"result", retain_seconds: float = 1000) -> Decision:
+    return Decision(
+        status=CheckStatus.FAILURE,
+        reasons=(FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON),
+        result_bytes=result,
+        evidence=evidence,
+        decide_time=after(20),
+        retain_until=after(retain_seconds),
+    )

@@ -1,0 +1,120 @@
+"""What was acknowledged survives kill -9: a writer in another process, killed in the middle of its work."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from server.checks.state import CheckState
+from server.storage.engine import open_engine
+from server.storage.repository import CheckRepository
+from server.storage.schema import prepare_database
+from tests.server.storage.samples import after
+
+_REPOSITORY = Path(__file__).resolve().parents[3]
+_WRITER = """
+import asyncio, sys
+from server.storage.engine import open_engine
+from server.storage.records import NewAttempt
+from server.storage.repository import CheckRepository
+from tests.server.storage.samples import SESSION_KEY, after, decision, entry, new_check
+
+async def main(url):
+    repository = CheckRepository(open_engine(url))
+    number = 0
+    while True:
+        number += 1
+        def say(what, check):
+            print(what, check.check_id, flush=True)
+        check = new_check()
+        await repository.create(check, None)
+        say("created", check)
+        await repository.acquire_lease(
+            check.check_id, session_key=SESSION_KEY, proven=False, owner="w", now=after(1), lease_seconds=15
+        )
+        say("scanning", check)
+        await repository.start_attempt(check.check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+        say("attempt", check)
+        await repository.decide(check.check_id, epoch=1, decision=decision(entry(check.check_id.hex)))
+        say("decided", check)
+        await repository.finish(check.check_id, after(30))
+        say("finished", check)
+
+asyncio.run(main(sys.argv[1]))
+"""
+_RANK = {
+    CheckState.CREATED: 0,
+    CheckState.SCANNING: 1,
+    CheckState.DECIDED: 3,
+    CheckState.FINISHED: 4,
+}
+_ACKNOWLEDGED = {"created": 0, "scanning": 1, "attempt": 1, "decided": 3, "finished": 4}
+
+
+@pytest.mark.parametrize("acknowledgements", [1, 2, 4, 23])
+async def test_nothing_acknowledged_is_lost(url: str, acknowledgements: int) -> None:
+    await prepare_database(url)
+    said = _run_and_kill(url, acknowledgements)
+    assert len(said) >= acknowledgements
+
+    await prepare_database(url)
+    engine = open_engine(url)
+    repository = CheckRepository(engine)
+    for check_id, words in said.items():
+        record = await repository.get(check_id)
+        assert record is not None, words
+        assert _RANK[record.state] >= max(_ACKNOWLEDGED[word] for word in words)
+        if "attempt" in words:
+            assert len(await repository.attempts(check_id)) == 1
+        if "decided" in words:
+            assert record.result == b"result"
+        # Whole or not at all: a decision never stands without its evidence.
+        evidence = await repository.evidence(check_id)
+        assert len(evidence) == (1 if record.state in {CheckState.DECIDED, CheckState.FINISHED} else 0)
+        if record.state is CheckState.SCANNING:
+            assert check_id in {due.check_id for due in await repository.due(after(100_000), 100)}
+    await engine.dispose()
+
+
+def _run_and_kill(url: str, acknowledgements: int) -> "_Said":
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, url],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=_REPOSITORY,
+        env={**os.environ, "PYTHONPATH": f"{_REPOSITORY}{os.pathsep}{_REPOSITORY / 'protos'}"},
+    )
+    said = _Said()
+    try:
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            said.hear(line)
+            if len(said) >= acknowledgements:
+                break
+        writer.send_signal(signal.SIGKILL)
+        # What it acknowledged between our decision and its death counts as well.
+        for line in writer.stdout:
+            if line.endswith("\n"):
+                said.hear(line)
+    finally:
+        writer.kill()
+        writer.wait()
+        if writer.stdout is not None:
+            writer.stdout.close()
+    assert writer.returncode == -signal.SIGKILL
+    return said
+
+
+class _Said(dict[UUID, list[str]]):
+    """What the writer acknowledged, by check; its length is the number of acknowledgements."""
+
+    def hear(self, line: str) -> None:
+        word, check_id = line.split()
+        self.setdefault(UUID(check_id), []).append(word)
+
+    def __len__(self) -> int:
+        return sum(len(words) for words in self.values())

@@ -1,0 +1,408 @@
+import asyncio
+import hashlib
+import sqlite3
+import time
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from server.checks.state import CheckState
+from server.checks.terms import AttemptOutcome
+from server.storage.engine import open_engine
+from server.storage.errors import (
+    CheckNotFound,
+    Conflict,
+    RequestIdReused,
+    SessionKeyMismatch,
+    SessionKeyUnproven,
+    StorageUnavailable,
+)
+from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry, EvidenceKind, NewAttempt
+from server.storage.repository import CheckRepository
+from server.verdict import CheckStatus, FailureReason
+from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, entry, new_check, request
+
+
+async def created(repository: CheckRepository) -> CheckRecord:
+    return await repository.create(new_check(), None)
+
+
+async def scanning(repository: CheckRepository) -> CheckRecord:
+    record = await created(repository)
+    return await lease(repository, record)
+
+
+async def lease(repository: CheckRepository, record: CheckRecord, *, seconds: float = 15) -> CheckRecord:
+    return await repository.acquire_lease(
+        record.check_id,
+        session_key=SESSION_KEY,
+        proven=True,
+        owner="replica-1",
+        now=after(1),
+        lease_seconds=seconds,
+    )
+
+
+async def test_a_created_check_is_read_back_as_it_was_given(repository: CheckRepository) -> None:
+    check = new_check()
+    record = await repository.create(check, request())
+    assert record == await repository.get(check.check_id)
+    for name in check.__slots__:
+        assert getattr(record, name) == getattr(check, name), name
+    assert (record.state, record.lease_epoch, record.streams, record.bytes_received) == (
+        CheckState.CREATED, 0, 0, 0,
+    )  # fmt: skip
+    assert (record.status, record.result, record.session_key, record.decide_time) == (None,) * 4
+    assert record.reasons == ()
+
+
+async def test_times_come_back_in_utc_whatever_zone_they_were_given_in(repository: CheckRepository) -> None:
+    record = await created(repository)
+    assert record.create_time == NOW
+    assert record.create_time.utcoffset() == NOW.utcoffset()
+
+
+async def test_another_tenant_does_not_see_the_check(repository: CheckRepository) -> None:
+    check = new_check(tenant="bank-a")
+    await repository.create(check, None)
+    assert await repository.get(check.check_id, "bank-b") is None
+    assert await repository.get(check.check_id, "bank-a") is not None
+    assert await repository.get(uuid4()) is None
+
+
+async def test_a_repeated_request_gives_the_first_check(repository: CheckRepository) -> None:
+    first = await repository.create(new_check(), request())
+    again = await repository.create(new_check(), request())
+    assert again == first
+    assert await repository.find_by_request(request()) == first
+
+
+async def test_a_request_id_with_another_payload_is_refused_and_creates_nothing(
+    repository: CheckRepository,
+) -> None:
+    await repository.create(new_check(), request())
+    other = new_check()
+    with pytest.raises(RequestIdReused):
+        await repository.create(other, request(payload=b"other"))
+    with pytest.raises(RequestIdReused):
+        await repository.find_by_request(request(payload=b"other"))
+    assert await repository.get(other.check_id) is None
+
+
+async def test_request_ids_of_tenants_do_not_meet(repository: CheckRepository) -> None:
+    first = await repository.create(new_check(tenant="a"), request(tenant="a"))
+    assert await repository.find_by_request(request(tenant="b")) is None
+    second = await repository.create(new_check(tenant="b"), request(tenant="b", payload=b"other"))
+    assert first.check_id != second.check_id
+
+
+async def test_the_same_request_made_at_once_creates_one_check(repository: CheckRepository) -> None:
+    records = await asyncio.gather(*(repository.create(new_check(), request()) for _ in range(12)))
+    assert len({record.check_id for record in records}) == 1
+
+
+async def test_two_checks_share_one_stored_policy(repository: CheckRepository, url: str) -> None:
+    await repository.create(new_check(policy=b"one"), None)
+    await repository.create(new_check(policy=b"one"), None)
+    record = await repository.create(new_check(policy=b"two"), None)
+    assert record.policy_source == b"two"
+    with sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///")) as database:
+        assert database.execute("select count(*) from policies").fetchone() == (2,)
+    database.close()
+
+
+async def test_the_first_stream_binds_its_session_key(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    assert record.state is CheckState.SCANNING
+    assert (record.lease_epoch, record.streams, record.lease_owner) == (1, 1, "replica-1")
+    assert record.lease_until == after(16)
+    assert record.session_key == SESSION_KEY
+    assert record.session_key_sha256 == hashlib.sha256(SESSION_KEY).digest()
+
+
+async def test_another_session_key_is_refused_and_does_not_fence(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    with pytest.raises(SessionKeyMismatch):
+        await repository.acquire_lease(
+            record.check_id, session_key=b"another", proven=True, owner="x", now=after(2), lease_seconds=15
+        )
+    assert await repository.get(record.check_id) == record
+
+
+async def test_a_bound_session_key_needs_its_proof_and_does_not_fence_without(
+    repository: CheckRepository,
+) -> None:
+    record = await scanning(repository)
+    with pytest.raises(SessionKeyUnproven):
+        await repository.acquire_lease(
+            record.check_id, session_key=SESSION_KEY, proven=False, owner="x", now=after(2), lease_seconds=15
+        )
+    assert await repository.get(record.check_id) == record
+
+
+async def test_a_newer_stream_fences_the_older_in_everything(repository: CheckRepository) -> None:
+    old = await scanning(repository)
+    check_id = old.check_id
+    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    new = await lease(repository, old)
+    assert (new.lease_epoch, new.streams) == (2, 2)
+
+    with pytest.raises(Conflict) as caught:
+        await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(2, after(3)))
+    assert (caught.value.state, caught.value.lease_epoch) == (CheckState.SCANNING, 2)
+    with pytest.raises(Conflict):
+        await repository.count_attempt(check_id, epoch=1, attempt=1, frames=8)
+    with pytest.raises(Conflict):
+        await end(repository, check_id, epoch=1)
+    with pytest.raises(Conflict):
+        await repository.decide(check_id, epoch=1, decision=decision(entry("fenced")))
+    with pytest.raises(Conflict):
+        await repository.suspend(check_id, epoch=1, bytes_received=5)
+    assert not await repository.renew_lease(check_id, epoch=1, now=after(3), lease_seconds=15)
+    assert await repository.evidence(check_id) == ()
+    assert await repository.get(check_id) == new
+
+
+async def end(
+    repository: CheckRepository,
+    check_id: UUID,
+    *,
+    epoch: int,
+    judgement: bytes | None = None,
+    evidence: tuple[EvidenceEntry, ...] = (),
+) -> AttemptRecord:
+    return await repository.end_attempt(
+        check_id,
+        epoch=epoch,
+        attempt=1,
+        outcome=AttemptOutcome.RETRY,
+        frames=11,
+        dropped=2,
+        feedback=("TOO_DARK", "HOLD_STILL"),
+        end_time=after(9),
+        final_mac_sha256=b"m" * 32,
+        judgement=judgement,
+        evidence=evidence,
+    )
+
+
+async def test_a_renewed_lease_lasts_and_notes_the_bytes(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    assert await repository.renew_lease(
+        record.check_id, epoch=1, now=after(10), lease_seconds=15, bytes_received=4096
+    )
+    renewed = await repository.get(record.check_id)
+    assert renewed is not None
+    assert (renewed.lease_until, renewed.bytes_received) == (after(25), 4096)
+    assert await repository.renew_lease(record.check_id, epoch=1, now=after(11), lease_seconds=15)
+    again = await repository.get(record.check_id)
+    assert again is not None
+    assert again.bytes_received == 4096
+    assert not await repository.renew_lease(uuid4(), epoch=1, now=NOW, lease_seconds=15)
+
+
+async def test_a_suspended_check_waits_and_may_be_resumed(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    waiting = await repository.suspend(record.check_id, epoch=1, bytes_received=77)
+    assert (waiting.state, waiting.lease_owner, waiting.lease_until) == (CheckState.WAITING, None, None)
+    assert waiting.bytes_received == 77
+    assert not await repository.renew_lease(record.check_id, epoch=1, now=after(2), lease_seconds=15)
+    resumed = await lease(repository, waiting)
+    assert (resumed.state, resumed.lease_epoch) == (CheckState.SCANNING, 2)
+
+
+async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    started = await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    assert (started.counted, started.outcome, started.end_time, started.epoch) == (False, None, None, 1)
+    counted = await repository.count_attempt(check_id, epoch=1, attempt=1, frames=8)
+    assert counted.counted
+    kept = entry("kept", kind=EvidenceKind.AUDIT_IMAGE)
+    ended = await end(repository, check_id, epoch=1, judgement=b"judged", evidence=(kept,))
+    assert ended.outcome is AttemptOutcome.RETRY
+    assert (ended.frames, ended.dropped, ended.feedback) == (11, 2, ("TOO_DARK", "HOLD_STILL"))
+    assert (ended.end_time, ended.final_mac_sha256, ended.judgement) == (after(9), b"m" * 32, b"judged")
+    assert await repository.attempts(check_id) == (ended,)
+    assert await repository.evidence(check_id) == (kept,)
+    with pytest.raises(Conflict, match="no attempt 1 runs"):
+        await end(repository, check_id, epoch=1)
+    with pytest.raises(Conflict, match="attempt 1 already"):
+        await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(9)))
+
+
+async def test_evidence_of_an_attempt_that_cannot_end_is_not_kept(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    with pytest.raises(Conflict):
+        await end(repository, check_id, epoch=1, evidence=(entry("never"),))
+    assert await repository.referenced(["evidence/never"]) == frozenset()
+
+
+async def test_a_reconnect_interrupts_the_attempt_that_ran(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    await repository.start_attempt(record.check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await lease(repository, record)
+    (attempt,) = await repository.attempts(record.check_id)
+    assert (attempt.outcome, attempt.end_time) == (AttemptOutcome.INTERRUPTED, after(1))
+
+
+async def test_a_decision_is_one_with_its_evidence(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await end(repository, check_id, epoch=1, evidence=(entry("first"),))
+    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(2, after(10)))
+    kept = (entry("b", attempt=2), entry("a", kind=EvidenceKind.AUDIT_IMAGE, attempt=2))
+    decided = await repository.decide(check_id, epoch=1, decision=decision(*kept))
+    assert decided.state is CheckState.DECIDED
+    assert decided.status is CheckStatus.FAILURE
+    assert decided.reasons == (FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON)
+    assert (decided.result, decided.decide_time, decided.retain_until) == (b"result", after(20), after(1000))
+    assert (decided.lease_owner, decided.lease_until, decided.portrait_template) == (None, None, None)
+    assert await repository.evidence(check_id) == (entry("first"), *kept)
+    assert (await repository.attempts(check_id))[1].outcome is AttemptOutcome.INTERRUPTED
+    for again in (1, None):
+        with pytest.raises(Conflict) as caught:
+            await repository.decide(check_id, epoch=again, decision=decision())
+        assert caught.value.state is CheckState.DECIDED
+    with pytest.raises(Conflict):
+        await lease(repository, decided)
+
+
+async def test_a_decision_whose_evidence_cannot_be_written_is_not_taken(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    twice = entry("the same object")
+    with pytest.raises(StorageUnavailable):
+        await repository.decide(record.check_id, epoch=1, decision=decision(twice, twice))
+    assert await repository.get(record.check_id) == record
+    assert await repository.evidence(record.check_id) == ()
+
+
+async def test_only_one_of_many_deciders_wins(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    outcomes = await asyncio.gather(
+        *(repository.decide(check_id, epoch=None, decision=decision(result=bytes([n]))) for n in range(10)),
+        return_exceptions=True,
+    )
+    won = [outcome for outcome in outcomes if isinstance(outcome, CheckRecord)]
+    assert len(won) == 1
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 9
+    current = await repository.get(check_id)
+    assert current is not None
+    assert current.result == won[0].result
+
+
+async def test_finishing_is_idempotent_and_needs_a_decision(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    with pytest.raises(Conflict):
+        await repository.finish(check_id, after(30))
+    await repository.decide(check_id, epoch=1, decision=decision())
+    first = await repository.finish(check_id, after(31))
+    assert (first.state, first.finish_time) == (CheckState.FINISHED, after(31))
+    assert await repository.finish(check_id, after(99)) == first
+
+
+async def test_due_are_passed_deadlines_that_no_stream_holds(repository: CheckRepository) -> None:
+    waiting_long = await repository.create(new_check(scan_seconds=10), None)
+    dead = await lease(repository, await repository.create(new_check(scan_seconds=500), None), seconds=20)
+    alive = await lease(repository, await repository.create(new_check(scan_seconds=600), None), seconds=690)
+    decided = await repository.create(new_check(scan_seconds=5), None)
+    await repository.decide(decided.check_id, epoch=None, decision=decision())
+
+    assert await repository.due(after(9.9), 10) == []
+    assert [r.check_id for r in await repository.due(after(10), 10)] == [waiting_long.check_id]
+    assert [r.check_id for r in await repository.due(after(501), 10)] == [
+        waiting_long.check_id,
+        dead.check_id,
+    ]
+    assert [r.check_id for r in await repository.due(after(501), 1)] == [waiting_long.check_id]
+    assert len(await repository.due(after(601), 10)) == 2
+    assert alive.check_id in {r.check_id for r in await repository.due(after(700), 10)}
+
+
+async def test_erasure_leaves_a_tombstone_and_no_key(repository: CheckRepository, url: str) -> None:
+    secret = b"wrapped-key-that-must-vanish-" + uuid4().bytes
+    check_id = (await scanning(repository)).check_id
+    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await end(repository, check_id, epoch=1, judgement=b"judged")
+    kept = entry("kept", wrapped_key=secret)
+    with pytest.raises(Conflict):
+        await repository.erase(check_id, after(5))
+    await repository.decide(check_id, epoch=1, decision=decision(kept, result=b"the result " + secret))
+    database = Path(url.removeprefix("sqlite+aiosqlite:///"))
+    assert any(secret in file.read_bytes() for file in database.parent.iterdir())
+
+    assert await repository.expired_results(after(999), 10) == []
+    assert [r.check_id for r in await repository.expired_results(after(1000), 10)] == [check_id]
+    assert await repository.erase(check_id, after(1001)) == (kept,)
+    assert await repository.erase(check_id, after(1002)) == ()
+
+    tombstone = await repository.get(check_id)
+    assert tombstone is not None
+    assert (tombstone.state, tombstone.erase_time) == (CheckState.ERASED, after(1001))
+    assert tombstone.status is CheckStatus.FAILURE
+    assert (tombstone.result, tombstone.session_key, tombstone.portrait_template) == (None, None, None)
+    assert (tombstone.subject_reference, tombstone.consent_reference, tombstone.portrait_report) == (
+        "",
+        "",
+        b"",
+    )
+    assert (await repository.attempts(check_id))[0].judgement is None
+    assert await repository.evidence(check_id) == ()
+    assert await repository.expired_results(after(5000), 10) == []
+    assert not any(secret in file.read_bytes() for file in database.parent.iterdir())
+
+
+async def test_a_retried_request_finds_the_tombstone(repository: CheckRepository) -> None:
+    record = await repository.create(new_check(), request())
+    await repository.decide(record.check_id, epoch=None, decision=decision())
+    await repository.erase(record.check_id, after(1001))
+    again = await repository.create(new_check(), request())
+    assert (again.check_id, again.state) == (record.check_id, CheckState.ERASED)
+
+
+async def test_referenced_tells_kept_objects_from_orphans(repository: CheckRepository) -> None:
+    check_id = (await created(repository)).check_id
+    await repository.decide(check_id, epoch=None, decision=decision(entry("kept")))
+    assert await repository.referenced(["evidence/kept", "evidence/orphan"]) == {"evidence/kept"}
+    assert await repository.referenced([]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "to", [CheckState.DECIDED, CheckState.FINISHED, CheckState.ERASED, CheckState.CREATED]
+)
+async def test_transition_goes_only_along_the_machine(repository: CheckRepository, to: CheckState) -> None:
+    record = await scanning(repository)
+    with pytest.raises(Conflict):
+        await repository.transition(record.check_id, expected={CheckState.SCANNING}, epoch=1, to=to)
+
+
+async def test_an_unknown_check_is_said_to_be_unknown(repository: CheckRepository) -> None:
+    with pytest.raises(CheckNotFound):
+        await repository.finish(uuid4(), NOW)
+    with pytest.raises(CheckNotFound):
+        await repository.decide(uuid4(), epoch=None, decision=decision())
+    assert await repository.attempts(uuid4()) == ()
+
+
+async def test_a_cancelled_call_leaves_the_database_usable(repository: CheckRepository) -> None:
+    began = time.monotonic()
+    for delay in range(25):
+        task = asyncio.create_task(repository.create(new_check(), None))
+        await asyncio.sleep(delay * 0.0005)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await repository.ping()
+    assert (await scanning(repository)).state is CheckState.SCANNING
+    # Far below the busy timeout: no cancelled call kept the write lock.
+    assert time.monotonic() - began < 5
+
+
+async def test_a_database_without_tables_is_unavailable_and_says_no_values(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
+    repository = CheckRepository(engine)
+    with pytest.raises(StorageUnavailable) as caught:
+        await repository.ping()
+    with pytest.raises(StorageUnavailable):
+        await repository.create(new_check(), None)
+    assert "select" not in str(caught.value).lower()
+    await engine.dispose()

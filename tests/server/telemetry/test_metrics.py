@@ -1,0 +1,64 @@
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.telemetry.metrics import Metrics
+
+
+def test_what_happened_is_counted() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.check_created()
+    metrics.image_refused("FACE_NOT_FOUND")
+    metrics.check_decided(status="FAILURE", reasons=["SPOOF", "NOT_SAME_PERSON"])
+    metrics.check_decided(status="SUCCESS", reasons=[])
+    metrics.attempt_judged(verdict="SPOOF", seconds=0.2)
+    metrics.frame_examined(cpu_seconds=0.04)
+    metrics.feedback_sent("TOO_DARK")
+    metrics.call_refused("TOKEN_INVALID")
+    metrics.checks_erased(3)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, labels)
+
+    assert value("facegate_checks_created_total") == 1
+    assert value("facegate_trusted_images_refused_total", reason="FACE_NOT_FOUND") == 1
+    assert value("facegate_checks_decided_total", status="FAILURE") == 1
+    assert value("facegate_checks_decided_total", status="SUCCESS") == 1
+    assert value("facegate_check_failure_reasons_total", reason="SPOOF") == 1
+    assert value("facegate_attempts_judged_total", verdict="SPOOF") == 1
+    assert value("facegate_verdict_seconds_bucket", le="0.2") == 1
+    assert value("facegate_frame_cpu_seconds_sum") == 0.04
+    assert value("facegate_feedback_total", code="TOO_DARK") == 1
+    assert value("facegate_refusals_total", reason="TOKEN_INVALID") == 1
+    assert value("facegate_checks_erased_total") == 3
+
+
+def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    with metrics.scan(), metrics.scan():
+        assert registry.get_sample_value("facegate_scans_in_progress") == 2
+    try:
+        with metrics.scan():
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    assert registry.get_sample_value("facegate_scans_in_progress") == 0
+
+
+def test_two_servers_of_one_process_do_not_meet() -> None:
+    first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    first.check_created()
+    assert b"facegate_checks_created_total 1.0" in first.render()[0]
+    assert b"facegate_checks_created_total 0.0" in second.render()[0]
+
+
+def test_the_rendering_is_prometheus_text_without_identifying_labels() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.check_decided(status="FAILURE", reasons=["SPOOF"])
+    body, media_type = metrics.render()
+    assert media_type.startswith("text/plain")
+    families = list(text_string_to_metric_families(body.decode()))
+    labels = {name for family in families for sample in family.samples for name in sample.labels}
+    assert labels <= {"reason", "status", "verdict", "code", "le"}
+    assert all(family.documentation for family in families)

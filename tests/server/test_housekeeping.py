@@ -1,0 +1,84 @@
+"""Housekeeping goes on, whatever one of its steps runs into."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from server.housekeeping import Housekeeper
+from server.storage.errors import StorageUnavailable
+from server.telemetry.metrics import Metrics
+
+NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+
+
+class _Work:
+    """Stands for completion, evidence and repository at once."""
+
+    def __init__(self, fails: dict[str, Exception]) -> None:
+        self.fails = fails
+        self.done: list[str] = []
+        self.older_than: datetime | None = None
+
+    def _step(self, name: str) -> int:
+        self.done.append(name)
+        if name in self.fails:
+            raise self.fails[name]
+        return 1
+
+    async def sweep(self, _now: datetime, *, limit: int) -> int:
+        return self._step("sweep") * min(limit, 1)
+
+    async def erase_expired(self, _now: datetime, *, limit: int) -> int:
+        return self._step("erase") * min(limit, 1)
+
+    async def sweep_orphans(self, *, older_than: datetime, referenced: object) -> int:
+        assert referenced == self.referenced
+        self.older_than = older_than
+        return self._step("orphans")
+
+    async def referenced(self, _keys: object) -> frozenset[str]:
+        return frozenset()
+
+
+async def _rounds(work: Any, count: int) -> None:
+    metrics = Metrics(CollectorRegistry())
+    housekeeper = Housekeeper(
+        completion=work,
+        evidence=work,
+        repository=work,
+        metrics=metrics,
+        now=lambda: NOW,
+        sweep_seconds=0.001,
+    )
+    housekeeper.start()
+    for _ in range(2000):
+        if work.done.count("sweep") >= count:
+            break
+        await asyncio.sleep(0.005)
+    await housekeeper.stop()
+
+
+async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> None:
+    work = _Work({})
+    await _rounds(work, 13)
+    assert work.done[:4] == ["sweep", "erase", "orphans", "sweep"]
+    assert work.done.count("erase") == 1 + (work.done.count("sweep") - 1) // 12
+    assert work.done.count("orphans") == 1
+    assert work.older_than == NOW - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("away"), ValueError("one bad record")])
+async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) -> None:
+    work = _Work({"sweep": error, "erase": error, "orphans": error})
+    with capture_logs() as logs:
+        await _rounds(work, 3)
+    assert work.done[:4] == ["sweep", "erase", "orphans", "sweep"]
+    assert {entry["step"] for entry in logs if entry["event"] == "housekeeping_failed"} == {
+        "deadlines",
+        "retention",
+        "orphans",
+    }

@@ -1,0 +1,225 @@
+import base64
+import hashlib
+import hmac
+import os
+import stat
+import threading
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.errors import BadSignatureError
+from joserfc.jwk import KeySet
+
+from server.evidence.sealing import seal, unseal
+from server.keys import KeyRing, KeysUnusable, ResultSigner, ScanTokens, load_keys, rotate_key
+
+_KEY = bytes(range(32))
+_CHECK = UUID("6f2c1f7e-0d35-4c9b-8a41-8f5f7f3c2a11")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "keys"
+
+
+def test_the_first_start_makes_every_key_for_the_owner_only(folder: Path) -> None:
+    load_keys(folder)
+    assert {path.name for path in folder.iterdir()} == {
+        "token-0001.key",
+        "challenge-0001.pem",
+        "result-0001.pem",
+        "evidence-0001.key",
+    }
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_later_starts_read_the_same_keys(folder: Path) -> None:
+    first, second = load_keys(folder), load_keys(folder)
+    assert first.tokens.issue(_CHECK) == second.tokens.issue(_CHECK)
+    assert first.challenge_key_sha256 == second.challenge_key_sha256
+    assert first.results.jwks() == second.results.jwks()
+    assert first.wrapping_keys == second.wrapping_keys
+
+
+def test_servers_that_start_at_once_agree(folder: Path) -> None:
+    rings: list[KeyRing] = []
+    threads = [threading.Thread(target=lambda: rings.append(load_keys(folder))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(rings) == 8
+    assert len({ring.tokens.issue(_CHECK) for ring in rings}) == 1
+    assert len({ring.challenge_key_sha256 for ring in rings}) == 1
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o602, 0o620, 0o604])
+def test_a_key_that_is_open_to_others_is_refused(folder: Path, mode: int) -> None:
+    load_keys(folder)
+    (folder / "result-0001.pem").chmod(mode)
+    with pytest.raises(KeysUnusable, match=r"result-0001\.pem.*chmod 600"):
+        load_keys(folder)
+
+
+def test_a_group_may_read_as_mounted_secrets_are(folder: Path) -> None:
+    load_keys(folder)
+    (folder / "result-0001.pem").chmod(0o440)
+    load_keys(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("token-0001.key", b"short", "has 5 bytes, expected 32"),
+        ("evidence-0001.key", b"", "has 0 bytes"),
+        ("challenge-0001.pem", b"no key", "not an unencrypted PEM"),
+        ("result-0001.pem", b"x" * 20_000, "no key file"),
+    ],
+)
+def test_a_damaged_key_is_refused_by_name(folder: Path, name: str, content: bytes, said: str) -> None:
+    load_keys(folder)
+    (folder / name).write_bytes(content)
+    with pytest.raises(KeysUnusable, match=said) as caught:
+        load_keys(folder)
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP384R1())],
+    ids=["RSA", "P-384"],
+)
+def test_a_key_of_another_kind_is_refused(
+    folder: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+) -> None:
+    load_keys(folder)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "challenge-0001.pem").write_bytes(pem)
+    with pytest.raises(KeysUnusable, match="P-256"):
+        load_keys(folder)
+
+
+@pytest.mark.parametrize("name", ["token-x.key", "token-1.key", "token-0000.key"])
+def test_a_file_with_an_unclear_number_is_refused(folder: Path, name: str) -> None:
+    load_keys(folder)
+    (folder / name).write_bytes(_KEY)
+    (folder / name).chmod(0o600)
+    with pytest.raises(KeysUnusable, match="each number once"):
+        load_keys(folder)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(KeysUnusable, match="cannot be written"):
+        load_keys(tmp_path / "file" / "keys")
+
+
+def test_rotation_keeps_what_the_old_keys_made(folder: Path) -> None:
+    before = load_keys(folder)
+    token, signed = before.tokens.issue(_CHECK), before.results.sign(b"result")
+    sealed = seal(b"x", wrapping_keys=before.wrapping_keys, aad=b"", random=os.urandom)
+    for purpose in ("token", "result", "evidence", "challenge"):
+        assert rotate_key(folder, purpose).name.startswith(f"{purpose}-0002.")
+
+    after = load_keys(folder)
+    assert after.tokens.issue(_CHECK) != token
+    assert after.tokens.check_id_of(token) == _CHECK
+    assert after.results.key_id != before.results.key_id
+    keys = KeySet.import_key_set(after.results.jwks())  # type: ignore[arg-type] # its own dictionary type
+    assert jws.deserialize_compact(signed, keys, algorithms=["ES256"]).payload == b"result"
+    assert after.wrapping_keys.newest != before.wrapping_keys.newest
+    assert unseal(sealed, wrapping_keys=after.wrapping_keys, aad=b"") == b"x"
+    assert after.challenge_key_sha256 != before.challenge_key_sha256
+
+
+def test_only_known_purposes_rotate(folder: Path) -> None:
+    with pytest.raises(KeysUnusable, match="token, challenge, result, evidence"):
+        rotate_key(folder, "nothing")
+
+
+def test_what_apps_pin_is_the_hash_of_the_public_key(folder: Path) -> None:
+    ring = load_keys(folder)
+    spki = ring.challenge_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert ring.challenge_key_sha256 == hashlib.sha256(spki).digest()
+
+
+def test_a_token_has_the_documented_form() -> None:
+    token = ScanTokens((_KEY,)).issue(_CHECK)
+    data = base64.urlsafe_b64decode(token + "=")
+    assert len(token) == 71
+    assert data[:1] == b"\x01"
+    assert data[1:5] == hashlib.sha256(b"facegate/v1/scan-token-key-id" + _KEY).digest()[:4]
+    assert data[5:21] == _CHECK.bytes
+    assert data[21:] == hmac.new(_KEY, b"facegate/v1/scan-token" + data[:21], "sha256").digest()
+
+
+@given(st.uuids())
+def test_a_token_tells_its_check_and_is_always_the_same(check_id: UUID) -> None:
+    tokens = ScanTokens((_KEY,))
+    token = tokens.issue(check_id)
+    assert tokens.check_id_of(token) == check_id
+    assert token == ScanTokens((_KEY,)).issue(check_id)
+
+
+@given(st.integers(0, 70), st.sampled_from(_ALPHABET))
+def test_any_changed_character_is_noticed(place: int, character: str) -> None:
+    tokens = ScanTokens((_KEY,))
+    token = tokens.issue(_CHECK)
+    changed = token[:place] + character + token[place + 1 :]
+    assert (tokens.check_id_of(changed) == _CHECK) is (changed == token)
+
+
+@given(st.one_of(st.text(max_size=90), st.text(alphabet=_ALPHABET, min_size=71, max_size=71)))
+def test_anything_else_is_no_token(text: str) -> None:
+    assert ScanTokens((_KEY,)).check_id_of(text) is None
+
+
+def test_a_foreign_token_is_none() -> None:
+    assert ScanTokens((_KEY,)).check_id_of(ScanTokens((bytes(32),)).issue(_CHECK)) is None
+
+
+def test_a_signed_result_verifies_offline_with_the_published_keys(folder: Path) -> None:
+    signer = load_keys(folder).results
+    payload = os.urandom(3000)
+    token = signer.sign(payload)
+    keys = KeySet.import_key_set(signer.jwks())  # type: ignore[arg-type] # its own dictionary type
+    verified = jws.deserialize_compact(token, keys, algorithms=["ES256"])
+    assert verified.payload == payload
+    assert verified.headers() == {"alg": "ES256", "kid": signer.key_id, "typ": "facegate-result"}
+    header, body, signature = token.split(".")
+    altered = f"{header}.{body[:-4]}AAAA.{signature}"
+    with pytest.raises(BadSignatureError):
+        jws.deserialize_compact(altered, keys, algorithms=["ES256"])
+
+
+def test_the_published_keys_are_public_only() -> None:
+    jwks = ResultSigner((ec.generate_private_key(ec.SECP256R1()),)).jwks()
+    (key,) = jwks["keys"]
+    assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
+
+
+def test_the_key_identifier_is_the_rfc_7638_thumbprint() -> None:
+    signer = ResultSigner((ec.generate_private_key(ec.SECP256R1()),))
+    key = signer.jwks()["keys"][0]
+    canonical = '{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.format(**key)
+    digest = hashlib.sha256(canonical.encode()).digest()
+    assert signer.key_id == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def test_a_token_is_of_one_check_only() -> None:
+    tokens = ScanTokens((_KEY,))
+    assert tokens.check_id_of(tokens.issue(uuid4())) != _CHECK

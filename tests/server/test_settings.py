@@ -1,0 +1,103 @@
+import pytest
+from pydantic import ValidationError
+
+from server.settings import (
+    AdminListener,
+    DeviceListener,
+    ServiceListener,
+    Settings,
+    is_loopback,
+)
+
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - what must be refused
+_TLS = {"certificate": "c.pem", "key": "k.pem"}
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("[::1]", True),
+        (_EVERYWHERE, False),
+        ("::", False),
+        ("", False),
+        ("10.0.0.1", False),
+        ("localhost.example.org", False),
+        ("127.0.0.1.example.org", False),
+        ("unix:/run/facegate.sock", False),
+    ],
+)
+def test_loopback_is_this_machine_only(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("host", [_EVERYWHERE, "::", "192.0.2.7", "verify.example.org"])
+def test_the_device_listener_needs_tls_off_loopback(host: str) -> None:
+    with pytest.raises(ValidationError, match=r"tls\.certificate"):
+        DeviceListener(host=host)
+    assert DeviceListener.model_validate({"host": host, "tls": _TLS}).tls is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, r"tls\.certificate"),
+        ({"api_keys_file": "k.toml"}, r"tls\.certificate"),
+        ({"tls": _TLS}, r"client_ca .* or api_keys_file"),
+        ({"tls": {**_TLS, "client_ca": "ca.pem"}}, None),
+        ({"tls": _TLS, "api_keys_file": "k.toml"}, None),
+        ({"tls": {**_TLS, "client_ca": "ca.pem"}, "api_keys_file": "k.toml"}, None),
+    ],
+)
+def test_the_service_listener_needs_tls_and_credentials_off_loopback(
+    values: dict[str, object], said: str | None
+) -> None:
+    assert ServiceListener.model_validate(values).host == "127.0.0.1"
+    if said is None:
+        ServiceListener.model_validate({"host": _EVERYWHERE, **values})
+    else:
+        with pytest.raises(ValidationError, match=said):
+            ServiceListener.model_validate({"host": _EVERYWHERE, **values})
+
+
+def test_the_admin_listener_off_loopback_must_be_meant() -> None:
+    with pytest.raises(ValidationError, match="trusted_network"):
+        AdminListener(host=_EVERYWHERE)
+    assert AdminListener(host=_EVERYWHERE, trusted_network=True).trusted_network
+
+
+def test_places_follow_the_data_folder_unless_they_are_set() -> None:
+    settings = Settings.model_validate({"data_dir": "/srv/facegate"})
+    assert settings.database_url == "sqlite+aiosqlite:////srv/facegate/facegate.db"
+    assert settings.objects_url == "/srv/facegate/objects"
+    assert str(settings.key_folder) == "/srv/facegate/keys"
+    moved = Settings.model_validate(
+        {
+            "storage": {"database_url": "postgresql+asyncpg://h/d", "objects_url": "s3://b/p"},
+            "keys": {"folder": "/run/secrets"},
+        }
+    )
+    assert (moved.database_url, moved.objects_url) == ("postgresql+asyncpg://h/d", "s3://b/p")
+    assert str(moved.key_folder) == "/run/secrets"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"listeners": {"device": {"port": 65_536}}},
+        {"listeners": {"device": {"port": -1}}},
+        {"runtime": {"workers": 0}},
+        {"limits": {"max_scans": 0}},
+        {"drain_seconds": float("inf")},
+        {"drain_seconds": -1},
+        {"pack": "  "},
+        {"log": {"level": "loud"}},
+        {"nothing": 1},
+    ],
+)
+def test_values_out_of_range_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate(values)

@@ -1,0 +1,195 @@
+"""The one function that decides a check: missing is never pass."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+from facegate.v1 import result_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from matcher.comparison import MatchResult
+from server.checks.terms import Assurance, Mode
+from server.verdict import (
+    CheckStatus,
+    CheckVerdict,
+    FailureReason,
+    VerdictDemands,
+    VerdictInputs,
+    judge_check,
+)
+
+
+def _match(same_person: bool) -> MatchResult:
+    return MatchResult(
+        same_person=same_person,
+        similarity=80.0 if same_person else 20.0,
+        fmr_bound=1e-3 if same_person else 0.7,
+        threshold_similarity=70.0,
+        cosine=0.95 if same_person else 0.8,
+        provenance="measured",
+    )
+
+
+def _liveness(verdict: Verdict) -> LivenessResult:
+    return LivenessResult(
+        verdict=verdict,
+        confidence=50.0,
+        attack_type=AttackType.UNKNOWN,
+        attack_type_confidence=0.0,
+        signals=(),
+        reasons=(Reason.LOOKS_ALIVE,),
+    )
+
+
+GOOD = VerdictInputs(
+    match=_match(True),
+    identity_constant=True,
+    liveness=_liveness(Verdict.LIVE),
+    mode_used=Mode.EXPRESS,
+    verified_bits=0.0,
+    assurance=Assurance.NONE,
+    transcript_intact=True,
+    ended_by=None,
+)
+PLAIN = VerdictDemands(mode=Mode.EXPRESS, minimum_assurance=Assurance.NONE, required_bits=0.0)
+STRICT = VerdictDemands(mode=Mode.DYNAMIC, minimum_assurance=Assurance.MEDIUM, required_bits=16.0)
+STRICT_GOOD = replace(GOOD, mode_used=Mode.DYNAMIC, verified_bits=16.0, assurance=Assurance.MEDIUM)
+
+
+def test_everything_met_is_success() -> None:
+    assert judge_check(inputs=GOOD, demands=PLAIN) == CheckVerdict(CheckStatus.SUCCESS, ())
+    assert judge_check(inputs=STRICT_GOOD, demands=STRICT) == CheckVerdict(CheckStatus.SUCCESS, ())
+
+
+SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
+    "another person": ({"match": _match(False)}, FailureReason.NOT_SAME_PERSON),
+    "no match": ({"match": None}, FailureReason.CONDITIONS),
+    "spoof": ({"liveness": _liveness(Verdict.SPOOF)}, FailureReason.SPOOF),
+    "inconclusive": ({"liveness": _liveness(Verdict.INCONCLUSIVE)}, FailureReason.LIVENESS_INCONCLUSIVE),
+    "no liveness": ({"liveness": None}, FailureReason.CONDITIONS),
+    "another face": ({"identity_constant": False}, FailureReason.IDENTITY_CHANGED),
+    "constancy unknown": ({"identity_constant": None}, FailureReason.CONDITIONS),
+    "transcript broken": ({"transcript_intact": False}, FailureReason.TRANSCRIPT_BROKEN),
+    "no transcript": ({"transcript_intact": None}, FailureReason.CONDITIONS),
+    "weaker mode": ({"mode_used": Mode.EXPRESS}, FailureReason.MODE_NOT_MET),
+    "no mode": ({"mode_used": None}, FailureReason.CONDITIONS),
+    "too few bits": ({"verified_bits": 15.9}, FailureReason.CHALLENGE_BITS_TOO_FEW),
+    "device below": ({"assurance": Assurance.LOW}, FailureReason.DEVICE_NOT_TRUSTED),
+    **{
+        f"ended by {reason}": ({"ended_by": reason}, reason)
+        for reason in (
+            FailureReason.EXPIRED,
+            FailureReason.ABANDONED,
+            FailureReason.INTERRUPTED,
+            FailureReason.CONDITIONS,
+            FailureReason.CANCELLED,
+            FailureReason.TRANSCRIPT_BROKEN,
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("case", SINGLE)
+def test_each_condition_alone_fails_with_its_own_reason(case: str) -> None:
+    change, reason = SINGLE[case]
+    verdict = judge_check(inputs=replace(STRICT_GOOD, **change), demands=STRICT)
+    assert verdict == CheckVerdict(CheckStatus.FAILURE, (reason,))
+
+
+def test_all_combinations_give_their_reasons_in_a_fixed_order() -> None:
+    order = [
+        FailureReason.EXPIRED,
+        FailureReason.TRANSCRIPT_BROKEN,
+        FailureReason.SPOOF,
+        FailureReason.IDENTITY_CHANGED,
+        FailureReason.NOT_SAME_PERSON,
+        FailureReason.MODE_NOT_MET,
+        FailureReason.DEVICE_NOT_TRUSTED,
+    ]
+    changes: dict[FailureReason, dict[str, Any]] = {
+        FailureReason.EXPIRED: {"ended_by": FailureReason.EXPIRED},
+        FailureReason.TRANSCRIPT_BROKEN: {"transcript_intact": False},
+        FailureReason.SPOOF: {"liveness": _liveness(Verdict.SPOOF)},
+        FailureReason.IDENTITY_CHANGED: {"identity_constant": False},
+        FailureReason.NOT_SAME_PERSON: {"match": _match(False)},
+        FailureReason.MODE_NOT_MET: {"mode_used": Mode.EXPRESS},
+        FailureReason.DEVICE_NOT_TRUSTED: {"assurance": Assurance.NONE},
+    }
+    for present in product((False, True), repeat=len(order)):
+        expected = tuple(reason for reason, there in zip(order, present, strict=True) if there)
+        inputs = STRICT_GOOD
+        for reason in expected:
+            inputs = replace(inputs, **changes[reason])
+        verdict = judge_check(inputs=inputs, demands=STRICT)
+        assert verdict.reasons == expected
+        assert (verdict.status is CheckStatus.SUCCESS) is (not expected)
+
+
+def test_more_than_is_demanded_is_no_failure() -> None:
+    rich = replace(STRICT_GOOD, assurance=Assurance.HIGH, verified_bits=64.0)
+    assert judge_check(inputs=rich, demands=PLAIN).status is CheckStatus.SUCCESS
+
+
+def test_nothing_at_all_is_a_failure() -> None:
+    nothing = VerdictInputs(
+        match=None,
+        identity_constant=None,
+        liveness=None,
+        mode_used=None,
+        verified_bits=0.0,
+        assurance=Assurance.NONE,
+        transcript_intact=None,
+        ended_by=None,
+    )
+    assert judge_check(inputs=nothing, demands=PLAIN).reasons == (FailureReason.CONDITIONS,)
+
+
+_inputs = st.builds(
+    VerdictInputs,
+    match=st.sampled_from([None, _match(True), _match(False)]),
+    identity_constant=st.sampled_from([None, True, False]),
+    liveness=st.sampled_from([None, *(_liveness(verdict) for verdict in Verdict)]),
+    mode_used=st.sampled_from([None, *Mode]),
+    verified_bits=st.floats(0, 128),
+    assurance=st.sampled_from(Assurance),
+    transcript_intact=st.sampled_from([None, True, False]),
+    ended_by=st.sampled_from([None, *FailureReason]),
+)
+_demands = st.builds(
+    VerdictDemands,
+    mode=st.sampled_from(Mode),
+    minimum_assurance=st.sampled_from(Assurance),
+    required_bits=st.floats(0, 128),
+)
+
+
+@given(inputs=_inputs, demands=_demands)
+def test_success_if_and_only_if_every_condition_holds(inputs: VerdictInputs, demands: VerdictDemands) -> None:
+    everything = (
+        inputs.ended_by is None
+        and inputs.match is not None
+        and inputs.match.same_person
+        and inputs.identity_constant is True
+        and inputs.liveness is not None
+        and inputs.liveness.verdict is Verdict.LIVE
+        and inputs.transcript_intact is True
+        and inputs.mode_used is not None
+        and inputs.mode_used.strength >= demands.mode.strength
+        and (inputs.mode_used is Mode.EXPRESS or inputs.verified_bits >= demands.required_bits)
+        and inputs.assurance.level >= demands.minimum_assurance.level
+    )
+    verdict = judge_check(inputs=inputs, demands=demands)
+    assert (verdict.status is CheckStatus.SUCCESS) is everything
+    assert bool(verdict.reasons) is not everything
+    assert len(set(verdict.reasons)) == len(verdict.reasons)
+
+
+def test_the_reasons_are_those_of_the_contract() -> None:
+    wire = {
+        name.removeprefix("FAILURE_REASON_") for name in result_pb2.FailureReason.DESCRIPTOR.values_by_name
+    }
+    assert {reason.value for reason in FailureReason} == wire - {"UNSPECIFIED"}
