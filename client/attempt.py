@@ -1,0 +1,305 @@
+"""One attempt: frames out against credit, messages in, until the server's result."""
+
+import asyncio
+from dataclasses import dataclass
+
+from facegate.v1 import scan_pb2
+from google.protobuf.duration_pb2 import Duration
+
+from client.encoding import CaptureLimits, EncodedImage, encode_image
+from client.errors import ClientError, ProtocolViolatedError, ScanEndedError, SourceError, StreamLostError
+from client.frame_feed import FrameFeed
+from client.frame_source import CapturedImage, QuarterTurn
+from client.progress import ScanEvents
+from client.scan_stream import ScanStream
+from client.send_gate import SendGate, StopSignal
+
+__all__ = ["AttemptCapture", "ScanTally", "goodbye_error"]
+
+_ATTEMPT_NONCE_BYTES = 16
+# The device ends an attempt a little before the server would, so that its own account of it arrives.
+_DURATION_SHARE = 0.95
+_EARLY_SHARE = 0.25
+_LEAVE_SECONDS = 2.0
+
+_Cause = scan_pb2.AttemptEndBody
+
+_ROTATIONS: dict[QuarterTurn, scan_pb2.Rotation.ValueType] = {
+    0: scan_pb2.ROTATION_UNSPECIFIED,
+    90: scan_pb2.ROTATION_90,
+    180: scan_pb2.ROTATION_180,
+    270: scan_pb2.ROTATION_270,
+}
+
+
+@dataclass(slots=True)
+class ScanTally:
+    """What a scan sent so far, over all attempts and streams.
+
+    Attributes:
+        frames: Frames sent with an index.
+        bytes: Their encoded bytes.
+        dropped: Images dropped before they got an index.
+        awaiting_result: Whether an AttemptEnd was sent that no result answered yet.
+    """
+
+    frames: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    awaiting_result: bool = False
+
+
+class AttemptCapture:
+    """Runs one attempt over a stream."""
+
+    def __init__(
+        self,
+        *,
+        stream: ScanStream,
+        start: scan_pb2.AttemptStart,
+        feed: FrameFeed,
+        limits: CaptureLimits,
+        quality: int,
+        tally: ScanTally,
+        events: ScanEvents,
+    ) -> None:
+        """Enters the attempt marker into the stream's chain.
+
+        Args:
+            stream: The open stream.
+            start: The server's AttemptStart.
+            feed: Where images come from.
+            limits: What frames may be at the start of the attempt.
+            quality: JPEG quality to begin with.
+            tally: What the scan sent so far; kept up to date.
+            events: Told what happens.
+
+        Raises:
+            ProtocolViolatedError: The start cannot be used.
+        """
+        if len(start.nonce) != _ATTEMPT_NONCE_BYTES or not start.attempt:
+            raise ProtocolViolatedError("the AttemptStart has no number or no nonce of 16 bytes")
+        if start.plan not in (scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_UNSPECIFIED):
+            raise ProtocolViolatedError(
+                f"the server asks for {scan_pb2.Plan.Name(start.plan)}, which this client did not announce"
+            )
+        stream.mark_attempt(start)
+        tally.awaiting_result = False
+        self._stream = stream
+        self._number = start.attempt
+        self._feed = feed
+        self._limits = limits
+        self._quality = quality
+        self._tally = tally
+        self._events = events
+        self._gate = SendGate(start.credit)
+        self._stop = StopSignal()
+        self._budget = stream.challenge.budget
+        self._frames = 0
+        self._dropped = 0
+        self._dropped_before = 0
+        self._next_due_us = 0.0
+        self._source_error: SourceError | None = None
+
+    @property
+    def source_error(self) -> SourceError | None:
+        """Why the source failed during the attempt; None where it did not."""
+        return self._source_error or self._feed.failure
+
+    def cancel(self) -> None:
+        """The person cancels: the attempt ends with CAUSE_CANCELLED."""
+        self._stop.set(_Cause.CAUSE_CANCELLED)
+
+    async def run(self, *, result_timeout_s: float) -> scan_pb2.ScanResult:
+        """Sends frames until the attempt ends and returns what the server says to it.
+
+        Args:
+            result_timeout_s: How long to wait for the result after AttemptEnd, seconds.
+
+        Raises:
+            StreamLostError: The stream was lost.
+            CallRefusedError: The server refused a message.
+            ScanEndedError: The server said Goodbye for good.
+            ProtocolViolatedError: The server sent what the protocol does not allow.
+        """
+        self._feed.begin_attempt()
+        reader = asyncio.create_task(self._read())
+        sender = asyncio.create_task(self._send())
+        duration = _seconds(self._budget.max_attempt_duration)
+        timer = asyncio.get_running_loop().call_later(
+            duration * _DURATION_SHARE if duration else result_timeout_s,
+            self._stop.set,
+            _Cause.CAUSE_TIMED_OUT,
+        )
+        try:
+            await asyncio.wait({reader, sender}, return_when=asyncio.FIRST_COMPLETED)
+            if not reader.done():
+                await self._wait_for_result(reader, sender, result_timeout_s)
+            self._stop.set(_Cause.CAUSE_UNSPECIFIED)
+            await asyncio.wait({sender}, timeout=_LEAVE_SECONDS)
+            if sender.done() and (error := sender.exception()) and not isinstance(error, ClientError):
+                raise error
+            return reader.result()
+        finally:
+            timer.cancel()
+            await _cancelled(reader, sender)
+
+    async def _wait_for_result(
+        self, reader: "asyncio.Task[scan_pb2.ScanResult]", sender: "asyncio.Task[None]", timeout_s: float
+    ) -> None:
+        error = sender.exception()
+        if error is not None and not isinstance(error, ClientError):
+            raise error
+        # A send that failed says less than the stream's status, which the reader is about to get.
+        await asyncio.wait({reader}, timeout=_LEAVE_SECONDS if error else timeout_s)
+        if not reader.done():
+            raise error or StreamLostError(f"no result within {timeout_s:g} seconds of the attempt's end")
+
+    async def _read(self) -> scan_pb2.ScanResult:
+        while True:
+            message = await self._stream.receive()
+            if message is None:
+                raise StreamLostError("the server closed the stream without a result")
+            match message.WhichOneof("message"):
+                case "credit":
+                    self._gate.add(message.credit)
+                case "feedback":
+                    self._events.feedback(message.feedback)
+                case "capture_adjustment":
+                    self._adjust(message.capture_adjustment)
+                case "capture_pause":
+                    self._gate.pause(message.capture_pause.paused)
+                    self._events.paused(message.capture_pause)
+                case "capture_complete":
+                    if message.capture_complete.attempt == self._number:
+                        self._stop.set(_Cause.CAUSE_COMPLETE)
+                case "scan_result":
+                    self._tally.awaiting_result = False
+                    return message.scan_result
+                case "goodbye":
+                    raise goodbye_error(message.goodbye)
+                case None:
+                    pass  # A kind of message that a later version added: the protocol says to ignore it.
+                case kind:
+                    raise ProtocolViolatedError(f"the server sent {kind} during an attempt")
+
+    def _adjust(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
+        self._limits = self._limits.lowered(
+            max_side=adjustment.max_side,
+            max_bytes=adjustment.max_frame_bytes,
+            max_frames_per_second=adjustment.max_frames_per_second,
+        )
+        self._events.adjusted(adjustment)
+
+    async def _send(self) -> None:
+        cause = await self._send_frames()
+        if cause == _Cause.CAUSE_UNSPECIFIED:
+            return  # The result or the end of the stream came first.
+        body = scan_pb2.AttemptEndBody(
+            attempt=self._number,
+            frame_count=self._frames,
+            last_mac=self._stream.last_mac,
+            dropped_count=self._dropped,
+            cause=cause,
+        )
+        self._tally.awaiting_result = True
+        await self._stream.send_attempt_end(body.SerializeToString())
+        self._events.capture_finished(self._number, self._frames, self._dropped)
+
+    async def _send_frames(self) -> scan_pb2.AttemptEndBody.Cause.ValueType:
+        while (image := await self._feed.next(self._stop)) is not None:
+            self._drop(image.lost_before)
+            if self._too_early(image.capture_time_us):
+                continue
+            if self._feed.realtime and not self._gate.has_room():
+                # While the server pauses the capture nothing is missed for want of credit.
+                self._drop(0 if self._gate.paused else 1)
+                continue
+            try:
+                encoded = await asyncio.to_thread(
+                    encode_image, image.image, limits=self._limits, quality=self._quality
+                )
+            except SourceError as error:
+                self._source_error = error
+                return _Cause.CAUSE_CAMERA_FAILED
+            if encoded is None:
+                self._drop(1)
+                continue
+            if not self._within_budget(encoded):
+                return _Cause.CAUSE_TIMED_OUT
+            if not self._feed.realtime:
+                await self._gate.wait_for_room(len(encoded.jpeg), self._stop)
+            if self._stop.is_set:
+                return self._stop.cause
+            if not self._gate.take(len(encoded.jpeg)):
+                self._drop(1)
+                continue
+            await self._send_frame(image, encoded)
+        if self._stop.is_set:
+            return self._stop.cause
+        return _Cause.CAUSE_CAMERA_FAILED if self._feed.failure else _Cause.CAUSE_SOURCE_ENDED
+
+    async def _send_frame(self, image: CapturedImage, encoded: EncodedImage) -> None:
+        header = scan_pb2.FrameHeader(
+            attempt=self._number,
+            index=self._frames,
+            capture_time_us=image.capture_time_us,
+            rotation=_ROTATIONS[image.rotation],
+            mirrored=image.mirrored,
+            dropped_before=self._dropped_before,
+            width=encoded.width,
+            height=encoded.height,
+        )
+        self._dropped_before = 0
+        self._frames += 1
+        self._tally.frames += 1
+        self._tally.bytes += len(encoded.jpeg)
+        await self._stream.send_frame(header=header.SerializeToString(), image=encoded.jpeg)
+        self._events.frame_sent(self._number, self._frames - 1, len(encoded.jpeg))
+
+    def _drop(self, count: int) -> None:
+        self._dropped += count
+        self._dropped_before += count
+        self._tally.dropped += count
+
+    def _too_early(self, capture_time_us: int) -> bool:
+        """Thins the images out to the highest useful rate; these count as never captured."""
+        rate = self._limits.max_frames_per_second
+        if rate <= 0:
+            return False
+        interval = 1_000_000 / rate
+        if capture_time_us < self._next_due_us - interval * _EARLY_SHARE:
+            return True
+        self._next_due_us = max(self._next_due_us, capture_time_us - interval) + interval
+        return False
+
+    def _within_budget(self, encoded: EncodedImage) -> bool:
+        frames, scan_bytes = self._budget.max_frames_per_attempt, self._budget.max_scan_bytes
+        return not (
+            (frames and self._frames >= frames)
+            or (scan_bytes and self._tally.bytes + len(encoded.jpeg) > scan_bytes)
+        )
+
+
+def goodbye_error(goodbye: scan_pb2.Goodbye) -> ClientError:
+    """What a Goodbye means: a reconnect where the server says when, the end of the scan otherwise."""
+    try:
+        name = scan_pb2.Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_")
+    except ValueError:
+        name = str(goodbye.reason)
+    ended = ScanEndedError(name)
+    if goodbye.HasField("reconnect_after"):
+        return StreamLostError(
+            f"the server says goodbye: {name}", retry_after_s=_seconds(goodbye.reconnect_after), final=ended
+        )
+    return ended
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.seconds + duration.nanos / 1e9
+
+
+async def _cancelled(*tasks: "asyncio.Task[scan_pb2.ScanResult] | asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

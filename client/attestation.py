@@ -1,0 +1,32 @@
+"""The platform's word for the session key."""
+
+from typing import Protocol
+
+from facegate.v1 import device_pb2
+
+__all__ = ["Attestor", "NoAttestation"]
+
+
+class Attestor(Protocol):
+    """Makes the platform's evidence; it may take seconds and runs beside the frames.
+
+    A platform that fails gives an AttestationUnavailable with its reason; nothing is raised.
+    """
+
+    async def attest(self, *, binding: bytes) -> device_pb2.Attestation:
+        """Evidence whose own challenge is ``binding``, the binding hash H of the stream, 32 bytes."""
+        ...
+
+
+class NoAttestation:
+    """A platform without any: says so, so that the server need not wait."""
+
+    async def attest(self, *, binding: bytes) -> device_pb2.Attestation:
+        """An AttestationUnavailable with REASON_NOT_SUPPORTED.
+
+        Args:
+            binding: The binding hash H of the stream, 32 bytes; not used.
+        """
+        del binding
+        reason = device_pb2.AttestationUnavailable.REASON_NOT_SUPPORTED
+        return device_pb2.Attestation(unavailable=device_pb2.AttestationUnavailable(reason=reason))

@@ -1,0 +1,279 @@
+"""The device's call: a scan from the first stream to the last result."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import grpc
+from facegate.v1 import device_pb2, scan_pb2, verification_service_pb2_grpc
+
+from client.attempt import AttemptCapture, ScanTally, goodbye_error
+from client.attestation import Attestor, NoAttestation
+from client.device_keys import SessionKey
+from client.device_profile import camera_profile, desktop_profile
+from client.encoding import CaptureLimits
+from client.errors import CallRefusedError, ProtocolViolatedError, SourceError, StreamLostError
+from client.frame_feed import FrameFeed
+from client.frame_source import FrameSource
+from client.progress import ScanEvents
+from client.reconnect import ReconnectPolicy
+from client.scan_stream import ScanStream, ScanTicket, open_stream
+
+__all__ = ["FaceScanner", "ScanOutcome", "ScanSettings"]
+
+_MAX_ATTESTATIONS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSettings:
+    """How a device scans.
+
+    Attributes:
+        max_side: Longest side of a frame, pixels; larger images are scaled down.
+        quality: JPEG quality, 1 to 100.
+        max_attempts: Attempts after which the device leaves even if the server allows more.
+        stream_timeout_s: gRPC deadline of one stream, seconds; a little over the scan's deadline.
+        handshake_timeout_s: How long to wait for a Challenge, seconds.
+        result_timeout_s: How long to wait for a result or the next attempt, seconds.
+        reconnect: How to reconnect.
+        language: BCP 47 language of the person.
+    """
+
+    max_side: int = 640
+    quality: int = 85
+    max_attempts: int = 5
+    stream_timeout_s: float = 240.0
+    handshake_timeout_s: float = 10.0
+    result_timeout_s: float = 60.0
+    reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOutcome:
+    """What the device knows at the end of a scan.
+
+    Attributes:
+        status: As far as the policy lets the app know. COMPLETED where the connection was lost after
+            the last AttemptEnd and the check was decided meanwhile: the orchestrator knows more.
+        feedback: What could have been better, most important first.
+        attempts: Attempts that got a result.
+        streams: Streams that got a challenge; more than one after a reconnect.
+        frames: Frames sent with an index.
+        dropped: Images dropped before they got an index.
+        source_error: Why the source of frames failed; None where it did not.
+    """
+
+    status: scan_pb2.ScanStatus.ValueType
+    feedback: tuple[int, ...]
+    attempts: int
+    streams: int
+    frames: int
+    dropped: int
+    source_error: SourceError | None
+
+
+class FaceScanner:
+    """Makes one scan, as an SDK on a phone would."""
+
+    def __init__(
+        self,
+        *,
+        channel: grpc.aio.Channel,
+        ticket: ScanTicket,
+        source: FrameSource,
+        server_spki_sha256: bytes = b"",
+        profile: device_pb2.DeviceProfile | None = None,
+        screen: device_pb2.ScreenProfile | None = None,
+        attestor: Attestor | None = None,
+        events: ScanEvents | None = None,
+        settings: ScanSettings | None = None,
+    ) -> None:
+        """Prepares the scan; the session key is made here, before any challenge is known.
+
+        Args:
+            channel: To the device listener; the caller closes it.
+            ticket: Token and pinned fingerprint from the orchestrator.
+            source: Where frames come from; the scanner closes it.
+            server_spki_sha256: SHA-256 of the SubjectPublicKeyInfo of the server's TLS certificate, 32
+                bytes; empty on plaintext loopback. See `client.channel.server_spki_sha256`.
+            profile: The device; a desktop where None.
+            screen: The screen; unknown where None.
+            attestor: Makes the platform's evidence; says "not supported" where None.
+            events: Told what happens.
+            settings: How to scan.
+        """
+        self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
+        self._ticket = ticket
+        self._feed = FrameFeed(source)
+        self._session = SessionKey()
+        self._attestor: Attestor = attestor or NoAttestation()
+        self._events = events or ScanEvents()
+        self._settings = settings or ScanSettings()
+        self._profile = scan_pb2.ScanStart(
+            capabilities=[scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT],
+            device=profile or desktop_profile(),
+            camera=camera_profile(source.camera),
+            screen=screen,
+            server_spki_sha256=server_spki_sha256,
+            language=self._settings.language,
+        )
+        self._tally = ScanTally()
+        self._attempt: AttemptCapture | None = None
+        self._source_error: SourceError | None = None
+        self._cancelled = False
+        self._results: list[scan_pb2.ScanResult] = []
+        self._streams = 0
+        self._attestations = 0
+
+    def cancel(self) -> None:
+        """The person cancels: the running attempt ends with CAUSE_CANCELLED and no other follows."""
+        self._cancelled = True
+        if self._attempt is not None:
+            self._attempt.cancel()
+
+    async def scan(self) -> ScanOutcome:
+        """Scans until the server has decided, no attempt is left or the source has no more frames.
+
+        Returns:
+            The outcome of the last attempt.
+
+        Raises:
+            CallRefusedError: The server refused the scan.
+            ConnectionFailedError: The server cannot be reached, or was lost too often.
+            ServerNotTrustedError: The challenge is not from the pinned key.
+            ProtocolViolatedError: The server sent what the protocol does not allow.
+            ScanEndedError: The server said Goodbye for good.
+        """
+        failures = 0
+        try:
+            while True:
+                try:
+                    return await self._stream_once()
+                except StreamLostError as lost:
+                    failures += 1
+                    await self._back_off(failures, lost)
+                except CallRefusedError as error:
+                    if error.refusal.reason == "CHECK_CLOSED" and self._tally.awaiting_result:
+                        return self._outcome(scan_pb2.SCAN_STATUS_COMPLETED, ())
+                    raise
+        finally:
+            await self._feed.aclose()
+
+    async def _back_off(self, failures: int, lost: StreamLostError) -> None:
+        policy = self._settings.reconnect
+        if self._cancelled or failures > (policy.limit if self._streams else policy.first_limit):
+            raise lost.final
+        delay = policy.delay(failures, asked_s=lost.retry_after_s, jitter=random.SystemRandom().random())
+        self._events.connection_lost(failures, delay, str(lost))
+        await asyncio.sleep(delay)
+
+    async def _stream_once(self) -> ScanOutcome:
+        stream = await open_stream(
+            self._stub,
+            ticket=self._ticket,
+            session=self._session,
+            profile=self._profile,
+            resume=self._streams > 0,
+            stream_timeout_s=self._settings.stream_timeout_s,
+            handshake_timeout_s=self._settings.handshake_timeout_s,
+        )
+        self._streams += 1
+        attesting: asyncio.Task[None] | None = None
+        try:
+            self._events.challenge(stream.challenge)
+            if stream.challenge.resume_proof_required:
+                await stream.send_resume_proof()
+            attesting = asyncio.create_task(self._attest(stream))
+            result = await self._attempts(stream)
+            await stream.close()
+            return self._outcome(result.status, tuple(result.feedback))
+        finally:
+            if attesting is not None:
+                attesting.cancel()
+                await asyncio.gather(attesting, return_exceptions=True)
+            stream.cancel()
+
+    async def _attest(self, stream: ScanStream) -> None:
+        # H is new in every stream, so evidence is made anew after a reconnect, up to the server's limit.
+        if self._attestations < _MAX_ATTESTATIONS:
+            self._attestations += 1
+            await stream.send_attestation(await self._attestor.attest(binding=stream.binding))
+
+    async def _attempts(self, stream: ScanStream) -> scan_pb2.ScanResult:
+        while True:
+            message = await self._next_attempt(stream)
+            if isinstance(message, scan_pb2.ScanResult):
+                result = message
+            else:
+                self._events.attempt_started(message)
+                self._attempt = AttemptCapture(
+                    stream=stream,
+                    start=message,
+                    feed=self._feed,
+                    limits=self._limits(stream.challenge.budget),
+                    quality=self._settings.quality,
+                    tally=self._tally,
+                    events=self._events,
+                )
+                if self._cancelled:
+                    self._attempt.cancel()
+                result = await self._attempt.run(result_timeout_s=self._settings.result_timeout_s)
+                self._source_error = self._attempt.source_error
+                self._attempt = None
+            self._results.append(result)
+            self._events.attempt_finished(result)
+            if (
+                not result.another_attempt
+                or self._cancelled
+                or self._source_error
+                or self._feed.exhausted
+                or len(self._results) >= self._settings.max_attempts
+            ):
+                return result
+
+    async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
+        """Waits for the next attempt, or for the result of one that a lost connection withheld."""
+        try:
+            async with asyncio.timeout(self._settings.result_timeout_s):
+                while True:
+                    message = await stream.receive()
+                    if message is None:
+                        raise StreamLostError("the server closed the stream without a result")
+                    match message.WhichOneof("message"):
+                        case "attempt_start":
+                            return message.attempt_start
+                        case "scan_result" if self._tally.awaiting_result:
+                            self._tally.awaiting_result = False
+                            return message.scan_result
+                        case "goodbye":
+                            raise goodbye_error(message.goodbye)
+                        case "feedback":
+                            self._events.feedback(message.feedback)
+                        case "credit" | "capture_adjustment" | "capture_pause" | "capture_complete" | None:
+                            pass  # Of the attempt that is over, or of a later version of the protocol.
+                        case kind:
+                            raise ProtocolViolatedError(f"the server sent {kind} between attempts")
+        except TimeoutError as error:
+            raise StreamLostError("no attempt began in time") from error
+
+    def _limits(self, budget: scan_pb2.CaptureBudget) -> CaptureLimits:
+        usual = CaptureLimits()
+        return CaptureLimits(
+            max_side=self._settings.max_side,
+            max_pixels=budget.max_frame_pixels or usual.max_pixels,
+            max_bytes=budget.max_frame_bytes or usual.max_bytes,
+            min_side=budget.min_frame_side,
+            max_frames_per_second=budget.max_frames_per_second,
+        )
+
+    def _outcome(self, status: scan_pb2.ScanStatus.ValueType, feedback: tuple[int, ...]) -> ScanOutcome:
+        return ScanOutcome(
+            status=status,
+            feedback=feedback,
+            attempts=len(self._results),
+            streams=self._streams,
+            frames=self._tally.frames,
+            dropped=self._tally.dropped,
+            source_error=self._source_error,
+        )

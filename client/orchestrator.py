@@ -1,0 +1,127 @@
+"""The orchestrator's calls: create a check, read its verdict."""
+
+import asyncio
+import uuid
+
+import grpc
+from facegate.v1 import scan_pb2, verification_service_pb2, verification_service_pb2_grpc
+from joserfc.jwk import KeySet
+
+from client.channel import ApiKey
+from client.errors import CallRefusedError, ClientError
+from client.result_signature import verify_response
+from client.scan_stream import ScanTicket
+from client.wire_errors import translated
+
+__all__ = ["Orchestrator", "ticket_of"]
+
+_UPLOAD_SECONDS = 10.0
+_FINISH_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+_AGAIN = "SCAN_IN_PROGRESS"
+
+
+class Orchestrator:
+    """The customer's backend, on the service listener."""
+
+    def __init__(
+        self, *, channel: grpc.aio.Channel, api_key: ApiKey | None = None, keys: KeySet | None = None
+    ) -> None:
+        """Uses a channel.
+
+        Args:
+            channel: To the service listener; the caller closes it.
+            api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
+            keys: The server's published keys. Where given, every verdict is verified against them.
+        """
+        self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
+        self._metadata = api_key.metadata if api_key else ()
+        self._keys = keys
+
+    async def upload_trusted_image(
+        self,
+        image: bytes,
+        *,
+        policy: str = "",
+        mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED,
+        subject_reference: str = "",
+        consent_reference: str = "",
+        request_id: str | None = None,
+        timeout_s: float = _UPLOAD_SECONDS,
+    ) -> verification_service_pb2.UploadTrustedImageResponse:
+        """Creates a check.
+
+        Args:
+            image: The trusted image, at most 2,000,000 bytes.
+            policy: Name of the policy; empty for the server's default.
+            mode: A mode to raise the policy's.
+            subject_reference: Opaque reference to the person, at most 256 bytes.
+            consent_reference: Reference to the legal basis, at most 256 bytes.
+            request_id: A UUID that makes the call idempotent; a fresh one where None.
+            timeout_s: Deadline of the call, seconds.
+
+        Raises:
+            CallRefusedError: The server refused; ``refusal.reason`` says why.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        request = verification_service_pb2.UploadTrustedImageRequest(
+            image=image,
+            policy=policy,
+            mode=mode,
+            subject_reference=subject_reference,
+            consent_reference=consent_reference,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        try:
+            return await self._stub.UploadTrustedImage(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise translated(error) from error
+
+    async def finish_check(
+        self,
+        check_id: str,
+        *,
+        audit_image_limit: int = 0,
+        wait_s: float = 0.0,
+        timeout_s: float = _FINISH_SECONDS,
+    ) -> verification_service_pb2.FinishCheckResponse:
+        """Closes a check and gives its verdict, verified where this orchestrator has the keys.
+
+        Args:
+            check_id: The check.
+            audit_image_limit: Audit images to return, 0 to 4.
+            wait_s: How long to ask again while the scan is in progress, seconds.
+            timeout_s: Deadline of each call, seconds.
+
+        Raises:
+            CallRefusedError: The server refused, for example with NOT_SCANNED_YET.
+            ConnectionFailedError: The server cannot be reached.
+            ServerNotTrustedError: The verdict's signature or a picture's hash does not fit.
+        """
+        request = verification_service_pb2.FinishCheckRequest(
+            check_id=check_id, audit_image_limit=audit_image_limit
+        )
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + wait_s
+        while True:
+            try:
+                response = await self._stub.FinishCheck(request, timeout=timeout_s, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                refused = translated(error)
+                left = give_up - loop.time()
+                if not _is_in_progress(refused) or left <= 0:
+                    raise refused from error
+                await asyncio.sleep(min(_POLL_SECONDS, left))
+                continue
+            if self._keys is not None:
+                verify_response(response, self._keys, check_id=check_id)
+            return response
+
+
+def ticket_of(response: verification_service_pb2.UploadTrustedImageResponse) -> ScanTicket:
+    """What the orchestrator hands to the device."""
+    return ScanTicket(token=response.scan_token, challenge_key_sha256=response.challenge_key_sha256)
+
+
+def _is_in_progress(error: ClientError) -> bool:
+    return isinstance(error, CallRefusedError) and error.refusal.reason == _AGAIN

@@ -1,0 +1,39 @@
+"""What a scan tells its user interface while it runs."""
+
+from facegate.v1 import feedback_pb2, scan_pb2
+
+__all__ = ["ScanEvents"]
+
+
+class ScanEvents:
+    """Callbacks of a scan; each does nothing until overridden.
+
+    They are called in the event loop and must return at once. An exception in one ends the scan.
+    """
+
+    def challenge(self, body: scan_pb2.ChallengeBody) -> None:
+        """A trusted challenge arrived: draw the oval, count down to ``scan_deadline - server_time``."""
+
+    def attempt_started(self, start: scan_pb2.AttemptStart) -> None:
+        """An attempt begins."""
+
+    def frame_sent(self, attempt: int, index: int, size: int) -> None:
+        """Frame ``index`` of ``attempt`` with ``size`` bytes was handed to the transport."""
+
+    def feedback(self, feedback: feedback_pb2.Feedback) -> None:
+        """A hint for the person arrived."""
+
+    def adjusted(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
+        """The server asked for smaller or fewer frames."""
+
+    def paused(self, pause: scan_pb2.CapturePause) -> None:
+        """The server interrupted the capture, or lets it go on."""
+
+    def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
+        """The device ended ``attempt``; the server decides now."""
+
+    def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
+        """The outcome of an attempt arrived."""
+
+    def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
+        """The connection was lost; reconnect number ``reconnect`` follows after ``wait_s`` seconds."""

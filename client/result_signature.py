@@ -1,0 +1,94 @@
+"""Verifies a verdict offline: the JWS over the result, and the hashes of the pictures."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from facegate.v1 import result_pb2, verification_service_pb2
+from google.protobuf.message import DecodeError
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from client.errors import ServerNotTrustedError
+from device_integrity.transcript import sha256
+
+__all__ = ["load_key_set", "verify_response", "verify_result_jws"]
+
+_ALGORITHM: Final = "ES256"
+
+
+def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
+    """Reads a JWKS (RFC 7517) as the admin listener publishes it.
+
+    Args:
+        content: The JSON, or the object it stands for.
+
+    Raises:
+        ServerNotTrustedError: It is no JWKS.
+    """
+    try:
+        loaded = json.loads(content) if isinstance(content, bytes | str) else content
+        keys = KeySet.import_key_set({"keys": loaded["keys"]})
+    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+        raise ServerNotTrustedError("the JWKS cannot be read") from error
+    if not keys.keys:
+        raise ServerNotTrustedError("the JWKS has no keys")
+    return keys
+
+
+def verify_result_jws(result_jws: str, keys: KeySet) -> result_pb2.CheckResult:
+    """Verifies a compact JWS (RFC 7515) of a verdict.
+
+    Args:
+        result_jws: ``FinishCheckResponse.result_jws``.
+        keys: The server's published keys; the header's ``kid`` chooses among them.
+
+    Returns:
+        The signed result.
+
+    Raises:
+        ServerNotTrustedError: The signature is wrong, is not ES256, is by a key that is not in the
+            set, or the payload is no CheckResult.
+    """
+    try:
+        payload = jws.deserialize_compact(result_jws, keys, algorithms=[_ALGORITHM]).payload
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ServerNotTrustedError("the signature of the result is wrong") from error
+    try:
+        return result_pb2.CheckResult.FromString(payload)
+    except DecodeError as error:
+        raise ServerNotTrustedError("the signed payload is no CheckResult") from error
+
+
+def verify_response(
+    response: verification_service_pb2.FinishCheckResponse, keys: KeySet, *, check_id: str
+) -> result_pb2.CheckResult:
+    """Verifies everything in a verdict: signature, check, agreement, pictures.
+
+    Args:
+        response: The answer of FinishCheck.
+        keys: The server's published keys.
+        check_id: The check that was asked for.
+
+    Returns:
+        The signed result, which equals ``response.result``.
+
+    Raises:
+        ServerNotTrustedError: Something does not fit.
+    """
+    signed = verify_result_jws(response.result_jws, keys)
+    if signed != response.result:
+        raise ServerNotTrustedError("the result differs from the one that is signed")
+    if signed.check_id != check_id:
+        raise ServerNotTrustedError("the signed result is of another check")
+    if response.HasField("evidence_frame"):
+        _match_picture(response.evidence_frame, [signed.evidence_frame.sha256])
+    for picture in response.audit_images:
+        _match_picture(picture, [reference.sha256 for reference in signed.audit_images])
+    return signed
+
+
+def _match_picture(picture: result_pb2.EvidenceImage, signed_hashes: list[bytes]) -> None:
+    if sha256(picture.image) not in signed_hashes:
+        raise ServerNotTrustedError("a picture is not the one whose hash is signed")

@@ -1,0 +1,63 @@
+"""A TCP proxy whose connections can be cut, as a network cuts them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+_CHUNK = 65_536
+
+
+class CutProxy:
+    """Forwards connections to a target until told to cut them."""
+
+    def __init__(self, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        self._target = (host, int(port))
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self.connections = 0
+
+    def cut(self) -> None:
+        """Resets every open connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        """Cuts everything and waits until it is gone."""
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection."""
+        self.connections += 1
+        if task := asyncio.current_task():
+            self._tasks.add(task)
+        remote_reader, remote_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, remote_writer}
+        try:
+            await asyncio.gather(_forward(reader, remote_writer), _forward(remote_reader, writer))
+        finally:
+            self._writers -= {writer, remote_writer}
+            writer.transport.abort()
+            remote_writer.transport.abort()
+
+
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def cutting(target: str) -> AsyncIterator[tuple[CutProxy, str]]:
+    """A proxy to ``target`` on a free port of loopback, and its ``host:port``."""
+    proxy = CutProxy(target)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy, f"127.0.0.1:{port}"
+    finally:
+        server.close()
+        await proxy.close()

@@ -1,0 +1,494 @@
+"""A small server that speaks the protocol faithfully and behaves as a test tells it.
+
+It verifies MACs, signatures, credit and the order of frames with the real transcript, so that a client
+that passes here has kept the protocol.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from facegate.v1 import (
+    device_pb2,
+    feedback_pb2,
+    result_pb2,
+    scan_pb2,
+    verification_service_pb2,
+    verification_service_pb2_grpc,
+)
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from joserfc import jws
+from joserfc.jwk import ECKey, KeySet
+
+from device_integrity.transcript import (
+    BindingInputs,
+    MacChain,
+    attempt_end_message,
+    binding_hash,
+    challenge_message,
+    derive_mac_key,
+    fingerprint,
+    load_public_key,
+    public_key_der,
+    resume_message,
+    sha256,
+    sign,
+    verify,
+)
+
+Context = grpc.aio.ServicerContext[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse]
+Send = Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]]
+
+
+class ViolationError(AssertionError):
+    """The client broke the protocol."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refuse:
+    """An error with its ErrorInfo; without a reason, what a transport would answer."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    retry_after_s: float | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class StreamPlan:
+    """How the server behaves in one stream.
+
+    Attributes:
+        refuse: Refuse the stream before the Challenge.
+        other_key: Sign with, and show, a key that is not the pinned one.
+        bad_signature: Show the pinned key but sign other bytes.
+        body_changes: Applied to the ChallengeBody before it is signed.
+        first: Sent in place of the Challenge.
+        result_first: Sent after the handshake in place of an AttemptStart.
+        results: One for each attempt of the stream.
+        frames_wanted: Frames after which CaptureComplete is sent; 0 for never.
+        credit: Frames of credit; each accepted frame gives one back unless `withhold_credit`.
+        credit_bytes: Bytes of credit.
+        withhold_credit: Give no credit back.
+        extra_credit: Frames of credit that `act` gives.
+        act: Called after each accepted frame with the frame's number in the attempt, from 1.
+        break_after: Frames after which the stream ends with `breaking`.
+        breaking: How the stream breaks: an error, a Goodbye, or None for closing in order.
+        break_after_end: Break after AttemptEnd in place of a result.
+        decide_s: How long the server takes from AttemptEnd to its result, seconds.
+        silent: Never answer the start.
+    """
+
+    refuse: Refuse | None = None
+    other_key: bool = False
+    bad_signature: bool = False
+    body_changes: Callable[[scan_pb2.ChallengeBody], None] = lambda body: None
+    first: scan_pb2.ScanFaceResponse | None = None
+    result_first: scan_pb2.ScanResult | None = None
+    results: list[scan_pb2.ScanResult] = field(
+        default_factory=lambda: [scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_SUCCESS)]
+    )
+    plan: scan_pb2.Plan.ValueType = scan_pb2.PLAN_EXPRESS
+    frames_wanted: int = 6
+    credit: int = 3
+    credit_bytes: int = 1024 * 1024
+    withhold_credit: bool = False
+    extra_credit: int = 0
+    act: Callable[[int, Send], Awaitable[None]] | None = None
+    break_after: int | None = None
+    breaking: Refuse | scan_pb2.Goodbye | None = None
+    break_after_end: bool = False
+    decide_s: float = 0.0
+    silent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """One stream after its handshake."""
+
+    plan: StreamPlan
+    requests: "_Inbox"
+    context: Context
+    chain: MacChain
+    session: ec.EllipticCurvePublicKey
+    binding: bytes
+
+
+@dataclass
+class SeenFrame:
+    """A frame that the server accepted."""
+
+    header: scan_pb2.FrameHeader
+    image: bytes
+
+
+class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
+    """Serves both listeners' calls on one port."""
+
+    def __init__(self, *plans: StreamPlan) -> None:
+        self.plans = list(plans) or [StreamPlan()]
+        self.challenge_key = ec.generate_private_key(ec.SECP256R1())
+        self.result_key = ECKey.generate_key("P-256", parameters={"kid": "result-1"}, private=True)
+        self.token = "token-" + uuid.uuid4().hex
+        self.check_id = str(uuid.uuid4())
+        self.api_key: str | None = None
+        self.starts: list[scan_pb2.ScanStart] = []
+        self.frames: list[SeenFrame] = []
+        self.ends: list[scan_pb2.AttemptEndBody] = []
+        self.attestations: list[device_pb2.Attestation] = []
+        self.resume_proofs = 0
+        self.half_closed = 0
+        self.violations: list[str] = []
+        self.uploads: list[verification_service_pb2.UploadTrustedImageRequest] = []
+        self.finish_refusals: list[Refuse] = []
+        self.upload_refusal: Refuse | None = None
+        self.evidence = b"evidence picture"
+        self.alter_response: Callable[[verification_service_pb2.FinishCheckResponse], None] = (
+            lambda response: None
+        )
+        self._session_key: bytes | None = None
+        self._attempt = 0
+
+    @property
+    def challenge_key_sha256(self) -> bytes:
+        return fingerprint(public_key_der(self.challenge_key.public_key()))
+
+    @property
+    def jwks(self) -> dict[str, object]:
+        return dict(KeySet([self.result_key]).as_dict(private=False))
+
+    async def UploadTrustedImage(
+        self, request: verification_service_pb2.UploadTrustedImageRequest, context: Context
+    ) -> verification_service_pb2.UploadTrustedImageResponse:
+        await self._authenticate(context)
+        if self.upload_refusal is not None:
+            await _refuse(context, self.upload_refusal)
+        self.uploads.append(request)
+        return verification_service_pb2.UploadTrustedImageResponse(
+            check_id=self.check_id,
+            scan_token=self.token,
+            challenge_key_sha256=self.challenge_key_sha256,
+            mode=scan_pb2.MODE_EXPRESS,
+            portrait=verification_service_pb2.PortraitReport(
+                media_type="image/jpeg", width=600, height=800, eye_distance_px=120.0
+            ),
+        )
+
+    async def FinishCheck(
+        self, request: verification_service_pb2.FinishCheckRequest, context: Context
+    ) -> verification_service_pb2.FinishCheckResponse:
+        await self._authenticate(context)
+        if self.finish_refusals:
+            await _refuse(context, self.finish_refusals.pop(0))
+        result = self.result()
+        payload = result.SerializeToString()
+        response = verification_service_pb2.FinishCheckResponse(
+            result=result,
+            result_jws=jws.serialize_compact({"alg": "ES256", "kid": "result-1"}, payload, self.result_key),
+            evidence_frame=result_pb2.EvidenceImage(
+                image=self.evidence, media_type="image/jpeg", sha256=sha256(self.evidence)
+            ),
+        )
+        self.alter_response(response)
+        return response
+
+    def result(self) -> result_pb2.CheckResult:
+        return result_pb2.CheckResult(
+            check_id=self.check_id,
+            status=result_pb2.CHECK_STATUS_SUCCESS,
+            liveness=result_pb2.LivenessResult(
+                verdict=result_pb2.LIVENESS_VERDICT_LIVE,
+                confidence=97.5,
+                signals=[result_pb2.Signal(name="blink", label="Blink", score=0.9, weight=0.2, passed=True)],
+            ),
+            match=result_pb2.MatchResult(
+                same_person=True, similarity=92.0, fmr_bound=1e-4, required_similarity=80.0
+            ),
+            evidence_frame=result_pb2.EvidenceReference(sha256=sha256(self.evidence), attempt=1),
+        )
+
+    # grpc.aio serves a coroutine that writes as well, which the generated stub does not know.
+    async def ScanFace(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[scan_pb2.ScanFaceRequest], context: Context
+    ) -> None:
+        plan = self.plans[min(len(self.starts), len(self.plans) - 1)]
+        try:
+            await self._stream(plan, _Inbox(request_iterator), context)
+        except ViolationError as violation:
+            self.violations.append(str(violation))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(violation))
+
+    async def _stream(self, plan: StreamPlan, requests: "_Inbox", context: Context) -> None:
+        first = await anext(requests)
+        _require(first.WhichOneof("message") == "start", "the first message is the start")
+        start = scan_pb2.ScanStart.FromString(first.start)
+        self.starts.append(start)
+        if plan.refuse is not None:
+            await _refuse(context, plan.refuse)
+        if plan.silent:
+            await asyncio.sleep(3600)
+        _require(start.token == self.token, "the token is the check's")
+        _require(start.protocol_version == 1, "the protocol version is 1")
+        resumed = self._session_key is not None
+        _require(not start.resume or resumed, "resume is for a scan that had a stream")
+        _require(self._session_key in (None, start.session_public_key), "the session key stays")
+        self._session_key = start.session_public_key
+        private = X25519PrivateKey.generate()
+        body = scan_pb2.ChallengeBody(
+            protocol_version=1,
+            nonce=bytes(range(32)),
+            key_share=private.public_key().public_bytes_raw(),
+            budget=scan_pb2.CaptureBudget(
+                max_frame_bytes=512 * 1024,
+                max_frame_pixels=1920 * 1080,
+                max_frames_per_attempt=100,
+                max_scan_bytes=20 * 1024 * 1024,
+                max_frames_per_second=30,
+                min_frames_per_second=8,
+                max_attempt_duration=Duration(seconds=20),
+                min_frame_side=16,
+            ),
+            mode=scan_pb2.MODE_EXPRESS,
+            attempts_remaining=3,
+            resume_proof_required=resumed,
+        )
+        plan.body_changes(body)
+        await self._send_challenge(plan, body, first.start, context)
+        binding = binding_hash(
+            BindingInputs(
+                token=start.token,
+                nonce=body.nonce,
+                device_share=start.key_share,
+                server_share=body.key_share,
+                session_public_key=start.session_public_key,
+                server_spki_sha256=start.server_spki_sha256,
+                start=first.start,
+            )
+        )
+        key = derive_mac_key(
+            private_key=private, peer_share=start.key_share, nonce=body.nonce, binding=binding
+        )
+        chain = MacChain(key=key, binding=binding)
+        session = load_public_key(start.session_public_key)
+        if resumed:
+            proof = await anext(requests)
+            _require(proof.WhichOneof("message") == "resume_proof", "the proof comes next")
+            _require(
+                verify(
+                    public_key=session,
+                    message=resume_message(binding=binding),
+                    signature=proof.resume_proof.signature,
+                ),
+                "the proof is the session key's",
+            )
+            self.resume_proofs += 1
+        if plan.result_first is not None:
+            await context.write(scan_pb2.ScanFaceResponse(scan_result=plan.result_first))
+            await self._until_half_close(requests)
+            return
+        link = Link(
+            plan=plan, requests=requests, context=context, chain=chain, session=session, binding=binding
+        )
+        for place, result in enumerate(plan.results):
+            if not await self._run_attempt(link):
+                return
+            more = place + 1 < len(plan.results)
+            answer = scan_pb2.ScanResult()
+            answer.CopyFrom(result)
+            answer.attempt = self._attempt
+            answer.another_attempt = more
+            await context.write(scan_pb2.ScanFaceResponse(scan_result=answer))
+            if more and not await self._stays(requests):
+                return
+        await self._until_half_close(requests)
+
+    async def _stays(self, requests: "_Inbox") -> bool:
+        """False where the client half-closes within a moment, as one that leaves does."""
+        if not await requests.has_more(within_s=0.1):
+            return True
+        _require(await anext(requests, None) is None, "nothing but a half-close comes between attempts")
+        self.half_closed += 1
+        return False
+
+    async def _send_challenge(
+        self, plan: StreamPlan, body: scan_pb2.ChallengeBody, start: bytes, context: Context
+    ) -> None:
+        if plan.first is not None:
+            await context.write(plan.first)
+            return
+        key = ec.generate_private_key(ec.SECP256R1()) if plan.other_key else self.challenge_key
+        body_bytes = body.SerializeToString()
+        signed = challenge_message(start=start, body=body_bytes + b"x" * plan.bad_signature)
+        challenge = scan_pb2.Challenge(
+            body=body_bytes, signature=sign(key, signed), signing_public_key=public_key_der(key.public_key())
+        )
+        await context.write(scan_pb2.ScanFaceResponse(challenge=challenge))
+
+    async def _run_attempt(self, link: Link) -> bool:
+        plan, context, chain = link.plan, link.context, link.chain
+        self._attempt += 1
+        nonce = uuid.uuid4().bytes
+        chain.mark_attempt(attempt=self._attempt, nonce=nonce)
+        credit = plan.credit
+        await context.write(
+            scan_pb2.ScanFaceResponse(
+                attempt_start=scan_pb2.AttemptStart(
+                    attempt=self._attempt,
+                    nonce=nonce,
+                    plan=plan.plan,
+                    credit=scan_pb2.Credit(frames=credit, bytes=plan.credit_bytes),
+                )
+            )
+        )
+        frames = 0
+        dropped = 0
+        last_time = -1
+        async for request in link.requests:
+            match request.WhichOneof("message"):
+                case "attestation":
+                    self.attestations.append(request.attestation)
+                case "frame":
+                    frame = request.frame
+                    header = scan_pb2.FrameHeader.FromString(frame.header)
+                    _require(credit > 0, "a frame needs credit")
+                    _require(
+                        chain.accept_frame(header=frame.header, image=frame.image, mac=frame.mac),
+                        "the MAC fits",
+                    )
+                    _require(
+                        (header.attempt, header.index) == (self._attempt, frames), "frames come in order"
+                    )
+                    _require(header.capture_time_us > last_time, "the capture clock rises")
+                    last_time = header.capture_time_us
+                    credit -= 1
+                    frames += 1
+                    dropped += header.dropped_before
+                    self.frames.append(SeenFrame(header, frame.image))
+                    if plan.act is not None:
+                        await plan.act(frames, context.write)
+                        credit += plan.extra_credit if frames == 2 else 0
+                    if frames == plan.break_after:
+                        await self._break(plan, context)
+                        return False
+                    if frames == plan.frames_wanted:
+                        complete = scan_pb2.CaptureComplete(attempt=self._attempt)
+                        await context.write(scan_pb2.ScanFaceResponse(capture_complete=complete))
+                    if not plan.withhold_credit:
+                        credit += 1
+                        grant = scan_pb2.Credit(frames=1, bytes=len(frame.image))
+                        await context.write(scan_pb2.ScanFaceResponse(credit=grant))
+                        hint = feedback_pb2.Feedback(
+                            code=feedback_pb2.FEEDBACK_CODE_GOOD, message="Good.", frame_index=frames - 1
+                        )
+                        await context.write(scan_pb2.ScanFaceResponse(feedback=hint))
+                case "attempt_end":
+                    self._check_end(link, request.attempt_end, frames, dropped)
+                    await asyncio.sleep(plan.decide_s)
+                    if plan.break_after_end:
+                        await self._break(plan, context)
+                        return False
+                    return True
+                case kind:
+                    raise ViolationError(f"{kind} is not expected in an attempt")
+        return False
+
+    def _check_end(self, link: Link, end: scan_pb2.AttemptEnd, frames: int, dropped: int) -> None:
+        body = scan_pb2.AttemptEndBody.FromString(end.body)
+        message = attempt_end_message(binding=link.binding, body=end.body)
+        _require(
+            verify(public_key=link.session, message=message, signature=end.signature), "the end is signed"
+        )
+        _require((body.attempt, body.frame_count) == (self._attempt, frames), "the end counts right")
+        _require(body.last_mac == link.chain.value, "the end has the last MAC")
+        _require(body.dropped_count >= dropped, "the end counts every dropped image")
+        self.ends.append(body)
+
+    async def _break(self, plan: StreamPlan, context: Context) -> None:
+        if isinstance(plan.breaking, Refuse):
+            await _refuse(context, plan.breaking)
+        if isinstance(plan.breaking, scan_pb2.Goodbye):
+            await context.write(scan_pb2.ScanFaceResponse(goodbye=plan.breaking))
+
+    async def _until_half_close(self, requests: "_Inbox") -> None:
+        async for request in requests:
+            if request.WhichOneof("message") == "attestation":
+                self.attestations.append(request.attestation)
+            else:
+                raise ViolationError(f"{request.WhichOneof('message')} came after the result")
+        self.half_closed += 1
+
+    async def _authenticate(self, context: Context) -> None:
+        given = dict(context.invocation_metadata() or ()).get("authorization")
+        if self.api_key is not None and given != f"Bearer {self.api_key}":
+            await _refuse(context, Refuse(code=grpc.StatusCode.UNAUTHENTICATED, reason="UNAUTHENTICATED"))
+
+
+class _Inbox:
+    """The client's messages; waiting for one may be given up without losing it."""
+
+    def __init__(self, requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> None:
+        self._requests = requests
+        self._pending: asyncio.Task[scan_pb2.ScanFaceRequest | None] | None = None
+
+    async def has_more(self, *, within_s: float) -> bool:
+        """Whether a message, or the end, comes within a time."""
+        return bool((await asyncio.wait({self._read()}, timeout=within_s))[0])
+
+    def __aiter__(self) -> "_Inbox":
+        return self
+
+    async def __anext__(self) -> scan_pb2.ScanFaceRequest:
+        message = await self._read()
+        self._pending = None
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+    def _read(self) -> "asyncio.Task[scan_pb2.ScanFaceRequest | None]":
+        if self._pending is None:
+            self._pending = asyncio.create_task(self._one())
+        return self._pending
+
+    async def _one(self) -> scan_pb2.ScanFaceRequest | None:
+        return await anext(self._requests, None)
+
+
+@asynccontextmanager
+async def serving(fake: FakeServer, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[str]:
+    """Serves ``fake`` on a free port of loopback and gives its ``host:port``."""
+    server = grpc.aio.server()
+    verification_service_pb2_grpc.add_VerificationServiceServicer_to_server(fake, server)
+    if credentials is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ViolationError(f"not so: {what}")
+
+
+async def _refuse(context: Context, refuse: Refuse) -> None:
+    if not refuse.reason:
+        await context.abort(refuse.code, "the transport broke")
+    status = status_pb2.Status(code=code_pb2.Code.Value(refuse.code.name), message="refused by the test")
+    info = error_details_pb2.ErrorInfo(domain="facegate.org", reason=refuse.reason, metadata=refuse.metadata)
+    status.details.add().Pack(info)
+    if refuse.retry_after_s is not None:
+        delay = Duration()
+        delay.FromNanoseconds(int(refuse.retry_after_s * 1e9))
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    await context.abort_with_status(rpc_status.to_status(status))

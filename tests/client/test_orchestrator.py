@@ -1,0 +1,214 @@
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from joserfc import jws
+from joserfc.jwk import ECKey
+
+from client import (
+    ApiKey,
+    CallRefusedError,
+    ConnectionFailedError,
+    Orchestrator,
+    ServerNotTrustedError,
+    load_key_set,
+    open_channel,
+    ticket_of,
+    verify_result_jws,
+)
+from tests.client.fake_server import FakeServer, Refuse, serving
+
+
+@asynccontextmanager
+async def _orchestrating(
+    fake: FakeServer, *, api_key: str | None = None, verifying: bool = False
+) -> AsyncIterator[Orchestrator]:
+    async with serving(fake) as target, open_channel(target) as channel:
+        yield Orchestrator(
+            channel=channel,
+            api_key=ApiKey(api_key) if api_key else None,
+            keys=load_key_set(fake.jwks) if verifying else None,
+        )
+
+
+async def test_upload_carries_everything_and_gives_the_ticket() -> None:
+    fake = FakeServer()
+    async with _orchestrating(fake) as orchestrator:
+        response = await orchestrator.upload_trusted_image(
+            b"image",
+            policy="high",
+            mode=scan_pb2.MODE_DYNAMIC,
+            subject_reference="s",
+            consent_reference="c",
+            request_id="r",
+        )
+    (request,) = fake.uploads
+    assert (request.image, request.policy, request.mode) == (b"image", "high", scan_pb2.MODE_DYNAMIC)
+    assert (request.subject_reference, request.consent_reference, request.request_id) == ("s", "c", "r")
+    ticket = ticket_of(response)
+    assert (ticket.token, ticket.challenge_key_sha256) == (fake.token, fake.challenge_key_sha256)
+
+
+async def test_each_upload_has_its_own_request_id() -> None:
+    fake = FakeServer()
+    async with _orchestrating(fake) as orchestrator:
+        await orchestrator.upload_trusted_image(b"1")
+        await orchestrator.upload_trusted_image(b"2")
+    assert len({request.request_id for request in fake.uploads}) == 2
+
+
+async def test_api_key_travels_as_a_bearer_credential() -> None:
+    fake = FakeServer()
+    fake.api_key = "secret-key"
+    async with _orchestrating(fake, api_key="secret-key") as orchestrator:
+        await orchestrator.upload_trusted_image(b"1")
+        await orchestrator.finish_check(fake.check_id)
+    async with _orchestrating(fake, api_key="other-key") as orchestrator:
+        with pytest.raises(CallRefusedError) as caught:
+            await orchestrator.upload_trusted_image(b"1")
+    assert caught.value.refusal.reason == "UNAUTHENTICATED"
+    assert "other-key" not in str(caught.value)
+
+
+async def test_refusal_carries_reason_numbers_and_retry() -> None:
+    fake = FakeServer()
+    fake.upload_refusal = Refuse(
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="EYE_DISTANCE_TOO_SMALL",
+        metadata={"eyeDistancePx": "41.5", "minEyeDistancePx": "85"},
+        retry_after_s=1.5,
+    )
+    async with _orchestrating(fake) as orchestrator:
+        with pytest.raises(CallRefusedError) as caught:
+            await orchestrator.upload_trusted_image(b"1")
+    refusal = caught.value.refusal
+    assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "EYE_DISTANCE_TOO_SMALL")
+    assert refusal.metadata == {"eyeDistancePx": "41.5", "minEyeDistancePx": "85"}
+    assert refusal.retry_after_s == pytest.approx(1.5)
+
+
+async def test_unreachable_server_is_a_failed_connection() -> None:
+    async with open_channel("127.0.0.1:1") as channel:
+        with pytest.raises(ConnectionFailedError):
+            await Orchestrator(channel=channel).upload_trusted_image(b"1", timeout_s=2)
+
+
+async def test_finish_waits_for_a_scan_in_progress() -> None:
+    fake = FakeServer()
+    busy = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="SCAN_IN_PROGRESS")
+    fake.finish_refusals = [busy]
+    async with _orchestrating(fake) as orchestrator:
+        response = await orchestrator.finish_check(fake.check_id, wait_s=5)
+    assert response.result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+@pytest.mark.parametrize("reason", ["SCAN_IN_PROGRESS", "NOT_SCANNED_YET", "CHECK_NOT_FOUND"])
+async def test_finish_that_is_refused_says_why(reason: str) -> None:
+    fake = FakeServer()
+    fake.finish_refusals = [Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason=reason)]
+    async with _orchestrating(fake) as orchestrator:
+        with pytest.raises(CallRefusedError) as caught:
+            await orchestrator.finish_check(fake.check_id)
+    assert caught.value.refusal.reason == reason
+
+
+async def test_genuine_verdict_is_verified() -> None:
+    fake = FakeServer()
+    async with _orchestrating(fake, verifying=True) as orchestrator:
+        response = await orchestrator.finish_check(fake.check_id)
+    assert response.evidence_frame.image == fake.evidence
+
+
+def _other_status(response: verification_service_pb2.FinishCheckResponse) -> None:
+    response.result.status = result_pb2.CHECK_STATUS_FAILURE
+
+
+def _other_similarity(response: verification_service_pb2.FinishCheckResponse) -> None:
+    response.result.match.similarity += 1e-9
+
+
+def _other_picture(response: verification_service_pb2.FinishCheckResponse) -> None:
+    response.evidence_frame.image += b"!"
+
+
+def _foreign_audit_image(response: verification_service_pb2.FinishCheckResponse) -> None:
+    response.audit_images.add(image=b"foreign")
+
+
+def _no_signature(response: verification_service_pb2.FinishCheckResponse) -> None:
+    response.result_jws = ""
+
+
+def _cut_signature(response: verification_service_pb2.FinishCheckResponse) -> None:
+    response.result_jws = response.result_jws[:-8]
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [_other_status, _other_similarity, _other_picture, _foreign_audit_image, _no_signature, _cut_signature],
+)
+async def test_altered_verdict_is_not_trusted(alter: object) -> None:
+    fake = FakeServer()
+    assert callable(alter)
+    fake.alter_response = alter
+    async with _orchestrating(fake, verifying=True) as orchestrator:
+        with pytest.raises(ServerNotTrustedError):
+            await orchestrator.finish_check(fake.check_id)
+
+
+async def test_verdict_of_another_check_is_not_trusted() -> None:
+    fake = FakeServer()
+    async with _orchestrating(fake, verifying=True) as orchestrator:
+        with pytest.raises(ServerNotTrustedError, match="another check"):
+            await orchestrator.finish_check("another")
+
+
+def test_signatures_of_other_keys_and_algorithms_are_not_trusted() -> None:
+    fake = FakeServer()
+    keys, payload = load_key_set(fake.jwks), fake.result().SerializeToString()
+    other = ECKey.generate_key("P-256", private=True)
+    forged = jws.serialize_compact({"alg": "ES256", "kid": "result-1"}, payload, other)
+    with pytest.raises(ServerNotTrustedError):
+        verify_result_jws(forged, keys)
+    unknown = jws.serialize_compact({"alg": "ES256", "kid": "unknown"}, payload, fake.result_key)
+    with pytest.raises(ServerNotTrustedError):
+        verify_result_jws(unknown, keys)
+    # The classic confusion: the public key's bytes as the secret of an HMAC.
+    confused = _hs256(payload, secret=fake.result_key.as_pem(private=False))
+    with pytest.raises(ServerNotTrustedError):
+        verify_result_jws(confused, keys)
+    genuine = jws.serialize_compact({"alg": "ES256", "kid": "result-1"}, payload, fake.result_key)
+    assert verify_result_jws(genuine, keys) == fake.result()
+
+
+def _hs256(payload: bytes, *, secret: bytes) -> str:
+    def encoded(part: bytes) -> bytes:
+        return base64.urlsafe_b64encode(part).rstrip(b"=")
+
+    signed = encoded(b'{"alg":"HS256","kid":"result-1"}') + b"." + encoded(payload)
+    return (signed + b"." + encoded(hmac.digest(secret, signed, "sha256"))).decode()
+
+
+def test_signed_payload_must_be_a_result() -> None:
+    fake = FakeServer()
+    signed = jws.serialize_compact({"alg": "ES256", "kid": "result-1"}, b"\xff\xff", fake.result_key)
+    with pytest.raises(ServerNotTrustedError, match="no CheckResult"):
+        verify_result_jws(signed, load_key_set(fake.jwks))
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"keys": []}', '{"keys": 3}', '{"keys": [{}]}', b"\xff"]
+)
+def test_what_is_no_jwks_is_refused(content: str | bytes) -> None:
+    with pytest.raises(ServerNotTrustedError):
+        load_key_set(content)
+
+
+def test_jwks_is_read_as_json_and_as_an_object() -> None:
+    fake = FakeServer()
+    assert len(load_key_set(json.dumps(fake.jwks)).keys) == len(load_key_set(fake.jwks).keys) == 1
