@@ -1,0 +1,153 @@
+"""``facegate bench``: what a server costs on this machine, against what its models cost."""
+
+import asyncio
+import os
+import shlex
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.bench.devices import open_devices
+from cli.bench.errors import BenchFailed
+from cli.bench.material import BenchMaterial, make_material
+from cli.bench.setting import Bench, Effort, running_server
+from cli.bench.suites import SUITES
+from cli.bench.table import report_view
+from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
+from server.app import server_version
+from server.settings import LogLevel, LogSettings
+from server.telemetry.logging import configure_logging
+from vision.errors import VisionError
+from vision.packs import load_pack
+
+__all__ = ["bench"]
+
+_EMBEDDED: Final = "embedded"
+_ASSETS: Final = "FACEGATE_TEST_ASSETS"
+_DEFAULT_SCANS: Final = (1, 4)
+_FAILED: Final = 2
+
+
+def bench(
+    *,
+    pack: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="`embedded` or `insightface:<folder>`; may be repeated. By default embedded, and the "
+            f"models in ${_ASSETS} where that is set.",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[int, typer.Option(help="Runs of each load.", min=1, max=100)] = 3,
+    at_once: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Scans at once; may be repeated.  [default: 1, 4]", min=1, max=32, show_default=False
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Length of the simulated scan.", min=2, max=15)] = 12.0,
+    frames_per_second: Annotated[
+        float, typer.Option("--fps", help="Rate of the simulated camera.", min=8, max=24)
+    ] = 15.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write every value to this file too.")
+    ] = None,
+) -> None:
+    """Measure CPU a frame against pure model time, and the time to a verdict.
+
+    Runs a server in this process and devices in another; they speak gRPC over loopback and send a
+    genuine scan that was rendered and encoded ahead. What matters are the ratios: both sides of each
+    were measured in the same run. Leave the machine alone meanwhile.
+    """
+    console = Console()
+    configure_logging(LogSettings(level=LogLevel.ERROR))
+    packs = tuple(pack or _default_packs())
+    effort = Effort(runs=runs, scans_at_once=tuple(at_once or _DEFAULT_SCANS))
+    try:
+        report = asyncio.run(
+            _measure(console, packs, effort, seconds=seconds, frames_per_second=frames_per_second)
+        )
+        if json_file is not None:
+            json_file.write_text(report.to_json() + "\n", encoding="utf-8")
+    except (BenchError, BenchFailed, VisionError) as error:
+        _fail(console, str(error))
+    except OSError as error:
+        _fail(console, f"{error.filename or json_file} cannot be written: {error.strerror}")
+    console.print(report_view(report))
+
+
+async def _measure(
+    console: Console,
+    packs: Sequence[str],
+    effort: Effort,
+    *,
+    seconds: float,
+    frames_per_second: float,
+) -> BenchReport:
+    machine = describe_machine()
+    measurements: list[Measurement] = []
+    runtimes: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="facegate-bench-") as folder:
+        frames = Path(folder) / "frames"
+        frames.mkdir()
+        with console.status("rendering a scan") as status:
+            material = await asyncio.to_thread(
+                make_material, frames, seconds=seconds, frames_per_second=frames_per_second
+            )
+            async with open_devices() as devices:
+                for number, spec in enumerate(packs):
+                    status.update(escape(f"{spec}: loading"))
+                    loaded = await asyncio.to_thread(load_pack, spec)
+                    runtimes[spec] = loaded.runtime
+                    clock = ModelClock()
+                    async with running_server(loaded, clock, data=Path(folder) / str(number)) as server:
+                        setting = Bench(
+                            pack=spec,
+                            server=server,
+                            clock=clock,
+                            devices=devices,
+                            material=material,
+                            effort=effort,
+                            say=lambda text: status.update(escape(text)),
+                        )
+                        for suite in SUITES:
+                            measurements += await suite(setting)
+    return BenchReport(
+        command=_command(packs, effort, material),
+        made=datetime.now(UTC),
+        version=server_version(),
+        machine=machine,
+        runtimes=runtimes,
+        measurements=tuple(measurements),
+    )
+
+
+def _default_packs() -> tuple[str, ...]:
+    assets = os.environ.get(_ASSETS)
+    models = None if not assets else Path(assets) / "models"
+    return (_EMBEDDED,) if models is None or not models.is_dir() else (_EMBEDDED, f"insightface:{models}")
+
+
+def _command(packs: Sequence[str], effort: Effort, material: BenchMaterial) -> str:
+    return shlex.join(
+        [
+            "facegate",
+            "bench",
+            *(word for pack in packs for word in ("--pack", pack)),
+            *(word for count in effort.scans_at_once for word in ("--at-once", str(count))),
+            *("--runs", str(effort.runs)),
+            *("--seconds", f"{material.seconds:g}"),
+            *("--fps", f"{material.frames_per_second:g}"),
+        ]
+    )
+
+
+def _fail(console: Console, what: str) -> NoReturn:
+    console.print(escape(f"The benchmark cannot run: {what}"), style="red", highlight=False)
+    raise typer.Exit(_FAILED)

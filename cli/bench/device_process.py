@@ -1,0 +1,79 @@
+"""The devices of the benchmark: a process of their own, so that their CPU time is not the server's.
+
+Run as ``python -m cli.bench.device_process``. It reads a job a line from standard input, answers each
+with a line on standard output, and ends with its input.
+"""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import grpc
+from facegate.v1 import scan_pb2
+
+from cli.bench.jobs import DeviceJob, ScanTimes
+from client import (
+    ClientError,
+    FaceScanner,
+    ScanEvents,
+    ScanSettings,
+    ScanTicket,
+    open_channel,
+    open_image_folder,
+)
+
+__all__ = ["main", "run_job"]
+
+
+class _Watch(ScanEvents):
+    def __init__(self) -> None:
+        self.ended: float | None = None
+        self.seconds: float | None = None
+        self.frames = 0
+        self.dropped = 0
+
+    def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
+        self.ended = time.monotonic()
+        self.frames, self.dropped = frames, dropped
+
+    def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
+        if self.ended is not None and self.seconds is None:
+            self.seconds = time.monotonic() - self.ended
+
+
+async def run_job(job: DeviceJob) -> tuple[ScanTimes, ...]:
+    """Makes all scans of a job at once, one attempt each."""
+    async with open_channel(job.target) as channel:
+        return tuple(await asyncio.gather(*(_scan(channel, job, ticket) for ticket in job.tickets)))
+
+
+async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, str]) -> ScanTimes:
+    token, fingerprint = ticket
+    watch = _Watch()
+    try:
+        scanner = FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
+            source=open_image_folder(Path(job.frames), frames_per_second=job.frames_per_second),
+            events=watch,
+            settings=ScanSettings(max_attempts=1),
+        )
+        await scanner.scan()
+    except (ClientError, ValueError) as error:
+        return ScanTimes(error=f"{type(error).__name__}: {error}")
+    if watch.seconds is None:
+        return ScanTimes(frames=watch.frames, dropped=watch.dropped, error="no result came")
+    return ScanTimes(frames=watch.frames, dropped=watch.dropped, seconds_to_result=watch.seconds)
+
+
+def main() -> None:
+    """Serves jobs until the input ends."""
+    for line in sys.stdin:
+        times = asyncio.run(run_job(DeviceJob.from_line(line)))
+        sys.stdout.write(ScanTimes.to_line(times))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

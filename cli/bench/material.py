@@ -1,0 +1,60 @@
+"""What the benchmark sends: a portrait and the frames of a genuine scan, simulated and encoded ahead."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.bench.errors import BenchFailed
+from simulator import ScanKind, ScanSettings, SimulatorError, builtin_photos, simulate_scan
+from vision.errors import VisionError
+from vision.image import encode_jpeg
+
+__all__ = ["BenchMaterial", "make_material"]
+
+_PERSON: Final = "astronaut"
+_SEED: Final = 1
+_PORTRAIT_QUALITY: Final = 92
+_FRAME_QUALITY: Final = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchMaterial:
+    """What is sent.
+
+    Attributes:
+        portrait: The trusted image, JPEG.
+        frames: Folder with the frames of one scan, JPEG files in the order of their names.
+        frames_per_second: Their rate.
+        seconds: Length of the scan.
+    """
+
+    portrait: bytes
+    frames: Path
+    frames_per_second: float
+    seconds: float
+
+
+def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> BenchMaterial:
+    """Renders and encodes a genuine scan of 480 x 640 pixels.
+
+    Args:
+        folder: An empty folder for the frames.
+        seconds: Length of the scan.
+        frames_per_second: Rate of the camera.
+
+    Raises:
+        BenchFailed: The photos or the embedded pack are not installed, or a value is out of range.
+    """
+    try:
+        photo = builtin_photos(names=(_PERSON,))[_PERSON]
+        settings = ScanSettings(
+            kind=ScanKind.GENUINE, seed=_SEED, seconds=seconds, frames_per_second=frames_per_second
+        )
+        for number, frame in enumerate(simulate_scan(photo, settings)):
+            (folder / f"{number:05d}.jpg").write_bytes(encode_jpeg(frame.pixels, quality=_FRAME_QUALITY))
+        portrait = encode_jpeg(photo.pixels, quality=_PORTRAIT_QUALITY)
+    except (SimulatorError, VisionError) as error:
+        raise BenchFailed(f"no scan can be simulated: {error}") from error
+    return BenchMaterial(
+        portrait=portrait, frames=folder, frames_per_second=frames_per_second, seconds=seconds
+    )

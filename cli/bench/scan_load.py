@@ -1,0 +1,170 @@
+"""The suite of scans: CPU a frame against the models' part of it, and the time to a verdict."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from cli.bench.errors import ScanNotMeasured
+from cli.bench.jobs import DeviceJob, ScanTimes
+from cli.bench.setting import Bench
+from client import ClientError, Orchestrator, open_channel, ticket_of
+from evaluation.bench import Measurement, ModelUse
+
+__all__ = ["ScanRun", "measure_scans", "scan_measurements"]
+
+_MS: Final = 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRun:
+    """One run: some scans at once.
+
+    Attributes:
+        scans: What the devices saw, one a scan.
+        server_seconds: CPU seconds of the server's process meanwhile.
+        models: What the models cost meanwhile.
+    """
+
+    scans: tuple[ScanTimes, ...]
+    server_seconds: float
+    models: ModelUse
+
+    @property
+    def frames(self) -> int:
+        """Frames of all scans, at least 1."""
+        return max(1, sum(scan.frames for scan in self.scans))
+
+    @property
+    def dropped_share(self) -> float:
+        """The share of captured images that found no credit, 0..1."""
+        dropped = sum(scan.dropped for scan in self.scans)
+        return dropped / (self.frames + dropped)
+
+    @property
+    def seconds_to_result(self) -> tuple[float, ...]:
+        """Of each scan that got a result."""
+        return tuple(scan.seconds_to_result for scan in self.scans if scan.seconds_to_result is not None)
+
+
+async def measure_scans(bench: Bench) -> tuple[Measurement, ...]:
+    """Measures scans under each load.
+
+    Raises:
+        ScanNotMeasured: A scan ended without a result.
+        DeviceProcessFailed: The devices cannot be used.
+        NothingMeasured: No model ran.
+    """
+    bench.say(f"{bench.pack}: warming up")
+    await _run(bench, at_once=1)
+    measurements: list[Measurement] = []
+    for at_once in bench.effort.scans_at_once:
+        runs = []
+        for number in range(1, bench.effort.runs + 1):
+            bench.say(f"{bench.pack}: {_load(at_once)}, run {number} of {bench.effort.runs}")
+            runs.append(await _run(bench, at_once=at_once))
+        measurements += scan_measurements(bench.pack, at_once=at_once, runs=tuple(runs))
+    return tuple(measurements)
+
+
+def scan_measurements(pack: str, *, at_once: int, runs: tuple[ScanRun, ...]) -> tuple[Measurement, ...]:
+    """What runs under one load amount to.
+
+    Args:
+        pack: Name of the pack.
+        at_once: Scans at once.
+        runs: The runs, at least one.
+
+    Raises:
+        NothingMeasured: There are no runs, or no model ran.
+    """
+    load = _load(at_once)
+
+    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+        return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
+
+    unit = [run.models.one_frame_seconds for run in runs]
+    return (
+        told(
+            "CPU a frame / its model time",
+            "",
+            "CPU time of the server's process for a scan, divided by the CPU time that the pack's models "
+            "took of it; 1 would be a server that costs nothing.",
+            [run.server_seconds / run.models.total_seconds for run in runs],
+        ),
+        told(
+            "AttemptEnd to ScanResult",
+            "model frames",
+            "Wall time at the device, in units of the CPU time that every model of the pack takes for one "
+            "frame in the same run; one value a scan.",
+            [
+                seconds / one_frame
+                for run, one_frame in zip(runs, unit, strict=True)
+                for seconds in run.seconds_to_result
+            ],
+        ),
+        told(
+            "AttemptEnd to ScanResult",
+            "ms",
+            "The same in milliseconds.",
+            [_MS * seconds for run in runs for seconds in run.seconds_to_result],
+        ),
+        told(
+            "every model once",
+            "ms",
+            "CPU time of one call of each model of the pack: the unit of a model frame.",
+            [_MS * one_frame for one_frame in unit],
+        ),
+        told(
+            "model CPU a frame",
+            "ms",
+            "CPU time of all calls of models divided by the frames: detector and landmarks see every frame, "
+            "the others a selection.",
+            [_MS * run.models.total_seconds / run.frames for run in runs],
+        ),
+        told(
+            "server CPU a frame",
+            "ms",
+            "CPU time of the server's process divided by the frames.",
+            [_MS * run.server_seconds / run.frames for run in runs],
+        ),
+        told(
+            "images without credit",
+            "%",
+            "Images that the device captured while the server gave no credit: how the server slows a camera.",
+            [100 * run.dropped_share for run in runs],
+        ),
+    )
+
+
+async def _run(bench: Bench, *, at_once: int) -> ScanRun:
+    job = DeviceJob(
+        target=bench.server.device_target,
+        frames=str(bench.material.frames),
+        frames_per_second=bench.material.frames_per_second,
+        tickets=await _tickets(bench, at_once),
+    )
+    bench.clock.take()
+    began = time.process_time()
+    scans = await bench.devices.scan(job)
+    run = ScanRun(scans=scans, server_seconds=time.process_time() - began, models=bench.clock.take())
+    for scan in scans:
+        if scan.error:
+            raise ScanNotMeasured(f"a scan got no result: {scan.error}")
+    return run
+
+
+async def _tickets(bench: Bench, count: int) -> tuple[tuple[str, str], ...]:
+    tickets = []
+    try:
+        async with open_channel(bench.server.service_target) as channel:
+            orchestrator = Orchestrator(channel=channel)
+            for _ in range(count):
+                ticket = ticket_of(await orchestrator.upload_trusted_image(bench.material.portrait))
+                tickets.append((ticket.token, ticket.challenge_key_sha256.hex()))
+    except ClientError as error:
+        raise ScanNotMeasured(f"no check could be created: {error}") from error
+    return tuple(tickets)
+
+
+def _load(at_once: int) -> str:
+    return "1 scan" if at_once == 1 else f"{at_once} scans at once"

@@ -1,0 +1,86 @@
+"""``facegate config show``: the effective settings, and where each value came from."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from server.settings_loading import LoadedSettings, SettingsInvalid, load_settings
+from server.settings_view import shown_settings
+
+__all__ = ["app", "show"]
+
+app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+
+
+@app.callback()
+def _settings() -> None:
+    """Look at the settings."""  # Keeps `show` a command of its own while it is the only one.
+
+
+class Form(StrEnum):
+    """How settings are printed."""
+
+    TABLE = "table"
+    TOML = "toml"
+    JSON = "json"
+
+
+@app.command()
+def show(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="How to print them.")] = Form.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Show the effective settings and where each came from: default, file or environment.
+
+    Passwords in URLs are masked.
+    """
+    try:
+        loaded = load_settings(config)
+    except SettingsInvalid as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    match Form.JSON if as_json else form:
+        case Form.JSON:
+            typer.echo(_as_json(loaded))
+        case Form.TOML:
+            typer.echo(_as_toml(loaded), nl=False)
+        case Form.TABLE:
+            Console().print(_as_table(loaded))
+
+
+def _as_json(loaded: LoadedSettings) -> str:
+    rows = shown_settings(loaded.settings)
+    return json.dumps(
+        {key: {"value": value, "origin": loaded.origin(key).value} for key, value in rows.items()}, indent=2
+    )
+
+
+def _as_toml(loaded: LoadedSettings) -> str:
+    """Dotted keys, so that each line stands for itself; what is not set is a comment."""
+    lines = [f"# {loaded.file or 'no settings file'}"]
+    for key, value in shown_settings(loaded.settings).items():
+        text = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"
+        lines.append(f"{text}  # {loaded.origin(key).value}")
+    return "\n".join(lines) + "\n"
+
+
+def _as_table(loaded: LoadedSettings) -> Table:
+    table = Table("setting", "value", "origin", title=str(loaded.file or "no settings file"))
+    for key, value in shown_settings(loaded.settings).items():
+        table.add_row(key, "" if value is None else escape(str(value)), loaded.origin(key).value)
+    return table
+
+
+def _toml_value(value: Any) -> str:
+    # TOML's strings, numbers, booleans and arrays of them are spelled as in JSON.
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,77 @@
+"""Leaves in a folder what the checks returned: a folder a check, the page, the keys."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from joserfc.jwk import KeySet
+
+from cli.demo.errors import OutputUnusable
+from cli.demo.record import CheckRecord
+from cli.verdict_files import result_json
+
+__all__ = ["make_folder", "write_files"]
+
+PAGE: Final = "index.html"
+KEYS: Final = "jwks.json"
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the output folder.
+
+    Raises:
+        OutputUnusable: It cannot be made, or is no folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputUnusable(f"{folder} cannot be made: {error.strerror}") from error
+
+
+def write_files(folder: Path, *, records: Sequence[CheckRecord], page: str, keys: KeySet) -> Path:
+    """Writes ``index.html``, ``jwks.json``, and each check's pictures, result and signature.
+
+    Files of an earlier run are replaced; those that this run has nothing for are removed.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        OutputUnusable: A file cannot be written.
+    """
+    try:
+        for record in records:
+            _write_check(folder / record.scenario.key, record)
+        public: Mapping[str, Any] = keys.as_dict(private=False)
+        _write(folder / KEYS, json.dumps(public, indent=2).encode() + b"\n")
+        _write(folder / PAGE, page.encode("utf-8"))
+    except OSError as error:
+        raise OutputUnusable(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+    return folder / PAGE
+
+
+def _write_check(folder: Path, record: CheckRecord) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    response = record.response
+    evidence = None
+    if response is not None and response.HasField("evidence_frame"):
+        evidence = response.evidence_frame.image
+    contents = {
+        "portrait.jpg": record.portrait,
+        "evidence.jpg": evidence,
+        "result.json": None if response is None else result_json(response.result).encode() + b"\n",
+        "result.jws": None if response is None else response.result_jws.encode("ascii") + b"\n",
+    }
+    for name, content in contents.items():
+        if content is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            _write(folder / name, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    # A page that is open in a browser is never half written.
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)

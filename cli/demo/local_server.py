@@ -1,0 +1,134 @@
+"""Runs ``facegate serve`` on loopback, as a user would, with everything it keeps in one folder."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.demo.errors import OutputUnusable, ServerDidNotStart
+
+__all__ = ["LocalServer", "local_server"]
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 15.0
+_LAST_LINES: Final = 8
+_READY: Final = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
+_COMMAND: Final = (sys.executable, "-c", "from cli.main import main; main()", "serve", "--config")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalServer:
+    """Where a running server listens.
+
+    Attributes:
+        device: ``host:port`` of the device listener.
+        service: ``host:port`` of the service listener.
+        admin_port: Port of the admin listener.
+    """
+
+    device: str
+    service: str
+    admin_port: int
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the keys of results are published."""
+        return f"http://127.0.0.1:{self.admin_port}/.well-known/jwks.json"
+
+
+@asynccontextmanager
+async def local_server(folder: Path, *, log: Path) -> AsyncIterator[LocalServer]:
+    """Starts a server with the embedded pack on free ports, and ends it with SIGTERM.
+
+    Args:
+        folder: Where it keeps settings, database, evidence and keys.
+        log: File that gets its log.
+
+    Raises:
+        OutputUnusable: The settings or the log cannot be written.
+        ServerDidNotStart: It ended, or did not say its ports within a minute.
+    """
+    settings = folder / "facegate.toml"
+    try:
+        settings.write_text(_settings(folder / "data"), encoding="utf-8")
+        sink = log.open("w", encoding="utf-8")
+    except OSError as error:
+        raise OutputUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
+    with sink:
+        process = await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            str(settings),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+            # Ctrl-C is for the demo, which then ends the server itself.
+            start_new_session=True,
+        )
+        started: asyncio.Future[LocalServer] = asyncio.get_running_loop().create_future()
+
+        async def follow() -> None:
+            last: deque[str] = deque(maxlen=_LAST_LINES)
+            async for line in _lines(process):
+                sink.write(line)
+                sink.flush()
+                last.append(line)
+                if not started.done() and (ready := _READY.search(line)):
+                    started.set_result(
+                        LocalServer(device=ready[1], service=ready[2], admin_port=int(ready[3]))
+                    )
+            if not started.done():
+                started.set_exception(ServerDidNotStart("the server did not start:\n" + "".join(last)))
+
+        following = asyncio.create_task(follow())
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                server = await started
+            yield server
+        except TimeoutError as error:
+            if started.done() and not started.cancelled():
+                raise
+            raise ServerDidNotStart(f"the server did not start within {_START_SECONDS:g} seconds") from error
+        finally:
+            await _end(process)
+            await following
+
+
+async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
+    if process.stderr is None:
+        return
+    async for line in process.stderr:
+        yield line.decode("utf-8", errors="replace")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _settings(data: Path) -> str:
+    # JSON strings are TOML strings.
+    return (
+        f'data_dir = {json.dumps(str(data))}\npack = "embedded"\n'
+        "listeners.device.port = 0\nlisteners.service.port = 0\nlisteners.admin.port = 0\n"
+        'log.format = "console"\n'
+    )
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment without settings of another server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")}

@@ -1,0 +1,110 @@
+"""The page that shows what happened: one HTML file that needs nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+
+from cli.demo.markup import Html, fill, joined
+from cli.demo.page_parts import card, fact, row
+from cli.demo.record import CheckRecord
+from cli.demo.summary import unexpected
+from vision.packs import MatchCalibration, Pack
+
+__all__ = ["PageContext", "render_page"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageContext:
+    """What the page says besides the checks.
+
+    Attributes:
+        pack: The pack that judged; the page says what it is worth.
+        thresholds: The policy's confidences, 0..100, up to which a scan is a spoof and from which it
+            is live.
+        version: Of the server.
+        made: When, with a time zone.
+        seed: Of the simulated scans.
+        seconds: How long the demo took.
+    """
+
+    pack: Pack
+    thresholds: tuple[float, float]
+    version: str
+    made: datetime
+    seed: int
+    seconds: float
+
+
+def render_page(records: Sequence[CheckRecord], context: PageContext) -> str:
+    """The page as HTML.
+
+    Args:
+        records: The checks, in order.
+        context: Everything else.
+    """
+    expected = [record for record in records if record.as_expected is not None]
+    wrong = unexpected(records)
+    headline = f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected"
+    return fill(
+        "page",
+        headline=headline,
+        headline_tone="bad" if wrong else "good",
+        style=Html((files("cli.demo") / "templates" / "page.css").read_text(encoding="utf-8")),
+        checks=str(len(records)),
+        facts=_facts(records, context),
+        matcher=matcher_sentence(context.pack.match_calibration, records),
+        measured=context.pack.match_calibration.record.note,
+        terms=_terms(context.pack),
+        rows=[row(record) for record in records],
+        cards=[
+            card(record, number=number, thresholds=context.thresholds)
+            for number, record in enumerate(records, start=1)
+        ],
+        command=f"facegate demo --seed {context.seed}",
+    )
+
+
+def matcher_sentence(calibration: MatchCalibration, records: Sequence[CheckRecord]) -> str:
+    """What the pack's matcher is worth, by the record of its calibration.
+
+    Args:
+        calibration: Of the pack.
+        records: Checks, whose policy's FMR is the one that is spoken of.
+    """
+    record = calibration.record
+    said = (
+        f"Its face matcher is weak, {record.provenance} on {record.dataset} ({record.identities} persons, "
+        f"{record.genuine_pairs:,} genuine and {record.impostor_pairs:,} impostor pairs)"
+    )
+    required = [
+        r.result.match.required_fmr for r in records if r.result is not None and r.result.match.required_fmr
+    ]
+    point = next((p for p in calibration.points if required and p.fmr_upper_bound <= required[0]), None)
+    if point is not None and point.fnmr is not None:
+        said += (
+            f": with the false match rate (FMR) bounded at {100 * required[0]:.3g} %, as the policy demands, "
+            f"{100 * point.fnmr:.1f} % of genuine photo pairs were rejected (FNMR; the pairs are named below)"
+        )
+    return f"{said}; no bound below {100 * calibration.lowest_bound:.2g} % is supported."
+
+
+def _facts(records: Sequence[CheckRecord], context: PageContext) -> Html:
+    policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
+    return joined(
+        [
+            fact("Facegate", context.version),
+            fact("Pack", f"{context.pack.name} {context.pack.version}, for evaluation only"),
+            fact("Policy", "; ".join(sorted(policies)) or "none used"),
+            fact("Made", context.made.strftime("%Y-%m-%d %H:%M %Z")),
+            fact("Took", f"{context.seconds:.0f} s"),
+            fact("Seed", str(context.seed)),
+        ]
+    )
+
+
+def _terms(pack: Pack) -> Html:
+    return joined(
+        fact(terms.part, f"Weights: {terms.weights} Training data: {terms.training_data}")
+        for terms in pack.terms
+    )

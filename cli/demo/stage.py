@@ -1,0 +1,119 @@
+"""Portraits and frames: who is in front of the simulated camera."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from cli.demo.errors import StageUnusable
+from cli.demo.scenarios import Scenario
+from simulator import Photo, ScanSettings, SimulatedFrame, SimulatorError, builtin_photos, simulate_scan
+from vision.errors import VisionError
+from vision.face import BgrImage
+from vision.image import encode_jpeg
+from vision.packs import Pack, load_pack
+
+__all__ = ["FRAMES_PER_SECOND", "Stage", "StagedScan", "open_stage"]
+
+FRAMES_PER_SECOND: Final = 15.0
+"""Rate of the simulated camera."""
+
+_AHEAD_SECONDS: Final = 6.0
+# Frames beyond those rendered ahead are made while the scan runs: only a slow machine asks for them.
+_LONGEST_SECONDS: Final = 30.0
+_PORTRAIT_QUALITY: Final = 92
+_FRAME_QUALITY: Final = 85
+_STRIP_FRAMES: Final = 6
+_STRIP_WIDTH: Final = 180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedScan:
+    """A scan that is ready to be sent.
+
+    Attributes:
+        frames: Pairs of a JPEG and its capture time in seconds. Most are rendered already; used once.
+        strip: A few of them, small, evenly spread: JPEGs for people to look at.
+    """
+
+    frames: Iterator[tuple[bytes, float]]
+    strip: tuple[bytes, ...]
+
+
+class Stage:
+    """Makes what a scenario shows. Slow: keep it off the event loop."""
+
+    def __init__(self, *, pack: Pack, photos: dict[str, Photo]) -> None:
+        """Takes what ``open_stage`` loaded."""
+        self.pack = pack
+        self._photos = photos
+
+    def portrait(self, scenario: Scenario) -> bytes:
+        """The trusted image as a JPEG."""
+        photo = self._photos[scenario.portrait]
+        pixels = photo.pixels
+        if scenario.portrait_eye_distance is not None:
+            pixels = _scaled(pixels, scenario.portrait_eye_distance / photo.eye_distance)
+        return encode_jpeg(pixels, quality=_PORTRAIT_QUALITY)
+
+    def scan(
+        self, scenario: Scenario, *, seed: int, progress: Callable[[float], None] = lambda share: None
+    ) -> StagedScan | None:
+        """Renders a scan.
+
+        Args:
+            scenario: Who or what is scanned.
+            seed: Draws what differs between two scans.
+            progress: Called with the share (0..1) that is rendered.
+
+        Returns:
+            The scan; None where the scenario has none.
+        """
+        if scenario.scanned is None:
+            return None
+        settings = ScanSettings(
+            kind=scenario.kind, seed=seed, seconds=_LONGEST_SECONDS, frames_per_second=FRAMES_PER_SECOND
+        )
+        rendered = simulate_scan(self._photos[scenario.scanned], settings)
+        count = round(_AHEAD_SECONDS * FRAMES_PER_SECOND)
+        pictured = {round(share * (count - 1)) for share in np.linspace(0.05, 0.65, _STRIP_FRAMES)}
+        ahead: list[tuple[bytes, float]] = []
+        strip: list[bytes] = []
+        for number, frame in enumerate(itertools.islice(rendered, count)):
+            ahead.append(_encoded(frame))
+            if number in pictured:
+                scaled = _scaled(frame.pixels, _STRIP_WIDTH / frame.pixels.shape[1])
+                strip.append(encode_jpeg(scaled, quality=_FRAME_QUALITY))
+            progress((number + 1) / count)
+        return StagedScan(frames=itertools.chain(ahead, map(_encoded, rendered)), strip=tuple(strip))
+
+
+def open_stage(names: frozenset[str]) -> Stage:
+    """Loads the embedded pack and the photos.
+
+    Args:
+        names: Built-in photos that are wanted.
+
+    Raises:
+        StageUnusable: The pack or a photo is not installed or cannot be used.
+    """
+    try:
+        pack = load_pack("embedded")
+        photos = builtin_photos(
+            detector=pack.detector, landmarker=pack.landmarker, names=tuple(sorted(names))
+        )
+    except (SimulatorError, VisionError) as error:
+        raise StageUnusable(str(error)) from error
+    return Stage(pack=pack, photos=photos)
+
+
+def _encoded(frame: SimulatedFrame) -> tuple[bytes, float]:
+    return encode_jpeg(frame.pixels, quality=_FRAME_QUALITY), frame.capture_time
+
+
+def _scaled(pixels: BgrImage, factor: float) -> BgrImage:
+    scaled = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(scaled, np.uint8)

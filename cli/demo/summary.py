@@ -1,0 +1,74 @@
+"""All checks of the demo as one table for the terminal."""
+
+from collections.abc import Sequence
+
+from facegate.v1 import result_pb2
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from cli.demo.record import CheckRecord
+from cli.demo.scenarios import Status
+from cli.verdict_table import enum_word
+
+__all__ = ["summary_table", "unexpected"]
+
+_STATUS_STYLES = {Status.SUCCESS: "green", Status.FAILURE: "red", Status.REFUSED: "yellow"}
+_MARKS = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text("·", "cyan")}
+
+
+def unexpected(records: Sequence[CheckRecord]) -> tuple[CheckRecord, ...]:
+    """Checks that did not end as they must."""
+    return tuple(record for record in records if record.as_expected is False)
+
+
+def summary_table(records: Sequence[CheckRecord]) -> Table:
+    """What was shown, what was expected, what came out; fits a terminal of 80 columns."""
+    table = Table(title="Simulated scans, judged through gRPC", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("", justify="center")
+    table.add_column("shown")
+    table.add_column("expected")
+    table.add_column("outcome")
+    table.add_column("liveness", justify="right")
+    table.add_column("simi-\nlarity", justify="right")
+    table.add_column("sec-\nonds", justify="right")
+    for record in records:
+        expected = record.scenario.expected
+        table.add_row(
+            _MARKS[record.as_expected],
+            Text(record.scenario.title),
+            Text("-", "dim")
+            if expected is None
+            else _outcome(expected.status, (expected.reason,) if expected.reason else ()),
+            _outcome(record.status, ("the attack passed",) if record.attack_passed else record.reasons),
+            _liveness(record),
+            _similarity(record),
+            f"{record.timings.total:.1f}",
+        )
+    signed = [record for record in records if record.response is not None]
+    verified = sum(record.signature_verified for record in signed)
+    table.caption = f"{verified} of {len(signed)} verdicts carry a signature that verifies."
+    table.caption_justify = "left"
+    return table
+
+
+def _outcome(status: Status, reasons: tuple[str, ...]) -> Text:
+    words = Text(status, _STATUS_STYLES[status])
+    for reason in reasons:
+        words.append("\n" + reason.lower().replace("_", " "), "default")
+    return words
+
+
+def _liveness(record: CheckRecord) -> Text:
+    result = record.result
+    if result is None or not result.HasField("liveness"):
+        return Text("-", "dim")
+    word = enum_word(result_pb2.LivenessVerdict.Name, result.liveness.verdict, "LIVENESS_VERDICT_")
+    return Text(f"{result.liveness.confidence:.0f} {word}")
+
+
+def _similarity(record: CheckRecord) -> Text:
+    result = record.result
+    if result is None or not result.match.HasField("similarity"):
+        return Text("-", "dim")
+    return Text(f"{result.match.similarity:.0f}", "green" if result.match.same_person else "red")

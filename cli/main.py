@@ -1,0 +1,31 @@
+"""The ``facegate`` command: one module a command, mounted here."""
+
+import typer
+
+from cli import config, db, evaluate, keys, policy
+from cli.bench import bench
+from cli.demo.command import demo
+from cli.serve import serve
+from cli.verify import verify
+
+app = typer.Typer(
+    name="facegate",
+    help="Face verification with liveness: is it the right person, a real person, right now?",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+)
+app.command()(serve)
+app.command()(verify)
+app.command()(demo)
+app.command()(bench)
+app.add_typer(policy.app, name="policy")
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
+app.add_typer(db.app, name="db")
+
+
+def main() -> None:
+    """Runs the command."""
+    app()

@@ -1,0 +1,125 @@
+"""``facegate policy``: look at policies, and check files before a server reads them."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from server.policies import PolicyBook, PolicyFile, load_policies, read_policy
+from server.policies.errors import PolicyError, PolicyInvalid
+from server.policies.json_schema import render_schema
+from server.settings_loading import SettingsInvalid, load_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Look at policies, and check policy files.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the policies that a server would have."""
+    book = _book(config)
+    if as_json:
+        typer.echo(json.dumps([_summary(book.get(name)) for name in book.names], indent=2))
+        return
+    table = Table("name", "version", "mode", "max FMR", "least assurance", "description")
+    for name in book.names:
+        policy = book.get(name).policy
+        table.add_row(
+            name,
+            str(policy.version),
+            policy.mode.value,
+            f"{policy.match.max_fmr:g}",
+            policy.device.minimum_assurance.value,
+            escape(policy.description),
+        )
+    Console().print(table)
+
+
+@app.command("show")
+def show_command(
+    name: Annotated[str, typer.Argument(help="The policy's name.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every setting of a policy, defaults included, and the hash that checks carry."""
+    try:
+        file = _book(config).get(name)
+    except PolicyError as error:
+        _fail(str(error))
+    values = file.policy.model_dump(mode="json")
+    if as_json:
+        typer.echo(json.dumps({**_summary(file), "policy": values}, indent=2))
+        return
+    table = Table("setting", "value", title=f"{name}, version {file.policy.version}")
+    for key, value in _leaves(values):
+        table.add_row(key, escape(str(value)))
+    Console().print(table)
+    typer.echo(f"SHA-256 of the file: {file.sha256.hex()}")
+
+
+@app.command("check")
+def check_command(
+    files: Annotated[list[Path], typer.Argument(help="Policy files (TOML).")],
+) -> None:
+    """Check policy files; every problem is printed, and the exit code is 1 if there is one."""
+    problems = 0
+    for path in files:
+        try:
+            file = read_policy(path)
+        except PolicyInvalid as error:
+            problems += len(error.problems)
+            for problem in error.problems:
+                typer.echo(problem, err=True)
+        else:
+            typer.echo(f"{path}: {file.policy.name}, version {file.policy.version}, {file.sha256.hex()}")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    typer.echo(render_schema(), nl=False)
+
+
+def _book(config: Path | None) -> PolicyBook:
+    try:
+        return load_policies(load_settings(config).settings.policies.folder)
+    except (SettingsInvalid, PolicyInvalid) as error:
+        _fail(str(error))
+
+
+def _summary(file: PolicyFile) -> dict[str, Any]:
+    return {
+        "name": file.policy.name,
+        "version": file.policy.version,
+        "mode": file.policy.mode.value,
+        "description": file.policy.description,
+        "sha256": file.sha256.hex(),
+    }
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found += _leaves(value, f"{prefix}{name}.")
+        else:
+            found.append((prefix + name, value))
+    return found
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,79 @@
+"""What to do about each reason that the server refuses with."""
+
+from types import MappingProxyType
+from typing import Final
+
+from client import Refusal
+
+__all__ = ["WHAT_TO_DO", "describe_refusal"]
+
+_NEW_CHECK = "Create a new check: a scan belongs to one check and cannot be repeated."
+_CLIENT_BUG = "The client broke the protocol; compare it with docs/device_protocol.md."
+_OTHER_PHOTO = "Use another photo of the person."
+
+WHAT_TO_DO: Final = MappingProxyType(
+    {
+        "INVALID_FIELD": "Correct the field that is named.",
+        "UNAUTHENTICATED": "Give valid credentials: --api-key-file, or --cert and --key.",
+        "PERMISSION_DENIED": "Use credentials that allow this call.",
+        "WRONG_LISTENER": "Exchange --service and --device: each call is served by one listener only.",
+        "INTERNAL": "Look for the incident's identifier in the server's log.",
+        "NOT_SERVING": "Wait until the server has loaded its models, then try again.",
+        "OVERLOADED": "Try again in a moment.",
+        "DEADLINE_EXCEEDED": "Try again; if it happens often the server is too busy or too far away.",
+        "IMAGE_EMPTY": "Give a file with an image in it.",
+        "IMAGE_TOO_LARGE": "Give a smaller file: at most 2,000,000 bytes.",
+        "IMAGE_TOO_MANY_PIXELS": "Scale the image down.",
+        "IMAGE_FORMAT_NOT_SUPPORTED": "Give a PNG, JPEG or JPEG 2000 file.",
+        "IMAGE_MALFORMED": "The file is damaged: export or photograph it again.",
+        "FACE_NOT_FOUND": _OTHER_PHOTO,
+        "MULTIPLE_FACES": "Crop the photo so that it shows the person alone.",
+        "EYE_DISTANCE_TOO_SMALL": "Use a larger photo: the eyes must be at least 85 pixels apart.",
+        "FACE_CUT_OFF": "Use a photo that shows the whole face.",
+        "IMAGE_NOT_CONFORMANT": "Use a photo that meets the requirement that is named.",
+        "IMAGE_REFERENCE_INVALID": "Correct the reference.",
+        "IMAGE_REFERENCE_NOT_FOUND": "Correct the reference, or upload the image itself.",
+        "IMAGE_REFERENCE_NOT_CONFIGURED": "Upload the image itself, or configure a store of trusted images.",
+        "ISO_39794_NOT_SUPPORTED": "Give the image of the record, or an ISO/IEC 19794-5 record.",
+        "POLICY_NOT_FOUND": "Use a policy that the server has: `facegate policy show` lists them.",
+        "MODE_BELOW_POLICY": "Leave --mode out, or choose another policy.",
+        "MODE_NOT_AVAILABLE": "Choose a policy with another mode.",
+        "POLICY_NOT_AVAILABLE": "Choose a policy whose demands this server's pack can meet.",
+        "REQUEST_ID_REUSED": "Use a fresh request_id for another payload.",
+        "CHECK_NOT_FOUND": "Ask for the check with the credentials that created it.",
+        "NOT_SCANNED_YET": "Let the person scan first.",
+        "SCAN_IN_PROGRESS": "Ask again when the scan has ended.",
+        "RESULT_EXPIRED": _NEW_CHECK,
+        "TOKEN_INVALID": "Use the token as UploadTrustedImage gave it, at the server that gave it.",
+        "TOKEN_EXPIRED": _NEW_CHECK,
+        "CHECK_CLOSED": _NEW_CHECK,
+        "SESSION_KEY_MISMATCH": "Scan on the device that began the scan, or create a new check.",
+        "RESUME_PROOF_INVALID": _CLIENT_BUG,
+        "PROTOCOL_VERSION_NOT_SUPPORTED": "Update the client or the server.",
+        "UNEXPECTED_MESSAGE": _CLIENT_BUG,
+        "FRAME_OUT_OF_ORDER": _CLIENT_BUG,
+        "FRAME_MAC_INVALID": _CLIENT_BUG,
+        "FRAME_TIME_INVALID": "Send frames in real time: a camera cannot give frames from the future.",
+        "FRAME_TOO_LARGE": "Send smaller frames.",
+        "FRAME_IMAGE_INVALID": "Send baseline or progressive JPEG frames of the declared size.",
+        "CREDIT_EXCEEDED": _CLIENT_BUG,
+        "SCAN_BUDGET_EXCEEDED": "Send fewer or smaller frames.",
+        "ATTEMPT_END_INVALID": _CLIENT_BUG,
+        "SUPERSEDED": "Another stream of the same scan took over; nothing is to be done here.",
+        "STREAM_IDLE": "Check the network and the source of frames.",
+        "TOO_MANY_RECONNECTS": "Find a better network and create a new check.",
+    }
+)
+"""The advice by the reason's name without its prefix."""
+
+
+def describe_refusal(refusal: Refusal) -> str:
+    """What was wrong, what was expected, and what to do, in a few lines for a terminal."""
+    lines = [f"{refusal.reason or refusal.code}: {refusal.message}"]
+    lines.extend(f"  {name}: {value}" for name, value in sorted(refusal.metadata.items()))
+    advice = WHAT_TO_DO.get(refusal.reason)
+    if advice:
+        lines.append(advice)
+    if refusal.retry_after_s is not None:
+        lines.append(f"The server asks to wait {refusal.retry_after_s:g} s before another try.")
+    return "\n".join(lines)

@@ -1,0 +1,84 @@
+"""``facegate serve``: run a server until SIGTERM or Ctrl-C, then let running scans finish."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.admin import ListenerUnusable
+from server.api_keys import ApiKeysInvalid
+from server.app import FacegateServer
+from server.errors import ServerError
+from server.keys import KeysUnusable
+from server.policies.errors import PolicyError
+from server.settings import Settings
+from server.settings_loading import SettingsInvalid, load_settings
+from server.storage.errors import StorageError
+from server.telemetry.logging import configure_logging
+from server.tls import CertificateUnusable
+from vision.errors import VisionError
+
+_CANNOT_START = (
+    ApiKeysInvalid,
+    CertificateUnusable,
+    KeysUnusable,
+    ListenerUnusable,
+    PolicyError,
+    RuntimeError,
+    ServerError,
+    StorageError,
+    VisionError,
+)
+
+
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
+    ] = None,
+) -> None:
+    """Run a server until SIGTERM or Ctrl-C; running scans may finish first.
+
+    Without a settings file it listens on loopback only, uses the `embedded` pack (for evaluation) and
+    keeps everything in `./data`. See `facegate config show` for every setting.
+
+    For example, with the defaults, with a settings file, and with another pack:
+
+        facegate serve
+
+        facegate serve --config /etc/facegate.toml
+
+        FACEGATE_PACK=insightface:/srv/models/buffalo_l facegate serve
+    """
+    try:
+        settings = load_settings(config).settings
+    except SettingsInvalid as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    configure_logging(settings.log)
+    try:
+        asyncio.run(_run(settings))
+    except _CANNOT_START as error:
+        typer.echo(f"The server cannot start: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+async def _run(settings: Settings) -> None:
+    server = FacegateServer(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await server.start()
+        typer.echo(
+            f"Facegate serves: device {server.device_target}, service {server.service_target}, "
+            f"admin port {server.admin_port}",
+            err=True,
+        )
+        await stopping.wait()
+        await server.drain()
+    finally:
+        await server.stop()

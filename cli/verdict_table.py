@@ -1,0 +1,173 @@
+"""A verdict as tables for the terminal."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from facegate.v1 import result_pb2, scan_pb2
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["enum_word", "failure_words", "verdict_view"]
+
+_PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
+_VERDICT_STYLES = {
+    result_pb2.LIVENESS_VERDICT_LIVE: "green",
+    result_pb2.LIVENESS_VERDICT_SPOOF: "red",
+    result_pb2.LIVENESS_VERDICT_INCONCLUSIVE: "yellow",
+}
+
+
+def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
+    """A word for an enum value.
+
+    Args:
+        name: The enum's ``Name``, which raises ValueError for a number it does not know.
+        value: The value.
+        prefix: What to leave out of the name.
+
+    Returns:
+        The name without its prefix; the number where this version does not know it.
+    """
+    try:
+        return name(value).removeprefix(prefix)
+    except ValueError:
+        return str(value)
+
+
+def failure_words(result: result_pb2.CheckResult) -> tuple[str, ...]:
+    """Names of the reasons of a failed check, most important first."""
+    return tuple(
+        enum_word(result_pb2.FailureReason.Name, reason, "FAILURE_REASON_") for reason in result.reasons
+    )
+
+
+def verdict_view(result: result_pb2.CheckResult, *, signature: str) -> Group:
+    """Everything that a person wants to see of a verdict.
+
+    Args:
+        result: The verdict.
+        signature: What is known of its signature, such as "verified" or "not checked".
+    """
+    parts = [_summary(result, signature)]
+    if result.liveness.signals:
+        parts.append(_signals("Liveness signals", result.liveness.signals))
+    if result.device.checks:
+        parts.append(_device_checks(result.device))
+    if result.device.signals:
+        parts.append(_signals("Device signals", result.device.signals))
+    return Group(*parts)
+
+
+def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
+    success = result.status == result_pb2.CHECK_STATUS_SUCCESS
+    table = Table(title="Verdict", show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
+    table.add_row("status", Text(status, "bold green" if success else "bold red"))
+    if result.reasons:
+        table.add_row("reasons", Text(", ".join(failure_words(result)), "red"))
+    table.add_row("liveness", _liveness(result))
+    if result.liveness.explanations:
+        table.add_row("", Text("\n".join(result.liveness.explanations)))
+    table.add_row("same person", _match(result))
+    table.add_row("device", _device(result.device))
+    table.add_row("transcript", _transcript(result))
+    table.add_row("attempts", _attempts(result))
+    table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))
+    table.add_row("pack", _pack(result.pack))
+    table.add_row("signature", Text(signature))
+    table.add_row("check", Text(result.check_id))
+    return table
+
+
+def _liveness(result: result_pb2.CheckResult) -> Text:
+    if not result.HasField("liveness"):
+        return Text("not judged", "dim")
+    liveness = result.liveness
+    word = enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_")
+    text = Text(word, _VERDICT_STYLES.get(liveness.verdict, ""))
+    text.append(f", confidence {liveness.confidence:.1f} of 100", "default")
+    mode = enum_word(scan_pb2.Mode.Name, liveness.used_mode, "MODE_")
+    text.append(f", mode {mode}", "default")
+    if liveness.attack_type not in (result_pb2.ATTACK_TYPE_UNSPECIFIED, result_pb2.ATTACK_TYPE_REAL):
+        attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+        text.append(f", looks like {attack} ({liveness.attack_type_confidence:.0f} of 100)", "default")
+    return text
+
+
+def _match(result: result_pb2.CheckResult) -> Text:
+    match = result.match
+    if not result.HasField("match") or not match.HasField("similarity"):
+        return Text("not compared: no usable face was captured", "dim")
+    text = Text("yes", "green") if match.same_person else Text("no", "red")
+    text.append(
+        f", similarity {match.similarity:.1f} of 100 (needs {match.required_similarity:.1f}), "
+        f"FMR at most {match.fmr_bound:.2g} (allowed {match.required_fmr:.2g}), "
+        f"{match.frames_used} frames",
+        "default",
+    )
+    return text
+
+
+def _device(device: result_pb2.DeviceResult) -> Text:
+    reached = enum_word(result_pb2.DeviceAssurance.Name, device.assurance, "DEVICE_ASSURANCE_")
+    needed = enum_word(result_pb2.DeviceAssurance.Name, device.required_assurance, "DEVICE_ASSURANCE_")
+    return Text(f"assurance {reached} (needs {needed})")
+
+
+def _transcript(result: result_pb2.CheckResult) -> Text:
+    if not result.HasField("transcript"):
+        return Text("none", "dim")
+    transcript = result.transcript
+    text = Text("intact", "green") if transcript.intact else Text("broken", "red")
+    text.append(
+        f", {transcript.frames} frames, {transcript.dropped} dropped, {transcript.streams} stream(s)",
+        "default",
+    )
+    return text
+
+
+def _attempts(result: result_pb2.CheckResult) -> Text:
+    words = [
+        enum_word(result_pb2.AttemptSummary.Outcome.Name, attempt.outcome, "OUTCOME_").lower()
+        for attempt in result.attempts
+    ]
+    return Text(", ".join(words) or "none")
+
+
+def _pack(pack: result_pb2.PackReference) -> Text:
+    text = Text(f"{pack.name} {pack.version}")
+    if pack.evaluation_only:
+        text.append(" (for evaluation only: must not decide about people)", "yellow")
+    return text
+
+
+def _signals(title: str, signals: Iterable[result_pb2.Signal]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("signal", min_width=14)
+    table.add_column("score", justify="right")
+    table.add_column("weight", justify="right")
+    table.add_column("passed", justify="center")
+    table.add_column("detail", overflow="fold")
+    for signal in signals:
+        table.add_row(
+            Text(signal.label or signal.name),
+            f"{signal.score:.2f}" if signal.HasField("score") else "-",
+            f"{signal.weight:.2f}",
+            _PASSED[signal.passed if signal.HasField("passed") else None],
+            Text(signal.detail),
+        )
+    return table
+
+
+def _device_checks(device: result_pb2.DeviceResult) -> Table:
+    table = Table(title="Device checks", title_justify="left")
+    table.add_column("check", overflow="fold")
+    table.add_column("outcome")
+    table.add_column("detail", overflow="fold")
+    for check in device.checks:
+        outcome = enum_word(result_pb2.DeviceCheck.Outcome.Name, check.outcome, "OUTCOME_")
+        table.add_row(Text(check.name), Text(outcome), Text(check.detail or check.reason))
+    return table

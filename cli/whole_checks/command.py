@@ -1,0 +1,93 @@
+"""``facegate evaluate checks``: whole checks over the development data, and what came out, good or bad."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cli.whole_checks.cases import clip_cases, kinds, photo_cases
+from cli.whole_checks.runner import Case, Outcome, PhotoModeller, run_cases
+from vision.packs import load_pack
+
+_LEAST_FACE_WIDTH = 200
+
+
+def checks(
+    pack: Annotated[str, typer.Option(help="`embedded`, or `insightface:<folder>`.")],
+    assets: Annotated[Path, typer.Option(help="Folder with `data/video` and `data/faces`.")],
+    policy: Annotated[str, typer.Option(help="Policy of every check.")] = "standard",
+    people: Annotated[int, typer.Option(help="Identities of photos to take.")] = 12,
+    out: Annotated[Path | None, typer.Option(help="Where to write every outcome as JSON.")] = None,
+) -> None:
+    """Run whole checks through gRPC over the development data, and count the outcomes.
+
+    For example, with the project's test data:
+
+        facegate evaluate checks --pack insightface:shared/models --assets shared
+    """
+    cases: list[Case] = [
+        *clip_cases(assets / "data" / "video"),
+        *photo_cases(assets / "data" / "faces", least_face_width=_LEAST_FACE_WIDTH, people=people),
+    ]
+    embedded = load_pack("embedded")
+    if embedded.landmarker is None:
+        raise typer.BadParameter("the embedded pack has no landmarks to simulate scans from")
+    console = Console()
+    with Progress(console=console) as progress:
+        task = progress.add_task("Whole checks", total=len(cases))
+        outcomes = run_cases(
+            cases,
+            pack=embedded if pack == "embedded" else load_pack(pack),
+            modeller=PhotoModeller(embedded.detector, embedded.landmarker),
+            policy=policy,
+            told=lambda _: progress.advance(task),
+        )
+    console.print(counts_table(outcomes, title=f"Whole checks, pack {pack}, policy {policy}"))
+    if out is not None:
+        out.write_text(json.dumps([as_json(outcome) for outcome in outcomes], indent=2) + "\n")
+
+
+def counts_table(outcomes: Sequence[Outcome], *, title: str) -> Table:
+    """The outcomes by kind of case."""
+    table = Table(
+        "case", "checks", "SUCCESS", "LIVE", "SPOOF", "INCONCLUSIVE", "reasons of failures", title=title
+    )
+    for kind in kinds([outcome.case for outcome in outcomes]):
+        of_kind = [outcome for outcome in outcomes if outcome.case.kind is kind]
+        verdicts = Counter(outcome.verdict for outcome in of_kind)
+        reasons = Counter(reason for outcome in of_kind for reason in outcome.reasons[:1])
+        table.add_row(
+            kind.value,
+            str(len(of_kind)),
+            str(sum(outcome.status == "SUCCESS" for outcome in of_kind)),
+            str(verdicts["LIVE"]),
+            str(verdicts["SPOOF"]),
+            str(verdicts["INCONCLUSIVE"]),
+            ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()),
+        )
+    return table
+
+
+def as_json(outcome: Outcome) -> dict[str, object]:
+    """One outcome, without pictures."""
+    result = outcome.result
+    return {
+        "kind": outcome.case.kind.value,
+        "portrait": outcome.case.portrait.name,
+        "scan": outcome.case.scan.name,
+        "status": outcome.status,
+        "reasons": outcome.reasons,
+        "liveness": outcome.verdict,
+        "confidence": None if result is None else round(result.liveness.confidence, 1),
+        "similarity": None if result is None else round(result.match.similarity, 1),
+        "frames": None if result is None else result.transcript.frames,
+        "signals": {}
+        if result is None
+        else {s.name: round(s.score, 3) for s in result.liveness.signals if s.HasField("score")},
+    }

@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.bench import bench
+from cli.bench import command as module
+
+app = typer.Typer()
+app.command()(bench)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "configure_logging", lambda settings: None)
+
+
+def test_an_unknown_pack_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "make_material", lambda folder, **_: None)
+    result = CliRunner().invoke(app, ["--pack", "nobody's"])
+    assert result.exit_code == 2
+    assert "nobody's" in result.output
+
+
+def test_packs_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("FACEGATE_TEST_ASSETS", raising=False)
+    assert module._default_packs() == ("embedded",)
+    monkeypatch.setenv("FACEGATE_TEST_ASSETS", str(tmp_path))
+    assert module._default_packs() == ("embedded",)
+    (tmp_path / "models").mkdir()
+    assert module._default_packs() == ("embedded", f"insightface:{tmp_path / 'models'}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_small_benchmark(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    arguments = ["--pack", "embedded", "--runs", "1", "--at-once", "2", "--seconds", "7", "--json", str(file)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "embedded, 2 scans at once" in result.output
+    told = json.loads(file.read_text())
+    figures = {(m["name"], m["unit"]): m for m in told["measurements"]}
+    assert figures["CPU a frame / its model time", ""]["min"] > 1.0
+    latency = figures["AttemptEnd to ScanResult", "model frames"]
+    assert len(latency["values"]) == 2
+    assert latency["min"] > 0
+    assert "--at-once 2" in told["command"]

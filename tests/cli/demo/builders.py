@@ -1,0 +1,100 @@
+"""Records of checks as a server would answer them, without a server."""
+
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+
+from cli.demo.record import CheckRecord, Timings
+from cli.demo.scenarios import SCENARIOS, Scenario
+from client import Refusal
+
+CHECK_ID = "7d3c2a8e-5f5b-4a52-9d0c-2f2b8a6e1c11"
+JPEG = b"\xff\xd8\xff\xe0 not really a picture \xff\xd9"
+
+_TIMES = Timings(upload=0.2, capture=4.1, decision=0.3, finish=0.1)
+
+
+def scenario(key: str) -> Scenario:
+    """The demo's scenario of that key."""
+    return next(found for found in SCENARIOS if found.key == key)
+
+
+def result(
+    *reasons: result_pb2.FailureReason.ValueType,
+    confidence: float = 97.0,
+    similarity: float = 78.0,
+    detail: str = "1 blink in 4.0 s.",
+) -> result_pb2.CheckResult:
+    """A verdict: SUCCESS without reasons."""
+    success = not reasons
+    return result_pb2.CheckResult(
+        check_id=CHECK_ID,
+        status=result_pb2.CHECK_STATUS_SUCCESS if success else result_pb2.CHECK_STATUS_FAILURE,
+        reasons=reasons,
+        liveness=result_pb2.LivenessResult(
+            verdict=result_pb2.LIVENESS_VERDICT_LIVE,
+            confidence=confidence,
+            attack_type=result_pb2.ATTACK_TYPE_REAL,
+            used_mode=scan_pb2.MODE_EXPRESS,
+            signals=[
+                result_pb2.Signal(name="pad_network", label="Looks real to the network", weight=0.0),
+                result_pb2.Signal(
+                    name="blink", label="Blinks", score=0.95, weight=0.6, passed=True, detail=detail
+                ),
+            ],
+            explanations=["The scan shows signs of a living face."],
+        ),
+        match=result_pb2.MatchResult(
+            same_person=similarity >= 70,
+            similarity=similarity,
+            fmr_bound=0.0016,
+            required_similarity=70.0,
+            required_fmr=0.01,
+            frames_used=8,
+        ),
+        transcript=result_pb2.TranscriptResult(intact=True, frames=61, streams=1),
+        attempts=[result_pb2.AttemptSummary(attempt=1, outcome=result_pb2.AttemptSummary.OUTCOME_DECIDED)],
+        policy=result_pb2.PolicyReference(name="standard", version=1, sha256=bytes(32)),
+        evidence_frame=result_pb2.EvidenceReference(sha256=bytes(range(32)), attempt=1),
+    )
+
+
+def judged(
+    key: str, verdict: result_pb2.CheckResult | None = None, *, signature_verified: bool = True
+) -> CheckRecord:
+    """A check that was scanned and judged."""
+    return CheckRecord(
+        scenario=scenario(key),
+        portrait=JPEG,
+        strip=(JPEG, JPEG),
+        hints=(1,),
+        timings=_TIMES,
+        response=verification_service_pb2.FinishCheckResponse(
+            result=verdict or result(),
+            result_jws="header.payload.signature",
+            evidence_frame=result_pb2.EvidenceImage(image=JPEG, media_type="image/jpeg"),
+        ),
+        signature_verified=signature_verified,
+    )
+
+
+def refused(reason: str, message: str = "the eyes are 60 pixels apart") -> CheckRecord:
+    """A check whose portrait was refused."""
+    return CheckRecord(
+        scenario=scenario("eyes-too-close"),
+        portrait=JPEG,
+        timings=Timings(upload=0.05),
+        refusal=Refusal(code="INVALID_ARGUMENT", reason=reason, message=message),
+    )
+
+
+def all_as_expected() -> tuple[CheckRecord, ...]:
+    """The whole demo as it should end, the replay passing."""
+    spoof = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0)
+    return (
+        judged("same-person"),
+        judged("another-person", result(result_pb2.FAILURE_REASON_NOT_SAME_PERSON, similarity=0.0)),
+        judged("static-photo", spoof),
+        judged("waved-photo", spoof),
+        judged("frozen-frame", spoof),
+        refused("EYE_DISTANCE_TOO_SMALL"),
+        judged("screen-replay"),
+    )

@@ -1,0 +1,80 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.demo import command as module
+from cli.demo.command import demo
+from cli.demo.errors import ServerDidNotStart
+from cli.demo.record import CheckRecord
+from cli.demo.scenarios import SCENARIOS
+from client import load_key_set, verify_result_jws
+from device_integrity.transcript import sha256
+from tests.cli.demo.builders import all_as_expected, judged
+
+app = typer.Typer()
+app.command()(demo)
+
+
+def outcome(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: tuple[CheckRecord, ...] | Exception
+) -> tuple[int, str]:
+    async def ended(*_: Any, **__: Any) -> tuple[CheckRecord, ...]:
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    monkeypatch.setattr(module, "_demo", ended)
+    result = CliRunner().invoke(app, ["--out", str(tmp_path / "out")])
+    return result.exit_code, result.output
+
+
+def test_the_exit_status_is_the_verdict_on_the_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    good = all_as_expected()
+    assert outcome(monkeypatch, tmp_path, good)[0] == 0
+    assert outcome(monkeypatch, tmp_path, (*good, judged("static-photo")))[0] == 1
+
+
+def test_a_demo_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    status, output = outcome(monkeypatch, tmp_path, ServerDidNotStart("no [such] pack"))
+    assert status == 2
+    assert "no [such] pack" in output
+
+
+def test_an_output_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["--out", str(tmp_path / "file")])
+    assert result.exit_code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_whole_demo(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    ran = subprocess.run(
+        [sys.executable, "-c", "from cli.main import main; main()", "demo", "--out", str(out), "--seed", "1"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")},
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Every outcome is the expected one." in ran.stdout
+    page = (out / "index.html").read_text(encoding="utf-8")
+    keys = load_key_set((out / "jwks.json").read_bytes())
+    for scenario in SCENARIOS:
+        assert f'id="{scenario.key}"' in page
+        folder = out / scenario.key
+        if scenario.scanned is None:
+            assert not (folder / "result.json").exists()
+            continue
+        signed = verify_result_jws((folder / "result.jws").read_text().strip(), keys)
+        assert signed.check_id == json.loads((folder / "result.json").read_text())["check_id"]
+        assert signed.evidence_frame.sha256 == sha256((folder / "evidence.jpg").read_bytes())
+    assert "Traceback" not in (out / "server.log").read_text()

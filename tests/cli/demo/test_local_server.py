@@ -1,0 +1,85 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.demo import local_server as module
+from cli.demo.errors import OutputUnusable, ServerDidNotStart
+from cli.demo.local_server import LocalServer, local_server
+from server.settings_loading import load_settings
+
+SERVES = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1]).with_name("pid").write_text(
+    f"{os.getpid()} {sorted(name for name in os.environ if name.startswith('FACEGATE_'))}"
+)
+print("something else", file=sys.stderr)
+print("Facegate serves: device 127.0.0.1:1, service 127.0.0.1:2, admin port 3", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+FAILS = "import sys; print('no such pack', file=sys.stderr); sys.exit(2)"
+SILENT = "import time; time.sleep(60)"
+
+
+def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    monkeypatch.setattr(module, "_COMMAND", (sys.executable, "-c", script))
+
+
+async def test_it_tells_where_it_listens_and_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, SERVES)
+    monkeypatch.setenv("FACEGATE_PACK", "another")
+    async with local_server(tmp_path, log=tmp_path / "log") as server:
+        assert server == LocalServer(device="127.0.0.1:1", service="127.0.0.1:2", admin_port=3)
+        assert server.jwks_url == "http://127.0.0.1:3/.well-known/jwks.json"
+        pid, _, inherited = (tmp_path / "pid").read_text().partition(" ")
+    assert inherited == "[]"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+    assert "something else" in (tmp_path / "log").read_text()
+
+
+async def test_its_settings_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, FAILS)
+    for name in [name for name in os.environ if name.startswith("FACEGATE_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(ServerDidNotStart):
+        async with local_server(tmp_path, log=tmp_path / "log"):
+            pass
+    settings = load_settings(tmp_path / "facegate.toml").settings
+    assert settings.pack == "embedded"
+    assert settings.data_dir == tmp_path / "data"
+    listeners = settings.listeners
+    assert (listeners.device.port, listeners.service.port, listeners.admin.port) == (0, 0, 0)
+
+
+async def test_a_server_that_ends_is_said_with_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, FAILS)
+    with pytest.raises(ServerDidNotStart, match="no such pack"):
+        async with local_server(tmp_path, log=tmp_path / "log"):
+            pass
+
+
+async def test_a_server_that_stays_silent_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, SILENT)
+    monkeypatch.setattr(module, "_START_SECONDS", 0.2)
+    with pytest.raises(ServerDidNotStart, match=r"within 0\.2 seconds"):
+        async with local_server(tmp_path, log=tmp_path / "log"):
+            pass
+
+
+async def test_a_timeout_of_the_caller_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, SERVES)
+    with pytest.raises(TimeoutError, match="of the caller"):
+        async with local_server(tmp_path, log=tmp_path / "log"):
+            raise TimeoutError("of the caller")
+
+
+async def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OutputUnusable):
+        async with local_server(tmp_path, log=tmp_path / "missing" / "log"):
+            pass

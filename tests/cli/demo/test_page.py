@@ -1,0 +1,185 @@
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from facegate.v1 import result_pb2
+
+from cli.demo.page import PageContext, matcher_sentence, render_page
+from cli.demo.record import CheckRecord
+from cli.demo.scenarios import SCENARIOS
+from tests.cli.demo.builders import all_as_expected, judged, refused, result
+from vision.face import BgrImage, DetectedFace, Embedding
+from vision.packs import LicenceTerms, MatchCalibration, Pack
+from vision.packs.calibration import CalibrationRecord, ScorePoint
+
+VOID = {"meta", "img", "hr", "br", "link", "input"}
+
+
+class _Nothing:
+    dimensions = 128
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return ()
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        return np.zeros(self.dimensions, np.float32)
+
+
+CALIBRATION = MatchCalibration(
+    points=(
+        ScorePoint(cosine=0.5, fmr_upper_bound=0.1, fnmr=0.01),
+        ScorePoint(cosine=0.6, fmr_upper_bound=0.01, fnmr=0.123),
+        ScorePoint(cosine=0.7, fmr_upper_bound=0.002, fnmr=0.5),
+    ),
+    record=CalibrationRecord(
+        provenance="measured",
+        dataset="photos of <nobody>",
+        identities=89,
+        genuine_pairs=1974,
+        impostor_pairs=82555,
+        command="measure",
+        note="Measured & noted.",
+    ),
+    embedder_sha256="0" * 64,
+)
+PACK = Pack(
+    name="embedded",
+    version="0123456789ab",
+    evaluation_only=True,
+    terms=(LicenceTerms(part="weights <of> dlib", weights="CC0.", training_data="Unknown."),),
+    files=(),
+    detector=_Nothing(),
+    landmarker=None,
+    embedder=_Nothing(),
+    pad_networks=(),
+    match_calibration=CALIBRATION,
+    runtime="nothing runs",
+)
+
+
+def render(records: tuple[CheckRecord, ...]) -> str:
+    context = PageContext(
+        pack=PACK,
+        thresholds=(30.0, 70.0),
+        version="0.1.0",
+        made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        seed=7,
+        seconds=61.0,
+    )
+    return render_page(records, context)
+
+
+class _Page(HTMLParser):
+    """Reads a page strictly: every element that is opened is closed, in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.images_without_text = 0
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        assert len(values) == len(attrs), f"<{tag}> has an attribute twice"
+        self.attributes |= set(values)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        self.links += [value for name, value in attrs if name in {"href", "src", "srcset"} and value]
+        self.images_without_text += tag == "img" and not values.get("alt")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page() -> _Page:
+    return _Page(render(all_as_expected()))
+
+
+def test_the_page_is_well_formed(page: _Page) -> None:
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+    assert page.images_without_text == 0
+
+
+def test_the_page_needs_nothing_else(page: _Page) -> None:
+    assert {link.partition(":")[0] for link in page.links if not link.startswith("#")} == {"data"}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    html = render(all_as_expected())
+    assert not re.search(r"https?:|url\(|@import", html)
+    assert "script" not in page.tags
+    assert not [name for name in page.attributes if name.startswith("on")]
+
+
+def test_every_template_was_filled(page: _Page) -> None:
+    assert not re.search(r"\$[a-z_]", render(all_as_expected()))
+
+
+def test_it_says_plainly_what_it_is(page: _Page) -> None:
+    text = " ".join(page.text.split())
+    assert "These scans are simulated" in text
+    assert "for evaluation only" in text
+    assert "screen replays, masks and deepfakes are not recognised" in text
+    assert "Measured & noted." in text
+    assert "weights <of> dlib" in text
+
+
+def test_every_check_is_on_it(page: _Page) -> None:
+    text = " ".join(page.text.split())
+    for scenario in SCENARIOS:
+        assert scenario.title in text
+        assert scenario.shown in text
+        assert scenario.key in page.ids
+    assert "6 of 6 outcomes as expected" in text
+    assert "This attack passed" in text
+    assert "1 blink in 4.0 s." in text
+    assert "not assessed" in render(all_as_expected())
+    assert bytes(32).hex() in text
+    assert text.count("verified") >= 6
+
+
+def test_text_of_the_server_cannot_become_markup() -> None:
+    hostile = '<script>alert("1")</script><img src=x onerror=alert(1)>'
+    records = (
+        judged("same-person", result(detail=hostile)),
+        refused('X"><script>', hostile),
+    )
+    page = _Page(render(records))
+    assert "script" not in page.tags
+    assert "onerror" not in page.attributes
+    assert hostile in page.text
+
+
+def test_an_unexpected_outcome_is_in_the_headline() -> None:
+    wrong = judged("same-person", result(result_pb2.FAILURE_REASON_SPOOF))
+    text = _Page(render((wrong, judged("screen-replay")))).text
+    assert "0 of 1 outcomes as expected" in text
+    assert "not as expected" in text
+
+
+def test_an_unverified_signature_is_said() -> None:
+    assert "NOT VERIFIED" in _Page(render((judged("same-person", signature_verified=False),))).text
+
+
+def test_the_matcher_is_described_by_its_record() -> None:
+    said = matcher_sentence(CALIBRATION, (judged("same-person"),))
+    for number in ("89 persons", "1,974 genuine", "82,555 impostor", "1 %", "12.3 %", "0.2 %"):
+        assert number in said
+
+
+def test_without_a_judged_check_no_error_rate_is_claimed() -> None:
+    assert "FNMR" not in matcher_sentence(CALIBRATION, (refused("FACE_NOT_FOUND"),))

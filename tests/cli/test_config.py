@@ -1,0 +1,51 @@
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.config import app
+from server.settings_loading import load_settings
+
+_RUN = CliRunner()
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("FACEGATE_LISTENERS__DEVICE__PORT", "1234")
+    file = tmp_path / "facegate.toml"
+    file.write_text('[storage]\ndatabase_url = "postgresql+asyncpg://me:hunter2@db/x"\n')
+    return file
+
+
+def test_show_says_where_each_value_came_from(file: Path) -> None:
+    shown = json.loads(_RUN.invoke(app, ["show", "--config", str(file), "--json"]).stdout)
+    assert shown["listeners.device.port"] == {"value": 1234, "origin": "environment"}
+    assert shown["storage.database_url"] == {"value": "postgresql+asyncpg://me:***@db/x", "origin": "file"}
+    assert shown["listeners.service.port"]["origin"] == "default"
+
+
+@pytest.mark.parametrize("form", ["table", "toml", "json"])
+def test_no_form_shows_a_password(file: Path, form: str) -> None:
+    answer = _RUN.invoke(app, ["show", "--config", str(file), "--format", form])
+    assert answer.exit_code == 0
+    assert "listeners.device.port" in answer.stdout
+    assert "hunter2" not in answer.output
+
+
+def test_the_toml_form_is_a_settings_file(tmp_path: Path) -> None:
+    text = _RUN.invoke(app, ["show", "--format", "toml"]).stdout
+    again = tmp_path / "again.toml"
+    again.write_text(text)
+    assert tomllib.loads(text)["listeners"]["device"]["host"] == "127.0.0.1"
+    assert load_settings(again).settings == load_settings().settings
+
+
+def test_problems_go_to_standard_error(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text("pak = 1\n")
+    answer = _RUN.invoke(app, ["show", "--config", str(file)])
+    assert answer.exit_code == 2
+    assert "did you mean pack?" in answer.stderr

@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.policy import app
+from server.policies import load_policies
+from server.policies.json_schema import render_schema
+
+_RUN = CliRunner()
+_MINE = 'name = "mine"\nversion = 1\ndescription = "Mine."\nmode = "EXPRESS"\n[match]\nmax_fmr = 0.5\n'
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.toml").write_text(_MINE)
+    monkeypatch.setenv("FACEGATE_POLICIES__FOLDER", str(tmp_path))
+    answer = _RUN.invoke(app, ["list", "--json"])
+    assert answer.exit_code == 0
+    assert [policy["name"] for policy in json.loads(answer.stdout)] == ["high", "low", "mine", "standard"]
+    table = _RUN.invoke(app, ["list"]).stdout
+    assert all(name in table for name in ("high", "low", "mine", "standard"))
+
+
+def test_show_prints_every_setting_and_the_hash() -> None:
+    file = load_policies().get("standard")
+    answer = _RUN.invoke(app, ["show", "standard"])
+    assert answer.exit_code == 0
+    assert "deadlines.scan_seconds" in answer.stdout
+    assert file.sha256.hex() in answer.stdout
+    shown = json.loads(_RUN.invoke(app, ["show", "standard", "--json"]).stdout)
+    assert shown["policy"] == file.policy.model_dump(mode="json")
+    assert shown["sha256"] == file.sha256.hex()
+
+
+def test_show_of_an_unknown_policy_names_the_known() -> None:
+    answer = _RUN.invoke(app, ["show", "none"])
+    assert answer.exit_code == 2
+    assert "high, low, standard" in answer.stderr
+
+
+def test_check_prints_every_problem_and_fails(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text(_MINE)
+    bad.write_text(_MINE.replace("0.5", "5") + "[nothing]\n")
+    assert _RUN.invoke(app, ["check", str(good)]).exit_code == 0
+    answer = _RUN.invoke(app, ["check", str(good), str(bad), str(tmp_path / "none.toml")])
+    assert answer.exit_code == 1
+    assert f"{bad}: match.max_fmr: " in answer.stderr
+    assert f"{bad}: nothing: there is no such key" in answer.stderr
+    assert "none.toml: cannot be read" in answer.stderr
+    assert f"{good}: mine, version 1" in answer.stdout
+
+
+def test_schema_prints_the_json_schema() -> None:
+    assert _RUN.invoke(app, ["schema"]).stdout == render_schema()

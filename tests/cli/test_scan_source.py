@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cli.scan_source import open_scan, open_simulated
+from client import SourceError
+from simulator import builtin_photos
+from vision.packs import load_pack
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pack = load_pack("embedded")
+    (person,) = builtin_photos(
+        detector=pack.detector, landmarker=pack.landmarker, names=("astronaut",)
+    ).values()
+    path = tmp_path_factory.mktemp("photo") / "person.png"
+    cv2.imwrite(str(path), person.pixels)
+    return path
+
+
+async def test_simulated_person_is_a_source(photo: Path) -> None:
+    source = open_simulated("genuine", photo, seed=1)
+    source.begin_attempt()
+    first, second = await anext(source), await anext(source)
+    assert isinstance(first.image, np.ndarray)
+    assert first.image.shape == (640, 480, 3)
+    assert second.capture_time_us > first.capture_time_us
+    assert source.camera.label == "simulated genuine"
+    await source.aclose()
+
+
+def test_nobody_can_be_simulated_from_an_empty_picture(tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    cv2.imwrite(str(path), np.full((200, 200, 3), 128, np.uint8))
+    with pytest.raises(SourceError, match="nobody can be simulated"):
+        open_simulated("genuine", path, seed=1)
+    path.write_bytes(b"no picture")
+    with pytest.raises(SourceError, match="nobody can be simulated"):
+        open_simulated("genuine", path, seed=1)
+    with pytest.raises(SourceError, match="cannot be read"):
+        open_simulated("genuine", tmp_path / "missing.png", seed=1)
+
+
+async def test_folder_and_video_are_told_apart(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    source = open_scan(str(tmp_path), frames_per_second=10)
+    assert source.camera.label == "image folder"
+    await source.aclose()
+    with pytest.raises(SourceError, match="still image"):
+        open_scan(str(tmp_path / "a.png"), frames_per_second=10)
+
+
+@pytest.mark.parametrize("scan", ["camera:99", "camera:x", "camera:-1"])
+async def test_camera_that_is_not_there_is_told(scan: str) -> None:
+    with pytest.raises(SourceError, match="camera"):
+        open_scan(scan, frames_per_second=10)

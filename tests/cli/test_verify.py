@@ -1,0 +1,172 @@
+import asyncio
+import json
+from pathlib import Path
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+import typer
+from facegate.v1 import feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
+from typer.testing import CliRunner
+
+from cli.verify import verify
+from tests.client.fake_server import FakeServer, Refuse, StreamPlan, serving
+
+_app = typer.Typer()
+_app.command()(verify)
+
+
+class Run:
+    """What a command left behind."""
+
+    def __init__(self, code: int, output: str, messages: str) -> None:
+        self.code, self.output, self.messages = code, output, messages
+
+
+async def _run(fake: FakeServer | None, *arguments: str) -> Run:
+    """Runs the command in a thread while ``fake`` serves in this one."""
+
+    async def invoke(*more: str) -> Run:
+        result = await asyncio.to_thread(
+            CliRunner().invoke, _app, [*arguments, *more], catch_exceptions=False
+        )
+        return Run(result.exit_code, result.stdout, result.stderr)
+
+    if fake is None:
+        return await invoke()
+    async with serving(fake) as target:
+        return await invoke("--service", target, "--device", target)
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> str:
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(b"the portrait")
+    return str(path)
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> str:
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        cv2.imwrite(str(folder / f"{index:02}.jpg"), rng.integers(0, 255, (48, 32, 3), dtype=np.uint8))
+    return str(folder)
+
+
+async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, out = FakeServer(), tmp_path / "out"
+    run = await _run(
+        fake, "--trusted", portrait, "--scan", scan, "--fps", "60", "--out", str(out), "--policy", "low"
+    )
+    assert run.code == 0
+    assert fake.violations == []
+    assert (fake.uploads[0].image, fake.uploads[0].policy) == (b"the portrait", "low")
+    for shown in ("SUCCESS", "LIVE", "97.5", "92.0", "Blink", "not checked", fake.check_id):
+        assert shown in run.output
+    assert (out / f"{fake.check_id}-evidence.jpg").read_bytes() == fake.evidence
+    assert json.loads((out / f"{fake.check_id}.json").read_text())["status"] == "CHECK_STATUS_SUCCESS"
+    assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
+    assert "Good. Hold this position." in run.messages
+    assert fake.token not in run.output + run.messages
+
+
+async def test_failure_has_its_own_exit_status_and_reasons(portrait: str, scan: str) -> None:
+    def fail(response: verification_service_pb2.FinishCheckResponse) -> None:
+        response.result.status = result_pb2.CHECK_STATUS_FAILURE
+        response.result.reasons.append(result_pb2.FAILURE_REASON_SPOOF)
+
+    fake = FakeServer()
+    fake.alter_response = fail
+    run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60", "--json")
+    assert run.code == 1
+    assert json.loads(run.output)["reasons"] == ["FAILURE_REASON_SPOOF"]
+
+
+async def test_signature_is_verified_where_keys_are_given(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, jwks = FakeServer(), tmp_path / "jwks.json"
+    jwks.write_text(json.dumps(fake.jwks))
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60", "--jwks", str(jwks))
+    run = await _run(fake, *arguments)
+    assert run.code == 0
+    assert "verified" in run.output
+    other = FakeServer()
+    run = await _run(other, *arguments)
+    assert run.code == 2
+    assert "signature" in run.messages
+
+
+async def test_refused_portrait_says_what_to_do(portrait: str, scan: str) -> None:
+    fake = FakeServer()
+    fake.upload_refusal = Refuse(
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="EYE_DISTANCE_TOO_SMALL",
+        metadata={"eyeDistancePx": "41"},
+    )
+    run = await _run(fake, "--trusted", portrait, "--scan", scan)
+    assert run.code == 2
+    for shown in ("EYE_DISTANCE_TOO_SMALL", "eyeDistancePx: 41", "larger photo"):
+        assert shown in run.messages
+    assert run.output == ""
+
+
+async def test_retry_tells_what_to_change(portrait: str, scan: str) -> None:
+    retry = scan_pb2.ScanResult(
+        status=scan_pb2.SCAN_STATUS_RETRY, feedback=[feedback_pb2.FEEDBACK_CODE_TOO_DARK]
+    )
+    done = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_SUCCESS)
+    fake = FakeServer(StreamPlan(results=[retry, done], frames_wanted=4))
+    run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60")
+    assert run.code == 0
+    assert "Find a brighter place." in run.messages
+    assert "Attempt 2" in run.messages
+
+
+async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, key = FakeServer(), tmp_path / "key.txt"
+    fake.api_key = "key-123"
+    key.write_text("key-123\n")
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60")
+    assert (await _run(fake, *arguments, "--api-key-file", str(key))).code == 0
+    refused = await _run(FakeServerWithKey(), *arguments)
+    assert refused.code == 2
+    assert "UNAUTHENTICATED" in refused.messages
+
+
+class FakeServerWithKey(FakeServer):
+    """Wants a key that nobody gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.api_key = "another"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("--trusted", "missing.jpg", "--scan", "{scan}"), "missing.jpg"),
+        (("--trusted", "{portrait}", "--scan", "missing.mp4"), "missing.mp4"),
+        (("--trusted", "{portrait}", "--scan", "camera:x"), "names no camera"),
+        (("--trusted", "{portrait}", "--scan", "{scan}", "--jwks", "none.json"), "none.json"),
+        (("--trusted", "{portrait}", "--scan", "{scan}", "--device", "nowhere"), "host:port"),
+        (("--trusted", "{portrait}", "--simulate", "ghost"), "genuine"),
+        (("--trusted", "{portrait}", "--scan", "{scan}", "--service", "127.0.0.1:1"), "UNAVAILABLE"),
+    ],
+)
+async def test_what_cannot_be_decided_says_why(
+    portrait: str, scan: str, arguments: tuple[str, ...], shown: str
+) -> None:
+    filled = [argument.format(portrait=portrait, scan=scan) for argument in arguments]
+    run = await _run(None, *filled)
+    assert run.code == 2
+    assert shown in run.messages
+    assert run.output == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--scan", "a", "--simulate", "genuine")])
+async def test_exactly_one_source_is_wanted(portrait: str, arguments: tuple[str, ...]) -> None:
+    run = await _run(None, "--trusted", portrait, *arguments)
+    assert run.code == 2
+    assert "either --scan or --simulate" in run.messages
