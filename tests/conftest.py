@@ -1,11 +1,17 @@
 """Fixtures that every room's tests may use."""
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+# grpc.aio's server, freed before it was stopped, logs a reference to itself at debug level; pytest keeps
+# the record, and the interpreter crashes when the record goes. No test may turn these lines on.
+logging.getLogger("grpc").setLevel(logging.INFO)
 
 
 @pytest.fixture(scope="session")

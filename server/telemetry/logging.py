@@ -81,8 +81,10 @@ def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) ->
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.value.upper())
-    # These say nothing below a warning that an operator could use.
-    for name in ("aiosqlite", "alembic", "asyncio", "sqlalchemy"):
+    # These say nothing below a warning that an operator could use. Of grpc's the debug lines are also
+    # dangerous: a server that is freed while it runs logs itself, and whoever keeps that line, as a test
+    # or an error collector does, holds freed memory.
+    for name in ("aiosqlite", "alembic", "asyncio", "grpc", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

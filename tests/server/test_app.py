@@ -385,7 +385,8 @@ def log() -> Iterator[io.StringIO]:
     configure_logging(LogSettings(level=LogLevel.DEBUG), stream=stream)
     yield stream
     structlog.reset_defaults()
-    root.handlers, root.level = handlers, level
+    root.handlers = handlers
+    root.setLevel(level)
 
 
 async def test_a_whole_check_leaves_nothing_biometric_and_no_secret_in_the_log(

@@ -108,3 +108,9 @@ def test_people_get_text() -> None:
     assert "started" in stream.getvalue()
     assert "port=8443" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+def test_debug_logging_does_not_turn_on_grpcs_own_debug_lines() -> None:
+    configured(level=LogLevel.DEBUG)
+    assert logging.getLogger("server.app").isEnabledFor(logging.DEBUG)
+    assert not logging.getLogger("grpc._cython.cygrpc").isEnabledFor(logging.DEBUG)
