@@ -35,7 +35,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "IMAGE_REFERENCE_NOT_FOUND": "Correct the reference, or upload the image itself.",
         "IMAGE_REFERENCE_NOT_CONFIGURED": "Upload the image itself, or configure a store of trusted images.",
         "ISO_39794_NOT_SUPPORTED": "Give the image of the record, or an ISO/IEC 19794-5 record.",
-        "POLICY_NOT_FOUND": "Use a policy that the server has: `facegate policy show` lists them.",
+        "POLICY_NOT_FOUND": "Use a policy that the server has: `facegate policy list` shows them.",
         "MODE_BELOW_POLICY": "Leave --mode out, or choose another policy.",
         "MODE_NOT_AVAILABLE": "Choose a policy with another mode.",
         "POLICY_NOT_AVAILABLE": "Choose a policy whose demands this server's pack can meet.",
