@@ -12,12 +12,17 @@ of photos of two persons impostor comparisons; persons of a group that is measur
 which no single face is found are failures to acquire and no comparisons (ISO/IEC 19795-1). No bound
 is written that the number of persons does not support.
 
+An embedder can sit in packs of several families, whose detectors align faces a little differently. Then
+``--pack`` is given once for each, and the file holds the worst of them at every cosine.
+
 Single photos are compared. A scan's fused template does better than that; the gain is not counted.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,32 +37,40 @@ from evaluation.fmr_bounds import FmrCurve, fmr_curve
 from matcher.similarity import threshold_cosine
 from vision.errors import VisionError
 from vision.packs import CalibrationRecord, MatchCalibration, Pack, ScorePoint, load_pack
+from vision.packs.models_dir import default_models_dir
 
-__all__ = ["calibrate", "main"]
+__all__ = ["Measurement", "calibrate", "main", "measure"]
 
 _STEP = 0.001
 _REPORTED = (1e-1, 3e-2, 1e-2, 5e-3, 3e-3, 2e-3, 1e-3)
 
 
-def calibrate(
-    run: TemplateRun,
-    comparisons: Comparisons,
-    *,
-    embedder_sha256: str,
-    dataset: str,
-    command: str,
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> tuple[MatchCalibration, FmrCurve]:
-    """Turn comparisons into a calibration, and the curve that it was taken from.
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One pack on a set of photos.
+
+    Attributes:
+        pack: How the pack was named, without folders.
+        run: Where its templates come from.
+        comparisons: What was compared.
+        curve: FMR over the cosine.
+    """
+
+    pack: str
+    run: TemplateRun
+    comparisons: Comparisons
+    curve: FmrCurve
+
+
+def measure(
+    run: TemplateRun, comparisons: Comparisons, *, pack: str, resamples: int, confidence: float, seed: int
+) -> Measurement:
+    """Take the FMR curve of a pack's comparisons.
 
     Args:
         run: Where the comparisons' templates come from.
         comparisons: What was compared.
-        embedder_sha256: Of the embedder's file, lower-case hex.
-        dataset: The data set's name for the record.
-        command: How to make the calibration again, for the record.
+        pack: How the pack is named in the record.
         resamples: Bootstrap samples.
         confidence: One-sided, of the bounds.
         seed: Of the bootstrap's draws.
@@ -69,34 +82,68 @@ def calibrate(
         confidence=confidence,
         rng=np.random.default_rng(seed),
     )
+    return Measurement(pack=pack, run=run, comparisons=comparisons, curve=curve)
+
+
+def calibrate(
+    measurements: Sequence[Measurement], *, embedder_sha256: str, dataset: str, command: str
+) -> MatchCalibration:
+    """Turn measurements of one embedder into its calibration: the worst of them at every cosine.
+
+    Args:
+        measurements: One or more; the record's counts are the first one's.
+        embedder_sha256: Of the embedder's file, lower-case hex.
+        dataset: The data set's name for the record.
+        command: How to make the calibration again, for the record.
+    """
+    first = measurements[0]
+    bounds = np.max([measurement.curve.upper_bounds for measurement in measurements], axis=0)
     points = tuple(
-        ScorePoint(cosine=cosine, fmr_upper_bound=bound, fnmr=round(comparisons.fnmr(cosine), 4))
-        for cosine, bound in choose_points(curve.thresholds, curve.upper_bounds)
+        ScorePoint(
+            cosine=cosine,
+            fmr_upper_bound=bound,
+            fnmr=round(max(each.comparisons.fnmr(cosine) for each in measurements), 4),
+        )
+        for cosine, bound in choose_points(first.curve.thresholds, bounds)
         if cosine <= 1.0
     )
     record = CalibrationRecord(
         provenance="measured",
         dataset=dataset,
-        identities=comparisons.identities,
-        genuine_pairs=comparisons.genuine.size + comparisons.genuine_apart.size,
-        impostor_pairs=curve.comparisons,
-        failures_to_acquire=run.failures,
+        identities=first.comparisons.identities,
+        genuine_pairs=first.comparisons.genuine.size + first.comparisons.genuine_apart.size,
+        impostor_pairs=first.curve.comparisons,
+        failures_to_acquire=first.run.failures,
         command=command,
-        note=_note(run, comparisons, curve),
+        note=_note(measurements),
     )
-    return MatchCalibration(points=points, record=record, embedder_sha256=embedder_sha256), curve
+    return MatchCalibration(points=points, record=record, embedder_sha256=embedder_sha256)
 
 
-def _note(run: TemplateRun, comparisons: Comparisons, curve: FmrCurve) -> str:
+def _note(measurements: Sequence[Measurement]) -> str:
+    curve = measurements[0].curve
+    counts = " ".join(_counts(each, named=len(measurements) > 1) for each in measurements)
+    worst = (
+        " Every bound and fnmr is the worst of these packs, whose detectors align faces by other points."
+        if len(measurements) > 1
+        else ""
+    )
     return (
-        f"{run.photos} photos, {len(run.templates)} templates. Main group: "
-        f"{comparisons.main_identities} persons, {comparisons.genuine.size} genuine pairs; fnmr is "
-        f"theirs. Measured apart: {comparisons.identities - comparisons.main_identities} persons, "
-        f"{comparisons.genuine_apart.size} genuine pairs. Impostor pairs are of one group, from "
-        f"{curve.person_pairs} pairs of persons. They share persons, so a bound is the larger of an "
-        "identity bootstrap and Clopper-Pearson over the effective number of pairs of persons "
-        f"(Korn and Graubard), one-sided {curve.confidence:.0%}, and never below the rate of one "
-        "group. Development photos are not the population of a deployment: measure again on your own."
+        f"{counts}{worst} Impostor pairs are of one group, from {curve.person_pairs} pairs of persons. They "
+        "share persons, so a bound is the larger of an identity bootstrap and Clopper-Pearson over the "
+        "effective number of pairs of persons (Korn and Graubard), one-sided "
+        f"{curve.confidence:.0%}, and never below the rate of one group. Development photos are not the "
+        "population of a deployment: measure again on your own."
+    )
+
+
+def _counts(measurement: Measurement, *, named: bool) -> str:
+    run, comparisons = measurement.run, measurement.comparisons
+    return (
+        f"{f'Pack {measurement.pack}: ' if named else ''}{run.photos} photos, {len(run.templates)} "
+        f"templates. Main group: {comparisons.main_identities} persons, {comparisons.genuine.size} genuine "
+        f"pairs; fnmr is theirs. Measured apart: {comparisons.identities - comparisons.main_identities} "
+        f"persons, {comparisons.genuine_apart.size} genuine pairs."
     )
 
 
@@ -107,24 +154,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         corrections = read_corrections(options.corrections) if options.corrections else Corrections()
         photos = read_photos(options.faces, corrections=corrections, apart=frozenset(options.apart))
-        pack = load_pack(options.pack)
-        run = embed_photos(photos, pack=pack, console=console)
-        comparisons = compare_all(run.templates, unsure=corrections.unsure)
-        calibration, curve = calibrate(
-            run,
-            comparisons,
-            embedder_sha256=_embedder_sha256(pack),
+        measurements, embedders = [], set()
+        for spec in options.pack:
+            pack = load_pack(spec, models_dir=default_models_dir(os.environ, Path.home()))
+            embedders.add(_embedder_sha256(pack))
+            run = embed_photos(photos, pack=pack, console=console)
+            measurements.append(
+                measure(
+                    run,
+                    compare_all(run.templates, unsure=corrections.unsure),
+                    pack=_without_folder(spec),
+                    resamples=options.resamples,
+                    confidence=options.confidence,
+                    seed=options.seed,
+                )
+            )
+        if len(embedders) > 1:
+            raise ValueError("the packs have different embedders; measure each by itself")
+        calibration = calibrate(
+            measurements,
+            embedder_sha256=embedders.pop(),
             dataset=options.dataset,
             command=_command(options),
-            resamples=options.resamples,
-            confidence=options.confidence,
-            seed=options.seed,
         )
         options.out.write_text(render_calibration(calibration), encoding="utf-8")
     except (PhotoListError, VisionError, OSError, ValueError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
-    _print(console, calibration, comparisons, curve, run)
+    for measurement in measurements:
+        _print(console, calibration, measurement)
     return 0
 
 
@@ -132,12 +190,16 @@ def _embedder_sha256(pack: Pack) -> str:
     return next(file.sha256 for file in pack.files if file.role == "embedder")
 
 
+def _without_folder(spec: str) -> str:
+    kind, colon, _ = spec.partition(":")
+    return f"{kind}{colon}{'DIR' if colon else ''}"
+
+
 def _command(options: argparse.Namespace) -> str:
     """The command without this machine's paths."""
-    kind, colon, _ = str(options.pack).partition(":")
-    parts = [
-        f"python -m evaluation.match_calibration --pack {kind}{colon}{'DIR' if colon else ''} --faces DIR"
-    ]
+    parts = ["python -m evaluation.match_calibration"]
+    parts += [f"--pack {_without_folder(spec)}" for spec in options.pack]
+    parts.append("--faces DIR")
     if options.corrections:
         parts.append(f"--corrections {options.corrections.name}")
     parts += [f"--apart {source}" for source in options.apart]
@@ -145,17 +207,12 @@ def _command(options: argparse.Namespace) -> str:
     return " ".join([*parts, "--out FILE"])
 
 
-def _print(
-    console: Console,
-    calibration: MatchCalibration,
-    comparisons: Comparisons,
-    curve: FmrCurve,
-    run: TemplateRun,
-) -> None:
+def _print(console: Console, calibration: MatchCalibration, measurement: Measurement) -> None:
+    run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve
     console.print(calibration.record.note, highlight=False)
     console.print(
-        f"{run.failures} failures to acquire; {run.milliseconds_per_photo:.0f} ms a photo to detect "
-        f"and embed; lowest bound {calibration.lowest_bound:g}",
+        f"{measurement.pack}: {run.failures} failures to acquire; {run.milliseconds_per_photo:.0f} ms a "
+        f"photo to detect and embed; lowest bound {calibration.lowest_bound:g}",
         highlight=False,
     )
     table = Table("FMR bound", "threshold", "FMR measured", "FNMR main", "FNMR apart", title="Bounds")
@@ -180,7 +237,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m evaluation.match_calibration",
         description="Measure what the cosines of a pack are worth, and write its calibration file.",
     )
-    parser.add_argument("--pack", required=True, help='"embedded" or "insightface:<folder>"')
+    parser.add_argument(
+        "--pack",
+        required=True,
+        action="append",
+        help='such as "open", "embedded" or "insightface:<folder>"; again for another pack of this embedder',
+    )
     parser.add_argument("--faces", required=True, type=Path, help="folder with photos and manifest.csv")
     parser.add_argument("--out", required=True, type=Path, help="calibration file to write")
     parser.add_argument("--corrections", type=Path, help="what is known to be wrong with the labels")

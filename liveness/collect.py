@@ -1,4 +1,4 @@
-"""Collects the frames of one attempt and measures the motion between them as they arrive."""
+"""Collects the frames of one attempt, measures the motion between them, and follows the face by it."""
 
 from dataclasses import dataclass, replace
 
@@ -6,15 +6,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
-from liveness.observation import FrameObservation, GreyView, MotionSegment, RegionChange, ScanObservations
-from liveness.plane import FloatPoints, apply_plane_motion
+from liveness.observation import (
+    FrameObservation,
+    FrameView,
+    GreyView,
+    MotionSegment,
+    RegionChange,
+    ScanObservations,
+)
+from liveness.plane import FloatPoints, apply_plane_motion, carry_face
 from liveness.tracking import TrackingStart, follow, plane_motion, region_change, start_tracking
+from vision.face import DetectedFace
 
 _SEGMENT_SECONDS = 0.9
 """Long enough for a blink and for a head to turn a few degrees, short enough for points to last."""
 
 _MINIMUM_KEPT = 0.5
 """Share of the face's points below which a segment ends early."""
+
+
+FOLLOW_SECONDS = 0.3
+"""Longest time without a detector's look: what enters the picture beside the face is seen by then."""
+
+_LARGEST_STRAY = 0.01
+"""Forward-backward error, face widths, above which the points slide on the face; 0.001 on live clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedFace:
+    """A face that was followed to a frame.
+
+    Attributes:
+        face: Where it is; its confidence is the detector's from when it looked last.
+        looked: The frame that the detector looked at last.
+    """
+
+    face: DetectedFace
+    looked: FrameObservation
 
 
 class ScanCollector:
@@ -24,10 +52,49 @@ class ScanCollector:
     from several threads at once; one collector belongs to one attempt.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, follow_seconds: float = FOLLOW_SECONDS) -> None:
+        """Starts empty.
+
+        Args:
+            follow_seconds: Longest time for which a face is followed before a detector looks again.
+        """
+        self._follow_seconds = follow_seconds
         self._frames: list[FrameObservation] = []
         self._segments: list[MotionSegment] = []
         self._running: _RunningSegment | None = None
+        self._looked: _Look | None = None
+
+    def follow(self, seen: FrameView, capture_time: float) -> FollowedFace | None:
+        """Where the face is in the next frame; ``None`` where a detector has to look.
+
+        That is so when the last look is ``follow_seconds`` old or showed other than one face, and at
+        once when the tracking is unsure: points were lost or slide, the face grew or shrank by much, or
+        a segment ends here and the next one needs a face that was found.
+
+        Args:
+            seen: The next frame; ``add`` must get the observation of the same frame next.
+            capture_time: When the device captured it, seconds on the device's clock.
+        """
+        looked, running = self._looked, self._running
+        if (
+            looked is None
+            or running is None
+            or running.start.view.shape != seen.view.shape
+            or capture_time - looked.frame.capture_time >= self._follow_seconds
+            or capture_time - running.began >= _SEGMENT_SECONDS
+        ):
+            return None
+        sight = running.look_ahead(seen.view)
+        if (
+            sight.motion is None
+            or sight.face_share < _MINIMUM_KEPT
+            or sight.error > _LARGEST_STRAY * running.start.face_width
+            or looked.frame.face is None
+        ):
+            return None
+        since_look = sight.motion @ np.linalg.inv(looked.motion)
+        face = carry_face(looked.frame.face, since_look, seen.scale)
+        return None if face is None else FollowedFace(face=face, looked=looked.frame)
 
     def add(self, observation: FrameObservation) -> FrameObservation:
         """Take the next frame, follow its points, and return it without its view.
@@ -46,6 +113,8 @@ class ScanCollector:
             self._track(observation, observation.view)
         kept = replace(observation, view=None)
         self._frames.append(kept)
+        if not observation.followed:
+            self._remember_look(kept)
         return kept
 
     def observations(self) -> ScanObservations:
@@ -68,10 +137,35 @@ class ScanCollector:
             if start is not None:
                 self._running = _RunningSegment(start, observation)
 
+    def _remember_look(self, kept: FrameObservation) -> None:
+        motion = None if self._running is None else self._running.motion
+        alone = kept.face is not None and kept.faces == 1
+        self._looked = _Look(kept, motion) if alone and motion is not None else None
+
     def _close(self) -> None:
         if self._running is not None and self._running.length > 1:
             self._segments.append(self._running.segment())
         self._running = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """A frame in which a detector found one face, and the plane's motion to it from its segment's start."""
+
+    frame: FrameObservation
+    motion: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sight:
+    """What the tracking finds in one view."""
+
+    view: GreyView
+    found: FloatPoints
+    seen: NDArray[np.bool_]
+    face_share: float
+    error: float
+    motion: NDArray[np.float64] | None
 
 
 @dataclass(slots=True)
@@ -100,30 +194,51 @@ class _RunningSegment:
             )
         ]
         self._guess = start.points.copy()
+        self._ahead: _Sight | None = None
         self.kept_share = 1.0
+        self.motion: NDArray[np.float64] | None = np.eye(3)
 
     @property
     def length(self) -> int:
         return len(self._steps)
 
     @property
+    def began(self) -> float:
+        return self._steps[0].time
+
+    @property
     def seconds(self) -> float:
-        return self._steps[-1].time - self._steps[0].time
+        return self._steps[-1].time - self.began
+
+    def look_ahead(self, view: GreyView) -> _Sight:
+        """Follows the points into the next view, which is measured once, however often it is asked."""
+        if self._ahead is None or self._ahead.view is not view:
+            found, error = follow(self.start, view, self._guess)
+            seen = np.isfinite(found[:, 0])
+            of_face = seen & self.start.on_face
+            self._ahead = _Sight(
+                view=view,
+                found=found,
+                seen=seen,
+                face_share=float(of_face.sum() / self.start.on_face.sum()),
+                error=float(np.median(error[of_face])) if of_face.any() else np.nan,
+                motion=plane_motion(self.start, found),
+            )
+        return self._ahead
 
     def add(self, observation: FrameObservation, view: GreyView) -> None:
-        found, error = follow(self.start, view, self._guess)
-        seen = np.isfinite(found[:, 0])
-        self._guess = np.where(seen[:, None], found, self._guess)
-        on_face = self.start.on_face
-        self.kept_share = float((seen & on_face).sum() / on_face.sum())
-        median = float(np.median(error[seen & on_face])) if (seen & on_face).any() else np.nan
-        motion = plane_motion(self.start, found)
-        change = None if motion is None else region_change(self.start, view, motion)
-        left_over = np.full_like(found, np.nan)
-        if motion is not None:
-            left_over[seen] = found[seen] - apply_plane_motion(motion, self.start.points[seen])
+        sight = self.look_ahead(view)
+        self._ahead = None
+        self._guess = np.where(sight.seen[:, None], sight.found, self._guess)
+        self.kept_share = sight.face_share
+        self.motion = sight.motion
+        change = None if sight.motion is None else region_change(self.start, view, sight.motion)
+        left_over = np.full_like(sight.found, np.nan)
+        if sight.motion is not None:
+            seen = sight.seen
+            left_over[seen] = sight.found[seen] - apply_plane_motion(sight.motion, self.start.points[seen])
         self._steps.append(
-            _Step(observation.index, observation.capture_time, found, left_over, median, change)
+            _Step(observation.index, observation.capture_time, sight.found, left_over, sight.error, change)
         )
 
     def segment(self) -> MotionSegment:

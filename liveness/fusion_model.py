@@ -1,6 +1,6 @@
 """The fusion's coefficients: a packaged data file with the record of its training."""
 
-import math
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,7 +64,8 @@ def parse_fusion_model(text: str) -> FusionModel:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise FusionModelError(f"the fusion model is not TOML: {error}") from error
     if set(data) != _KEYS:
         raise FusionModelError(f"the fusion model must hold {sorted(_KEYS)}; it holds {sorted(data)}")
@@ -95,7 +96,7 @@ def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _number(data: Mapping[str, Any], name: str) -> float:
     value = data.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise FusionModelError(f"the fusion model's {name} must be a finite number")
     return float(value)
 

@@ -15,8 +15,30 @@ Samples = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FrameView:
+    """A frame's grey copies, made before anything is known of its face.
+
+    Attributes:
+        width: Of the upright frame, pixels.
+        height: Of the upright frame, pixels.
+        view: Small grey copy for measuring motion.
+        scale: View pixels per frame pixel.
+        samples: Pixels on a fixed grid of the whole frame, for finding repeated frames.
+    """
+
+    width: int
+    height: int
+    view: GreyView
+    scale: float
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameObservation:
     """What is known of one frame.
+
+    A detector need not look at every frame: between two looks the face is followed by its motion, and
+    what changes slowly (light, sharpness, turn, number of faces) is taken from the last look.
 
     Attributes:
         index: The frame's index in the scan, from 0, increasing.
@@ -34,6 +56,7 @@ class FrameObservation:
         samples: Pixels on a fixed grid of the whole frame, for finding repeated frames.
         view: Small grey copy for measuring motion; ``None`` once the collector is done with it.
         view_scale: View pixels per frame pixel.
+        followed: Whether ``face`` was followed here from an earlier frame, not found by a detector.
     """
 
     index: int
@@ -51,6 +74,7 @@ class FrameObservation:
     samples: Samples
     view: GreyView | None
     view_scale: float
+    followed: bool = False
 
     @property
     def eyes_open(self) -> float | None:

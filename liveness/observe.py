@@ -1,16 +1,17 @@
 """The cheap work on one frame."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from liveness.errors import ObservationError
 from liveness.extent import face_extent
-from liveness.observation import FrameObservation, GreyView, Samples
+from liveness.observation import FrameObservation, FrameView, GreyView, Samples
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.geometry import eye_aspect_ratio
-from vision.measures import luminance, sharpness
+from vision.measures import face_measures
 from vision.pose import estimate_pose
 
 VIEW_SIDE = 384
@@ -19,8 +20,25 @@ VIEW_SIDE = 384
 _SECOND_FACE_SHARE = 0.4
 _SHADING_SIDE = 25
 _DETAIL_GAIN = 2.5
+_SMOOTHING = 1.15
 _SAMPLE_ROWS = 64
 _SAMPLE_COLUMNS = 64
+
+
+def view_frame(image: BgrImage) -> FrameView:
+    """The grey copies of one upright frame; pure, and safe to call from several threads at once.
+
+    Raises:
+        ObservationError: The image is not an 8-bit colour image.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ObservationError(
+            f"a frame has shape {image.shape} and type {image.dtype}, not that of an 8-bit colour image"
+        )
+    height, width = image.shape[:2]
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+    scale = min(1.0, VIEW_SIDE / max(height, width))
+    return FrameView(width=width, height=height, view=_view(grey, scale), scale=scale, samples=_samples(grey))
 
 
 def observe_frame(
@@ -30,8 +48,9 @@ def observe_frame(
     capture_time: float,
     faces: Sequence[DetectedFace],
     landmarks: Landmarks | None = None,
+    seen: FrameView | None = None,
 ) -> FrameObservation:
-    """Measure one upright frame; pure, and safe to call from several threads at once.
+    """Measure one upright frame that a detector looked at; pure, safe to call from several threads.
 
     Args:
         image: The upright frame.
@@ -39,6 +58,7 @@ def observe_frame(
         capture_time: When the device captured it, seconds on the device's clock.
         faces: What the detector found, largest first.
         landmarks: Dense landmarks of ``faces[0]``, where the pack has a landmarker.
+        seen: ``view_frame(image)``, where the caller has it already.
 
     Returns:
         What is known of the frame; about 115 KB while its view is kept, 5 KB after.
@@ -46,33 +66,62 @@ def observe_frame(
     Raises:
         ObservationError: The image is not an 8-bit colour image.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ObservationError(
-            f"frame {index} has shape {image.shape} and type {image.dtype}, not 8-bit colour"
-        )
-    height, width = image.shape[:2]
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
-    scale = min(1.0, VIEW_SIDE / max(height, width))
+    seen = view_frame(image) if seen is None else seen
     face = faces[0] if faces else None
-    light = None if face is None else luminance(image, face.box)
+    measures = None if face is None else face_measures(image, face.box)
+    size = (seen.width, seen.height)
     return FrameObservation(
         index=index,
         capture_time=capture_time,
-        width=width,
-        height=height,
+        width=seen.width,
+        height=seen.height,
         faces=_faces_that_count(faces),
         face=face,
-        sharpness=None if face is None else sharpness(image, face.box),
-        luminance=None if light is None else light.mean,
-        dark_fraction=0.0 if light is None else light.dark_fraction,
-        saturated_fraction=0.0 if light is None else light.saturated_fraction,
+        sharpness=None if measures is None else measures.sharpness,
+        luminance=None if measures is None else measures.luminance.mean,
+        dark_fraction=0.0 if measures is None else measures.luminance.dark_fraction,
+        saturated_fraction=0.0 if measures is None else measures.luminance.saturated_fraction,
         pose=None
         if face is None
-        else estimate_pose(face.five_points if landmarks is None else landmarks, (width, height)),
+        else estimate_pose(face.five_points if landmarks is None else landmarks, size),
         eyes=None if face is None or landmarks is None else eye_aspect_ratio(landmarks),
-        samples=_samples(grey),
-        view=_view(grey, scale),
-        view_scale=scale,
+        samples=seen.samples,
+        view=seen.view,
+        view_scale=seen.scale,
+    )
+
+
+def observe_followed(
+    seen: FrameView,
+    *,
+    index: int,
+    capture_time: float,
+    face: DetectedFace,
+    looked: FrameObservation,
+    landmarks: Landmarks | None = None,
+) -> FrameObservation:
+    """What is known of a frame whose face was followed there from an earlier one.
+
+    Args:
+        seen: The frame's grey copies.
+        index: Its index in the scan, from 0.
+        capture_time: When the device captured it, seconds on the device's clock.
+        face: Where the face is now.
+        looked: The frame that a detector looked at last; what changes slowly is taken from it.
+        landmarks: Dense landmarks of ``face``, where the pack has a landmarker.
+    """
+    return replace(
+        looked,
+        index=index,
+        capture_time=capture_time,
+        width=seen.width,
+        height=seen.height,
+        face=face,
+        eyes=None if landmarks is None else eye_aspect_ratio(landmarks),
+        samples=seen.samples,
+        view=seen.view,
+        view_scale=seen.scale,
+        followed=True,
     )
 
 
@@ -86,10 +135,24 @@ def _faces_that_count(faces: Sequence[DetectedFace]) -> int:
 
 def _view(grey: GreyView, scale: float) -> GreyView:
     """Fine structure around mid-grey: exposure, shadows and shading move no point in it."""
-    small = grey if scale == 1.0 else cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    smooth = cv2.GaussianBlur(small, (3, 3), 0).astype(np.float32)
-    fine = smooth - cv2.blur(smooth, (_SHADING_SIDE, _SHADING_SIDE))
-    view: GreyView = np.clip(fine * _DETAIL_GAIN + 128, 0, 255).astype(np.uint8)
+    height, width = grey.shape
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # Halving by averages is cheap; other ratios are, at this price, only by bilinear resizing of a
+    # picture smoothed so far that it leaves no aliases.
+    while min(grey.shape) >= 2 and max(grey.shape) >= 2 * VIEW_SIDE:
+        half = grey.shape[1] // 2, grey.shape[0] // 2
+        grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    if max(grey.shape) > VIEW_SIDE:
+        smoothed = cv2.GaussianBlur(grey, (5, 5), _SMOOTHING)
+        smooth = cv2.resize(smoothed, size, interpolation=cv2.INTER_LINEAR)
+    else:
+        smooth = cv2.GaussianBlur(grey, (3, 3), 0)
+    shading = cv2.boxFilter(smooth, cv2.CV_32F, (_SHADING_SIDE, _SHADING_SIDE))
+    # Halves down from mid-grey: OpenCV rounds where the view's unit is cut off.
+    fine = cv2.addWeighted(
+        smooth.astype(np.float32), _DETAIL_GAIN, shading, -_DETAIL_GAIN, 127.5, dtype=cv2.CV_8U
+    )
+    view: GreyView = fine.astype(np.uint8, copy=False)
     return view
 
 

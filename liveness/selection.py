@@ -86,6 +86,11 @@ class FrameSelector:
         return tuple(kept.index for kept in self._kept)
 
     @property
+    def by_quality(self) -> tuple[int, ...]:
+        """Indices of the kept frames, the best first, which is also the likeliest to stay."""
+        return tuple(kept.index for kept in sorted(self._kept, key=lambda kept: -kept.quality))
+
+    @property
     def best(self) -> int | None:
         """Index of the frame that can stand as evidence; ``None`` before any usable frame."""
         return max(self._kept, key=lambda kept: kept.quality).index if self._kept else None
@@ -118,13 +123,14 @@ def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFA
 
 
 def frame_quality(observation: FrameObservation) -> float:
-    """How well a frame shows its face, 0..1; 0 without exactly one face.
+    """How well a frame shows its face, 0..1; 0 without exactly one face that a detector found.
 
     The product of what each can spoil by itself: reach beyond the frame, blur, turn, closed eyes, light.
     """
     face = observation.face
     if (
         face is None
+        or observation.followed
         or observation.faces != 1
         or observation.sharpness is None
         or observation.luminance is None

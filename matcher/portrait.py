@@ -19,8 +19,8 @@ from matcher.portrait_report import (
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, Box, DetectedFace, HeadPose
 from vision.geometry import estimate_pose
-from vision.image import DecodedImage, DecodeLimits, decode_image
-from vision.image_header import ImageFormat
+from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
+from vision.image_header import ImageFormat, detect_format
 from vision.measures import sharpness
 from vision.packs.pack import Pack
 
@@ -50,7 +50,9 @@ _EYE_DISTANCE: Final = "Facegate: distance between the eye centres (ISO/IEC 2979
 _POSE: Final = "ISO/IEC 19794-5: full frontal, pose"
 
 
-def accept_portrait(data: bytes, *, pack: Pack, policy: PortraitPolicy) -> Portrait:
+def accept_portrait(
+    data: bytes, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder | None = None
+) -> Portrait:
     """Make the portrait of a trusted image, or refuse the image.
 
     The picture is turned upright by its EXIF orientation before anything is measured. The rules,
@@ -62,12 +64,14 @@ def accept_portrait(data: bytes, *, pack: Pack, policy: PortraitPolicy) -> Portr
         data: The upload as it came: PNG, JPEG or JPEG 2000 (JP2 file or raw code stream).
         pack: The models.
         policy: What is demanded.
+        still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
 
     Raises:
         TrustedImageRefused: A rule is broken; the reason names it, the details hold the numbers.
+        vision.errors.DecoderUnavailable: The isolated decoder cannot take the picture now.
         vision.errors.ModelFailed: A model of the pack could not process the picture.
     """
-    decoded = _decode(data, policy=policy)
+    decoded = _decode(data, policy=policy, still_decoder=still_decoder)
     image = decoded.pixels
     height, width = image.shape[:2]
     faces = pack.detector.detect(image)
@@ -92,7 +96,7 @@ def accept_portrait(data: bytes, *, pack: Pack, policy: PortraitPolicy) -> Portr
     )
 
 
-def _decode(data: bytes, *, policy: PortraitPolicy) -> DecodedImage:
+def _decode(data: bytes, *, policy: PortraitPolicy, still_decoder: StillDecoder | None) -> DecodedImage:
     limits = DecodeLimits(
         max_bytes=policy.max_bytes,
         max_pixels=policy.max_pixels,
@@ -100,11 +104,17 @@ def _decode(data: bytes, *, policy: PortraitPolicy) -> DecodedImage:
         min_side=policy.min_side,
     )
     try:
-        return decode_image(data, limits=limits, formats=_FORMATS, honour_exif_orientation=True)
+        return decode_image(
+            data,
+            limits=limits,
+            formats=_FORMATS,
+            honour_exif_orientation=True,
+            still_decoder=still_decoder,
+        )
     except ImageError as error:
         reason = _REFUSALS[error.reason]
         message = str(error)
-        if reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED:
+        if reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED and detect_format(data) not in _FORMATS:
             message = _supported_formats(data)
         raise TrustedImageRefused(reason, message, details=error.details) from error
 
@@ -226,9 +236,8 @@ def _eye_distance(face: DetectedFace, *, policy: PortraitPolicy) -> Requirement:
 
 def _pose(image: BgrImage, face: DetectedFace, *, pack: Pack) -> HeadPose:
     size = (image.shape[1], image.shape[0])
-    if pack.landmarker is None:
-        return estimate_pose(face.five_points, size)
-    return estimate_pose(pack.landmarker.locate(image, face), size)
+    landmarks = None if pack.landmarker is None else pack.landmarker.locate(image, face)
+    return estimate_pose(face.five_points if landmarks is None else landmarks, size)
 
 
 def _pose_requirements(pose: HeadPose, *, policy: PortraitPolicy) -> tuple[Requirement, ...]:

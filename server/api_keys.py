@@ -123,7 +123,8 @@ def load_api_keys(path: Path) -> ApiKeys:
         table = tomllib.loads(source.decode("utf-8"))
     except OSError as error:
         raise ApiKeysInvalid((f"{path}: cannot be read: {error.strerror or error}",)) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise ApiKeysInvalid((f"{path}: not TOML: {error}",)) from error
     try:
         entries = _File.model_validate(table).key

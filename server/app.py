@@ -43,13 +43,15 @@ from server.scan.environment import Clock, ScanEnvironment, ScanSettings
 from server.scan.messages import CaptureBudget
 from server.scan.transcript import ClockLimits
 from server.scan.worker_pool import WorkerPool
-from server.settings import Settings
+from server.settings import IsolationSettings, Settings
 from server.storage.engine import open_engine
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
 from server.storage.schema import prepare_database
 from server.telemetry.metrics import Metrics
 from server.tls import certificate_spki_sha256, server_credentials
+from vision.errors import DecoderUnavailable
+from vision.isolation.pool import DecoderLimits, DecoderPool
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 from vision.runtime_check import check_runtime
@@ -115,6 +117,7 @@ class FacegateServer:
         self._ready = False
         self._engine: AsyncEngine | None = None
         self._pool: WorkerPool | None = None
+        self._decoders: DecoderPool | None = None
         self._housekeeper: Housekeeper | None = None
         self._admin: AdminServer | None = None
         self._listeners: tuple[Listener, ...] = ()
@@ -144,6 +147,13 @@ class FacegateServer:
         """CPU seconds that the worker pool has used."""
         return 0.0 if self._pool is None else self._pool.cpu_seconds
 
+    @property
+    def decoder_processes(self) -> tuple[int, ...]:
+        """The processes in which images of risky formats are decoded."""
+        if self._decoders is None:
+            return ()
+        return tuple(pid for state in self._decoders.states.values() for pid in state.processes)
+
     async def start(self) -> None:
         """Opens the listeners, loads the models, and serves.
 
@@ -171,9 +181,16 @@ class FacegateServer:
         self._repository = CheckRepository(self._engine)
         pack = self._given_pack
         if pack is None:
-            pack = await asyncio.to_thread(load_pack, settings.pack, runtime=_runtime_options(settings))
+            pack = await asyncio.to_thread(
+                load_pack,
+                settings.pack,
+                models_dir=settings.models_dir,
+                runtime=_runtime_options(settings),
+            )
         self._check_policies(policies, pack)
-        self._open(policies, keys, pack)
+        decoders = self._decoders = _decoder_pool(settings.isolation, self._metrics)
+        await asyncio.to_thread(_start_decoders, decoders)
+        self._open(policies, keys, pack, decoders)
         await self._device.serve()
         await self._service.serve()
         self._ready = True
@@ -212,6 +229,8 @@ class FacegateServer:
             await self._device_servicer.idle()
         if self._admin is not None:
             await self._admin.stop()
+        if self._decoders is not None:
+            await asyncio.to_thread(self._decoders.close)
         if self._pool is not None:
             self._pool.close()
         if self._engine is not None:
@@ -276,13 +295,15 @@ class FacegateServer:
                     f"the default policy {name} cannot be met by the pack {pack.name}: {shortfall}"
                 )
             _log.warning("policy_not_available", policy=name, pack=pack.name, shortfall=shortfall)
-        terms = [f"{terms.part}: {terms.weights}" for terms in pack.terms]
+        terms = [
+            f"{terms.part}: {terms.weights} Training data: {terms.training_data}" for terms in pack.terms
+        ]
         if pack.evaluation_only:
             _log.warning("pack_for_evaluation_only", pack=pack.name, terms=terms)
         else:
             _log.info("pack_terms", pack=pack.name, terms=terms)
 
-    def _open(self, policies: PolicyBook, keys: KeyRing, pack: Pack) -> None:
+    def _open(self, policies: PolicyBook, keys: KeyRing, pack: Pack, decoders: DecoderPool) -> None:
         settings, tuning = self._settings, self._tuning
         listeners, limits = settings.listeners, settings.limits
         pool = self._pool = WorkerPool(workers=settings.runtime.workers or os.cpu_count() or 1)
@@ -351,6 +372,7 @@ class FacegateServer:
                     pack=pack,
                     pack_sha256=pack_sha256,
                     pool=pool,
+                    still_decoder=decoders,
                     tokens=keys.tokens,
                     wrapping_keys=keys.wrapping_keys,
                     random=secrets.token_bytes,
@@ -386,3 +408,37 @@ def _runtime_options(settings: Settings) -> RuntimeOptions:
     return RuntimeOptions(
         intra_op_threads=settings.runtime.intra_op_threads, providers=settings.runtime.providers
     )
+
+
+def _decoder_pool(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
+    return DecoderPool(
+        still_workers=settings.workers,
+        limits=DecoderLimits(
+            memory_bytes=settings.memory_mib * 1024 * 1024,
+            cpu_seconds=settings.cpu_seconds,
+            wall_seconds=settings.wall_seconds,
+            wait_seconds=settings.wait_seconds,
+            jobs_per_worker=settings.jobs_per_worker,
+        ),
+        on_loss=lambda cause: metrics.decoder_replaced(cause.value),
+        on_job=metrics.isolated_decode,
+    )
+
+
+def _start_decoders(decoders: DecoderPool) -> None:
+    try:
+        decoders.start()
+    except DecoderUnavailable as error:
+        raise ConfigurationError(f"the isolated image decoder does not start: {error}") from error
+    for kind, state in decoders.states.items():
+        if state.filter_errno == 0:
+            _log.info("decoders_isolated", kind=kind, processes=len(state.processes), system_calls="filtered")
+        else:
+            _log.warning(
+                "decoders_isolated",
+                kind=kind,
+                processes=len(state.processes),
+                system_calls="NOT filtered: this kernel or machine refuses; memory, CPU time and files "
+                "are limited all the same",
+                filter_errno=state.filter_errno,
+            )

@@ -5,6 +5,7 @@ Values come from a TOML file and from the environment (``FACEGATE_`` and ``__`` 
 them. Plaintext and callers without credentials are possible on loopback only.
 """
 
+import os
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,9 +18,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from vision.packs.models_dir import default_models_dir
+
 __all__ = [
     "AdminListener",
     "DeviceListener",
+    "IsolationSettings",
     "KeySettings",
     "LimitSettings",
     "ListenerSettings",
@@ -214,6 +218,25 @@ class LimitSettings(_Table):
     """How long a scan stays with a replica that stopped answering."""
 
 
+class IsolationSettings(_Table):
+    """The processes in which JPEG 2000 portraits are decoded, and what one picture may use."""
+
+    workers: int = Field(default=2, ge=1, le=64)
+    """Processes that stand ready."""
+    memory_mib: int = Field(default=1024, ge=64, le=65_536)
+    """Memory that a process may map beyond what it starts with. A JPEG 2000 picture takes up to 30 bytes a
+    pixel, so a policy with a ``portrait.max_pixels`` of more than 30 million needs more."""
+    cpu_seconds: int = Field(default=10, ge=1, le=600)
+    """CPU time of one picture."""
+    wall_seconds: float = Field(default=15.0, ge=0.5, le=600.0)
+    """Time of one picture, from sending it to its last pixel."""
+    wait_seconds: float = Field(default=5.0, ge=0.1, le=60.0)
+    """Time that a picture waits for a free process; then the answer is RESOURCE_EXHAUSTED."""
+    jobs_per_worker: int = Field(default=1, ge=1, le=1_000_000)
+    """Pictures after which a process is replaced. With 1 no picture can meddle with the next person's; more
+    saves the start of a process for each picture."""
+
+
 class LogLevel(StrEnum):
     """The least level that is logged."""
 
@@ -239,6 +262,15 @@ class LogSettings(_Table):
     """One JSON object a line, or text for people."""
 
 
+def _default_models_dir() -> Path:
+    try:
+        home = Path.home()
+    except RuntimeError:
+        # An account without a home, as services have: beside the data, which are relative as well.
+        home = Path()
+    return default_models_dir(os.environ, home)
+
+
 class Settings(BaseSettings):
     """Every setting of a server."""
 
@@ -255,7 +287,11 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Where database, objects and keys lie unless their own settings say otherwise."""
     pack: str = "embedded"
-    """The pack: ``embedded``, or ``insightface:<folder>``."""
+    """The pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``; ``embedded``;
+    or a folder of your own: ``open:<folder>`` or ``insightface:<folder>``."""
+    models_dir: Path = Field(default_factory=_default_models_dir)
+    """Where pulled packs lie, each in a folder of its own. By default ``facegate/models`` in
+    ``$XDG_DATA_HOME``, which is ``~/.local/share`` unless it is set."""
     listeners: ListenerSettings = ListenerSettings()
     """The three listeners."""
     runtime: RuntimeSettings = RuntimeSettings()
@@ -268,6 +304,8 @@ class Settings(BaseSettings):
     """Where the server's own keys lie."""
     limits: LimitSettings = LimitSettings()
     """What one server takes on."""
+    isolation: IsolationSettings = IsolationSettings()
+    """The processes in which images of risky formats are decoded."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long running scans may go on after SIGTERM."""
     reflection: bool = False
@@ -279,8 +317,16 @@ class Settings(BaseSettings):
     @classmethod
     def _named(cls, value: str) -> str:
         if not value.strip():
-            raise ValueError('name a pack, such as "embedded" or "insightface:/srv/models/buffalo_l"')
+            raise ValueError('name a pack, such as "embedded", "open" or "insightface:/srv/models/buffalo_l"')
         return value
+
+    @field_validator("models_dir")
+    @classmethod
+    def _from_home(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError as error:
+            raise ValueError("there is no such home folder: write the path in full") from error
 
     @property
     def database_url(self) -> str:

@@ -118,7 +118,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsInvalid((f"{file}: cannot be read: {error.strerror or error}",)) from error
     except UnicodeDecodeError as error:
         raise SettingsInvalid((f"{file}: not UTF-8 at byte {error.start}",)) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise SettingsInvalid((f"{file}: not TOML: {error}",)) from error
 
 

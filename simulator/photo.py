@@ -72,4 +72,6 @@ def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Lan
     if not faces:
         raise PhotoUnusable("no face was found in the photo")
     landmarks = landmarker.locate(image, faces[0])
+    if landmarks is None:
+        raise PhotoUnusable("the landmarker sees no face where one was detected; use a photo from the front")
     return Photo(pixels=image, landmarks=landmarks.points)

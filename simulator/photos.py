@@ -12,7 +12,7 @@ from simulator.photo import Photo, photo_from_image
 from vision.face import BgrImage
 from vision.packs.interfaces import FaceDetector, Landmarker
 
-__all__ = ["builtin_photo_names", "builtin_photos"]
+__all__ = ["builtin_image", "builtin_photo_names", "builtin_photos"]
 
 _SMALLEST_SIDE = 720
 
@@ -45,6 +45,15 @@ _SOURCES = {
 def builtin_photo_names() -> tuple[str, ...]:
     """Names that ``builtin_photos`` knows, sorted."""
     return tuple(sorted(_SOURCES))
+
+
+def builtin_image(name: str) -> BgrImage:
+    """The part of a photo that shows one person, enlarged; no model looks at it.
+
+    Raises:
+        PhotoNotFound: Where the name is unknown, or its package or file is not installed.
+    """
+    return _read_part(name)
 
 
 def builtin_photos(

@@ -4,6 +4,8 @@
 
     VisionError
     ├── ImageError               the bytes are no image that may be used (reason: ImageFault)
+    ├── VideoError               the bytes are no video that may be used (reason: VideoFault)
+    ├── DecoderUnavailable       no isolated decoder can take the job now; nothing is said of its bytes
     ├── PackError                a set of models cannot be used
     │   ├── PackNotFound         no such folder, file, package or pack name
     │   ├── PackIncomplete       a mandatory role (detector, embedder) or its calibration is missing
@@ -14,7 +16,7 @@
     └── ModelFailed              a loaded model could not process an image
 
 Every message says what was wrong, what was expected and what to do. No message carries pixels,
-templates or any other biometric data. Exceptions of OpenCV, Pillow, ONNX Runtime, dlib and the
+templates or any other biometric data. Exceptions of OpenCV, Pillow, ONNX Runtime, LiteRT, dlib and the
 file system do not pass this room's door; they are the ``__cause__`` of one of the above.
 """
 
@@ -23,6 +25,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 __all__ = [
+    "DecoderUnavailable",
     "ImageError",
     "ImageFault",
     "ModelFailed",
@@ -33,6 +36,8 @@ __all__ = [
     "PackIncomplete",
     "PackNotFound",
     "RuntimeConflict",
+    "VideoError",
+    "VideoFault",
     "VisionError",
 ]
 
@@ -76,6 +81,53 @@ class ImageError(VisionError):
         self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
 
 
+class VideoFault(StrEnum):
+    """Why bytes were not accepted as a video."""
+
+    EMPTY = "EMPTY"
+    """No bytes at all."""
+    TOO_MANY_BYTES = "TOO_MANY_BYTES"
+    """More bytes than the limits allow; nothing was parsed."""
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    """Not one of the containers, or a codec that is not decoded."""
+    NO_VIDEO_STREAM = "NO_VIDEO_STREAM"
+    """The container holds no video, such as sound alone."""
+    TOO_LONG = "TOO_LONG"
+    """More seconds, or more pictures, than the limits allow."""
+    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
+    """A frame has more pixels than the limits allow."""
+    MALFORMED = "MALFORMED"
+    """The format is recognised, but not one frame of it decodes within the limits."""
+
+
+class VideoError(VisionError):
+    """The bytes are not a video that may be used.
+
+    Attributes:
+        reason: Which rule was broken.
+        details: The numbers behind it; never pixel data.
+    """
+
+    def __init__(
+        self, reason: VideoFault, message: str, *, details: Mapping[str, str | int | float] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
+
+
+class DecoderUnavailable(VisionError):
+    """No isolated decoder can take the job now: all are busy, or none can be started.
+
+    Attributes:
+        retry_after: Seconds after which the same job may succeed.
+    """
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class PackError(VisionError):
     """A set of models cannot be used."""
 
@@ -97,10 +149,17 @@ class PackFileAltered(PackError):
         found: The SHA-256 of the file found, lower-case hex.
     """
 
-    def __init__(self, *, name: str, expected: str, found: str) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        expected: str,
+        found: str,
+        remedy: str = "Fetch the file again from its source",
+    ) -> None:
         super().__init__(
             f"{name} is not the catalogued file: expected SHA-256 {expected}, found {found}. "
-            "Fetch the file again from its source; nothing from this pack was loaded."
+            f"{remedy}; nothing from this pack was loaded."
         )
         self.name = name
         self.expected = expected

@@ -91,16 +91,42 @@ class DetectedFace:
 
 
 @dataclass(frozen=True, slots=True)
+class Blendshapes:
+    """How a face is moved, as MediaPipe's blendshape network scores it; each 0 (not at all) to 1.
+
+    Attributes:
+        left_blink: The image's left eye is closed.
+        right_blink: The image's right eye is closed.
+        left_smile: The image's left mouth corner is raised.
+        right_smile: The image's right mouth corner is raised.
+        jaw_open: The mouth is open.
+    """
+
+    left_blink: float
+    right_blink: float
+    left_smile: float
+    right_smile: float
+    jaw_open: float
+
+
+@dataclass(frozen=True, slots=True)
 class Landmarks:
     """Dense landmarks of one face.
 
     Attributes:
         points: Shape (n, 2), pixels.
-        scheme: Which point is which: ``"ibug68"`` (iBUG 300-W order) or ``"insightface106"``.
+        scheme: Which point is which: ``"ibug68"`` (iBUG 300-W order), ``"insightface106"`` or
+            ``"mediapipe478"`` (MediaPipe's face mesh of 468 points, then five for each iris).
+        depth: Shape (n,), pixels of the same size as those of ``points``, smaller is nearer to the
+            camera, 0 about the head's middle; None where the landmarker measures none. A network's guess
+            from one picture: a flat photo of a face has it too.
+        blendshapes: None where the landmarker gives none.
     """
 
     points: Points
     scheme: str
+    depth: NDArray[np.float32] | None = None
+    blendshapes: Blendshapes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,37 @@
 """Bytes to pixels, and back, within limits.
 
 Everything that arrives is hostile: the number of bytes is checked before parsing, the declared
-pixels before allocating, and the decoded picture against its own header.
+pixels before allocating, and the decoded picture against its own header. JPEG, PNG and BMP are decoded
+in this process; JPEG 2000 and WebP only by a decoder that the caller hands in, such as
+``vision.isolation.pool.DecoderPool`` (docs/adr/0007).
 """
 
-import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vision.errors import ImageError, ImageFault
 from vision.exif import apply_orientation
 from vision.face import BgrImage
-from vision.image_header import ImageFormat, ImageHeader, detect_format, parse_header
+from vision.image_format import ImageFormat, ImageHeader, malformed
+from vision.image_header import detect_format, parse_header
 
-__all__ = ["DecodeLimits", "DecodedImage", "decode_image", "encode_jpeg", "rotate_upright"]
+__all__ = [
+    "IN_PROCESS",
+    "DecodeLimits",
+    "DecodedImage",
+    "StillDecoder",
+    "decode_image",
+    "encode_jpeg",
+    "rotate_upright",
+]
+
+IN_PROCESS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.BMP})
+"""Formats that need no isolated decoder."""
 
 _MOST_PIXELS = 80_000_000
 _MOST_SCANS = 64
@@ -51,6 +65,25 @@ class DecodeLimits:
             raise ValueError("min_side must be at least 1 and at most max_side")
 
 
+class StillDecoder(Protocol):
+    """Decodes, out of harm's way, formats that are not decoded in this process."""
+
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Decodes one picture.
+
+        Args:
+            data: The file, whose length was checked.
+            header: Its header, whose size was checked.
+
+        Returns:
+            As stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 or 16 bits.
+
+        Raises:
+            ImageError: It does not decode.
+            DecoderUnavailable: There is no decoder now.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
     """A picture and what its file said.
@@ -70,6 +103,7 @@ def decode_image(
     limits: DecodeLimits,
     formats: frozenset[ImageFormat],
     honour_exif_orientation: bool,
+    still_decoder: StillDecoder | None = None,
 ) -> DecodedImage:
     """Decode one still picture to 8-bit BGR.
 
@@ -82,17 +116,20 @@ def decode_image(
         formats: What the caller accepts; anything else is refused before it is parsed.
         honour_exif_orientation: True for files from people and other software; False for frames
             whose rotation the protocol states.
+        still_decoder: Decodes JPEG 2000 and WebP; without it these are refused as UNSUPPORTED_FORMAT,
+            whatever ``formats`` says.
 
     Raises:
         ImageError: With the fault and its numbers.
+        DecoderUnavailable: The isolated decoder cannot take the picture now.
     """
     _check_bytes(data, limits)
     _check_format(data, formats)
     header = parse_header(data)
     _check_pixels(header, limits)
-    pixels = _decode(data, header)
+    pixels = _decode(data, header, still_decoder)
     if pixels.shape != (header.height, header.width, 3):
-        raise _malformed(header.format, "the decoded picture has another size than the header declares")
+        raise malformed(header.format, "the decoded picture has another size than the header declares")
     if honour_exif_orientation:
         pixels = apply_orientation(pixels, header.orientation)
     return DecodedImage(pixels=pixels, header=header)
@@ -136,14 +173,10 @@ def encode_jpeg(image: BgrImage, quality: int = 90) -> bytes:
     try:
         done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     except cv2.error as error:
-        raise _malformed(ImageFormat.JPEG, "the pixels cannot be encoded") from error
+        raise malformed(ImageFormat.JPEG, "the pixels cannot be encoded") from error
     if not done:
-        raise _malformed(ImageFormat.JPEG, "the pixels cannot be encoded")
+        raise malformed(ImageFormat.JPEG, "the pixels cannot be encoded")
     return data.tobytes()
-
-
-def _malformed(format_: ImageFormat, what: str) -> ImageError:
-    return ImageError(ImageFault.MALFORMED, f"{format_.name}: {what}", details={"format": format_.name})
 
 
 def _check_bytes(data: bytes, limits: DecodeLimits) -> None:
@@ -185,23 +218,27 @@ def _check_pixels(header: ImageHeader, limits: DecodeLimits) -> None:
         )
 
 
-def _decode(data: bytes, header: ImageHeader) -> BgrImage:
-    match header.format:
-        case ImageFormat.JPEG:
-            return _decode_jpeg(data)
-        case ImageFormat.PNG:
-            return _decode_png(data)
-        case ImageFormat.JP2 | ImageFormat.J2K:
-            return _decode_jpeg2000(data, header)
+def _decode(data: bytes, header: ImageHeader, still_decoder: StillDecoder | None) -> BgrImage:
+    in_process = _DECODERS.get(header.format)
+    if in_process is not None:
+        return in_process(data)
+    if still_decoder is None:
+        raise ImageError(
+            ImageFault.UNSUPPORTED_FORMAT,
+            f"the image is {header.format.name}, which is decoded in isolation only, and no such decoder "
+            "runs here; send JPEG or PNG",
+            details={"format": header.format.name},
+        )
+    return _to_bgr(still_decoder.decode_still(data, header=header))
 
 
 def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8] | NDArray[np.uint16]:
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise _malformed(format_, "the picture data do not decode") from error
+        raise malformed(format_, "the picture data do not decode") from error
     if decoded is None:
-        raise _malformed(format_, "the picture data do not decode")
+        raise malformed(format_, "the picture data do not decode")
     if decoded.dtype == np.uint16:
         return decoded.astype(np.uint16, copy=False)
     return decoded.astype(np.uint8, copy=False)
@@ -211,39 +248,30 @@ def _decode_jpeg(data: bytes) -> BgrImage:
     # Each scan of a progressive file walks all coefficients, so a small file of thousands of empty
     # scans would keep a core busy for minutes. Encoders use about ten.
     if data.count(b"\xff\xda") > _MOST_SCANS:
-        raise _malformed(ImageFormat.JPEG, f"more than {_MOST_SCANS} scans")
+        raise malformed(ImageFormat.JPEG, f"more than {_MOST_SCANS} scans")
     # The decoder fills what is missing with grey and does not say so.
     if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
-        raise _malformed(ImageFormat.JPEG, "the picture data are cut off")
+        raise malformed(ImageFormat.JPEG, "the picture data are cut off")
     pixels = _imdecode(data, cv2.IMREAD_COLOR_BGR | cv2.IMREAD_IGNORE_ORIENTATION, ImageFormat.JPEG)
     return pixels.astype(np.uint8, copy=False)
 
 
 def _decode_png(data: bytes) -> BgrImage:
     if data.rfind(b"IEND") < data.find(b"IDAT"):
-        raise _malformed(ImageFormat.PNG, "the picture data are cut off")
+        raise malformed(ImageFormat.PNG, "the picture data are cut off")
     return _to_bgr(_imdecode(data, cv2.IMREAD_UNCHANGED, ImageFormat.PNG))
 
 
-def _decode_jpeg2000(data: bytes, header: ImageHeader) -> BgrImage:
-    # Pillow's plug-ins raise many kinds of exception on hostile bytes, none of which may pass.
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG2000",)) as picture:
-            if picture.size != (header.width, header.height):
-                raise _malformed(header.format, "its headers declare different sizes")
-            picture.load()
-            deep = picture.mode.startswith("I;16")
-            stored = np.asarray(picture if deep or picture.mode in {"L", "LA"} else picture.convert("RGBA"))
-    except ImageError:
-        raise
-    except Exception as error:
-        raise _malformed(header.format, "the picture data do not decode") from error
-    if stored.ndim == 2:
-        return _to_bgr(stored.astype(np.uint16, copy=False) if deep else stored.astype(np.uint8, copy=False))
-    if stored.shape[2] == 2:
-        grey, alpha = stored[..., 0], stored[..., 1]
-        return _to_bgr(np.dstack([grey, grey, grey, alpha]).astype(np.uint8, copy=False))
-    return _to_bgr(stored[..., [2, 1, 0, 3]].astype(np.uint8, copy=False))
+def _decode_bmp(data: bytes) -> BgrImage:
+    # The fourth byte of a pixel is filled with anything by most writers, so it is no transparency.
+    return _imdecode(data, cv2.IMREAD_COLOR_BGR, ImageFormat.BMP).astype(np.uint8, copy=False)
+
+
+_DECODERS: Final[dict[ImageFormat, Callable[[bytes], BgrImage]]] = {
+    ImageFormat.JPEG: _decode_jpeg,
+    ImageFormat.PNG: _decode_png,
+    ImageFormat.BMP: _decode_bmp,
+}
 
 
 def _to_bgr(stored: NDArray[np.uint8] | NDArray[np.uint16]) -> BgrImage:

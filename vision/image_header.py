@@ -4,85 +4,56 @@ Pure parsing of bytes that may be hostile: every loop is bounded, nothing is all
 size, and any input gives an ``ImageHeader`` or an ``ImageError``.
 
 Sources: JPEG: ITU-T T.81, annex B. PNG: W3C PNG (Third Edition), clauses 5 and 11. JPEG 2000:
-ITU-T T.800 (ISO/IEC 15444-1), annex A (code stream) and annex I (JP2 boxes).
+ITU-T T.800 (ISO/IEC 15444-1), annex A (code stream) and annex I (JP2 boxes). WebP and BMP have modules
+of their own.
 """
 
 import re
 import struct
 import zlib
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import NoReturn
 
+from vision.bmp_header import read_bmp
 from vision.errors import ImageError, ImageFault
 from vision.exif import read_orientation
+from vision.image_format import ImageFormat, ImageHeader, malformed, unsupported
+from vision.png_chunks import picture_chunks
+from vision.webp_header import read_webp
 
 __all__ = ["ImageFormat", "ImageHeader", "detect_format", "parse_header"]
-
-
-class ImageFormat(StrEnum):
-    """File formats that can be decoded; the values are their IANA media types."""
-
-    JPEG = "image/jpeg"
-    PNG = "image/png"
-    JP2 = "image/jp2"
-    """JPEG 2000 in the JP2 family of box formats."""
-    J2K = "image/j2c"
-    """A bare JPEG 2000 code stream, as passports carry it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageHeader:
-    """What the file says of its picture.
-
-    Attributes:
-        format: The file format.
-        width: Stored width in pixels, before any rotation.
-        height: Stored height in pixels, before any rotation.
-        channels: Stored channels, 1..4; a palette counts as 3, its transparency as a fourth.
-        bits_per_channel: Bits of one channel, 1..16.
-        orientation: EXIF orientation, 1..8; 1 where none is given.
-    """
-
-    format: ImageFormat
-    width: int
-    height: int
-    channels: int
-    bits_per_channel: int
-    orientation: int = 1
-
-    @property
-    def pixels(self) -> int:
-        """Width times height."""
-        return self.width * self.height
 
 
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JP2_START = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _J2K_START = b"\xff\x4f\xff\x51"
+_BMP_START = b"BM"
+_RIFF, _WEBP = b"RIFF", b"WEBP"
 _FORMATS = (
     (_JPEG_START, ImageFormat.JPEG),
     (_PNG_START, ImageFormat.PNG),
     (_JP2_START, ImageFormat.JP2),
     (_J2K_START, ImageFormat.J2K),
+    (_BMP_START, ImageFormat.BMP),
 )
 
 
 def detect_format(data: bytes) -> ImageFormat | None:
     """The format that the first bytes stand for; None if it is none of ``ImageFormat``."""
+    if data[:4] == _RIFF and data[8:12] == _WEBP:
+        return ImageFormat.WEBP
     return next((found for start, found in _FORMATS if data.startswith(start)), None)
 
 
 def parse_header(data: bytes) -> ImageHeader:
-    """Read the header of a JPEG, PNG or JPEG 2000 file.
+    """Read the header of a JPEG, PNG, JPEG 2000, WebP or BMP file.
 
     Args:
-        data: The file, or at least its head: for PNG and JP2 up to the picture data.
+        data: The file, or at least its head: for JP2 up to the picture data. PNG, WebP and BMP have to be
+            whole.
 
     Raises:
         ImageError: EMPTY; UNSUPPORTED_FORMAT (none of the formats, or a variant that is not decoded,
-            such as lossless JPEG); ANIMATED (APNG); MALFORMED.
+            such as lossless JPEG); ANIMATED (APNG, animated WebP); MALFORMED.
     """
     if not data:
         raise ImageError(ImageFault.EMPTY, "there are no bytes: send the image file's content")
@@ -95,20 +66,14 @@ def parse_header(data: bytes) -> ImageHeader:
             return _jp2(data)
         case ImageFormat.J2K:
             return _codestream(data, 0, ImageFormat.J2K)
+        case ImageFormat.WEBP:
+            return read_webp(data)
+        case ImageFormat.BMP:
+            return read_bmp(data)
     raise ImageError(
         ImageFault.UNSUPPORTED_FORMAT,
-        "the bytes are neither JPEG, PNG nor JPEG 2000: send one of these",
+        "the bytes are none of JPEG, PNG, JPEG 2000, WebP and BMP: send one of these",
         details={"bytes": len(data)},
-    )
-
-
-def _malformed(format_: ImageFormat, what: str) -> NoReturn:
-    raise ImageError(ImageFault.MALFORMED, f"{format_.name}: {what}", details={"format": format_.name})
-
-
-def _unsupported(format_: ImageFormat, what: str) -> NoReturn:
-    raise ImageError(
-        ImageFault.UNSUPPORTED_FORMAT, f"{format_.name}: {what}", details={"format": format_.name}
     )
 
 
@@ -126,7 +91,7 @@ def _jpeg(data: bytes) -> ImageHeader:
     for _ in range(_MAX_SEGMENTS):
         fill = _FILL.match(data, position)
         if fill is None:
-            _malformed(ImageFormat.JPEG, "a marker was expected before the picture data")
+            raise malformed(ImageFormat.JPEG, "a marker was expected before the picture data")
         position = fill.end()
         if position + 3 > len(data):
             break
@@ -135,13 +100,13 @@ def _jpeg(data: bytes) -> ImageHeader:
         if marker in _STANDALONE:
             continue
         if marker in {_SOS, _EOI, 0x00}:
-            _malformed(ImageFormat.JPEG, "the picture data come before a frame header")
+            raise malformed(ImageFormat.JPEG, "the picture data come before a frame header")
         length = int.from_bytes(data[position : position + 2], "big")
         segment = data[position + 2 : position + length]
         if length < 2 or len(segment) != length - 2:
-            _malformed(ImageFormat.JPEG, "a segment is longer than the file")
+            raise malformed(ImageFormat.JPEG, "a segment is longer than the file")
         if marker in _OTHER_SOF:
-            _unsupported(
+            raise unsupported(
                 ImageFormat.JPEG, "only baseline, extended and progressive Huffman coding are decoded"
             )
         if marker in _DECODED_SOF:
@@ -149,21 +114,21 @@ def _jpeg(data: bytes) -> ImageHeader:
         if marker == _APP1 and segment.startswith(_EXIF):
             orientation = read_orientation(segment[len(_EXIF) :])
         position += length
-    _malformed(ImageFormat.JPEG, "no frame header was found")
+    raise malformed(ImageFormat.JPEG, "no frame header was found")
 
 
 def _jpeg_frame(segment: bytes, orientation: int) -> ImageHeader:
     if len(segment) < 6:
-        _malformed(ImageFormat.JPEG, "the frame header is cut off")
+        raise malformed(ImageFormat.JPEG, "the frame header is cut off")
     bits, height, width, channels = struct.unpack_from(">BHHB", segment)
     if len(segment) != 6 + 3 * channels:
-        _malformed(ImageFormat.JPEG, "the frame header has a wrong length")
+        raise malformed(ImageFormat.JPEG, "the frame header has a wrong length")
     if not (width and height):
-        _malformed(ImageFormat.JPEG, "the frame header declares no width or no height")
+        raise malformed(ImageFormat.JPEG, "the frame header declares no width or no height")
     if channels not in {1, 3, 4}:
-        _unsupported(ImageFormat.JPEG, "only 1, 3 or 4 channels are decoded")
+        raise unsupported(ImageFormat.JPEG, "only 1, 3 or 4 channels are decoded")
     if bits != 8:
-        _unsupported(ImageFormat.JPEG, "only 8 bits a channel are decoded")
+        raise unsupported(ImageFormat.JPEG, "only 8 bits a channel are decoded")
     return ImageHeader(ImageFormat.JPEG, width, height, channels, bits, orientation)
 
 
@@ -175,14 +140,14 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 def _png(data: bytes) -> ImageHeader:
     if data[8:16] != b"\x00\x00\x00\rIHDR" or len(data) < 33:
-        _malformed(ImageFormat.PNG, "the IHDR chunk is missing or cut off")
+        raise malformed(ImageFormat.PNG, "the IHDR chunk is missing or cut off")
     width, height, bits, colour, compression, filtering, interlace = struct.unpack_from(">IIBBBBB", data, 16)
     if int.from_bytes(data[29:33], "big") != zlib.crc32(data[12:29]):
-        _malformed(ImageFormat.PNG, "the IHDR chunk fails its checksum")
+        raise malformed(ImageFormat.PNG, "the IHDR chunk fails its checksum")
     if not (0 < width <= _MAX_PNG_SIDE and 0 < height <= _MAX_PNG_SIDE):
-        _malformed(ImageFormat.PNG, "IHDR declares an impossible width or height")
+        raise malformed(ImageFormat.PNG, "IHDR declares an impossible width or height")
     if bits not in _PNG_DEPTHS.get(colour, set()) or compression or filtering or interlace > 1:
-        _malformed(ImageFormat.PNG, "IHDR declares an unknown way of coding")
+        raise malformed(ImageFormat.PNG, "IHDR declares an unknown way of coding")
     channels, orientation = _PNG_CHANNELS[colour], 1
     position = 33
     for _ in range(_MAX_CHUNKS):
@@ -190,6 +155,8 @@ def _png(data: bytes) -> ImageHeader:
             break
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"IDAT":
+            # The decoder takes memory by the length that a chunk declares, before it looks for its bytes.
+            picture_chunks(data)
             return ImageHeader(ImageFormat.PNG, width, height, channels, bits, orientation)
         if kind == b"acTL":
             raise ImageError(ImageFault.ANIMATED, "PNG: the file is an animation; send one still picture")
@@ -198,7 +165,7 @@ def _png(data: bytes) -> ImageHeader:
         if kind == b"eXIf":
             orientation = read_orientation(data[position + 8 : position + 8 + length])
         position += 12 + length
-    _malformed(ImageFormat.PNG, "no picture data were found")
+    raise malformed(ImageFormat.PNG, "no picture data were found")
 
 
 _MAX_BOXES = 256
@@ -217,13 +184,13 @@ def _jp2(data: bytes) -> ImageHeader:
             declared = _ihdr(data, body, after)
         elif kind == b"jp2c":
             if declared is None:
-                _malformed(ImageFormat.JP2, "the code stream comes before the header box")
+                raise malformed(ImageFormat.JP2, "the code stream comes before the header box")
             header = _codestream(data, body, ImageFormat.JP2)
             if declared != (header.width, header.height):
-                _malformed(ImageFormat.JP2, "the header box and the code stream declare different sizes")
+                raise malformed(ImageFormat.JP2, "the header box and the code stream declare different sizes")
             return header
         position = after
-    _malformed(ImageFormat.JP2, "no code stream was found")
+    raise malformed(ImageFormat.JP2, "no code stream was found")
 
 
 def _box(data: bytes, position: int, end: int) -> tuple[bytes, int, int]:
@@ -232,48 +199,48 @@ def _box(data: bytes, position: int, end: int) -> tuple[bytes, int, int]:
     body = position + 8
     if length == 1:
         if position + 16 > end:
-            _malformed(ImageFormat.JP2, "a box is cut off")
+            raise malformed(ImageFormat.JP2, "a box is cut off")
         length = int.from_bytes(data[body : body + 8], "big")
         body += 8
     elif length == 0:
         length = end - position
     after = position + length
     if after < body or (after > end and kind != b"jp2c"):
-        _malformed(ImageFormat.JP2, "a box has a wrong length")
+        raise malformed(ImageFormat.JP2, "a box has a wrong length")
     return kind, body, min(after, end)
 
 
 def _ihdr(data: bytes, position: int, end: int) -> tuple[int, int]:
     """Width and height of the image header box, which is the first in the header box."""
     if position + 22 > end or data[position : position + 8] != b"\x00\x00\x00\x16ihdr":
-        _malformed(ImageFormat.JP2, "the image header box is missing")
+        raise malformed(ImageFormat.JP2, "the image header box is missing")
     height, width = struct.unpack_from(">II", data, position + 8)
     return width, height
 
 
 def _codestream(data: bytes, start: int, format_: ImageFormat) -> ImageHeader:
     if data[start : start + 4] != _J2K_START or start + 42 > len(data):
-        _malformed(format_, "the code stream has no whole SIZ segment")
+        raise malformed(format_, "the code stream has no whole SIZ segment")
     length, _, right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, components = (
         struct.unpack_from(">HHIIIIIIIIH", data, start + 4)
     )
     if not (left < right <= _MAX_JP2_SIDE and top < bottom <= _MAX_JP2_SIDE):
-        _malformed(format_, "SIZ declares an impossible width or height")
+        raise malformed(format_, "SIZ declares an impossible width or height")
     if not (tile_width and tile_height and tile_left <= left and tile_top <= top):
-        _malformed(format_, "SIZ declares impossible tiles")
+        raise malformed(format_, "SIZ declares impossible tiles")
     if tile_left + tile_width <= left or tile_top + tile_height <= top:
-        _malformed(format_, "SIZ declares tiles without picture")
+        raise malformed(format_, "SIZ declares tiles without picture")
     tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
     if tiles > _MAX_TILES:
-        _malformed(format_, f"SIZ declares {tiles} tiles, more than {_MAX_TILES}")
+        raise malformed(format_, f"SIZ declares {tiles} tiles, more than {_MAX_TILES}")
     if length != 38 + 3 * components or start + 4 + length > len(data):
-        _malformed(format_, "SIZ has a wrong length")
+        raise malformed(format_, "SIZ has a wrong length")
     if not 1 <= components <= 4:
-        _unsupported(format_, "only 1 to 4 components are decoded")
+        raise unsupported(format_, "only 1 to 4 components are decoded")
     parts = [tuple(data[start + 42 + 3 * i : start + 45 + 3 * i]) for i in range(components)]
     if any(not (across and down) for _, across, down in parts):
-        _malformed(format_, "SIZ declares an impossible sampling")
+        raise malformed(format_, "SIZ declares an impossible sampling")
     bits = max((depth & 0x7F) + 1 for depth, _, _ in parts)
     if bits > 16:
-        _unsupported(format_, "only up to 16 bits a channel are decoded")
+        raise unsupported(format_, "only up to 16 bits a channel are decoded")
     return ImageHeader(format_, right - left, bottom - top, components, bits)

@@ -1,7 +1,7 @@
 """Fast pixel measures of one face: is it sharp, is it well lit.
 
-They serve live feedback and the explainable signals, cost about a millisecond each, and are
-normalised so that one threshold holds for every camera resolution.
+They serve live feedback and the explainable signals, cost about half a millisecond each, and
+are normalised so that one threshold holds for every camera resolution.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box
 
-__all__ = ["Luminance", "luminance", "sharpness"]
+__all__ = ["FaceMeasures", "Luminance", "face_measures", "luminance", "sharpness"]
 
 _SHARPNESS_SIDE = 128
 _LIGHT_SIDE = 64
@@ -40,6 +40,36 @@ class Luminance:
     side_difference: float
 
 
+@dataclass(frozen=True, slots=True)
+class FaceMeasures:
+    """Sharpness and light of one face.
+
+    Attributes:
+        sharpness: As ``sharpness`` gives it.
+        luminance: As ``luminance`` gives it, but for rounding.
+    """
+
+    sharpness: float
+    luminance: Luminance
+
+
+_NOTHING_SEEN = Luminance(0.0, 0.0, 1.0, 0.0, 0.0)
+
+
+def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
+    """Both measures for little more than the price of one: making a face small is what costs.
+
+    Args:
+        image: The frame.
+        box: The face; what lies outside the image is ignored.
+    """
+    face = _inside(image, box)
+    if face is None:
+        return FaceMeasures(sharpness=0.0, luminance=_NOTHING_SEEN)
+    fitted = _fit(face, _SHARPNESS_SIDE)
+    return FaceMeasures(sharpness=_laplacian_variance(fitted), luminance=_light_of(_fit(fitted, _LIGHT_SIDE)))
+
+
 def sharpness(image: BgrImage, box: Box) -> float:
     """Variance of the Laplacian over the face, at a fixed size.
 
@@ -57,8 +87,7 @@ def sharpness(image: BgrImage, box: Box) -> float:
     face = _inside(image, box)
     if face is None:
         return 0.0
-    grey = cv2.cvtColor(_fit(face, _SHARPNESS_SIDE), cv2.COLOR_BGR2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+    return _laplacian_variance(_fit(face, _SHARPNESS_SIDE))
 
 
 def luminance(image: BgrImage, box: Box) -> Luminance:
@@ -72,9 +101,15 @@ def luminance(image: BgrImage, box: Box) -> Luminance:
         All zero, and wholly dark, for a region outside the image.
     """
     face = _inside(image, box)
-    if face is None:
-        return Luminance(0.0, 0.0, 1.0, 0.0, 0.0)
-    small = _fit(face, _LIGHT_SIDE)
+    return _NOTHING_SEEN if face is None else _light_of(_fit(face, _LIGHT_SIDE))
+
+
+def _laplacian_variance(fitted: BgrImage) -> float:
+    grey = cv2.cvtColor(fitted, cv2.COLOR_BGR2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+
+
+def _light_of(small: BgrImage) -> Luminance:
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
     mean = float(grey.mean())
     half = _LIGHT_SIDE // 2

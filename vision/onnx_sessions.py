@@ -64,10 +64,13 @@ class RuntimeOptions:
         intra_op_threads: Threads inside one call, 1 or more.
         providers: ``"auto"`` for CUDA where it is available and else the CPU, or one of them by
             name; ``"cuda"`` refuses to fall back.
+        rewrite_graphs: Whether graphs are rewritten to run faster (see ``vision.fast_sessions``); only
+            measurements of the difference turn it off.
     """
 
     intra_op_threads: int = 1
     providers: ProviderRequest = "auto"
+    rewrite_graphs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

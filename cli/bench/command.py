@@ -25,6 +25,7 @@ from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from vision.errors import VisionError
 from vision.packs import load_pack
+from vision.packs.models_dir import default_models_dir
 
 __all__ = ["bench"]
 
@@ -39,8 +40,8 @@ def bench(
     pack: Annotated[
         list[str] | None,
         typer.Option(
-            help="`embedded` or `insightface:<folder>`; may be repeated. By default embedded, and the "
-            f"models in ${_ASSETS} where that is set.",
+            help="A pack, such as `open`, `embedded` or `insightface:<folder>`; may be repeated. By default "
+            f"embedded, and the models in ${_ASSETS} where that is set.",
             show_default=False,
         ),
     ] = None,
@@ -103,7 +104,9 @@ async def _measure(
             async with open_devices() as devices:
                 for number, spec in enumerate(packs):
                     status.update(escape(f"{spec}: loading"))
-                    loaded = await asyncio.to_thread(load_pack, spec)
+                    loaded = await asyncio.to_thread(
+                        load_pack, spec, models_dir=default_models_dir(os.environ, Path.home())
+                    )
                     runtimes[spec] = loaded.runtime
                     clock = ModelClock()
                     async with running_server(loaded, clock, data=Path(folder) / str(number)) as server:

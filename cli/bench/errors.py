@@ -4,10 +4,11 @@
 
     BenchFailed              root
     ├── DeviceProcessFailed  the process with the devices ended, answered nonsense or too late
+    ├── PackNotMeasured      a process that measures a pack failed, answered nonsense or too late
     └── ScanNotMeasured      a scan ended without a result
 """
 
-__all__ = ["BenchFailed", "DeviceProcessFailed", "ScanNotMeasured"]
+__all__ = ["BenchFailed", "DeviceProcessFailed", "PackNotMeasured", "ScanNotMeasured"]
 
 
 class BenchFailed(Exception):
@@ -16,6 +17,10 @@ class BenchFailed(Exception):
 
 class DeviceProcessFailed(BenchFailed):
     """The process with the devices ended, answered nonsense or too late."""
+
+
+class PackNotMeasured(BenchFailed):
+    """A process that measures a pack failed, answered nonsense or too late."""
 
 
 class ScanNotMeasured(BenchFailed):

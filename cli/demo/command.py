@@ -19,6 +19,7 @@ from cli.demo.display import DemoDisplay
 from cli.demo.errors import DemoError
 from cli.demo.files import make_folder, write_files
 from cli.demo.local_server import LocalServer, local_server
+from cli.demo.pack_choice import ChosenPack, choose_pack
 from cli.demo.page import PageContext, render_page
 from cli.demo.record import CheckRecord
 from cli.demo.runner import CheckRunner
@@ -26,9 +27,13 @@ from cli.demo.scenarios import SCENARIOS, Scenario
 from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import summary_table, unexpected
 from cli.demo.words import expectation_text, outcome_text
+from cli.models.install import pull_pack
+from cli.models.options import ModelsDirOption, models_folder
+from cli.models.progress import TerminalProgress
 from client import ClientError, fetch_key_set, open_channel
 from server.app import server_version
 from server.policies import load_policies
+from vision.packs.catalogue import CataloguePack, load_catalogue
 
 __all__ = ["demo"]
 
@@ -36,6 +41,7 @@ UNEXPECTED, IMPOSSIBLE = 1, 2
 
 _POLICY: Final = "standard"
 _LOG: Final = "server.log"
+_PULL_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +49,13 @@ class _Options:
     out: Path
     seed: int
     keep_server: bool
+    pack: str | None
+    models_dir: Path
+    offline: bool
 
 
 def demo(
+    *,
     out: Annotated[Path, typer.Option(help="Folder for the page, the evidence frames and the log.")] = Path(
         "demo"
     ),
@@ -53,18 +63,41 @@ def demo(
     keep_server: Annotated[
         bool, typer.Option("--keep-server", help="Leave the server running until Ctrl-C.")
     ] = False,
+    pack: Annotated[
+        str | None, typer.Option(help="The pack that is to judge, in place of the best that can be had.")
+    ] = None,
+    models_dir: ModelsDirOption = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
     """Run the main job: a server, seven checks through gRPC, a table and a page.
 
-    Starts `facegate serve` on loopback with the `embedded` pack and simulates scans from photos that
-    installed packages carry: the same person, another person, three attacks, a portrait that is too
-    small, and a screen replay that only informs. Takes one to two minutes and no network.
+    Starts `facegate serve` on loopback and simulates scans from photos that installed packages carry: the
+    same person, another person, three attacks, a portrait that is too small, and a screen replay that
+    only informs. Takes one to two minutes.
+
+    It uses the best pack that it can get: one that lies in the models folder, else `open`, which it tries
+    to pull for at most 30 seconds, else `embedded`; and says which and why.
 
     The exit status is 0 where every outcome is the expected one, 1 where one is not, and 2 where the
     demo could not run.
+
+    For example, with the best pack, without any network, and with one of your own:
+
+        facegate demo
+
+        facegate demo --offline
+
+        facegate demo --pack insightface:/srv/models/buffalo_l
     """
     console = Console()
-    options = _Options(out=out, seed=seed, keep_server=keep_server)
+    options = _Options(
+        out=out,
+        seed=seed,
+        keep_server=keep_server,
+        pack=pack,
+        models_dir=models_folder(models_dir),
+        offline=offline,
+    )
     try:
         make_folder(out)
         with tempfile.TemporaryDirectory(prefix="facegate-demo-") as folder:
@@ -81,18 +114,49 @@ def demo(
 async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[CheckRecord, ...]:
     _end_on_sigterm()
     began = time.monotonic()
-    console.print("Starting a server with the embedded pack; all scans are simulated.", highlight=False)
+    chosen = await _choose(console, options)
+    for obstacle in chosen.obstacles:
+        console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
+    console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
+    if chosen.pack.evaluation_only:
+        console.print("This pack is for evaluation only.", style="yellow", highlight=False)
+    console.print("Starting a server; all scans are simulated.", highlight=False)
     photos = frozenset(name for s in SCENARIOS for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
-    async with local_server(folder, log=options.out / _LOG) as server:
+    async with local_server(
+        folder, log=options.out / _LOG, pack=chosen.spec, models_dir=chosen.models_dir
+    ) as server:
         keys = await fetch_key_set(server.jwks_url)
         records = await _checks(console, server, stage, keys, seed=options.seed)
-        context = _context(stage, seed=options.seed, seconds=time.monotonic() - began)
+        context = _context(chosen, seed=options.seed, seconds=time.monotonic() - began)
         page = write_files(options.out, records=records, page=render_page(records, context), keys=keys)
         _conclude(console, records, page=page, seconds=context.seconds)
         if options.keep_server:
             await _keep(console, server)
     return records
+
+
+async def _choose(console: Console, options: _Options) -> ChosenPack:
+    with TerminalProgress(console) as progress:
+
+        async def pull(pack: CataloguePack) -> None:
+            console.print(
+                escape(
+                    f"Pulling the pack {pack.name} into {options.models_dir}, for at most "
+                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models licence {pack.name}"
+                ),
+                highlight=False,
+                soft_wrap=True,
+            )
+            await pull_pack(pack, models_dir=options.models_dir, deadline=_PULL_SECONDS, progress=progress)
+
+        return await choose_pack(
+            wanted=options.pack,
+            models_dir=options.models_dir,
+            catalogue=load_catalogue(),
+            policy=load_policies(None).get(_POLICY).policy,
+            pull=None if options.offline else pull,
+        )
 
 
 async def _checks(
@@ -118,10 +182,10 @@ async def _check(
     return await runner.run(scenario, portrait=portrait, scan=scan, watcher=display)
 
 
-def _context(stage: Stage, *, seed: int, seconds: float) -> PageContext:
+def _context(chosen: ChosenPack, *, seed: int, seconds: float) -> PageContext:
     liveness = load_policies(None).get(_POLICY).policy.liveness
     return PageContext(
-        pack=stage.pack,
+        chosen=chosen,
         thresholds=(liveness.spoof_threshold, liveness.live_threshold),
         version=server_version(),
         made=datetime.now(UTC),

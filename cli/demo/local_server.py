@@ -44,12 +44,14 @@ class LocalServer:
 
 
 @asynccontextmanager
-async def local_server(folder: Path, *, log: Path) -> AsyncIterator[LocalServer]:
-    """Starts a server with the embedded pack on free ports, and ends it with SIGTERM.
+async def local_server(folder: Path, *, log: Path, pack: str, models_dir: Path) -> AsyncIterator[LocalServer]:
+    """Starts a server on free ports, and ends it with SIGTERM.
 
     Args:
         folder: Where it keeps settings, database, evidence and keys.
         log: File that gets its log.
+        pack: The pack that it is to use, as settings name it.
+        models_dir: The models folder.
 
     Raises:
         OutputUnusable: The settings or the log cannot be written.
@@ -57,7 +59,7 @@ async def local_server(folder: Path, *, log: Path) -> AsyncIterator[LocalServer]
     """
     settings = folder / "facegate.toml"
     try:
-        settings.write_text(_settings(folder / "data"), encoding="utf-8")
+        settings.write_text(_settings(folder / "data", pack, models_dir), encoding="utf-8")
         sink = log.open("w", encoding="utf-8")
     except OSError as error:
         raise OutputUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
@@ -120,10 +122,11 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _settings(data: Path) -> str:
+def _settings(data: Path, pack: str, models_dir: Path) -> str:
     # JSON strings are TOML strings.
     return (
-        f'data_dir = {json.dumps(str(data))}\npack = "embedded"\n'
+        f"data_dir = {json.dumps(str(data))}\npack = {json.dumps(pack)}\n"
+        f"models_dir = {json.dumps(str(models_dir))}\n"
         "listeners.device.port = 0\nlisteners.service.port = 0\nlisteners.admin.port = 0\n"
         'log.format = "console"\n'
     )

@@ -6,6 +6,8 @@ from datetime import datetime
 from importlib.resources import files
 
 from cli.demo.markup import Html, fill, joined
+from cli.demo.pack_choice import ChosenPack
+from cli.demo.pack_notes import pack_notes
 from cli.demo.page_parts import card, fact, row
 from cli.demo.record import CheckRecord
 from cli.demo.summary import unexpected
@@ -19,7 +21,7 @@ class PageContext:
     """What the page says besides the checks.
 
     Attributes:
-        pack: The pack that judged; the page says what it is worth.
+        chosen: The pack that judged; the page says what it is worth and why it was taken.
         thresholds: The policy's confidences, 0..100, up to which a scan is a spoof and from which it
             is live.
         version: Of the server.
@@ -28,7 +30,7 @@ class PageContext:
         seconds: How long the demo took.
     """
 
-    pack: Pack
+    chosen: ChosenPack
     thresholds: tuple[float, float]
     version: str
     made: datetime
@@ -45,6 +47,8 @@ def render_page(records: Sequence[CheckRecord], context: PageContext) -> str:
     """
     expected = [record for record in records if record.as_expected is not None]
     wrong = unexpected(records)
+    pack = context.chosen.pack
+    notes = pack_notes(context.chosen, matcher=matcher_sentence(pack.match_calibration, records))
     headline = f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected"
     return fill(
         "page",
@@ -53,9 +57,13 @@ def render_page(records: Sequence[CheckRecord], context: PageContext) -> str:
         style=Html((files("cli.demo") / "templates" / "page.css").read_text(encoding="utf-8")),
         checks=str(len(records)),
         facts=_facts(records, context),
-        matcher=matcher_sentence(context.pack.match_calibration, records),
-        measured=context.pack.match_calibration.record.note,
-        terms=_terms(context.pack),
+        pack=pack.name,
+        seen=notes.seen,
+        unseen=notes.unseen,
+        why=context.chosen.why,
+        use=notes.use,
+        measured=pack.match_calibration.record.note,
+        terms=_terms(pack),
         rows=[row(record) for record in records],
         cards=[
             card(record, number=number, thresholds=context.thresholds)
@@ -74,8 +82,9 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[CheckRecor
     """
     record = calibration.record
     said = (
-        f"Its face matcher is weak, {record.provenance} on {record.dataset} ({record.identities} persons, "
-        f"{record.genuine_pairs:,} genuine and {record.impostor_pairs:,} impostor pairs)"
+        f"The error rates of its face matcher are {record.provenance}, on {record.dataset} "
+        f"({record.identities} persons, {record.genuine_pairs:,} genuine and "
+        f"{record.impostor_pairs:,} impostor pairs)"
     )
     required = [
         r.result.match.required_fmr for r in records if r.result is not None and r.result.match.required_fmr
@@ -94,13 +103,17 @@ def _facts(records: Sequence[CheckRecord], context: PageContext) -> Html:
     return joined(
         [
             fact("Facegate", context.version),
-            fact("Pack", f"{context.pack.name} {context.pack.version}, for evaluation only"),
+            fact("Pack", _pack(context.chosen.pack)),
             fact("Policy", "; ".join(sorted(policies)) or "none used"),
             fact("Made", context.made.strftime("%Y-%m-%d %H:%M %Z")),
             fact("Took", f"{context.seconds:.0f} s"),
             fact("Seed", str(context.seed)),
         ]
     )
+
+
+def _pack(pack: Pack) -> str:
+    return f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"
 
 
 def _terms(pack: Pack) -> Html:

@@ -121,8 +121,8 @@ SCENARIOS: Final = (
     Scenario(
         key="screen-replay",
         title="A replay on a screen",
-        shown="A recording of a genuine scan on a screen that a hand holds. Without a PAD network this may "
-        "pass: whatever came out is shown, and nothing is expected.",
+        shown="A recording of a genuine scan on a screen that a hand holds. This may pass: whatever came out "
+        "is shown, and nothing is expected.",
         kind=ScanKind.SCREEN_REPLAY,
         expected=None,
     ),

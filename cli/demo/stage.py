@@ -14,7 +14,6 @@ from simulator import Photo, ScanSettings, SimulatedFrame, SimulatorError, built
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg
-from vision.packs import Pack, load_pack
 
 __all__ = ["FRAMES_PER_SECOND", "Stage", "StagedScan", "open_stage"]
 
@@ -46,9 +45,8 @@ class StagedScan:
 class Stage:
     """Makes what a scenario shows. Slow: keep it off the event loop."""
 
-    def __init__(self, *, pack: Pack, photos: dict[str, Photo]) -> None:
+    def __init__(self, *, photos: dict[str, Photo]) -> None:
         """Takes what ``open_stage`` loaded."""
-        self.pack = pack
         self._photos = photos
 
     def portrait(self, scenario: Scenario) -> bytes:
@@ -92,7 +90,7 @@ class Stage:
 
 
 def open_stage(names: frozenset[str]) -> Stage:
-    """Loads the embedded pack and the photos.
+    """Loads the photos, and finds the heads on them with the embedded pack, whichever pack judges.
 
     Args:
         names: Built-in photos that are wanted.
@@ -101,13 +99,10 @@ def open_stage(names: frozenset[str]) -> Stage:
         StageUnusable: The pack or a photo is not installed or cannot be used.
     """
     try:
-        pack = load_pack("embedded")
-        photos = builtin_photos(
-            detector=pack.detector, landmarker=pack.landmarker, names=tuple(sorted(names))
-        )
+        photos = builtin_photos(names=tuple(sorted(names)))
     except (SimulatorError, VisionError) as error:
         raise StageUnusable(str(error)) from error
-    return Stage(pack=pack, photos=photos)
+    return Stage(photos=photos)
 
 
 def _encoded(frame: SimulatedFrame) -> tuple[bytes, float]:

@@ -1,6 +1,7 @@
 """``facegate evaluate checks``: whole checks over the development data, and what came out, good or bad."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from rich.table import Table
 from cli.whole_checks.cases import clip_cases, kinds, photo_cases
 from cli.whole_checks.runner import Case, Outcome, PhotoModeller, run_cases
 from vision.packs import load_pack
+from vision.packs.models_dir import default_models_dir
 
 _LEAST_FACE_WIDTH = 200
 
 
 def checks(
-    pack: Annotated[str, typer.Option(help="`embedded`, or `insightface:<folder>`.")],
+    pack: Annotated[str, typer.Option(help="A pack, such as `open`, `embedded` or `insightface:<folder>`.")],
     assets: Annotated[Path, typer.Option(help="Folder with `data/video` and `data/faces`.")],
     policy: Annotated[str, typer.Option(help="Policy of every check.")] = "standard",
     people: Annotated[int, typer.Option(help="Identities of photos to take.")] = 12,
@@ -43,7 +45,9 @@ def checks(
         task = progress.add_task("Whole checks", total=len(cases))
         outcomes = run_cases(
             cases,
-            pack=embedded if pack == "embedded" else load_pack(pack),
+            pack=embedded
+            if pack == "embedded"
+            else load_pack(pack, models_dir=default_models_dir(os.environ, Path.home())),
             modeller=PhotoModeller(embedded.detector, embedded.landmarker),
             policy=policy,
             told=lambda _: progress.advance(task),

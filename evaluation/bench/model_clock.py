@@ -112,7 +112,7 @@ class _TimedLandmarker:
     def scheme(self) -> str:
         return self._model.scheme
 
-    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks:
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
         with self._clock.call("landmarker"):
             return self._model.locate(image, face)
 

@@ -9,6 +9,7 @@ from liveness.express.frozen_frames import FrozenFrames, RepetitionFinding, find
 from liveness.express.head_pose import HeadPoseSignal
 from liveness.express.interface import ExpressSignal, PadScore
 from liveness.express.micro_motion import MicroMotion
+from liveness.express.motion_steps import motion_steps
 from liveness.express.pad_network import PadNetworks
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.settings import ExpressSettings
@@ -61,13 +62,14 @@ def express_signals(
     settings: ExpressSettings,
 ) -> tuple[Signal, ...]:
     """Every express signal of ``scan``, in a fixed order, before the fusion weighs them."""
+    steps = motion_steps(scan)
     asked: tuple[ExpressSignal, ...] = (
         PadNetworks(pad_scores),
-        PlanarMotion(),
-        MicroMotion(),
+        PlanarMotion(steps),
+        MicroMotion(steps),
         Blink(),
-        Stillness(),
-        Surroundings(),
+        Stillness(steps),
+        Surroundings(steps),
         FrozenFrames(repetition),
         Sharpness(),
         HeadPoseSignal(),

@@ -5,9 +5,11 @@ parts then match equally well; on a person a blink, a glance or a word changes e
 the rest.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from liveness.express.motion_steps import left_over_ratio, motion_steps, typical_face_width
+from liveness.express.motion_steps import MotionStep, left_over_ratio, motion_steps, typical_face_width
 from liveness.express.scoring import score_against_line
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
@@ -30,9 +32,13 @@ class MicroMotion:
     name = "micro_motion"
     label = "Eyes and mouth move by themselves"
 
+    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
+        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        self._steps = steps
+
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``."""
-        steps = motion_steps(scan)
+        steps = motion_steps(scan) if self._steps is None else self._steps
         changes = [step.change for step in steps if step.change is not None]
         if len(changes) < settings.minimum_steps:
             return self._unknown(f"The face could be followed in {len(changes)} frames only.")

@@ -4,9 +4,11 @@ Two views of a plane are related by a homography (Hartley and Zisserman, Multipl
 2nd ed., 13.1); a turning head and a talking mouth leave motion that no homography explains.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from liveness.express.motion_steps import left_over_ratio, motion_steps, typical_face_width
+from liveness.express.motion_steps import MotionStep, left_over_ratio, motion_steps, typical_face_width
 from liveness.express.scoring import score_against_line
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
@@ -21,9 +23,13 @@ class PlanarMotion:
     name = "planar_motion"
     label = "Moves like a head, not like a sheet"
 
+    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
+        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        self._steps = steps
+
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``; not assessed where the face hardly moves or is too small."""
-        steps = motion_steps(scan)
+        steps = motion_steps(scan) if self._steps is None else self._steps
         if len(steps) < settings.minimum_steps:
             return self._unknown(f"The face could be followed in {len(steps)} frames only.")
         if (width := typical_face_width(scan)) < settings.minimum_face_width:

@@ -4,9 +4,11 @@ A person who holds still sways with breath and pulse, and so does the phone in t
 stand in front of a camera on a stand shows nothing but the camera's noise.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from liveness.express.motion_steps import motion_steps
+from liveness.express.motion_steps import MotionStep, motion_steps
 from liveness.express.scoring import score_against_line
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
@@ -24,9 +26,13 @@ class Stillness:
     name = "stillness"
     label = "Not unnaturally still"
 
+    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
+        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        self._steps = steps
+
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``."""
-        steps = motion_steps(scan)
+        steps = motion_steps(scan) if self._steps is None else self._steps
         if len(steps) < settings.minimum_steps:
             return not_assessed(
                 name=self.name,

@@ -1,8 +1,10 @@
 """Do the face's surroundings move with it, as the rest of a sheet or a screen does?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from liveness.express.motion_steps import motion_steps, typical_face_width
+from liveness.express.motion_steps import MotionStep, motion_steps, typical_face_width
 from liveness.express.scoring import score_against_line
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
@@ -21,13 +23,17 @@ class Surroundings:
     name = "surroundings"
     label = "Moves apart from what is around"
 
+    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
+        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        self._steps = steps
+
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``; not assessed with a plain background or a face that hardly moves."""
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
             return self._unknown(f"The face is too small to compare ({width:.0f} pixels in the view).")
         ratios = [
             step.surroundings / step.moved
-            for step in motion_steps(scan)
+            for step in (motion_steps(scan) if self._steps is None else self._steps)
             if step.surroundings is not None and step.moved >= settings.surroundings_motion
         ]
         if len(ratios) < settings.minimum_steps:

@@ -21,6 +21,8 @@ from server.storage.errors import RequestIdReused
 from server.storage.records import CheckRecord, NewCheck, RequestKey
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
+from vision.errors import DecoderUnavailable
+from vision.image import StillDecoder
 from vision.packs import Pack
 
 _METHOD = "UploadTrustedImage"
@@ -94,8 +96,12 @@ class CheckIntake:
         random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
         metrics: Metrics,
+        still_decoder: StillDecoder | None = None,
     ) -> None:
-        """Takes what every upload works with; ``serialise_report`` is the edge's."""
+        """Takes what every upload works with.
+
+        ``serialise_report`` is the edge's; without ``still_decoder`` JPEG 2000 is refused.
+        """
         self._repository = repository
         self._policies = policies
         self._default_policy = default_policy
@@ -103,6 +109,7 @@ class CheckIntake:
         self._pack = pack
         self._pack_sha256 = pack_sha256
         self._pool = pool
+        self._still_decoder = still_decoder
         self._tokens = tokens
         self._wrapping_keys = wrapping_keys
         self._random = random
@@ -198,7 +205,14 @@ class CheckIntake:
                     max_pixels=policy.portrait.max_pixels,
                     min_eye_distance=policy.portrait.min_eye_distance,
                 ),
+                still_decoder=self._still_decoder,
             )
+        except DecoderUnavailable as error:
+            raise Refusal(
+                Reason.OVERLOADED,
+                "no decoder for this image format is free; try again later",
+                retry_after=error.retry_after,
+            ) from error
         except TrustedImageRefused as error:
             details = {_camel(key): value for key, value in error.details.items()}
             self._metrics.image_refused(_REASONS[error.reason].value)
@@ -261,6 +275,11 @@ def _check_fields(upload: TrustedImageUpload) -> None:
                 Reason.INVALID_FIELD,
                 f"{field} has {size} bytes; at most {limit} are allowed",
                 details={"field": field, "bytes": size, "maxBytes": limit},
+            )
+        if "\0" in value:
+            # PostgreSQL stores no text with one.
+            raise Refusal(
+                Reason.INVALID_FIELD, f"{field} holds a NUL character; leave it out", details={"field": field}
             )
     if upload.request_id:
         try:

@@ -10,18 +10,25 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext
+
+from server.errors import Reason, Refusal
 
 Around = Callable[[ServicerContext[Any, Any]], AbstractAsyncContextManager[None]]
 """Makes the context manager that a call runs in; what it raises or swallows decides the call's fate."""
 
+_Read = Callable[[bytes], Any]
+"""Reads a request's bytes."""
+
 
 def wrap(handler: "grpc.RpcMethodHandler[Any, Any]", around: Around) -> "grpc.RpcMethodHandler[Any, Any]":
     """``handler`` with each of its calls run inside ``around(context)``."""
+    read = None if handler.request_streaming else handler.request_deserializer
     if handler.response_streaming:
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
         generates = inspect.isasyncgenfunction(inner)
-        behaviour = _generator(inner, around) if generates else _coroutine(inner, around)
+        behaviour = _generator(inner, around, read) if generates else _coroutine(inner, around, read)
         make = (
             grpc.stream_stream_rpc_method_handler
             if handler.request_streaming
@@ -29,7 +36,7 @@ def wrap(handler: "grpc.RpcMethodHandler[Any, Any]", around: Around) -> "grpc.Rp
         )
     else:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        behaviour = _coroutine(inner, around)
+        behaviour = _coroutine(inner, around, read)
         make = (
             grpc.stream_unary_rpc_method_handler
             if handler.request_streaming
@@ -37,24 +44,38 @@ def wrap(handler: "grpc.RpcMethodHandler[Any, Any]", around: Around) -> "grpc.Rp
         )
     wrapped: grpc.RpcMethodHandler[Any, Any] = make(
         behaviour,
-        request_deserializer=handler.request_deserializer,
+        # A single request is read inside ``around``: what is no message is then refused like anything else.
+        request_deserializer=handler.request_deserializer if read is None else None,
         response_serializer=handler.response_serializer,
     )
     return wrapped
 
 
-def _coroutine(inner: Any, around: Around) -> Any:
+def _message(request: Any, read: _Read | None) -> Any:
+    if read is None:
+        return request
+    try:
+        return read(request)
+    except DecodeError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "the request is not the serialised message that the call takes",
+            details={"field": "message"},
+        ) from error
+
+
+def _coroutine(inner: Any, around: Around, read: _Read | None) -> Any:
     async def call(request: Any, context: ServicerContext[Any, Any]) -> Any:
         async with around(context):
-            return await inner(request, context)
+            return await inner(_message(request, read), context)
 
     return call
 
 
-def _generator(inner: Any, around: Around) -> Any:
+def _generator(inner: Any, around: Around, read: _Read | None) -> Any:
     async def call(request: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         async with around(context):
-            async for response in inner(request, context):
+            async for response in inner(_message(request, read), context):
                 yield response
 
     return call

@@ -37,6 +37,7 @@ class PolicyNotFound(PolicyError):
     """
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"no policy is named {name!r}; there are {', '.join(known)}")
+        # Cut, because it may be as long as a request, and refusals travel as metadata.
+        super().__init__(f"no policy is named {name!r:.68}; there are {', '.join(known)}")
         self.name = name
         self.known = known

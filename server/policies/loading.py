@@ -76,7 +76,8 @@ def parse_policy(source: bytes, *, origin: str) -> PolicyFile:
         table = tomllib.loads(source.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise PolicyInvalid((f"{origin}: not UTF-8 at byte {error.start}",)) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise PolicyInvalid((f"{origin}: not TOML: {error}",)) from error
     try:
         policy = Policy.model_validate(table)

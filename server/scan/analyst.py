@@ -1,18 +1,19 @@
-"""The CPU work on frames, as plain functions for the worker pool: no event loop, no state of a scan."""
+"""The CPU work on frames, for the worker pool: no event loop; a scan's state stays with its collector."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from liveness.collect import ScanCollector
 from liveness.express.interface import PadScore
 from liveness.observation import FrameObservation
-from liveness.observe import observe_frame
+from liveness.observe import observe_followed, observe_frame, view_frame
 from matcher.persons import persons_among
 from matcher.template import TemplateSample, sample_quality
 from server.errors import Reason, Refusal
 from server.scan.messages import CaptureBudget, FrameMessage
 from vision.errors import ImageError
-from vision.face import BgrImage, HeadPose
+from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.image import DecodeLimits, decode_image, rotate_upright
 from vision.image_header import ImageFormat
 from vision.packs import Pack
@@ -61,16 +62,51 @@ class FrameAnalyst:
             min_side=budget.min_frame_side,
         )
 
-    def look(self, message: FrameMessage, capture_time: float) -> SeenFrame:
+    def look(
+        self, message: FrameMessage, capture_time: float, *, collector: ScanCollector | None = None
+    ) -> SeenFrame:
         """Decodes a frame, finds its face and measures it.
 
         Args:
             message: The frame, already vouched for by its MAC.
             capture_time: Device clock, seconds.
+            collector: What follows the face between the detector's looks, and takes this frame; without
+                one the detector looks.
 
         Raises:
             Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
         """
+        pixels = self._upright(message)
+        view = view_frame(pixels)
+        followed = None if collector is None else collector.follow(view, capture_time)
+        if followed is None:
+            faces = persons_among(
+                self._pack.detector.detect(pixels),
+                second_face_fraction=_SECOND_FACE_FRACTION,
+                min_confidence=_SURE_FACE,
+            )
+            observation = observe_frame(
+                pixels,
+                index=message.index,
+                capture_time=capture_time,
+                faces=faces,
+                landmarks=self._landmarks(pixels, faces[0]) if faces else None,
+                seen=view,
+            )
+        else:
+            observation = observe_followed(
+                view,
+                index=message.index,
+                capture_time=capture_time,
+                face=followed.face,
+                looked=followed.looked,
+                landmarks=self._landmarks(pixels, followed.face),
+            )
+        if collector is not None:
+            observation = collector.add(observation)
+        return SeenFrame(message=message, pixels=pixels, observation=observation)
+
+    def _upright(self, message: FrameMessage) -> BgrImage:
         try:
             decoded = decode_image(
                 message.image,
@@ -98,23 +134,11 @@ class FrameAnalyst:
                     "declaredHeight": message.height,
                 },
             )
-        pixels = rotate_upright(decoded.pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
-        faces = persons_among(
-            self._pack.detector.detect(pixels),
-            second_face_fraction=_SECOND_FACE_FRACTION,
-            min_confidence=_SURE_FACE,
-        )
-        landmarks = None
-        if faces and self._pack.landmarker is not None:
-            landmarks = self._pack.landmarker.locate(pixels, faces[0])
-        observation = observe_frame(
-            pixels,
-            index=message.index,
-            capture_time=capture_time,
-            faces=faces,
-            landmarks=landmarks,
-        )
-        return SeenFrame(message=message, pixels=np.ascontiguousarray(pixels), observation=observation)
+        upright = rotate_upright(decoded.pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
+        return np.ascontiguousarray(upright)
+
+    def _landmarks(self, pixels: BgrImage, face: DetectedFace) -> Landmarks | None:
+        return None if self._pack.landmarker is None else self._pack.landmarker.locate(pixels, face)
 
     def examine(self, seen: SeenFrame) -> ExaminedFrame:
         """Runs the embedder and the PAD networks over a selected frame, which must show a face."""

@@ -20,7 +20,7 @@ from server.scan.messages import (
 from server.storage.records import NewAttempt
 
 _NONCE_BYTES = 16
-_EXAMINE_FROM_PROGRESS = 0.5
+_EXAMINE_FROM_PROGRESS = 0.75
 _RATE_AFTER_SECONDS = 2.0
 _SMALLER_SIDE = 480
 

@@ -1,7 +1,8 @@
 """The small thread pool that all CPU work of scans and uploads runs in, never on the event loop.
 
 OpenCV, ONNX Runtime and dlib release the interpreter lock while they compute, so as many threads as
-cores keep the cores busy, and more would only make them wait for one another.
+cores keep the cores busy, and more would only make them wait for one another. So OpenCV's own threads,
+which would share out each small call over all cores, are off.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+import cv2
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -19,7 +22,8 @@ class WorkerPool:
     """Runs blocking functions on a fixed number of threads and counts the CPU time that they use."""
 
     def __init__(self, *, workers: int) -> None:
-        """Starts no thread yet; ``workers`` threads start as work comes."""
+        """Starts no thread yet; ``workers`` threads start as work comes. OpenCV gets one a call."""
+        cv2.setNumThreads(1)
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
         self._cpu_seconds = 0.0
         self._waiting = 0

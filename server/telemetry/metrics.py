@@ -29,6 +29,18 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._isolated = Counter(
+            "facegate_isolated_decodes",
+            "Pictures that were decoded in a process of their own, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._decoders_replaced = Counter(
+            "facegate_decoders_replaced",
+            "Decoder processes that were replaced, by cause; worn is no error.",
+            ["cause"],
+            registry=registry,
+        )
         self._decided = Counter(
             "facegate_checks_decided", "Checks that were decided, by status.", ["status"], registry=registry
         )
@@ -79,6 +91,14 @@ class Metrics:
     def image_refused(self, reason: str) -> None:
         """A trusted image was refused."""
         self._refused_images.labels(reason).inc()
+
+    def isolated_decode(self, outcome: str) -> None:
+        """A picture went through a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
+        self._isolated.labels(outcome).inc()
+
+    def decoder_replaced(self, cause: str) -> None:
+        """A decoder process was replaced."""
+        self._decoders_replaced.labels(cause).inc()
 
     def check_decided(self, *, status: str, reasons: Iterable[str]) -> None:
         """A check was decided."""

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from liveness.collect import ScanCollector
+from liveness.collect import FOLLOW_SECONDS, ScanCollector
 from liveness.errors import ObservationError
-from liveness.observe import observe_frame
-from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, rendered_scan, texture
+from liveness.observe import observe_followed, observe_frame, view_frame
+from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at, observation, rendered_scan, texture
+from vision.face import BgrImage, DetectedFace
 
 
 def test_frames_must_go_forward() -> None:
@@ -78,3 +79,99 @@ def test_a_face_that_goes_and_comes_back_starts_anew() -> None:
 def test_an_empty_scan_is_a_scan() -> None:
     scan = ScanCollector().observations()
     assert (scan.frames, scan.motion, scan.duration, scan.usable) == ((), (), 0.0, ())
+
+
+def _shifted(pixels: float) -> BgrImage:
+    moved: BgrImage = texture()[:HEIGHT, round(pixels) : round(pixels) + WIDTH]
+    return moved
+
+
+def _take(
+    collector: ScanCollector, image: BgrImage, index: int, *, time: float, faces: tuple[DetectedFace, ...]
+) -> bool:
+    """Takes a frame as a server does; whether the detector had to look."""
+    seen = view_frame(image)
+    followed = collector.follow(seen, time)
+    if followed is None:
+        collector.add(observe_frame(image, index=index, capture_time=time, faces=faces, seen=seen))
+        return True
+    assert followed.looked.followed is False
+    collector.add(
+        observe_followed(seen, index=index, capture_time=time, face=followed.face, looked=followed.looked)
+    )
+    return False
+
+
+def test_a_face_is_followed_between_looks() -> None:
+    collector = ScanCollector()
+    looked = []
+    for index in range(30):
+        shift = 4 * index
+        if _take(collector, _shifted(shift), index, time=index / 15, faces=(face_at(FACE[0] - shift),)):
+            looked.append(index)
+    assert looked[0] == 0
+    assert len(looked) < 10
+    for frame in collector.observations().frames:
+        assert frame.face is not None
+        assert frame.followed == (frame.index not in looked)
+        expected = face_at(FACE[0] - 4 * frame.index)
+        assert frame.face.five_points == pytest.approx(expected.five_points, abs=1.0)
+        assert frame.face.box.width == pytest.approx(expected.box.width, rel=0.02)
+        assert frame.face.box.centre == pytest.approx(expected.box.centre, abs=1.5)
+
+
+def test_motion_is_measured_alike_whether_the_face_is_followed_or_found() -> None:
+    found, followed = ScanCollector(), ScanCollector()
+    for index in range(24):
+        image, faces = _shifted(3 * index), (face_at(FACE[0] - 3 * index),)
+        found.add(observe_frame(image, index=index, capture_time=index / 15, faces=faces))
+        _take(followed, image, index, time=index / 15, faces=faces)
+    one, other = found.observations().motion, followed.observations().motion
+    assert len(one) == len(other) > 1
+    for first, second in zip(one, other, strict=True):
+        assert np.array_equal(first.positions, second.positions, equal_nan=True)
+
+
+@pytest.mark.parametrize("rate", [8.0, 15.0, 24.0])
+def test_the_detector_looks_again_in_time(rate: float) -> None:
+    collector = ScanCollector()
+    looks = [
+        index / rate
+        for index in range(round(3 * rate))
+        if _take(collector, _shifted(0), index, time=index / rate, faces=(face_at(),))
+    ]
+    gaps = np.diff([*looks, 3.0])
+    assert max(gaps) <= FOLLOW_SECONDS + 1 / rate + 1e-9
+
+
+def test_nothing_is_followed_where_the_detector_must_look() -> None:
+    image = _shifted(0)
+    seen = view_frame(image)
+    assert ScanCollector().follow(seen, 0.0) is None
+    for faces in ((), (face_at(), face_at(60, 60, 120))):
+        collector = ScanCollector()
+        collector.add(observe_frame(image, index=0, capture_time=0, faces=faces, seen=seen))
+        assert collector.follow(view_frame(image), 0.05) is None
+
+
+@pytest.mark.parametrize("picture", ["another picture", "grey", "another size", "nearer"])
+def test_a_face_that_is_lost_is_looked_for_at_once(picture: str) -> None:
+    collector = ScanCollector()
+    image = _shifted(0)
+    assert _take(collector, image, 0, time=0.0, faces=(face_at(),))
+    assert not _take(collector, image, 1, time=0.05, faces=(face_at(),))
+    shown = {
+        "another picture": texture(seed=9)[:HEIGHT, :WIDTH],
+        "grey": np.full_like(image, 128),
+        "another size": np.ascontiguousarray(image[::2, ::2]),
+        "nearer": np.ascontiguousarray(np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)[:HEIGHT, :WIDTH]),
+    }[picture]
+    assert collector.follow(view_frame(shown), 0.1) is None
+
+
+def test_a_shorter_time_between_looks_can_be_asked_for() -> None:
+    collector = ScanCollector(follow_seconds=0.1)
+    looks = sum(
+        _take(collector, _shifted(0), index, time=index / 15, faces=(face_at(),)) for index in range(13)
+    )
+    assert looks == 7

@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 
 from liveness.errors import ObservationError
-from liveness.observe import VIEW_SIDE, observe_frame
-from tests.liveness.builders import HEIGHT, WIDTH, face_at, texture
+from liveness.observe import VIEW_SIDE, observe_followed, observe_frame, view_frame
+from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, texture
 from vision.face import BgrImage, Landmarks
 
 _IMAGE: BgrImage = texture()[:HEIGHT, :WIDTH]
@@ -78,3 +79,39 @@ def test_what_is_no_colour_image_is_refused(image: BgrImage) -> None:
 def test_a_tiny_image_is_observed() -> None:
     seen = observe_frame(np.zeros((1, 1, 3), np.uint8), index=0, capture_time=0, faces=[face_at()])
     assert seen.samples.shape == (64, 64)
+
+
+def test_a_followed_frame_keeps_what_changes_slowly() -> None:
+    looked = observation(3, sharpness=77.0, luminance=140.0, dark_fraction=0.1, faces=1)
+    face = face_at(200, 310, 220)
+    seen = view_frame(_IMAGE)
+    followed = observe_followed(seen, index=4, capture_time=0.3, face=face, looked=looked)
+    assert followed.followed
+    assert not looked.followed
+    assert (followed.index, followed.capture_time, followed.face) == (4, 0.3, face)
+    assert (followed.sharpness, followed.luminance, followed.dark_fraction) == (77.0, 140.0, 0.1)
+    assert (followed.pose, followed.faces) == (looked.pose, 1)
+    # Eyes are not carried on: a blink is short.
+    assert followed.eyes is None
+    assert followed.view is seen.view
+    assert followed.samples is seen.samples
+
+
+def test_a_view_made_before_is_used() -> None:
+    seen = view_frame(_IMAGE)
+    observed = observe_frame(_IMAGE, index=0, capture_time=0, faces=[face_at()], seen=seen)
+    assert observed.view is seen.view
+    assert (seen.width, seen.height) == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("side", [100, 384, 385, 500, 768, 1000, 1920, 4000])
+def test_views_of_any_frame_are_alike(side: int) -> None:
+    """The same scene gives about the same view, whatever the camera's resolution."""
+    scene = cv2.resize(_IMAGE, (3 * side // 4, side), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    seen = view_frame(scene)
+    assert max(seen.view.shape) == min(side, VIEW_SIDE)
+    assert seen.scale == pytest.approx(min(1.0, VIEW_SIDE / side))
+    if side >= VIEW_SIDE:
+        reference = view_frame(_IMAGE).view
+        other = cv2.resize(seen.view, reference.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        assert np.corrcoef(reference.ravel(), other.ravel())[0, 1] > 0.95

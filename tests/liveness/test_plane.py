@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveness.plane import MINIMUM_POINTS, apply_plane_motion, fit_plane_motion
+from liveness.plane import MINIMUM_POINTS, apply_plane_motion, carry_face, fit_plane_motion
+from tests.liveness.builders import face_at
 
 
 def _points(count: int = 60, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -38,3 +39,24 @@ def test_points_that_determine_no_plane_give_none(
     first: np.ndarray[tuple[int, int], np.dtype[np.float32]],
 ) -> None:
     assert fit_plane_motion(first, first) is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.6])
+def test_a_face_goes_where_its_plane_goes(scale: float) -> None:
+    face = face_at(240, 300, 200)
+    # 12 view pixels to the right and 6 up, and a tenth nearer, about the view's corner.
+    motion = np.array([[1.1, 0, 12], [0, 1.1, -6], [0, 0, 1]])
+    carried = carry_face(face, motion, scale)
+    assert carried is not None
+    assert carried.five_points == pytest.approx(face.five_points * 1.1 + np.array([12, -6]) / scale, abs=0.01)
+    assert carried.five_points.dtype == np.float32
+    assert carried.box.width == pytest.approx(1.1 * face.box.width, rel=1e-4)
+    assert carried.box.height == pytest.approx(1.1 * face.box.height, rel=1e-4)
+    expected = np.array(face.box.centre) * 1.1 + np.array([12, -6]) / scale
+    assert carried.box.centre == pytest.approx(tuple(expected), abs=0.05)
+    assert carried.confidence == face.confidence
+
+
+@pytest.mark.parametrize("growth", [0.7, 1.4, np.nan, np.inf])
+def test_a_face_that_cannot_have_gone_there_is_not_carried(growth: float) -> None:
+    assert carry_face(face_at(), np.diag([growth, growth, 1.0]), 0.6) is None

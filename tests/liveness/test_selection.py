@@ -81,3 +81,18 @@ def test_wrong_use_is_refused() -> None:
         FrameSelector(count=0)
     with pytest.raises(ObservationError):
         select_frames([observation(2), observation(1)])
+
+
+def test_a_followed_frame_is_never_kept() -> None:
+    assert frame_quality(observation(0)) > 0
+    assert frame_quality(observation(0, followed=True)) == 0
+    assert select_frames([observation(0), observation(1, followed=True), observation(2)]) == (0, 2)
+
+
+def test_the_best_come_first_when_asked() -> None:
+    selector = FrameSelector(count=3)
+    for index, sharpness in enumerate((50.0, 200.0, 100.0)):
+        selector.offer(observation(index, sharpness=sharpness))
+    assert selector.by_quality == (1, 2, 0)
+    assert selector.by_quality[0] == selector.best
+    assert FrameSelector().by_quality == ()

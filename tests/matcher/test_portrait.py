@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,9 @@ from matcher.comparison import MatchPolicy, compare
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import PortraitPolicy, RequirementCode, Severity
-from vision.face import BgrImage
+from tests.vision.decoders import decoders
+from vision.face import BgrImage, DetectedFace, Landmarks
+from vision.geometry import estimate_pose
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 from vision.packs.insightface_pack import load_insightface_pack
@@ -65,7 +68,7 @@ def png(image: BgrImage) -> bytes:
 
 def refusal(data: bytes, pack: Pack, policy: PortraitPolicy = POLICY) -> TrustedImageRefused:
     with pytest.raises(TrustedImageRefused) as caught:
-        accept_portrait(data, pack=pack, policy=policy)
+        accept_portrait(data, pack=pack, policy=policy, still_decoder=decoders())
     return caught.value
 
 
@@ -95,7 +98,7 @@ class TestAccepted:
 
     def test_a_jpeg_2000_portrait_of_a_passport(self, pack: Pack, records: Path) -> None:
         data = (records / "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_Face.jpg").read_bytes()
-        report = accept_portrait(data, pack=pack, policy=POLICY).report
+        report = accept_portrait(data, pack=pack, policy=POLICY, still_decoder=decoders()).report
         assert report.media_type == "image/jp2"  # by content: the name says .jpg
         assert (report.width, report.height) == (413, 531)
         assert report.eye_distance_px == pytest.approx(116, rel=0.1)
@@ -103,8 +106,8 @@ class TestAccepted:
     def test_its_bare_code_stream_gives_the_same_template(self, pack: Pack, records: Path) -> None:
         data = (records / "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_Face.jpg").read_bytes()
         bare = data[data.index(b"\xff\x4f\xff\x51") :]
-        boxed_portrait = accept_portrait(data, pack=pack, policy=POLICY)
-        bare_portrait = accept_portrait(bare, pack=pack, policy=POLICY)
+        boxed_portrait = accept_portrait(data, pack=pack, policy=POLICY, still_decoder=decoders())
+        bare_portrait = accept_portrait(bare, pack=pack, policy=POLICY, still_decoder=decoders())
         assert bare_portrait.report.media_type == "image/j2c"
         assert float(boxed_portrait.template @ bare_portrait.template) > 0.999
 
@@ -256,7 +259,7 @@ def test_every_file_of_the_records_is_accepted_or_refused(embedded: Pack, record
     reasons = set()
     for path in sorted(records.iterdir()):
         try:
-            accept_portrait(path.read_bytes(), pack=embedded, policy=POLICY)
+            accept_portrait(path.read_bytes(), pack=embedded, policy=POLICY, still_decoder=decoders())
         except TrustedImageRefused as error:
             reasons.add(error.reason)
     assert reasons >= {
@@ -266,3 +269,35 @@ def test_every_file_of_the_records_is_accepted_or_refused(embedded: Pack, record
         RefusalReason.FACE_NOT_FOUND,
         RefusalReason.EYE_DISTANCE_TOO_SMALL,
     }
+
+
+def _jpeg2000(image: BgrImage) -> bytes:
+    stored = io.BytesIO()
+    Image.fromarray(image[..., ::-1]).save(stored, format="JPEG2000")
+    return stored.getvalue()
+
+
+def test_jpeg2000_goes_through_the_decoder_that_is_handed_in(embedded: Pack, astronaut: BgrImage) -> None:
+    policy = PortraitPolicy(min_eye_distance=40)
+    data = _jpeg2000(astronaut)
+    portrait = accept_portrait(data, pack=embedded, policy=policy, still_decoder=decoders())
+    assert portrait.report.media_type == "image/jp2"
+    with pytest.raises(TrustedImageRefused, match="in isolation only") as caught:
+        accept_portrait(data, pack=embedded, policy=policy)
+    assert caught.value.reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED
+
+
+class _SeesNone:
+    scheme = "mediapipe478"
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        return None
+
+
+def test_a_landmarker_that_sees_no_face_leaves_the_pose_to_the_five_points(
+    embedded: Pack, astronaut: BgrImage
+) -> None:
+    pack, policy = replace(embedded, landmarker=_SeesNone()), PortraitPolicy(min_eye_distance=40)
+    portrait = accept_portrait(png(astronaut), pack=pack, policy=policy)
+    (face,) = embedded.detector.detect(astronaut)
+    assert portrait.report.pose == estimate_pose(face.five_points, (512, 512))

@@ -76,7 +76,7 @@ class _Landmarker:
         self._model, self._memory = model, memory
         self.scheme = model.scheme
 
-    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks:
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
         return self._memory.ask(f"locate {face.box}", image, lambda: self._model.locate(image, face))
 
 
@@ -265,6 +265,14 @@ class LiveServer:
             return self.server.scans == 0
 
         await until(idle)
+
+    async def decoders_ready(self) -> None:
+        """Waits until as many decoder processes stand ready as are configured."""
+
+        async def ready() -> bool:
+            return len(self.server.decoder_processes) == self.settings.isolation.workers
+
+        await until(ready)
 
     async def reaches(self, check_id: str, state: CheckState) -> None:
         """Waits until a check is in a state."""

@@ -47,6 +47,7 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(live: LiveServer) -> AsyncIterator[LiveServer]:
     """The module's server; after the test nothing is left behind, and it still serves."""
+    await live.decoders_ready()
     before = live.traces()
     yield live
     await live.settled(before)

@@ -20,6 +20,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
 
 from server.admin import ListenerUnusable
 from server.api_keys import new_api_key
@@ -41,6 +42,7 @@ from tests.server.live import (
     until,
 )
 from tests.server.raw_device import Ended, RawDevice
+from vision.errors import PackNotFound
 from vision.packs import Pack
 from vision.packs.interfaces import FaceDetector
 
@@ -144,6 +146,34 @@ async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path)
     with pytest.raises(PolicyInvalid):
         await missing.start()
     await missing.stop()
+
+
+@pytest.mark.parametrize(
+    ("evaluation_only", "event", "level"),
+    [(True, "pack_for_evaluation_only", "warning"), (False, "pack_terms", "info")],
+)
+async def test_the_terms_of_the_pack_are_told_at_the_start(
+    tmp_path: Path, evaluation_only: bool, event: str, level: str
+) -> None:
+    pack = replace(remembering_pack(), evaluation_only=evaluation_only)
+    server = FacegateServer(settings_for(tmp_path), pack=pack, tuning=FAST)
+    with capture_logs() as logs:
+        await server.start()
+        await server.stop()
+    (told,) = [log for log in logs if log["event"].startswith("pack_")]
+    assert (told["event"], told["log_level"]) == (event, level)
+    for terms in pack.terms:
+        (line,) = [line for line in told["terms"] if line.startswith(f"{terms.part}: ")]
+        assert terms.weights in line
+        assert terms.training_data in line
+
+
+async def test_the_configured_pack_is_loaded_from_the_models_folder(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, pack="open", models_dir=tmp_path / "models")
+    server = FacegateServer(settings, tuning=FAST)
+    with pytest.raises(PackNotFound, match=r"not in .*models: fetch it with `facegate models pull open`"):
+        await server.start()
+    await server.stop()
 
 
 # -- listeners

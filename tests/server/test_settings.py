@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -94,6 +96,7 @@ def test_places_follow_the_data_folder_unless_they_are_set() -> None:
         {"drain_seconds": float("inf")},
         {"drain_seconds": -1},
         {"pack": "  "},
+        {"models_dir": "~nobody-of-this-name/models"},
         {"log": {"level": "loud"}},
         {"nothing": 1},
     ],
@@ -101,3 +104,25 @@ def test_places_follow_the_data_folder_unless_they_are_set() -> None:
 def test_values_out_of_range_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate(values)
+
+
+def test_pulled_packs_lie_in_the_users_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FACEGATE_MODELS_DIR", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert Settings().models_dir == Path("/home/someone/.local/share/facegate/models")
+    assert Settings(models_dir=Path("~/models")).models_dir == Path("/home/someone/models")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert Settings().models_dir == Path("/data/facegate/models")
+    monkeypatch.setenv("FACEGATE_MODELS_DIR", "/srv/models")
+    assert Settings().models_dir == Path("/srv/models")
+
+
+def test_an_account_without_a_home_needs_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("FACEGATE_MODELS_DIR", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert Settings().models_dir == Path(".local/share/facegate/models")

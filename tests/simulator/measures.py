@@ -13,19 +13,21 @@ from vision.packs.pack import Pack
 
 def landmarks_of(pack: Pack, image: BgrImage) -> Points:
     assert pack.landmarker is not None
-    face = pack.detector.detect(image)[0]
-    return pack.landmarker.locate(image, face).points
+    landmarks = pack.landmarker.locate(image, pack.detector.detect(image)[0])
+    assert landmarks is not None
+    return landmarks.points
 
 
 def eye_openings(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[float]:
     """Mean eye aspect ratio of every frame that shows a face."""
     landmarker = pack.landmarker
     assert landmarker is not None
-    return [
-        float(np.mean(eye_aspect_ratio(landmarker.locate(frame.pixels, face))))
+    seen = [
+        landmarker.locate(frame.pixels, face)
         for frame in frames
         for face in pack.detector.detect(frame.pixels)[:1]
     ]
+    return [float(np.mean(eye_aspect_ratio(landmarks))) for landmarks in seen if landmarks is not None]
 
 
 def non_planar_motion(pack: Pack, frames: Sequence[SimulatedFrame], *, gap: int) -> float:

@@ -18,6 +18,13 @@ class _OtherScheme:
         raise AssertionError("must not be asked")
 
 
+class _SeesNone:
+    scheme = "ibug68"
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        return None
+
+
 def test_the_eye_distance_is_that_of_the_landmarks(astronaut: Photo) -> None:
     left, right = astronaut.eye_centres
     assert left[0] < right[0]
@@ -47,6 +54,11 @@ def test_a_photo_without_a_face_is_refused(embedded: Pack) -> None:
     assert embedded.landmarker is not None
     with pytest.raises(PhotoUnusable, match="no face"):
         photo_from_image(np.zeros((200, 200, 3), np.uint8), detector=_Blind(), landmarker=embedded.landmarker)
+
+
+def test_a_face_that_the_landmarker_does_not_see_is_refused(embedded: Pack, astronaut: Photo) -> None:
+    with pytest.raises(PhotoUnusable, match="sees no face"):
+        photo_from_image(astronaut.pixels, detector=embedded.detector, landmarker=_SeesNone())
 
 
 def test_a_landmarker_of_another_scheme_is_refused() -> None:

@@ -4,6 +4,7 @@ from importlib.machinery import ModuleSpec
 import pytest
 
 from simulator import PhotoNotFound, builtin_photo_names, builtin_photos
+from simulator.photos import builtin_image
 from vision.packs.pack import Pack
 
 
@@ -30,3 +31,10 @@ def test_a_missing_package_is_named(embedded: Pack, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(importlib.util, "find_spec", find_nothing)
     with pytest.raises(PhotoNotFound, match="skimage"):
         builtin_photos(detector=embedded.detector, landmarker=embedded.landmarker, names=("astronaut",))
+
+
+def test_a_built_in_image_needs_no_model() -> None:
+    image = builtin_image("red-shirt")
+    assert min(image.shape[:2]) >= 720
+    with pytest.raises(PhotoNotFound, match="nobody"):
+        builtin_image("nobody")

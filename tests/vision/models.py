@@ -47,3 +47,41 @@ def constant_points_model(points: NDArray[np.float32], *, size: int = 192) -> by
     ]
     constants = {"zero": np.array(0, np.float32), "points": flat}
     return _model(nodes, constants, [1, 3, size, size], list(flat.shape))
+
+
+def prelu_model(
+    slopes: NDArray[np.float32],
+    *,
+    shape: Sequence[int] = (1, 3, 8, 8),
+    kind: str = "initializer",
+    ir_version: int = 8,
+) -> bytes:
+    """Output = PRelu of the input.
+
+    Args:
+        slopes: Of any shape that broadcasts to ``shape``.
+        shape: Of the input and the output.
+        kind: Where the slopes come from: an ``initializer``, a ``constant`` node, or ``computed`` ones.
+        ir_version: Of the format; before 4 constants are inputs as well.
+    """
+    constant = numpy_helper.from_array(slopes.astype(np.float32), "slopes")
+    image = helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)
+    before = {
+        "initializer": [],
+        "constant": [helper.make_node("Constant", [], ["slopes"], value=constant)],
+        "computed": [helper.make_node("Relu", ["given"], ["slopes"])],
+    }[kind]
+    if kind == "computed":
+        constant.name = "given"
+    inputs = [image]
+    if ir_version < 4:
+        inputs.append(helper.make_tensor_value_info("slopes", TensorProto.FLOAT, list(slopes.shape)))
+    graph = helper.make_graph(
+        [*before, helper.make_node("PRelu", ["input", "slopes"], ["output"])],
+        "tiny",
+        inputs,
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)],
+        [] if kind == "constant" else [constant],
+    )
+    opsets = [helper.make_opsetid("", 8 if ir_version < 4 else 17)]
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=ir_version).SerializeToString())

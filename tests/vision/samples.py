@@ -66,3 +66,53 @@ def jp2(codestream: bytes, *, width: int, height: int) -> bytes:
         + struct.pack(">I4s", 0, b"jp2c")
         + codestream
     )
+
+
+def webp(*chunks: bytes) -> bytes:
+    """A RIFF file of the form WEBP."""
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def webp_chunk(kind: bytes, content: bytes) -> bytes:
+    """One chunk of it, padded to an even length."""
+    return kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+def vp8(width: int, height: int) -> bytes:
+    """A chunk with the frame header of a lossy picture."""
+    return webp_chunk(b"VP8 ", b"\x10\x00\x00\x9d\x01\x2a" + struct.pack("<HH", width, height))
+
+
+def vp8l(width: int, height: int, *, transparent: bool = False) -> bytes:
+    """A chunk with the header of a lossless picture."""
+    return webp_chunk(
+        b"VP8L", struct.pack("<BI", 0x2F, (width - 1) | (height - 1) << 14 | transparent << 28) + bytes(5)
+    )
+
+
+def vp8x(width: int, height: int, *, flags: int = 0) -> bytes:
+    """A chunk that says how large the canvas is and what else there is."""
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return webp_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size)
+
+
+def bmp(
+    width: int,
+    height: int,
+    *,
+    bits: int = 24,
+    coding: int = 0,
+    rows: bytes | None = None,
+    header: int = 40,
+    masks: tuple[int, int, int] | None = None,
+    planes: int = 1,
+) -> bytes:
+    """A BMP file; by default its rows are as many zeros as its header promises."""
+    if rows is None:
+        rows = bytes((width * bits + 31) // 32 * 4 * abs(height))
+    extra = struct.pack("<III", *masks) if masks else b""
+    extra = extra.ljust(max(header - 40, len(extra)), b"\0")
+    start = 54 + len(extra)
+    info = struct.pack("<IiiHHIIiiII", header, width, height, planes, bits, coding, len(rows), 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + info + extra + rows

@@ -150,6 +150,18 @@ def _eyes106(opening: float, degrees: float) -> Landmarks:
     return Landmarks(points=_moved(points, degrees=degrees, scale=1, shift=(0, 0)), scheme="insightface106")
 
 
+def _eyes478(opening: float, *, yaw: float, with_depth: bool) -> Landmarks:
+    """Two eyes of width 30 on a head that is turned, as seen from far away."""
+    eye = np.array([(-15, 0), (-5, -opening), (5, -opening), (15, 0), (5, opening), (-5, opening)], float)
+    head = np.zeros((478, 3))
+    head[[33, 160, 158, 133, 153, 144], :2] = eye + np.array([-40, 0])
+    head[[362, 385, 387, 263, 373, 380], :2] = eye + np.array([40, 0])
+    angle = math.radians(yaw)
+    points = head[:, :2] * (math.cos(angle), 1) + np.array([300, 200])
+    depth = (head[:, 0] * math.sin(angle)).astype(np.float32) if with_depth else None
+    return Landmarks(points=points.astype(np.float32), scheme="mediapipe478", depth=depth)
+
+
 class TestEyeAspectRatio:
     @pytest.mark.parametrize("opening", [0.0, 3.0, 6.0])
     def test_ibug68(self, opening: float) -> None:
@@ -160,15 +172,33 @@ class TestEyeAspectRatio:
     def test_insightface106_whatever_the_roll(self, opening: float, degrees: float) -> None:
         assert eye_aspect_ratio(_eyes106(opening, degrees)) == pytest.approx((opening / 15,) * 2, abs=1e-4)
 
+    @pytest.mark.parametrize("yaw", [0, 20, -45])
+    @pytest.mark.parametrize("opening", [0.0, 3.0, 6.0])
+    def test_mediapipe478_whatever_the_yaw(self, opening: float, yaw: float) -> None:
+        ratios = eye_aspect_ratio(_eyes478(opening, yaw=yaw, with_depth=True))
+        assert ratios == pytest.approx((opening / 15,) * 2, abs=1e-4)
+
+    def test_mediapipe478_without_depth_is_the_ratio_in_the_picture(self) -> None:
+        ratios = eye_aspect_ratio(_eyes478(3.0, yaw=60, with_depth=False))
+        assert ratios == pytest.approx((0.4, 0.4), abs=1e-4)
+
+    def test_left_is_the_images_left(self) -> None:
+        landmarks = _eyes478(3.0, yaw=0, with_depth=True)
+        landmarks.points[[160, 158, 153, 144], 1] = 200
+        assert eye_aspect_ratio(landmarks) == pytest.approx((0, 0.2), abs=1e-4)
+
     def test_an_eye_without_width_is_closed(self) -> None:
         assert eye_aspect_ratio(Landmarks(np.zeros((68, 2), np.float32), "ibug68")) == (0, 0)
         assert eye_aspect_ratio(Landmarks(np.zeros((106, 2), np.float32), "insightface106")) == (0, 0)
+        assert eye_aspect_ratio(Landmarks(np.zeros((478, 2), np.float32), "mediapipe478")) == (0, 0)
 
     def test_open_eyes_of_a_real_face(self, embedded_pack: Pack, astronaut: BgrImage) -> None:
         landmarker = embedded_pack.landmarker
         assert landmarker is not None
         (face,) = embedded_pack.detector.detect(astronaut)
-        assert all(0.2 < ratio < 0.45 for ratio in eye_aspect_ratio(landmarker.locate(astronaut, face)))
+        landmarks = landmarker.locate(astronaut, face)
+        assert landmarks is not None
+        assert all(0.2 < ratio < 0.45 for ratio in eye_aspect_ratio(landmarks))
 
     def test_unknown_scheme(self) -> None:
         with pytest.raises(ValueError, match="ibug5"):

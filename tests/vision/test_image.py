@@ -10,18 +10,33 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.vision.conftest import EVERY_FORMAT, LIMITS
-from tests.vision.samples import exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
+from tests.vision.decoders import decoders
+from tests.vision.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage
-from vision.image import DecodedImage, DecodeLimits, decode_image, encode_jpeg, rotate_upright
-from vision.image_header import ImageFormat
+from vision.image import (
+    IN_PROCESS,
+    DecodedImage,
+    DecodeLimits,
+    decode_image,
+    encode_jpeg,
+    rotate_upright,
+)
+from vision.image_format import ImageFormat, ImageHeader
 
 
 def _decode(data: bytes, *, limits: DecodeLimits = LIMITS, exif_up: bool = True) -> DecodedImage:
-    return decode_image(data, limits=limits, formats=EVERY_FORMAT, honour_exif_orientation=exif_up)
+    return decode_image(
+        data,
+        limits=limits,
+        formats=EVERY_FORMAT,
+        honour_exif_orientation=exif_up,
+        still_decoder=decoders(),
+    )
 
 
 def _refusal(data: bytes, *, limits: DecodeLimits = LIMITS) -> ImageError:
@@ -53,14 +68,20 @@ def _difference(one: BgrImage, other: BgrImage) -> float:
 
 
 class TestColour:
-    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000"])
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000", "BMP"])
     def test_colours_survive(self, picture: Image.Image, format_: str) -> None:
         decoded = _decode(_saved(picture, format_))
         assert decoded.pixels.dtype == np.uint8
         assert decoded.pixels.flags.c_contiguous
         assert _difference(decoded.pixels, _bgr(picture)) < 2
 
-    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000"])
+    @pytest.mark.parametrize("lossless", [True, False])
+    def test_colours_survive_webp(self, picture: Image.Image, lossless: bool) -> None:
+        decoded = _decode(_saved(picture, "WEBP", lossless=lossless, quality=95))
+        assert decoded.header.format is ImageFormat.WEBP
+        assert _difference(decoded.pixels, _bgr(picture)) <= (0 if lossless else 3)
+
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000", "BMP"])
     def test_grey_becomes_three_equal_channels(self, picture: Image.Image, format_: str) -> None:
         grey = picture.convert("L")
         pixels = _decode(_saved(grey, format_)).pixels
@@ -75,19 +96,44 @@ class TestColour:
     def test_progressive(self, picture: Image.Image) -> None:
         assert _difference(_decode(_saved(picture, "JPEG", progressive=True)).pixels, _bgr(picture)) < 2
 
-    def test_palette(self, picture: Image.Image) -> None:
+    @pytest.mark.parametrize("format_", ["PNG", "BMP"])
+    def test_palette(self, picture: Image.Image, format_: str) -> None:
         palette = picture.quantize(64)
-        assert _difference(_decode(_saved(palette, "PNG")).pixels, _bgr(palette)) == 0
+        assert _difference(_decode(_saved(palette, format_)).pixels, _bgr(palette)) == 0
 
-    def test_one_bit(self, picture: Image.Image) -> None:
+    @pytest.mark.parametrize("format_", ["PNG", "BMP"])
+    def test_one_bit(self, picture: Image.Image, format_: str) -> None:
         bits = picture.convert("1")
-        assert _difference(_decode(_saved(bits, "PNG")).pixels, _bgr(bits)) == 0
+        assert _difference(_decode(_saved(bits, format_)).pixels, _bgr(bits)) == 0
+
+    def test_a_bmp_may_begin_with_its_upper_row(self) -> None:
+        rows = bytes([1, 2, 3, 4, 5, 6, 0, 0]) + bytes([7, 8, 9, 10, 11, 12, 0, 0])
+        expected = np.arange(1, 13, dtype=np.uint8).reshape(2, 2, 3)
+        np.testing.assert_array_equal(_decode(bmp(2, -2, rows=rows)).pixels, expected)
+        np.testing.assert_array_equal(_decode(bmp(2, 2, rows=rows)).pixels, expected[::-1])
+
+    def test_the_fourth_byte_of_a_bmp_is_no_transparency(self) -> None:
+        pixels = _decode(bmp(1, 1, bits=32, rows=bytes([1, 2, 3, 0]))).pixels
+        assert pixels.tolist() == [[[1, 2, 3]]]
+
+    def test_sixteen_bit_bmps(self) -> None:
+        pixels = _decode(bmp(2, 1, bits=16, rows=bytes([0x1F, 0, 0, 0x7C]))).pixels.astype(int)
+        assert (pixels[0, 0, 0] > 240, pixels[0, 0, 2]) == (True, 0)
+        assert (pixels[0, 1, 2] > 240, pixels[0, 1, 0]) == (True, 0)
 
     @pytest.mark.parametrize("format_", ["PNG", "JPEG2000"])
     def test_sixteen_bits_keep_the_upper_eight(self, format_: str) -> None:
         deep = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
         pixels = _decode(_saved(Image.fromarray(deep), format_)).pixels
         assert _difference(pixels, np.dstack([deep >> 8] * 3).astype(np.uint8)) <= 1
+
+    def test_transparency_of_webp_is_laid_over_white(self, picture: Image.Image) -> None:
+        transparent = picture.convert("RGBA")
+        transparent.putalpha(Image.fromarray(np.tile(np.arange(96, dtype=np.uint8) * 2, (64, 1))))
+        white = Image.new("RGBA", picture.size, "white")
+        decoded = _decode(_saved(transparent, "WEBP", lossless=True, exact=True))
+        assert decoded.header.channels == 4
+        assert _difference(decoded.pixels, _bgr(Image.alpha_composite(white, transparent))) < 1.5
 
     @pytest.mark.parametrize("format_", ["PNG", "JPEG2000"])
     @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -115,6 +161,14 @@ class TestOrientation:
         assert stored.pixels.shape == (64, 96, 3)
         assert stored.header.orientation == 6
         np.testing.assert_array_equal(upright.pixels, np.rot90(stored.pixels, -1))
+
+    def test_webp_exif_is_honoured(self, picture: Image.Image) -> None:
+        tags = Image.Exif()
+        tags[0x0112] = 6
+        data = _saved(picture, "WEBP", lossless=True, exif=tags)
+        stored = _decode(data, exif_up=False)
+        assert stored.header.orientation == 6
+        np.testing.assert_array_equal(_decode(data).pixels, np.rot90(stored.pixels, -1))
 
     def test_png_exif_never_turns_the_pixels_by_itself(self) -> None:
         rows = b"".join(b"\x00" + bytes([y * 9] * 18) for y in range(4))
@@ -181,6 +235,40 @@ class TestLimits:
         assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
         assert caught.value.details == {"format": "PNG", "accepted": "JPEG"}
 
+    @pytest.mark.parametrize("format_", ["JPEG2000", "WEBP"])
+    def test_without_an_isolated_decoder_risky_formats_are_refused(
+        self, picture: Image.Image, format_: str
+    ) -> None:
+        with pytest.raises(ImageError, match="in isolation only") as caught:
+            decode_image(
+                _saved(picture, format_), limits=LIMITS, formats=EVERY_FORMAT, honour_exif_orientation=False
+            )
+        assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
+
+    @pytest.mark.parametrize("format_", sorted(IN_PROCESS))
+    def test_without_an_isolated_decoder_the_others_decode(
+        self, picture: Image.Image, format_: ImageFormat
+    ) -> None:
+        decoded = decode_image(
+            _saved(picture, format_.name), limits=LIMITS, formats=IN_PROCESS, honour_exif_orientation=False
+        )
+        assert decoded.header.format is format_
+
+    def test_a_decoder_that_gives_another_size_is_not_believed(self, picture: Image.Image) -> None:
+        class Liar:
+            def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
+                return np.zeros((header.height, header.width + 1, 3), np.uint8)
+
+        with pytest.raises(ImageError, match="another size") as caught:
+            decode_image(
+                _saved(picture, "WEBP"),
+                limits=LIMITS,
+                formats=EVERY_FORMAT,
+                honour_exif_orientation=False,
+                still_decoder=Liar(),
+            )
+        assert caught.value.reason is ImageFault.MALFORMED
+
     @pytest.mark.parametrize(
         "wrong",
         [
@@ -197,7 +285,7 @@ class TestLimits:
 
 
 class TestDamage:
-    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000"])
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000", "WEBP", "BMP"])
     def test_a_file_cut_off_is_malformed(self, picture: Image.Image, format_: str) -> None:
         data = _saved(picture, format_)
         assert _refusal(data[: len(data) * 2 // 3]).reason is ImageFault.MALFORMED
@@ -234,7 +322,7 @@ class TestDamage:
         assert decoded.pixels.shape == (320, 240, 3)
 
     @settings(max_examples=60, deadline=None)
-    @given(st.sampled_from(["PNG", "JPEG", "JPEG2000"]), st.data())
+    @given(st.sampled_from(["PNG", "JPEG", "JPEG2000", "WEBP", "BMP"]), st.data())
     def test_any_damage_gives_a_picture_or_an_image_error(self, format_: str, draw: st.DataObject) -> None:
         data = bytearray(_saved(Image.new("RGB", (24, 16), (10, 80, 200)), format_))
         for _ in range(draw.draw(st.integers(1, 6))):

@@ -9,7 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.vision.samples import exif, j2k_head, jp2, jpeg_head, jpeg_segment, png, png_chunk
+from tests.vision.samples import (
+    bmp,
+    exif,
+    j2k_head,
+    jp2,
+    jpeg_head,
+    jpeg_segment,
+    png,
+    png_chunk,
+    vp8,
+    vp8l,
+    vp8x,
+    webp,
+    webp_chunk,
+)
 from vision.errors import ImageError, ImageFault
 from vision.image_header import ImageFormat, detect_format, parse_header
 
@@ -19,6 +33,11 @@ HEADS = [
     png(640, 480),
     j2k_head(640, 480),
     jp2(j2k_head(640, 480), width=640, height=480),
+    webp(vp8(640, 480)),
+    webp(vp8l(640, 480)),
+    webp(vp8x(640, 480), vp8(640, 480)),
+    bmp(640, 480),
+    bmp(640, -480, header=124),
 ]
 
 
@@ -50,6 +69,22 @@ def test_reads_the_exif_orientation(orientation: int, order: str) -> None:
         parse_header(b"\xff\xd8" + jpeg_segment(0xE1, b"Exif\0\0" + data) + frame).orientation == orientation
     )
     assert parse_header(png(8, 8, extra=png_chunk(b"eXIf", data))).orientation == orientation
+    for mark in (b"", b"Exif\0\0"):
+        file = webp(vp8x(8, 8, flags=8), vp8(8, 8), webp_chunk(b"EXIF", mark + data))
+        assert parse_header(file).orientation == orientation
+
+
+@pytest.mark.parametrize(
+    ("data", "channels"),
+    [
+        (webp(vp8l(4, 4, transparent=True)), 4),
+        (webp(vp8x(4, 4, flags=0x10), webp_chunk(b"ALPH", b"\0"), vp8(4, 4)), 4),
+        (bmp(4, 4, bits=32), 4),
+        (bmp(4, 4, bits=8), 3),
+    ],
+)
+def test_counts_other_channels(data: bytes, channels: int) -> None:
+    assert parse_header(data).channels == channels
 
 
 def test_jpeg_marker_may_be_preceded_by_fill_bytes() -> None:
@@ -87,6 +122,33 @@ def test_jpeg_marker_may_be_preceded_by_fill_bytes() -> None:
         (j2k_head(640, 480, bits=17), ImageFault.UNSUPPORTED_FORMAT),
         (jp2(j2k_head(640, 480), width=641, height=480), ImageFault.MALFORMED),
         (b"\x00\x00\x00\x0cjP  \r\n\x87\n" + j2k_head(8, 8), ImageFault.MALFORMED),
+        (webp(vp8(640, 480))[:20], ImageFault.MALFORMED),
+        (webp(vp8(0, 480)), ImageFault.MALFORMED),
+        (webp(webp_chunk(b"VP8 ", bytes(10))), ImageFault.MALFORMED),
+        (webp(webp_chunk(b"VP8L", bytes(10))), ImageFault.MALFORMED),
+        (webp(webp_chunk(b"VP8X", bytes(4))), ImageFault.MALFORMED),
+        (webp(vp8x(641, 480), vp8(640, 480)), ImageFault.MALFORMED),
+        (webp(vp8(640, 480), vp8(640, 480)), ImageFault.MALFORMED),
+        (webp(webp_chunk(b"EXIF", b"")), ImageFault.MALFORMED),
+        (webp(*[webp_chunk(b"XMP ", b"")] * 300, vp8(8, 8)), ImageFault.MALFORMED),
+        (webp(b"VP8 \xff\xff\xff\xff"), ImageFault.MALFORMED),
+        (webp(vp8x(640, 480, flags=2), vp8(640, 480)), ImageFault.ANIMATED),
+        (webp(vp8x(640, 480), webp_chunk(b"ANMF", bytes(16))), ImageFault.ANIMATED),
+        (b"BM", ImageFault.MALFORMED),
+        (bmp(4, 4)[:40], ImageFault.MALFORMED),
+        (bmp(4, 4)[:-1], ImageFault.MALFORMED),
+        (bmp(0, 4), ImageFault.MALFORMED),
+        (bmp(-4, 4, rows=b""), ImageFault.MALFORMED),
+        (bmp(4, 0), ImageFault.MALFORMED),
+        (bmp(4, -(2**31), rows=b""), ImageFault.MALFORMED),
+        (bmp(4, 4, planes=2), ImageFault.MALFORMED),
+        (bmp(4, 4, bits=2), ImageFault.UNSUPPORTED_FORMAT),
+        (bmp(4, 4, bits=8, coding=1), ImageFault.UNSUPPORTED_FORMAT),
+        (bmp(4, 4, bits=4, coding=2), ImageFault.UNSUPPORTED_FORMAT),
+        (bmp(4, 4, coding=4), ImageFault.UNSUPPORTED_FORMAT),
+        (bmp(4, 4, header=64), ImageFault.UNSUPPORTED_FORMAT),
+        (bmp(4, 4, bits=32, coding=3, masks=(0xFF, 0xFF00, 0xFF0000)), ImageFault.UNSUPPORTED_FORMAT),
+        (bmp(4, 4, bits=24, coding=3, masks=(0xFF0000, 0xFF00, 0xFF)), ImageFault.MALFORMED),
     ],
 )
 def test_refuses(data: bytes, reason: ImageFault) -> None:
@@ -137,6 +199,7 @@ def _accepts_or_refuses(data: bytes) -> None:
 
 
 STARTS = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"]
+STARTS += [b"RIFF\xff\0\0\0WEBP", b"BM"]
 
 
 @given(st.sampled_from(STARTS), st.binary(max_size=300))
@@ -152,7 +215,16 @@ def test_any_damage_gives_a_header_or_an_image_error(head: bytes, data: st.DataO
     _accepts_or_refuses(bytes(damaged)[: data.draw(st.integers(0, len(head)))])
 
 
-@given(st.integers(1, 65535), st.integers(1, 65535), st.sampled_from(list(ImageFormat)))
+@given(st.integers(1, 16383), st.integers(1, 16383), st.booleans())
+def test_every_size_of_webp_survives(width: int, height: int, lossless: bool) -> None:
+    header = parse_header(webp(vp8l(width, height) if lossless else vp8(width, height)))
+    assert (header.width, header.height) == (width, height)
+
+
+LARGE = [ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.J2K, ImageFormat.JP2]
+
+
+@given(st.integers(1, 65535), st.integers(1, 65535), st.sampled_from(LARGE))
 def test_every_size_survives(width: int, height: int, format_: ImageFormat) -> None:
     data = {
         ImageFormat.JPEG: jpeg_head(width, height),

@@ -1,6 +1,7 @@
 """Head pose: signs, size and symmetry."""
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Landmarks, Points
 from vision.packs.pack import Pack
-from vision.pose import estimate_pose, five_point_head, head_of_68
+from vision.pose import estimate_pose, five_point_head, head_of_68, head_of_478
 
 SIZE = (480, 640)
 
@@ -64,12 +65,35 @@ def _landmarks106(yaw: float, pitch: float, roll: float) -> Landmarks:
     return Landmarks(points=points, scheme="insightface106")
 
 
+def _landmarks478(yaw: float, pitch: float, roll: float) -> Landmarks:
+    points = np.zeros((478, 2), np.float32)
+    indices, head = head_of_478()
+    points[indices] = _seen(head, yaw, pitch, roll)
+    return Landmarks(points=points, scheme="mediapipe478")
+
+
+@pytest.mark.parametrize(
+    ("render", "head"), [(_landmarks68, head_of_68()[1]), (_landmarks478, head_of_478()[1])]
+)
 @given(st.floats(-40, 40), st.floats(-25, 25), st.floats(-40, 40))
-def test_recovers_a_rendered_pose(yaw: float, pitch: float, roll: float) -> None:
-    pose = estimate_pose(_landmarks68(yaw, pitch, roll), SIZE)
-    expected = _towards_face(head_of_68()[1], yaw, pitch, roll)
+def test_recovers_a_rendered_pose(
+    render: Callable[[float, float, float], Landmarks],
+    head: NDArray[np.float64],
+    yaw: float,
+    pitch: float,
+    roll: float,
+) -> None:
+    pose = estimate_pose(render(yaw, pitch, roll), SIZE)
+    expected = _towards_face(head, yaw, pitch, roll)
     assert (pose.yaw, pose.pitch, pose.roll) == pytest.approx(expected, abs=0.5)
     assert (pose.yaw, pose.pitch, pose.roll) == pytest.approx((yaw, pitch, roll), abs=6)
+
+
+def test_the_canonical_face_is_symmetric() -> None:
+    _, head = head_of_478()
+    mirrored = head * (-1, 1, 1)
+    assert {tuple(point) for point in head} == {tuple(point) for point in mirrored}
+    assert len(head) == len(set(head_of_478()[0].tolist())) == 33
 
 
 @given(st.floats(-25, 25), st.floats(-15, 15), st.floats(-30, 30))
@@ -113,7 +137,9 @@ def test_mirroring_a_real_photo_turns_yaw_and_roll(embedded_pack: Pack, astronau
     poses = []
     for image in (leaning, np.ascontiguousarray(leaning[:, ::-1])):
         face = max(embedded_pack.detector.detect(image), key=lambda found: found.confidence)
-        poses.append(estimate_pose(landmarker.locate(image, face), (512, 512)))
+        landmarks = landmarker.locate(image, face)
+        assert landmarks is not None
+        poses.append(estimate_pose(landmarks, (512, 512)))
     assert poses[0].roll > 10
     assert poses[1].roll == pytest.approx(-poses[0].roll, abs=4)
     assert poses[1].yaw == pytest.approx(-poses[0].yaw, abs=5)

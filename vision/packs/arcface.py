@@ -1,4 +1,4 @@
-"""ArcFace-type embedders, run through ``insightface.model_zoo``."""
+"""ArcFace-type embedders, run through ``insightface.model_zoo`` or a session of their own."""
 
 from typing import Protocol
 
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, Embedding
 from vision.geometry import align_face
+from vision.onnx_sessions import OnnxSession
 from vision.packs.catalogue import EmbedderPreprocessing
 from vision.packs.templates import to_unit_length
 
-__all__ = ["ArcFaceEmbedder", "ArcFaceModel"]
+__all__ = ["ArcFaceEmbedder", "ArcFaceModel", "SessionArcFace"]
 
 
 class ArcFaceModel(Protocol):
@@ -26,6 +27,41 @@ class ArcFaceModel(Protocol):
     def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
         """Templates of a batch, shape (n, 3, height, width) of 0..255 in RGB."""
         ...
+
+
+class SessionArcFace:
+    """An ``ArcFaceModel`` without the library, whose import takes a second."""
+
+    def __init__(self, session: OnnxSession) -> None:
+        """Wrap a loaded network.
+
+        Args:
+            session: One input of shape (1, 3, side, side), one output of shape (1, dimensions).
+
+        Raises:
+            ValueError: Its shapes are others.
+        """
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        expects, gives = list(inputs[0].shape), list(outputs[0].shape)
+        # The batch's size may be a name; the other sides must be numbers.
+        sides = [*expects[1:], *gives[1:]]
+        if (
+            (len(inputs), len(expects), len(outputs), len(gives)) != (1, 4, 1, 2)
+            or not all(isinstance(side, int) for side in sides)
+            or (expects[1], expects[2]) != (3, expects[3])
+        ):
+            raise ValueError(f"expected a batch of square RGB images to a batch of templates, got {sides}")
+        self.input_mean: NDArray[np.float32] | float = 0.0
+        self.input_std: NDArray[np.float32] | float = 1.0
+        self.input_size = (int(expects[3]), int(expects[2]))
+        self.output_shape = [1, int(gives[1])]
+        self._session = session
+        self._input = str(inputs[0].name)
+
+    def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Templates of a batch of 0..255 in RGB."""
+        normalised = ((batch_data - self.input_mean) / self.input_std).astype(np.float32)
+        return self._session.run(None, {self._input: normalised})[0]
 
 
 class ArcFaceEmbedder:

@@ -24,7 +24,7 @@ FMR and FNMR are those of ISO/IEC 19795-1: per comparison, not per transaction.
 """
 
 import itertools
-import math
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,7 +137,8 @@ def parse_calibration(text: str, *, source: str) -> MatchCalibration:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise PackDataInvalid(f"{source}: not valid TOML: {error}") from error
     try:
         if table["schema"] != _SCHEMA:
@@ -221,6 +222,6 @@ def _count(value: object) -> int:
 
 
 def _number(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
         raise ValueError(f"expected a finite number, got {value!r}")
     return float(value)

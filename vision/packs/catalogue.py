@@ -1,149 +1,46 @@
-"""The packaged list of model files that may be loaded: ``catalogue.toml``, read and checked."""
+"""The packaged list of model files and packs: ``catalogue.toml``, read and checked."""
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from vision.errors import PackDataInvalid
+from vision.packs.catalogue_entries import (
+    Catalogue,
+    CatalogueEntry,
+    CataloguePack,
+    EmbedderPreprocessing,
+    Family,
+    PadPreprocessing,
+    Role,
+)
 from vision.packs.pack import LicenceTerms
 
 __all__ = [
     "Catalogue",
     "CatalogueEntry",
+    "CataloguePack",
     "EmbedderPreprocessing",
+    "Family",
     "PadPreprocessing",
     "Role",
     "load_catalogue",
     "parse_catalogue",
 ]
 
-Role: TypeAlias = Literal["detector", "landmarks", "embedder", "pad"]
-
 _Value = TypeVar("_Value")
 _Number = TypeVar("_Number", int, float)
 
-_SCHEMA = 1
+_SCHEMA = 2
 _ROLES = frozenset({"detector", "landmarks", "embedder", "pad"})
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedderPreprocessing:
-    """How an embedder wants its aligned face.
-
-    Attributes:
-        mean: Subtracted from red, green and blue (0..255).
-        std: Divided by afterwards; none is 0.
-        mirror_average: True if the templates of the face and of its mirror image are added up.
-    """
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    mirror_average: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PadPreprocessing:
-    """How a PAD network wants its crop.
-
-    Attributes:
-        crop: ``"reflect"``: a square, mirrored where the frame ends; ``"clamped"``: the enlarged
-            box, made smaller or moved so as to stay inside the frame.
-        crop_scale: How much larger than the face the crop is.
-        size: Side of the input in pixels.
-        colour: Order of the channels.
-        divide_by: Pixel values 0..255 are divided by it.
-        real_class: Which output stands for a bona fide presentation.
-    """
-
-    crop: Literal["reflect", "clamped"]
-    crop_scale: float
-    size: int
-    colour: Literal["RGB", "BGR"]
-    divide_by: float
-    real_class: int
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
-    """One model file.
-
-    Attributes:
-        names: Names under which it is published; the first is the usual one.
-        sha256: Of its bytes, lower-case hex.
-        role: What it does.
-        kind: Which loader understands it.
-        name: The model's name in results; the usual file name without suffix if not given.
-        rank: The highest of a role wins.
-        evaluation_only: True where terms or quality allow evaluation only.
-        source: Where it comes from.
-        terms: Licences of weights and training data.
-        embedder: Preprocessing of an embedder of kind ``arcface``, else None.
-        pad: Preprocessing of a PAD network, else None.
-        mirror_average: For embedders: see ``EmbedderPreprocessing``.
-    """
-
-    names: tuple[str, ...]
-    sha256: str
-    role: Role
-    kind: str
-    name: str
-    rank: int
-    evaluation_only: bool
-    source: str
-    terms: LicenceTerms
-    embedder: EmbedderPreprocessing | None = None
-    pad: PadPreprocessing | None = None
-    mirror_average: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """All model files that may be loaded.
-
-    Attributes:
-        entries: In the order of the file.
-    """
-
-    entries: tuple[CatalogueEntry, ...]
-    _by_hash: Mapping[str, CatalogueEntry] = field(init=False, repr=False, compare=False)
-    _by_name: Mapping[str, CatalogueEntry] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Index the entries.
-
-        Raises:
-            PackDataInvalid: Two entries share a hash or a file name.
-        """
-        by_hash = {entry.sha256: entry for entry in self.entries}
-        by_name = {name: entry for entry in self.entries for name in entry.names}
-        if len(by_hash) != len(self.entries) or len(by_name) != sum(len(e.names) for e in self.entries):
-            raise PackDataInvalid("two models of the catalogue share a hash or a file name")
-        object.__setattr__(self, "_by_hash", MappingProxyType(by_hash))
-        object.__setattr__(self, "_by_name", MappingProxyType(by_name))
-
-    def by_hash(self, sha256: str) -> CatalogueEntry | None:
-        """The entry of this content, if it is known."""
-        return self._by_hash.get(sha256)
-
-    def by_name(self, file_name: str) -> CatalogueEntry | None:
-        """The entry that is published under this file name, if any."""
-        return self._by_name.get(file_name)
-
-    def only(self, kind: str) -> CatalogueEntry:
-        """The one entry of a kind.
-
-        Raises:
-            PackDataInvalid: There is none, or more than one.
-        """
-        found = [entry for entry in self.entries if entry.kind == kind]
-        if len(found) != 1:
-            raise PackDataInvalid(f"the catalogue has {len(found)} models of kind {kind}, expected one")
-        return found[0]
+_FAMILIES = frozenset({"open", "insightface"})
+_NORMALISED = frozenset({"arcface", "sface"})
+_PACK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @lru_cache(maxsize=1)
@@ -169,11 +66,14 @@ def parse_catalogue(text: str) -> Catalogue:
         table = tomllib.loads(text)
         if table["schema"] != _SCHEMA:
             raise PackDataInvalid(f"catalogue schema {table['schema']!r}, expected {_SCHEMA}")
-        return Catalogue(tuple(_entry(model) for model in table["model"]))
-    except tomllib.TOMLDecodeError as error:
+        models = Catalogue(tuple(_entry(model) for model in table["model"]))
+        return Catalogue(
+            entries=models.entries, packs=tuple(_pack(pack, models) for pack in table.get("pack", []))
+        )
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PackDataInvalid(f"the catalogue is not valid TOML: {error}") from error
     except KeyError as error:
-        raise PackDataInvalid(f"a model of the catalogue lacks the entry {error}") from error
+        raise PackDataInvalid(f"a model or pack of the catalogue lacks the entry {error}") from error
     except (TypeError, ValueError) as error:
         raise PackDataInvalid(f"the catalogue breaks its schema: {error}") from error
 
@@ -195,16 +95,57 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
         name=_typed(model.get("name", names[0].rpartition(".")[0]), str),
         rank=_typed(model["rank"], int),
         evaluation_only=_typed(model["evaluation_only"], bool),
+        restricts_use=_typed(model["restricts_use"], bool),
         source=_typed(model["source"], str),
         terms=LicenceTerms(
             part=names[0],
             weights=_typed(model["weights"], str),
             training_data=_typed(model["training_data"], str),
         ),
-        embedder=_embedder(model, mirror) if kind == "arcface" else None,
+        url=_url(model["url"]) if "url" in model else None,
+        size=_positive(model["size"], int) if "size" in model else None,
+        embedder=_embedder(model, mirror) if kind in _NORMALISED else None,
         pad=_pad(model) if role == "pad" else None,
         mirror_average=mirror,
     )
+
+
+def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
+    name = _typed(pack["name"], str)
+    if not _PACK_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name for a pack: expected small letters, digits and underscores")
+    required, optional = (
+        tuple(_member(name, file_name, models) for file_name in pack[part])
+        for part in ("required", "optional")
+    )
+    members = required + optional
+    if not required or len({entry.sha256 for entry in members}) != len(members):
+        raise ValueError(f"the pack {name} requires no file, or names one twice")
+    return CataloguePack(
+        name=name,
+        family=cast("Family", _one_of(pack["family"], _FAMILIES)),
+        title=_typed(pack["title"], str),
+        summary=_typed(pack["summary"], str),
+        required=required,
+        optional=optional,
+    )
+
+
+def _member(pack: str, file_name: object, models: Catalogue) -> CatalogueEntry:
+    name = _typed(file_name, str)
+    entry = models.by_name(name)
+    if entry is None or entry.file_name != name:
+        raise ValueError(f"the pack {pack} names {name}, which is the first name of no model")
+    return entry
+
+
+def _url(value: object) -> str:
+    """``value`` if it is an address that may be fetched: whoever listens in may not exchange the file."""
+    url = _typed(value, str)
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/"):
+        raise ValueError(f"{url!r} is no https address of a file")
+    return url
 
 
 def _embedder(model: Mapping[str, Any], mirror: bool) -> EmbedderPreprocessing:
@@ -218,7 +159,7 @@ def _pad(model: Mapping[str, Any]) -> PadPreprocessing:
     return PadPreprocessing(
         crop=cast("Literal['reflect', 'clamped']", _one_of(model["crop"], {"reflect", "clamped"})),
         crop_scale=_positive(model["crop_scale"], float),
-        size=_positive(model["size"], int),
+        size=_positive(model["side"], int),
         colour=cast("Literal['RGB', 'BGR']", _one_of(model["colour"], {"RGB", "BGR"})),
         divide_by=_positive(model["divide_by"], float),
         real_class=_typed(model["real_class"], int),

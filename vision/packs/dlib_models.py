@@ -1,17 +1,13 @@
-"""dlib's HOG detector, 68-point shape predictor and ResNet embedder.
+"""dlib's HOG detector and 68-point shape predictor.
 
-Threads: dlib 20 releases Python's lock while it detects and while it predicts shapes, and holds it
-while it embeds. The detector keeps its feature pyramid inside itself, so two threads may not share
-one; making one takes a third of a second, so idle ones are kept and handed out. The shape predictor
-is read-only and shared. The network changes itself while it runs and has its own lock, so that the
-code stays right with a dlib that releases Python's lock there too.
+Threads: dlib 20 releases Python's lock while it detects and while it predicts shapes. The detector keeps
+its feature pyramid inside itself, so two threads may not share one; making one takes a third of a second,
+so idle ones are kept and handed out. The shape predictor is read-only and shared.
 
-Sources: N. Dalal and B. Triggs, CVPR 2005 (HOG); V. Kazemi and J. Sullivan, CVPR 2014 (shape
-predictor); D. King, dlib-models (network; 150 x 150 chips with padding 0.25).
+Sources: N. Dalal and B. Triggs, CVPR 2005 (HOG); V. Kazemi and J. Sullivan, CVPR 2014 (shape predictor).
 """
 
 import math
-import threading
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,19 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.errors import ModelFailed
-from vision.face import BgrImage, Box, DetectedFace, Embedding, Landmarks, Points
-from vision.packs.templates import to_unit_length
+from vision.face import BgrImage, Box, DetectedFace, Landmarks, Points
+from vision.geometry import similarity_transform
+from vision.packs.dlib_chips import ALIGNED_POINTS, MEAN_FACE
+from vision.packs.dlib_finder import DlibFinder
 
-__all__ = ["DlibDetector", "DlibEmbedder", "DlibLandmarker", "ShapePredictor", "five_of_68"]
+__all__ = ["DlibDetector", "DlibLandmarker", "ShapePredictor", "five_of_68"]
 
 _SCHEME = "ibug68"
-_DIMENSIONS = 128
-_CHIP_SIDE = 150
-_CHIP_PADDING = 0.25
 _FIRST_SIDE = 480
 _RETRY_SIDE = 960
 _MOST_UPSAMPLING = 2.0
 _MARGIN = 0.6
+_HOG_CENTRE = (0.484, 0.488)
+_HOG_SIDE = 1.285
+"""Where HOG's box lies on the mean face of the chips, in shares of its side; medians over photos."""
 
 
 def five_of_68(points: Points) -> Points:
@@ -60,20 +58,14 @@ class ShapePredictor:
         self._dlib: Any = dlib
         self._predictor: Any = dlib.shape_predictor(str(path))
 
-    def predict(self, image: BgrImage, box: Box) -> tuple[Any, NDArray[np.uint8], tuple[int, int]]:
-        """The shape of dlib, the RGB region around the face that it lies in, and the region's corner.
+    def in_region(self, image: BgrImage, box: Box) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """The 68 points, shape (68, 2), in the RGB region around the face, and that region.
 
         Raises:
             ModelFailed: The box lies outside the image, or dlib failed.
         """
-        region, (left, top) = _around(image, box)
-        rectangle = self._dlib.rectangle(
-            round(box.left) - left, round(box.top) - top, round(box.right) - left, round(box.bottom) - top
-        )
-        try:
-            return self._predictor(region, rectangle), region, (left, top)
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise ModelFailed(f"dlib's shape predictor failed ({type(error).__name__})") from error
+        points, region, _ = self._predict(image, box)
+        return points, region
 
     def points(self, image: BgrImage, box: Box) -> Points:
         """The 68 points in the image, shape (68, 2).
@@ -81,30 +73,47 @@ class ShapePredictor:
         Raises:
             ModelFailed: The box lies outside the image, or dlib failed.
         """
-        shape, _, corner = self.predict(image, box)
-        points = [(part.x, part.y) for part in shape.parts()]
-        return np.array(points, dtype=np.float32) + np.array(corner, dtype=np.float32)
+        points, _, corner = self._predict(image, box)
+        in_image: Points = (points + np.array(corner)).astype(np.float32)
+        return in_image
+
+    def _predict(
+        self, image: BgrImage, box: Box
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8], tuple[int, int]]:
+        region, (left, top) = _around(image, box)
+        rectangle = self._dlib.rectangle(
+            round(box.left) - left, round(box.top) - top, round(box.right) - left, round(box.bottom) - top
+        )
+        try:
+            shape = self._predictor(region, rectangle)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ModelFailed(f"dlib's shape predictor failed ({type(error).__name__})") from error
+        points = np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64)
+        return points, region, (left, top)
 
 
 class DlibDetector:
-    """Frontal faces by HOG; implements ``vision.packs.interfaces.FaceDetector``.
+    """Faces by HOG, and where it finds none by a network; ``vision.packs.interfaces.FaceDetector``.
 
-    The detector needs faces of 80 pixels and its cost grows with the picture, so it sees a copy of
-    at most 480 pixels; only if that shows nothing, one of at most 960, and of a smaller picture one
-    that is enlarged twice. The box spans from brows to chin, so it is smaller than SCRFD's for the same face.
+    HOG needs faces of 80 pixels and its cost grows with the picture, so it sees a copy of at most 480
+    pixels. Only if that shows nothing the network is asked, and if it finds nothing either, HOG sees a
+    copy of at most 960 pixels, and of a smaller picture one that is enlarged twice. The box spans from
+    brows to chin, so it is smaller than SCRFD's for the same face.
     """
 
-    def __init__(self, shapes: ShapePredictor) -> None:
+    def __init__(self, shapes: ShapePredictor, finder: DlibFinder) -> None:
         """Make a detector.
 
         Args:
             shapes: Gives the five points of each face found.
+            finder: Asked where HOG finds nothing.
         """
         import dlib
 
         self._make = dlib.get_frontal_face_detector
         self._idle: deque[Any] = deque([self._make()])
         self._shapes = shapes
+        self._finder = finder
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
         """All faces in ``image``, largest first; empty when there is none.
@@ -116,7 +125,7 @@ class DlibDetector:
         first = min(1.0, _FIRST_SIDE / long_side)
         most = _MOST_UPSAMPLING if long_side < _FIRST_SIDE else 1.0
         retry = min(most, _RETRY_SIDE / long_side)
-        found = self._boxes(image, first)
+        found = self._boxes(image, first) or self._by_network(image)
         if not found and retry > first:
             found = self._boxes(image, retry)
         faces = [
@@ -128,6 +137,15 @@ class DlibDetector:
         ]
         return tuple(sorted(faces, key=lambda face: face.box.area, reverse=True))
 
+    def _by_network(self, image: BgrImage) -> list[tuple[Box, float]]:
+        """The network's faces; a box is drawn again by the points that are found with it."""
+        found = []
+        for box, score in self._finder.find(image):
+            if box.inside_fraction(image.shape[1], image.shape[0]) > 0:
+                again = _box_of(self._shapes.points(image, box))
+                found.append((again, _confidence(score)))
+        return found
+
     def _boxes(self, image: BgrImage, scale: float) -> list[tuple[Box, float]]:
         seen = image
         if scale != 1.0:
@@ -135,11 +153,10 @@ class DlibDetector:
             size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
             seen = cv2.resize(image, size, interpolation=interpolation).astype(np.uint8, copy=False)
         rectangles, scores = self._run(cv2.cvtColor(seen, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
-        # A score of 0 is dlib's threshold; the logistic function makes it 0.5, as SCRFD's is.
         return [
             (
                 Box(r.left() / scale, r.top() / scale, (r.right() + 1) / scale, (r.bottom() + 1) / scale),
-                1 / (1 + math.exp(-2 * score)),
+                _confidence(score),
             )
             for r, score in zip(rectangles, scores, strict=True)
         ]
@@ -179,51 +196,19 @@ class DlibLandmarker:
         return Landmarks(points=self._shapes.points(image, face.box), scheme=_SCHEME)
 
 
-class DlibEmbedder:
-    """dlib's ResNet, 128 numbers; implements ``vision.packs.interfaces.Embedder``.
+def _confidence(score: float) -> float:
+    # A score of 0 is dlib's threshold; the logistic function makes it 0.5, as SCRFD's is.
+    return 1 / (1 + math.exp(-2 * score))
 
-    While it runs (a tenth of a second on a slow core) no other Python thread does.
-    """
 
-    def __init__(self, path: Path, shapes: ShapePredictor, *, mirror_average: bool) -> None:
-        """Load the network.
-
-        Args:
-            path: A file whose content was verified.
-            shapes: Aligns the face by all its points.
-            mirror_average: True to add the template of the mirror image, at twice the cost.
-
-        Raises:
-            RuntimeError: dlib cannot read the file.
-        """
-        import dlib
-
-        self._dlib: Any = dlib
-        self._network: Any = dlib.face_recognition_model_v1(str(path))
-        self._shapes = shapes
-        self._mirror_average = mirror_average
-        self._lock = threading.Lock()
-
-    @property
-    def dimensions(self) -> int:
-        """128."""
-        return _DIMENSIONS
-
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        """The template of ``face``, of length 1; the face must be of dlib's detector.
-
-        Raises:
-            ModelFailed: The box lies outside the image, or dlib failed.
-        """
-        shape, region, _ = self._shapes.predict(image, face.box)
-        try:
-            chip = self._dlib.get_face_chip(region, shape, _CHIP_SIDE, _CHIP_PADDING)
-            chips = [chip, np.ascontiguousarray(chip[:, ::-1])] if self._mirror_average else [chip]
-            with self._lock:
-                vectors = [self._network.compute_face_descriptor(each) for each in chips]
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise ModelFailed(f"dlib's embedder failed ({type(error).__name__})") from error
-        return to_unit_length(np.sum([np.array(vector, dtype=np.float64) for vector in vectors], axis=0))
+def _box_of(points: Points) -> Box:
+    """The box that HOG would draw around a face with these 68 points."""
+    aligned = list(ALIGNED_POINTS)
+    mean = MEAN_FACE[[index - 17 for index in aligned]].astype(np.float32)
+    matrix = similarity_transform(mean, points[aligned])
+    centre_x, centre_y = matrix @ np.array([*_HOG_CENTRE, 1.0])
+    half = _HOG_SIDE * math.hypot(matrix[0, 0], matrix[1, 0]) / 2
+    return Box(centre_x - half, centre_y - half, centre_x + half, centre_y + half)
 
 
 def _around(image: BgrImage, box: Box) -> tuple[NDArray[np.uint8], tuple[int, int]]:

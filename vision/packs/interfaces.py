@@ -24,8 +24,8 @@ class Landmarker(Protocol):
         """Which point is which; see ``vision.face.Landmarks``."""
         ...
 
-    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks:
-        """The landmarks of ``face`` in ``image``."""
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        """The landmarks of ``face`` in ``image``; None where the model sees no face there."""
         ...
 
 

@@ -44,8 +44,8 @@ class Pack:
 
     Attributes:
         name: Name in results and evidence, such as ``"embedded"`` or ``"insightface"``.
-        version: Changes whenever the loaded files do: the first 12 hex digits of the SHA-256 over
-            the sorted lines ``role sha256``.
+        version: Changes whenever the loaded files or their preprocessing do: see
+            ``vision.packs.verified_file.pack_version``. Templates of two versions do not compare.
         evaluation_only: True where the terms or the quality of a part allow evaluation only.
         terms: Terms of every part.
         files: Every file loaded.

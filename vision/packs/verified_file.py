@@ -59,7 +59,15 @@ def read_verified(path: Path, entry: CatalogueEntry) -> VerifiedFile:
     return VerifiedFile(path=path, entry=entry, content=content)
 
 
-def pack_version(files: tuple[PackFile, ...]) -> str:
-    """A version that changes whenever a loaded file does: 12 hex digits."""
+def pack_version(files: tuple[PackFile, ...], *, preprocessing: str = "") -> str:
+    """A version that changes whenever a loaded file or the preprocessing does: 12 hex digits.
+
+    Args:
+        files: Every file loaded.
+        preprocessing: Names how the pack's embedder sees a face, where that may change between releases
+            though its file does not; empty if it never did.
+    """
     lines = "\n".join(sorted(f"{file.role} {file.sha256}" for file in files))
+    if preprocessing:
+        lines += f"\npreprocessing {preprocessing}"
     return hashlib.sha256(lines.encode()).hexdigest()[:12]

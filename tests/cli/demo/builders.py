@@ -1,15 +1,61 @@
 """Records of checks as a server would answer them, without a server."""
 
+import numpy as np
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
 from cli.demo.record import CheckRecord, Timings
 from cli.demo.scenarios import SCENARIOS, Scenario
 from client import Refusal
+from vision.face import BgrImage, DetectedFace, Embedding
+from vision.packs import LicenceTerms, MatchCalibration, Pack
+from vision.packs.calibration import CalibrationRecord, ScorePoint
 
 CHECK_ID = "7d3c2a8e-5f5b-4a52-9d0c-2f2b8a6e1c11"
 JPEG = b"\xff\xd8\xff\xe0 not really a picture \xff\xd9"
 
 _TIMES = Timings(upload=0.2, capture=4.1, decision=0.3, finish=0.1)
+
+
+class _Nothing:
+    dimensions = 128
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return ()
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        return np.zeros(self.dimensions, np.float32)
+
+
+CALIBRATION = MatchCalibration(
+    points=(
+        ScorePoint(cosine=0.5, fmr_upper_bound=0.1, fnmr=0.01),
+        ScorePoint(cosine=0.6, fmr_upper_bound=0.01, fnmr=0.123),
+        ScorePoint(cosine=0.7, fmr_upper_bound=0.002, fnmr=0.5),
+    ),
+    record=CalibrationRecord(
+        provenance="measured",
+        dataset="photos of <nobody>",
+        identities=89,
+        genuine_pairs=1974,
+        impostor_pairs=82555,
+        command="measure",
+        note="Measured & noted.",
+    ),
+    embedder_sha256="0" * 64,
+)
+PACK = Pack(
+    name="embedded",
+    version="0123456789ab",
+    evaluation_only=True,
+    terms=(LicenceTerms(part="weights <of> dlib", weights="CC0.", training_data="Unknown."),),
+    files=(),
+    detector=_Nothing(),
+    landmarker=None,
+    embedder=_Nothing(),
+    pad_networks=(),
+    match_calibration=CALIBRATION,
+    runtime="nothing runs",
+)
 
 
 def scenario(key: str) -> Scenario:

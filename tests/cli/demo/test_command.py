@@ -53,20 +53,19 @@ def test_an_output_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     assert result.exit_code == 2
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_the_whole_demo(tmp_path: Path) -> None:
-    out = tmp_path / "demo"
-    ran = subprocess.run(
-        [sys.executable, "-c", "from cli.main import main; main()", "demo", "--out", str(out), "--seed", "1"],
+def facegate(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", "from cli.main import main; main()", *words],
         capture_output=True,
         text=True,
         timeout=240,
         env={name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")},
     )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "Every outcome is the expected one." in ran.stdout
+
+
+def check_what_was_written(out: Path, *, pack: str) -> None:
     page = (out / "index.html").read_text(encoding="utf-8")
+    assert f"What the {pack} pack sees" in page
     keys = load_key_set((out / "jwks.json").read_bytes())
     for scenario in SCENARIOS:
         assert f'id="{scenario.key}"' in page
@@ -77,4 +76,34 @@ def test_the_whole_demo(tmp_path: Path) -> None:
         signed = verify_result_jws((folder / "result.jws").read_text().strip(), keys)
         assert signed.check_id == json.loads((folder / "result.json").read_text())["check_id"]
         assert signed.evidence_frame.sha256 == sha256((folder / "evidence.jpg").read_bytes())
+        assert signed.pack.name == pack
+        assert signed.pack.evaluation_only is (pack == "embedded")
     assert "Traceback" not in (out / "server.log").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_whole_demo_without_models(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    ran = facegate("demo", "--out", str(out), "--models-dir", str(tmp_path / "none"), "--offline")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "The pack is embedded, because" in ran.stdout
+    assert "for evaluation only" in ran.stdout
+    assert "Every outcome is the expected one." in ran.stdout
+    assert "pack_for_evaluation_only" in (out / "server.log").read_text()
+    check_what_was_written(out, pack="embedded")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Path) -> None:
+    out, models = tmp_path / "demo", tmp_path / "models"
+    pulled = facegate(
+        "models", "pull", "open", "--models-dir", str(models), "--mirror", str(assets / "models")
+    )
+    assert pulled.returncode == 0, pulled.stdout + pulled.stderr
+    ran = facegate("demo", "--out", str(out), "--models-dir", str(models))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "The pack is open, because it is the best pack in the models folder." in ran.stdout
+    assert "Every outcome is the expected one." in ran.stdout
+    check_what_was_written(out, pack="open")

@@ -1,5 +1,6 @@
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ time.sleep(60)
 FAILS = "import sys; print('no such pack', file=sys.stderr); sys.exit(2)"
 SILENT = "import time; time.sleep(60)"
 
+open_server = partial(local_server, pack="open", models_dir=Path("/srv/models"))
+
 
 def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr(module, "_COMMAND", (sys.executable, "-c", script))
@@ -29,7 +32,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 async def test_it_tells_where_it_listens_and_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instead(monkeypatch, SERVES)
     monkeypatch.setenv("FACEGATE_PACK", "another")
-    async with local_server(tmp_path, log=tmp_path / "log") as server:
+    async with open_server(tmp_path, log=tmp_path / "log") as server:
         assert server == LocalServer(device="127.0.0.1:1", service="127.0.0.1:2", admin_port=3)
         assert server.jwks_url == "http://127.0.0.1:3/.well-known/jwks.json"
         pid, _, inherited = (tmp_path / "pid").read_text().partition(" ")
@@ -44,10 +47,11 @@ async def test_its_settings_are_settings(tmp_path: Path, monkeypatch: pytest.Mon
     for name in [name for name in os.environ if name.startswith("FACEGATE_")]:
         monkeypatch.delenv(name)
     with pytest.raises(ServerDidNotStart):
-        async with local_server(tmp_path, log=tmp_path / "log"):
+        async with open_server(tmp_path, log=tmp_path / "log"):
             pass
     settings = load_settings(tmp_path / "facegate.toml").settings
-    assert settings.pack == "embedded"
+    assert settings.pack == "open"
+    assert settings.models_dir == Path("/srv/models")
     assert settings.data_dir == tmp_path / "data"
     listeners = settings.listeners
     assert (listeners.device.port, listeners.service.port, listeners.admin.port) == (0, 0, 0)
@@ -58,7 +62,7 @@ async def test_a_server_that_ends_is_said_with_its_words(
 ) -> None:
     instead(monkeypatch, FAILS)
     with pytest.raises(ServerDidNotStart, match="no such pack"):
-        async with local_server(tmp_path, log=tmp_path / "log"):
+        async with open_server(tmp_path, log=tmp_path / "log"):
             pass
 
 
@@ -68,18 +72,18 @@ async def test_a_server_that_stays_silent_is_not_waited_for(
     instead(monkeypatch, SILENT)
     monkeypatch.setattr(module, "_START_SECONDS", 0.2)
     with pytest.raises(ServerDidNotStart, match=r"within 0\.2 seconds"):
-        async with local_server(tmp_path, log=tmp_path / "log"):
+        async with open_server(tmp_path, log=tmp_path / "log"):
             pass
 
 
 async def test_a_timeout_of_the_caller_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instead(monkeypatch, SERVES)
     with pytest.raises(TimeoutError, match="of the caller"):
-        async with local_server(tmp_path, log=tmp_path / "log"):
+        async with open_server(tmp_path, log=tmp_path / "log"):
             raise TimeoutError("of the caller")
 
 
 async def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(OutputUnusable):
-        async with local_server(tmp_path, log=tmp_path / "missing" / "log"):
+        async with open_server(tmp_path, log=tmp_path / "missing" / "log"):
             pass

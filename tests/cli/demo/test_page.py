@@ -1,67 +1,26 @@
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
-import numpy as np
 import pytest
 from facegate.v1 import result_pb2
 
+from cli.demo.pack_choice import ChosenPack
 from cli.demo.page import PageContext, matcher_sentence, render_page
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import SCENARIOS
-from tests.cli.demo.builders import all_as_expected, judged, refused, result
-from vision.face import BgrImage, DetectedFace, Embedding
-from vision.packs import LicenceTerms, MatchCalibration, Pack
-from vision.packs.calibration import CalibrationRecord, ScorePoint
+from tests.cli.demo.builders import CALIBRATION, PACK, all_as_expected, judged, refused, result
+from vision.face import BgrImage, DetectedFace
+from vision.packs import Pack
 
 VOID = {"meta", "img", "hr", "br", "link", "input"}
 
 
-class _Nothing:
-    dimensions = 128
-
-    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        return ()
-
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        return np.zeros(self.dimensions, np.float32)
-
-
-CALIBRATION = MatchCalibration(
-    points=(
-        ScorePoint(cosine=0.5, fmr_upper_bound=0.1, fnmr=0.01),
-        ScorePoint(cosine=0.6, fmr_upper_bound=0.01, fnmr=0.123),
-        ScorePoint(cosine=0.7, fmr_upper_bound=0.002, fnmr=0.5),
-    ),
-    record=CalibrationRecord(
-        provenance="measured",
-        dataset="photos of <nobody>",
-        identities=89,
-        genuine_pairs=1974,
-        impostor_pairs=82555,
-        command="measure",
-        note="Measured & noted.",
-    ),
-    embedder_sha256="0" * 64,
-)
-PACK = Pack(
-    name="embedded",
-    version="0123456789ab",
-    evaluation_only=True,
-    terms=(LicenceTerms(part="weights <of> dlib", weights="CC0.", training_data="Unknown."),),
-    files=(),
-    detector=_Nothing(),
-    landmarker=None,
-    embedder=_Nothing(),
-    pad_networks=(),
-    match_calibration=CALIBRATION,
-    runtime="nothing runs",
-)
-
-
-def render(records: tuple[CheckRecord, ...]) -> str:
+def render(records: tuple[CheckRecord, ...], pack: Pack = PACK) -> str:
     context = PageContext(
-        pack=PACK,
+        chosen=ChosenPack(spec=pack.name, models_dir=Path("models"), pack=pack, why="it is the <best>"),
         thresholds=(30.0, 70.0),
         version="0.1.0",
         made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
@@ -134,8 +93,25 @@ def test_it_says_plainly_what_it_is(page: _Page) -> None:
     assert "These scans are simulated" in text
     assert "for evaluation only" in text
     assert "screen replays, masks and deepfakes are not recognised" in text
+    assert "This pack judged because it is the <best>." in text
     assert "Measured & noted." in text
     assert "weights <of> dlib" in text
+
+
+class _Network:
+    name = "minifas_v2se"
+
+    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+        return 0.5
+
+
+def test_a_pack_with_pad_networks_is_told_apart() -> None:
+    pack = replace(PACK, name="open", evaluation_only=False, pad_networks=(_Network(),))
+    text = " ".join(_Page(render(all_as_expected(), pack)).text.split())
+    assert "What the open pack sees" in text
+    assert "minifas_v2se" in text
+    assert "have not met may pass" in text
+    assert "for evaluation only" not in text
 
 
 def test_every_check_is_on_it(page: _Page) -> None:

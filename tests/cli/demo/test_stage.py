@@ -6,6 +6,7 @@ from cli.demo.errors import StageUnusable
 from cli.demo.stage import FRAMES_PER_SECOND, Stage, open_stage
 from tests.cli.demo.builders import scenario
 from vision.face import BgrImage
+from vision.packs.embedded_pack import load_embedded_pack
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +18,14 @@ def decoded(jpeg: bytes) -> BgrImage:
     return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
 
-def eye_distance(stage: Stage, jpeg: bytes) -> float:
-    (face,) = stage.pack.detector.detect(decoded(jpeg))
+def eye_distance(jpeg: bytes) -> float:
+    (face,) = load_embedded_pack().detector.detect(decoded(jpeg))
     return face.eye_distance
 
 
 def test_portraits_have_the_eyes_that_the_scenario_wants(stage: Stage) -> None:
-    assert eye_distance(stage, stage.portrait(scenario("same-person"))) >= 90
-    assert eye_distance(stage, stage.portrait(scenario("eyes-too-close"))) == pytest.approx(60, abs=4)
+    assert eye_distance(stage.portrait(scenario("same-person"))) >= 90
+    assert eye_distance(stage.portrait(scenario("eyes-too-close"))) == pytest.approx(60, abs=4)
 
 
 def test_a_scenario_without_a_scan_has_none(stage: Stage) -> None:

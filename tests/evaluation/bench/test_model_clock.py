@@ -15,7 +15,9 @@ def test_a_timed_pack_answers_as_the_pack() -> None:
     assert timed.embedder.dimensions == 4
     assert timed.pad_networks[0].name == "net"
     assert timed.detector.detect(IMAGE) == (FACE,)
-    assert timed.landmarker.locate(IMAGE, FACE).points.shape == (68, 2)
+    landmarks = timed.landmarker.locate(IMAGE, FACE)
+    assert landmarks is not None
+    assert landmarks.points.shape == (68, 2)
     assert np.array_equal(timed.embedder.embed(IMAGE, FACE), pack.embedder.embed(IMAGE, FACE))
     assert (timed.name, timed.match_calibration) == (pack.name, pack.match_calibration)
     assert timed_pack(burning_pack(landmarks=False), clock).landmarker is None

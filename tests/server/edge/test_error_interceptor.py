@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from grpc_health.v1.health_pb2 import HealthCheckRequest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -44,6 +45,16 @@ async def channel() -> AsyncIterator[tuple[grpc.aio.Channel, Metrics]]:
 
     handlers = {name: unary(failure) for name, failure in FAILURES.items()}
     handlers |= {f"{name}InStream": stream(failure) for name, failure in FAILURES.items()}
+
+    async def echo(request: HealthCheckRequest, _context: Any) -> bytes:
+        return request.service.encode()
+
+    async def echo_stream(request: HealthCheckRequest, _context: Any) -> AsyncIterator[bytes]:
+        yield request.service.encode()
+
+    read = HealthCheckRequest.FromString
+    handlers["Echo"] = grpc.unary_unary_rpc_method_handler(echo, request_deserializer=read)
+    handlers["EchoStream"] = grpc.unary_stream_rpc_method_handler(echo_stream, request_deserializer=read)
     server = grpc.aio.server(interceptors=(ErrorInterceptor(metrics),))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -107,6 +118,26 @@ async def test_anything_else_is_an_incident(
     (entry,) = [entry for entry in logs if entry["event"] == "call_failed"]
     assert entry["incident_id"] == refusal.metadata["incidentId"]
     assert entry["exc_info"] is FAILURES[name]
+
+
+@pytest.mark.parametrize("in_stream", [False, True])
+async def test_a_request_is_read_and_what_is_none_is_a_refusal(
+    channel: tuple[grpc.aio.Channel, Metrics], in_stream: bool
+) -> None:
+    async def ask(message: bytes) -> object:
+        stub: Any = channel[0]
+        if in_stream:
+            return await stub.unary_stream("/test.Service/EchoStream")(message).read()
+        return await stub.unary_unary("/test.Service/Echo")(message)
+
+    assert await ask(HealthCheckRequest(service="known").SerializeToString()) == b"known"
+    with capture_logs() as logs, pytest.raises(grpc.aio.AioRpcError) as caught:
+        await ask(b"\xff\xff\xff")
+    refusal = refused(caught.value)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert refusal.metadata == {"field": "message"}
+    assert "DecodeError" not in refusal.message
+    assert [entry["event"] for entry in logs] == ["call_refused"]
 
 
 async def test_two_incidents_have_two_names(channel: tuple[grpc.aio.Channel, Metrics]) -> None:

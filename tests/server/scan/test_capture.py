@@ -72,6 +72,48 @@ async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
         assert best.message.index not in {seen.message.index for seen in audit}
 
 
+async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:
+    for index in range(len(pictures())):
+        await capture.take(_frame(index))
+    frames = capture.observations.frames
+    assert len(frames) == len(pictures())
+    looked = [frame for frame in frames if not frame.followed]
+    assert PLAN.selected <= len(looked) <= 0.7 * len(frames)
+    assert {frame.faces for frame in frames} == {1}
+    # The pack has landmarks, so eyes are seen on followed frames too: a blink is short.
+    assert all(frame.eyes is not None for frame in frames)
+    # Only frames that the detector looked at stand for the scan.
+    await capture.examine_rest()
+    assert {examined.frame_index for examined in capture.examined} <= {frame.index for frame in looked}
+
+
+async def test_frames_that_come_faster_than_needed_are_not_looked_at(capture: AttemptCapture) -> None:
+    unreadable = b"no picture"
+    start = 1_000_000
+    await capture.take(replace(_frame(0), capture_time_us=start))
+    too_soon = start + round(0.9e6 * PLAN.apart_seconds)
+    assert await capture.take(replace(_frame(1), image=unreadable, capture_time_us=too_soon)) is None
+    assert len(capture.observations.frames) == 1
+    with pytest.raises(Refusal):
+        await capture.take(
+            replace(_frame(2), image=unreadable, capture_time_us=start + round(1.1e6 * PLAN.apart_seconds))
+        )
+
+
+async def test_what_may_still_be_replaced_is_not_examined_ahead(capture: AttemptCapture) -> None:
+    for index in range(PLAN.frames - 1):
+        await capture.take(_frame(index))
+    assert not capture.complete
+    while await capture.examine_one():
+        pass
+    assert len(capture.examined) == PLAN.selected - 2
+    best = capture.best
+    assert best is not None
+    assert best.message.index in {examined.frame_index for examined in capture.examined}
+    await capture.examine_rest()
+    assert len(capture.examined) == PLAN.selected
+
+
 async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture) -> None:
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
     told = []

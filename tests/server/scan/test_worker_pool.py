@@ -5,6 +5,7 @@ import contextvars
 import threading
 import time
 
+import cv2
 import pytest
 
 from server.scan.worker_pool import WorkerPool
@@ -65,3 +66,9 @@ def _busy(seconds: float) -> None:
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
+
+
+def test_opencv_keeps_to_the_thread_that_calls_it() -> None:
+    cv2.setNumThreads(4)
+    WorkerPool(workers=2).close()
+    assert cv2.getNumThreads() == 1

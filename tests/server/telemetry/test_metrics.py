@@ -16,6 +16,8 @@ def test_what_happened_is_counted() -> None:
     metrics.feedback_sent("TOO_DARK")
     metrics.call_refused("TOKEN_INVALID")
     metrics.checks_erased(3)
+    metrics.isolated_decode("decoded")
+    metrics.decoder_replaced("crashed")
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -31,6 +33,8 @@ def test_what_happened_is_counted() -> None:
     assert value("facegate_feedback_total", code="TOO_DARK") == 1
     assert value("facegate_refusals_total", reason="TOKEN_INVALID") == 1
     assert value("facegate_checks_erased_total") == 3
+    assert value("facegate_isolated_decodes_total", outcome="decoded") == 1
+    assert value("facegate_decoders_replaced_total", cause="crashed") == 1
 
 
 def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:

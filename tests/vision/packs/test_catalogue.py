@@ -1,9 +1,14 @@
 """The packaged catalogue, and catalogues that break the schema."""
 
+from pathlib import Path
+
 import pytest
 
 from vision.errors import PackDataInvalid
+from vision.packs.calibration import load_calibration
 from vision.packs.catalogue import load_catalogue, parse_catalogue
+from vision.packs.pack_files import FAMILIES
+from vision.packs.verified_file import read_file
 
 ENTRY = """
 [[model]]
@@ -14,12 +19,15 @@ kind = "pad_classifier"
 name = "pad"
 rank = 1
 evaluation_only = false
+restricts_use = false
+url = "https://example.org/pad.onnx"
+size = 1000
 source = "a test"
 weights = "MIT"
 training_data = "none"
 crop = "reflect"
 crop_scale = 1.5
-size = 128
+side = 128
 colour = "RGB"
 divide_by = 255.0
 real_class = 0
@@ -31,11 +39,46 @@ def test_the_packaged_catalogue_states_what_the_loaders_need() -> None:
     assert {entry.role for entry in catalogue.entries} == {"detector", "landmarks", "embedder", "pad"}
     for entry in catalogue.entries:
         assert (entry.pad is not None) == (entry.role == "pad")
-        assert (entry.embedder is not None) == (entry.kind == "arcface")
+        assert (entry.embedder is not None) == (entry.kind in {"arcface", "sface"})
         assert entry.terms.weights
         assert entry.terms.training_data
         assert catalogue.by_hash(entry.sha256) is entry
         assert all(catalogue.by_name(name) is entry for name in entry.names)
+        assert entry.file_name == entry.names[0]
+        assert (entry.url is None) == entry.kind.startswith("dlib_")
+
+
+def test_licences_that_restrict_use_are_marked() -> None:
+    for entry in load_catalogue().entries:
+        says_so = "commercial" in entry.terms.weights and not entry.evaluation_only
+        assert entry.restricts_use == says_so, entry.file_name
+
+
+def test_sizes_are_those_of_the_files(assets: Path) -> None:
+    compared = 0
+    for entry in load_catalogue().entries:
+        path = assets / "models" / entry.file_name
+        if path.exists():
+            assert entry.size == path.stat().st_size
+            assert read_file(path)[1] == entry.sha256
+            compared += 1
+    assert compared >= 5
+
+
+def test_the_packaged_packs() -> None:
+    catalogue = load_catalogue()
+    assert [pack.name for pack in catalogue.packs] == ["open", "open_sface", "buffalo_l", "buffalo_s"]
+    for pack in catalogue.packs:
+        assert catalogue.pack(pack.name) is pack
+        assert {entry.role for entry in pack.required} >= {"detector", "embedder"}
+        assert pack.members == pack.required + pack.optional
+        assert all(entry.url and not entry.evaluation_only for entry in pack.members)
+        assert pack.restricts_use == (pack.family == "insightface")
+        assert {entry.kind for entry in pack.members} <= FAMILIES[pack.family].kinds
+        for entry in pack.required:
+            if entry.role == "embedder":
+                assert load_calibration(entry.sha256).points
+    assert catalogue.pack("antelopev2") is None
 
 
 def test_unknown_files() -> None:
@@ -57,27 +100,86 @@ def test_unknown_files() -> None:
         ("evaluation_only = false", "evaluation_only = 0"),
         ('crop = "reflect"', 'crop = "stretched"'),
         ("crop_scale = 1.5", "crop_scale = -1.5"),
-        ("size = 128", "size = 0"),
-        ("size = 128", "size = 128.0"),
+        ("side = 128", "side = 0"),
+        ("side = 128", "side = 128.0"),
         ('"RGB"', '"GBR"'),
         ("divide_by = 255.0", "divide_by = nan"),
+        ("restricts_use = false", ""),
+        ("restricts_use = false", 'restricts_use = "no"'),
+        ("size = 1000", "size = 0"),
+        ("size = 1000", "size = 1e3"),
+        ("https://example.org/pad.onnx", "http://example.org/pad.onnx"),
+        ("https://example.org/pad.onnx", "https:///pad.onnx"),
+        ("https://example.org/pad.onnx", "https://example.org/"),
+        ("https://example.org/pad.onnx", "https://[example/pad.onnx"),
     ],
 )
 def test_what_breaks_the_schema_is_refused(old: str, new: str) -> None:
     assert old in ENTRY
-    assert parse_catalogue("schema = 1" + ENTRY).entries[0].name == "pad"
+    assert parse_catalogue("schema = 2" + ENTRY).entries[0].name == "pad"
     with pytest.raises(PackDataInvalid):
-        parse_catalogue("schema = 1" + ENTRY.replace(old, new))
+        parse_catalogue("schema = 2" + ENTRY.replace(old, new))
 
 
-@pytest.mark.parametrize("text", ["", "schema = 2", "schema =", "schema = 1", "schema = 1" + ENTRY + ENTRY])
+@pytest.mark.parametrize(
+    "text", ["", "schema = 2", "schema =", "schema = 1" + ENTRY, "schema = 2" + ENTRY + ENTRY]
+)
 def test_what_is_no_catalogue_is_refused(text: str) -> None:
     with pytest.raises(PackDataInvalid):
         parse_catalogue(text)
+
+
+PACK = """
+[[pack]]
+name = "small"
+family = "open"
+title = "Small"
+summary = "A test."
+required = ["pad.onnx"]
+optional = []
+"""
+
+
+def test_a_pack_knows_its_files() -> None:
+    catalogue = parse_catalogue("schema = 2" + ENTRY + PACK)
+    pack = catalogue.pack("small")
+    assert pack is not None
+    assert pack.members == pack.required == catalogue.entries
+    assert not pack.restricts_use
+    restricted = ENTRY.replace("restricts_use = false", "restricts_use = true")
+    assert parse_catalogue("schema = 2" + restricted + PACK).packs[0].restricts_use
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "small"', 'name = "../small"'),
+        ('name = "small"', 'name = ""'),
+        ('name = "small"', "name = 7"),
+        ('family = "open"', 'family = "closed"'),
+        ('title = "Small"', ""),
+        ('["pad.onnx"]', "[]"),
+        ('["pad.onnx"]', '["other.onnx"]'),
+        ('["pad.onnx"]', '["pad.onnx", "pad.onnx"]'),
+        ("optional = []", 'optional = ["pad.onnx"]'),
+        ("optional = []", "optional = [1]"),
+        ("optional = []", "optional = []" + PACK),
+    ],
+)
+def test_a_pack_that_breaks_the_schema_is_refused(old: str, new: str) -> None:
+    assert old in PACK
+    with pytest.raises(PackDataInvalid):
+        parse_catalogue("schema = 2" + ENTRY + PACK.replace(old, new))
+
+
+def test_a_pack_names_files_by_their_first_name() -> None:
+    entry = ENTRY.replace('["pad.onnx"]', '["usual.onnx", "pad.onnx"]')
+    with pytest.raises(PackDataInvalid, match="first name"):
+        parse_catalogue("schema = 2" + entry + PACK)
 
 
 @pytest.mark.parametrize("numbers", ["[1.0, 1.0]", "[1.0, 1.0, 0.0]", "1.0"])
 def test_deviations_must_be_three_and_not_zero(numbers: str) -> None:
     entry = ENTRY.replace('"pad"', '"embedder"').replace("pad_classifier", "arcface")
     with pytest.raises(PackDataInvalid):
-        parse_catalogue(f"schema = 1{entry}mean = [0.0, 0.0, 0.0]\nstd = {numbers}\n")
+        parse_catalogue(f"schema = 2{entry}mean = [0.0, 0.0, 0.0]\nstd = {numbers}\n")

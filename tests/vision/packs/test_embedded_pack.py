@@ -13,8 +13,10 @@ import pytest
 from tests.vision.conftest import read_photo
 from vision.errors import ModelFailed, PackFileAltered, PackNotFound
 from vision.face import BgrImage, Box, DetectedFace
+from vision.packs.dlib_embedder import PREPROCESSING
 from vision.packs.embedded_pack import load_embedded_pack
 from vision.packs.pack import Pack
+from vision.packs.verified_file import pack_version
 
 OUTSIDE = DetectedFace(Box(900, 900, 950, 950), 0.9, np.zeros((5, 2), np.float32))
 
@@ -23,10 +25,15 @@ class TestLoading:
     def test_says_what_it_loaded(self, embedded_pack: Pack) -> None:
         pack = embedded_pack
         assert (pack.name, pack.evaluation_only, pack.pad_networks) == ("embedded", True, ())
-        assert [file.role for file in pack.files] == ["landmarks", "embedder"]
+        assert [file.role for file in pack.files] == ["landmarks", "embedder", "detector"]
         assert pack.match_calibration.embedder_sha256 == pack.files[1].sha256
         assert any("evaluation only" in terms.weights for terms in pack.terms)
         assert "dlib" in pack.runtime
+        assert "ONNX Runtime" in pack.runtime
+
+    def test_its_version_tells_its_preprocessing(self, embedded_pack: Pack) -> None:
+        assert embedded_pack.version == pack_version(embedded_pack.files, preprocessing=PREPROCESSING)
+        assert embedded_pack.version != pack_version(embedded_pack.files)
 
     def test_altered_weights_are_refused(
         self, embedded_pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -117,6 +124,7 @@ class TestLandmarker:
         assert landmarker is not None
         face = _main_face(embedded_pack, astronaut)
         landmarks = landmarker.locate(astronaut, face)
+        assert landmarks is not None
         assert landmarks.scheme == landmarker.scheme == "ibug68"
         assert landmarks.points.shape == (68, 2)
         np.testing.assert_allclose(landmarks.points[30], face.five_points[2], atol=2)
@@ -171,7 +179,9 @@ def test_threads_may_share_a_pack(embedded_pack: Pack, astronaut: BgrImage) -> N
 
     def everything(frame: BgrImage) -> list[float]:
         face = _main_face(embedded_pack, frame)
-        return [face.confidence, *landmarker.locate(frame, face).points.ravel()]
+        landmarks = landmarker.locate(frame, face)
+        assert landmarks is not None
+        return [face.confidence, *landmarks.points.ravel()]
 
     alone = [everything(frame) for frame in frames]
     with ThreadPoolExecutor(3) as pool:

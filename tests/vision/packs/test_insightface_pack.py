@@ -14,10 +14,13 @@ from tests.vision.conftest import read_photo
 from tests.vision.models import constant_points_model
 from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
 from vision.face import BgrImage
-from vision.onnx_sessions import RuntimeOptions
+from vision.onnx_sessions import RuntimeOptions, create_session
 from vision.packs.catalogue import Catalogue, load_catalogue
-from vision.packs.insightface_pack import load_insightface_pack
+from vision.packs.catalogue_entries import CataloguePack
+from vision.packs.insightface_pack import load_insightface_pack, make_insightface_pack
 from vision.packs.pack import Pack
+from vision.packs.pack_files import FAMILIES, choose_files, named_files
+from vision.packs.pad_onnx import OnnxPadNetwork
 from vision.packs.verified_file import read_file
 
 CPU = RuntimeOptions(providers="cpu")
@@ -91,6 +94,25 @@ class TestLoading:
         with pytest.raises(PackNotFound, match=r"a_folder\.onnx"):
             load_insightface_pack(folder, runtime=CPU)
 
+    def test_a_named_pack_bears_its_name(self, folder: Path, insightface_pack: Pack) -> None:
+        """Of the files at hand, as those of buffalo_l and buffalo_s are not in the assets."""
+        detector, embedder, pad = (load_catalogue().by_name(name) for name in FILES)
+        assert detector is not None
+        assert embedder is not None
+        assert pad is not None
+        named = CataloguePack(
+            name=folder.name,
+            family="insightface",
+            title="",
+            summary="",
+            required=(detector, embedder),
+            optional=(pad,),
+        )
+        family = FAMILIES["insightface"]
+        files = choose_files(named_files(named, folder.parent), family=family, where="here")
+        pack = make_insightface_pack(files, name="mine", runtime=CPU)
+        assert (pack.name, pack.version) == ("mine", insightface_pack.version)
+
     def test_the_best_of_a_role_wins(self, folder: Path, astronaut: BgrImage) -> None:
         """Landmark models made here stand for 2d106det, which is not in the assets."""
         lower, higher = np.zeros((106, 2), np.float32), np.full((106, 2), 0.5, np.float32)
@@ -105,11 +127,27 @@ class TestLoading:
         assert pack.landmarker is not None
         assert pack.landmarker.scheme == "insightface106"
         face = pack.detector.detect(astronaut)[0]
-        points = pack.landmarker.locate(astronaut, face).points
+        landmarks = pack.landmarker.locate(astronaut, face)
+        assert landmarks is not None
+        points = landmarks.points
         assert points.shape == (106, 2)
         # The network's square is 1.5 times the longer side of the box; 0.5 is half-way to its edge.
         away = 0.25 * 1.5 * max(face.box.width, face.box.height)
         np.testing.assert_allclose(points[0], np.add(face.box.centre, away), atol=0.5)
+
+
+def test_a_rewritten_pad_network_says_the_same(
+    insightface_pack: Pack, assets: Path, astronaut: BgrImage
+) -> None:
+    entry = load_catalogue().by_name(FILES[2])
+    assert entry is not None
+    assert entry.pad is not None
+    session = create_session(assets / "models" / FILES[2], CPU)
+    original = OnnxPadNetwork(name="original", session=session, preprocessing=entry.pad)
+    (face,) = insightface_pack.detector.detect(astronaut)
+    (network,) = insightface_pack.pad_networks
+    expected = original.real_probability(astronaut, face)
+    assert network.real_probability(astronaut, face) == pytest.approx(expected, abs=1e-5)
 
 
 class TestDetector:

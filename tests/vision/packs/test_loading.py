@@ -1,29 +1,108 @@
 """One door to every pack."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from vision.errors import PackNotFound
+from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
 from vision.packs import load_pack
+from vision.packs.catalogue import load_catalogue
 from vision.packs.pack import Pack
+from vision.packs.verified_file import read_file
 
 
-def test_a_folder(assets: Path, insightface_pack: Pack) -> None:
-    assert load_pack(f"insightface:{assets / 'models'}").version == insightface_pack.version
+@pytest.fixture
+def models_dir(assets: Path, tmp_path: Path) -> Path:
+    """A models folder with the pack ``open``, as ``facegate models pull`` leaves it."""
+    pack = load_catalogue().pack("open")
+    assert pack is not None
+    folder = tmp_path / "models"
+    (folder / "open").mkdir(parents=True)
+    for entry in pack.required:
+        shutil.copyfile(assets / "models" / entry.file_name, folder / "open" / entry.file_name)
+    return folder
 
 
-def test_the_home_folder(assets: Path, insightface_pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(assets))
-    assert load_pack("insightface:~/models").version == insightface_pack.version
+class TestFolders:
+    def test_insightface(self, assets: Path, insightface_pack: Pack) -> None:
+        assert load_pack(f"insightface:{assets / 'models'}").version == insightface_pack.version
+
+    def test_open(self, assets: Path) -> None:
+        assert load_pack(f"open:{assets / 'models'}").name == "open"
+
+    def test_the_home_folder(
+        self, assets: Path, insightface_pack: Pack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(assets))
+        assert load_pack("insightface:~/models").version == insightface_pack.version
+
+    def test_no_home_folder(self) -> None:
+        with pytest.raises(PackNotFound, match="in full"):
+            load_pack("open:~nobody-of-this-name/models")
+
+
+class TestNamed:
+    def test_is_loaded_from_its_folder(self, models_dir: Path) -> None:
+        pack = load_pack("open", models_dir=models_dir)
+        assert pack.name == "open"
+        assert {file.role for file in pack.files} == {"detector", "landmarks", "embedder", "pad"}
+
+    def test_bears_its_own_name(self, models_dir: Path) -> None:
+        """And only its own files: others in its folder are not looked at."""
+        (models_dir / "open").rename(models_dir / "open_sface")
+        with pytest.raises(PackIncomplete, match=r"open_sface lacks face_recognition_sface_2021dec\.onnx"):
+            load_pack("open_sface", models_dir=models_dir)
+
+    def test_other_files_are_not_touched(self, models_dir: Path) -> None:
+        plain = load_pack("open", models_dir=models_dir).version
+        (models_dir / "open" / "w600k_r50.onnx").write_bytes(
+            b"would be refused in a folder of the user's own"
+        )
+        assert load_pack("open", models_dir=models_dir).version == plain
+
+    def test_a_pack_that_was_not_pulled(self, tmp_path: Path) -> None:
+        with pytest.raises(PackNotFound, match="`facegate models pull buffalo_l`") as caught:
+            load_pack("buffalo_l", models_dir=tmp_path)
+        assert str(tmp_path) in str(caught.value)
+
+    def test_missing_files_are_all_named(self, models_dir: Path) -> None:
+        (models_dir / "open" / "face_landmarker.task").unlink()
+        (models_dir / "open" / "mobilefacenet_foamliu.onnx").unlink()
+        with pytest.raises(PackIncomplete, match="`facegate models pull open`") as caught:
+            load_pack("open", models_dir=models_dir)
+        assert "lacks mobilefacenet_foamliu.onnx, face_landmarker.task in" in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["mobilefacenet_foamliu.onnx", "MiniFASNetV2.onnx"])
+    def test_an_altered_file_is_refused(self, models_dir: Path, name: str) -> None:
+        """Also one that the pack could do without."""
+        path = models_dir / "open" / name
+        path.write_bytes(b"not what was pulled")
+        with pytest.raises(
+            PackFileAltered, match="Fetch it again with `facegate models pull open`"
+        ) as caught:
+            load_pack("open", models_dir=models_dir)
+        entry = load_catalogue().by_name(name)
+        assert entry is not None
+        assert caught.value.expected == entry.sha256
+        assert caught.value.found == read_file(path)[1]
+        assert entry.sha256 in str(caught.value)
+        assert caught.value.found in str(caught.value)
+
+    def test_needs_a_models_folder(self) -> None:
+        with pytest.raises(PackNotFound, match="models folder"):
+            load_pack("open")
 
 
 def test_embedded(embedded_pack: Pack) -> None:
     assert load_pack("embedded").version == embedded_pack.version
 
 
-@pytest.mark.parametrize("spec", ["", "insightface", "insightface:", "open", "embedded "])
-def test_what_names_no_pack_is_refused_with_the_names_there_are(spec: str) -> None:
+@pytest.mark.parametrize(
+    "spec", ["", "insightface", "insightface:", "open:", "opened", "embedded ", "closed:/srv", "buffalo_xl"]
+)
+def test_what_names_no_pack_is_refused_with_the_names_there_are(spec: str, tmp_path: Path) -> None:
     with pytest.raises(PackNotFound, match="insightface:<folder>") as caught:
-        load_pack(spec)
-    assert "embedded" in str(caught.value)
+        load_pack(spec, models_dir=tmp_path)
+    for name in ("embedded", "open", "buffalo_l", "open:<folder>"):
+        assert f'"{name}"' in str(caught.value)

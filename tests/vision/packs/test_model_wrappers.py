@@ -5,14 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.vision.models import channel_means_model, prelu_model, scaling_model
 from vision.errors import ModelFailed
 from vision.face import BgrImage, Box, DetectedFace
-from vision.packs.arcface import ArcFaceEmbedder
+from vision.onnx_sessions import RuntimeOptions, create_session
+from vision.packs.arcface import ArcFaceEmbedder, SessionArcFace
 from vision.packs.catalogue import EmbedderPreprocessing
 from vision.packs.landmarks106 import Landmarker106
 from vision.packs.scrfd import ScrfdDetector
 from vision.packs.templates import to_unit_length
 
+CPU = RuntimeOptions(providers="cpu")
 IMAGE: BgrImage = np.full((480, 640, 3), 60, np.uint8)
 FACE = DetectedFace(
     Box(200, 100, 300, 240),
@@ -99,6 +102,29 @@ class TestArcFace:
     def test_failures_do_not_leak(self, answer: Any) -> None:
         with pytest.raises(ModelFailed):
             ArcFaceEmbedder(FakeArcFace(answer), PREPROCESSING).embed(IMAGE, FACE)
+
+
+class TestSessionArcFace:
+    @pytest.mark.parametrize("side", [112, 64])
+    def test_tells_its_shapes_and_normalises(self, side: int) -> None:
+        model = SessionArcFace(create_session(channel_means_model(size=side), CPU))
+        assert model.input_size == (side, side)
+        assert model.output_shape == [1, 3]
+        model.input_mean = np.array([10, 20, 30], np.float32).reshape(1, 3, 1, 1)
+        model.input_std = 2.0
+        (template,) = model.forward(np.full((1, 3, side, side), 60, np.float32))
+        np.testing.assert_allclose(template, [25, 20, 15])
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            scaling_model(factor=1),
+            prelu_model(np.ones(1, np.float32), shape=(5, 3)),
+        ],
+    )
+    def test_other_shapes_are_refused(self, model: bytes) -> None:
+        with pytest.raises(ValueError, match="square RGB images"):
+            SessionArcFace(create_session(model, CPU))
 
 
 class FakeLandmarks:

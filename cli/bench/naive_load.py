@@ -1,0 +1,180 @@
+"""The suite of the naive pipeline: a server's CPU for a whole scan against every model on every frame."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from facegate.v1 import result_pb2
+
+from cli.bench.errors import ScanNotMeasured
+from cli.bench.jobs import DeviceJob
+from cli.bench.naive_pipeline import NaivePipeline, NaiveVerdict
+from cli.bench.naive_scans import MOST_FRAMES_PER_SECOND, RecordedScan, real_scans, simulated_scan
+from cli.bench.setting import Bench
+from client import ClientError, Orchestrator, open_channel, ticket_of
+from evaluation.bench import Measurement
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs import Pack, load_pack
+from vision.packs.models_dir import default_models_dir
+
+__all__ = ["Comparison", "measure_naive", "naive_measurements"]
+
+_ASSETS: Final = "FACEGATE_TEST_ASSETS"
+_MS: Final = 1000.0
+_WAIT_SECONDS: Final = 10.0
+_TUNED: Final = "same models"
+_PUBLISHED: Final = "models as published"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One scan, served and looked at naively.
+
+    Attributes:
+        scan: Name of the scan.
+        load: Under what it is told.
+        frames: Frames that the server got.
+        server_seconds: CPU seconds of the server's process from the stream's start to its result.
+        success: Whether the check ended with SUCCESS.
+        naive: What the naive pipeline found and cost, by its models.
+    """
+
+    scan: str
+    load: str
+    frames: int
+    server_seconds: float
+    success: bool
+    naive: Mapping[str, NaiveVerdict]
+
+
+async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
+    """Serves the simulated scan, and real clips where the test data are, and looks at them naively.
+
+    Both get the frames at the camera's pace, one scan at a time. With ``FACEGATE_TEST_ASSETS`` set this
+    takes some minutes a pack.
+
+    Raises:
+        ScanNotMeasured: A check could not be made.
+        DeviceProcessFailed: The devices cannot be used.
+    """
+    models = await asyncio.to_thread(_models, bench.pack)
+    compared = []
+    bench.say(f"{bench.pack}: the naive pipeline, warming up")
+    scan = simulated_scan(bench.material)
+    await _compare(bench, scan, models, load="1 scan")
+    for number in range(1, bench.effort.runs + 1):
+        bench.say(f"{bench.pack}: the naive pipeline, run {number} of {bench.effort.runs}")
+        compared.append(await _compare(bench, scan, models, load="1 scan"))
+    assets = os.environ.get(_ASSETS)
+    videos = None if not assets else Path(assets) / "data" / "video"
+    if videos is not None and videos.is_dir():
+        with tempfile.TemporaryDirectory(prefix="facegate-bench-clips-") as folder:
+            for clip in real_scans(videos, Path(folder), pack=models[_TUNED]):
+                bench.say(f"{bench.pack}: the naive pipeline on {clip.name}")
+                compared.append(await _compare(bench, clip, {_TUNED: models[_TUNED]}, load="real clips"))
+    return naive_measurements(bench.pack, compared)
+
+
+def naive_measurements(pack: str, compared: Sequence[Comparison]) -> tuple[Measurement, ...]:
+    """What the comparisons amount to, by load.
+
+    Args:
+        pack: Name of the pack.
+        compared: Those of one load have the same variants of the naive pipeline.
+    """
+    measurements: list[Measurement] = []
+    for load in dict.fromkeys(comparison.load for comparison in compared):
+        of_load = [comparison for comparison in compared if comparison.load == load]
+        for variant in of_load[0].naive:
+            measurements += _of_variant(pack, load, variant, of_load)
+    return tuple(measurements)
+
+
+def _of_variant(
+    pack: str, load: str, variant: str, compared: Sequence[Comparison]
+) -> tuple[Measurement, Measurement, Measurement]:
+    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+        return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
+
+    return (
+        told(
+            f"server CPU / naive CPU ({variant})",
+            "",
+            "CPU time of the server's process for a whole scan, divided by the CPU time of decoding and "
+            "of the detector, the embedder and every PAD network on each frame that the server got.",
+            [each.server_seconds / each.naive[variant].seconds for each in compared],
+        ),
+        told(
+            f"naive CPU a frame ({variant})",
+            "ms",
+            "CPU time of the naive pipeline divided by the frames.",
+            [_MS * each.naive[variant].seconds / each.naive[variant].frames for each in compared],
+        ),
+        told(
+            f"verdict as the naive one's ({variant})",
+            "%",
+            "100 where check and naive pipeline both accept or both refuse, else 0; its plain means are "
+            "no truth.",
+            [100.0 * (each.success == each.naive[variant].success) for each in compared],
+        ),
+    )
+
+
+def _models(spec: str) -> dict[str, Pack]:
+    folder = default_models_dir(os.environ, Path.home())
+    tuned = load_pack(spec, models_dir=folder)
+    if not any(file.name.endswith(".onnx") for file in tuned.files):
+        return {_TUNED: tuned}
+    plain = RuntimeOptions(rewrite_graphs=False)
+    return {_TUNED: tuned, _PUBLISHED: load_pack(spec, models_dir=folder, runtime=plain)}
+
+
+async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack], *, load: str) -> Comparison:
+    try:
+        async with open_channel(bench.server.service_target) as channel:
+            orchestrator = Orchestrator(channel=channel)
+            check = await orchestrator.upload_trusted_image(scan.portrait)
+            ticket = ticket_of(check)
+            job = DeviceJob(
+                target=bench.server.device_target,
+                frames=str(scan.frames),
+                frames_per_second=scan.frames_per_second,
+                tickets=((ticket.token, ticket.challenge_key_sha256.hex()),),
+            )
+            began = time.process_time()
+            (times,) = await bench.devices.scan(job)
+            spent = time.process_time() - began
+            finished = await orchestrator.finish_check(check.check_id, wait_s=_WAIT_SECONDS)
+    except ClientError as error:
+        raise ScanNotMeasured(f"the scan {scan.name} got no verdict: {error}") from error
+    frames = [file.read_bytes() for file in scan.as_sent(times.frames)]
+    if not frames:
+        raise ScanNotMeasured(f"of the scan {scan.name} no frame was sent: {times.error}")
+    return Comparison(
+        scan=scan.name,
+        load=load,
+        frames=times.frames,
+        server_seconds=spent,
+        success=finished.result.status == result_pb2.CHECK_STATUS_SUCCESS,
+        naive={
+            variant: await _look(NaivePipeline(pack, portrait=scan.portrait), frames, scan)
+            for variant, pack in models.items()
+        },
+    )
+
+
+async def _look(naive: NaivePipeline, frames: Sequence[bytes], scan: RecordedScan) -> NaiveVerdict:
+    """At the camera's pace: a loop without pauses would find its caches warm, as no server does."""
+    apart = 1 / min(scan.frames_per_second, MOST_FRAMES_PER_SECOND)
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for frame in frames:
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        due += apart
+        await asyncio.to_thread(naive.look, frame)
+    return naive.verdict()

@@ -1,0 +1,113 @@
+"""Which pack the demo uses: the best that it can get, and why."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from cli.demo.errors import StageUnusable
+from cli.models.errors import ModelsError
+from server.checks.intake import pack_shortfall
+from server.policies import Policy
+from vision.errors import VisionError
+from vision.packs import Pack, load_pack
+from vision.packs.catalogue import Catalogue, CataloguePack
+
+__all__ = ["PULLED", "ChosenPack", "choose_pack"]
+
+PULLED: Final = "open"
+"""The pack that the demo tries to pull where none is installed."""
+
+_LAST_RESORT: Final = "embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPack:
+    """The pack that judges.
+
+    Attributes:
+        spec: As the server's settings name it.
+        models_dir: Models folder that it was found in.
+        pack: The pack, loaded.
+        why: Why this one, in plain words.
+        obstacles: What stood in the way of better ones, a sentence each.
+    """
+
+    spec: str
+    models_dir: Path
+    pack: Pack
+    why: str
+    obstacles: tuple[str, ...] = ()
+
+
+async def choose_pack(
+    *,
+    wanted: str | None,
+    models_dir: Path,
+    catalogue: Catalogue,
+    policy: Policy,
+    pull: Callable[[CataloguePack], Awaitable[object]] | None,
+) -> ChosenPack:
+    """Takes the pack that was asked for, or the best that can be had.
+
+    The best is the first of the catalogue's packs that lies in the models folder, is whole and meets the
+    policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no files. Only the demo
+    chooses: a server uses the pack that its settings name.
+
+    Args:
+        wanted: The pack that was asked for; None leaves the choice.
+        models_dir: The models folder.
+        catalogue: Of packs.
+        policy: What the pack must be able to meet.
+        pull: Pulls a pack into the models folder; None where nothing may be pulled.
+
+    Raises:
+        StageUnusable: The pack that was asked for, or the last one left, cannot be used.
+    """
+
+    async def load(spec: str, why: str) -> ChosenPack:
+        try:
+            pack = await asyncio.to_thread(load_pack, spec, models_dir=models_dir)
+        except VisionError as error:
+            raise StageUnusable(f"the pack {spec} cannot be used: {error}") from error
+        if shortfall := pack_shortfall(policy, pack):
+            raise StageUnusable(f"the pack {spec} cannot meet the demo's policy: {shortfall}")
+        return ChosenPack(spec=spec, models_dir=models_dir, pack=pack, why=why)
+
+    if wanted is not None:
+        return await load(wanted, "it was asked for")
+    obstacles: list[str] = []
+    for candidate in catalogue.packs:
+        if not (models_dir / candidate.name).is_dir():
+            continue
+        try:
+            chosen = await load(candidate.name, "it is the best pack in the models folder")
+        except StageUnusable as error:
+            obstacles.append(str(error))
+        else:
+            return replace(chosen, obstacles=tuple(obstacles))
+    why = "no pack in the models folder can be used" if obstacles else "the models folder holds no pack"
+    if pull is None:
+        why += " and none may be pulled"
+    else:
+        try:
+            chosen = await _pulled(pull, catalogue, load)
+        except (ModelsError, StageUnusable) as error:
+            obstacles.append(str(error))
+            why += f" and {PULLED} could not be pulled"
+        else:
+            return replace(chosen, obstacles=tuple(obstacles))
+    return replace(await load(_LAST_RESORT, f"{why}; this one needs no files"), obstacles=tuple(obstacles))
+
+
+async def _pulled(
+    pull: Callable[[CataloguePack], Awaitable[object]],
+    catalogue: Catalogue,
+    load: Callable[[str, str], Awaitable[ChosenPack]],
+) -> ChosenPack:
+    pack = catalogue.pack(PULLED)
+    if pack is None:
+        raise StageUnusable(f"the catalogue has no pack {PULLED}")
+    await pull(pack)
+    return await load(PULLED, "it was pulled just now")

@@ -1,0 +1,160 @@
+"""``facegate models``: fetch packs of models, look at them and at their terms, check and pack them."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.models.acceptance import read_acceptance, terms_text
+from cli.models.bench_command import bench_command
+from cli.models.bundle import write_bundle
+from cli.models.files import size_text
+from cli.models.installed import FileState, PackState, inspect_pack
+from cli.models.options import JsonOption, ModelsDirOption, PackArgument, known_packs, models_folder, told
+from cli.models.pull_command import pull_command
+from cli.models.tables import damage_text, list_json, list_table, pack_json, pack_text
+
+__all__ = ["app"]
+
+DAMAGED = 1
+
+app = typer.Typer(help="Fetch packs of models, look at them and check them.", no_args_is_help=True)
+app.command("pull")(pull_command)
+app.command("bench")(bench_command)
+
+
+@app.command("list")
+def list_command(models_dir: ModelsDirOption = None, as_json: JsonOption = False) -> None:
+    """List the packs of the catalogue, and what of them is installed.
+
+    Installed is `yes` where a server can use the pack, `partly` where files are missing, and `altered`
+    where a file is not the catalogued one: every byte is hashed. For example:
+
+        facegate models list
+
+        facegate models list --json --models-dir /srv/models
+    """
+    with told():
+        folder = models_folder(models_dir)
+        packs = [inspect_pack(pack, folder) for pack in known_packs()]
+    if as_json:
+        typer.echo(json.dumps([list_json(pack) for pack in packs], indent=2))
+        return
+    console = Console()
+    console.print(list_table(packs))
+    console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
+
+
+@app.command("show")
+def show_command(pack: PackArgument, models_dir: ModelsDirOption = None, as_json: JsonOption = False) -> None:
+    """Show every file of a pack: role, size, SHA-256, address, terms, and how it is installed.
+
+    For example:
+
+        facegate models show open
+    """
+    with told():
+        installed = inspect_pack(known_packs([pack])[0], models_folder(models_dir))
+    if as_json:
+        typer.echo(json.dumps(pack_json(installed), indent=2))
+    else:
+        Console().print(pack_text(installed), soft_wrap=True, highlight=False, end="")
+
+
+@app.command("licence")
+def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> None:
+    """Show the terms of a pack in full, and whether somebody accepted them here.
+
+    Facegate tells what the publishers say of weights and training data; it gives no legal advice. For
+    example:
+
+        facegate models licence buffalo_l
+    """
+    with told():
+        known = known_packs([pack])[0]
+    typer.echo(terms_text(known))
+    accepted = read_acceptance(models_folder(models_dir) / known.name)
+    if accepted is not None:
+        today = "" if accepted.terms == terms_text(known) else ", as they were then"
+        typer.echo(f"Accepted here on {accepted.accepted_at} with Facegate {accepted.facegate}{today}.")
+    elif known.restricts_use:
+        typer.echo("Nobody accepted them here. `facegate models pull` asks, or takes --accept.")
+    else:
+        typer.echo("No licence restricts use, so nothing has to be accepted.")
+
+
+@app.command("verify")
+def verify_command(
+    packs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Packs; by default all that are installed.", show_default=False),
+    ] = None,
+    models_dir: ModelsDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hash everything that is installed, and compare it with the catalogue.
+
+    The exit status is 0 where all is intact, 1 where a file is altered, cannot be read or is missing, and
+    2 where nothing could be checked. For example:
+
+        facegate models verify
+
+        facegate models verify open buffalo_l --models-dir /srv/models
+    """
+    with told():
+        folder = models_folder(models_dir)
+        installed = [inspect_pack(pack, folder) for pack in known_packs(packs)]
+    checked = [pack for pack in installed if packs or pack.state is not PackState.NO]
+    damaged = [pack for pack in checked if pack.damaged]
+    if as_json:
+        typer.echo(json.dumps([pack_json(pack) for pack in checked], indent=2))
+    else:
+        for pack in checked:
+            intact = sum(file.state is FileState.INTACT for file in pack.files)
+            missing = [
+                file.entry.file_name
+                for file in pack.files
+                if not file.required and file.state is FileState.MISSING
+            ]
+            without = f" (optional, not installed: {', '.join(missing)})" if missing else ""
+            word = "not intact" if pack.damaged else "intact"
+            typer.echo(f"{pack.pack.name}: {word}, {intact} files as catalogued{without}")
+    for pack in damaged:
+        for file in pack.damaged:
+            typer.echo(f"{pack.pack.name}: {damage_text(file)}", err=True)
+        typer.echo(f"To mend it: {_pull(pack.pack.name, models_dir)}", err=True)
+    if not checked:
+        typer.echo(f"No pack is installed in {folder}. To install one: {_pull('open', models_dir)}", err=True)
+    if damaged or not checked:
+        raise typer.Exit(DAMAGED)
+
+
+@app.command("bundle")
+def bundle_command(
+    packs: Annotated[list[str], typer.Argument(help="Installed packs.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The tar file to write; it must not exist.", show_default=False)],
+    models_dir: ModelsDirOption = None,
+) -> None:
+    """Write installed packs to one tar file, for machines without a network.
+
+    The same packs give the same bytes. Compare the SHA-256 that is printed on the other machine, then:
+
+        facegate models bundle open --out open.tar
+
+        facegate models pull open --mirror open.tar
+    """
+    with told():
+        report = write_bundle(known_packs(packs), models_dir=models_folder(models_dir), out=out)
+    if report.left_out:
+        typer.echo(f"Not installed, so left out: {', '.join(report.left_out)}", err=True)
+    typer.echo(f"{report.path}: {len(report.files)} model files, {size_text(report.size)}")
+    typer.echo(f"SHA-256 {report.sha256}")
+
+
+def _pull(pack: str, models_dir: Path | None) -> str:
+    where = [] if models_dir is None else ["--models-dir", str(models_dir)]
+    return shlex.join(["facegate", "models", "pull", pack, *where])

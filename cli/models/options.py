@@ -1,0 +1,65 @@
+"""What the commands on models have in common: options, the catalogue, and how an error is told."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.models.errors import ModelsError, UnknownPack
+from vision.errors import VisionError
+from vision.packs.catalogue import CataloguePack, load_catalogue
+from vision.packs.models_dir import default_models_dir
+
+__all__ = ["FAILED", "JsonOption", "ModelsDirOption", "PackArgument", "known_packs", "models_folder", "told"]
+
+FAILED: Final = 2
+"""Exit status of a command that could not do its work."""
+
+ModelsDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--models-dir",
+        envvar="FACEGATE_MODELS_DIR",
+        help="Models folder.  [default: facegate/models in the user's data folder]",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PackArgument = Annotated[str, typer.Argument(help="The pack's name.", show_default=False)]
+
+
+def models_folder(given: Path | None) -> Path:
+    """The models folder: ``given``, or where pulled packs lie by default."""
+    return default_models_dir(os.environ, Path.home()) if given is None else given.expanduser()
+
+
+def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]:
+    """The catalogue's packs of these names, each once; all packs where there are no names.
+
+    Raises:
+        UnknownPack: The catalogue has no pack of a name.
+    """
+    catalogue = load_catalogue()
+    packs = {pack.name: pack for pack in catalogue.packs}
+    for name in names or ():
+        if name not in packs:
+            raise UnknownPack(
+                f"no pack is called {name!r}. Known: {', '.join(packs)}; see `facegate models list`. The "
+                "pack `embedded` comes with Facegate's own installation and needs no pull."
+            )
+    return tuple(packs[name] for name in dict.fromkeys(names or packs))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tells errors of models on standard error, and ends the command with ``FAILED``."""
+    try:
+        yield
+    except (ModelsError, VisionError) as error:
+        Console(stderr=True).print(escape(str(error)), style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(FAILED) from error

@@ -1,0 +1,122 @@
+"""What a pull tells while it runs: bars on a terminal, one line a file elsewhere."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+__all__ = ["NoProgress", "PullProgress", "TerminalProgress"]
+
+
+class PullProgress(Protocol):
+    """Who is told what a pull does. Called from the thread that pulls."""
+
+    def planned(self, file: str, *, size: int | None) -> None:
+        """``file`` will be fetched; ``size`` is in bytes where the catalogue knows it."""
+        ...
+
+    def moved(self, file: str, *, done: int) -> None:
+        """``done`` bytes of ``file`` are here; fewer than before where it starts anew."""
+        ...
+
+    def ended(self, file: str, *, how: str) -> None:
+        """Nothing more happens to ``file``; ``how`` is in plain words."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Something that is about no single file."""
+        ...
+
+
+class NoProgress:
+    """Tells nobody; implements ``PullProgress``."""
+
+    def planned(self, file: str, *, size: int | None) -> None:
+        """Nothing."""
+
+    def moved(self, file: str, *, done: int) -> None:
+        """Nothing."""
+
+    def ended(self, file: str, *, how: str) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+
+class TerminalProgress:
+    """A bar for each file and one for all where the console is a terminal, and lines that stay.
+
+    Implements ``PullProgress``.
+    """
+
+    def __init__(self, console: Console) -> None:
+        """Shows on ``console``."""
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._all: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:  # Where nothing was started, stopping would print an empty line.
+            self._bars.stop()
+
+    def planned(self, file: str, *, size: int | None) -> None:
+        """One more bar."""
+        if self._all is None:
+            self._all = self._bars.add_task("all files", total=None)
+        self._tasks[file] = self._bars.add_task(escape(file), total=size)
+        self._sum_up()
+
+    def moved(self, file: str, *, done: int) -> None:
+        """The file's bar and that of all files move."""
+        if file in self._tasks:
+            self._bars.update(self._tasks[file], completed=done)
+            self._sum_up()
+
+    def ended(self, file: str, *, how: str) -> None:
+        """A line that stays, in place of the bar."""
+        if file in self._tasks:
+            self._bars.update(self._tasks[file], visible=False)
+        self.say(f"{file}: {how}")
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def _sum_up(self) -> None:
+        if self._all is None:
+            return
+        tasks = [task for task in self._bars.tasks if task.id != self._all]
+        sizes = [task.total for task in tasks]
+        self._bars.update(
+            self._all,
+            completed=sum(task.completed for task in tasks),
+            # The sum is known only where every size is.
+            total=sum(size for size in sizes if size is not None) if None not in sizes else None,
+        )

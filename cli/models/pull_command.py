@@ -1,0 +1,136 @@
+"""``facegate models pull``: shows the terms, asks where it must, and fetches."""
+
+import asyncio
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.models.acceptance import needs_acceptance, terms_text
+from cli.models.errors import TermsNotAccepted
+from cli.models.install import PARALLEL, PullReport, pull_pack
+from cli.models.installed import inspect_pack
+from cli.models.options import ModelsDirOption, known_packs, models_folder, told
+from cli.models.progress import TerminalProgress
+from vision.packs.catalogue import CataloguePack
+
+__all__ = ["pull_command"]
+
+STOPPED = 130
+
+
+def pull_command(
+    *,
+    packs: Annotated[list[str], typer.Argument(help="Packs to install.", show_default=False)],
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accept the terms of the weights; it is recorded.")
+    ] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            help="Take the files from here: a folder, a tar file of `facegate models bundle`, or an address "
+            "that begins with https:// or http://.",
+            show_default=False,
+        ),
+    ] = None,
+    parallel: Annotated[int, typer.Option(help="Files at once.", min=1, max=32)] = PARALLEL,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that it may take in all.", min=0.1, show_default=False)
+    ] = None,
+    models_dir: ModelsDirOption = None,
+) -> None:
+    """Install packs, or mend them.
+
+    Shows the terms of weights and training data first. Where a licence restricts use, it must be accepted:
+    at the prompt, or with --accept. Every file is compared with the SHA-256 in the catalogue, whatever it
+    comes from; a pack is put in place only when all of it is right. A broken download goes on where it
+    ended when the command is repeated. Proxies are taken from the environment.
+
+    The exit status is 0 where the packs are installed, and 2 where one could not be. For example:
+
+        facegate models pull open
+
+        facegate models pull buffalo_l --accept --models-dir /srv/models
+
+        facegate models pull open --mirror https://models.example/facegate
+
+        facegate models pull open --mirror /media/stick/open.tar
+    """
+    with told():
+        folder = models_folder(models_dir)
+        known = known_packs(packs)
+        for pack in known:
+            _show_terms(pack, folder)
+        asked = [pack.name for pack in known if not accept and needs_acceptance(pack, folder)]
+        if asked:
+            again = [*packs, "--accept", *_words(mirror=mirror, models_dir=models_dir)]
+            _ask(asked, again=shlex.join(["facegate", "models", "pull", *again]))
+        until = None if timeout is None else time.monotonic() + timeout
+        try:
+            for pack in known:
+                deadline = None if until is None else max(0.0, until - time.monotonic())
+                with TerminalProgress(Console(stderr=True)) as progress:
+                    report = asyncio.run(
+                        pull_pack(
+                            pack,
+                            models_dir=folder,
+                            source=mirror,
+                            accept=accept or pack.name in asked,
+                            deadline=deadline,
+                            progress=progress,
+                            parallel=parallel,
+                        )
+                    )
+                typer.echo(_told(report))
+        except KeyboardInterrupt:
+            typer.echo("Stopped. What was received is kept: pull again to go on from there.", err=True)
+            raise typer.Exit(STOPPED) from None
+
+
+def _show_terms(pack: CataloguePack, folder: Path) -> None:
+    """Shows them where anything is going to be fetched or accepted."""
+    if needs_acceptance(pack, folder) or not inspect_pack(pack, folder).complete:
+        Console().print(escape(terms_text(pack)), highlight=False, soft_wrap=True)
+
+
+def _ask(packs: Sequence[str], *, again: str) -> None:
+    """Asks whoever sits at the terminal to accept the terms that were shown.
+
+    Raises:
+        TermsNotAccepted: They do not, or nobody is there; ``again`` is the command with the acceptance.
+    """
+    names = ", ".join(packs)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise TermsNotAccepted(
+            f"The licence of some models in {names} restricts what they may be used for, and nobody is "
+            f"here to be asked. Nothing was fetched. If you accept the terms above: {again}"
+        )
+    if not typer.confirm(f"The licence of some models in {names} restricts their use. Do you accept it?"):
+        raise TermsNotAccepted("The terms were not accepted; nothing was fetched.")
+
+
+def _words(**options: object) -> list[str]:
+    """Options as they are given on a command line; those that are None are left out."""
+    return [
+        word
+        for name, value in options.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
+def _told(report: PullReport) -> str:
+    name = report.pack.name
+    if not report.fetched:
+        what = f"{name} is installed and intact; nothing was fetched."
+    else:
+        before = f", {len(report.kept)} were there" if report.kept else ""
+        what = f"{name} is installed. Files fetched: {len(report.fetched)}{before}."
+    left = f" Without {', '.join(file.name for file in report.skipped)}." if report.skipped else ""
+    return f"{what}{left} {report.folder}"

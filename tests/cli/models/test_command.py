@@ -1,0 +1,149 @@
+"""``facegate models list|show|licence|verify|bundle`` as a user runs them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app as whole_app
+from cli.models import options
+from cli.models.command import app
+from tests.cli.models.builders import CONTENTS, make_entry, make_pack, put
+from vision.packs.catalogue import Catalogue, load_catalogue
+
+runner = CliRunner(env={"COLUMNS": "100"})
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A catalogue with one made-up pack, installed; the models folder."""
+    pack = make_pack()
+    monkeypatch.setattr(options, "load_catalogue", lambda: Catalogue(entries=pack.members, packs=(pack,)))
+    put(tmp_path / "toy")
+    return tmp_path
+
+
+def run(*arguments: str | Path, models_dir: Path) -> tuple[int, str, str]:
+    result = runner.invoke(app, [str(word) for word in (*arguments, "--models-dir", models_dir)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_real_catalogue_is_listed(tmp_path: Path) -> None:
+    status, told, _ = run("list", models_dir=tmp_path)
+    assert status == 0
+    for pack in load_catalogue().packs:
+        assert pack.name in told
+    status, told, _ = run("list", "--json", models_dir=tmp_path)
+    listed = {one["pack"]: one for one in json.loads(told)}
+    assert listed["buffalo_l"]["restricts_use"] is True
+    assert listed["open"]["restricts_use"] is False
+    assert {one["installed"] for one in listed.values()} == {"no"}
+
+
+def test_list_says_how_a_pack_is_installed(toy: Path) -> None:
+    def installed() -> str:
+        return str(json.loads(run("list", "--json", models_dir=toy)[1])[0]["installed"])
+
+    assert installed() == "yes"
+    (toy / "toy/detector.onnx").write_bytes(b"altered")
+    assert installed() == "altered"
+    assert "altered" in run("list", models_dir=toy)[1]
+    (toy / "toy/detector.onnx").unlink()
+    assert installed() == "partly"
+
+
+def test_the_environment_names_the_folder(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_MODELS_DIR", str(toy))
+    result = runner.invoke(app, ["list", "--json"])
+    assert json.loads(result.stdout)[0]["folder"] == str(toy / "toy")
+
+
+def test_show_tells_everything(toy: Path) -> None:
+    (toy / "toy/detector.onnx").write_bytes(b"altered")
+    status, told, _ = run("show", "toy", models_dir=toy)
+    assert status == 0
+    for entry in make_pack().members:
+        assert entry.url is not None
+        for fact in (entry.file_name, entry.sha256, entry.url, f"{entry.size:,} bytes", entry.terms.weights):
+            assert fact in told
+    assert make_entry("x", b"altered").sha256 in told
+    shown = json.loads(run("show", "toy", "--json", models_dir=toy)[1])
+    assert [file["state"] for file in shown["files"]] == ["altered", "intact", "intact"]
+
+
+def test_an_unknown_pack_is_said(tmp_path: Path) -> None:
+    for command in (["show"], ["licence"], ["verify"], ["pull"], ["bundle", "--out", tmp_path / "x"]):
+        status, _, told = run(*command, "nobody's", models_dir=tmp_path)
+        assert status == 2
+        assert 'no pack is called "nobody\'s". Known: open, open_sface, buffalo_l, buffalo_s' in told
+
+
+def test_licence(tmp_path: Path) -> None:
+    status, told, _ = run("licence", "buffalo_l", models_dir=tmp_path)
+    assert status == 0
+    assert "Non-commercial research only, unless a licence is bought" in told
+    assert "Nobody accepted them here." in told
+    assert "nothing has to be accepted" in run("licence", "open", models_dir=tmp_path)[1]
+
+
+def test_verify_an_intact_pack(toy: Path) -> None:
+    assert run("verify", models_dir=toy) == (0, "toy: intact, 3 files as catalogued\n", "")
+    (toy / "toy/pad.onnx").unlink()
+    status, told, _ = run("verify", "toy", models_dir=toy)
+    assert (status, told) == (
+        0,
+        "toy: intact, 2 files as catalogued (optional, not installed: pad.onnx)\n",
+    )
+
+
+def test_verify_names_what_is_wrong_and_how_to_mend_it(toy: Path) -> None:
+    (toy / "toy/detector.onnx").write_bytes(b"altered")
+    (toy / "toy/embedder.onnx").unlink()
+    status, told, problems = run("verify", models_dir=toy)
+    assert status == 1
+    assert "toy: not intact" in told
+    expected, found = make_pack().required[0].sha256, make_entry("x", b"altered").sha256
+    assert f"toy: detector.onnx is altered: expected SHA-256 {expected}, found {found}" in problems
+    assert "toy: embedder.onnx is missing" in problems
+    assert "facegate models pull toy" in problems
+    mirror = put(toy / "mirror")
+    assert run("pull", "toy", "--mirror", mirror, models_dir=toy)[0] == 0
+    assert run("verify", models_dir=toy)[0] == 0
+
+
+def test_verify_where_nothing_is_installed(tmp_path: Path) -> None:
+    status, _, told = run("verify", models_dir=tmp_path)
+    assert status == 1
+    assert "facegate models pull open" in told
+    status, _, told = run("verify", "open", models_dir=tmp_path)
+    assert status == 1
+    assert "open: mobilefacenet_foamliu.onnx is missing" in told
+
+
+def test_bundle_and_pull_again(toy: Path) -> None:
+    status, told, _ = run("bundle", "toy", "--out", toy / "x.tar", models_dir=toy)
+    assert status == 0
+    assert "3 model files, 1.1 MB" in told
+    assert run("pull", "toy", "--mirror", toy / "x.tar", models_dir=toy / "elsewhere")[0] == 0
+    assert run("verify", models_dir=toy / "elsewhere")[0] == 0
+    status, _, problem = run("bundle", "toy", "--out", toy / "x.tar", models_dir=toy)
+    assert status == 2
+    assert "exists already" in problem
+
+
+def test_the_commands_are_mounted() -> None:
+    result = runner.invoke(whole_app, ["models", "--help"])
+    assert result.exit_code == 0
+    assert "verify" in result.stdout
+
+
+def test_every_command_has_examples() -> None:
+    for command in ("list", "show", "licence", "verify", "bundle", "pull", "bench"):
+        result = runner.invoke(app, [command, "--help"])
+        assert result.exit_code == 0
+        assert f"facegate models {command}" in result.stdout
+
+
+def test_the_made_up_pack_is_what_it_says() -> None:
+    assert sum(entry.size or 0 for entry in make_pack().members) == sum(map(len, CONTENTS.values()))

@@ -1,0 +1,15 @@
+"""Isolated decoders for this room's tests, started once and ended with the process."""
+
+import atexit
+import functools
+
+from vision.isolation.pool import DecoderPool
+
+
+@functools.cache
+def decoders() -> DecoderPool:
+    """Workers for pictures and for videos."""
+    pool = DecoderPool(still_workers=1, video_workers=1)
+    pool.start()
+    atexit.register(pool.close)
+    return pool

@@ -1,0 +1,26 @@
+"""Pools whose worker misbehaves on request."""
+
+import sys
+from pathlib import Path
+
+from vision.image_format import ImageFormat, ImageHeader
+from vision.isolation.pool import DecoderLimits
+
+WIDTH, HEIGHT = 5, 3
+HEADER = ImageHeader(ImageFormat.JP2, WIDTH, HEIGHT, 1, 8)
+MIB = 1024 * 1024
+QUICK = DecoderLimits(memory_bytes=256 * MIB, cpu_seconds=1, wall_seconds=60.0, wait_seconds=30.0)
+
+
+def hostile_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
+    """The command of a worker that does what its job says."""
+    program = str(Path(__file__).with_name("hostile_worker.py"))
+    return (
+        sys.executable,
+        "-I",
+        program,
+        kind,
+        str(limits.memory_bytes),
+        str(limits.cpu_seconds),
+        str(most_bytes),
+    )

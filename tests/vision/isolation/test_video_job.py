@@ -1,0 +1,79 @@
+"""Answers about a video that are none: a worker that lies is given up, and the next video is decoded."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vision.isolation.hostile import QUICK, hostile_command
+from vision.errors import VideoError, VideoFault
+from vision.isolation.pool import DecoderPool
+from vision.isolation.process import LossCause
+from vision.isolation.video import VideoFrames, VideoLimits
+
+LIMITS = VideoLimits(max_frames=4, max_pixels=100, max_total_pixels=300, max_seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def liars() -> Iterator[DecoderPool]:
+    with DecoderPool(still_workers=0, video_workers=1, limits=QUICK, command=hostile_command) as pool:
+        yield pool
+
+
+def _told(pool: DecoderPool, deed: bytes) -> VideoFrames:
+    return pool.decode_video(b"RIFF\0\0\0\0AVI " + deed, limits=LIMITS)
+
+
+def test_an_answer_that_keeps_to_the_rules_is_taken(liars: DecoderPool) -> None:
+    found = _told(liars, b"fine")
+    assert [frame.shape for frame in found.frames] == [(2, 4, 3), (2, 4, 3)]
+    assert found.timestamps == (0.0, 0.5)
+    assert (found.seconds, found.decoded, found.complete) == (0.9, 9, True)
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        b"no frames",
+        b"too many frames",
+        b"a frame too large",
+        b"too much together",
+        b"a negative size",
+        b"more bytes than pixels",
+        b"an odd turn",
+        b"times that go back",
+        b"a time beyond the limit",
+        b"a time before the start",
+        b"more frames than decoded",
+        b"a negative count",
+        b"a length before the last frame",
+        b"more packets than allowed",
+        b"an end with a payload",
+        b"another kind",
+        b"unknown refusal",
+    ],
+    ids=lambda deed: deed.decode().replace(" ", "-"),
+)
+def test_every_other_answer_costs_the_worker_its_place(liars: DecoderPool, deed: bytes) -> None:
+    before = liars.states["video"].losses.get(LossCause.BROKEN_ANSWER, 0)
+    with pytest.raises(VideoError, match="did not survive") as caught:
+        _told(liars, deed)
+    assert caught.value.reason is VideoFault.MALFORMED
+    assert liars.states["video"].losses[LossCause.BROKEN_ANSWER] == before + 1
+    assert _told(liars, b"fine").decoded == 9
+
+
+def test_want_of_memory_is_told(liars: DecoderPool) -> None:
+    with pytest.raises(VideoError, match="too much memory"):
+        _told(liars, b"a refusal for want of memory")
+    assert liars.states["video"].losses[LossCause.MEMORY_LIMIT] == 1
+
+
+def test_words_after_the_end_are_never_taken_for_the_next_answer(liars: DecoderPool) -> None:
+    before = liars.states["video"].losses.get(LossCause.BROKEN_ANSWER, 0)
+    with contextlib.suppress(VideoError):
+        _told(liars, b"words after the end")
+    time.sleep(0.2)
+    assert len(_told(liars, b"fine").frames) == 2
+    assert liars.states["video"].losses[LossCause.BROKEN_ANSWER] == before + 1

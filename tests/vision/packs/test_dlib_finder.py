@@ -1,0 +1,101 @@
+"""The second detector: what HOG misses is found, in boxes like HOG's."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from vision.errors import ModelFailed
+from vision.face import BgrImage
+from vision.packs.dlib_finder import DlibFinder
+from vision.packs.dlib_models import DlibDetector
+from vision.packs.pack import Pack
+
+
+class Answers:
+    """A network that answers 1 in one place of the picture's first size, and nothing else."""
+
+    def __init__(self, *places: tuple[int, int, float]) -> None:
+        self.places = places
+        self.shapes: list[tuple[int, ...]] = []
+
+    def run(self, names: list[str] | None, feed: dict[str, Any]) -> list[np.ndarray]:
+        picture = feed["picture"]
+        self.shapes.append(picture.shape)
+        scores = np.full((1, 1, picture.shape[2] // 8, picture.shape[3] // 8), -1.0, np.float32)
+        if len(self.shapes) == 1:
+            for row, column, score in self.places:
+                scores[0, 0, row, column] = score
+        return [scores]
+
+
+class Fails:
+    def run(self, names: list[str] | None, feed: dict[str, Any]) -> list[np.ndarray]:
+        raise RuntimeError("broken")
+
+
+def picture(height: int, width: int) -> BgrImage:
+    return np.full((height, width, 3), 90, np.uint8)
+
+
+def test_a_score_becomes_a_box_in_the_frame() -> None:
+    network = Answers((10, 12, 0.5))
+    ((box, score),) = DlibFinder(network).find(picture(360, 480))  # type: ignore[arg-type]
+    assert score == 0.5
+    # The frame is halved to 240 pixels; the window around pixel 8 x 12 + 18 - 16 = 98 is 80 pixels wide.
+    assert box.centre[0] == pytest.approx(2 * 98)
+    assert box.centre[1] == pytest.approx(2 * 82, abs=10)
+    assert box.width == pytest.approx(2 * 80, rel=0.1)
+    assert network.shapes[0] == (1, 3, 180 + 32, 240 + 32)
+    assert network.shapes[1] == (1, 3, 150 + 32, 200 + 32)
+    assert min(shape[2] for shape in network.shapes) >= 64 + 32
+
+
+def test_of_windows_that_overlap_the_best_counts() -> None:
+    network = Answers((10, 5, 0.5), (10, 6, 0.9), (10, 25, 0.3))
+    found = DlibFinder(network).find(picture(240, 240))  # type: ignore[arg-type]
+    assert [score for _, score in found] == pytest.approx([0.9, 0.3])
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (1, 3000), (3000, 1)])
+def test_a_sliver_holds_no_face(shape: tuple[int, int]) -> None:
+    assert DlibFinder(Answers()).find(picture(*shape)) == []  # type: ignore[arg-type]
+
+
+def test_a_network_that_fails_is_a_model_that_fails() -> None:
+    with pytest.raises(ModelFailed, match="second detector failed"):
+        DlibFinder(Fails()).find(picture(200, 200))  # type: ignore[arg-type]
+
+
+def _hog_alone(pack: Pack) -> DlibDetector:
+    assert isinstance(pack.detector, DlibDetector)
+    return DlibDetector(pack.detector._shapes, DlibFinder(Answers()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("what", ["blurred", "mouth covered"])
+def test_a_face_is_found_and_embedded_though_hog_misses_it(
+    embedded_pack: Pack, astronaut: BgrImage, what: str
+) -> None:
+    near = np.ascontiguousarray(astronaut[20:240, 110:350])
+    poor = near.copy()
+    if what == "blurred":
+        poor = cv2.GaussianBlur(near, (0, 0), 4.0).astype(np.uint8)
+    else:
+        poor[105:145, 85:145] = 120
+    assert _hog_alone(embedded_pack).detect(poor) == ()
+    (face,) = embedded_pack.detector.detect(poor)
+    assert 0.5 < face.confidence <= 1.0
+    expected = np.array([(204, 102), (247, 102), (225, 127), (202, 140), (245, 142)]) - (110, 20)
+    np.testing.assert_allclose(face.five_points, expected, atol=8)
+    (whole,) = embedded_pack.detector.detect(near)
+    assert embedded_pack.embedder.embed(near, whole) @ embedded_pack.embedder.embed(poor, face) > 0.93
+
+
+def test_boxes_are_like_hog_s(embedded_pack: Pack, astronaut: BgrImage) -> None:
+    near = np.ascontiguousarray(astronaut[20:240, 110:350])
+    (hog,) = _hog_alone(embedded_pack).detect(near)
+    assert isinstance(embedded_pack.detector, DlibDetector)
+    ((box, _),) = embedded_pack.detector._by_network(near)
+    assert box.centre == pytest.approx(hog.box.centre, abs=0.1 * hog.box.width)
+    assert box.width == pytest.approx(hog.box.width, rel=0.2)

@@ -1,0 +1,176 @@
+"""ONNX graphs, changed so that the same numbers come out sooner or from inputs of another size.
+
+``without_prelu``: ONNX Runtime's CPU kernels keep images in blocks of channels; PRelu has no kernel
+for that layout, so every PRelu costs two conversions of the layout and a slow kernel between them. With
+``a`` for the slope of a channel, ``PRelu(x) = x + (1 - a) * max(-x, 0)``: a negation, a Relu, a
+depthwise convolution of 1 x 1 and an addition, all of which stay in the blocked layout. (Of the forms
+tried, this one was the fastest; ``max(x, 0) - a * max(-x, 0)`` has one node more.)
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError, EncodeError
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper, shape_inference
+
+from vision.errors import PackFileUnusable
+
+__all__ = ["with_free_sides", "without_prelu"]
+
+_IMAGE_RANK = 4
+_SMALL = 1024
+# Before version 4 of the format every constant was an input as well, which a caller might override.
+_CONSTANTS_ARE_NO_INPUTS = 4
+
+
+def without_prelu(model: bytes) -> bytes | None:
+    """``model`` with other nodes in place of its PRelu nodes.
+
+    Only nodes over images (batch, channels, height, width) with one constant slope, or one for each
+    channel, are replaced; others stay.
+
+    Args:
+        model: An ONNX model without external data.
+
+    Returns:
+        The changed model; None where there is nothing to replace or the bytes are no ONNX model.
+    """
+    if b"PRelu" not in model:
+        return None
+    try:
+        proto = onnx.load_model_from_string(model)
+        channels = _channels(proto)
+        constants = _constants(proto.graph)
+        nodes: list[Any] = []
+        for number, node in enumerate(proto.graph.node):
+            slopes = _slopes(node, constants, channels)
+            if slopes is None:
+                nodes.append(node)
+            else:
+                nodes += _replacement(proto.graph, node, slopes, prefix=f"facegate_prelu_{number}")
+        if len(nodes) == len(proto.graph.node):
+            return None
+        del proto.graph.node[:]
+        proto.graph.node.extend(nodes)
+        _constants_are_no_inputs(proto)
+        changed: bytes = proto.SerializeToString()
+    except (DecodeError, EncodeError, TypeError, ValueError, shape_inference.InferenceError):
+        return None
+    return changed
+
+
+def with_free_sides(model: bytes) -> bytes:
+    """``model``, whose one input is an image of a fixed size, open to images of any size.
+
+    Right for networks that are convolutions throughout. Outputs lose their stated shapes.
+
+    Args:
+        model: An ONNX model with an input of shape (batch, channels, height, width).
+
+    Raises:
+        PackFileUnusable: The bytes are no such model.
+    """
+    try:
+        proto = onnx.load_model_from_string(model)
+        _constants_are_no_inputs(proto)
+        (image,) = proto.graph.input
+        _, _, height, width = image.type.tensor_type.shape.dim
+    except (DecodeError, ValueError) as error:
+        raise PackFileUnusable(
+            f"the network is no ONNX model with one image as its input ({type(error).__name__})"
+        ) from error
+    height.dim_param, width.dim_param = "height", "width"
+    for output in proto.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    del proto.graph.value_info[:]
+    opened: bytes = proto.SerializeToString()
+    return opened
+
+
+def _constants_are_no_inputs(proto: Any) -> None:
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    kept = [value for value in proto.graph.input if value.name not in constants]
+    del proto.graph.input[:]
+    proto.graph.input.extend(kept)
+    proto.ir_version = max(proto.ir_version, _CONSTANTS_ARE_NO_INPUTS)
+
+
+def _constants(graph: Any) -> dict[str, Any]:
+    """Constant tensors by name."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        value = next((entry for entry in node.attribute if entry.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            constants[node.output[0]] = value.t
+    return constants
+
+
+def _channels(proto: Any) -> dict[str, int]:
+    """How many channels the images inside a graph have, by name.
+
+    Shapes are worked out on a copy without the weights, which may be hundreds of megabytes.
+    """
+    graph = proto.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    light = helper.make_graph(
+        graph.node,
+        graph.name or "graph",
+        [value for value in graph.input if value.name not in constants]
+        + [
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+            for tensor in graph.initializer
+            if math.prod(tensor.dims) > _SMALL
+        ],
+        graph.output,
+        [tensor for tensor in graph.initializer if math.prod(tensor.dims) <= _SMALL],
+    )
+    inferred = shape_inference.infer_shapes(helper.make_model(light, opset_imports=proto.opset_import)).graph
+    found = {}
+    for value in (*inferred.input, *inferred.value_info):
+        sides = value.type.tensor_type.shape.dim
+        if len(sides) == _IMAGE_RANK and sides[1].dim_value > 0:
+            found[value.name] = int(sides[1].dim_value)
+    return found
+
+
+def _slopes(
+    node: Any, constants: Mapping[str, Any], channels: Mapping[str, int]
+) -> NDArray[np.float32] | None:
+    """One slope a channel, shape (channels,), of a PRelu that can be replaced; None for every other node."""
+    if node.op_type != "PRelu" or node.input[1] not in constants or node.input[0] not in channels:
+        return None
+    slopes: NDArray[Any] = numpy_helper.to_array(constants[node.input[1]])
+    wanted = channels[node.input[0]]
+    if slopes.dtype != np.float32 or not _one_a_channel(slopes.shape, wanted):
+        return None
+    return np.broadcast_to(slopes.reshape(-1), (wanted,))
+
+
+def _one_a_channel(shape: Sequence[int], channels: int) -> bool:
+    """Whether slopes of ``shape`` are one number, or one for each channel and nothing else."""
+    if math.prod(shape) == 1:
+        return len(shape) <= _IMAGE_RANK
+    return tuple(shape) in {(channels, 1, 1), (1, channels, 1, 1)}
+
+
+def _replacement(graph: Any, node: Any, slopes: NDArray[np.float32], *, prefix: str) -> list[Any]:
+    weights = (np.float32(1) - slopes).reshape(-1, 1, 1, 1)
+    graph.initializer.append(numpy_helper.from_array(weights, f"{prefix}_weights"))
+    source, result = node.input[0], node.output[0]
+    return [
+        helper.make_node("Neg", [source], [f"{prefix}_negated"], name=f"{prefix}_neg"),
+        helper.make_node("Relu", [f"{prefix}_negated"], [f"{prefix}_below"], name=f"{prefix}_relu"),
+        helper.make_node(
+            "Conv",
+            [f"{prefix}_below", f"{prefix}_weights"],
+            [f"{prefix}_lifted"],
+            name=f"{prefix}_conv",
+            group=slopes.size,
+            kernel_shape=[1, 1],
+        ),
+        helper.make_node("Add", [source, f"{prefix}_lifted"], [result], name=f"{prefix}_add"),
+    ]

@@ -1,0 +1,244 @@
+"""The isolated decoders: JPEG 2000, WebP and video, each job in a worker process that may die of it."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault
+from vision.image_header import ImageHeader
+from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
+from vision.isolation.still_job import ask_still, still_job
+from vision.isolation.video import VideoFrames, VideoLimits, detect_container
+from vision.isolation.video_job import ask_video, video_job
+from vision.isolation.workers import Workers, WorkersState
+
+__all__ = ["DecoderLimits", "DecoderPool", "worker_command"]
+
+_Result = TypeVar("_Result")
+
+_MIB: Final = 1024 * 1024
+_STILLS: Final = "stills"
+_VIDEO: Final = "video"
+_LOSSES: Final[Mapping[LossCause, str]] = {
+    LossCause.TIME_LIMIT: "decoding it took too long",
+    LossCause.CPU_LIMIT: "decoding it took too much CPU time",
+    LossCause.MEMORY_LIMIT: "decoding it took too much memory",
+}
+_LOST: Final = "its decoder did not survive it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderLimits:
+    """What one job, and one worker, may use.
+
+    Attributes:
+        memory_bytes: Memory that a worker may map beyond what it starts with, at least 64 MiB.
+        cpu_seconds: CPU time of a job, rounded up to whole seconds by the kernel; 1 or more.
+        wall_seconds: Time from sending a job to its last byte.
+        wait_seconds: Time that a job waits for a free worker.
+        start_seconds: Time that a worker has to start.
+        jobs_per_worker: Jobs after which a worker is replaced, so that what its libraries leak is freed. 1
+            where jobs belong to different people: a file that took its decoder over could otherwise answer
+            for the next one.
+
+    Raises:
+        ValueError: A limit that allows nothing.
+    """
+
+    memory_bytes: int = 1024 * _MIB
+    cpu_seconds: int = 10
+    wall_seconds: float = 15.0
+    wait_seconds: float = 5.0
+    start_seconds: float = 30.0
+    jobs_per_worker: int = 500
+
+    def __post_init__(self) -> None:
+        if self.memory_bytes < 64 * _MIB or self.cpu_seconds < 1 or self.jobs_per_worker < 1:
+            raise ValueError("a worker needs 64 MiB, a second of CPU time and a job at least")
+        if min(self.wall_seconds, self.wait_seconds, self.start_seconds) <= 0:
+            raise ValueError("times must be greater than 0")
+
+
+def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
+    """What starts a worker; its parent's number is added last.
+
+    Args:
+        kind: ``stills`` or ``video``.
+        limits: What it may use.
+        most_bytes: Longest job.
+    """
+    # -I: no variable of the environment, no folder of the user and not the current one adds code.
+    interpreter = (sys.executable, "-I", "-m", "vision.isolation.worker", kind)
+    return (*interpreter, str(limits.memory_bytes), str(limits.cpu_seconds), str(most_bytes))
+
+
+def _nobody(_: str) -> None:
+    """Takes no notice."""
+
+
+class DecoderPool:
+    """Decodes what is not decoded in this process. Safe for threads; every call blocks until it is done.
+
+    Whatever a file does to its decoder, the caller gets pixels or a typed error, and the next file gets a
+    worker in good order.
+    """
+
+    def __init__(
+        self,
+        *,
+        still_workers: int = 1,
+        video_workers: int = 0,
+        limits: DecoderLimits | None = None,
+        most_bytes: int = 50_000_000,
+        on_loss: Callable[[LossCause], None] = _nobody,
+        on_job: Callable[[str], None] = _nobody,
+        command: Callable[..., tuple[str, ...]] = worker_command,
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            still_workers: Workers for pictures; 0 for none.
+            video_workers: Workers for videos; 0 for none.
+            limits: What a job may use.
+            most_bytes: Longest file that is ever sent to a worker.
+            on_loss: Told whenever a worker is given up, on the thread that noticed.
+            on_job: Told of every job how it ended: ``decoded``, ``refused``, ``lost`` (with its worker) or
+                ``no_worker``.
+            command: Gives the command of a worker; tests give one whose decoders misbehave.
+        """
+        self._limits = limits or DecoderLimits()
+        self._on_job = on_job
+        self._workers = {
+            kind: Workers(
+                command(kind, limits=self._limits, most_bytes=most_bytes),
+                count=count,
+                wait_seconds=self._limits.wait_seconds,
+                start_seconds=self._limits.start_seconds,
+                jobs_per_worker=self._limits.jobs_per_worker,
+                on_loss=on_loss,
+            )
+            for kind, count in ((_STILLS, still_workers), (_VIDEO, video_workers))
+            if count
+        }
+
+    def start(self) -> None:
+        """Starts the workers, and waits until one of each kind is ready.
+
+        Raises:
+            DecoderUnavailable: One does not start; everything is closed again.
+        """
+        try:
+            for workers in self._workers.values():
+                workers.start()
+        except DecoderUnavailable:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the workers, at once; jobs that run fail."""
+        for workers in self._workers.values():
+            workers.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def states(self) -> Mapping[str, WorkersState]:
+        """What the workers did so far, by kind: ``stills``, ``video``; only kinds that there are."""
+        return {kind: workers.state for kind, workers in self._workers.items()}
+
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Decodes one JPEG 2000 or WebP picture.
+
+        Args:
+            data: The file, whose length was checked.
+            header: Its header, whose size was checked; the pixels must have that size.
+
+        Returns:
+            As stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits, or 16
+            for deep grey.
+
+        Raises:
+            ImageError: MALFORMED or ANIMATED.
+            DecoderUnavailable: No worker can take it now.
+            ValueError: Another format; a mistake of the caller's code.
+        """
+        job = still_job(data, header)
+        try:
+            return self._run(_STILLS, lambda worker, deadline: ask_still(worker, job, header, deadline))
+        except WorkerLost as lost:
+            raise ImageError(
+                ImageFault.MALFORMED,
+                f"{header.format.name}: {_LOSSES.get(lost.cause, _LOST)}",
+                details={"format": header.format.name},
+            ) from lost
+
+    def decode_video(self, data: bytes, *, limits: VideoLimits) -> VideoFrames:
+        """Decodes frames of a video's best stream, evenly spaced in time.
+
+        Args:
+            data: The file: MP4, MOV, AVI, WebM or MKV.
+            limits: What may be decoded.
+
+        Raises:
+            VideoError: With the fault and its numbers.
+            DecoderUnavailable: No worker can take it now.
+        """
+        if not data:
+            raise VideoError(VideoFault.EMPTY, "there are no bytes: send the video file's content")
+        if len(data) > limits.max_bytes:
+            raise VideoError(
+                VideoFault.TOO_MANY_BYTES,
+                f"the video has {len(data)} bytes, at most {limits.max_bytes} are accepted",
+                details={"bytes": len(data), "max_bytes": limits.max_bytes},
+            )
+        container = detect_container(data)
+        if container is None:
+            raise VideoError(
+                VideoFault.UNSUPPORTED_FORMAT,
+                "the bytes are none of MP4, MOV, AVI, WebM and MKV: send one of these",
+                details={"bytes": len(data)},
+            )
+        job = video_job(data, container, limits)
+        try:
+            return self._run(
+                _VIDEO, lambda worker, deadline: ask_video(worker, job, container, limits, deadline)
+            )
+        except WorkerLost as lost:
+            raise VideoError(
+                VideoFault.MALFORMED,
+                f"{container.name}: {_LOSSES.get(lost.cause, _LOST)}",
+                details={"format": container.name},
+            ) from lost
+
+    def _run(self, kind: str, job: Callable[[WorkerProcess, float], _Result]) -> _Result:
+        workers = self._workers.get(kind)
+        outcome = "refused"
+        try:
+            if workers is None:
+                raise DecoderUnavailable(
+                    f"this pool has no workers for {kind}", retry_after=self._limits.wait_seconds
+                )
+            result = workers.run(lambda worker: job(worker, time.monotonic() + self._limits.wall_seconds))
+            outcome = "decoded"
+        except WorkerLost:
+            outcome = "lost"
+            raise
+        except DecoderUnavailable:
+            outcome = "no_worker"
+            raise
+        finally:
+            self._on_job(outcome)
+        return result

@@ -1,0 +1,66 @@
+"""JPEG 2000 and WebP to pixels, in the worker.
+
+Pillow's plug-ins are called by name: ``Image.open`` would look for others and load them when it is too
+late to load anything.
+"""
+
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from PIL import Image, Jpeg2KImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
+
+from vision.isolation.protocol import Kind, Message, Mode, StillCode, Unable
+
+__all__ = ["decode_still"]
+
+_RAW: Final = {
+    "L": (Mode.GREY, "L"),
+    "LA": (Mode.GREY_ALPHA, "LA"),
+    "I;16": (Mode.GREY_16, "I;16"),
+    "RGB": (Mode.BGR, "BGR"),
+    "RGBA": (Mode.BGRA, "BGRA"),
+}
+"""By Pillow's mode ours and the name of the raw layout."""
+
+# The server checked the declared size against its own limits; Pillow's guard would only speak earlier.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
+    """Decodes one picture.
+
+    Args:
+        numbers: ``StillCode``, and width and height that the server read in the header.
+        data: The file.
+
+    Raises:
+        MemoryError: It takes more than the worker may have.
+    """
+    code, width, height = numbers[:3]
+    try:
+        with _open(StillCode(code), data) as picture:
+            if picture.size != (width, height):
+                yield Message(Kind.UNABLE, (Unable.ANOTHER_SIZE,))
+                return
+            if getattr(picture, "n_frames", 1) != 1:
+                yield Message(Kind.UNABLE, (Unable.ANIMATED,))
+                return
+            picture.load()
+            plain: Image.Image = picture if picture.mode in _RAW else picture.convert("RGBA")
+            mode, raw = _RAW[plain.mode]
+            pixels = plain.tobytes("raw", raw)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - Pillow's plug-ins raise many kinds on hostile bytes
+        yield Message(Kind.UNABLE, (Unable.DOES_NOT_DECODE,))
+        return
+    yield Message(Kind.PIXELS, (mode, width, height), pixels)
+
+
+def _open(code: StillCode, data: bytes) -> ImageFile:
+    stream = io.BytesIO(data)
+    if code is StillCode.JPEG2000:
+        return Jpeg2KImagePlugin.Jpeg2KImageFile(stream)
+    return WebPImagePlugin.WebPImageFile(stream)

@@ -1,0 +1,93 @@
+"""A picture's way through a worker, seen from the server: the job, and what counts as an answer."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import ImageError, ImageFault
+from vision.image_header import ImageFormat, ImageHeader
+from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
+from vision.isolation.protocol import Kind, Message, Mode, StillCode, Unable
+
+__all__ = ["ask_still", "still_job"]
+
+_CODES: Final[Mapping[ImageFormat, StillCode]] = {
+    ImageFormat.JP2: StillCode.JPEG2000,
+    ImageFormat.J2K: StillCode.JPEG2000,
+    ImageFormat.WEBP: StillCode.WEBP,
+}
+_REFUSALS: Final[Mapping[int, tuple[ImageFault, str]]] = {
+    Unable.DOES_NOT_DECODE: (ImageFault.MALFORMED, "the picture data do not decode"),
+    Unable.ANOTHER_SIZE: (ImageFault.MALFORMED, "its headers declare different sizes"),
+    Unable.ANIMATED: (ImageFault.ANIMATED, "the file is an animation; send one still picture"),
+}
+
+
+def still_job(data: bytes, header: ImageHeader) -> Message:
+    """The job of a picture.
+
+    Raises:
+        ValueError: The format is not decoded in isolation; a mistake of the caller's code.
+    """
+    if header.format not in _CODES:
+        raise ValueError(f"{header.format.name} is not decoded in isolation")
+    return Message(Kind.STILL, (_CODES[header.format], header.width, header.height), data)
+
+
+def ask_still(
+    worker: WorkerProcess, job: Message, header: ImageHeader, deadline: float
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Has a worker decode a picture.
+
+    Args:
+        worker: The worker.
+        job: The picture's job.
+        header: What this process read in the header; memory is taken for that size and no other.
+        deadline: On the monotonic clock.
+
+    Returns:
+        As ``DecoderPool.decode_still`` says.
+
+    Raises:
+        ImageError: The picture does not decode.
+        WorkerLost: No answer, or none that fits the header.
+    """
+    worker.ask(job, deadline=deadline)
+    kind, numbers, length = worker.answer(deadline=deadline)
+    if kind is Kind.UNABLE and not length:
+        worker.expect_silence()
+        _refuse(numbers[0], header)
+    try:
+        mode = Mode(numbers[0])
+    except ValueError:
+        raise WorkerLost(LossCause.BROKEN_ANSWER) from None
+    expected = header.pixels * mode.pixel_bytes
+    if kind is not Kind.PIXELS or numbers[1:3] != (header.width, header.height) or length != expected:
+        raise WorkerLost(LossCause.BROKEN_ANSWER)
+    rows = np.empty((header.height, header.width, mode.pixel_bytes), np.uint8)
+    worker.read_into(rows, deadline=deadline)
+    worker.expect_silence()
+    return _arranged(rows, mode)
+
+
+def _refuse(code: int, header: ImageHeader) -> None:
+    if code == Unable.OUT_OF_MEMORY:
+        raise WorkerLost(LossCause.MEMORY_LIMIT)
+    if code not in _REFUSALS:
+        raise WorkerLost(LossCause.BROKEN_ANSWER)
+    fault, what = _REFUSALS[code]
+    raise ImageError(fault, f"{header.format.name}: {what}", details={"format": header.format.name})
+
+
+def _arranged(rows: NDArray[np.uint8], mode: Mode) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    match mode:
+        case Mode.GREY:
+            return rows[..., 0]
+        case Mode.GREY_16:
+            return rows.view("<u2")[..., 0].astype(np.uint16, copy=False)
+        case Mode.GREY_ALPHA:
+            return np.ascontiguousarray(rows[..., [0, 0, 0, 1]])
+        case Mode.BGR | Mode.BGRA:
+            return rows

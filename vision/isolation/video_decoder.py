@@ -1,0 +1,236 @@
+"""Video to sampled frames, in the worker: FFmpeg's demuxers and decoders through PyAV.
+
+Two passes over the file: the packets' times first, which costs little and needs no header to be honest,
+then the decoding, of which only the frames nearest to evenly spaced times are kept.
+"""
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import av
+import av.subtitles.stream
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vision.isolation.protocol import Kind, Message, Unable
+
+__all__ = ["DEMUXERS", "decode_video"]
+
+DEMUXERS: Final = ("mov", "avi", "matroska")
+"""FFmpeg's demuxers by the number that a job names; no other is used, so no play list and no device."""
+_CODECS: Final = "h264,hevc,vp8,libvpx,vp9,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg"
+_QUARTER: Final = 90
+_WHOLE: Final = 360
+_MICRO: Final = 1_000_000
+_MOSTLY: Final = 0.9
+_USUAL_RATE: Final = Fraction(30)
+"""Frames a second where the file tells none."""
+
+# Its messages quote the file; and nobody reads them here.
+av.logging.set_level(None)
+
+
+class _NoResult(Exception):
+    """Carries the answer of a job that has no result."""
+
+    def __init__(self, reason: Unable, measured: int = 0) -> None:
+        super().__init__(reason.name)
+        self.answer = Message(Kind.UNABLE, (reason, measured))
+
+
+@dataclass(frozen=True, slots=True)
+class _Timeline:
+    """What the packets say of the time.
+
+    Attributes:
+        times: One for each packet, microseconds, ascending.
+        counted: True where packets bear no times and these are reckoned from the frame rate.
+        whole: False where the file ends before what it declares.
+    """
+
+    times: list[int]
+    counted: bool
+    whole: bool
+
+    def of(self, frame: VideoFrame, index: int) -> int:
+        """When a frame is shown, microseconds within the timeline."""
+        time = self.times[min(index, len(self.times) - 1)]
+        if not self.counted and frame.pts is not None and frame.time_base is not None:
+            time = int(frame.pts * frame.time_base * _MICRO)
+        return min(max(time, self.times[0]), self.times[-1])
+
+
+def decode_video(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
+    """Decodes one video.
+
+    Args:
+        numbers: Demuxer, most frames, most pixels of one, most pixels together, most microseconds, most
+            packets.
+        data: The file.
+
+    Raises:
+        MemoryError: It takes more than the worker may have.
+    """
+    demuxer, most_frames, most_pixels, most_together, most_us, most_packets = numbers
+    try:
+        timeline = _timeline(demuxer, data, most_packets=most_packets)
+        length = timeline.times[-1] - timeline.times[0]
+        if length > most_us:
+            raise _NoResult(Unable.TOO_LONG, length)
+        yield from _frames(
+            demuxer,
+            data,
+            timeline,
+            most_frames=most_frames,
+            most_pixels=most_pixels,
+            most_together=most_together,
+        )
+    except _NoResult as result:
+        yield result.answer
+    except (av.FFmpegError, ValueError, OverflowError):
+        yield Message(Kind.UNABLE, (Unable.DOES_NOT_DECODE,))
+
+
+def _open(demuxer: int, data: bytes) -> InputContainer:
+    return av.open(
+        io.BytesIO(data),
+        mode="r",
+        format=DEMUXERS[demuxer],
+        options={"codec_whitelist": _CODECS, "threads": "1"},
+    )
+
+
+def _stream(container: InputContainer) -> VideoStream:
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream):
+        raise _NoResult(Unable.NO_VIDEO_STREAM)
+    # A stream for which there is no decoder has None in place of a codec context.
+    if getattr(stream.codec_context, "name", None) not in _CODECS.split(","):
+        raise _NoResult(Unable.CODEC_NOT_SUPPORTED)
+    return stream
+
+
+def _timeline(demuxer: int, data: bytes, *, most_packets: int) -> _Timeline:
+    times: list[int] = []
+    count, whole = 0, True
+    with _open(demuxer, data) as container:
+        stream = _stream(container)
+        rate = _rate(stream)
+        try:
+            for packet in container.demux(stream):
+                if not packet.size:
+                    continue
+                count += 1
+                if count > most_packets:
+                    raise _NoResult(Unable.TOO_LONG)
+                whole = whole and not packet.is_corrupt
+                time = packet.pts if packet.pts is not None else packet.dts
+                if time is not None and packet.time_base is not None:
+                    times.append(int(time * packet.time_base * _MICRO))
+        except av.FFmpegError:
+            whole = False
+        declared = _declared_length(container, stream)
+    if not count:
+        raise _NoResult(Unable.DOES_NOT_DECODE)
+    counted = len(times) != count
+    times = [int(index * _MICRO / rate) for index in range(count)] if counted else sorted(times)
+    # Cut at the end of a packet, a file shows nothing wrong but its length.
+    whole = whole and times[-1] - times[0] + _MICRO >= _MOSTLY * declared
+    return _Timeline(times, counted=counted, whole=whole)
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    rate: Fraction | None = stream.average_rate
+    return rate or _USUAL_RATE
+
+
+def _declared_length(container: InputContainer, stream: VideoStream) -> int:
+    """Microseconds, 0 where the file says nothing."""
+    if stream.duration and stream.time_base:
+        return int(stream.duration * stream.time_base * _MICRO)
+    return container.duration or 0
+
+
+def _frames(
+    demuxer: int,
+    data: bytes,
+    timeline: _Timeline,
+    *,
+    most_frames: int,
+    most_pixels: int,
+    most_together: int,
+) -> Iterator[Message]:
+    decoded = sampled = other_size = 0
+    whole, latest = timeline.whole, timeline.times[0]
+    size: tuple[int, int] | None = None
+    wanted: list[int] = []
+    with _open(demuxer, data) as container:
+        stream = _stream(container)
+        context = stream.codec_context
+        context.thread_count = 1
+        context.options = {"max_pixels": str(most_pixels)}
+        _check_size(context.width, context.height, most_pixels)
+        frames = container.decode(stream)
+        while True:
+            try:
+                frame = next(frames, None)
+            except av.FFmpegError:
+                whole = False
+                break
+            if frame is None:
+                break
+            _check_size(frame.width, frame.height, most_pixels)
+            if size is None:
+                size = (frame.width, frame.height)
+                count = min(most_frames, most_together // (frame.width * frame.height))
+                wanted = _evenly(timeline.times, max(1, count))
+            latest = max(latest, timeline.of(frame, decoded))
+            decoded += 1
+            if (frame.width, frame.height) != size:
+                other_size += 1
+            elif sampled < len(wanted) and latest >= wanted[sampled]:
+                sampled = bisect_right(wanted, latest)
+                yield _message(frame, latest - timeline.times[0])
+        others = len(container.streams) - 1
+    if not decoded:
+        raise _NoResult(Unable.DOES_NOT_DECODE)
+    length = timeline.times[-1] - timeline.times[0]
+    yield Message(Kind.END, (decoded, other_size, others, int(not whole), length, len(timeline.times)))
+
+
+def _check_size(width: int, height: int, most_pixels: int) -> None:
+    if width * height > most_pixels:
+        raise _NoResult(Unable.TOO_MANY_PIXELS, width * height)
+
+
+def _evenly(times: list[int], count: int) -> list[int]:
+    """At most ``count`` of the ascending times, those nearest to evenly spaced ones, ends included."""
+    if len(times) <= count:
+        return sorted(set(times))
+    if count == 1:
+        return [times[len(times) // 2]]
+    step = (times[-1] - times[0]) / (count - 1)
+    chosen = set()
+    for number in range(count):
+        target = times[0] + number * step
+        after = min(bisect_right(times, target), len(times) - 1)
+        chosen.add(min(times[max(0, after - 1)], times[after], key=lambda time: abs(time - target)))
+    return sorted(chosen)
+
+
+def _message(frame: VideoFrame, time: int) -> Message:
+    # PyAV tells how far the picture has to be turned counter-clockwise.
+    degrees = round(-frame.rotation / _QUARTER) * _QUARTER % _WHOLE
+    plain = frame.reformat(format="bgr24", threads=1)
+    plane, row = plain.planes[0], 3 * plain.width
+    rows = bytes(plane)
+    if plane.line_size != row:
+        rows = b"".join(
+            rows[start : start + row] for start in range(0, plane.line_size * plain.height, plane.line_size)
+        )
+    return Message(Kind.FRAME, (plain.width, plain.height, degrees, time), rows[: row * plain.height])

@@ -1,0 +1,247 @@
+"""A fixed number of workers of one kind: kept running by a thread of its own, lent to one job each."""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from vision.errors import DecoderUnavailable, VisionError
+from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
+
+__all__ = ["Workers", "WorkersState"]
+
+_Result = TypeVar("_Result")
+
+_LOOK_SECONDS: Final = 5.0
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersState:
+    """What the workers did so far.
+
+    Attributes:
+        jobs: Jobs that got an answer, a refusal included.
+        losses: How often a worker was given up, by cause.
+        processes: The numbers of the processes that run now.
+        lent: How many of them work on a job now.
+        filter_errno: What the youngest worker said of its filter of system calls: 0 where it is in place,
+            else the errno of the refusal, or -1 on a machine without one; None before the first start.
+    """
+
+    jobs: int
+    losses: Mapping[LossCause, int]
+    processes: tuple[int, ...]
+    lent: int
+    filter_errno: int | None
+
+
+class Workers:
+    """Workers of one kind. Safe for threads.
+
+    All processes are started by one thread, which lives until ``close``: the kernel kills a worker when
+    the thread that started it ends (``PR_SET_PDEATHSIG``).
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        *,
+        count: int,
+        wait_seconds: float,
+        start_seconds: float,
+        jobs_per_worker: int,
+        on_loss: Callable[[LossCause], None],
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            command: What starts a worker.
+            count: Workers at once, 1 or more.
+            wait_seconds: How long a job may wait for a worker.
+            start_seconds: How long a worker may take to start.
+            jobs_per_worker: Jobs after which a worker is replaced.
+            on_loss: Told whenever a worker is given up.
+        """
+        self._command = command
+        self._count = count
+        self._wait_seconds = wait_seconds
+        self._start_seconds = start_seconds
+        self._jobs_per_worker = jobs_per_worker
+        self._on_loss = on_loss
+        self._changed = threading.Condition()
+        self._idle: deque[WorkerProcess] = deque()
+        self._lent: set[WorkerProcess] = set()
+        self._closed = False
+        self._start_failure = ""
+        self._filter_errno: int | None = None
+        self._jobs = 0
+        self._losses: Counter[LossCause] = Counter()
+        self._keeper = threading.Thread(target=self._keep, name="facegate-decoders", daemon=True)
+
+    @property
+    def state(self) -> WorkersState:
+        """What they did so far."""
+        with self._changed:
+            return WorkersState(
+                jobs=self._jobs,
+                losses=dict(self._losses),
+                processes=tuple(worker.pid for worker in (*self._idle, *self._lent)),
+                lent=len(self._lent),
+                filter_errno=self._filter_errno,
+            )
+
+    def start(self) -> None:
+        """Starts the workers and waits for the first.
+
+        Raises:
+            DecoderUnavailable: It does not start.
+        """
+        self._keeper.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle or self._start_failure, self._start_seconds)
+            if not self._idle:
+                raise self._unavailable()
+
+    def close(self) -> None:
+        """Ends all workers, at once; a job that runs fails."""
+        with self._changed:
+            self._closed = True
+            idle, lent = tuple(self._idle), tuple(self._lent)
+            self._idle.clear()
+            self._changed.notify_all()
+        if self._keeper.ident is not None:
+            self._keeper.join()
+        for worker in idle:
+            worker.kill()
+        for worker in lent:
+            # The thread that has it still reads its pipes, and cleans up.
+            worker.send_kill()
+
+    def run(self, job: Callable[[WorkerProcess], _Result]) -> _Result:
+        """Runs a job on a worker.
+
+        A worker that was killed from outside may have been killed before the job came, so the job gets a
+        second one.
+
+        Args:
+            job: Talks with the worker; whatever it raises, the worker is replaced if ``WorkerLost``.
+
+        Raises:
+            WorkerLost: The worker did not survive the job, or broke the rules.
+            DecoderUnavailable: No worker became free.
+        """
+        try:
+            return self._run_once(job)
+        except WorkerLost as lost:
+            if lost.cause is not LossCause.KILLED:
+                raise
+        return self._run_once(job)
+
+    def _run_once(self, job: Callable[[WorkerProcess], _Result]) -> _Result:
+        worker = self._take()
+        cause: LossCause | None = LossCause.BROKEN_ANSWER
+        try:
+            result = job(worker)
+            cause = None
+        except WorkerLost as lost:
+            cause = lost.cause
+            raise
+        except VisionError:
+            # The worker did as it should; the file is at fault.
+            cause = None
+            raise
+        finally:
+            self._give_back(worker, cause)
+        return result
+
+    def _take(self) -> WorkerProcess:
+        deadline = time.monotonic() + self._wait_seconds
+        with self._changed:
+            while True:
+                if self._closed:
+                    raise DecoderUnavailable("the decoders are shut down", retry_after=self._wait_seconds)
+                while self._idle:
+                    worker = self._idle.popleft()
+                    defect = worker.defect()
+                    if defect is None:
+                        self._lent.add(worker)
+                        return worker
+                    self._lost(worker, defect)
+                left = deadline - time.monotonic()
+                hopeless = self._start_failure and not self._lent
+                if hopeless or not self._changed.wait_for(lambda: self._idle or self._closed, max(0.0, left)):
+                    raise self._unavailable()
+
+    def _give_back(self, worker: WorkerProcess, cause: LossCause | None) -> None:
+        worker.jobs_done += 1
+        with self._changed:
+            self._jobs += cause is None
+            self._lent.discard(worker)
+            if cause is None and worker.jobs_done >= self._jobs_per_worker:
+                cause = LossCause.WORN
+            if cause is None and not self._closed:
+                self._idle.append(worker)
+                self._changed.notify_all()
+            else:
+                self._lost(worker, cause or LossCause.WORN)
+
+    def _lost(self, worker: WorkerProcess, cause: LossCause) -> None:
+        worker.kill()
+        if self._closed:
+            return
+        self._losses[cause] += 1
+        self._on_loss(cause)
+        self._changed.notify_all()
+
+    def _unavailable(self) -> DecoderUnavailable:
+        why = self._start_failure or f"all {self._count} were busy for {self._wait_seconds:g} seconds"
+        return DecoderUnavailable(
+            f"no isolated decoder can take the job: {why}; try again later",
+            retry_after=self._wait_seconds,
+        )
+
+    def _keep(self) -> None:
+        """Starts workers whenever some are missing, more and more slowly while they fail to start."""
+        pause = _FIRST_PAUSE
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._something_to_do, _LOOK_SECONDS)
+                if self._closed:
+                    return
+                for worker, defect in [(worker, worker.defect()) for worker in self._idle]:
+                    if defect is not None:
+                        self._idle.remove(worker)
+                        self._lost(worker, defect)
+                if not self._missing():
+                    continue
+            try:
+                worker = WorkerProcess(self._command, start_seconds=self._start_seconds)
+            except (OSError, WorkerLost) as error:
+                with self._changed:
+                    self._start_failure = f"none can be started ({error})"
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: self._closed, pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            pause = _FIRST_PAUSE
+            with self._changed:
+                if not self._open():
+                    worker.kill()
+                    return
+                self._start_failure = ""
+                self._filter_errno = worker.filter_errno
+                self._idle.append(worker)
+                self._changed.notify_all()
+
+    def _open(self) -> bool:
+        return not self._closed
+
+    def _something_to_do(self) -> bool:
+        return self._closed or self._missing()
+
+    def _missing(self) -> bool:
+        return len(self._idle) + len(self._lent) < self._count

@@ -1,0 +1,188 @@
+"""What the catalogue says: model files with terms and preprocessing, and packs made of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from vision.errors import PackDataInvalid
+from vision.packs.pack import LicenceTerms
+
+__all__ = [
+    "Catalogue",
+    "CatalogueEntry",
+    "CataloguePack",
+    "EmbedderPreprocessing",
+    "Family",
+    "PadPreprocessing",
+    "Role",
+]
+
+Role: TypeAlias = Literal["detector", "landmarks", "embedder", "pad"]
+Family: TypeAlias = Literal["open", "insightface"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderPreprocessing:
+    """How an embedder wants its aligned face.
+
+    Attributes:
+        mean: Subtracted from red, green and blue (0..255).
+        std: Divided by afterwards; none is 0.
+        mirror_average: True if the templates of the face and of its mirror image are added up.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    mirror_average: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PadPreprocessing:
+    """How a PAD network wants its crop.
+
+    Attributes:
+        crop: ``"reflect"``: a square, mirrored where the frame ends; ``"clamped"``: the enlarged
+            box, made smaller or moved so as to stay inside the frame.
+        crop_scale: How much larger than the face the crop is.
+        size: Side of the input in pixels.
+        colour: Order of the channels.
+        divide_by: Pixel values 0..255 are divided by it.
+        real_class: Which output stands for a bona fide presentation.
+    """
+
+    crop: Literal["reflect", "clamped"]
+    crop_scale: float
+    size: int
+    colour: Literal["RGB", "BGR"]
+    divide_by: float
+    real_class: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One model file.
+
+    Attributes:
+        names: Names under which it is published; the first is the usual one.
+        sha256: Of its bytes, lower-case hex.
+        url: Where it is fetched from, pinned; None where it comes with an installed package.
+        size: In bytes; None where only the hash is known.
+        restricts_use: True where the licence of the weights restricts what they may be used for, so
+            that somebody must accept it before the file is fetched.
+        role: What it does.
+        kind: Which loader understands it.
+        name: The model's name in results; the usual file name without suffix if not given.
+        rank: The highest of a role wins.
+        evaluation_only: True where terms or quality allow evaluation only.
+        source: Where it comes from.
+        terms: Licences of weights and training data.
+        embedder: Preprocessing of an embedder that is an ONNX file, else None.
+        pad: Preprocessing of a PAD network, else None.
+        mirror_average: For embedders: see ``EmbedderPreprocessing``.
+    """
+
+    names: tuple[str, ...]
+    sha256: str
+    role: Role
+    kind: str
+    name: str
+    rank: int
+    evaluation_only: bool
+    restricts_use: bool
+    source: str
+    terms: LicenceTerms
+    url: str | None = None
+    size: int | None = None
+    embedder: EmbedderPreprocessing | None = None
+    pad: PadPreprocessing | None = None
+    mirror_average: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """The usual file name: the one that a pack's folder holds it under."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguePack:
+    """A named set of model files.
+
+    Attributes:
+        name: Names the pack in settings and commands, and its folder.
+        family: Which loader makes a pack of the files.
+        title: For people, in a few words.
+        summary: For people, in a sentence or two.
+        required: Files without which the pack does not load.
+        optional: Files that are loaded where they are there.
+    """
+
+    name: str
+    family: Family
+    title: str
+    summary: str
+    required: tuple[CatalogueEntry, ...]
+    optional: tuple[CatalogueEntry, ...]
+
+    @property
+    def members(self) -> tuple[CatalogueEntry, ...]:
+        """All files, the required ones first."""
+        return self.required + self.optional
+
+    @property
+    def restricts_use(self) -> bool:
+        """Whether the licence of any member's weights restricts what they may be used for."""
+        return any(entry.restricts_use for entry in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All model files that may be loaded, and the packs made of them.
+
+    Attributes:
+        entries: In the order of the file.
+        packs: In the order of the file; each one's members are among the entries.
+    """
+
+    entries: tuple[CatalogueEntry, ...]
+    packs: tuple[CataloguePack, ...] = ()
+    _by_hash: Mapping[str, CatalogueEntry] = field(init=False, repr=False, compare=False)
+    _by_name: Mapping[str, CatalogueEntry] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the entries.
+
+        Raises:
+            PackDataInvalid: Two entries share a hash or a file name, or two packs a name.
+        """
+        by_hash = {entry.sha256: entry for entry in self.entries}
+        by_name = {name: entry for entry in self.entries for name in entry.names}
+        if len(by_hash) != len(self.entries) or len(by_name) != sum(len(e.names) for e in self.entries):
+            raise PackDataInvalid("two models of the catalogue share a hash or a file name")
+        if len({pack.name for pack in self.packs}) != len(self.packs):
+            raise PackDataInvalid("two packs of the catalogue share a name")
+        object.__setattr__(self, "_by_hash", MappingProxyType(by_hash))
+        object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+
+    def by_hash(self, sha256: str) -> CatalogueEntry | None:
+        """The entry of this content, if it is known."""
+        return self._by_hash.get(sha256)
+
+    def by_name(self, file_name: str) -> CatalogueEntry | None:
+        """The entry that is published under this file name, if any."""
+        return self._by_name.get(file_name)
+
+    def pack(self, name: str) -> CataloguePack | None:
+        """The pack of this name, if there is one."""
+        return next((pack for pack in self.packs if pack.name == name), None)
+
+    def only(self, kind: str) -> CatalogueEntry:
+        """The one entry of a kind.
+
+        Raises:
+            PackDataInvalid: There is none, or more than one.
+        """
+        found = [entry for entry in self.entries if entry.kind == kind]
+        if len(found) != 1:
+            raise PackDataInvalid(f"the catalogue has {len(found)} models of kind {kind}, expected one")
+        return found[0]

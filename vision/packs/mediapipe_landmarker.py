@@ -1,0 +1,222 @@
+"""MediaPipe's Face Landmarker: 478 points in three dimensions, and how the face is moved.
+
+Only the landmark and blendshape networks of ``face_landmarker.task`` are used: the pack's own
+detector says where the face is, by its five points, as the boxes of detectors differ too much.
+
+Sources: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs",
+CVPR Workshops 2019 (mesh); I. Grishchenko et al., "Attention Mesh", CVPR Workshops 2020 (lips, eyes and
+irises); the region, the presence score and the order of points and blendshapes are those of
+google-ai-edge/mediapipe, ``mediapipe/tasks/cc/vision/face_landmarker``.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import ModelFailed
+from vision.face import BgrImage, Blendshapes, DetectedFace, Landmarks, Points
+from vision.geometry import ARCFACE_SIZE, ARCFACE_TEMPLATE, similarity_transform
+from vision.packs.mediapipe_runtime import TfliteNetwork
+from vision.packs.mediapipe_task import read_task_members
+
+__all__ = ["MediapipeLandmarker", "load_mediapipe_landmarker"]
+
+_SCHEME = "mediapipe478"
+_LANDMARKS_MEMBER = "face_landmarks_detector.tflite"
+_BLENDSHAPES_MEMBER = "face_blendshapes.tflite"
+_POINTS = 478
+_MESH = 468
+_INPUT_SIDE = 256
+_REGION_SCALE = 1.5
+_LEFT_EYE_CORNER, _RIGHT_EYE_CORNER = 33, 263
+_PRESENT = 0.5
+
+# Where the middle of the mesh lies in the template of the five points, and how large the region is in
+# it: means over 178 photos, each with the region on which the landmarks settle.
+_MIDDLE_IN_TEMPLATE = (56.0, 71.0)
+_SIDE_IN_TEMPLATE = 1.283 * ARCFACE_SIZE
+_LEAST_SIDE = 8.0
+
+# A region that is further off than this is corrected by what was seen in it.
+_MOST_SHIFT = 0.1
+_MOST_TURN = math.radians(10)
+
+_BLENDSHAPES = 52
+_BLINK_RIGHT, _BLINK_LEFT, _JAW_OPEN, _SMILE_RIGHT, _SMILE_LEFT = 9, 10, 25, 44, 45
+# fmt: off
+_BLENDSHAPE_POINTS = np.array([
+    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,
+    78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149,
+    150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195,
+    197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300,
+    308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375,
+    377, 378, 379, 380, 381, 382, 384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454,
+    466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
+])
+# fmt: on
+
+
+def load_mediapipe_landmarker(
+    content: bytes, *, name: str, blendshapes: bool = False
+) -> "MediapipeLandmarker":
+    """Load the landmarker from MediaPipe's ``face_landmarker.task``.
+
+    Args:
+        content: The file, whose hash was verified.
+        name: The file's name, for messages.
+        blendshapes: True to give blendshapes with the landmarks, at about a seventh more time.
+
+    Raises:
+        PackFileUnusable: It is not such a file, or LiteRT cannot load its networks.
+    """
+    if blendshapes:
+        landmarks, shapes = read_task_members(
+            content, name=name, members=(_LANDMARKS_MEMBER, _BLENDSHAPES_MEMBER)
+        )
+        blendshape_network = TfliteNetwork(
+            shapes,
+            name=f"{_BLENDSHAPES_MEMBER} of {name}",
+            input_shape=(1, len(_BLENDSHAPE_POINTS), 2),
+            output_sizes=(_BLENDSHAPES,),
+        )
+    else:
+        (landmarks,) = read_task_members(content, name=name, members=(_LANDMARKS_MEMBER,))
+        blendshape_network = None
+    landmark_network = TfliteNetwork(
+        landmarks,
+        name=f"{_LANDMARKS_MEMBER} of {name}",
+        input_shape=(1, _INPUT_SIDE, _INPUT_SIDE, 3),
+        output_sizes=(3 * _POINTS, 1, 1),
+    )
+    return MediapipeLandmarker(landmark_network, blendshape_network)
+
+
+class MediapipeLandmarker:
+    """478 points with depth; implements ``vision.packs.interfaces.Landmarker``.
+
+    A frame costs one run of the network. Where the face turns far away or the five points are poor
+    (6 of 100 photos), a second run looks at the region that the first one's points make out.
+    """
+
+    def __init__(self, landmarks: TfliteNetwork, blendshapes: TfliteNetwork | None) -> None:
+        """Take over loaded networks."""
+        self._landmarks = landmarks
+        self._blendshapes = blendshapes
+
+    @property
+    def scheme(self) -> str:
+        """``"mediapipe478"``."""
+        return _SCHEME
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        """The landmarks of ``face`` in ``image``.
+
+        Args:
+            image: The frame.
+            face: Of any detector; only its five points are used.
+
+        Returns:
+            None where the network sees no face at the five points (its presence score is below 0.5): a
+            profile, a face behind a mask or a hand, a thing that the detector took for a face.
+
+        Raises:
+            ModelFailed: A network could not be run.
+        """
+        region = _region_of_five(face.five_points)
+        if region is None:
+            return None
+        mesh, presence = self._look(image, region)
+        better = _region_of_mesh(mesh)
+        if presence < _PRESENT or _apart(region, better):
+            mesh, presence = self._look(image, better)
+        if presence < _PRESENT:
+            return None
+        return Landmarks(
+            points=mesh[:, :2].astype(np.float32),
+            scheme=_SCHEME,
+            depth=mesh[:, 2].astype(np.float32),
+            blendshapes=None if self._blendshapes is None else _blendshapes(self._blendshapes, mesh),
+        )
+
+    def _look(self, image: BgrImage, region: "_Region") -> tuple[NDArray[np.float64], float]:
+        """Points in the image with their depth, shape (478, 3), and the presence score, 0..1."""
+        matrix = region.matrix
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        try:
+            crop = cv2.warpAffine(image, matrix, (_INPUT_SIDE, _INPUT_SIDE), flags=flags)
+            rgb = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+        except cv2.error as error:
+            raise ModelFailed(f"the face could not be cut out ({type(error).__name__})") from error
+        raw, score, _ = self._landmarks.run(rgb[None].astype(np.float32) / np.float32(255))
+        if not (np.isfinite(raw).all() and np.isfinite(score).all()):
+            raise ModelFailed("the landmarks network gave values that are not numbers")
+        # The network counts from the corner of the first pixel, this project from its centre.
+        inside = raw.astype(np.float64).reshape(_POINTS, 3) - (0.5, 0.5, 0)
+        mesh = np.column_stack(
+            [inside[:, :2] @ matrix[:, :2].T + matrix[:, 2], inside[:, 2] * (region.side / _INPUT_SIDE)]
+        )
+        return mesh, 1 / (1 + math.exp(-float(np.clip(score[0], -50, 50))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A turned square around a face: middle and side in pixels, the eyes' line in radians."""
+
+    x: float
+    y: float
+    side: float
+    angle: float
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """From pixels of the network's input to pixels of the image, shape (2, 3)."""
+        scale, middle = self.side / _INPUT_SIDE, (_INPUT_SIDE - 1) / 2
+        across, down = scale * math.cos(self.angle), scale * math.sin(self.angle)
+        turn = np.array([[across, -down], [down, across]])
+        return np.column_stack([turn, np.array([self.x, self.y]) - turn @ (middle, middle)])
+
+
+def _region_of_five(five_points: Points) -> _Region | None:
+    """The region by the whole pattern of five points; None where they are no pattern of a face."""
+    if not np.isfinite(five_points).all():
+        return None
+    matrix = similarity_transform(five_points, ARCFACE_TEMPLATE)
+    turn = matrix[:, :2]
+    scale = math.hypot(turn[0, 0], turn[1, 0])
+    side = _SIDE_IN_TEMPLATE / scale if scale > 0 else math.inf
+    if float(np.ptp(five_points, axis=0).max()) == 0 or not _LEAST_SIDE <= side < math.inf:
+        return None
+    x, y = np.linalg.solve(turn, _MIDDLE_IN_TEMPLATE - matrix[:, 2])
+    return _Region(float(x), float(y), side, -math.atan2(turn[1, 0], turn[0, 0]))
+
+
+def _region_of_mesh(mesh: NDArray[np.float64]) -> _Region:
+    """The region that MediaPipe looks at next, once it knows the points."""
+    outline = mesh[:_MESH, :2]
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    x, y = (low + high) / 2
+    across = outline[_RIGHT_EYE_CORNER] - outline[_LEFT_EYE_CORNER]
+    side = max(_LEAST_SIDE, _REGION_SCALE * float((high - low).max()))
+    return _Region(float(x), float(y), side, math.atan2(across[1], across[0]))
+
+
+def _apart(one: _Region, other: _Region) -> bool:
+    shift = math.hypot(other.x - one.x, other.y - one.y)
+    turn = math.remainder(other.angle - one.angle, math.tau)
+    return shift > _MOST_SHIFT * one.side or abs(turn) > _MOST_TURN
+
+
+def _blendshapes(network: TfliteNetwork, mesh: NDArray[np.float64]) -> Blendshapes:
+    points = mesh[_BLENDSHAPE_POINTS, :2].astype(np.float32)
+    (scores,) = network.run(points[None])
+    # MediaPipe's left is the person's left, which is the image's right.
+    return Blendshapes(
+        left_blink=float(scores[_BLINK_LEFT]),
+        right_blink=float(scores[_BLINK_RIGHT]),
+        left_smile=float(scores[_SMILE_LEFT]),
+        right_smile=float(scores[_SMILE_RIGHT]),
+        jaw_open=float(scores[_JAW_OPEN]),
+    )

@@ -1,0 +1,116 @@
+"""What the families share: from verified ONNX files to sessions, PAD networks and a pack."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from vision.errors import PackDataInvalid
+from vision.fast_sessions import create_fast_session
+from vision.onnx_sessions import OnnxSession, RuntimeOptions, describe
+from vision.packs.calibration import MatchCalibration
+from vision.packs.catalogue_entries import CatalogueEntry, EmbedderPreprocessing
+from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
+from vision.packs.pack import Pack
+from vision.packs.pack_files import PackFiles
+from vision.packs.pad_onnx import OnnxPadNetwork
+from vision.packs.verified_file import VerifiedFile, pack_version
+
+__all__ = ["embedder_preprocessing", "embedder_session", "image_session", "make_pack"]
+
+_Preprocessing = TypeVar("_Preprocessing")
+
+_BRIGHTEST = 255.0
+
+
+def image_session(file: VerifiedFile, runtime: RuntimeOptions, *, divide_by: float = 1.0) -> OnnxSession:
+    """A session of a network that takes pixels 0..255, divided by ``divide_by``.
+
+    Raises:
+        PackFileUnusable: The runtime cannot load the file.
+    """
+    return create_fast_session(
+        file.content, runtime, name=file.path.name, input_range=(0.0, _BRIGHTEST / divide_by)
+    )
+
+
+def embedder_session(file: VerifiedFile, runtime: RuntimeOptions) -> OnnxSession:
+    """A session of an embedder, which takes normalised pixels.
+
+    Raises:
+        PackFileUnusable: The runtime cannot load the file.
+        PackDataInvalid: The catalogue does not state the normalisation.
+    """
+    wanted = embedder_preprocessing(file)
+    bounds = [
+        (pixel - mean) / std
+        for mean, std in zip(wanted.mean, wanted.std, strict=True)
+        for pixel in (0.0, _BRIGHTEST)
+    ]
+    return create_fast_session(
+        file.content, runtime, name=file.path.name, input_range=(min(bounds), max(bounds))
+    )
+
+
+def embedder_preprocessing(file: VerifiedFile) -> EmbedderPreprocessing:
+    """How an embedder wants its aligned face.
+
+    Raises:
+        PackDataInvalid: The catalogue does not state it.
+    """
+    return _stated(file.entry.embedder, file.entry)
+
+
+def make_pack(
+    files: PackFiles,
+    *,
+    name: str,
+    detector: FaceDetector,
+    landmarker: Landmarker | None,
+    embedder: Embedder,
+    calibration: MatchCalibration,
+    runtime: RuntimeOptions,
+    session: OnnxSession,
+) -> Pack:
+    """A pack of loaded models, with the PAD networks of its files.
+
+    Args:
+        files: All that were loaded.
+        name: Name of the pack in results.
+        detector: Made of ``files.detector``.
+        landmarker: Made of ``files.landmarks``, if there are any.
+        embedder: Made of ``files.embedder``.
+        calibration: What a cosine of the embedder is worth.
+        runtime: How ONNX Runtime runs the models.
+        session: One of them, to say what is really used.
+
+    Raises:
+        PackFileUnusable: The runtime cannot load a PAD network.
+    """
+    pack_files = tuple(file.pack_file for file in files.used)
+    return Pack(
+        name=name,
+        version=pack_version(pack_files),
+        evaluation_only=any(file.entry.evaluation_only for file in files.used),
+        terms=tuple(file.entry.terms for file in files.used),
+        files=pack_files,
+        detector=detector,
+        landmarker=landmarker,
+        embedder=embedder,
+        pad_networks=_pad_networks(files.pads, runtime),
+        match_calibration=calibration,
+        runtime=describe(runtime, session),
+    )
+
+
+def _pad_networks(files: Sequence[VerifiedFile], runtime: RuntimeOptions) -> tuple[OnnxPadNetwork, ...]:
+    networks = []
+    for file in files:
+        wanted = _stated(file.entry.pad, file.entry)
+        session = image_session(file, runtime, divide_by=wanted.divide_by)
+        networks.append(OnnxPadNetwork(name=file.entry.name, session=session, preprocessing=wanted))
+    return tuple(networks)
+
+
+def _stated(value: _Preprocessing | None, entry: CatalogueEntry) -> _Preprocessing:
+    if value is None:
+        raise PackDataInvalid(f"the catalogue states no preprocessing for {entry.file_name}: add it")
+    return value

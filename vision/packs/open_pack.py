@@ -1,0 +1,95 @@
+"""Packs of the ``open`` family: permissively licensed files, run by Facegate's own loaders.
+
+YuNet finds faces, SFace or an ArcFace-type network such as MobileFaceNet makes templates, MediaPipe's
+Face Landmarker finds dense landmarks. The ``insightface`` library is not imported.
+"""
+
+from pathlib import Path
+
+from vision.errors import PackFileUnusable
+from vision.graph_rewrite import with_free_sides
+from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
+from vision.packs.arcface import ArcFaceEmbedder, SessionArcFace
+from vision.packs.calibration import load_calibration
+from vision.packs.catalogue import load_catalogue
+from vision.packs.catalogue_entries import Catalogue
+from vision.packs.interfaces import Landmarker
+from vision.packs.onnx_models import embedder_preprocessing, embedder_session, make_pack
+from vision.packs.pack import Pack
+from vision.packs.pack_files import FAMILIES, PackFiles, choose_files, folder_files
+from vision.packs.verified_file import VerifiedFile
+from vision.packs.yunet import YunetDetector
+
+__all__ = ["load_open_pack", "make_open_pack"]
+
+_FAMILY = FAMILIES["open"]
+
+
+def load_open_pack(folder: Path, *, runtime: RuntimeOptions, catalogue: Catalogue | None = None) -> Pack:
+    """Load the best catalogued file of each role from a folder.
+
+    Files whose licence restricts what they may be used for are left alone.
+
+    Args:
+        folder: Holds ``.onnx`` and ``.task`` files; subfolders are not searched.
+        runtime: How ONNX Runtime is to run.
+        catalogue: Which files are known; the packaged catalogue if None.
+
+    Returns:
+        A pack with YuNet and an embedder, with MediaPipe's landmarks if the folder has them, and with
+        every PAD network of the folder.
+
+    Raises:
+        PackNotFound: The folder does not exist, or a file in it cannot be read.
+        PackFileAltered: A file bears a catalogued name but has another content.
+        PackIncomplete: No catalogued detector or embedder, or no calibration for the embedder.
+        PackFileUnusable: The runtime cannot load a file.
+    """
+    found = folder_files(folder, family=_FAMILY, catalogue=catalogue or load_catalogue())
+    files = choose_files(found, family=_FAMILY, where=str(folder))
+    return make_open_pack(files, name=_FAMILY.family, runtime=runtime)
+
+
+def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> Pack:
+    """Load files of the family.
+
+    Args:
+        files: The files.
+        name: Name of the pack in results.
+        runtime: How ONNX Runtime is to run.
+
+    Raises:
+        PackIncomplete: There is no calibration for the embedder.
+        PackFileUnusable: The runtime cannot load a file.
+    """
+    calibration = load_calibration(files.embedder.entry.sha256)
+    session = _detector_session(files.detector, runtime)
+    return make_pack(
+        files,
+        name=name,
+        detector=YunetDetector(session),
+        landmarker=None if files.landmarks is None else _landmarker(files.landmarks),
+        embedder=_embedder(files.embedder, runtime),
+        calibration=calibration,
+        runtime=runtime,
+        session=session,
+    )
+
+
+def _detector_session(file: VerifiedFile, runtime: RuntimeOptions) -> OnnxSession:
+    return create_session(with_free_sides(file.content), runtime, name=file.path.name)
+
+
+def _embedder(file: VerifiedFile, runtime: RuntimeOptions) -> ArcFaceEmbedder:
+    session = embedder_session(file, runtime)
+    try:
+        return ArcFaceEmbedder(SessionArcFace(session), embedder_preprocessing(file))
+    except ValueError as error:
+        raise PackFileUnusable(f"{file.path.name} is no embedder: {error}") from error
+
+
+def _landmarker(file: VerifiedFile) -> Landmarker:
+    # Imported where it is used: not every pack has landmarks of this kind.
+    from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
+
+    return load_mediapipe_landmarker(file.content, name=file.path.name)

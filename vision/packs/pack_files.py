@@ -1,0 +1,201 @@
+"""From a folder to verified files, and from those to the ones that a pack uses."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
+from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
+from vision.packs.verified_file import VerifiedFile, read_file
+
+__all__ = ["FAMILIES", "FamilyKinds", "PackFiles", "choose_files", "folder_files", "named_files"]
+
+_PAD = "pad_classifier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyKinds:
+    """Which files a family's loader understands.
+
+    Attributes:
+        family: The family.
+        patterns: Of the names of model files.
+        detector: Kind of the detector.
+        embedders: Kinds of embedders.
+        landmarks: Kind of the dense landmarks.
+        restricted: Whether files whose licence restricts their use may be taken from a folder.
+        detector_example: A detector, for people who have none.
+        embedder_example: An embedder, likewise.
+        pack_example: A pack that can be pulled.
+    """
+
+    family: Family
+    patterns: tuple[str, ...]
+    detector: str
+    embedders: frozenset[str]
+    landmarks: str
+    restricted: bool
+    detector_example: str
+    embedder_example: str
+    pack_example: str
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """All of them."""
+        return self.embedders | {self.detector, self.landmarks, _PAD}
+
+
+FAMILIES: dict[Family, FamilyKinds] = {
+    "open": FamilyKinds(
+        family="open",
+        patterns=("*.onnx", "*.task"),
+        detector="yunet",
+        embedders=frozenset({"arcface", "sface"}),
+        landmarks="mediapipe_face_landmarker",
+        restricted=False,
+        detector_example="YuNet detector (face_detection_yunet_2023mar.onnx)",
+        embedder_example="embedder (mobilefacenet_foamliu.onnx or face_recognition_sface_2021dec.onnx)",
+        pack_example="open",
+    ),
+    "insightface": FamilyKinds(
+        family="insightface",
+        patterns=("*.onnx",),
+        detector="scrfd",
+        embedders=frozenset({"arcface"}),
+        landmarks="insightface106",
+        restricted=True,
+        detector_example="SCRFD detector (such as det_10g.onnx or det_500m.onnx)",
+        embedder_example="ArcFace-type embedder (such as w600k_r50.onnx or w600k_mbf.onnx)",
+        pack_example="buffalo_l",
+    ),
+}
+"""What each family is made of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackFiles:
+    """The files that make one pack.
+
+    Attributes:
+        detector: Finds faces.
+        landmarks: Finds dense landmarks, if there is such a file.
+        embedder: Makes templates.
+        pads: Presentation attack detection networks, possibly none.
+    """
+
+    detector: VerifiedFile
+    landmarks: VerifiedFile | None
+    embedder: VerifiedFile
+    pads: tuple[VerifiedFile, ...]
+
+    @property
+    def used(self) -> tuple[VerifiedFile, ...]:
+        """All of them."""
+        files = (self.detector, self.landmarks, self.embedder, *self.pads)
+        return tuple(file for file in files if file is not None)
+
+
+def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> tuple[VerifiedFile, ...]:
+    """The catalogued files of a family in a folder of the user's own; subfolders are not searched.
+
+    Files that the catalogue does not know are read but never opened by a model loader.
+
+    Args:
+        folder: The folder.
+        family: Which files are wanted.
+        catalogue: Which files are known.
+
+    Raises:
+        PackNotFound: The folder does not exist, or a file in it cannot be read.
+        PackFileAltered: A file bears a catalogued name but has another content.
+    """
+    if not folder.is_dir():
+        raise PackNotFound(f"there is no folder {folder}: give the folder that holds the model files")
+    known = []
+    for path in sorted(path for pattern in family.patterns for path in folder.glob(pattern)):
+        content, sha256 = read_file(path)
+        entry = catalogue.by_hash(sha256)
+        if entry is None:
+            namesake = catalogue.by_name(path.name)
+            if namesake is not None:
+                raise PackFileAltered(name=path.name, expected=namesake.sha256, found=sha256)
+        elif entry.kind in family.kinds and (family.restricted or not entry.restricts_use):
+            known.append(VerifiedFile(path=path, entry=entry, content=content))
+    return tuple(known)
+
+
+def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ...]:
+    """The files of a pack of the catalogue: every required one, and the optional ones that are there.
+
+    Args:
+        pack: The pack.
+        models_dir: Holds a folder named after the pack.
+
+    Raises:
+        PackNotFound: The pack is not there, or a file of it cannot be read.
+        PackIncomplete: A required file is missing.
+        PackFileAltered: A file's content is not the catalogued one.
+    """
+    folder = models_dir / pack.name
+    pull = f"`facegate models pull {pack.name}`"
+    if not folder.is_dir():
+        raise PackNotFound(
+            f"the pack {pack.name} is not in {models_dir}: fetch it with {pull}, or set models_dir "
+            "(FACEGATE_MODELS_DIR) to the folder that holds it"
+        )
+    missing = [entry.file_name for entry in pack.required if not (folder / entry.file_name).exists()]
+    if missing:
+        raise PackIncomplete(
+            f"the pack {pack.name} lacks {', '.join(missing)} in {folder}: fetch what is missing with {pull}"
+        )
+    files = []
+    for entry in pack.members:
+        path = folder / entry.file_name
+        if not path.exists():
+            continue
+        content, sha256 = read_file(path)
+        if sha256 != entry.sha256:
+            raise PackFileAltered(
+                name=path.name, expected=entry.sha256, found=sha256, remedy=f"Fetch it again with {pull}"
+            )
+        files.append(VerifiedFile(path=path, entry=entry, content=content))
+    return tuple(files)
+
+
+def choose_files(files: Sequence[VerifiedFile], *, family: FamilyKinds, where: str) -> PackFiles:
+    """The best file of each role, and every PAD network.
+
+    Args:
+        files: What there is.
+        family: Which kinds fill which role.
+        where: Where the files lie, for messages.
+
+    Raises:
+        PackIncomplete: There is no detector, no embedder, or neither.
+    """
+    detector = _best(files, {family.detector})
+    embedder = _best(files, family.embedders)
+    if detector is None or embedder is None:
+        lacking = ((detector, family.detector_example), (embedder, family.embedder_example))
+        missing = " and no ".join(example for file, example in lacking if file is None)
+        raise PackIncomplete(
+            f"{where} holds no catalogued {missing}: every pack needs one. Put it there, or fetch a whole "
+            f"pack with `facegate models pull {family.pack_example}` and name {family.pack_example} as the "
+            f"pack. `facegate models show {family.pack_example}` tells which files those are"
+        )
+    return PackFiles(
+        detector=detector,
+        landmarks=_best(files, {family.landmarks}),
+        embedder=embedder,
+        pads=_of_kinds(files, {_PAD}),
+    )
+
+
+def _best(files: Sequence[VerifiedFile], kinds: Iterable[str]) -> VerifiedFile | None:
+    return max(_of_kinds(files, kinds), key=lambda file: file.entry.rank, default=None)
+
+
+def _of_kinds(files: Sequence[VerifiedFile], kinds: Iterable[str]) -> tuple[VerifiedFile, ...]:
+    """Files of some kinds; a content that lies there under two names counts once."""
+    wanted = frozenset(kinds)
+    return tuple({file.entry.sha256: file for file in files if file.entry.kind in wanted}.values())
