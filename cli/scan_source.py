@@ -54,6 +54,7 @@ def open_simulated(kind: str, photo: Path, *, seed: int) -> FrameSource:
     from vision.errors import VisionError
     from vision.image import DecodeLimits, decode_image
     from vision.image_header import ImageFormat
+    from vision.isolation.pool import DecoderPool
     from vision.packs import load_pack
 
     known = [known.value for known in ScanKind]
@@ -61,12 +62,14 @@ def open_simulated(kind: str, photo: Path, *, seed: int) -> FrameSource:
         raise SourceError(f"{kind!r} cannot be simulated; known are {', '.join(known)}")
     try:
         settings = ScanSettings(kind=ScanKind(kind), seed=seed, seconds=8.0)
-        decoded = decode_image(
-            photo.read_bytes(),
-            limits=DecodeLimits(max_bytes=20_000_000, max_pixels=50_000_000, max_side=12_000),
-            formats=frozenset(ImageFormat),
-            honour_exif_orientation=True,
-        )
+        with DecoderPool() as decoder:
+            decoded = decode_image(
+                photo.read_bytes(),
+                limits=DecodeLimits(max_bytes=20_000_000, max_pixels=50_000_000, max_side=12_000),
+                formats=frozenset(ImageFormat),
+                honour_exif_orientation=True,
+                still_decoder=decoder,
+            )
         pack = load_pack("embedded")
         if pack.landmarker is None:
             raise SourceError("the embedded pack has no landmarks, which a simulated head needs")

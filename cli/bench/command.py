@@ -17,7 +17,7 @@ from cli.bench.devices import open_devices
 from cli.bench.errors import BenchFailed
 from cli.bench.material import BenchMaterial, make_material
 from cli.bench.setting import Bench, Effort, running_server
-from cli.bench.suites import SUITES
+from cli.bench.suites import MACHINE_SUITES, PACK_SUITES
 from cli.bench.table import report_view
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.app import server_version
@@ -41,7 +41,7 @@ def bench(
         list[str] | None,
         typer.Option(
             help="A pack, such as `open`, `embedded` or `insightface:<folder>`; may be repeated. By default "
-            f"embedded, and the models in ${_ASSETS} where that is set.",
+            f"embedded, and where ${_ASSETS} is set the models in it, as `open` and as `insightface`.",
             show_default=False,
         ),
     ] = None,
@@ -119,7 +119,7 @@ async def _measure(
                             effort=effort,
                             say=lambda text: status.update(escape(text)),
                         )
-                        for suite in SUITES:
+                        for suite in PACK_SUITES if number else MACHINE_SUITES + PACK_SUITES:
                             measurements += await suite(setting)
     return BenchReport(
         command=_command(packs, effort, material),
@@ -134,7 +134,9 @@ async def _measure(
 def _default_packs() -> tuple[str, ...]:
     assets = os.environ.get(_ASSETS)
     models = None if not assets else Path(assets) / "models"
-    return (_EMBEDDED,) if models is None or not models.is_dir() else (_EMBEDDED, f"insightface:{models}")
+    if models is None or not models.is_dir():
+        return (_EMBEDDED,)
+    return (_EMBEDDED, f"open:{models}", f"insightface:{models}")
 
 
 def _command(packs: Sequence[str], effort: Effort, material: BenchMaterial) -> str:

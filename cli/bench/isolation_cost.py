@@ -23,6 +23,7 @@ from vision.isolation.still_job import still_job
 
 __all__ = ["DecodeTimes", "isolation_measurements", "measure_isolation"]
 
+_EVERY_PACK: Final = "every pack"
 _PERSON: Final = "astronaut"
 _SIDES: Final[Mapping[str, tuple[int, int]]] = {
     "0.3 Mpx": (640, 480),
@@ -76,16 +77,15 @@ async def measure_isolation(bench: Bench) -> tuple[Measurement, ...]:
                     )
     except (SimulatorError, VisionError) as error:
         raise BenchFailed(f"isolation cannot be measured: {error}") from error
-    return isolation_measurements(bench.pack, starts=starts, times=times)
+    return isolation_measurements(starts=starts, times=times)
 
 
 def isolation_measurements(
-    pack: str, *, starts: Sequence[float], times: Mapping[str, DecodeTimes]
+    *, starts: Sequence[float], times: Mapping[str, DecodeTimes]
 ) -> tuple[Measurement, ...]:
     """What the times amount to.
 
     Args:
-        pack: Name of the pack, which these figures do not depend on.
         starts: Seconds until a worker was ready.
         times: By picture.
 
@@ -94,7 +94,7 @@ def isolation_measurements(
     """
     measurements = [
         Measurement(
-            pack=pack,
+            pack=_EVERY_PACK,
             name="a worker's start",
             load="isolated decoders",
             unit="ms",
@@ -106,7 +106,7 @@ def isolation_measurements(
         pairs = tuple(zip(taken.isolated, taken.in_process, strict=True))
         measurements += [
             Measurement(
-                pack=pack,
+                pack=_EVERY_PACK,
                 name=f"{picture}: isolated / in process",
                 load="isolated decoders",
                 unit="",
@@ -114,7 +114,7 @@ def isolation_measurements(
                 values=tuple(isolated / in_process for isolated, in_process in pairs),
             ),
             Measurement(
-                pack=pack,
+                pack=_EVERY_PACK,
                 name=f"{picture}: isolation adds",
                 load="isolated decoders",
                 unit="ms",

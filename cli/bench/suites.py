@@ -14,16 +14,13 @@ from cli.bench.scan_load import measure_scans
 from cli.bench.setting import Bench
 from evaluation.bench import Measurement
 
-__all__ = ["SUITES", "Suite"]
+__all__ = ["MACHINE_SUITES", "PACK_SUITES", "Suite"]
 
 Suite: TypeAlias = Callable[[Bench], Awaitable[tuple[Measurement, ...]]]
 """Measures something, and says what it is doing through ``Bench.say``."""
 
-SUITES: Final[tuple[Suite, ...]] = (
-    measure_pack,
-    measure_isolation,
-    measure_portraits,
-    measure_scans,
-    measure_naive,
-)
-"""All suites, in the order in which they run and are shown."""
+MACHINE_SUITES: Final[tuple[Suite, ...]] = (measure_isolation,)
+"""Suites whose figures no pack changes; they run once, before the others."""
+
+PACK_SUITES: Final[tuple[Suite, ...]] = (measure_pack, measure_portraits, measure_scans, measure_naive)
+"""Suites that run for each pack, in the order in which they run and are shown."""

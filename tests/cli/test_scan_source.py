@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from cli.scan_source import open_scan, open_simulated
 from client import SourceError
@@ -28,6 +29,15 @@ async def test_simulated_person_is_a_source(photo: Path) -> None:
     assert isinstance(first.image, np.ndarray)
     assert first.image.shape == (640, 480, 3)
     assert second.capture_time_us > first.capture_time_us
+    assert source.camera.label == "simulated genuine"
+    await source.aclose()
+
+
+async def test_a_photo_may_be_of_any_format_that_is_known(photo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "person.jp2"
+    with Image.open(photo) as picture:
+        picture.save(path, format="JPEG2000")
+    source = open_simulated("genuine", path, seed=1)
     assert source.camera.label == "simulated genuine"
     await source.aclose()
 

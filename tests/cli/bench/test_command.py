@@ -30,7 +30,8 @@ def test_packs_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setenv("FACEGATE_TEST_ASSETS", str(tmp_path))
     assert module._default_packs() == ("embedded",)
     (tmp_path / "models").mkdir()
-    assert module._default_packs() == ("embedded", f"insightface:{tmp_path / 'models'}")
+    models = tmp_path / "models"
+    assert module._default_packs() == ("embedded", f"open:{models}", f"insightface:{models}")
 
 
 @pytest.mark.slow
