@@ -30,7 +30,7 @@ def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
     try:
         loaded = json.loads(content) if isinstance(content, bytes | str) else content
         keys = KeySet.import_key_set({"keys": loaded["keys"]})
-    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
         raise ServerNotTrustedError("the JWKS cannot be read") from error
     if not keys.keys:
         raise ServerNotTrustedError("the JWKS has no keys")

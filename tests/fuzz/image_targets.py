@@ -1,0 +1,162 @@
+"""Pictures: header parsers, EXIF, and every decoder behind them."""
+
+import functools
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from tests.hostile import jpeg_files
+from tests.hostile.decoding import decoders
+from tests.hostile.png_files import SIGNATURE, apng, insert_chunks
+from tests.vision.samples import exif, j2k_head, jp2, jpeg_head, png_chunk
+from vision.errors import ImageError
+from vision.exif import read_orientation
+from vision.image import DecodeLimits, decode_image
+from vision.image_header import ImageFormat, detect_format, parse_header
+
+_LIMITS = DecodeLimits(max_bytes=100_000, max_pixels=4_000_000, max_side=4_000)
+_SIDE = 24
+_LONGEST_MESSAGE = 400
+
+
+def _saved(picture: Image.Image, format_: str, **options: object) -> bytes:
+    stored = io.BytesIO()
+    picture.save(stored, format=format_, **options)
+    return stored.getvalue()
+
+
+@functools.cache
+def _picture() -> Image.Image:
+    y, x = np.mgrid[0:_SIDE, 0:_SIDE]
+    return Image.fromarray(np.dstack([x * 9, y * 9, 255 - x * 4 - y * 4]).astype(np.uint8))
+
+
+@functools.cache
+def png_seeds() -> tuple[bytes, ...]:
+    """Every kind of PNG."""
+    picture = _picture()
+    plain = _saved(picture, "PNG")
+    deep = Image.fromarray(np.asarray(picture)[..., 0].astype(np.uint16) * 257)
+    extras = (
+        png_chunk(b"eXIf", exif(6)) + png_chunk(b"tEXt", b"Title\0a") + png_chunk(b"gAMA", b"\0\0\xb1\x8f")
+    )
+    return (
+        plain,
+        *(_saved(picture.convert(mode), "PNG") for mode in ("L", "1", "LA", "RGBA")),
+        _saved(picture.quantize(16), "PNG"),
+        _saved(picture.quantize(16), "PNG", transparency=3),
+        _saved(deep, "PNG"),
+        insert_chunks(plain, extras),
+        apng(picture),
+    )
+
+
+@functools.cache
+def jpeg_seeds() -> tuple[bytes, ...]:
+    """Every kind of JPEG that is decoded, and headers of others."""
+    picture = _picture()
+    plain = _saved(picture, "JPEG")
+    return (
+        plain,
+        _saved(picture.convert("L"), "JPEG"),
+        _saved(picture.convert("CMYK"), "JPEG"),
+        jpeg_files.adobe_ycck(picture),
+        _saved(picture, "JPEG", progressive=True),
+        _saved(picture, "JPEG", subsampling=0, restart_marker_blocks=2),
+        jpeg_files.with_segments(plain, jpeg_files.exif_with_thumbnail(plain, orientation=6)),
+        jpeg_files.with_segments(plain, jpeg_files.icc_chunks(bytes(300))),
+        jpeg_head(_SIDE, _SIDE),
+    )
+
+
+@functools.cache
+def other_seeds() -> tuple[bytes, ...]:
+    """JPEG 2000, and the formats that are not always read."""
+    picture = _picture()
+    return (
+        _saved(picture, "JPEG2000"),
+        _saved(picture.convert("L"), "JPEG2000", no_jp2=True),
+        _saved(picture.convert("RGBA"), "JPEG2000", irreversible=False),
+        jp2(j2k_head(_SIDE, _SIDE), width=_SIDE, height=_SIDE),
+        _saved(picture, "WEBP"),
+        _saved(picture, "WEBP", lossless=True),
+        _saved(picture.convert("RGBA"), "WEBP"),
+        _saved(picture, "BMP"),
+        _saved(picture.quantize(16), "BMP"),
+    )
+
+
+def every_seed() -> tuple[bytes, ...]:
+    """Pictures of all formats."""
+    return (*png_seeds(), *jpeg_seeds(), *other_seeds())
+
+
+@functools.cache
+def exif_seeds() -> tuple[bytes, ...]:
+    """EXIF data of either byte order."""
+    thumbnail = jpeg_files.exif_with_thumbnail(b"\xff\xd8\xff\xd9", orientation=8)
+    return (exif(3), exif(6, order="<"), thumbnail[10:])
+
+
+def read_header(data: bytes) -> None:
+    """Any bytes give a sensible header or an ImageError."""
+    for candidate in (data, _with_checksums(data)):
+        try:
+            header = parse_header(candidate)
+        except ImageError as error:
+            _sound(error)
+            continue
+        assert header.width > 0
+        assert header.height > 0
+        assert header.channels in range(1, 5)
+        assert header.bits_per_channel in range(1, 33)
+        assert header.orientation in range(1, 9)
+        assert header.format is detect_format(candidate)
+
+
+def read_exif(data: bytes) -> None:
+    """Any bytes give an orientation."""
+    assert read_orientation(data) in range(1, 9)
+
+
+def decode_any(data: bytes) -> None:
+    """Any bytes give the picture that they declare or an ImageError."""
+    candidate = _with_checksums(data) if zlib.crc32(data) & 3 else data
+    try:
+        decoded = decode_image(
+            candidate,
+            limits=_LIMITS,
+            formats=frozenset(ImageFormat),
+            honour_exif_orientation=False,
+            still_decoder=decoders(),
+        )
+    except ImageError as error:
+        _sound(error)
+        return
+    assert decoded.pixels.dtype == np.uint8
+    assert decoded.pixels.shape == (decoded.header.height, decoded.header.width, 3)
+    assert decoded.pixels.flags.c_contiguous
+    assert decoded.header.pixels <= _LIMITS.max_pixels
+
+
+def _sound(error: ImageError) -> None:
+    assert len(str(error)) < _LONGEST_MESSAGE
+    assert all(isinstance(value, str | int | float) for value in error.details.values())
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """A PNG's chunks with right checksums, so that damage gets past the first check; else as it is."""
+    if not data.startswith(SIGNATURE):
+        return data
+    repaired, position = bytearray(data), len(SIGNATURE)
+    while position + 12 <= len(repaired):
+        length = struct.unpack_from(">I", repaired, position)[0]
+        end = position + 8 + length
+        if end + 4 > len(repaired):
+            break
+        struct.pack_into(">I", repaired, end, zlib.crc32(repaired[position + 4 : end]))
+        position = end + 4
+    return bytes(repaired)

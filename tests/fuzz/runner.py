@@ -1,0 +1,147 @@
+"""Runs cases under a bound on time and memory, and says which one failed."""
+
+import gc
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from tests.fuzz.engine import case_bytes
+from tests.fuzz.targets import TARGETS, Target
+
+__all__ = ["CaseFailed", "run_case", "run_cases", "run_in_child"]
+
+_HANG_FACTOR = 5
+_WARM_UP = 20
+_REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+class CaseFailed(AssertionError):
+    """A case broke its target's promise; the message says how to run it again."""
+
+
+class _Hangs(BaseException):
+    """A case takes far too long; not an Exception, so that nothing on its way swallows it."""
+
+
+def run_case(target: Target, data: bytes) -> None:
+    """Runs one input.
+
+    Raises:
+        AssertionError: It took too much time or memory, or gave what it must not.
+        Exception: Whatever the target let pass.
+    """
+    peak, began = _peak(), time.thread_time()
+    with _watched(target.seconds * _HANG_FACTOR):
+        target.read(data)
+    seconds, grown = time.thread_time() - began, _peak() - peak
+    assert seconds <= target.seconds, (
+        f"it took {seconds:.2f} s of processor time, allowed are {target.seconds} s"
+    )
+    assert grown <= target.bytes, f"the process grew by {grown} bytes, allowed are {target.bytes}"
+
+
+def run_cases(target: Target, *, seed: int, first: int, count: int, progress: int | None = None) -> None:
+    """Runs cases ``first`` to ``first + count - 1``.
+
+    Args:
+        target: What is fuzzed.
+        seed: Of the run.
+        first: Number of the first case.
+        count: How many.
+        progress: A file descriptor into which the number of the running case is written.
+
+    Raises:
+        CaseFailed: One failed.
+    """
+    seeds = tuple(target.seeds())
+    # What is made once, such as caches, is no case's doing.
+    for sound in seeds[:_WARM_UP]:
+        target.read(sound)
+    _reset_peak()
+    for number in range(first, first + count):
+        if progress is not None:
+            os.pwrite(progress, b"%20d" % number, 0)
+        data = case_bytes(target.name, seed, number, seeds)
+        try:
+            run_case(target, data)
+        except (_Hangs, Exception) as error:
+            raise CaseFailed(_say(target, seed, number, f"{type(error).__name__}: {error}"[:500])) from error
+
+
+def run_in_child(target: Target, *, seed: int, count: int, seconds: float) -> None:
+    """Runs cases in a process of their own, so that a crash or a hang in native code has a case number.
+
+    Raises:
+        CaseFailed: One failed, crashed, or hung.
+    """
+    command = [sys.executable, "-m", "tests.fuzz", "--target", target.name, "--seed", str(seed)]
+    with tempfile.NamedTemporaryFile() as progress:
+        try:
+            done = subprocess.run(
+                [*command, "--count", str(count), "--progress", progress.name],
+                cwd=_REPOSITORY,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CaseFailed(
+                _say(target, seed, _number(progress.name), f"not over in {seconds} s")
+            ) from error
+        if done.returncode:
+            tail = done.stderr[-3000:]
+            raise CaseFailed(_say(target, seed, _number(progress.name), f"exit {done.returncode}\n{tail}"))
+
+
+def main(target: str, *, seed: int, first: int, count: int, progress: str | None) -> None:
+    """Runs cases from the command line; see ``tests.fuzz.__main__``."""
+    if progress is None:
+        run_cases(TARGETS[target], seed=seed, first=first, count=count)
+        return
+    with Path(progress).open("r+b", buffering=0) as file:
+        run_cases(TARGETS[target], seed=seed, first=first, count=count, progress=file.fileno())
+
+
+def _say(target: Target, seed: int, number: int, what: str) -> str:
+    again = f"python -m tests.fuzz --target {target.name} --seed {seed} --case {number}"
+    return f"{target.name}, case {number} of seed {seed}: {what}\nrun it again: {again}"
+
+
+def _number(progress: str) -> int:
+    return int(Path(progress).read_text().strip() or -1)
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _reset_peak() -> None:
+    gc.collect()
+    # 5 resets the peak of the resident set: proc(5), /proc/pid/clear_refs.
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+@contextmanager
+def _watched(seconds: float) -> Iterator[None]:
+    """Ends what runs for too long in Python; what hangs in native code is the caller's to end."""
+
+    def hangs(_signal: int, _frame: FrameType | None) -> None:
+        raise _Hangs(f"not over after {seconds} s of processor time")
+
+    before = signal.signal(signal.SIGVTALRM, hangs)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

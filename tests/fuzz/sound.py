@@ -1,0 +1,21 @@
+"""What every refusal has to be, whatever it refuses."""
+
+from facegate.v1 import error_reason_pb2
+
+from server.edge.status import to_status
+from server.errors import Refusal
+
+__all__ = ["assert_sound"]
+
+_LARGEST_STATUS = 4096
+"""Details of a refusal travel as metadata, of which clients take 8 KiB by default."""
+
+
+def assert_sound(refusal: Refusal) -> None:
+    """A refusal that every client can receive, and that says nothing internal."""
+    status = to_status(refusal)
+    size = sum(len(key) + len(value) for key, value in status.trailing_metadata or ())
+    assert size < _LARGEST_STATUS, f"{size} bytes of details"
+    assert len(status.details.encode()) < _LARGEST_STATUS
+    assert "Traceback" not in status.details
+    assert f"ERROR_REASON_{refusal.reason.value}" in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name

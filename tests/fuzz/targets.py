@@ -1,0 +1,73 @@
+"""What is fuzzed: a name, sound inputs, what is done with each case, and what it may cost."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tests.fuzz import image_targets, secret_targets, text_targets, video_targets, wire_targets
+
+__all__ = ["TARGETS", "Target"]
+
+_LIGHT_SECONDS = 0.5
+_DECODER_SECONDS = 2.0
+_LIGHT_BYTES = 32_000_000
+_DECODER_BYTES = 128_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that reads bytes from outside.
+
+    Attributes:
+        name: Its name on the command line.
+        seeds: Makes its sound inputs.
+        read: Reads one input; every exception that it lets pass is a defect.
+        cases: How many cases the long run has.
+        seconds: Processor time that one case may take.
+        bytes: How far one case may raise the peak of the process's memory.
+    """
+
+    name: str
+    seeds: Callable[[], Sequence[bytes]]
+    read: Callable[[bytes], None]
+    cases: int
+    seconds: float = _LIGHT_SECONDS
+    bytes: int = _LIGHT_BYTES
+
+
+def _decoder(
+    name: str,
+    seeds: Callable[[], Sequence[bytes]],
+    cases: int,
+    read: Callable[[bytes], None] = image_targets.decode_any,
+) -> Target:
+    return Target(name, seeds, read, cases, seconds=_DECODER_SECONDS, bytes=_DECODER_BYTES)
+
+
+_ALL = (
+    Target("image-header", image_targets.every_seed, image_targets.read_header, 60_000),
+    Target("exif", image_targets.exif_seeds, image_targets.read_exif, 40_000),
+    _decoder("png", image_targets.png_seeds, 60_000),
+    _decoder("jpeg", image_targets.jpeg_seeds, 60_000),
+    _decoder("other-images", image_targets.other_seeds, 10_000),
+    _decoder("video", video_targets.video_seeds, 10_000, video_targets.decode_video),
+    Target("messages", wire_targets.every_message_seed, wire_targets.parse_every_message, 20_000),
+    Target("scan-codec", wire_targets.scan_seeds, wire_targets.read_scan_request, 100_000),
+    Target("service-requests", wire_targets.service_seeds, wire_targets.serve_request, 10_000),
+    Target("transcript", wire_targets.transcript_seeds, wire_targets.follow_transcript, 60_000),
+    Target("start", wire_targets.start_seeds, wire_targets.check_a_start, 20_000),
+    Target("public-key", secret_targets.key_seeds, secret_targets.load_a_key, 20_000),
+    Target("token", secret_targets.token_seeds, secret_targets.read_token, 30_000),
+    Target("seal", secret_targets.seal_seeds, secret_targets.open_seal, 20_000),
+    Target("result-jws", secret_targets.jws_seeds, secret_targets.verify_jws, 20_000),
+    Target("jwks", secret_targets.jwks_seeds, secret_targets.read_jwks, 20_000),
+    Target("policy", text_targets.policy_seeds, text_targets.read_policy, 10_000),
+    Target("settings", text_targets.settings_seeds, text_targets.read_settings, 2_000),
+    Target("api-keys", text_targets.api_key_seeds, text_targets.read_api_keys, 5_000),
+    Target("catalogue", text_targets.catalogue_seeds, text_targets.read_catalogue, 3_000),
+    Target("calibration", text_targets.calibration_seeds, text_targets.read_calibration, 8_000),
+    Target("fusion-model", text_targets.fusion_seeds, text_targets.read_fusion_model, 8_000),
+)
+
+TARGETS: Mapping[str, Target] = MappingProxyType({target.name: target for target in _ALL})
+"""Every target by name."""

@@ -1,0 +1,280 @@
+"""A scan as nobody should send it: bad frames, wrong orders, oversized and meaningless messages."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import grpc
+import pytest
+from facegate.v1 import device_pb2, result_pb2, scan_pb2
+
+from server.errors import Reason
+from tests.hostile.files import CASES, PICTURE, Case
+from tests.hostile.jpeg_files import declared, many_scans, with_segments
+from tests.hostile.raw_calls import End, raw_stream, raw_unary
+from tests.hostile.refusals import assert_documented
+from tests.hostile.storage import Storage
+from tests.server.live import LiveServer, Picture, Refused, pictures
+from tests.server.raw_device import Ended, RawDevice, RawStream, StatusLost
+from tests.vision.samples import jpeg_segment
+
+_FRAME_BYTES = 512 * 1024
+_TRIES = 5
+
+
+def _id(case: Case) -> str:
+    return case.name.replace(" ", "-").replace(",", "")
+
+
+async def _opened(live: LiveServer) -> RawStream:
+    stream = await RawDevice(live.device, await live.upload()).open()
+    await stream.begin()
+    return stream
+
+
+async def _refusal(live: LiveServer, act: Callable[[RawStream], Awaitable[None]]) -> Refused:
+    """How a stream ends after ``act``; the server keeps nothing that no row knows, and is free again."""
+    for _ in range(_TRIES):
+        stream = await _opened(live)
+        await act(stream)
+        try:
+            while True:
+                await stream.read()
+        except StatusLost:
+            continue
+        except Ended as ended:
+            answer = ended.refusal
+            break
+    else:
+        raise AssertionError("the client lost the status every time")
+    assert answer is not None, "it was not refused"
+    assert_documented(answer)
+    await live.unattended()
+    assert await live.orphans() == set()
+    return answer
+
+
+def _frame_of(data: bytes, *, width: int = 360, height: int = 480) -> Picture:
+    return Picture(data, 0, width, height)
+
+
+_SMALL_ENOUGH = [case for case in CASES if len(case.make()) <= _FRAME_BYTES]
+
+
+@pytest.mark.parametrize("case", _SMALL_ENOUGH, ids=_id)
+async def test_no_such_file_is_a_frame(live: LiveServer, storage: Storage, case: Case) -> None:
+    before = storage.kept()
+    picture = _frame_of(case.make(), width=96, height=64)
+    answer = await _refusal(live, lambda stream: stream.send(stream.frame(picture)))
+    assert answer.reason == Reason.FRAME_IMAGE_INVALID, answer
+    after = storage.kept()
+    assert (after.files, after.temporary) == (before.files, before.temporary)
+
+
+def _good() -> Picture:
+    return pictures()[0]
+
+
+_BAD_FRAMES: dict[str, Callable[[], Picture]] = {
+    "other size than declared": lambda: replace(_good(), width=480, height=360),
+    "no size declared": lambda: replace(_good(), width=0, height=0),
+    "2**32 - 1 pixels declared": lambda: replace(_good(), width=2**32 - 1, height=2**32 - 1),
+    "cut off": lambda: replace(_good(), jpeg=_good().jpeg[:-300]),
+    "png": lambda: replace(_good(), jpeg=b"\x89PNG\r\n\x1a\n" + _good().jpeg),
+    "65 535 pixels a side": lambda: _frame_of(declared(65_535, 65_535), width=65_535, height=65_535),
+    "a line": lambda: _frame_of(declared(65_000, 1), width=65_000, height=1),
+    "100 scans": lambda: replace(_good(), jpeg=_good().jpeg[:-2] + b"\xff\xda\x00\x02" * 100 + b"\xff\xd9"),
+}
+
+
+@pytest.mark.parametrize("name", _BAD_FRAMES)
+async def test_a_bad_frame_ends_the_stream_and_leaves_the_check_open(live: LiveServer, name: str) -> None:
+    answer = await _refusal(live, lambda stream: stream.send(stream.frame(_BAD_FRAMES[name]())))
+    assert answer.reason == Reason.FRAME_IMAGE_INVALID, answer
+
+
+async def test_the_frames_orientation_tag_turns_nothing(live: LiveServer) -> None:
+    upload = await live.upload()
+    stream = await RawDevice(live.device, upload).open()
+    tagged = jpeg_segment(0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0")
+    result = await stream.run_attempt([replace(p, jpeg=with_segments(p.jpeg, tagged)) for p in pictures()])
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    await stream.half_close()
+    assert await stream.outcome() is None
+    answer = await live.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def _skips(stream: RawStream) -> None:
+    await stream.send(stream.frame(_good(), index=1))
+
+
+async def _repeats(stream: RawStream) -> None:
+    request = stream.frame(_good())
+    await stream.send(request)
+    await stream.send(request)
+
+
+async def _of_another_attempt(stream: RawStream) -> None:
+    await stream.send(stream.frame(_good(), attempt=2))
+
+
+async def _from_the_last_number(stream: RawStream) -> None:
+    await stream.send(stream.frame(_good(), index=2**32 - 1, attempt=2**32 - 1))
+
+
+async def _with_a_wrong_mac(stream: RawStream) -> None:
+    request = stream.frame(_good())
+    request.frame.mac = bytes(32)
+    await stream.send(request)
+
+
+async def _with_a_long_mac(stream: RawStream) -> None:
+    request = stream.frame(_good())
+    request.frame.mac = request.frame.mac * 1000
+    await stream.send(request)
+
+
+async def _with_a_changed_image(stream: RawStream) -> None:
+    request = stream.frame(_good())
+    request.frame.image += b"\x00"
+    await stream.send(request)
+
+
+async def _goes_back_in_time(stream: RawStream) -> None:
+    await stream.send(stream.frame(_good(), capture_time_us=2**64 - 1))
+    await stream.send(stream.frame(_good(), capture_time_us=0))
+
+
+async def _with_a_huge_image(stream: RawStream) -> None:
+    await stream.send(stream.frame(_frame_of(many_scans(PICTURE, 0) + bytes(_FRAME_BYTES))))
+
+
+async def _with_an_unknown_rotation(stream: RawStream) -> None:
+    await stream.send(stream.frame(_good(), rotation=77))
+
+
+async def _with_a_long_header(stream: RawStream) -> None:
+    request = stream.frame(_good())
+    request.frame.header += bytes(5000)
+    await stream.send(request)
+
+
+async def _starts_twice(stream: RawStream) -> None:
+    await stream.send(scan_pb2.ScanFaceRequest(start=scan_pb2.ScanStart().SerializeToString()))
+
+
+async def _proves_out_of_turn(stream: RawStream) -> None:
+    proof = scan_pb2.ResumeProof(signature=stream.proof())
+    await stream.send(scan_pb2.ScanFaceRequest(resume_proof=proof))
+
+
+async def _says_nothing(stream: RawStream) -> None:
+    await stream.send(scan_pb2.ScanFaceRequest())
+
+
+async def _ends_with_frames_that_never_came(stream: RawStream) -> None:
+    await stream.send(stream.end(frame_count=2**32 - 1))
+
+
+async def _ends_with_a_long_signature(stream: RawStream) -> None:
+    await stream.send(stream.end(signature=bytes(100_000)))
+
+
+async def _attests_too_much(stream: RawStream) -> None:
+    token = device_pb2.PlayIntegrityToken(token="x" * 100_000)
+    await stream.send(scan_pb2.ScanFaceRequest(attestation=device_pb2.Attestation(play_integrity=token)))
+
+
+async def _attests_too_often(stream: RawStream) -> None:
+    attestation = device_pb2.Attestation(unavailable=device_pb2.AttestationUnavailable())
+    for _ in range(20):
+        await stream.send(scan_pb2.ScanFaceRequest(attestation=attestation))
+
+
+_ACTS: dict[Callable[[RawStream], Awaitable[None]], set[Reason]] = {
+    _skips: {Reason.FRAME_OUT_OF_ORDER},
+    _repeats: {Reason.FRAME_OUT_OF_ORDER},
+    _of_another_attempt: {Reason.FRAME_OUT_OF_ORDER},
+    _from_the_last_number: {Reason.FRAME_OUT_OF_ORDER},
+    _with_a_wrong_mac: {Reason.FRAME_MAC_INVALID},
+    _with_a_long_mac: {Reason.FRAME_MAC_INVALID},
+    _with_a_changed_image: {Reason.FRAME_MAC_INVALID},
+    _goes_back_in_time: {Reason.FRAME_TIME_INVALID},
+    _with_a_huge_image: {Reason.FRAME_TOO_LARGE},
+    _with_an_unknown_rotation: {Reason.INVALID_FIELD},
+    _with_a_long_header: {Reason.INVALID_FIELD},
+    _starts_twice: {Reason.UNEXPECTED_MESSAGE},
+    _proves_out_of_turn: {Reason.UNEXPECTED_MESSAGE},
+    _says_nothing: {Reason.UNEXPECTED_MESSAGE},
+    _ends_with_frames_that_never_came: {Reason.ATTEMPT_END_INVALID},
+    _ends_with_a_long_signature: {Reason.ATTEMPT_END_INVALID},
+    _attests_too_much: {Reason.SCAN_BUDGET_EXCEEDED},
+    _attests_too_often: {Reason.SCAN_BUDGET_EXCEEDED},
+}
+
+
+@pytest.mark.parametrize("act", _ACTS, ids=lambda act: act.__name__.strip("_"))
+async def test_what_no_device_does(
+    live: LiveServer, storage: Storage, act: Callable[[RawStream], Awaitable[None]]
+) -> None:
+    before = storage.kept()
+    answer = await _refusal(live, act)
+    assert answer.reason in _ACTS[act], answer
+    assert storage.kept().temporary == before.temporary
+
+
+_BAD_STARTS: dict[str, tuple[dict[str, object], Reason]] = {
+    "no token": ({"token": ""}, Reason.TOKEN_INVALID),
+    "a long token": ({"token": "t" * 5_000}, Reason.INVALID_FIELD),
+    "a token of other characters": ({"token": "\u0661" * 71}, Reason.TOKEN_INVALID),
+    "a share of small order": ({"key_share": bytes(32)}, Reason.INVALID_FIELD),
+    "another share of small order": ({"key_share": b"\x01" + bytes(31)}, Reason.INVALID_FIELD),
+    "a short share": ({"key_share": bytes(31)}, Reason.INVALID_FIELD),
+    "no key": ({"session_public_key": b""}, Reason.INVALID_FIELD),
+    "a key that is none": ({"session_public_key": bytes(91)}, Reason.INVALID_FIELD),
+    "a long key": ({"session_public_key": bytes(10_000)}, Reason.INVALID_FIELD),
+    "a fingerprint of 31 bytes": ({"server_spki_sha256": bytes(31)}, Reason.INVALID_FIELD),
+    "version 0": ({"protocol_version": 0}, Reason.PROTOCOL_VERSION_NOT_SUPPORTED),
+    "version 2**32 - 1": ({"protocol_version": 2**32 - 1}, Reason.PROTOCOL_VERSION_NOT_SUPPORTED),
+    "more than 16 KiB": ({"language": "x" * 20_000}, Reason.INVALID_FIELD),
+}
+
+
+@pytest.mark.parametrize("name", _BAD_STARTS)
+async def test_a_bad_start_takes_no_lease(live: LiveServer, name: str) -> None:
+    overrides, reason = _BAD_STARTS[name]
+    upload = await live.upload()
+    with pytest.raises(Ended) as caught:
+        await RawDevice(live.device, upload).connect().start(**overrides)  # type: ignore[arg-type]  # fields by name
+    assert caught.value.refusal is not None
+    assert_documented(caught.value.refusal)
+    assert caught.value.refusal.reason == reason
+    await live.unattended()
+    record = await live.record(upload.check_id)
+    assert (record.streams, record.session_key) == (0, None)
+
+
+_SERVICE_CALLS = ("UploadTrustedImage", "FinishCheck")
+
+
+@pytest.mark.parametrize("size", [1, 1000, 200_000])
+@pytest.mark.parametrize("method", ["ScanFace", *_SERVICE_CALLS])
+async def test_bytes_that_are_no_message(live: LiveServer, method: str, size: int) -> None:
+    garbage = random.Random(size).randbytes(size - 1) + b"\xff"
+    if method == "ScanFace":
+        end = await raw_stream(live.device_channel, garbage)
+    else:
+        end = await raw_unary(live.service_channel, method, garbage)
+    assert end.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert end.refused is not None
+    assert_documented(end.refused)
+    assert end.refused.reason == Reason.INVALID_FIELD
+
+
+async def test_messages_beyond_the_listeners_limits(live: LiveServer) -> None:
+    ends = [
+        await raw_stream(live.device_channel, bytes(800_000)),
+        *[await raw_unary(live.service_channel, method, bytes(4_000_000)) for method in _SERVICE_CALLS],
+    ]
+    assert ends == [End(grpc.StatusCode.RESOURCE_EXHAUSTED, None)] * 3
