@@ -19,6 +19,7 @@ from vision.exif import apply_orientation
 from vision.face import BgrImage
 from vision.image_format import ImageFormat, ImageHeader, malformed
 from vision.image_header import detect_format, parse_header
+from vision.png_chunks import picture_chunks
 
 __all__ = [
     "IN_PROCESS",
@@ -36,6 +37,8 @@ IN_PROCESS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.BM
 _MOST_PIXELS = 80_000_000
 _MOST_SCANS = 64
 _WHITE = 255
+_BAND_ROWS = 64
+_TILE_START = b"\xff\x90"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,9 @@ def _decode(data: bytes, header: ImageHeader, still_decoder: StillDecoder | None
             "runs here; send JPEG or PNG",
             details={"format": header.format.name},
         )
+    # Decoders take a main header without any tile (marker SOT, ISO/IEC 15444-1, A.4.2) for a black picture.
+    if header.format in {ImageFormat.JP2, ImageFormat.J2K} and _TILE_START not in data:
+        raise malformed(header.format, "the picture data are cut off")
     return _to_bgr(still_decoder.decode_still(data, header=header))
 
 
@@ -257,9 +263,7 @@ def _decode_jpeg(data: bytes) -> BgrImage:
 
 
 def _decode_png(data: bytes) -> BgrImage:
-    if data.rfind(b"IEND") < data.find(b"IDAT"):
-        raise malformed(ImageFormat.PNG, "the picture data are cut off")
-    return _to_bgr(_imdecode(data, cv2.IMREAD_UNCHANGED, ImageFormat.PNG))
+    return _to_bgr(_imdecode(picture_chunks(data), cv2.IMREAD_UNCHANGED, ImageFormat.PNG))
 
 
 def _decode_bmp(data: bytes) -> BgrImage:
@@ -276,15 +280,21 @@ _DECODERS: Final[dict[ImageFormat, Callable[[bytes], BgrImage]]] = {
 
 def _to_bgr(stored: NDArray[np.uint8] | NDArray[np.uint16]) -> BgrImage:
     """Any of grey, BGR and BGRA with 8 or 16 bits to 8-bit BGR."""
-    pixels = (
-        (stored >> 8).astype(np.uint8) if stored.dtype == np.uint16 else stored.astype(np.uint8, copy=False)
-    )
-    if pixels.ndim == 2:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
-    if pixels.shape[2] == 3:
-        return pixels
-    alpha = pixels[..., 3:].astype(np.uint16)
-    if int(alpha.min()) == _WHITE:
-        return np.ascontiguousarray(pixels[..., :3])
-    blended = (pixels[..., :3] * alpha + _WHITE * (_WHITE - alpha) + _WHITE // 2) // _WHITE
-    return blended.astype(np.uint8)
+    if stored.ndim == 2:
+        return cv2.cvtColor(_eight_bits(stored), cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+    if stored.shape[2] == 3:
+        return _eight_bits(stored)
+    bgr = np.empty((*stored.shape[:2], 3), np.uint8)
+    # In bands: blending needs several times the memory of what it blends.
+    for top in range(0, len(stored), _BAND_ROWS):
+        band = _eight_bits(stored[top : top + _BAND_ROWS])
+        alpha = band[..., 3:].astype(np.uint16)
+        blended = (band[..., :3] * alpha + _WHITE * (_WHITE - alpha) + _WHITE // 2) // _WHITE
+        bgr[top : top + _BAND_ROWS] = blended
+    return bgr
+
+
+def _eight_bits(stored: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    if stored.dtype == np.uint16:
+        return (stored >> 8).astype(np.uint8)
+    return stored.astype(np.uint8, copy=False)

@@ -16,7 +16,6 @@ from vision.bmp_header import read_bmp
 from vision.errors import ImageError, ImageFault
 from vision.exif import read_orientation
 from vision.image_format import ImageFormat, ImageHeader, malformed, unsupported
-from vision.png_chunks import picture_chunks
 from vision.webp_header import read_webp
 
 __all__ = ["ImageFormat", "ImageHeader", "detect_format", "parse_header"]
@@ -155,8 +154,6 @@ def _png(data: bytes) -> ImageHeader:
             break
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"IDAT":
-            # The decoder takes memory by the length that a chunk declares, before it looks for its bytes.
-            picture_chunks(data)
             return ImageHeader(ImageFormat.PNG, width, height, channels, bits, orientation)
         if kind == b"acTL":
             raise ImageError(ImageFault.ANIMATED, "PNG: the file is an animation; send one still picture")

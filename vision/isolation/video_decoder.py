@@ -28,6 +28,8 @@ _QUARTER: Final = 90
 _WHOLE: Final = 360
 _MICRO: Final = 1_000_000
 _MOSTLY: Final = 0.9
+_PADDED: Final = 2
+_PADDING: Final = 1 << 16
 _USUAL_RATE: Final = Fraction(30)
 """Frames a second where the file tells none."""
 
@@ -173,7 +175,8 @@ def _frames(
         stream = _stream(container)
         context = stream.codec_context
         context.thread_count = 1
-        context.options = {"max_pixels": str(most_pixels)}
+        # FFmpeg counts the padding around a picture too; what is asked for is checked frame by frame below.
+        context.options = {"max_pixels": str(_PADDED * most_pixels + _PADDING)}
         _check_size(context.width, context.height, most_pixels)
         frames = container.decode(stream)
         while True:

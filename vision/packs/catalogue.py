@@ -106,7 +106,6 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
         size=_positive(model["size"], int) if "size" in model else None,
         embedder=_embedder(model, mirror) if kind in _NORMALISED else None,
         pad=_pad(model) if role == "pad" else None,
-        mirror_average=mirror,
     )
 
 

@@ -79,7 +79,6 @@ class CatalogueEntry:
         terms: Licences of weights and training data.
         embedder: Preprocessing of an embedder that is an ONNX file, else None.
         pad: Preprocessing of a PAD network, else None.
-        mirror_average: For embedders: see ``EmbedderPreprocessing``.
     """
 
     names: tuple[str, ...]
@@ -96,7 +95,6 @@ class CatalogueEntry:
     size: int | None = None
     embedder: EmbedderPreprocessing | None = None
     pad: PadPreprocessing | None = None
-    mirror_average: bool = False
 
     @property
     def file_name(self) -> str:
