@@ -1,5 +1,6 @@
 """Follows points of the face and the background from one view of a scan to the next."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +14,7 @@ from vision.face import DetectedFace
 
 _FACE_POINTS = 80
 _BACKGROUND_POINTS = 40
-_WINDOW = (13, 13)
+_WINDOW = (15, 15)
 _LEVELS = 2
 _LEVELS_BACK = 1
 """The way back begins where it should end, so it needs fewer levels."""
@@ -54,19 +55,30 @@ class FaceParts:
         left: x of the cut-out, view pixels.
         top: y of the cut-out, view pixels.
         detail: The cut-out's fine structure (slow shading removed).
-        slope: Squared gradient of ``detail``.
-        eyes: Masks of the left and the right eye.
-        mouth: Mask of the mouth.
-        rest: Mask of forehead, nose and cheeks.
+        eyes: The left and the right eye.
+        mouth: The mouth.
+        rest: Forehead, nose and cheeks.
     """
 
     left: int
     top: int
     detail: NDArray[np.float32]
-    slope: NDArray[np.float32]
-    eyes: tuple[NDArray[np.bool_], NDArray[np.bool_]]
-    mouth: NDArray[np.bool_]
-    rest: NDArray[np.bool_]
+    eyes: tuple["FacePart", "FacePart"]
+    mouth: "FacePart"
+    rest: "FacePart"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePart:
+    """One part of a face.
+
+    Attributes:
+        mask: 1 on the part, in the cut-out; 0 elsewhere.
+        slope: Mean squared gradient of the cut-out's detail on the part.
+    """
+
+    mask: NDArray[np.uint8]
+    slope: float
 
 
 def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> TrackingStart | None:
@@ -160,8 +172,8 @@ def region_change(start: TrackingStart, view: GreyView, motion: NDArray[np.float
     )
     change = (laid_over.astype(np.float32) - parts.detail) ** 2
 
-    def displacement(mask: NDArray[np.bool_]) -> float:
-        return float(np.sqrt(change[mask].mean() / (parts.slope[mask].mean() + 1.0))) / start.face_width
+    def displacement(part: FacePart) -> float:
+        return math.sqrt(cv2.mean(change, part.mask)[0] / (part.slope + 1.0)) / start.face_width
 
     return RegionChange(
         eyes=max(displacement(parts.eyes[0]), displacement(parts.eyes[1])),
@@ -223,12 +235,16 @@ def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts |
     detail = view[top:bottom, left:right].astype(np.float32)
     across = np.asarray(cv2.Sobel(detail, cv2.CV_32F, 1, 0, scale=1 / 8), np.float32)
     down = np.asarray(cv2.Sobel(detail, cv2.CV_32F, 0, 1, scale=1 / 8), np.float32)
+    slope = across**2 + down**2
+
+    def part(mask: NDArray[np.bool_]) -> FacePart:
+        return FacePart(mask=mask.astype(np.uint8), slope=float(slope[mask].mean()))
+
     return FaceParts(
         left=left,
         top=top,
         detail=detail,
-        slope=across**2 + down**2,
-        eyes=(eyes[0], eyes[1]),
-        mouth=mouth,
-        rest=rest,
+        eyes=(part(eyes[0]), part(eyes[1])),
+        mouth=part(mouth),
+        rest=part(rest),
     )

@@ -38,7 +38,7 @@ _MOST_PIXELS = 80_000_000
 _MOST_SCANS = 64
 _WHITE = 255
 _BAND_ROWS = 64
-_TILE_START = b"\xff\x90"
+_TILE_DATA = b"\xff\x93"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +232,8 @@ def _decode(data: bytes, header: ImageHeader, still_decoder: StillDecoder | None
             "runs here; send JPEG or PNG",
             details={"format": header.format.name},
         )
-    # Decoders take a main header without any tile (marker SOT, ISO/IEC 15444-1, A.4.2) for a black picture.
-    if header.format in {ImageFormat.JP2, ImageFormat.J2K} and _TILE_START not in data:
+    # Decoders take a main header without tile data (SOD, ISO/IEC 15444-1, A.4.3) for a black picture.
+    if header.format in {ImageFormat.JP2, ImageFormat.J2K} and _TILE_DATA not in data:
         raise malformed(header.format, "the picture data are cut off")
     return _to_bgr(still_decoder.decode_still(data, header=header))
 

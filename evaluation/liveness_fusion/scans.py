@@ -8,7 +8,7 @@ import numpy as np
 
 from liveness.collect import ScanCollector
 from liveness.observation import ScanObservations
-from liveness.observe import observe_frame
+from liveness.observe import observe_followed, observe_frame, view_frame
 from vision.face import BgrImage
 from vision.packs.pack import Pack
 
@@ -17,12 +17,27 @@ _JPEG_QUALITY = 88
 
 
 def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanObservations:
-    """Observe and collect a scan as the server does."""
+    """Observe and collect a scan as the server does: the detector looks now and then."""
     collector = ScanCollector()
     for index, (time, image) in enumerate(frames):
-        faces = pack.detector.detect(image)
+        seen = view_frame(image)
+        followed = collector.follow(seen, time)
+        faces = pack.detector.detect(image) if followed is None else (followed.face,)
         landmarks = pack.landmarker.locate(image, faces[0]) if faces and pack.landmarker is not None else None
-        collector.add(observe_frame(image, index=index, capture_time=time, faces=faces, landmarks=landmarks))
+        if followed is None:
+            observation = observe_frame(
+                image, index=index, capture_time=time, faces=faces, landmarks=landmarks, seen=seen
+            )
+        else:
+            observation = observe_followed(
+                seen,
+                index=index,
+                capture_time=time,
+                face=followed.face,
+                looked=followed.looked,
+                landmarks=landmarks,
+            )
+        collector.add(observation)
     return collector.observations()
 
 

@@ -49,15 +49,9 @@ def test_cut_off_anywhere(format_: str) -> None:
     data = saved(PICTURE, format_)
     step = max(1, len(data) // 200)
     for length in [*range(min(200, len(data))), *range(200, len(data) - 12, step)]:
-        try:
-            pixels = decode(data[:length]).pixels
-        except ImageError as error:
-            reason = error.reason
-        else:
-            # A JPEG 2000 picture without a single tile is a black one.
-            assert format_ == "JPEG2000"
-            assert not pixels.any()
-            continue
+        with pytest.raises(ImageError) as caught:
+            decode(data[:length])
+        reason = caught.value.reason
         expected = ImageFault.EMPTY if not length else ImageFault.MALFORMED
         assert reason in {expected, ImageFault.UNSUPPORTED_FORMAT}, length
 
