@@ -14,11 +14,8 @@ from vision.face import DetectedFace
 
 _FACE_POINTS = 80
 _BACKGROUND_POINTS = 40
-_WINDOW = (15, 15)
+_WINDOW = (13, 13)
 _LEVELS = 2
-_LEVELS_BACK = 1
-"""The way back begins where it should end, so it needs fewer levels."""
-
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 _LARGEST_RETURN_ERROR = 1.0
 _BORDER = 6
@@ -141,8 +138,8 @@ def follow(
         2010), shape (n,), in view pixels. A point whose way back misses its start by more than a
         pixel is lost.
     """
-    found, seen = _flow(start.view, view, start.points, guess, _LEVELS)
-    back, returned = _flow(view, start.view, found, start.points, _LEVELS_BACK)
+    found, seen = _flow(start.view, view, start.points, guess)
+    back, returned = _flow(view, start.view, found, start.points)
     error = np.linalg.norm(back - start.points, axis=1).astype(np.float32)
     lost = ~seen | ~returned | (error > _LARGEST_RETURN_ERROR)
     found[lost] = np.nan
@@ -183,7 +180,7 @@ def region_change(start: TrackingStart, view: GreyView, motion: NDArray[np.float
 
 
 def _flow(
-    first: GreyView, second: GreyView, points: FloatPoints, guess: FloatPoints, levels: int
+    first: GreyView, second: GreyView, points: FloatPoints, guess: FloatPoints
 ) -> tuple[FloatPoints, NDArray[np.bool_]]:
     found, seen, _ = cv2.calcOpticalFlowPyrLK(
         first,
@@ -191,7 +188,7 @@ def _flow(
         points.reshape(-1, 1, 2),
         guess.reshape(-1, 1, 2).copy(),
         winSize=_WINDOW,
-        maxLevel=levels,
+        maxLevel=_LEVELS,
         criteria=_STOP,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )

@@ -62,6 +62,11 @@ class FrameAnalyst:
             min_side=budget.min_frame_side,
         )
 
+    @property
+    def sees_eyes(self) -> bool:
+        """Whether the pack finds the outlines of eyes, and so can see a blink."""
+        return self._pack.landmarker is not None
+
     def look(
         self, message: FrameMessage, capture_time: float, *, collector: ScanCollector | None = None
     ) -> SeenFrame:

@@ -55,8 +55,8 @@ class CapturePlan:
         seconds: Capture time that they must span.
         selected: Frames that the expensive models look at, at most.
         apart_seconds: Least capture time between two frames that are looked at. Frames that come faster
-            count for the transcript only: motion, blinks and repeated frames show at 11 to 22 frames a
-            second as they do at 24.
+            count for the transcript only, unless the pack sees eyes: motion and repeated frames show at 11
+            to 22 frames a second as they do at 24, but of a blink half is lost.
     """
 
     frames: int = 32
@@ -99,6 +99,7 @@ class AttemptCapture:
         self._told: tuple[str, float, float] | None = None
         self._origin: int | None = None
         self._looked_at: float | None = None
+        self._apart = 0.0 if analyst.sees_eyes else plan.apart_seconds
         self._progress = 0.0
 
     @property
@@ -150,7 +151,7 @@ class AttemptCapture:
         if self._origin is None:
             self._origin = frame.capture_time_us
         time = (frame.capture_time_us - self._origin) / 1e6
-        if self._looked_at is not None and time - self._looked_at < self._plan.apart_seconds:
+        if self._looked_at is not None and time - self._looked_at < self._apart:
             return None
         self._looked_at = time
         seen = await self._pool.run(self._analyst.look, frame, time, collector=self._collector)

@@ -87,17 +87,31 @@ async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture
     assert {examined.frame_index for examined in capture.examined} <= {frame.index for frame in looked}
 
 
-async def test_frames_that_come_faster_than_needed_are_not_looked_at(capture: AttemptCapture) -> None:
-    unreadable = b"no picture"
-    start = 1_000_000
+@pytest.mark.parametrize("sees_eyes", [False, True])
+async def test_frames_that_come_faster_than_needed_are_not_looked_at(sees_eyes: bool) -> None:
+    pack = remembering_pack() if sees_eyes else replace(remembering_pack(), landmarker=None)
+    pool = WorkerPool(workers=1)
+    capture = AttemptCapture(
+        analyst=FrameAnalyst(pack=pack, budget=CaptureBudget()),
+        pool=pool,
+        plan=PLAN,
+        budget=CaptureBudget(),
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+    )
+    start, unreadable = 1_000_000, b"no picture"
     await capture.take(replace(_frame(0), capture_time_us=start))
-    too_soon = start + round(0.9e6 * PLAN.apart_seconds)
-    assert await capture.take(replace(_frame(1), image=unreadable, capture_time_us=too_soon)) is None
-    assert len(capture.observations.frames) == 1
-    with pytest.raises(Refusal):
-        await capture.take(
-            replace(_frame(2), image=unreadable, capture_time_us=start + round(1.1e6 * PLAN.apart_seconds))
-        )
+    too_soon = replace(_frame(1), image=unreadable, capture_time_us=start + round(0.9e6 * PLAN.apart_seconds))
+    if sees_eyes:
+        # Of a blink every frame counts.
+        with pytest.raises(Refusal):
+            await capture.take(too_soon)
+    else:
+        assert await capture.take(too_soon) is None
+        assert len(capture.observations.frames) == 1
+        with pytest.raises(Refusal):
+            await capture.take(replace(too_soon, capture_time_us=start + round(1.1e6 * PLAN.apart_seconds)))
+    pool.close()
 
 
 async def test_what_may_still_be_replaced_is_not_examined_ahead(capture: AttemptCapture) -> None:

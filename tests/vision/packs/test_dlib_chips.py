@@ -11,7 +11,9 @@ from vision.packs.pack import Pack
 def _points(pack: Pack, image: BgrImage) -> np.ndarray:
     (face,) = pack.detector.detect(image)
     assert pack.landmarker is not None
-    return pack.landmarker.locate(image, face).points.astype(np.float64)
+    landmarks = pack.landmarker.locate(image, face)
+    assert landmarks is not None
+    return landmarks.points.astype(np.float64)
 
 
 def test_an_unmoved_chip_is_dlib_s_own(embedded_pack: Pack, astronaut: BgrImage) -> None:
