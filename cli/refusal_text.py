@@ -61,6 +61,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "ATTEMPT_END_INVALID": _CLIENT_BUG,
         "SUPERSEDED": "Another stream of the same scan took over; nothing is to be done here.",
         "STREAM_IDLE": "Check the network and the source of frames.",
+        "PACK_CHANGED": _NEW_CHECK,
         "TOO_MANY_RECONNECTS": "Find a better network and create a new check.",
     }
 )

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     SUPERSEDED = "SUPERSEDED"
     STREAM_IDLE = "STREAM_IDLE"
     TOO_MANY_RECONNECTS = "TOO_MANY_RECONNECTS"
+    PACK_CHANGED = "PACK_CHANGED"
 
 
 class Refusal(ServerError):

@@ -73,6 +73,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.SCAN_IN_PROGRESS,
             Reason.TOKEN_EXPIRED,
             Reason.CHECK_CLOSED,
+            Reason.PACK_CHANGED,
             Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
         }
     ),

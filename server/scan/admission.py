@@ -70,12 +70,13 @@ def admit(
     record: CheckRecord,
     attempts: tuple[AttemptRecord, ...],
     policy: Policy,
+    pack_version: str,
     now: datetime,
 ) -> Admission:
     """Decides whether a stream of this check may begin.
 
     Raises:
-        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, SESSION_KEY_MISMATCH or TOO_MANY_RECONNECTS.
+        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, SESSION_KEY_MISMATCH or TOO_MANY_RECONNECTS.
     """
     # First, so that the answer does not depend on whether somebody closed the expired check already.
     if now >= record.scan_deadline:
@@ -86,6 +87,14 @@ def admit(
     if record.state not in OPEN_STATES or judged_for_good:
         # A server that died between judging and deciding must not give a spoof another attempt.
         raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one")
+    if record.pack_version != pack_version:
+        # Templates of two packs have nothing in common: comparing them would be a verdict by chance.
+        raise Refusal(
+            Reason.PACK_CHANGED,
+            f"the portrait was taken in by version {record.pack_version} of the models and this server runs "
+            f"{pack_version}; ask the orchestrator for a new check",
+            details={"packVersion": record.pack_version, "currentPackVersion": pack_version},
+        )
     if record.session_key is not None and record.session_key != start.session_public_key:
         raise Refusal(
             Reason.SESSION_KEY_MISMATCH,

@@ -82,6 +82,7 @@ async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStr
         record=record,
         attempts=attempts,
         policy=policy,
+        pack_version=env.pack.version,
         now=env.clock.now(),
     )
     transcript, challenge = _challenge(env, start=start, record=record, policy=policy, admission=admission)

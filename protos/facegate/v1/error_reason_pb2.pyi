@@ -126,6 +126,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Nothing came for too long. [DEADLINE_EXCEEDED]"""
     ERROR_REASON_TOO_MANY_RECONNECTS: _ErrorReason.ValueType  # 77
     """The scan was reconnected too often. [RESOURCE_EXHAUSTED]"""
+    ERROR_REASON_PACK_CHANGED: _ErrorReason.ValueType  # 78
+    """The portrait's template was made by another pack than the one that this server runs now, or by another
+    version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call could not be served. `google.rpc.ErrorInfo.reason` is the value's name without the prefix
@@ -236,4 +240,8 @@ ERROR_REASON_STREAM_IDLE: ErrorReason.ValueType  # 76
 """Nothing came for too long. [DEADLINE_EXCEEDED]"""
 ERROR_REASON_TOO_MANY_RECONNECTS: ErrorReason.ValueType  # 77
 """The scan was reconnected too often. [RESOURCE_EXHAUSTED]"""
+ERROR_REASON_PACK_CHANGED: ErrorReason.ValueType  # 78
+"""The portrait's template was made by another pack than the one that this server runs now, or by another
+version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

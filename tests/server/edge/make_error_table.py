@@ -107,6 +107,7 @@ ADVICE: dict[str, _Advice] = {
     "SUPERSEDED": _Advice(_DEVICE, "Nothing: the newer stream goes on."),
     "STREAM_IDLE": _Advice(_DEVICE, "Resume the scan."),
     "TOO_MANY_RECONNECTS": _Advice(_DEVICE, _NEW_CHECK),
+    "PACK_CHANGED": _Advice(_DEVICE, _NEW_CHECK),
 }
 
 _CALLERS = {_BOTH: "device, orchestrator", _DEVICE: "device", _ORCHESTRATOR: "orchestrator"}

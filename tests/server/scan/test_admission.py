@@ -27,6 +27,7 @@ def _admit(
         record=record,
         attempts=attempts,
         policy=POLICY,
+        pack_version="1",
         now=NOW + timedelta(seconds=seconds),
     )
 
@@ -41,6 +42,10 @@ def test_a_new_check_needs_no_proof() -> None:
     admission = _admit(check_record())
     assert not admission.proof_required
     assert admission.attempts_remaining == POLICY.attempts.maximum
+
+
+def test_a_template_of_other_models_is_not_compared() -> None:
+    assert _reason(check_record(pack_version="2")) is Reason.PACK_CHANGED
 
 
 @pytest.mark.parametrize("state", [CheckState.SCANNING, CheckState.WAITING])
