@@ -81,7 +81,7 @@ buf-breaking:
 	  $(BIN)/buf breaking --against .buf-base; status=$$?; rm -rf .buf-base; exit $$status; \
 	fi
 
-bench: install ## Measure: CPU a frame against model time, verdict latency, 1 and 4 scans at once.
+bench: install ## Measure: packs, decoders, portraits, scans; CPU against model time and against the naive pipeline.
 	@$(BIN)/facegate bench
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.

@@ -56,6 +56,14 @@ def bench(
     frames_per_second: Annotated[
         float, typer.Option("--fps", help="Rate of the simulated camera.", min=8, max=24)
     ] = 15.0,
+    clips: Annotated[
+        int,
+        typer.Option(
+            help=f"Real clips of ${_ASSETS}, where that is set, that the naive pipeline is compared on; "
+            "12 seconds each.",
+            min=0,
+        ),
+    ] = 6,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write every value to this file too.")
     ] = None,
@@ -69,7 +77,7 @@ def bench(
     console = Console()
     configure_logging(LogSettings(level=LogLevel.ERROR))
     packs = tuple(pack or _default_packs())
-    effort = Effort(runs=runs, scans_at_once=tuple(at_once or _DEFAULT_SCANS))
+    effort = Effort(runs=runs, scans_at_once=tuple(at_once or _DEFAULT_SCANS), clips=clips)
     try:
         report = asyncio.run(
             _measure(console, packs, effort, seconds=seconds, frames_per_second=frames_per_second)
@@ -147,6 +155,7 @@ def _command(packs: Sequence[str], effort: Effort, material: BenchMaterial) -> s
             *(word for pack in packs for word in ("--pack", pack)),
             *(word for count in effort.scans_at_once for word in ("--at-once", str(count))),
             *("--runs", str(effort.runs)),
+            *("--clips", str(effort.clips)),
             *("--seconds", f"{material.seconds:g}"),
             *("--fps", f"{material.frames_per_second:g}"),
         ]

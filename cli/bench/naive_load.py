@@ -55,8 +55,7 @@ class Comparison:
 async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
     """Serves the simulated scan, and real clips where the test data are, and looks at them naively.
 
-    Both get the frames at the camera's pace, one scan at a time. With ``FACEGATE_TEST_ASSETS`` set this
-    takes some minutes a pack.
+    Both get the frames at the camera's pace, one scan at a time.
 
     Raises:
         ScanNotMeasured: A check could not be made.
@@ -74,7 +73,7 @@ async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
     videos = None if not assets else Path(assets) / "data" / "video"
     if videos is not None and videos.is_dir():
         with tempfile.TemporaryDirectory(prefix="facegate-bench-clips-") as folder:
-            for clip in real_scans(videos, Path(folder), pack=models[_TUNED]):
+            for clip in real_scans(videos, Path(folder), pack=models[_TUNED], most=bench.effort.clips):
                 bench.say(f"{bench.pack}: the naive pipeline on {clip.name}")
                 compared.append(await _compare(bench, clip, {_TUNED: models[_TUNED]}, load="real clips"))
     return naive_measurements(bench.pack, compared)

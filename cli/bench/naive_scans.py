@@ -55,16 +55,21 @@ def simulated_scan(material: BenchMaterial) -> RecordedScan:
     )
 
 
-def real_scans(videos: Path, folder: Path, *, pack: Pack) -> Iterator[RecordedScan]:
-    """Every clip of the development data with a portrait from its own beginning, live and attack.
+def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator[RecordedScan]:
+    """Clips of the development data with a portrait from their own beginning, live and attack.
 
     Args:
         videos: With ``manifest.csv``, ``live`` and ``spoof``.
         folder: Where the frames go, a folder for each clip.
         pack: Finds the portrait's face.
+        most: Clips at most, spread evenly over all.
     """
-    for number, case in enumerate(clip_cases(videos)):
-        if case.kind is Kind.IMPOSTOR_CLIP:
+    cases = [case for case in clip_cases(videos) if case.kind is not Kind.IMPOSTOR_CLIP]
+    chosen = (
+        {number * len(cases) // most for number in range(most)} if most < len(cases) else range(len(cases))
+    )
+    for number, case in enumerate(cases):
+        if number not in chosen:
             continue
         portrait = _portrait(case, pack)
         frames = folder / str(number)

@@ -30,10 +30,12 @@ class Effort:
     Attributes:
         runs: Runs of each load that count; one more run before them warms up.
         scans_at_once: The loads.
+        clips: Real clips that are compared with the naive pipeline, at most; 0 for none.
     """
 
     runs: int
     scans_at_once: tuple[int, ...]
+    clips: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def test_a_fast_camera_is_thinned_out_as_a_device_does(
 
 @pytest.mark.slow
 def test_a_clip_becomes_a_scan(assets: Path, tmp_path: Path) -> None:
-    scan = next(real_scans(assets / "data" / "video", tmp_path, pack=real_pack()))
+    scan = next(real_scans(assets / "data" / "video", tmp_path, pack=real_pack(), most=1))
     assert 5 <= scan.frames_per_second <= 60
     assert len(scan.as_sent(40)) == 40
     assert scan.portrait.startswith(b"\xff\xd8")
