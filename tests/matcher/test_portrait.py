@@ -19,7 +19,7 @@ from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.geometry import estimate_pose
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
-from vision.packs.insightface_pack import load_insightface_pack
+from vision.packs.loading import load_folder_pack
 
 POLICY = PortraitPolicy()
 ZUCKERBERG = "nyoki-mtl__data__images__MarkZuckerberg__Mark_Zuckerberg_000{}.jpg"
@@ -36,7 +36,7 @@ def insightface(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
     folder = tmp_path_factory.mktemp("pack")
     for name in ("det_500m.onnx", "mobilefacenet_foamliu.onnx"):
         (folder / name).symlink_to((assets / "models" / name).resolve())
-    return load_insightface_pack(folder, runtime=RuntimeOptions())
+    return load_folder_pack("insightface", folder, runtime=RuntimeOptions())
 
 
 @pytest.fixture(scope="module", params=["embedded", "insightface"])

@@ -13,7 +13,7 @@ from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs.embedded_pack import load_embedded_pack
-from vision.packs.insightface_pack import load_insightface_pack
+from vision.packs.loading import load_folder_pack
 from vision.packs.pack import Pack
 
 LIMITS = DecodeLimits(max_bytes=20_000_000, max_pixels=40_000_000, max_side=10_000)
@@ -29,7 +29,7 @@ def read_photo(path: Path) -> BgrImage:
 
 @pytest.fixture(scope="session")
 def insightface_pack(assets: Path) -> Pack:
-    return load_insightface_pack(assets / "models", runtime=RuntimeOptions(providers="cpu"))
+    return load_folder_pack("insightface", assets / "models", runtime=RuntimeOptions(providers="cpu"))
 
 
 @pytest.fixture(scope="session")

@@ -5,49 +5,19 @@ folder whose files are in the catalogue.
 """
 
 import io
-from pathlib import Path
 
 from vision.errors import PackFileUnusable
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
 from vision.packs.arcface import ArcFaceEmbedder
 from vision.packs.calibration import load_calibration
-from vision.packs.catalogue import load_catalogue
-from vision.packs.catalogue_entries import Catalogue
 from vision.packs.landmarks106 import Landmarker106
 from vision.packs.onnx_models import embedder_preprocessing, embedder_session, image_session, make_pack
 from vision.packs.pack import Pack
-from vision.packs.pack_files import FAMILIES, PackFiles, choose_files, folder_files
+from vision.packs.pack_files import PackFiles
 from vision.packs.scrfd import ScrfdDetector
 from vision.packs.verified_file import VerifiedFile
 
-__all__ = ["load_insightface_pack", "make_insightface_pack"]
-
-_FAMILY = FAMILIES["insightface"]
-
-
-def load_insightface_pack(
-    folder: Path, *, runtime: RuntimeOptions, catalogue: Catalogue | None = None
-) -> Pack:
-    """Load the best catalogued file of each role from a folder.
-
-    Args:
-        folder: Holds the ``.onnx`` files; subfolders are not searched.
-        runtime: How ONNX Runtime is to run.
-        catalogue: Which files are known; the packaged catalogue if None.
-
-    Returns:
-        A pack with a SCRFD detector and an ArcFace-type embedder, with 106 landmarks if the folder
-        has them, and with every PAD network of the folder.
-
-    Raises:
-        PackNotFound: The folder does not exist, or a file in it cannot be read.
-        PackFileAltered: A file bears a catalogued name but has another content.
-        PackIncomplete: No catalogued detector or embedder, or no calibration for the embedder.
-        PackFileUnusable: The runtime cannot load a file.
-    """
-    found = folder_files(folder, family=_FAMILY, catalogue=catalogue or load_catalogue())
-    files = choose_files(found, family=_FAMILY, where=str(folder))
-    return make_insightface_pack(files, name=_FAMILY.family, runtime=runtime)
+__all__ = ["make_insightface_pack"]
 
 
 def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> Pack:

@@ -1,22 +1,22 @@
 """One door to every pack: a short text in a setting names it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vision.errors import PackNotFound
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs.catalogue import load_catalogue
-from vision.packs.catalogue_entries import CataloguePack
+from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
 from vision.packs.embedded_pack import load_embedded_pack
-from vision.packs.insightface_pack import load_insightface_pack, make_insightface_pack
-from vision.packs.open_pack import load_open_pack, make_open_pack
+from vision.packs.insightface_pack import make_insightface_pack
+from vision.packs.open_pack import make_open_pack
 from vision.packs.pack import Pack
-from vision.packs.pack_files import FAMILIES, choose_files, named_files
+from vision.packs.pack_files import FAMILIES, choose_files, folder_files, named_files
 
-__all__ = ["load_pack"]
+__all__ = ["load_folder_pack", "load_pack"]
 
 _EMBEDDED = "embedded"
-_FOLDERS = {"open": load_open_pack, "insightface": load_insightface_pack}
-_MAKERS = {"open": make_open_pack, "insightface": make_insightface_pack}
+_MAKERS: dict[Family, Callable[..., Pack]] = {"open": make_open_pack, "insightface": make_insightface_pack}
 
 
 def load_pack(spec: str, *, models_dir: Path | None = None, runtime: RuntimeOptions | None = None) -> Pack:
@@ -38,17 +38,42 @@ def load_pack(spec: str, *, models_dir: Path | None = None, runtime: RuntimeOpti
     if spec == _EMBEDDED:
         return load_embedded_pack(runtime=options)
     family, colon, folder = spec.partition(":")
-    if colon and folder and family in _FOLDERS:
-        return _FOLDERS[family](_expanded(folder), runtime=options)
+    known = next((known for known in FAMILIES if known == family), None)
+    if colon and folder and known is not None:
+        return load_folder_pack(known, _expanded(folder), runtime=options)
     catalogue = load_catalogue()
     pack = catalogue.pack(spec)
     if pack is not None:
         return _load_named(pack, models_dir, options)
-    names = ", ".join(f'"{known.name}"' for known in catalogue.packs)
+    names = ", ".join(f'"{listed.name}"' for listed in catalogue.packs)
     raise PackNotFound(
         f"no pack is named {spec!r}: use one of {names}, which `facegate models pull` fetches; "
         f'"{_EMBEDDED}"; or "open:<folder>" or "insightface:<folder>" with a folder of model files'
     )
+
+
+def load_folder_pack(
+    family: Family, folder: Path, *, runtime: RuntimeOptions, catalogue: Catalogue | None = None
+) -> Pack:
+    """Load the best catalogued file of each role, and every PAD network, from a folder of the user's own.
+
+    Args:
+        family: Whose kinds of files are taken; ``open`` leaves files alone whose licence restricts what
+            they may be used for.
+        folder: Holds the files; subfolders are not searched.
+        runtime: How ONNX Runtime is to run.
+        catalogue: Which files are known; the packaged catalogue if None.
+
+    Raises:
+        PackNotFound: The folder does not exist, or a file in it cannot be read.
+        PackFileAltered: A file bears a catalogued name but has another content.
+        PackIncomplete: No catalogued detector or embedder, or no calibration for the embedder.
+        PackFileUnusable: The runtime cannot load a file.
+    """
+    kinds = FAMILIES[family]
+    found = folder_files(folder, family=kinds, catalogue=catalogue or load_catalogue())
+    files = choose_files(found, family=kinds, where=str(folder))
+    return _MAKERS[family](files, name=family, runtime=runtime)
 
 
 def _load_named(pack: CataloguePack, models_dir: Path | None, runtime: RuntimeOptions) -> Pack:

@@ -4,50 +4,19 @@ YuNet finds faces, SFace or an ArcFace-type network such as MobileFaceNet makes 
 Face Landmarker finds dense landmarks. The ``insightface`` library is not imported.
 """
 
-from pathlib import Path
-
 from vision.errors import PackFileUnusable
 from vision.graph_rewrite import with_free_sides
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
 from vision.packs.arcface import ArcFaceEmbedder, SessionArcFace
 from vision.packs.calibration import load_calibration
-from vision.packs.catalogue import load_catalogue
-from vision.packs.catalogue_entries import Catalogue
 from vision.packs.interfaces import Landmarker
 from vision.packs.onnx_models import embedder_preprocessing, embedder_session, make_pack
 from vision.packs.pack import Pack
-from vision.packs.pack_files import FAMILIES, PackFiles, choose_files, folder_files
+from vision.packs.pack_files import PackFiles
 from vision.packs.verified_file import VerifiedFile
 from vision.packs.yunet import YunetDetector
 
-__all__ = ["load_open_pack", "make_open_pack"]
-
-_FAMILY = FAMILIES["open"]
-
-
-def load_open_pack(folder: Path, *, runtime: RuntimeOptions, catalogue: Catalogue | None = None) -> Pack:
-    """Load the best catalogued file of each role from a folder.
-
-    Files whose licence restricts what they may be used for are left alone.
-
-    Args:
-        folder: Holds ``.onnx`` and ``.task`` files; subfolders are not searched.
-        runtime: How ONNX Runtime is to run.
-        catalogue: Which files are known; the packaged catalogue if None.
-
-    Returns:
-        A pack with YuNet and an embedder, with MediaPipe's landmarks if the folder has them, and with
-        every PAD network of the folder.
-
-    Raises:
-        PackNotFound: The folder does not exist, or a file in it cannot be read.
-        PackFileAltered: A file bears a catalogued name but has another content.
-        PackIncomplete: No catalogued detector or embedder, or no calibration for the embedder.
-        PackFileUnusable: The runtime cannot load a file.
-    """
-    found = folder_files(folder, family=_FAMILY, catalogue=catalogue or load_catalogue())
-    files = choose_files(found, family=_FAMILY, where=str(folder))
-    return make_open_pack(files, name=_FAMILY.family, runtime=runtime)
+__all__ = ["make_open_pack"]
 
 
 def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> Pack:

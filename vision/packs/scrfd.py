@@ -1,9 +1,4 @@
-"""The SCRFD detector of ``insightface.model_zoo``, sized for selfies.
-
-SCRFD knows faces up to a certain size in its input picture: at 640 pixels it misses a face that
-fills a small selfie, at 320 it finds it. So the frame is offered at 320 first, which is also the
-cheapest, then at 640 for small faces, then at 160 for a face that fills the frame.
-"""
+"""The SCRFD detector of ``insightface.model_zoo``, sized for selfies."""
 
 from typing import Protocol
 
@@ -12,13 +7,12 @@ from numpy.typing import NDArray
 
 from vision.errors import ModelFailed
 from vision.face import BgrImage, Box, DetectedFace
+from vision.packs.detector_sizes import first_found
 
 __all__ = ["ScrfdDetector", "ScrfdModel"]
 
-_LONG_SIDES = (320, 640, 160)
 _STRIDE = 32
 _THRESHOLD = 0.5
-_SMALLEST_FACE = 8
 
 
 class ScrfdModel(Protocol):
@@ -48,13 +42,7 @@ class ScrfdDetector:
         Raises:
             ModelFailed: The model could not be run.
         """
-        for long_side in _LONG_SIDES:
-            if min(image.shape[:2]) * long_side < max(image.shape[:2]) * _SMALLEST_FACE:
-                continue
-            found = self._detect_at(image, long_side)
-            if found:
-                return found
-        return ()
+        return first_found(image, self._detect_at)
 
     def _detect_at(self, image: BgrImage, long_side: int) -> tuple[DetectedFace, ...]:
         try:

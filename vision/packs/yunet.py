@@ -1,8 +1,7 @@
 """The YuNet detector of the OpenCV zoo, run by ONNX Runtime and sized for selfies.
 
 OpenCV's own ``cv2.FaceDetectorYN`` takes twice the time for the same answers and may not be shared
-between threads; so its decoding is done here. Like SCRFD, YuNet knows faces up to a certain size in
-its input picture, so the frame is offered at several sizes, the cheapest first.
+between threads; so its decoding is done here.
 
 Sources: W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
 Intelligence Research 20 (2023); decoding as in OpenCV 5, ``modules/objdetect/src/face_detect.cpp``.
@@ -17,17 +16,16 @@ from numpy.typing import NDArray
 from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace
 from vision.onnx_sessions import OnnxSession
+from vision.packs.detector_sizes import first_found
 
 __all__ = ["YunetDetector"]
 
-_LONG_SIDES = (320, 640, 160)
 _STRIDES = (8, 16, 32)
 _PARTS = ("cls", "obj", "bbox", "kps")
 _OUTPUTS = tuple(f"{part}_{stride}" for part in _PARTS for stride in _STRIDES)
 _THRESHOLD = 0.6
 _MOST_OVERLAP = 0.3
 _MOST_CANDIDATES = 500
-_SMALLEST_FACE = 8
 
 
 class YunetDetector:
@@ -58,13 +56,7 @@ class YunetDetector:
         Raises:
             ModelFailed: The network could not be run.
         """
-        for long_side in _LONG_SIDES:
-            if min(image.shape[:2]) * long_side < max(image.shape[:2]) * _SMALLEST_FACE:
-                continue
-            found = self._detect_at(image, long_side)
-            if found:
-                return found
-        return ()
+        return first_found(image, self._detect_at)
 
     def _detect_at(self, image: BgrImage, long_side: int) -> tuple[DetectedFace, ...]:
         try:

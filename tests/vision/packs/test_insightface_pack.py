@@ -17,7 +17,8 @@ from vision.face import BgrImage
 from vision.onnx_sessions import RuntimeOptions, create_session
 from vision.packs.catalogue import Catalogue, load_catalogue
 from vision.packs.catalogue_entries import CataloguePack
-from vision.packs.insightface_pack import load_insightface_pack, make_insightface_pack
+from vision.packs.insightface_pack import make_insightface_pack
+from vision.packs.loading import load_folder_pack
 from vision.packs.pack import Pack
 from vision.packs.pack_files import FAMILIES, choose_files, named_files
 from vision.packs.pad_onnx import OnnxPadNetwork
@@ -53,9 +54,9 @@ class TestLoading:
         assert len(pack.version) == 12
 
     def test_the_version_follows_the_files(self, insightface_pack: Pack, folder: Path) -> None:
-        assert load_insightface_pack(folder, runtime=CPU).version == insightface_pack.version
+        assert load_folder_pack("insightface", folder, runtime=CPU).version == insightface_pack.version
         (folder / FILES[2]).unlink()
-        smaller = load_insightface_pack(folder, runtime=CPU)
+        smaller = load_folder_pack("insightface", folder, runtime=CPU)
         assert smaller.pad_networks == ()
         assert smaller.version != insightface_pack.version
 
@@ -63,7 +64,7 @@ class TestLoading:
         (folder / FILES[0]).rename(folder / "anything.onnx")
         shutil.copyfile(folder / FILES[1], folder / "twin.onnx")
         (folder / "genderage.onnx").write_bytes(b"would crash any loader")
-        pack = load_insightface_pack(folder, runtime=CPU)
+        pack = load_folder_pack("insightface", folder, runtime=CPU)
         assert {file.name for file in pack.files} >= {"anything.onnx"}
         assert [file.role for file in pack.files].count("embedder") == 1
 
@@ -72,7 +73,7 @@ class TestLoading:
         honest = read_file(path)[1]
         path.write_bytes(path.read_bytes()[:-1] + b"\x00")
         with pytest.raises(PackFileAltered) as caught:
-            load_insightface_pack(folder, runtime=CPU)
+            load_folder_pack("insightface", folder, runtime=CPU)
         assert caught.value.name == FILES[0]
         assert caught.value.expected == honest
         assert caught.value.found == read_file(path)[1]
@@ -83,16 +84,16 @@ class TestLoading:
     def test_a_missing_role_is_named(self, folder: Path, name: str, what: str) -> None:
         (folder / name).unlink()
         with pytest.raises(PackIncomplete, match=what):
-            load_insightface_pack(folder, runtime=CPU)
+            load_folder_pack("insightface", folder, runtime=CPU)
 
     def test_a_missing_folder(self, tmp_path: Path) -> None:
         with pytest.raises(PackNotFound, match="no folder"):
-            load_insightface_pack(tmp_path / "nowhere", runtime=CPU)
+            load_folder_pack("insightface", tmp_path / "nowhere", runtime=CPU)
 
     def test_an_unreadable_file(self, folder: Path) -> None:
         (folder / "a_folder.onnx").mkdir()
         with pytest.raises(PackNotFound, match=r"a_folder\.onnx"):
-            load_insightface_pack(folder, runtime=CPU)
+            load_folder_pack("insightface", folder, runtime=CPU)
 
     def test_a_named_pack_bears_its_name(self, folder: Path, insightface_pack: Pack) -> None:
         """Of the files at hand, as those of buffalo_l and buffalo_s are not in the assets."""
@@ -123,7 +124,7 @@ class TestLoading:
             path = folder / f"landmarks{rank}.onnx"
             path.write_bytes(constant_points_model(points))
             entries.append(replace(entry, names=(path.name,), sha256=read_file(path)[1], rank=rank))
-        pack = load_insightface_pack(folder, runtime=CPU, catalogue=Catalogue(tuple(entries)))
+        pack = load_folder_pack("insightface", folder, runtime=CPU, catalogue=Catalogue(tuple(entries)))
         assert pack.landmarker is not None
         assert pack.landmarker.scheme == "insightface106"
         face = pack.detector.detect(astronaut)[0]

@@ -21,7 +21,7 @@ from vision.onnx_sessions import RuntimeOptions
 from vision.packs.calibration import load_calibration
 from vision.packs.catalogue import load_catalogue
 from vision.packs.catalogue_entries import Catalogue, CatalogueEntry
-from vision.packs.open_pack import load_open_pack
+from vision.packs.loading import load_folder_pack
 from vision.packs.pack import Pack
 from vision.packs.verified_file import read_file
 
@@ -36,7 +36,7 @@ DETECTOR, EMBEDDER, LANDMARKS, PAD = FILES = (
 
 @pytest.fixture(scope="module")
 def open_pack(assets: Path) -> Pack:
-    return load_open_pack(assets / "models", runtime=CPU)
+    return load_folder_pack("open", assets / "models", runtime=CPU)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ class TestLoading:
     def test_landmarks_and_pad_networks_may_be_missing(self, folder: Path, open_pack: Pack) -> None:
         (folder / LANDMARKS).unlink()
         (folder / PAD).unlink()
-        smaller = load_open_pack(folder, runtime=CPU)
+        smaller = load_folder_pack("open", folder, runtime=CPU)
         assert smaller.landmarker is None
         assert smaller.pad_networks == ()
         assert smaller.version != open_pack.version
@@ -87,7 +87,7 @@ class TestLoading:
         with pytest.raises(
             PackIncomplete, match=r"no catalogued YuNet detector .* and no embedder"
         ) as caught:
-            load_open_pack(folder, runtime=CPU)
+            load_folder_pack("open", folder, runtime=CPU)
         assert "facegate models pull open" in str(caught.value)
 
     @pytest.mark.parametrize("name", FILES)
@@ -96,13 +96,13 @@ class TestLoading:
         honest = read_file(path)[1]
         path.write_bytes(path.read_bytes() + b"\x00")
         with pytest.raises(PackFileAltered) as caught:
-            load_open_pack(folder, runtime=CPU)
+            load_folder_pack("open", folder, runtime=CPU)
         assert (caught.value.name, caught.value.expected) == (name, honest)
         assert caught.value.found == read_file(path)[1]
 
     def test_a_missing_folder(self, tmp_path: Path) -> None:
         with pytest.raises(PackNotFound, match="no folder"):
-            load_open_pack(tmp_path / "nowhere", runtime=CPU)
+            load_folder_pack("open", tmp_path / "nowhere", runtime=CPU)
 
     def test_files_with_restricted_use_are_left_alone(self, folder: Path) -> None:
         """An embedder that is open to research only must not slip into an open pack."""
@@ -111,7 +111,7 @@ class TestLoading:
         content.write_bytes(channel_means_model(size=112))
         catalogue = _catalogue_with(content, "arcface")
         with pytest.raises(PackIncomplete, match="no catalogued embedder"):
-            load_open_pack(folder, runtime=CPU, catalogue=catalogue)
+            load_folder_pack("open", folder, runtime=CPU, catalogue=catalogue)
 
     def test_an_embedder_of_another_shape_is_refused(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -121,7 +121,7 @@ class TestLoading:
         calibration = load_calibration(_entry(EMBEDDER).sha256)
         monkeypatch.setattr(vision.packs.open_pack, "load_calibration", lambda sha256: calibration)
         with pytest.raises(PackFileUnusable, match=r"stand_in\.onnx is no embedder"):
-            load_open_pack(folder, runtime=CPU, catalogue=_catalogue_with(content, "sface"))
+            load_folder_pack("open", folder, runtime=CPU, catalogue=_catalogue_with(content, "sface"))
 
     def test_does_not_need_the_insightface_library(self, folder: Path) -> None:
         program = (
@@ -146,7 +146,7 @@ class TestSface:
         content.write_bytes(channel_means_model(size=112))
         calibration = load_calibration(_entry("face_recognition_sface_2021dec.onnx").sha256)
         monkeypatch.setattr(vision.packs.open_pack, "load_calibration", lambda sha256: calibration)
-        pack = load_open_pack(folder, runtime=CPU, catalogue=_catalogue_with(content, "sface"))
+        pack = load_folder_pack("open", folder, runtime=CPU, catalogue=_catalogue_with(content, "sface"))
         assert {file.name for file in pack.files if file.role == "embedder"} == {"stand_in.onnx"}
         (face,) = pack.detector.detect(astronaut)
         means = align_face(astronaut, face.five_points, 112).mean(axis=(0, 1))[::-1]
