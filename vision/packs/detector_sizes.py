@@ -1,0 +1,33 @@
+"""In which sizes a detector that knows faces of some sizes only is offered a frame.
+
+At 640 pixels such a network misses a face that fills a small selfie, at 320 it finds it. So the frame is
+offered at 320 first, which is also the cheapest, then at 640 for small faces, then at 160 for a face that
+fills the frame.
+"""
+
+from collections.abc import Callable
+
+from vision.face import BgrImage, DetectedFace
+
+__all__ = ["first_found"]
+
+_LONG_SIDES = (320, 640, 160)
+_SMALLEST_FACE = 8
+
+
+def first_found(
+    image: BgrImage, detect_at: Callable[[BgrImage, int], tuple[DetectedFace, ...]]
+) -> tuple[DetectedFace, ...]:
+    """The faces in the first size that shows any; empty when there is none.
+
+    Args:
+        image: The frame.
+        detect_at: Finds faces in the frame, offered at this long side in pixels.
+    """
+    for long_side in _LONG_SIDES:
+        if min(image.shape[:2]) * long_side < max(image.shape[:2]) * _SMALLEST_FACE:
+            continue
+        found = detect_at(image, long_side)
+        if found:
+            return found
+    return ()
