@@ -21,9 +21,10 @@ from liveness.guidance import GuidanceSettings, Oval
 from server.admin import AdminServer
 from server.api_keys import load_api_keys
 from server.checks.completion import CheckCompletion
-from server.checks.intake import CheckIntake, pack_shortfall
+from server.checks.intake import CheckIntake
 from server.checks.recorder import CheckRecorder, PackIdentity
 from server.checks.terms import Mode
+from server.decoders import make_decoders, start_decoders
 from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
 from server.edge.listeners import Listener
@@ -31,10 +32,10 @@ from server.edge.report_codec import serialise_report
 from server.edge.result_codec import ResultCodec
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
-from server.errors import ConfigurationError
 from server.evidence.store import EvidenceStore
 from server.housekeeping import Housekeeper
 from server.keys import KeyRing, load_keys
+from server.models import announce_pack, check_policies, load_configured_pack
 from server.policies import PolicyBook, load_policies
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import CapturePlan
@@ -43,17 +44,15 @@ from server.scan.environment import Clock, ScanEnvironment, ScanSettings
 from server.scan.messages import CaptureBudget
 from server.scan.transcript import ClockLimits
 from server.scan.worker_pool import WorkerPool
-from server.settings import IsolationSettings, Settings
+from server.settings import Settings
 from server.storage.engine import open_engine
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
 from server.storage.schema import prepare_database
 from server.telemetry.metrics import Metrics
 from server.tls import certificate_spki_sha256, server_credentials
-from vision.errors import DecoderUnavailable
-from vision.isolation.pool import DecoderLimits, DecoderPool
-from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
+from vision.isolation.pool import DecoderPool
+from vision.packs import Pack
 from vision.runtime_check import check_runtime
 
 AVAILABLE_MODES = frozenset({Mode.EXPRESS})
@@ -181,15 +180,11 @@ class FacegateServer:
         self._repository = CheckRepository(self._engine)
         pack = self._given_pack
         if pack is None:
-            pack = await asyncio.to_thread(
-                load_pack,
-                settings.pack,
-                models_dir=settings.models_dir,
-                runtime=_runtime_options(settings),
-            )
-        self._check_policies(policies, pack)
-        decoders = self._decoders = _decoder_pool(settings.isolation, self._metrics)
-        await asyncio.to_thread(_start_decoders, decoders)
+            pack = await asyncio.to_thread(load_configured_pack, settings)
+        check_policies(policies, pack, default=settings.policies.default)
+        announce_pack(pack)
+        decoders = self._decoders = make_decoders(settings.isolation, self._metrics)
+        await asyncio.to_thread(start_decoders, decoders)
         self._open(policies, keys, pack, decoders)
         await self._device.serve()
         await self._service.serve()
@@ -279,29 +274,6 @@ class FacegateServer:
             metrics=self._metrics,
         )
         self._listeners = (self._device, self._service)
-
-    def _check_policies(self, policies: PolicyBook, pack: Pack) -> None:
-        default = self._settings.policies.default
-        if default not in policies.names:
-            raise ConfigurationError(
-                f"policies.default is {default!r}, but there are only {', '.join(policies.names)}"
-            )
-        for name in policies.names:
-            shortfall = pack_shortfall(policies.get(name).policy, pack)
-            if shortfall is None:
-                continue
-            if name == default:
-                raise ConfigurationError(
-                    f"the default policy {name} cannot be met by the pack {pack.name}: {shortfall}"
-                )
-            _log.warning("policy_not_available", policy=name, pack=pack.name, shortfall=shortfall)
-        terms = [
-            f"{terms.part}: {terms.weights} Training data: {terms.training_data}" for terms in pack.terms
-        ]
-        if pack.evaluation_only:
-            _log.warning("pack_for_evaluation_only", pack=pack.name, terms=terms)
-        else:
-            _log.info("pack_terms", pack=pack.name, terms=terms)
 
     def _open(self, policies: PolicyBook, keys: KeyRing, pack: Pack, decoders: DecoderPool) -> None:
         settings, tuning = self._settings, self._tuning
@@ -402,43 +374,3 @@ class FacegateServer:
             return False
         await self._repository.ping()
         return True
-
-
-def _runtime_options(settings: Settings) -> RuntimeOptions:
-    return RuntimeOptions(
-        intra_op_threads=settings.runtime.intra_op_threads, providers=settings.runtime.providers
-    )
-
-
-def _decoder_pool(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
-    return DecoderPool(
-        still_workers=settings.workers,
-        limits=DecoderLimits(
-            memory_bytes=settings.memory_mib * 1024 * 1024,
-            cpu_seconds=settings.cpu_seconds,
-            wall_seconds=settings.wall_seconds,
-            wait_seconds=settings.wait_seconds,
-            jobs_per_worker=settings.jobs_per_worker,
-        ),
-        on_loss=lambda cause: metrics.decoder_replaced(cause.value),
-        on_job=metrics.isolated_decode,
-    )
-
-
-def _start_decoders(decoders: DecoderPool) -> None:
-    try:
-        decoders.start()
-    except DecoderUnavailable as error:
-        raise ConfigurationError(f"the isolated image decoder does not start: {error}") from error
-    for kind, state in decoders.states.items():
-        if state.filter_errno == 0:
-            _log.info("decoders_isolated", kind=kind, processes=len(state.processes), system_calls="filtered")
-        else:
-            _log.warning(
-                "decoders_isolated",
-                kind=kind,
-                processes=len(state.processes),
-                system_calls="NOT filtered: this kernel or machine refuses; memory, CPU time and files "
-                "are limited all the same",
-                filter_errno=state.filter_errno,
-            )

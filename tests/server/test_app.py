@@ -20,7 +20,6 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from structlog.testing import capture_logs
 
 from server.admin import ListenerUnusable
 from server.api_keys import new_api_key
@@ -81,7 +80,7 @@ async def test_nothing_is_served_before_the_models_are_loaded(
         asyncio.run_coroutine_threadsafe(release.wait(), loop).result(60)
         return remembering_pack()
 
-    monkeypatch.setattr("server.app.load_pack", load)
+    monkeypatch.setattr("server.models.load_pack", load)
     server = FacegateServer(settings_for(tmp_path), tuning=FAST)
     starting = asyncio.ensure_future(server.start())
     await asyncio.wait_for(loading.wait(), 60)
@@ -146,26 +145,6 @@ async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path)
     with pytest.raises(PolicyInvalid):
         await missing.start()
     await missing.stop()
-
-
-@pytest.mark.parametrize(
-    ("evaluation_only", "event", "level"),
-    [(True, "pack_for_evaluation_only", "warning"), (False, "pack_terms", "info")],
-)
-async def test_the_terms_of_the_pack_are_told_at_the_start(
-    tmp_path: Path, evaluation_only: bool, event: str, level: str
-) -> None:
-    pack = replace(remembering_pack(), evaluation_only=evaluation_only)
-    server = FacegateServer(settings_for(tmp_path), pack=pack, tuning=FAST)
-    with capture_logs() as logs:
-        await server.start()
-        await server.stop()
-    (told,) = [log for log in logs if log["event"].startswith("pack_")]
-    assert (told["event"], told["log_level"]) == (event, level)
-    for terms in pack.terms:
-        (line,) = [line for line in told["terms"] if line.startswith(f"{terms.part}: ")]
-        assert terms.weights in line
-        assert terms.training_data in line
 
 
 async def test_the_configured_pack_is_loaded_from_the_models_folder(tmp_path: Path) -> None:

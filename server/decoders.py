@@ -1,0 +1,53 @@
+"""The processes that decode what is not decoded in the server's own."""
+
+import structlog
+
+from server.errors import ConfigurationError
+from server.settings import IsolationSettings
+from server.telemetry.metrics import Metrics
+from vision.errors import DecoderUnavailable
+from vision.isolation.pool import DecoderLimits, DecoderPool
+
+__all__ = ["make_decoders", "start_decoders"]
+
+_log = structlog.get_logger(__name__)
+
+
+def make_decoders(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
+    """A pool that counts what its workers do; it starts none yet."""
+    return DecoderPool(
+        still_workers=settings.workers,
+        limits=DecoderLimits(
+            memory_bytes=settings.memory_mib * 1024 * 1024,
+            cpu_seconds=settings.cpu_seconds,
+            wall_seconds=settings.wall_seconds,
+            wait_seconds=settings.wait_seconds,
+            jobs_per_worker=settings.jobs_per_worker,
+        ),
+        on_loss=lambda cause: metrics.decoder_replaced(cause.value),
+        on_job=metrics.isolated_decode,
+    )
+
+
+def start_decoders(decoders: DecoderPool) -> None:
+    """Starts the workers and logs how far the machine confines them.
+
+    Raises:
+        ConfigurationError: They do not start.
+    """
+    try:
+        decoders.start()
+    except DecoderUnavailable as error:
+        raise ConfigurationError(f"the isolated image decoder does not start: {error}") from error
+    for kind, state in decoders.states.items():
+        if state.filter_errno == 0:
+            _log.info("decoders_isolated", kind=kind, processes=len(state.processes), system_calls="filtered")
+        else:
+            _log.warning(
+                "decoders_isolated",
+                kind=kind,
+                processes=len(state.processes),
+                system_calls="NOT filtered: this kernel or machine refuses; memory, CPU time and files "
+                "are limited all the same",
+                filter_errno=state.filter_errno,
+            )

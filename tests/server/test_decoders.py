@@ -1,0 +1,58 @@
+import io
+from contextlib import closing
+from functools import partial
+
+import pytest
+from PIL import Image
+from prometheus_client import CollectorRegistry, generate_latest
+from structlog.testing import capture_logs
+
+from server.decoders import make_decoders, start_decoders
+from server.errors import ConfigurationError
+from server.settings import IsolationSettings
+from server.telemetry.metrics import Metrics
+from vision.image import DecodeLimits, decode_image
+from vision.image_format import ImageFormat
+from vision.isolation.pool import DecoderPool
+
+
+def metrics() -> tuple[Metrics, CollectorRegistry]:
+    registry = CollectorRegistry()
+    return Metrics(registry), registry
+
+
+def jp2() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), (10, 200, 30)).save(file, format="JPEG2000")
+    return file.getvalue()
+
+
+def test_workers_start_are_told_and_counted() -> None:
+    counted, registry = metrics()
+    with (
+        closing(make_decoders(IsolationSettings(workers=1), counted)) as decoders,
+        capture_logs() as logs,
+    ):
+        start_decoders(decoders)
+        (told,) = logs
+        assert told["event"] == "decoders_isolated"
+        assert told["processes"] == 1
+        decode_image(
+            jp2(),
+            limits=DecodeLimits(max_bytes=1_000_000, max_pixels=1_000_000, max_side=2_000),
+            formats=frozenset({ImageFormat.JP2}),
+            honour_exif_orientation=True,
+            still_decoder=decoders,
+        )
+    assert b'facegate_isolated_decodes_total{outcome="decoded"} 1.0' in generate_latest(registry)
+
+
+def test_workers_that_cannot_start_keep_the_server_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = partial(DecoderPool, command=lambda kind, **_: ("/bin/false",))
+    monkeypatch.setattr("server.decoders.DecoderPool", broken)
+    counted, _ = metrics()
+    with (
+        closing(make_decoders(IsolationSettings(workers=1), counted)) as decoders,
+        pytest.raises(ConfigurationError, match="isolated image decoder does not start"),
+    ):
+        start_decoders(decoders)
