@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -84,6 +85,7 @@ def builtin_photos(
     }
 
 
+@cache  # seconds of loading, for everybody who asks for another photo
 def _embedded_models() -> tuple[FaceDetector, Landmarker]:
     from vision.packs.embedded_pack import load_embedded_pack  # heavy, and only needed here
 

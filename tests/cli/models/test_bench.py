@@ -67,6 +67,7 @@ def test_a_pack_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "facegate models pull open" in " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 def test_the_embedded_pack() -> None:
     result = runner.invoke(app, ["bench", "--runs", "2", "--json"])
     assert result.exit_code == 0, result.output

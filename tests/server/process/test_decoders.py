@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.server.process.server_process import DataFolder
 
 
@@ -27,6 +29,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 async def test_decoders_end_with_their_server(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     async with home.serving() as server:

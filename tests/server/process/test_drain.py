@@ -25,6 +25,7 @@ async def _draining(server: ServerProcess) -> None:
     raise AssertionError("it never drained")
 
 
+@pytest.mark.slow
 async def test_a_running_scan_finishes(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     async with home.serving() as server:

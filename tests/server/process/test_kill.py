@@ -57,6 +57,7 @@ async def _finished(server: ServerProcess, check_id: str) -> service_pb2.FinishC
     raise AssertionError("the lease of a dead server never ended")
 
 
+@pytest.mark.slow
 async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     states = ("uploaded", "challenged", "few", "counted", "returning", "ended", "told", "finished")
