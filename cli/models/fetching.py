@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.models.errors import FileNotOffered, ModelsError, TimeRanOut, TransferFailed, WrongContent
-from cli.models.files import sha256_of, size_text, writing
+from cli.models.files import sha256_of, size_text, to_the_end, writing
 from cli.models.part_file import PartFile
 from cli.models.progress import PullProgress
 from cli.models.sources import Source, copy_file
@@ -154,7 +154,7 @@ class Fetching:
                 part.restart()
                 origin = await self._source.fetch(part)
             self._compare(part, origin)
-            await asyncio.to_thread(part.complete)
+            await to_the_end(part.complete)
         finally:
             part.keep()
         resumed = resumed_at if part.patched else 0

@@ -31,7 +31,7 @@ _RENAME_EXCHANGE: Final = 2
 _NO_EXCHANGE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 
-async def to_the_end(function: Callable[..., None], *arguments: object) -> None:
+async def to_the_end(function: Callable[..., object], *arguments: object) -> None:
     """Runs ``function`` in a thread; a cancellation waits for its end, because a thread cannot be stopped."""
     running = asyncio.create_task(asyncio.to_thread(function, *arguments))
     try:

@@ -22,6 +22,7 @@ from cli.models.errors import (
 )
 from cli.models.http_source import Patience, _target
 from cli.models.install import pull_pack
+from cli.models.part_file import PartFile
 from tests.cli.models.builders import CONTENTS, content, make_entry, make_pack, snapshot
 from tests.cli.models.mirror_server import (
     Mirror,
@@ -413,6 +414,25 @@ async def test_passwords_are_used_and_not_told(mirror: Mirror, tmp_path: Path, h
         await pull_pack(make_pack(), models_dir=tmp_path, source=source, patience=hasty)
     assert "secret" not in str(caught.value)
     assert not any(b"secret" in data for data in snapshot(tmp_path / ".incoming-toy").values())
+
+
+async def test_nothing_moves_after_a_pull_has_failed(
+    mirror: Mirror, tmp_path: Path, hasty: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = PartFile.complete
+
+    def slowly(part: PartFile) -> Path:
+        time.sleep(0.3)
+        return complete(part)
+
+    monkeypatch.setattr(PartFile, "complete", slowly)
+    del mirror.files[NAME]
+    with pytest.raises(FileNotOffered):
+        await pull_pack(make_pack(), models_dir=tmp_path, source=mirror.base, patience=hasty)
+    left = sorted(path.name for path in (tmp_path / ".incoming-toy").iterdir())
+    assert left
+    await asyncio.sleep(0.6)
+    assert sorted(path.name for path in (tmp_path / ".incoming-toy").iterdir()) == left
 
 
 async def test_only_a_trusted_certificate_will_do(tmp_path: Path) -> None:
