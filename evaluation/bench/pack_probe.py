@@ -18,6 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ def model_calls(pack: Pack, image: BgrImage) -> dict[str, Callable[[], object]]:
         calls["landmarks"] = lambda: landmarker.locate(image, face)
     calls["embedder"] = lambda: pack.embedder.embed(image, face)
     for network in pack.pad_networks:
-        calls[f"PAD {network.name}"] = lambda network=network: network.real_probability(image, face)  # type: ignore[misc]
+        calls[f"PAD {network.name}"] = partial(network.real_probability, image, face)
     return calls
 
 
