@@ -3,8 +3,10 @@
 import typer
 
 from cli.match.evaluate_command import match
+from cli.pad.evaluate_command import pad
 from cli.whole_checks.command import checks
 
 app = typer.Typer(help="Measure over data sets.", no_args_is_help=True)
 app.command()(match)
+app.command()(pad)
 app.command()(checks)

@@ -3,6 +3,7 @@
 import typer
 
 from cli import calibrate, config, db, evaluate, keys, policy
+from cli.analyze.command import analyze
 from cli.bench import bench
 from cli.demo.command import demo
 from cli.image import command as image
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(verify)
 app.command()(demo)
+app.command()(analyze)
 app.command()(bench)
 app.add_typer(image.app, name="image")
 app.add_typer(models.app, name="models")

@@ -4,6 +4,7 @@ The wire is `facegate.v1`, the cryptography `device_integrity.transcript`; nothi
 project is used, so that what is here can be written in any language from `docs/device_protocol.md`.
 """
 
+from client.analysis import AnalysisClient
 from client.attestation import Attestor, NoAttestation
 from client.camera import CameraSource, open_camera
 from client.channel import (
@@ -40,6 +41,7 @@ from client.scan_stream import ScanTicket
 from client.video_file import open_video
 
 __all__ = [
+    "AnalysisClient",
     "ApiKey",
     "Attestor",
     "CallRefusedError",

@@ -27,12 +27,20 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["StateFileError", "main", "minifasnet_to_onnx", "read_state"]
+from vision.onnx_sessions import RuntimeOptions, create_session
+from vision.packs.catalogue import load_catalogue
+from vision.packs.pad_onnx import OnnxPadNetwork
+
+__all__ = ["StateFileError", "converted_network", "main", "minifasnet_to_onnx", "read_state"]
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
 _EPSILON: Final = 1e-5
 _SIDE: Final = 80
 _CLASSES: Final = 3
+_KINDS: Final[Mapping[str, str]] = {
+    "MiniFASNetV2": "MiniFASNetV2.onnx",
+    "MiniFASNetV1SE": "MiniFASNetV1SE.onnx",
+}
 _STORAGES: Final[Mapping[str, np.dtype[Any]]] = {
     "FloatStorage": np.dtype("<f4"),
     "LongStorage": np.dtype("<i8"),
@@ -221,6 +229,22 @@ class _Graph:
         name = f"c{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype=np.float32), name))
         return name
+
+
+def converted_network(path: Path) -> OnnxPadNetwork:
+    """The network of a ``.pth`` file, with the catalogue's preprocessing for its kind, on the CPU.
+
+    Raises:
+        StateFileError: The file is named after no network of the catalogue, or holds another one.
+        OSError: It cannot be read.
+    """
+    kind = next((kind for kind in _KINDS if kind in path.name), None)
+    entry = load_catalogue().by_name(_KINDS[kind]) if kind else None
+    if entry is None or entry.pad is None:
+        raise StateFileError(f"{path.name} is named after none of {', '.join(_KINDS)}")
+    model = minifasnet_to_onnx(read_state(path.read_bytes()))
+    session = create_session(model, RuntimeOptions(providers="cpu"), name=path.name)
+    return OnnxPadNetwork(name=entry.name, session=session, preprocessing=entry.pad)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

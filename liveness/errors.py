@@ -5,6 +5,7 @@
     LivenessError
     ├── ObservationError   the frames handed in do not make one scan
     ├── FusionModelError   the fusion model's data file is not usable
+    ├── SelfieModelError   the data file of the eight signals' weights is not usable
     └── PolicyError        a policy or a setting contradicts itself
 
 A spoof is no error: it is a result.
@@ -21,6 +22,10 @@ class ObservationError(LivenessError):
 
 class FusionModelError(LivenessError):
     """The fusion model's data file is missing something, or holds something it must not."""
+
+
+class SelfieModelError(LivenessError):
+    """The data file of the eight signals' weights is missing something, or holds something it must not."""
 
 
 class PolicyError(LivenessError):

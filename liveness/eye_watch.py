@@ -36,7 +36,7 @@ _PLAIN = 2.0
 """Standard deviation, grey levels, of a patch that shows nothing; everything would look like it."""
 
 _REMEMBERED = 3
-_MEASURE_SECONDS = 0.75
+_MEASURE_SECONDS = 1.2
 """Eyes that look the same all the time are measured this often: looks may drift."""
 
 _SPARE = 4.0

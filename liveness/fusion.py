@@ -3,22 +3,29 @@
 Order of the decision:
 
 1. Frames that come again are injected: SPOOF, whatever else was seen.
-2. With too few frames, or too short a scan, temporal signals do not count; then a network alone can
-   say SPOOF, at half its weight, and never LIVE.
+2. With too few frames, or too short a scan, temporal signals do not count; then networks and single-frame
+   cues can say SPOOF, at half their weight, and never LIVE.
 3. The model's log odds over the signals that were assessed give the confidence; the policy's
    thresholds give the verdict.
 4. LIVE needs more than confidence: a sign of life that was seen, eyes that were open, and a network
    where the policy demands one. Missing is never pass.
+
+Where the policy says that single pictures are judged, not a scan (``CaptureKind``), temporal signals never
+count, the networks are calibrated for stills, and LIVE needs a network's score in place of a sign of
+life. No check is judged so.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from liveness.attack_type import attack_facts, tell_attack_type
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
 from liveness.express.scoring import log_odds
-from liveness.fusion_model import FusionModel, load_fusion_model
-from liveness.policy import LivenessPolicy
+from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, load_fusion_model
+from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 
@@ -30,25 +37,47 @@ _NEEDED_SIGNS = ("planar_motion", "micro_motion")
 """One of them must have been assessed: a blink alone, which a mask with holes for the eyes has too, says
 nothing about the face around it."""
 
-_TEMPORAL_REASONS = {
+_REASONS = {
     "planar_motion": Reason.MOVES_AS_A_PLANE,
     "surroundings": Reason.MOVES_AS_A_PLANE,
+    "pose_consistency": Reason.MOVES_AS_A_PLANE,
     "micro_motion": Reason.NO_SIGN_OF_LIFE,
     "stillness": Reason.NO_SIGN_OF_LIFE,
+    "pulse": Reason.NO_SIGN_OF_LIFE,
+    "screen_flicker": Reason.SHOWS_A_MEDIUM,
+    "embedding_jitter": Reason.FACE_UNSTEADY,
     _NETWORK: Reason.NETWORK_SEES_ATTACK,
 }
+"""Of signals that speak against life; the single-frame cues, which are not here, all show a medium."""
+
 _TELLING = 0.5
 """Log odds against life from which a signal is named among the reasons."""
 
 _INJECTED_CONFIDENCE = 1.0
 _ALONE_SHARE = 0.5
-_ATTACK_TYPE_SHARE = 0.6
-"""A guess at the kind of attack is stated with at most this share of the verdict's own certainty."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What was found, as weighted log odds of life.
+
+    Attributes:
+        network: The networks together; ``None`` where none was asked.
+        strengths: Weight by name of every signal that takes part.
+        odds: Log odds by name of the same signals.
+        total: All of it, each group within its limits.
+    """
+
+    network: float | None
+    strengths: Mapping[str, float]
+    odds: Mapping[str, float]
+    total: float
 
 
 def fuse(
     *,
     signals: Sequence[Signal],
+    networks: Mapping[str, float],
     repetition: RepetitionFinding | None,
     frames: int,
     usable_frames: int,
@@ -60,6 +89,7 @@ def fuse(
 
     Args:
         signals: All signals of the scan, assessed or not, with names that differ.
+        networks: Real probability of the scan by name of the PAD network, 0..1; empty without networks.
         repetition: Whether frames come again; ``None`` where there were too few to tell.
         frames: All frames of the scan.
         usable_frames: Of them, those with exactly one face.
@@ -68,38 +98,51 @@ def fuse(
         model: The coefficients.
     """
     by_name = {signal.name: signal for signal in signals}
-    if repetition is not None and repetition.kind is not Repetition.NONE:
-        frozen = repetition.kind is Repetition.FROZEN
-        return LivenessResult(
-            verdict=Verdict.SPOOF,
-            confidence=_INJECTED_CONFIDENCE,
-            attack_type=AttackType.INJECTION,
-            attack_type_confidence=100 - _INJECTED_CONFIDENCE,
-            signals=_weighted(signals, {"frozen_frames": 1.0}),
-            reasons=(Reason.FROZEN_FRAMES if frozen else Reason.LOOPED_FRAMES,),
-        )
-    short = _shortage(frames, usable_frames, duration, policy)
-    evidence = _evidence(by_name, model, temporal_counts=not short)
-    shown = _weighted(signals, _strengths(evidence, model))
-    confidence = 100 * _probability(_total(evidence, model) * (_ALONE_SHARE if short else 1.0))
-    if not evidence:
-        reasons = (*short, Reason.NO_SIGN_OF_LIFE_MEASURABLE)
-        return LivenessResult(Verdict.INCONCLUSIVE, 50.0, AttackType.UNKNOWN, 0.0, shown, reasons)
-    against = _against(evidence)
+    scan = policy.capture is CaptureKind.SCAN
+    if (
+        repetition is not None
+        and repetition.kind is not Repetition.NONE
+        and policy.capture is not CaptureKind.FRAME
+    ):
+        return _injected(signals, repetition)
+    short = _shortage(frames, usable_frames, duration, policy) if scan else ()
+    evidence = _evidence(by_name, networks, model, scan=scan, temporal_counts=scan and not short)
+    shown = _weighted(signals, evidence.strengths)
+    confidence = 100 * _probability(evidence.total * (_ALONE_SHARE if short else 1.0))
+    if not evidence.odds:
+        missing = Reason.NO_SIGN_OF_LIFE_MEASURABLE if scan else Reason.NO_PAD_NETWORK
+        return LivenessResult(Verdict.INCONCLUSIVE, 50.0, AttackType.UNKNOWN, 0.0, shown, (*short, missing))
+    against = _against(evidence.odds)
     if confidence <= policy.spoof_threshold:
-        kind = _attack_type(by_name, against)
-        certainty = 0.0 if kind is AttackType.UNKNOWN else _ATTACK_TYPE_SHARE * (100 - confidence)
+        kind, certainty = tell_attack_type(
+            by_name,
+            facts=attack_facts(by_name, network_odds=evidence.network, duration=duration if scan else 0.0),
+            types=model.attack_types,
+            neutral=model.cues.neutral,
+            certainty=1 - confidence / 100,
+        )
         reasons = (*(against or (Reason.EVIDENCE_TOO_WEAK,)), *short)
         return LivenessResult(Verdict.SPOOF, confidence, kind, certainty, shown, reasons)
-    doubts = (*short, *_doubts(by_name, policy))
+    doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))
     if confidence >= policy.live_threshold and not doubts:
-        return LivenessResult(
-            Verdict.LIVE, confidence, AttackType.REAL, confidence, shown, (Reason.LOOKS_ALIVE,)
-        )
+        looks = Reason.LOOKS_ALIVE if scan else Reason.LOOKS_GENUINE
+        return LivenessResult(Verdict.LIVE, confidence, AttackType.REAL, confidence, shown, (looks,))
     if confidence < policy.live_threshold:
         doubts = (*doubts, *against, Reason.EVIDENCE_TOO_WEAK)
     return LivenessResult(
         Verdict.INCONCLUSIVE, confidence, AttackType.UNKNOWN, 0.0, shown, tuple(dict.fromkeys(doubts))
+    )
+
+
+def _injected(signals: Sequence[Signal], repetition: RepetitionFinding) -> LivenessResult:
+    frozen = repetition.kind is Repetition.FROZEN
+    return LivenessResult(
+        verdict=Verdict.SPOOF,
+        confidence=_INJECTED_CONFIDENCE,
+        attack_type=AttackType.INJECTION,
+        attack_type_confidence=100 - _INJECTED_CONFIDENCE,
+        signals=_weighted(signals, {"frozen_frames": 1.0}),
+        reasons=(Reason.FROZEN_FRAMES if frozen else Reason.LOOPED_FRAMES,),
     )
 
 
@@ -115,72 +158,83 @@ def _shortage(frames: int, usable_frames: int, duration: float, policy: Liveness
 
 
 def _evidence(
-    by_name: Mapping[str, Signal], model: FusionModel, *, temporal_counts: bool
-) -> dict[str, float]:
-    """Weighted log odds of every signal that takes part."""
+    by_name: Mapping[str, Signal],
+    networks: Mapping[str, float],
+    model: FusionModel,
+    *,
+    scan: bool,
+    temporal_counts: bool,
+) -> _Evidence:
+    groups = (model.temporal, model.cues) if temporal_counts else (model.cues,)
+    odds: dict[str, float] = {}
+    strengths: dict[str, float] = {}
+    total = 0.0
+    for group in groups:
+        found = _group_odds(by_name, group)
+        total += _held(found, group)
+        odds |= found
+        strengths |= {name: group.weights[name] for name in found}
+    network = None
+    if networks:
+        network, strengths[_NETWORK] = _network_odds(
+            networks, model.scan_networks if scan else model.still_networks
+        )
+        odds[_NETWORK] = network
+        total += network
+    return _Evidence(network=network, strengths=strengths, odds=odds, total=total)
+
+
+def _group_odds(by_name: Mapping[str, Signal], group: SignalGroup) -> dict[str, float]:
+    """Weighted log odds of every signal of the group that was assessed."""
     found: dict[str, float] = {}
-    if temporal_counts:
-        for name, weight in model.temporal_weights.items():
-            signal = by_name.get(name)
-            if signal is not None and signal.score is not None:
-                found[name] = weight * log_odds(signal.score)
-    network = by_name.get(_NETWORK)
-    if network is not None and network.score is not None:
-        found[_NETWORK] = model.network_bias + model.network_weight * log_odds(network.score)
+    for name, weight in group.weights.items():
+        signal = by_name.get(name)
+        if signal is not None and signal.score is not None:
+            found[name] = weight * (log_odds(signal.score) - group.neutral.get(name, 0.0))
     return found
 
 
-def _total(evidence: Mapping[str, float], model: FusionModel) -> float:
-    temporal = [value for name, value in evidence.items() if name != _NETWORK]
-    total = evidence.get(_NETWORK, 0.0)
-    if temporal:
-        total += min(model.temporal_limit, max(-model.temporal_limit, model.temporal_bias + sum(temporal)))
-    return total
+def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
+    if not odds:
+        return 0.0
+    speaking_for = sum(value for value in odds.values() if value > 0)
+    against = sum(value for value in odds.values() if value < 0)
+    return group.bias + min(group.most_for, speaking_for) + max(-group.most_against, against)
 
 
-def _against(evidence: Mapping[str, float]) -> tuple[Reason, ...]:
+def _network_odds(networks: Mapping[str, float], calibrations: NetworkCalibrations) -> tuple[float, float]:
+    """Mean calibrated log odds of life over the networks, and the mean of their weights."""
+    used = [calibrations.known.get(name, calibrations.unknown) for name in networks]
+    odds = [
+        one.bias + one.weight * log_odds(score) for one, score in zip(used, networks.values(), strict=True)
+    ]
+    return float(np.mean(odds)), float(np.mean([one.weight for one in used]))
+
+
+def _against(odds: Mapping[str, float]) -> tuple[Reason, ...]:
     """Why it looks like an attack, the strongest evidence first."""
-    telling = sorted((value, name) for name, value in evidence.items() if value <= -_TELLING)
-    return tuple(dict.fromkeys(_TEMPORAL_REASONS[name] for _, name in telling if name in _TEMPORAL_REASONS))
+    telling = sorted((value, name) for name, value in odds.items() if value <= -_TELLING)
+    return tuple(dict.fromkeys(_REASONS.get(name, Reason.SHOWS_A_MEDIUM) for _, name in telling))
 
 
-def _doubts(by_name: Mapping[str, Signal], policy: LivenessPolicy) -> tuple[Reason, ...]:
-    """What keeps a scan from LIVE however high its confidence."""
+def _doubts(by_name: Mapping[str, Signal], policy: LivenessPolicy, *, asked: bool) -> tuple[Reason, ...]:
+    """What keeps a scan, or a picture, from LIVE however high its confidence."""
     doubts: list[Reason] = []
-    signs = [by_name[name].score for name in _SIGNS_OF_LIFE if name in by_name]
-    seen = [score for score in signs if score is not None]
-    needed = [by_name[name].score for name in _NEEDED_SIGNS if name in by_name]
-    if all(score is None for score in needed):
-        doubts.append(Reason.NO_SIGN_OF_LIFE_MEASURABLE)
-    elif max(seen) < 0.5:
-        doubts.append(Reason.NO_SIGN_OF_LIFE)
+    scan = policy.capture is CaptureKind.SCAN
+    if scan:
+        signs = [by_name[name].score for name in _SIGNS_OF_LIFE if name in by_name]
+        seen = [score for score in signs if score is not None]
+        needed = [by_name[name].score for name in _NEEDED_SIGNS if name in by_name]
+        if all(score is None for score in needed):
+            doubts.append(Reason.NO_SIGN_OF_LIFE_MEASURABLE)
+        elif max(seen) < 0.5:
+            doubts.append(Reason.NO_SIGN_OF_LIFE)
     eyes = by_name.get("eyes_open")
     if eyes is not None and eyes.score is not None and eyes.score < policy.minimum_eyes_open:
         doubts.append(Reason.EYES_CLOSED)
-    network = by_name.get(_NETWORK)
-    if policy.require_pad_network and (network is None or network.score is None):
+    if not asked and (policy.require_pad_network or not scan):
         doubts.append(Reason.NO_PAD_NETWORK)
     return tuple(doubts)
-
-
-def _attack_type(by_name: Mapping[str, Signal], against: tuple[Reason, ...]) -> AttackType:
-    """A guess from what was seen: pictures are flat or still, recordings are lively on a screen."""
-    lively = any(
-        signal.score is not None and signal.score >= 0.5
-        for name, signal in by_name.items()
-        if name in _SIGNS_OF_LIFE
-    )
-    if lively and Reason.NETWORK_SEES_ATTACK in against:
-        return AttackType.SCREEN_REPLAY
-    if not lively and (Reason.MOVES_AS_A_PLANE in against or Reason.NO_SIGN_OF_LIFE in against):
-        return AttackType.PRINT
-    return AttackType.UNKNOWN
-
-
-def _strengths(evidence: Mapping[str, float], model: FusionModel) -> dict[str, float]:
-    return {
-        name: model.network_weight if name == _NETWORK else model.temporal_weights[name] for name in evidence
-    }
 
 
 def _weighted(signals: Sequence[Signal], strengths: Mapping[str, float]) -> tuple[Signal, ...]:

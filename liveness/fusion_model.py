@@ -4,42 +4,175 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
 from liveness.errors import FusionModelError
+from liveness.verdict import AttackType
+
+__all__ = [
+    "AttackEvidence",
+    "AttackFact",
+    "FusionModel",
+    "NetworkCalibration",
+    "NetworkCalibrations",
+    "ReliabilityBin",
+    "SignalGroup",
+    "load_fusion_model",
+    "parse_fusion_model",
+]
 
 _DATA_FILE = "fusion_model.toml"
-_KEYS = {"version", "temporal_limit", "temporal", "pad_network", "record"}
+_KEYS = {
+    "version",
+    "temporal",
+    "cues",
+    "scan_networks",
+    "still_networks",
+    "attack_types",
+    "reliability",
+    "record",
+}
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalGroup:
+    """Signals whose evidence is held together, so that no number of them outweighs everything else.
+
+    Attributes:
+        bias: Log odds added as soon as one signal of the group was assessed.
+        most_for: Above 0: most log odds that the group's signals give together for life. A replayed
+            recording is as lively as a person, and a good print shows no dots, so this is the smaller one.
+        most_against: Above 0: most log odds that they give together against life.
+        weights: Weight by signal name, 0 or more.
+        neutral: Log odds of the score that speaks for neither side, by signal name; 0, which is a score
+            of a half, for a signal that is not named.
+    """
+
+    bias: float
+    most_for: float
+    most_against: float
+    weights: Mapping[str, float]
+    neutral: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCalibration:
+    """From a PAD network's own probability to log odds of life: ``bias + weight * log odds``.
+
+    Attributes:
+        bias: Log odds.
+        weight: 0 or more.
+    """
+
+    bias: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCalibrations:
+    """Every network's calibration for one kind of picture.
+
+    Attributes:
+        known: By network name.
+        unknown: For networks that were not there when the model was fitted.
+    """
+
+    known: Mapping[str, NetworkCalibration]
+    unknown: NetworkCalibration
+
+
+class AttackFact(StrEnum):
+    """What signals say together about the kind of an attack."""
+
+    LIVELY = "LIVELY"
+    """The face moves in itself or in depth, or blinks."""
+    FLAT = "FLAT"
+    """It moves as a plane, or together with what is around it."""
+    MOTIONLESS = "MOTIONLESS"
+    """Nothing moves at all."""
+    BLINKS = "BLINKS"
+    """The eyes blink."""
+    RIGID = "RIGID"
+    """A solid head whose eyes and mouth never move, in a scan long enough for both to do so."""
+    NETWORK_ATTACK = "NETWORK_ATTACK"
+    """The PAD networks see an attack."""
+    PRINT_DOTS = "PRINT_DOTS"
+    """The dots of a print are seen."""
+    SCREEN_PATTERN = "SCREEN_PATTERN"
+    """The grid or the refreshing of a screen is seen."""
+    UNSTEADY_FACE = "UNSTEADY_FACE"
+    """The face's identity jumps from frame to frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttackEvidence:
+    """How one type of attack is told from others; see ``liveness.attack_type``.
+
+    Attributes:
+        bias: Log of its weight before anything was seen.
+        highest: Most confidence with which it is named, 0..1: low where no attack of its type was at hand.
+        needs: Facts without which it is not named at all.
+        facts: Added for each fact that holds.
+        weights: By signal name, times the log odds of its score *against* life.
+    """
+
+    bias: float
+    highest: float
+    needs: frozenset[AttackFact]
+    facts: Mapping[AttackFact, float]
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """What became of predictions of about the same confidence, each made without its own source.
+
+    Attributes:
+        predicted: Their mean, 0..1.
+        live: How many were of bona fide presentations.
+        count: All, 1 or more.
+        lower: Of the two-sided 95 % Clopper-Pearson interval of ``live`` in ``count``.
+        upper: Its other end.
+    """
+
+    predicted: float
+    live: int
+    count: int
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True, slots=True)
 class FusionModel:
-    """A logistic model over signals, in two groups.
+    """A logistic model over three groups of evidence.
 
-    The log odds that a scan is live are the sum of a temporal and a network part. The temporal part
-    is ``temporal_bias`` plus, for each assessed signal, its weight times the log odds of its score,
-    held within plus and minus ``temporal_limit``, so that no amount of liveliness, which a replayed
-    recording has too, carries a scan to LIVE against a network that is sure. A signal that was not
-    assessed adds nothing.
+    The log odds that a scan is live are the sum of what its motion says (``temporal``), what the PAD
+    networks say (the mean over the networks of their calibrated log odds) and what the single-frame cues
+    say. Within a group, evidence for life and evidence against it are each held within limits, then added.
+    A signal that was not assessed adds nothing.
 
     Attributes:
         version: Of the data file; part of the evidence record.
-        temporal_limit: Above 0, log odds.
-        temporal_bias: Log odds before any signal.
-        temporal_weights: Weight by signal name, 0 or more.
-        network_bias: Log odds added when a network was asked.
-        network_weight: 0 or more.
+        temporal: What happens over time; counts for whole scans only.
+        cues: What single frames show of a medium.
+        scan_networks: The networks on frames of a scan, which show the face's surroundings.
+        still_networks: The same networks on single pictures of any kind, where they are worth less.
+        attack_types: By type; never ``REAL`` or ``INJECTION``.
+        reliability: Reliability curve by kind of evidence (``"scan"``, ``"still"``).
         record: What the model was fitted to, by name of the fact, in words.
     """
 
     version: str
-    temporal_limit: float
-    temporal_bias: float
-    temporal_weights: Mapping[str, float]
-    network_bias: float
-    network_weight: float
+    temporal: SignalGroup
+    cues: SignalGroup
+    scan_networks: NetworkCalibrations
+    still_networks: NetworkCalibrations
+    attack_types: Mapping[AttackType, AttackEvidence]
+    reliability: Mapping[str, tuple[ReliabilityBin, ...]]
     record: Mapping[str, str]
 
 
@@ -69,22 +202,90 @@ def parse_fusion_model(text: str) -> FusionModel:
         raise FusionModelError(f"the fusion model is not TOML: {error}") from error
     if set(data) != _KEYS:
         raise FusionModelError(f"the fusion model must hold {sorted(_KEYS)}; it holds {sorted(data)}")
-    temporal, network, record = (_table(data, name) for name in ("temporal", "pad_network", "record"))
-    weights = _table(temporal, "weights")
-    limit = _number(data, "temporal_limit")
-    if limit <= 0:
-        raise FusionModelError(f"temporal_limit is {limit}; it must be above 0")
+    record, reliability = _table(data, "record"), _table(data, "reliability")
     if not isinstance(data["version"], str) or not all(isinstance(value, str) for value in record.values()):
         raise FusionModelError("the version and every entry of the record must be text")
     return FusionModel(
         version=data["version"],
-        temporal_limit=limit,
-        temporal_bias=_number(temporal, "bias"),
-        temporal_weights=MappingProxyType({name: _weight(weights, name) for name in weights}),
-        network_bias=_number(network, "bias"),
-        network_weight=_weight(network, "weight"),
+        temporal=_group(_table(data, "temporal")),
+        cues=_group(_table(data, "cues")),
+        scan_networks=_networks(_table(data, "scan_networks")),
+        still_networks=_networks(_table(data, "still_networks")),
+        attack_types=_attack_types(_table(data, "attack_types")),
+        reliability=MappingProxyType({name: _bins(reliability, name) for name in reliability}),
         record=MappingProxyType(dict(record)),
     )
+
+
+def _group(data: Mapping[str, Any]) -> SignalGroup:
+    weights, neutral = _table(data, "weights"), _table(data, "neutral")
+    return SignalGroup(
+        bias=_number(data, "bias"),
+        most_for=_positive(data, "most_for"),
+        most_against=_positive(data, "most_against"),
+        weights=MappingProxyType({name: _not_negative(weights, name) for name in weights}),
+        neutral=MappingProxyType({name: _number(neutral, name) for name in neutral}),
+    )
+
+
+def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
+    found = {}
+    for name in data:
+        table = _table(data, name)
+        found[name] = NetworkCalibration(bias=_number(table, "bias"), weight=_not_negative(table, "weight"))
+    unknown = found.pop(_DEFAULT, None)
+    if unknown is None:
+        raise FusionModelError(f"the fusion model's networks must hold {_DEFAULT}, for unknown networks")
+    return NetworkCalibrations(known=MappingProxyType(found), unknown=unknown)
+
+
+def _attack_types(data: Mapping[str, Any]) -> Mapping[AttackType, AttackEvidence]:
+    types = set(AttackType) - {AttackType.REAL, AttackType.INJECTION}
+    if set(data) != types:
+        raise FusionModelError(f"the fusion model's attack_types must be {sorted(types)}")
+    found = {}
+    for name in data:
+        table = _table(data, name)
+        facts, weights = _table(table, "facts"), _table(table, "weights")
+        highest = _number(table, "highest")
+        if not 0 <= highest <= 1:
+            raise FusionModelError(f"the highest confidence of {name} is {highest}; it must be within 0 to 1")
+        if not isinstance(table.get("needs"), list):
+            raise FusionModelError(f"what {name} needs must be a list of facts")
+        found[AttackType(name)] = AttackEvidence(
+            bias=_number(table, "bias"),
+            highest=highest,
+            needs=frozenset(_fact(fact) for fact in table["needs"]),
+            facts=MappingProxyType({_fact(fact): _number(facts, fact) for fact in facts}),
+            weights=MappingProxyType({signal: _number(weights, signal) for signal in weights}),
+        )
+    return MappingProxyType(found)
+
+
+def _fact(name: object) -> AttackFact:
+    if not isinstance(name, str) or name not in set(AttackFact):
+        raise FusionModelError(f"the fusion model names a fact that is none of {sorted(AttackFact)}")
+    return AttackFact(name)
+
+
+def _bins(data: Mapping[str, Any], name: str) -> tuple[ReliabilityBin, ...]:
+    rows = data[name]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise FusionModelError(f"the fusion model's reliability {name} must be a list of tables")
+    bins = tuple(
+        ReliabilityBin(
+            predicted=_number(row, "predicted"),
+            live=_count(row, "live"),
+            count=_count(row, "count"),
+            lower=_number(row, "lower"),
+            upper=_number(row, "upper"),
+        )
+        for row in rows
+    )
+    for one in bins:
+        if not (one.live <= one.count and 0 <= one.lower <= one.upper <= 1 and 0 <= one.predicted <= 1):
+            raise FusionModelError(f"a bin of the fusion model's reliability {name} contradicts itself")
+    return bins
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -101,10 +302,24 @@ def _number(data: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def _weight(data: Mapping[str, Any], name: str) -> float:
+def _positive(data: Mapping[str, Any], name: str) -> float:
+    value = _number(data, name)
+    if value <= 0:
+        raise FusionModelError(f"the fusion model's {name} is {value}; it must be above 0")
+    return value
+
+
+def _not_negative(data: Mapping[str, Any], name: str) -> float:
     value = _number(data, name)
     if value < 0:
         raise FusionModelError(
             f"the fusion model's weight {name} is {value}; a signal cannot count the wrong way"
         )
+    return value
+
+
+def _count(data: Mapping[str, Any], name: str) -> int:
+    value = data.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise FusionModelError(f"the fusion model's {name} must be a whole number, 0 or more")
     return value

@@ -9,6 +9,7 @@ import numpy as np
 from liveness.errors import ObservationError
 from liveness.extent import face_extent
 from liveness.observation import FrameObservation, FrameView, GreyView, Samples
+from liveness.skin import skin_colour
 from vision.face import BgrImage, DetectedFace, HeadPose
 from vision.measures import face_measures
 from vision.pose import estimate_pose
@@ -108,6 +109,7 @@ def observe_frame(
         samples=seen.samples,
         view=seen.view,
         view_scale=seen.scale,
+        skin_colour=None if face is None else skin_colour(image, face),
     )
 
 
@@ -119,6 +121,7 @@ def observe_followed(
     face: DetectedFace,
     looked: FrameObservation,
     eyes: tuple[float, float] | None = None,
+    colours: BgrImage | None = None,
 ) -> FrameObservation:
     """What is known of a frame whose face was followed there from an earlier one.
 
@@ -129,6 +132,7 @@ def observe_followed(
         face: Where the face is now.
         looked: The frame that a detector looked at last; what changes slowly is taken from it.
         eyes: Eye aspect ratios of ``face``, where they are known.
+        colours: The upright frame, where its colours are at hand.
     """
     return replace(
         looked,
@@ -142,6 +146,7 @@ def observe_followed(
         view=seen.view,
         view_scale=seen.scale,
         followed=True,
+        skin_colour=None if colours is None else skin_colour(colours, face),
     )
 
 

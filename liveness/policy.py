@@ -1,8 +1,22 @@
 """What a customer asks of the liveness of a scan."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from liveness.errors import PolicyError
+
+__all__ = ["CaptureKind", "LivenessPolicy"]
+
+
+class CaptureKind(StrEnum):
+    """What is judged, and so what may make it LIVE."""
+
+    SCAN = "SCAN"
+    """A scan, frame by frame over time: only a sign of life makes it LIVE. Every check is judged so."""
+    FRAMES = "FRAMES"
+    """Several pictures whose times say nothing: PAD networks and single-frame cues decide."""
+    FRAME = "FRAME"
+    """One picture: likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +32,8 @@ class LivenessPolicy:
         minimum_seconds: Duration of the scan below which temporal cues do not decide.
         minimum_eyes_open: Share of the frames, 0..1, in which the eyes must be open for LIVE, where the
             pack can see it: whoever sleeps, or is made to, does not consent.
+        capture: What is judged. Single pictures are LIVE only by the score of a PAD network, whatever
+            ``require_pad_network`` says, and no minimum of frames or seconds holds for them.
 
     Raises:
         PolicyError: The thresholds are out of range or in the wrong order.
@@ -29,6 +45,7 @@ class LivenessPolicy:
     minimum_frames: int = 8
     minimum_seconds: float = 1.0
     minimum_eyes_open: float = 0.2
+    capture: CaptureKind = CaptureKind.SCAN
 
     def __post_init__(self) -> None:
         if not 0 <= self.spoof_threshold < self.live_threshold <= 100:

@@ -1,6 +1,6 @@
 """Which frames are worth the expensive models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from liveness.errors import ObservationError
@@ -9,6 +9,9 @@ from liveness.observation import FrameObservation
 
 DEFAULT_COUNT = 8
 """Frames in a full scan's selection."""
+
+CUE_FRAMES = 4
+"""Of them, those on which single-frame cues are measured: a medium shows in all of them or in none."""
 
 _SHARP = 60.0
 _LARGEST_TURN = 30.0
@@ -120,6 +123,14 @@ def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFA
     for observation in observations:
         selector.offer(observation)
     return selector.selected
+
+
+def spread_of(indices: Sequence[int], count: int) -> tuple[int, ...]:
+    """At most ``count`` of ``indices``, evenly spread from the first to the last, in order."""
+    if len(indices) <= count:
+        return tuple(indices)
+    gap = (len(indices) - 1) / max(1, count - 1)
+    return tuple(indices[round(at * gap)] for at in range(count))
 
 
 def frame_quality(observation: FrameObservation) -> float:

@@ -19,12 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from liveness.fusion import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from server.admin import AdminServer
+from server.analyses import Analyses
 from server.api_keys import load_api_keys
 from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake
 from server.checks.recorder import CheckRecorder, PackIdentity
 from server.checks.terms import Mode
 from server.decoders import make_decoders, start_decoders
+from server.edge.analysis_servicer import AnalysisElsewhere
 from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
 from server.edge.listeners import Listener
@@ -113,11 +115,13 @@ class FacegateServer:
         self._tuning = tuning or Tuning()
         self._clock = Clock(now=now, monotonic=time.monotonic)
         self._metrics = Metrics(CollectorRegistry())
+        self._workers = settings.runtime.workers or os.cpu_count() or 1
         self._draining = asyncio.Event()
         self._ready = False
         self._engine: AsyncEngine | None = None
         self._pool: WorkerPool | None = None
         self._decoders: DecoderPool | None = None
+        self._analyses = Analyses(settings.analysis, metrics=self._metrics, workers=self._workers)
         self._trusted_images: TrustedImages | None = None
         self._housekeeper: Housekeeper | None = None
         self._admin: AdminServer | None = None
@@ -190,6 +194,7 @@ class FacegateServer:
         announce_pack(pack)
         decoders = self._decoders = make_decoders(settings.isolation, self._metrics)
         await asyncio.to_thread(start_decoders, decoders)
+        await asyncio.to_thread(self._analyses.start)
         self._open(policies, keys, pack, decoders)
         await self._device.serve()
         await self._service.serve()
@@ -231,6 +236,7 @@ class FacegateServer:
             await self._admin.stop()
         if self._decoders is not None:
             await asyncio.to_thread(self._decoders.close)
+        await asyncio.to_thread(self._analyses.close)
         if self._trusted_images is not None:
             self._trusted_images.close()
         if self._pool is not None:
@@ -258,6 +264,7 @@ class FacegateServer:
             max_unary=limits.max_unary,
             max_uploads=limits.max_uploads,
         )
+        self._analysis_servicer = self._analyses.servicer(callers)
         self._device = Listener(
             name="device",
             host=listeners.device.host,
@@ -266,6 +273,7 @@ class FacegateServer:
             max_message_bytes=limits.max_device_message_bytes,
             grace_seconds=3600.0,
             servicer=self._device_servicer,
+            analysis=AnalysisElsewhere(),
             reflection_enabled=False,
             streaming=True,
             metrics=self._metrics,
@@ -278,6 +286,7 @@ class FacegateServer:
             max_message_bytes=limits.max_service_message_bytes,
             grace_seconds=60.0,
             servicer=self._service_servicer,
+            analysis=self._analysis_servicer,
             reflection_enabled=self._settings.reflection,
             streaming=False,
             metrics=self._metrics,
@@ -287,24 +296,26 @@ class FacegateServer:
     def _open(self, policies: PolicyBook, keys: KeyRing, pack: Pack, decoders: DecoderPool) -> None:
         settings, tuning = self._settings, self._tuning
         listeners, limits = settings.listeners, settings.limits
-        pool = self._pool = WorkerPool(workers=settings.runtime.workers or os.cpu_count() or 1)
+        pool = self._pool = WorkerPool(workers=self._workers)
         pack_sha256 = sha256("\n".join(sorted(f.sha256 for f in pack.files)).encode()).digest()
         evidence = EvidenceStore(
             open_object_store(settings.objects_url),
             wrapping_keys=keys.wrapping_keys,
             random=secrets.token_bytes,
         )
+        identity = PackIdentity(
+            name=pack.name,
+            version=pack.version,
+            sha256=pack_sha256,
+            evaluation_only=pack.evaluation_only,
+            calibration=calibration_identity(pack),
+        )
+        fusion = load_fusion_model()
         recorder = CheckRecorder(
             repository=self._repository,
             evidence=evidence,
             codec=ResultCodec(),
-            pack=PackIdentity(
-                name=pack.name,
-                version=pack.version,
-                sha256=pack_sha256,
-                evaluation_only=pack.evaluation_only,
-                calibration=calibration_identity(pack),
-            ),
+            pack=identity,
             server_version=server_version(),
             nothing_claimed=lambda policy: nothing_claimed(policy.device.minimum_assurance),
         )
@@ -335,7 +346,7 @@ class FacegateServer:
                 challenge_key=keys.challenge_key,
                 analyst=FrameAnalyst(pack=pack, budget=tuning.budget),
                 pack=pack,
-                fusion=load_fusion_model(),
+                fusion=fusion,
                 pool=pool,
                 clock=self._clock,
                 random=secrets.token_bytes,
@@ -365,6 +376,11 @@ class FacegateServer:
                 completion=completion,
                 keys=keys,
                 now=self._clock.now,
+            )
+        )
+        self._analysis_servicer.open(
+            self._analyses.environment(
+                pack=pack, identity=identity, fusion=fusion, still_decoder=decoders, now=self._clock.now
             )
         )
         self._housekeeper = Housekeeper(

@@ -4,11 +4,12 @@ import structlog
 
 from server.errors import ConfigurationError
 from server.settings import IsolationSettings
+from server.settings_analysis import AnalysisSettings
 from server.telemetry.metrics import Metrics
 from vision.errors import DecoderUnavailable
 from vision.isolation.pool import DecoderLimits, DecoderPool
 
-__all__ = ["make_decoders", "start_decoders"]
+__all__ = ["make_decoders", "make_video_decoders", "start_decoders"]
 
 _log = structlog.get_logger(__name__)
 
@@ -23,6 +24,24 @@ def make_decoders(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
             wall_seconds=settings.wall_seconds,
             wait_seconds=settings.wait_seconds,
             jobs_per_worker=settings.jobs_per_worker,
+        ),
+        on_loss=lambda cause: metrics.decoder_replaced(cause.value),
+        on_job=metrics.isolated_decode,
+    )
+
+
+def make_video_decoders(settings: AnalysisSettings, metrics: Metrics) -> DecoderPool | None:
+    """A pool for videos, which take more than pictures do; ``None`` where none are wanted."""
+    if not settings.video_workers:
+        return None
+    return DecoderPool(
+        still_workers=0,
+        video_workers=settings.video_workers,
+        limits=DecoderLimits(
+            memory_bytes=settings.video_memory_mib * 1024 * 1024,
+            cpu_seconds=settings.video_cpu_seconds,
+            wall_seconds=settings.video_wall_seconds,
+            jobs_per_worker=1,
         ),
         on_loss=lambda cause: metrics.decoder_replaced(cause.value),
         on_job=metrics.isolated_decode,

@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from server.settings_analysis import AnalysisSettings
 from server.settings_base import Table, is_loopback
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs.models_dir import default_models_dir
@@ -193,14 +194,14 @@ class LimitSettings(Table):
     """Trusted images that are being decoded and judged at once."""
     max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
     """Largest message on the device listener; the wire's own limits stay in force."""
-    max_service_message_bytes: int = Field(default=3 * _MIB, ge=_MIB, le=16 * _MIB)
-    """Largest message on the service listener."""
+    max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)
+    """Largest message on the service listener; a selfie of 10 MB has to fit."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays with a replica that stopped answering."""
 
 
 class IsolationSettings(Table):
-    """The processes in which JPEG 2000 portraits are decoded, and what one picture may use."""
+    """The processes in which JPEG 2000 and WebP pictures are decoded, and what one may use."""
 
     workers: int = Field(default=2, ge=1, le=64)
     """Processes that stand ready."""
@@ -292,6 +293,8 @@ class Settings(BaseSettings):
     """What one server takes on."""
     isolation: IsolationSettings = IsolationSettings()
     """The processes in which images of risky formats are decoded."""
+    analysis: AnalysisSettings = AnalysisSettings()
+    """AnalysisService."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long running scans may go on after SIGTERM."""
     reflection: bool = False

@@ -12,6 +12,7 @@ from cli.bench.pack_cost import measure_pack
 from cli.bench.portrait_cost import measure_portraits
 from cli.bench.record_cost import measure_records
 from cli.bench.scan_load import measure_scans
+from cli.bench.selfie_cost import measure_selfies
 from cli.bench.setting import Bench
 from evaluation.bench import Measurement
 
@@ -23,5 +24,11 @@ Suite: TypeAlias = Callable[[Bench], Awaitable[tuple[Measurement, ...]]]
 MACHINE_SUITES: Final[tuple[Suite, ...]] = (measure_isolation, measure_records)
 """Suites whose figures no pack changes; they run once, before the others."""
 
-PACK_SUITES: Final[tuple[Suite, ...]] = (measure_pack, measure_portraits, measure_scans, measure_naive)
+PACK_SUITES: Final[tuple[Suite, ...]] = (
+    measure_pack,
+    measure_portraits,
+    measure_selfies,
+    measure_scans,
+    measure_naive,
+)
 """Suites that run for each pack, in the order in which they run and are shown."""

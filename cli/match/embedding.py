@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from vision.image_header import detect_format
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 
-__all__ = ["acquired", "embed_with_progress"]
+__all__ = ["acquired", "embed_with_progress", "needs_decoder"]
 
 _NAMED = 3
 
@@ -47,7 +48,7 @@ def embed_with_progress(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with ExitStack() as stack:
         decoder: StillDecoder | None = None
-        if any(_needs_decoder(photo) for photo in photos):
+        if any(needs_decoder(photo.path) for photo in photos):
             decoder = stack.enter_context(DecoderPool(still_workers=1))
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         task = progress.add_task("Detecting and embedding", total=len(photos))
@@ -68,9 +69,10 @@ def acquired(run: TemplateRun) -> NDArray[np.bool_]:
     return found
 
 
-def _needs_decoder(photo: FacePhoto) -> bool:
+def needs_decoder(path: Path) -> bool:
+    """Whether a file is of a format that only the isolated decoder reads."""
     try:
-        with photo.path.open("rb") as stream:
+        with path.open("rb") as stream:
             found = detect_format(stream.read(64))
     except OSError:
         return False

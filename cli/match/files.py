@@ -10,7 +10,7 @@ from evaluation.match.charts import check_charts, det_chart, histogram_chart
 from evaluation.match.errors import PhotoListError
 from evaluation.match.report import MatchReport
 
-__all__ = ["check_folder", "draw_charts", "write_report"]
+__all__ = ["check_folder", "check_writable", "draw_charts", "write_report"]
 
 _PAGE: Final = "report.html"
 _JSON: Final = "report.json"
@@ -24,6 +24,15 @@ def check_folder(out: Path) -> None:
         ChartsUnavailable: The extra that draws charts is not installed.
     """
     check_charts()
+    check_writable(out)
+
+
+def check_writable(out: Path) -> None:
+    """Make sure, before any long work, that a folder can be written to.
+
+    Raises:
+        PhotoListError: It cannot be.
+    """
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir():
         raise PhotoListError(f"the folder {out} cannot be made: {there} is a file")

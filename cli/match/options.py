@@ -120,11 +120,16 @@ def check_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Tells errors in one line on standard error, and ends the command with ``FAILED``."""
+def told(*more: type[Exception]) -> Iterator[None]:
+    """Tells errors in one line on standard error, and ends the command with ``FAILED``.
+
+    Args:
+        more: Further kinds of errors whose text is for people.
+    """
+    kinds: tuple[type[Exception], ...] = (MatchEvaluationError, VisionError, *more)
     try:
         yield
-    except (MatchEvaluationError, VisionError) as error:
+    except kinds as error:
         message = str(error)
     except OSError as error:
         message = f"{error.filename or 'a file'}: {error.strerror or error}"

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from cli.markup import Html, Templates, data_uri
-from cli.match.rows import Sheet, sheets
+from cli.match.rows import sheets
+from cli.sheets import Sheet
 from evaluation.match.report import MatchReport
 
 __all__ = ["render_page"]

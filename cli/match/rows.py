@@ -1,33 +1,14 @@
 """The tables of a report as titles, columns and rows of text, for the terminal and for the page."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cli.match.words import PROVENANCES, SET_TITLES, change, interval, limits, percent, promise, rate
+from cli.sheets import Sheet
 from evaluation.match.evaluation import GroupResult
 from evaluation.match.operating_points import FmrAt, OperatingPoint
 from evaluation.match.report import MatchReport, PackReport
 
-__all__ = ["Sheet", "sheets"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """One table.
-
-    Attributes:
-        title: Above it.
-        columns: Heads; the first column is of words, the others of figures.
-        rows: As many cells each as there are columns.
-        notes: Below it.
-        words: Further columns of words, which may be broken into lines.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-    words: frozenset[int] = frozenset()
+__all__ = ["sheets"]
 
 
 def sheets(report: MatchReport) -> Iterator[Sheet]:

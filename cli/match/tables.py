@@ -1,17 +1,13 @@
 """A report of "same person?" as tables for the terminal."""
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from cli.match.rows import Sheet, sheets
+from cli.match.rows import sheets
+from cli.sheets import sheet_table
 from evaluation.match.report import MatchReport
 
 __all__ = ["report_view"]
-
-_NAME = 12
-"""Columns that names get where a terminal is narrow."""
 
 
 def report_view(report: MatchReport) -> Group:
@@ -30,27 +26,5 @@ def report_view(report: MatchReport) -> Group:
         notes.insert(1, "Who is who was worked out from the pairs: a manifest.csv beside them would say it.")
     parts: list[RenderableType] = []
     for sheet in sheets(report):
-        parts += [_table(sheet), *(Text(note, "dim") for note in sheet.notes), Text("")]
+        parts += [sheet_table(sheet), *(Text(note, "dim") for note in sheet.notes), Text("")]
     return Group(*parts, *(Text(note) for note in notes))
-
-
-def _table(sheet: Sheet) -> Table:
-    table = Table(title=Text(sheet.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    for number, column in enumerate(sheet.columns):
-        words = number == 0 or number in sheet.words
-        table.add_column(
-            column,
-            justify="left" if words else "right",
-            overflow="fold",
-            no_wrap=not words,
-            min_width=_NAME if number == 0 else None,
-        )
-    before: tuple[str, ...] = ()
-    for row in sheet.rows:
-        # The first cells of a row that repeat the row above are left empty.
-        same = 0
-        while same < len(before) - 1 and row[same] == before[same]:
-            same += 1
-        table.add_row(*("" if number < same else Text(cell) for number, cell in enumerate(row)))
-        before = row
-    return table

@@ -1,15 +1,15 @@
 """DET curves and score histograms as PNG.
 
-matplotlib draws them; it comes with the extra ``evaluation`` and is loaded only here, when a chart is wanted.
+matplotlib draws them (``evaluation.figures``).
 """
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.figures import COLOURS, STYLES, FiguresUnavailable, new_figure, png
 from evaluation.match.errors import ChartsUnavailable
 from evaluation.match.evaluation import SetResult
 
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_charts", "det_chart", "histogram_chart", "histogram_counts"]
 
-_DPI: Final = 110
 _BINS: Final = 60
-# Told apart also by people who do not tell red from green (M. Okabe and K. Ito, 2008).
-_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-_STYLES: Final = ("-", "--", "-.", ":")
 _GENUINE, _IMPOSTOR = "#0072b2", "#d55e00"
 _QUIET: Final = "#666666"
 
@@ -76,7 +72,7 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
         axes.legend(loc="upper right", frameon=False)
     else:
         axes.text(0.5, 0.5, "no genuine comparison", ha="center", transform=axes.transAxes, color=_QUIET)
-    return _png(figure)
+    return png(figure)
 
 
 def histogram_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
@@ -119,7 +115,7 @@ def histogram_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> b
         axes.spines[["top", "right", "left"]].set_visible(False)
     panels[-1].set_xlabel("cosine similarity")
     figure.suptitle(title)
-    return _png(figure)
+    return png(figure)
 
 
 def histogram_counts(
@@ -137,7 +133,7 @@ def _det_curve(axes: "Axes", result: SetResult, *, name: str, number: int, floor
         return
     fmr, fnmr = result.fmr, result.fnmr
     kept = fmr.rates >= fmr.upper_bounds[-1]
-    colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number % len(_STYLES)]
+    colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
     drawn: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.8}
     axes.plot(fmr.rates[kept], np.maximum(fnmr.rates[kept], floor), label=name, **drawn)
     axes.plot(fmr.rates[kept], fnmr.upper[kept], **{**drawn, "linewidth": 0.7})
@@ -145,21 +141,6 @@ def _det_curve(axes: "Axes", result: SetResult, *, name: str, number: int, floor
 
 def _figure(width: float, height: float) -> "Figure":
     try:
-        # No pyplot: it keeps global state, and looks for a screen.
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ChartsUnavailable(
-            "charts need matplotlib, which comes with the extra `evaluation`: "
-            'pip install "facegate[evaluation]"'
-        ) from error
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _png(figure: "Figure") -> bytes:
-    stream = io.BytesIO()
-    # Without the version of the library, so that the same results give the same file.
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+        return new_figure(width, height)
+    except FiguresUnavailable as error:
+        raise ChartsUnavailable(str(error)) from error

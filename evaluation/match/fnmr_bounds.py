@@ -18,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-__all__ = ["FnmrCurve", "GenuineScores", "exact_interval", "fnmr_curve"]
+from evaluation.binomial import exact_interval
+
+__all__ = ["FnmrCurve", "GenuineScores", "fnmr_curve"]
 
 _MANY = 0.1
 
@@ -126,25 +127,6 @@ def fnmr_curve(
         confidence=confidence,
         resampled_rates=resampled.astype(np.float32),
     )
-
-
-def exact_interval(
-    rates: NDArray[np.float64], trials: NDArray[np.float64], *, confidence: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The two-sided Clopper-Pearson interval; trials need not be whole.
-
-    Args:
-        rates: Shape (t,), observed, 0..1.
-        trials: Shape (t,), above 0.
-        confidence: Two-sided.
-    """
-    tail = (1.0 - confidence) / 2.0
-    hits = np.minimum(rates * trials, trials)
-    low, high = np.zeros_like(rates), np.ones_like(rates)
-    some, not_all = rates > 0.0, rates < 1.0
-    low[some] = betaincinv(hits[some], trials[some] - hits[some] + 1.0, tail)
-    high[not_all] = betaincinv(hits[not_all] + 1.0, trials[not_all] - hits[not_all], 1.0 - tail)
-    return low, high
 
 
 def _effective_comparisons(

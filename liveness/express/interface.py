@@ -1,11 +1,13 @@
 """What every signal of an express scan offers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
 from liveness.signal import Signal
+from vision.face import Embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,35 @@ class PadScore:
     frame_index: int
     network: str
     real_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCues:
+    """What single-frame cues of recapture measured in one frame.
+
+    Attributes:
+        frame_index: The frame's index in the scan.
+        values: A cue's name, which is its signal's, and its measured value in the cue's own unit; a cue
+            that could not be measured in this frame is missing.
+    """
+
+    frame_index: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameEmbedding:
+    """The face template of one selected frame.
+
+    Attributes:
+        frame_index: The frame's index in the scan.
+        capture_time: When the device captured it, seconds on the device's own clock.
+        embedding: Of the scan's one face, of length 1.
+    """
+
+    frame_index: int
+    capture_time: float
+    embedding: Embedding
 
 
 class ExpressSignal(Protocol):

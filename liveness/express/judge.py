@@ -3,17 +3,27 @@
 from collections.abc import Sequence
 
 from liveness.express.blink import Blink
+from liveness.express.blur_depth import BlurDepth
+from liveness.express.colour_gamut import ColourGamut
+from liveness.express.embedding_jitter import EmbeddingJitter
 from liveness.express.eyes_open import EyesOpen
 from liveness.express.face_area import FaceArea
 from liveness.express.frozen_frames import FrozenFrames, RepetitionFinding, find_repetition
+from liveness.express.halftone import Halftone
 from liveness.express.head_pose import HeadPoseSignal
-from liveness.express.interface import ExpressSignal, PadScore
+from liveness.express.interface import ExpressSignal, FrameCues, FrameEmbedding, PadScore
+from liveness.express.medium_border import MediumBorder
 from liveness.express.micro_motion import MicroMotion
+from liveness.express.moire import Moire
 from liveness.express.motion_steps import motion_steps
-from liveness.express.pad_network import PadNetworks
+from liveness.express.pad_network import PadNetworks, network_means
 from liveness.express.planar_motion import PlanarMotion
+from liveness.express.pose_consistency import PoseConsistency
+from liveness.express.pulse import Pulse
+from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.express.sharpness import Sharpness
+from liveness.express.specular_highlights import SpecularHighlights
 from liveness.express.stillness import Stillness
 from liveness.express.surroundings import Surroundings
 from liveness.fusion import fuse
@@ -30,6 +40,8 @@ def judge_express(
     pad_scores: Sequence[PadScore],
     policy: LivenessPolicy,
     model: FusionModel,
+    cues: Sequence[FrameCues] = (),
+    embeddings: Sequence[FrameEmbedding] = (),
     settings: ExpressSettings | None = None,
 ) -> LivenessResult:
     """Judge one attempt.
@@ -39,13 +51,16 @@ def judge_express(
         pad_scores: What the pack's PAD networks said of selected frames; empty without networks.
         policy: Thresholds of the check's policy.
         model: ``liveness.fusion_model.load_fusion_model()``.
+        cues: What the single-frame cues measured in selected frames; empty where nobody measured.
+        embeddings: Templates of selected frames; empty where nobody made them.
         settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
             shipped model was fitted to the defaults.
     """
     used = ExpressSettings() if settings is None else settings
     repetition = find_repetition(scan, used)
     return fuse(
-        signals=express_signals(scan, pad_scores, repetition, used),
+        signals=express_signals(scan, pad_scores, repetition, used, cues=cues, embeddings=embeddings),
+        networks=network_means(pad_scores),
         repetition=repetition,
         frames=len(scan.frames),
         usable_frames=len(scan.usable),
@@ -60,6 +75,9 @@ def express_signals(
     pad_scores: Sequence[PadScore],
     repetition: RepetitionFinding | None,
     settings: ExpressSettings,
+    *,
+    cues: Sequence[FrameCues] = (),
+    embeddings: Sequence[FrameEmbedding] = (),
 ) -> tuple[Signal, ...]:
     """Every express signal of ``scan``, in a fixed order, before the fusion weighs them."""
     steps = motion_steps(scan)
@@ -70,6 +88,16 @@ def express_signals(
         Blink(),
         Stillness(steps),
         Surroundings(steps),
+        PoseConsistency(),
+        EmbeddingJitter(embeddings),
+        ScreenFlicker(),
+        Pulse(),
+        Moire(cues),
+        Halftone(cues),
+        MediumBorder(cues),
+        SpecularHighlights(cues),
+        ColourGamut(cues),
+        BlurDepth(cues),
         FrozenFrames(repetition),
         Sharpness(),
         HeadPoseSignal(),

@@ -34,19 +34,23 @@ class PadNetworks:
                 label=self.label,
                 reason="The pack has no PAD network, or no frame was fit for it.",
             )
-        networks = sorted({score.network for score in self._scores})
-        means = [
-            _trimmed_mean([score.real_probability for score in self._scores if score.network == network])
-            for network in networks
-        ]
+        means = network_means(self._scores)
         frames = len({score.frame_index for score in self._scores})
-        told = ", ".join(f"{network} {mean:.2f}" for network, mean in zip(networks, means, strict=True))
+        told = ", ".join(f"{network} {mean:.2f}" for network, mean in means.items())
         return assessed(
             name=self.name,
             label=self.label,
-            score=float(np.mean(means)),
+            score=float(np.mean(list(means.values()))),
             detail=f"Probability of a real face, frames asked {frames}: {told}.",
         )
+
+
+def network_means(scores: Sequence[PadScore]) -> dict[str, float]:
+    """Each network's trimmed mean over the frames, 0..1, by its name, in the order of the names."""
+    return {
+        network: _trimmed_mean([score.real_probability for score in scores if score.network == network])
+        for network in sorted({score.network for score in scores})
+    }
 
 
 def _trimmed_mean(values: list[float]) -> float:

@@ -1,9 +1,15 @@
 """The two gRPC listeners: options, interceptors, health, reflection."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import grpc
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.analysis_service_pb2_grpc import (
+    AnalysisServiceServicer,
+    add_AnalysisServiceServicer_to_server,
+)
 from facegate.v1.verification_service_pb2_grpc import (
     VerificationServiceServicer,
     add_VerificationServiceServicer_to_server,
@@ -14,6 +20,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
+from server.edge.analysis_servicer import AnalysisElsewhere, AnalysisServicer
 from server.edge.device_servicer import DeviceServicer
 from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.service_servicer import ServiceServicer
@@ -21,6 +28,7 @@ from server.errors import ListenerUnusable
 from server.telemetry.metrics import Metrics
 
 VERIFICATION_SERVICE = service_pb2.DESCRIPTOR.services_by_name["VerificationService"].full_name
+ANALYSIS_SERVICE = analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"].full_name
 _MAX_CONNECTION_AGE_MS = 30 * 60 * 1000
 
 
@@ -37,6 +45,7 @@ class Listener:
         max_message_bytes: int,
         grace_seconds: float,
         servicer: DeviceServicer | ServiceServicer,
+        analysis: AnalysisServicer | AnalysisElsewhere,
         reflection_enabled: bool,
         streaming: bool,
         metrics: Metrics,
@@ -51,6 +60,7 @@ class Listener:
             max_message_bytes: Largest message that is received.
             grace_seconds: How long a connection that is old may go on with its calls.
             servicer: What serves VerificationService here.
+            analysis: What serves AnalysisService here.
             reflection_enabled: Whether reflection is answered.
             streaming: Whether the listener carries live frames.
             metrics: Counts refused calls.
@@ -78,10 +88,15 @@ class Listener:
         self._health = health_aio.HealthServicer()
         # The generated base class mixes the synchronous and the asynchronous signatures; ours are plain.
         add_VerificationServiceServicer_to_server(cast("VerificationServiceServicer", servicer), self._server)
+        add_AnalysisServiceServicer_to_server(cast("AnalysisServiceServicer", analysis), self._server)
+        served = [VERIFICATION_SERVICE]
+        if isinstance(analysis, AnalysisServicer):
+            served.append(ANALYSIS_SERVICE)
+        self._served: Sequence[str] = served
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection_enabled:
             reflection.enable_server_reflection(
-                (VERIFICATION_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server
+                (*served, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server
             )
         self.port = port
 
@@ -123,5 +138,5 @@ class Listener:
         await self._server.stop(grace)
 
     async def _set_health(self, status: int) -> None:
-        for service in ("", VERIFICATION_SERVICE):
+        for service in ("", *self._served):
             await self._health.set(service, status)

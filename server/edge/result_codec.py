@@ -17,6 +17,7 @@ from server.checks.outcome import (
     EvidenceMark,
     TranscriptOutcome,
 )
+from server.checks.recorder import PackIdentity
 from server.edge.scan_codec import feedback_code, mode_to_wire, timestamp
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
@@ -39,9 +40,12 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.NO_SIGN_OF_LIFE: "The face shows none of the changes that a living face shows.",
     Reason.MOVES_AS_A_PLANE: "The face moves as a flat picture does.",
     Reason.NETWORK_SEES_ATTACK: "The PAD network sees an attack.",
+    Reason.SHOWS_A_MEDIUM: "The pictures show traces of a print or a screen.",
+    Reason.FACE_UNSTEADY: "The face changes from frame to frame as a swapped face does.",
     Reason.EYES_CLOSED: "The eyes were closed for most of the scan.",
     Reason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either side.",
     Reason.LOOKS_ALIVE: "The scan shows signs of a living face.",
+    Reason.LOOKS_GENUINE: "The pictures show no trace of an attack; movement was not judged.",
 }
 """Each liveness reason in plain words."""
 
@@ -89,6 +93,29 @@ def parse_result(result: bytes) -> result_pb2.CheckResult:
     message = result_pb2.CheckResult()
     message.ParseFromString(result)
     return message
+
+
+def liveness_to_wire(liveness: LivenessResult) -> result_pb2.LivenessResult:
+    """What liveness decided, without what a check's mode adds."""
+    return result_pb2.LivenessResult(
+        verdict=result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{liveness.verdict}"),
+        confidence=liveness.confidence,
+        attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{liveness.attack_type}"),
+        attack_type_confidence=liveness.attack_type_confidence,
+        signals=[_signal(signal) for signal in liveness.signals],
+        explanations=[EXPLANATIONS[reason] for reason in liveness.reasons],
+    )
+
+
+def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
+    """The pack that judged."""
+    return result_pb2.PackReference(
+        name=pack.name,
+        version=pack.version,
+        evaluation_only=pack.evaluation_only,
+        sha256=pack.sha256,
+        calibration=_calibration(pack.calibration),
+    )
 
 
 def picture_to_wire(picture: KeptPicture) -> result_pb2.EvidenceImage:
@@ -139,17 +166,10 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
 
 
 def _liveness(outcome: CheckOutcome, liveness: LivenessResult) -> result_pb2.LivenessResult:
-    message = result_pb2.LivenessResult(
-        verdict=result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{liveness.verdict}"),
-        confidence=liveness.confidence,
-        attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{liveness.attack_type}"),
-        attack_type_confidence=liveness.attack_type_confidence,
-        requested_mode=mode_to_wire(outcome.requested_mode),
-        verified_bits=outcome.verified_bits,
-        required_bits=outcome.required_bits,
-        signals=[_signal(signal) for signal in liveness.signals],
-        explanations=[EXPLANATIONS[reason] for reason in liveness.reasons],
-    )
+    message = liveness_to_wire(liveness)
+    message.requested_mode = mode_to_wire(outcome.requested_mode)
+    message.verified_bits = outcome.verified_bits
+    message.required_bits = outcome.required_bits
     if outcome.used_mode is not None:
         message.used_mode = mode_to_wire(outcome.used_mode)
     return message

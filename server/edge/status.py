@@ -37,6 +37,14 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.FRAME_TIME_INVALID,
             Reason.FRAME_IMAGE_INVALID,
             Reason.ATTEMPT_END_INVALID,
+            Reason.VIDEO_EMPTY,
+            Reason.VIDEO_TOO_LARGE,
+            Reason.VIDEO_FORMAT_NOT_SUPPORTED,
+            Reason.VIDEO_MALFORMED,
+            Reason.VIDEO_TOO_LONG,
+            Reason.VIDEO_TOO_MANY_PIXELS,
+            Reason.VIDEO_WITHOUT_PICTURES,
+            Reason.TOO_FEW_FRAMES,
         }
     ),
     _C.UNAUTHENTICATED: frozenset({Reason.UNAUTHENTICATED, Reason.TOKEN_INVALID}),
@@ -75,6 +83,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.CHECK_CLOSED,
             Reason.PACK_CHANGED,
             Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
+            Reason.VIDEO_NOT_AVAILABLE,
         }
     ),
     _C.ALREADY_EXISTS: frozenset({Reason.REQUEST_ID_REUSED}),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from liveness.collect import FOLLOW_SECONDS
-from liveness.express.interface import PadScore
+from liveness.express.frame_cues import measure_frame_cues
+from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import FrameObservation, PassedFrame
 from liveness.observe import sample_frame
 from liveness.watch import FrameWatcher
@@ -40,11 +41,19 @@ class SeenFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExaminedFrame:
-    """What the expensive models said of a selected frame."""
+    """What the expensive models said of a selected frame.
+
+    Attributes:
+        frame_index: The frame's index in the attempt.
+        sample: Its face's template.
+        pad_scores: One for each PAD network.
+        cues: What the cues of recapture measured; ``None`` where they were not asked.
+    """
 
     frame_index: int
     sample: TemplateSample
     pad_scores: tuple[PadScore, ...]
+    cues: FrameCues | None = None
 
 
 class FrameAnalyst:
@@ -111,8 +120,13 @@ class FrameAnalyst:
             min_confidence=_SURE_FACE,
         )
 
-    def examine(self, seen: SeenFrame) -> ExaminedFrame:
-        """Runs the embedder and the PAD networks over a selected frame, which must show a face."""
+    def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
+        """Runs the embedder and the PAD networks over a selected frame, which must show a face.
+
+        Args:
+            seen: The frame.
+            with_cues: Whether the cues of recapture are measured, too.
+        """
         face, pixels = seen.observation.face, seen.pixels
         if face is None or pixels is None:
             raise ValueError("only a frame with a face that a detector found can be examined")
@@ -127,6 +141,7 @@ class FrameAnalyst:
                 )
                 for network in self._pack.pad_networks
             ),
+            cues=measure_frame_cues(pixels, face, frame_index=seen.observation.index) if with_cues else None,
         )
 
     def identify(self, message: FrameMessage, observation: FrameObservation) -> ExaminedFrame:

@@ -9,7 +9,7 @@ from liveness.continuity import unseen_stretches
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import FrameObservation, PassedFrame, ScanObservations
 from liveness.pace import APART_SECONDS, FramePace, FrameWork
-from liveness.selection import FrameSelector, frame_quality
+from liveness.selection import CUE_FRAMES, FrameSelector, frame_quality
 from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame, fingerprint
 from server.scan.messages import CaptureBudget, FeedbackMessage, FrameMessage
 from server.scan.worker_pool import WorkerPool
@@ -99,6 +99,7 @@ class AttemptCapture:
         self._selector = FrameSelector(count=plan.selected)
         self._kept: dict[int, SeenFrame] = {}
         self._examined: dict[int, ExaminedFrame] = {}
+        self._with_cues: set[int] = set()
         # As they arrived: a decoded frame takes twenty times as much, and few of these are needed.
         self._looks: dict[int, tuple[FrameMessage, FrameObservation]] = {}
         self._witnesses: tuple[ExaminedFrame, ...] = ()
@@ -250,7 +251,12 @@ class AttemptCapture:
         )
 
     async def _examine(self, index: int) -> None:
-        self._examined[index] = await self._pool.run(self._analyst.examine, self._kept[index])
+        with_cues = len(self._with_cues.intersection(self._kept)) < CUE_FRAMES
+        if with_cues:
+            self._with_cues.add(index)
+        self._examined[index] = await self._pool.run(
+            self._analyst.examine, self._kept[index], with_cues=with_cues
+        )
 
     @property
     def _good_seconds(self) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from liveness.continuity import of_known_face, spoken_for
+from liveness.express.interface import FrameEmbedding
 from liveness.express.judge import judge_express
 from liveness.fusion import FusionModel
 from liveness.observation import ScanObservations
@@ -93,6 +94,8 @@ def judge_attempt(
         pad_scores=[score for frame in examined for score in frame.pad_scores],
         policy=liveness_policy,
         model=fusion,
+        cues=[frame.cues for frame in examined if frame.cues is not None],
+        embeddings=_embeddings(scan, examined),
     )
     if too_slow and liveness.verdict is Verdict.LIVE:
         liveness = replace(liveness, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.TOO_FEW_FRAMES,))
@@ -123,6 +126,16 @@ def judge_attempt(
         retryable=retryable,
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
     )
+
+
+def _embeddings(scan: ScanObservations, examined: Sequence[ExaminedFrame]) -> list[FrameEmbedding]:
+    """The selected frames' templates with their capture times."""
+    times = {frame.index: frame.capture_time for frame in scan.frames}
+    return [
+        FrameEmbedding(frame.frame_index, times[frame.frame_index], frame.sample.embedding)
+        for frame in sorted(examined, key=lambda one: one.frame_index)
+        if frame.frame_index in times
+    ]
 
 
 def liveness_policy(policy: Policy) -> LivenessPolicy:

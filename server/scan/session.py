@@ -35,7 +35,7 @@ from server.scan.messages import (
     ScanStatus,
 )
 from server.storage.errors import Conflict
-from server.storage.records import EvidenceEntry
+from server.storage.records import AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
 
 Outcome = TypeVar("Outcome")
@@ -126,47 +126,53 @@ class ScanSession:
             self._run = AttemptRun(self._env, stream, number=number, counts=self._counts)
             end = await self._run.run(inbox, send)
             # A device that vanishes now must not take the verdict with it.
-            result = await _unhindered(self._conclude(stream, self._run, end))
+            result, attempts = await _unhindered(self._conclude(stream, self._run, end))
             await send(result)
             if not result.another_attempt:
                 return
-            attempts = await self._env.repository.attempts(stream.record.check_id)
 
     async def _conclude(
         self, stream: OpenStream, run: AttemptRun, end: AttemptEndMessage
-    ) -> ScanResultMessage:
-        """Judges a finished attempt, makes the outcome durable, and says what to tell."""
+    ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
+        """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
         began = self._env.clock.monotonic()
         judgement = await self._judge(stream, run)
         await run.record()
         self._cancelled_by_person = end.cause is EndCause.CANCELLED
-        used = sum(a.counted for a in await self._env.repository.attempts(stream.record.check_id))
+        attempts = await self._env.repository.attempts(stream.record.check_id)
+        used = sum(attempt.counted for attempt in attempts)
         remaining = stream.policy.attempts.maximum - used
         again = judgement.retryable and remaining > 0 and run.number < _MOST_ATTEMPTS
         status = ScanStatus.RETRY
         async with self._kept_pictures(stream, run) as pictures:
             judged = self._judged(stream, run, judgement, pictures, ended=True)
             if again:
-                await self._end_attempt(
-                    stream, run, outcome=AttemptOutcome.RETRY, judged=judged, pictures=pictures
+                attempts = await self._end_attempt(
+                    stream,
+                    run,
+                    outcome=AttemptOutcome.RETRY,
+                    attempts=attempts,
+                    judged=judged,
+                    pictures=pictures,
                 )
             else:
-                await self._end_attempt(
-                    stream, run, outcome=AttemptOutcome.DECIDED, judged=judged, pictures=()
+                attempts = await self._end_attempt(
+                    stream, run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, pictures=()
                 )
-                verdict = await self._decide(stream, judged)
+                verdict = await self._decide(stream, judged, attempts)
                 status = final_status(verdict, stream.policy.disclosure.app)
         self._env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value, seconds=self._env.clock.monotonic() - began
         )
         self._run = None
-        return ScanResultMessage(
+        result = ScanResultMessage(
             attempt=run.number,
             status=status,
             feedback=told_feedback(judgement.feedback, status, stream.policy.disclosure.app),
             another_attempt=again,
             attempts_remaining=max(0, remaining) if again else 0,
         )
+        return result, attempts
 
     async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         env = self._env
@@ -240,18 +246,19 @@ class ScanSession:
         run: AttemptRun,
         *,
         outcome: AttemptOutcome,
+        attempts: tuple[AttemptRecord, ...],
         judged: JudgedAttempt | None,
         pictures: tuple[EvidenceEntry, ...],
-    ) -> None:
+    ) -> tuple[AttemptRecord, ...]:
+        """Ends the attempt in the database; the check's ``attempts`` as they stand then."""
         env, record = self._env, stream.record
         now = env.clock.now()
         interim = None
         if judged is not None:
-            attempts = await env.repository.attempts(record.check_id)
             interim = env.recorder.interim(
                 record, policy=stream.policy, attempt=judged, attempts=attempts, now=now
             )
-        await env.repository.end_attempt(
+        ended = await env.repository.end_attempt(
             record.check_id,
             epoch=record.lease_epoch,
             attempt=run.number,
@@ -264,8 +271,11 @@ class ScanSession:
             judgement=interim,
             evidence=pictures,
         )
+        return tuple(ended if attempt.number == ended.number else attempt for attempt in attempts)
 
-    async def _decide(self, stream: OpenStream, judged: JudgedAttempt) -> CheckVerdict:
+    async def _decide(
+        self, stream: OpenStream, judged: JudgedAttempt, attempts: tuple[AttemptRecord, ...]
+    ) -> CheckVerdict:
         env = self._env
         ended_by = None
         if judged.judgement.retryable:
@@ -274,7 +284,7 @@ class ScanSession:
             stream.record,
             policy=stream.policy,
             attempt=judged,
-            attempts=await env.repository.attempts(stream.record.check_id),
+            attempts=attempts,
             ended_by=ended_by,
             epoch=stream.record.lease_epoch,
             now=env.clock.now(),
@@ -323,7 +333,12 @@ class ScanSession:
                 judgement = await self._judge(stream, run)
                 judged = self._judged(stream, run, judgement, pictures, ended=False)
             await self._end_attempt(
-                stream, run, outcome=AttemptOutcome.INTERRUPTED, judged=judged, pictures=pictures
+                stream,
+                run,
+                outcome=AttemptOutcome.INTERRUPTED,
+                attempts=await self._env.repository.attempts(stream.record.check_id),
+                judged=judged,
+                pictures=pictures,
             )
 
     async def _leave(self) -> None:

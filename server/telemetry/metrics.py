@@ -80,6 +80,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._analyses = Counter(
+            "facegate_analyses",
+            "Calls of AnalysisService, by kind and outcome: ANSWERED, or why there is no verdict.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
         self._erased = Counter(
             "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
         )
@@ -128,6 +134,10 @@ class Metrics:
     def call_refused(self, reason: str) -> None:
         """A call ended with an error."""
         self._refusals.labels(reason).inc()
+
+    def analysed(self, kind: str, outcome: str) -> None:
+        """An analysis of an ``image`` or a ``video`` ended; never with its verdict."""
+        self._analyses.labels(kind, outcome).inc()
 
     def checks_erased(self, count: int) -> None:
         """Checks were erased."""

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from evaluation.minifasnet_onnx import StateFileError, main, minifasnet_to_onnx, read_state
-from evaluation.pad_networks import area_under_curve, bpcer_at
 from vision.onnx_sessions import RuntimeOptions, create_session
 
 FILES = ("2.7_80x80_MiniFASNetV2.pth", "4_0_0_80x80_MiniFASNetV1SE.pth")
@@ -57,16 +56,3 @@ def test_other_files_are_refused_and_run_nothing(content: bytes, tmp_path: Path)
     path.write_bytes(content)
     assert main([str(path), str(tmp_path / "out.onnx")]) == 2
     assert not (tmp_path / "out.onnx").exists()
-
-
-def test_area_under_curve() -> None:
-    assert area_under_curve(np.array([0.9, 0.8]), np.array([0.1, 0.2])) == 1.0
-    assert area_under_curve(np.array([0.5]), np.array([0.5])) == 0.5
-    assert area_under_curve(np.array([0.3, 0.9]), np.array([0.6])) == 0.5
-
-
-def test_bpcer_at_an_apcer() -> None:
-    live, attacks = np.array([0.2, 0.6, 0.9]), np.arange(20) / 32
-    # One attack of twenty may pass, at 19/32; the threshold lies just above the next one, at 18/32.
-    assert bpcer_at(0.05, live=live, attacks=attacks) == pytest.approx(1 / 3)
-    assert bpcer_at(0.0, live=live, attacks=attacks + 0.05) == pytest.approx(2 / 3)

@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,26 +8,55 @@ from hypothesis import strategies as st
 
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
 from liveness.fusion import FusionModel, fuse, load_fusion_model
-from liveness.policy import LivenessPolicy
+from liveness.fusion_model import NetworkCalibration, NetworkCalibrations, SignalGroup
+from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 
 _MODEL = FusionModel(
     version="t",
-    temporal_limit=4.0,
-    temporal_bias=0.0,
-    temporal_weights={
-        "planar_motion": 1.0,
-        "micro_motion": 0.7,
-        "blink": 0.6,
-        "stillness": 0.6,
-        "surroundings": 0.6,
-    },
-    network_bias=-0.3,
-    network_weight=0.7,
+    temporal=SignalGroup(
+        bias=0.0,
+        most_for=3.0,
+        most_against=4.0,
+        weights={
+            "planar_motion": 1.0,
+            "micro_motion": 0.7,
+            "blink": 0.6,
+            "stillness": 0.6,
+            "surroundings": 0.6,
+            "embedding_jitter": 0.8,
+        },
+        neutral={},
+    ),
+    cues=SignalGroup(
+        bias=0.0,
+        most_for=0.4,
+        most_against=1.5,
+        weights={"moire": 0.5, "halftone": 0.5},
+        neutral={"moire": 0.5},
+    ),
+    scan_networks=NetworkCalibrations(
+        known={"strong": NetworkCalibration(bias=0.0, weight=1.0)},
+        unknown=NetworkCalibration(bias=-0.3, weight=0.7),
+    ),
+    still_networks=NetworkCalibrations(known={}, unknown=NetworkCalibration(bias=0.0, weight=0.5)),
+    attack_types=load_fusion_model().attack_types,
+    reliability={},
     record={},
 )
-_NAMES = ("pad_network", "planar_motion", "micro_motion", "blink", "stillness", "surroundings", "eyes_open")
+_NAMES = (
+    "pad_network",
+    "planar_motion",
+    "micro_motion",
+    "blink",
+    "stillness",
+    "surroundings",
+    "eyes_open",
+    "embedding_jitter",
+    "moire",
+    "halftone",
+)
 
 
 def _signals(**scores: float) -> tuple[Signal, ...]:
@@ -38,6 +68,10 @@ def _signals(**scores: float) -> tuple[Signal, ...]:
     )
 
 
+def _networks(scores: Mapping[str, float]) -> dict[str, float]:
+    return {"unheard_of": scores["pad_network"]} if "pad_network" in scores else {}
+
+
 def _fuse(
     *,
     repetition: Repetition = Repetition.NONE,
@@ -45,10 +79,12 @@ def _fuse(
     usable: int | None = None,
     duration: float = 3.0,
     policy: LivenessPolicy | None = None,
+    networks: Mapping[str, float] | None = None,
     **scores: float,
 ) -> LivenessResult:
     return fuse(
         signals=_signals(**scores),
+        networks=_networks(scores) if networks is None else networks,
         repetition=RepetitionFinding(repetition, "found"),
         frames=frames,
         usable_frames=frames if usable is None else usable,
@@ -166,6 +202,7 @@ def test_a_sure_network_keeps_any_liveliness_from_live() -> None:
     replay = _fuse(planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=0.0)
     shipped = fuse(
         signals=_signals(planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=0.0),
+        networks={"minifas_v2se": 0.0},
         repetition=None,
         frames=60,
         usable_frames=60,
@@ -218,3 +255,71 @@ def test_every_combination_of_strong_signals_has_a_reason() -> None:
         given_scores = dict(zip(("planar_motion", "micro_motion", "pad_network"), values, strict=True))
         scores: dict[str, Any] = {name: value for name, value in given_scores.items() if value is not None}
         assert _fuse(**scores).reasons
+
+
+@pytest.mark.parametrize("capture", [CaptureKind.FRAME, CaptureKind.FRAMES])
+def test_a_single_picture_is_live_by_a_network_alone_and_never_by_its_motion(capture: CaptureKind) -> None:
+    stills = LivenessPolicy(capture=capture)
+    live = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.98)
+    assert (live.verdict, live.reasons) == (Verdict.LIVE, (Reason.LOOKS_GENUINE,))
+    spoof = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.02)
+    assert (spoof.verdict, spoof.reasons) == (Verdict.SPOOF, (Reason.NETWORK_SEES_ATTACK,))
+    lively = _fuse(policy=stills, planar_motion=1.0, micro_motion=1.0, blink=1.0)
+    assert (lively.verdict, lively.reasons) == (Verdict.INCONCLUSIVE, (Reason.NO_PAD_NETWORK,))
+    cues = _fuse(policy=stills, moire=1.0, halftone=1.0)
+    assert cues.verdict is Verdict.INCONCLUSIVE
+    assert Reason.NO_PAD_NETWORK in cues.reasons
+    asleep = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.98, eyes_open=0.0)
+    assert (asleep.verdict, asleep.reasons) == (Verdict.INCONCLUSIVE, (Reason.EYES_CLOSED,))
+
+
+def test_cues_of_a_medium_turn_a_picture_that_the_network_takes_for_real() -> None:
+    stills = LivenessPolicy(capture=CaptureKind.FRAME)
+    alone = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9)
+    seen = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9, moire=0.02, halftone=0.02)
+    assert alone.verdict is Verdict.LIVE
+    assert seen.confidence < 50
+    assert Reason.SHOWS_A_MEDIUM in seen.reasons
+
+
+def test_pictures_that_come_again_are_injected_but_one_picture_cannot() -> None:
+    frozen = _fuse(
+        policy=LivenessPolicy(capture=CaptureKind.FRAMES), repetition=Repetition.FROZEN, pad_network=1.0
+    )
+    assert (frozen.verdict, frozen.attack_type) == (Verdict.SPOOF, AttackType.INJECTION)
+    one = _fuse(
+        policy=LivenessPolicy(capture=CaptureKind.FRAME), repetition=Repetition.FROZEN, pad_network=1.0
+    )
+    assert one.verdict is Verdict.LIVE
+
+
+def test_networks_are_calibrated_each_by_itself_and_averaged() -> None:
+    def confidence(**networks: float) -> float:
+        return _fuse(networks=networks, planar_motion=0.5).confidence
+
+    assert confidence(strong=0.9) == pytest.approx(90)
+    assert confidence(strong=0.5) == pytest.approx(50)
+    assert confidence(unheard_of=0.5) < 50
+    both = confidence(strong=0.9, unheard_of=0.9)
+    assert confidence(unheard_of=0.9) < both < confidence(strong=0.9)
+
+
+def test_no_amount_of_life_drowns_a_face_that_jumps() -> None:
+    lively: dict[str, Any] = {"planar_motion": 0.98, "micro_motion": 0.98, "blink": 0.95}
+    steady, jumping = (_fuse(**lively, embedding_jitter=score) for score in (0.5, 0.02))
+    assert jumping.confidence < steady.confidence - 20
+    assert Reason.FACE_UNSTEADY in jumping.reasons
+
+
+def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
+    neutral = _fuse(planar_motion=0.5).confidence
+    assert 0 < _fuse(planar_motion=0.5, moire=1.0, halftone=1.0).confidence - neutral < 15
+    assert neutral - _fuse(planar_motion=0.5, moire=0.0, halftone=0.0).confidence > 25
+
+
+@given(_SCORES, st.sampled_from([CaptureKind.FRAME, CaptureKind.FRAMES]))
+def test_stills_are_never_live_without_a_network(scores: dict[str, Any], capture: CaptureKind) -> None:
+    result = _fuse(policy=LivenessPolicy(capture=capture), frames=8, **scores)
+    assert result.reasons
+    if result.verdict is Verdict.LIVE:
+        assert "pad_network" in scores

@@ -2,23 +2,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.liveness_fusion.model_text import model_text
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
 from liveness.fusion import load_fusion_model
-from liveness.fusion_model import parse_fusion_model
+from liveness.fusion_model import AttackFact, parse_fusion_model
+from liveness.verdict import AttackType
 from tests.liveness.builders import scan
 
-_GOOD = """
-version = "t"
-temporal_limit = 4.0
-[temporal]
-bias = -0.5
-[temporal.weights]
-planar_motion = 1
-[pad_network]
+_NETWORKS = """
+[{name}.default]
 bias = 0.1
 weight = 0.7
+[{name}.minifas_v2se]
+bias = -0.2
+weight = 0.9
+"""
+_TYPE = """
+[attack_types.{name}]
+bias = 0.0
+highest = 0.5
+needs = ["LIVELY"]
+[attack_types.{name}.facts]
+FLAT = -1
+[attack_types.{name}.weights]
+moire = -0.4
+"""
+_TYPES = [kind for kind in AttackType if kind not in (AttackType.REAL, AttackType.INJECTION)]
+_GOOD = f"""
+version = "t"
+[temporal]
+bias = -0.5
+most_for = 2.0
+most_against = 4.0
+[temporal.weights]
+planar_motion = 1
+[temporal.neutral]
+[cues]
+bias = 0.0
+most_for = 0.4
+most_against = 1.5
+[cues.weights]
+moire = 0.3
+[cues.neutral]
+moire = 1.2
+{_NETWORKS.format(name="scan_networks")}
+{_NETWORKS.format(name="still_networks")}
+{"".join(_TYPE.format(name=kind) for kind in _TYPES)}
+[[reliability.scan]]
+predicted = 0.25
+live = 2
+count = 5
+lower = 0.1
+upper = 0.8
 [record]
 command = "none"
 """
@@ -27,34 +64,81 @@ command = "none"
 def test_the_shipped_model_weighs_signals_that_exist_and_says_where_it_is_from() -> None:
     model = load_fusion_model()
     names = {signal.name for signal in express_signals(scan(), (), None, ExpressSettings())}
-    assert set(model.temporal_weights) <= names
-    assert model.temporal_weights["planar_motion"] > 0
-    assert model.network_weight > 0
-    assert {"command", "temporal_data", "temporal_check", "network_data", "limits"} <= set(model.record)
+    for group in (model.temporal, model.cues):
+        assert set(group.weights) <= names
+        assert group.most_for < group.most_against
+    assert model.temporal.weights["planar_motion"] > 0
+    assert set(model.scan_networks.known) == set(model.still_networks.known)
+    for name, calibration in model.scan_networks.known.items():
+        assert calibration.weight > model.still_networks.known[name].weight > 0
+    assert {"commands", "data", "limits"} <= set(model.record)
+    for evidence in model.attack_types.values():
+        assert set(evidence.weights) <= names
+
+
+def test_the_shipped_model_has_its_reliability_curves() -> None:
+    model = load_fusion_model()
+    expected = {f"{kind}_{network}" for kind in ("scan", "still") for network in model.still_networks.known}
+    assert set(model.reliability) == expected | {"scan_without_network"}
+    for bins in model.reliability.values():
+        assert bins
+        for one in bins:
+            assert one.lower <= one.live / one.count <= one.upper
+
+
+def test_unmeasured_types_of_attack_are_named_with_little_confidence() -> None:
+    types = load_fusion_model().attack_types
+    for kind in (AttackType.PAPER_MASK, AttackType.MASK_3D, AttackType.DEEPFAKE):
+        assert types[kind].highest < 0.5
+        assert types[kind].needs
+    assert types[AttackType.UNKNOWN].highest == 0
 
 
 def test_a_good_text_is_read() -> None:
     model = parse_fusion_model(_GOOD)
-    assert (model.version, model.temporal_limit, model.temporal_bias) == ("t", 4.0, -0.5)
-    assert dict(model.temporal_weights) == {"planar_motion": 1.0}
-    assert (model.network_bias, model.network_weight) == (0.1, 0.7)
+    assert (model.version, model.temporal.bias, model.temporal.most_for) == ("t", -0.5, 2.0)
+    assert dict(model.temporal.weights) == {"planar_motion": 1.0}
+    assert model.scan_networks.known["minifas_v2se"].weight == 0.9
+    assert model.cues.neutral == {"moire": 1.2}
+    assert (model.still_networks.unknown.bias, model.still_networks.unknown.weight) == (0.1, 0.7)
+    assert model.attack_types[AttackType.PRINT].needs == {AttackFact.LIVELY}
+    assert model.attack_types[AttackType.PRINT].facts == {AttackFact.FLAT: -1.0}
+    assert model.reliability["scan"][0].count == 5
+
+
+def test_the_shipped_model_is_written_as_it_is_read() -> None:
+    model = load_fusion_model()
+    assert parse_fusion_model(model_text(model)) == model
 
 
 @pytest.mark.parametrize(
     ("part", "instead"),
     [
         ('version = "t"', "version = 3"),
-        ("temporal_limit = 4.0", "temporal_limit = 0"),
-        ("temporal_limit = 4.0", "temporal_limit = nan"),
+        ("most_for = 2.0", "most_for = 0"),
+        ("most_for = 2.0", "most_for = nan"),
         ("planar_motion = 1", "planar_motion = -1"),
         ("planar_motion = 1", 'planar_motion = "1"'),
         ("planar_motion = 1", "planar_motion = true"),
         ("[temporal.weights]", "[temporal.wrong]"),
         ("weight = 0.7", ""),
+        ("weight = 0.7", "weight = -0.7"),
         ("bias = 0.1", "bias = inf"),
+        ("[scan_networks.default]", "[scan_networks.other]"),
+        ("[cues]", "[queues]"),
+        ("moire = 0.3", "moire = -0.3"),
+        ("moire = 1.2", "moire = nan"),
+        ("highest = 0.5", "highest = 1.5"),
+        ('needs = ["LIVELY"]', 'needs = ["LOVELY"]'),
+        ('needs = ["LIVELY"]', 'needs = "LIVELY"'),
+        ("FLAT = -1", "FLOT = -1"),
+        ("[attack_types.PRINT]", "[attack_types.REAL]"),
+        ("live = 2", "live = 6"),
+        ("live = 2", "live = 2.0"),
+        ("lower = 0.1", "lower = 0.9"),
+        ("[[reliability.scan]]", "[reliability.scan]"),
         ('command = "none"', "command = 1"),
         ("[record]", "[records]"),
-        ("[pad_network]", "[[pad_network]]"),
         ("version", "="),
     ],
 )

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import grpc
 from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from google.rpc import error_details_pb2, status_pb2
 
@@ -37,6 +38,7 @@ from vision.packs import Pack, load_pack
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
 
 if TYPE_CHECKING:
+    from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
 
 FRAMES_PER_SECOND = 10.0
@@ -211,6 +213,10 @@ class LiveServer:
     @property
     def device(self) -> "VerificationServiceAsyncStub":
         return VerificationServiceStub(self.device_channel)
+
+    @property
+    def analysis(self) -> "AnalysisServiceAsyncStub":
+        return AnalysisServiceStub(self.service_channel)
 
     @property
     def service(self) -> "VerificationServiceAsyncStub":
@@ -402,6 +408,8 @@ def settings_for(folder: Path, **tables: object) -> Settings:
         "listeners": {"device": free, "service": free, "admin": free},
         "policies": {"folder": folder / "policies", "default": "test"},
         "runtime": {"workers": 2},
+        # Starting a process that decodes videos takes time; tests of videos ask for one.
+        "analysis": {"video_workers": 0},
     }
     return Settings.model_validate(values | tables)
 

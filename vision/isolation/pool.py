@@ -10,11 +10,12 @@ from typing import Final, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault
+from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault, VisionError
+from vision.face import BgrImage
 from vision.image_header import ImageHeader
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 from vision.isolation.still_job import ask_still, still_job
-from vision.isolation.video import VideoFrames, VideoLimits, detect_container
+from vision.isolation.video import TakeFrame, VideoFrames, VideoLimits, VideoOutline, detect_container
 from vision.isolation.video_job import ask_video, video_job
 from vision.isolation.workers import Workers, WorkersState
 
@@ -196,6 +197,40 @@ class DecoderPool:
             VideoError: With the fault and its numbers.
             DecoderUnavailable: No worker can take it now.
         """
+        given: list[tuple[BgrImage, float]] = []
+
+        def begin() -> TakeFrame:
+            given.clear()
+            return lambda pixels, time: given.append((pixels, time))
+
+        outline = self.stream_video(data, limits=limits, begin=begin)
+        return VideoFrames(
+            container=outline.container,
+            frames=tuple(pixels for pixels, _ in given),
+            timestamps=tuple(time for _, time in given),
+            seconds=outline.seconds,
+            decoded=outline.decoded,
+            other_size=outline.other_size,
+            other_streams=outline.other_streams,
+            complete=outline.complete,
+        )
+
+    def stream_video(
+        self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
+    ) -> VideoOutline:
+        """As ``decode_video``, but gives out each frame before the next is read, so that none is kept.
+
+        Args:
+            data: The file: MP4, MOV, AVI, WebM or MKV.
+            limits: What may be decoded. What is done with the frames counts for the time of the job.
+            begin: Gives what takes the frames. Called again, for all of them again, where a worker was
+                killed from outside.
+
+        Raises:
+            VideoError: With the fault and its numbers; frames may have been given out already.
+            DecoderUnavailable: No worker can take it now.
+            VisionError: What ``take`` raised; it gets no more frames then.
+        """
         if not data:
             raise VideoError(VideoFault.EMPTY, "there are no bytes: send the video file's content")
         if len(data) > limits.max_bytes:
@@ -212,16 +247,23 @@ class DecoderPool:
                 details={"bytes": len(data)},
             )
         job = video_job(data, container, limits)
-        try:
-            return self._run(
-                _VIDEO, lambda worker, deadline: ask_video(worker, job, container, limits, deadline)
+        sink = _Sink(begin)
+
+        def ask(worker: WorkerProcess, deadline: float) -> VideoOutline:
+            return ask_video(
+                worker, job, container=container, limits=limits, deadline=deadline, take=sink.begun()
             )
+
+        try:
+            outline = self._run(_VIDEO, ask)
         except WorkerLost as lost:
             raise VideoError(
                 VideoFault.MALFORMED,
                 f"{container.name}: {_LOSSES.get(lost.cause, _LOST)}",
                 details={"format": container.name},
             ) from lost
+        sink.raise_failure()
+        return outline
 
     def _run(self, kind: str, job: Callable[[WorkerProcess, float], _Result]) -> _Result:
         workers = self._workers.get(kind)
@@ -242,3 +284,28 @@ class DecoderPool:
         finally:
             self._on_job(outcome)
         return result
+
+
+class _Sink:
+    """Keeps a failure of whoever takes the frames until the worker has answered whole."""
+
+    def __init__(self, begin: Callable[[], TakeFrame]) -> None:
+        self._begin = begin
+        self._failure: VisionError | None = None
+
+    def begun(self) -> TakeFrame:
+        take = self._begin()
+        self._failure = None
+
+        def guarded(pixels: BgrImage, time: float) -> None:
+            if self._failure is None:
+                try:
+                    take(pixels, time)
+                except VisionError as error:
+                    self._failure = error
+
+        return guarded
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure

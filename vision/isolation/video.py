@@ -1,12 +1,17 @@
 """What may be decoded of a video, what comes of it, and which container it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from vision.face import BgrImage
 
-__all__ = ["VideoContainer", "VideoFrames", "VideoLimits", "detect_container"]
+__all__ = ["TakeFrame", "VideoContainer", "VideoFrames", "VideoLimits", "VideoOutline", "detect_container"]
+
+TakeFrame: TypeAlias = Callable[[BgrImage, float], None]
+"""Takes a frame, shape (height, width, 3), BGR, upright by the file's own rotation, and its time, seconds
+from the first frame of the stream, ascending."""
 
 _MOST_PIXELS: Final = 80_000_000
 _MOST_TOGETHER: Final = 1_000_000_000
@@ -58,6 +63,28 @@ class VideoLimits:
             raise ValueError(
                 "max_seconds must be within 0..3600 and max_frames_per_second within 0..1000, above 0"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoOutline:
+    """What was read of a video's best stream, and what was left out.
+
+    Attributes:
+        container: Which container the file is.
+        seconds: From the first frame to the last of those that the file holds.
+        decoded: Frames that were decoded; those that were not given out were sampled out.
+        other_size: Frames of another size than the first, left out.
+        other_streams: Streams that were not looked at, such as sound.
+        complete: False where the file breaks or ends before what it declares; the frames are those
+            before the break.
+    """
+
+    container: VideoContainer
+    seconds: float
+    decoded: int
+    other_size: int
+    other_streams: int
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from vision.errors import VideoError, VideoFault
 from vision.face import BgrImage
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 from vision.isolation.protocol import Kind, Message, Unable
-from vision.isolation.video import VideoContainer, VideoFrames, VideoLimits
+from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits, VideoOutline
 
 __all__ = ["ask_video", "video_job"]
 
@@ -45,8 +45,14 @@ def video_job(data: bytes, container: VideoContainer, limits: VideoLimits) -> Me
 
 
 def ask_video(
-    worker: WorkerProcess, job: Message, container: VideoContainer, limits: VideoLimits, deadline: float
-) -> VideoFrames:
+    worker: WorkerProcess,
+    job: Message,
+    *,
+    container: VideoContainer,
+    limits: VideoLimits,
+    deadline: float,
+    take: TakeFrame,
+) -> VideoOutline:
     """Has a worker decode a video.
 
     Args:
@@ -55,15 +61,15 @@ def ask_video(
         container: Which container it is.
         limits: What may come back; every frame is held against it before memory is taken.
         deadline: On the monotonic clock.
+        take: Given each frame before the next is read, so that only one is held here. It must not raise a
+            ``VisionError``: the worker's answer would be left half read.
 
     Raises:
-        VideoError: The video cannot be used.
+        VideoError: The video cannot be used; frames may have been given out already.
         WorkerLost: No answer, or none that keeps to the limits.
     """
     worker.ask(job, deadline=deadline)
-    frames: list[BgrImage] = []
-    times: list[int] = []
-    pixels = 0
+    frames, last, pixels = 0, 0, 0
     while True:
         kind, numbers, length = worker.answer(deadline=deadline)
         if kind is not Kind.FRAME:
@@ -72,23 +78,21 @@ def ask_video(
         pixels += max(0, width) * max(0, height)
         _check(1 <= width <= limits.max_pixels and 1 <= height <= limits.max_pixels)
         _check(width * height <= limits.max_pixels and pixels <= limits.max_total_pixels)
-        _check(length == _CHANNELS * width * height and len(frames) < limits.max_frames)
-        _check(degrees in {0, *_TURNS} and (times[-1] if times else 0) <= time <= _MICRO * limits.max_seconds)
+        _check(length == _CHANNELS * width * height and frames < limits.max_frames)
+        _check(degrees in {0, *_TURNS} and last <= time <= _MICRO * limits.max_seconds)
         rows = np.empty((height, width, _CHANNELS), np.uint8)
         worker.read_into(rows, deadline=deadline)
-        frames.append(_upright(rows, degrees))
-        times.append(time)
+        frames, last = frames + 1, time
+        take(_upright(rows, degrees), time / _MICRO)
     _check(not length)
     worker.expect_silence()
     if kind is Kind.UNABLE:
         _refuse(numbers[0], numbers[1], container, limits)
     decoded, other_size, others, broken, whole, packets = numbers
-    _check(kind is Kind.END and bool(frames) and 0 <= packets <= _most_packets(limits))
-    _check(decoded >= len(frames) and other_size >= 0 and others >= 0 and times[-1] <= whole)
-    return VideoFrames(
+    _check(kind is Kind.END and frames > 0 and 0 <= packets <= _most_packets(limits))
+    _check(decoded >= frames and other_size >= 0 and others >= 0 and last <= whole)
+    return VideoOutline(
         container=container,
-        frames=tuple(frames),
-        timestamps=tuple(time / _MICRO for time in times),
         seconds=whole / _MICRO,
         decoded=decoded,
         other_size=other_size,

@@ -39,6 +39,7 @@ _Number = TypeVar("_Number", int, float)
 _SCHEMA = 2
 _ROLES = frozenset({"detector", "landmarks", "embedder", "pad"})
 _FAMILIES = frozenset({"open", "insightface"})
+_PAD_CLASSIFIER = "pad_classifier"
 _NORMALISED = frozenset({"arcface", "sface"})
 _PACK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -105,7 +106,7 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
         url=_url(model["url"]) if "url" in model else None,
         size=_positive(model["size"], int) if "size" in model else None,
         embedder=_embedder(model, mirror) if kind in _NORMALISED else None,
-        pad=_pad(model) if role == "pad" else None,
+        pad=_pad(model) if kind == _PAD_CLASSIFIER else None,
     )
 
 

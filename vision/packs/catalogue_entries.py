@@ -78,7 +78,7 @@ class CatalogueEntry:
         source: Where it comes from.
         terms: Licences of weights and training data.
         embedder: Preprocessing of an embedder that is an ONNX file, else None.
-        pad: Preprocessing of a PAD network, else None.
+        pad: Preprocessing of a PAD network of others, else None; Facegate's own makes its crops itself.
     """
 
     names: tuple[str, ...]

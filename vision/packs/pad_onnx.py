@@ -64,10 +64,18 @@ class OnnxPadNetwork:
         weights = np.exp(logits.astype(np.float64) - float(logits.max()))
         return float(weights[self._preprocessing.real_class] / weights.sum())
 
-    def _blob(self, image: BgrImage, face: DetectedFace) -> NDArray[np.float32]:
+    def crops(self, image: BgrImage, face: DetectedFace) -> tuple[BgrImage, ...]:
+        """What the network is shown: one crop, shape (size, size, 3), before its scaling of colours."""
+        return (self._crop(image, face),)
+
+    def _crop(self, image: BgrImage, face: DetectedFace) -> BgrImage:
         wanted = self._preprocessing
         take = context_crop if wanted.crop == "reflect" else clamped_crop
-        crop = take(image, face.box, wanted.crop_scale, wanted.size)
+        return take(image, face.box, wanted.crop_scale, wanted.size)
+
+    def _blob(self, image: BgrImage, face: DetectedFace) -> NDArray[np.float32]:
+        wanted = self._preprocessing
+        crop = self._crop(image, face)
         if wanted.colour == "RGB":
             crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
         scaled = crop.astype(np.float32) / np.float32(wanted.divide_by)

@@ -39,25 +39,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
     """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 8
-    """The call did not end within its deadline, or within the server's own 30 seconds. [DEADLINE_EXCEEDED]"""
+    """The call, or the upload of a video, did not end within its deadline, or within the server's own. [DEADLINE_EXCEEDED]"""
     ERROR_REASON_IMAGE_EMPTY: _ErrorReason.ValueType  # 20
-    """The trusted image is empty. [INVALID_ARGUMENT]"""
+    """The image is empty. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_TOO_LARGE: _ErrorReason.ValueType  # 21
-    """The trusted image has too many bytes. [INVALID_ARGUMENT]"""
+    """The image has too many bytes. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_TOO_MANY_PIXELS: _ErrorReason.ValueType  # 22
-    """The trusted image has too many pixels. [INVALID_ARGUMENT]"""
+    """The image has too many pixels. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_FORMAT_NOT_SUPPORTED: _ErrorReason.ValueType  # 23
-    """The trusted image is of no supported format, or a biometric record of something else than a face.
+    """The image is of no supported format, or a biometric record of something else than a face.
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_IMAGE_MALFORMED: _ErrorReason.ValueType  # 24
-    """The trusted image cannot be decoded, or the facial record round it breaks its format.
+    """The image cannot be decoded, or the facial record round it breaks its format.
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_FACE_NOT_FOUND: _ErrorReason.ValueType  # 25
-    """No face is in the trusted image. [INVALID_ARGUMENT]"""
+    """No face is in the trusted image, or in the video. [INVALID_ARGUMENT]"""
     ERROR_REASON_MULTIPLE_FACES: _ErrorReason.ValueType  # 26
-    """More than one face is in the trusted image, or in the facial record. [INVALID_ARGUMENT]"""
+    """More than one face is in the trusted image, in the facial record, or in most frames of the video.
+    [INVALID_ARGUMENT]
+    """
     ERROR_REASON_EYE_DISTANCE_TOO_SMALL: _ErrorReason.ValueType  # 27
     """The eyes in the trusted image are less than 85 pixels apart. [INVALID_ARGUMENT]"""
     ERROR_REASON_FACE_CUT_OFF: _ErrorReason.ValueType  # 28
@@ -140,6 +142,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The portrait's template was made by another pack than the one that this server runs now, or by another
     version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
     """
+    ERROR_REASON_VIDEO_EMPTY: _ErrorReason.ValueType  # 90
+    """The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""
+    ERROR_REASON_VIDEO_TOO_LARGE: _ErrorReason.ValueType  # 91
+    """The video has too many bytes or messages, or there are too many still frames. [INVALID_ARGUMENT]"""
+    ERROR_REASON_VIDEO_FORMAT_NOT_SUPPORTED: _ErrorReason.ValueType  # 92
+    """The video is in no supported container or codec, or in another container than declared.
+    [INVALID_ARGUMENT]
+    """
+    ERROR_REASON_VIDEO_MALFORMED: _ErrorReason.ValueType  # 93
+    """Not one frame of the video decodes within the limits, or the upload was cut off. [INVALID_ARGUMENT]"""
+    ERROR_REASON_VIDEO_TOO_LONG: _ErrorReason.ValueType  # 94
+    """The video is too long, or has too many pictures. [INVALID_ARGUMENT]"""
+    ERROR_REASON_VIDEO_TOO_MANY_PIXELS: _ErrorReason.ValueType  # 95
+    """A frame of the video has too many pixels. [INVALID_ARGUMENT]"""
+    ERROR_REASON_VIDEO_WITHOUT_PICTURES: _ErrorReason.ValueType  # 96
+    """The file holds no video, such as sound alone. [INVALID_ARGUMENT]"""
+    ERROR_REASON_TOO_FEW_FRAMES: _ErrorReason.ValueType  # 97
+    """Fewer than 8 frames show exactly one face. [INVALID_ARGUMENT]"""
+    ERROR_REASON_VIDEO_NOT_AVAILABLE: _ErrorReason.ValueType  # 98
+    """This server is configured not to decode videos. [FAILED_PRECONDITION]"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call could not be served. `google.rpc.ErrorInfo.reason` is the value's name without the prefix
@@ -163,25 +185,27 @@ ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 6
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
 """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 8
-"""The call did not end within its deadline, or within the server's own 30 seconds. [DEADLINE_EXCEEDED]"""
+"""The call, or the upload of a video, did not end within its deadline, or within the server's own. [DEADLINE_EXCEEDED]"""
 ERROR_REASON_IMAGE_EMPTY: ErrorReason.ValueType  # 20
-"""The trusted image is empty. [INVALID_ARGUMENT]"""
+"""The image is empty. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_TOO_LARGE: ErrorReason.ValueType  # 21
-"""The trusted image has too many bytes. [INVALID_ARGUMENT]"""
+"""The image has too many bytes. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_TOO_MANY_PIXELS: ErrorReason.ValueType  # 22
-"""The trusted image has too many pixels. [INVALID_ARGUMENT]"""
+"""The image has too many pixels. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_FORMAT_NOT_SUPPORTED: ErrorReason.ValueType  # 23
-"""The trusted image is of no supported format, or a biometric record of something else than a face.
+"""The image is of no supported format, or a biometric record of something else than a face.
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_IMAGE_MALFORMED: ErrorReason.ValueType  # 24
-"""The trusted image cannot be decoded, or the facial record round it breaks its format.
+"""The image cannot be decoded, or the facial record round it breaks its format.
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_FACE_NOT_FOUND: ErrorReason.ValueType  # 25
-"""No face is in the trusted image. [INVALID_ARGUMENT]"""
+"""No face is in the trusted image, or in the video. [INVALID_ARGUMENT]"""
 ERROR_REASON_MULTIPLE_FACES: ErrorReason.ValueType  # 26
-"""More than one face is in the trusted image, or in the facial record. [INVALID_ARGUMENT]"""
+"""More than one face is in the trusted image, in the facial record, or in most frames of the video.
+[INVALID_ARGUMENT]
+"""
 ERROR_REASON_EYE_DISTANCE_TOO_SMALL: ErrorReason.ValueType  # 27
 """The eyes in the trusted image are less than 85 pixels apart. [INVALID_ARGUMENT]"""
 ERROR_REASON_FACE_CUT_OFF: ErrorReason.ValueType  # 28
@@ -264,4 +288,24 @@ ERROR_REASON_PACK_CHANGED: ErrorReason.ValueType  # 78
 """The portrait's template was made by another pack than the one that this server runs now, or by another
 version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
 """
+ERROR_REASON_VIDEO_EMPTY: ErrorReason.ValueType  # 90
+"""The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""
+ERROR_REASON_VIDEO_TOO_LARGE: ErrorReason.ValueType  # 91
+"""The video has too many bytes or messages, or there are too many still frames. [INVALID_ARGUMENT]"""
+ERROR_REASON_VIDEO_FORMAT_NOT_SUPPORTED: ErrorReason.ValueType  # 92
+"""The video is in no supported container or codec, or in another container than declared.
+[INVALID_ARGUMENT]
+"""
+ERROR_REASON_VIDEO_MALFORMED: ErrorReason.ValueType  # 93
+"""Not one frame of the video decodes within the limits, or the upload was cut off. [INVALID_ARGUMENT]"""
+ERROR_REASON_VIDEO_TOO_LONG: ErrorReason.ValueType  # 94
+"""The video is too long, or has too many pictures. [INVALID_ARGUMENT]"""
+ERROR_REASON_VIDEO_TOO_MANY_PIXELS: ErrorReason.ValueType  # 95
+"""A frame of the video has too many pixels. [INVALID_ARGUMENT]"""
+ERROR_REASON_VIDEO_WITHOUT_PICTURES: ErrorReason.ValueType  # 96
+"""The file holds no video, such as sound alone. [INVALID_ARGUMENT]"""
+ERROR_REASON_TOO_FEW_FRAMES: ErrorReason.ValueType  # 97
+"""Fewer than 8 frames show exactly one face. [INVALID_ARGUMENT]"""
+ERROR_REASON_VIDEO_NOT_AVAILABLE: ErrorReason.ValueType  # 98
+"""This server is configured not to decode videos. [FAILED_PRECONDITION]"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,7 +1,8 @@
 import pytest
 
-from cli.match.rows import Sheet, sheets
+from cli.match.rows import sheets
 from cli.match.words import change, interval, percent, promise, rate
+from cli.sheets import Sheet
 from evaluation.match.evaluation import Difference
 from evaluation.match.operating_points import FmrAt, RateInterval
 from tests.evaluation.match.reports import made_report

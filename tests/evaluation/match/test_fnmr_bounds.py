@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evaluation.match.fnmr_bounds import FnmrCurve, GenuineScores, exact_interval, fnmr_curve
+from evaluation.binomial import exact_interval
+from evaluation.match.fnmr_bounds import FnmrCurve, GenuineScores, fnmr_curve
 
 THRESHOLDS = np.round(np.arange(-1.0, 1.105, 0.05), 2)
 

@@ -42,7 +42,7 @@ class _Advice:
 
 _IMAGE = "Ask for another picture; the metadata has the numbers."
 _BUG = "A defect of the client: fix it. The check is over, create a new one."
-_STREAM_BUG = "A defect of the client: fix it. The scan may be resumed."
+_STREAM_BUG = "A defect of the client: fix it. A scan may be resumed."
 _NEW_CHECK = "Create a new check."
 
 ADVICE: dict[str, _Advice] = {
@@ -53,7 +53,7 @@ ADVICE: dict[str, _Advice] = {
     "INTERNAL": _Advice(_BOTH, "Retry once; then report the `incidentId` to the operator."),
     "NOT_SERVING": _Advice(_BOTH, "Retry after the delay of RetryInfo; a device resumes its scan."),
     "OVERLOADED": _Advice(_BOTH, "Retry after the delay of RetryInfo, with jitter."),
-    "DEADLINE_EXCEEDED": _Advice(_ORCHESTRATOR, "Repeat the call with the same `request_id`."),
+    "DEADLINE_EXCEEDED": _Advice(_ORCHESTRATOR, "Repeat the call, with the same `request_id` where it has one."),
     "IMAGE_EMPTY": _Advice(_ORCHESTRATOR, "Set `image`."),
     "IMAGE_TOO_LARGE": _Advice(_ORCHESTRATOR, _IMAGE),
     "IMAGE_TOO_MANY_PIXELS": _Advice(_ORCHESTRATOR, _IMAGE),
@@ -96,7 +96,7 @@ ADVICE: dict[str, _Advice] = {
         _DEVICE, "Sign the new stream's binding hash with the scan's session key."
     ),
     "PROTOCOL_VERSION_NOT_SUPPORTED": _Advice(_DEVICE, "Update the SDK or the server."),
-    "UNEXPECTED_MESSAGE": _Advice(_DEVICE, _STREAM_BUG),
+    "UNEXPECTED_MESSAGE": _Advice(_BOTH, _STREAM_BUG),
     "FRAME_OUT_OF_ORDER": _Advice(_DEVICE, _BUG),
     "FRAME_MAC_INVALID": _Advice(_DEVICE, _BUG),
     "FRAME_TIME_INVALID": _Advice(_DEVICE, _BUG),
@@ -108,9 +108,24 @@ ADVICE: dict[str, _Advice] = {
     "SCAN_BUDGET_EXCEEDED": _Advice(_DEVICE, "Stay within the CaptureBudget. " + _NEW_CHECK),
     "ATTEMPT_END_INVALID": _Advice(_DEVICE, _BUG),
     "SUPERSEDED": _Advice(_DEVICE, "Nothing: the newer stream goes on."),
-    "STREAM_IDLE": _Advice(_DEVICE, "Resume the scan."),
+    "STREAM_IDLE": _Advice(_BOTH, "Resume the scan; send the video again, without a pause."),
     "TOO_MANY_RECONNECTS": _Advice(_DEVICE, _NEW_CHECK),
     "PACK_CHANGED": _Advice(_DEVICE, _NEW_CHECK),
+    "VIDEO_EMPTY": _Advice(_ORCHESTRATOR, "Send the file, or the still frames, after the config."),
+    "VIDEO_TOO_LARGE": _Advice(_ORCHESTRATOR, "Send a shorter or smaller video; the metadata has the limits."),
+    "VIDEO_FORMAT_NOT_SUPPORTED": _Advice(
+        _ORCHESTRATOR, "Send one of the containers and codecs that the contract lists."
+    ),
+    "VIDEO_MALFORMED": _Advice(_ORCHESTRATOR, "Read the file again from its source, and send all of it."),
+    "VIDEO_TOO_LONG": _Advice(_ORCHESTRATOR, "Send a shorter part; the metadata has the limits."),
+    "VIDEO_TOO_MANY_PIXELS": _Advice(_ORCHESTRATOR, "Scale the video down; the metadata has the limit."),
+    "VIDEO_WITHOUT_PICTURES": _Advice(_ORCHESTRATOR, "Send a file that holds a video."),
+    "TOO_FEW_FRAMES": _Advice(
+        _ORCHESTRATOR, "Ask for a video that shows one face, and that face for longer."
+    ),
+    "VIDEO_NOT_AVAILABLE": _Advice(
+        _ORCHESTRATOR, "Send still frames; the operator can set `analysis.video_workers`."
+    ),
 }
 
 _CALLERS = {_BOTH: "device, orchestrator", _DEVICE: "device", _ORCHESTRATOR: "orchestrator"}

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
+from liveness.selection import CUE_FRAMES
 from server.errors import Reason, Refusal
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import FEEDBACK_CODES, AttemptCapture
@@ -140,6 +141,7 @@ async def test_what_may_still_be_replaced_is_not_examined_ahead(capture: Attempt
     assert best.message.index in {examined.frame_index for examined in capture.examined}
     await capture.examine_rest()
     assert len(capture.examined) == PLAN.selected
+    assert sum(examined.cues is not None for examined in capture.examined) == CUE_FRAMES
 
 
 async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture) -> None:

@@ -1,0 +1,253 @@
+"""``facegate analyze``: is the person in this picture, video or set of stills really there?"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.analyze.analyser import Analyser
+from cli.analyze.display import AnalysisDisplay
+from cli.analyze.envelope import as_json_line
+from cli.analyze.errors import AnalyzeCommandError
+from cli.analyze.explained import Explained
+from cli.analyze.files import check_page_path, write_page
+from cli.analyze.finding import Finding
+from cli.analyze.local import LocalAnalyser
+from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions, chosen_policy
+from cli.analyze.page import PageContext, render_page
+from cli.analyze.remote import RemoteAnalyser
+from cli.analyze.shown import shown, shown_name
+from cli.analyze.table import finding_view, summary_view
+from cli.models.options import ModelsDirOption, models_folder
+from client import ClientError
+from liveness.verdict import Verdict
+from server.app import server_version
+from server.scan.judgement import liveness_policy
+from vision.errors import VisionError
+from vision.packs import load_pack
+
+__all__ = ["analyze"]
+
+ALL_LIVE, NOT_ALL_LIVE, NO_VERDICT = 0, 1, 2
+
+_MOST_EXPLAINED: Final = 50
+"""Files of one page: each adds pictures, and all are held until it is written."""
+
+
+def analyze(
+    *,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Pictures (JPEG, PNG, WebP, BMP; at most 10 MB) and videos (MP4, MOV, AVI, WebM, MKV; at "
+            "most 50 MB).",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ],
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="Of pictures: `basic` is the eight signals and their sum; `full` asks the PAD "
+            "networks and every other cue too, and the fusion decides."
+        ),
+    ] = Mode.FULL,
+    as_frames: Annotated[
+        bool,
+        typer.Option(
+            "--as-frames", help="Take all files, 8 or more pictures, for the frames of one scan, in order."
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON Lines: an envelope a file, in the files' order.")
+    ] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a page with the pictures that made the decision; it holds biometric data.",
+            metavar="OUT.html",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the page if it is there.")] = False,
+    pack: Annotated[
+        str | None,
+        typer.Option(
+            help="`embedded`, the name of a pulled pack, or a family and folder as in the settings.  "
+            f"[default: {DEFAULT_PACK}]",
+            show_default=False,
+        ),
+    ] = None,
+    models_dir: ModelsDirOption = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a policy, or a policy file (TOML), whose thresholds the fusion uses.  "
+            f"[default: {DEFAULT_POLICY}]",
+            metavar="NAME|FILE",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML), for its policies."),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Let a server analyse: host:port of its service listener. Its pack and policy count.",
+            metavar="HOST:PORT",
+            show_default=False,
+        ),
+    ] = None,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(envvar="FACEGATE_API_KEY_FILE", help="With --server: file with the API key."),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --server: PEM of the authorities to trust; off loopback the system's where not given."
+        ),
+    ] = None,
+    cert: Annotated[
+        Path | None, typer.Option(help="With --server: PEM of the caller's certificate (mTLS).")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="With --server: PEM of its private key.")] = None,
+) -> None:
+    """Look at pictures and videos of a person: LIVE, SPOOF or INCONCLUSIVE, and why.
+
+    Every signal is shown with its score, its weight and what was found, in plain words. The sum of eight
+    signals answers single pictures, in every mode; the fusion judges videos, and pictures in full mode. A
+    verdict about a file is no check: nobody knows who was in front of a camera, or when. Without --server
+    nothing leaves this computer, and nothing but the page is written.
+
+    Examples:
+      facegate analyze selfie.jpg
+
+      facegate analyze selfie.jpg clip.mp4 --pack open --explain why.html
+
+      facegate analyze --as-frames frames/*.png --policy high
+
+      facegate analyze photos/*.jpg --mode basic --json > answers.jsonl
+
+      facegate analyze clip.mov --server api.example:8444 --api-key-file key.txt
+
+    The exit status is 0 where every verdict is LIVE, 1 where one is SPOOF or INCONCLUSIVE, and 2 where a file
+    has no verdict: it cannot be read, shows no face or several, or a model failed.
+    """
+    messages = Console(stderr=True)
+    display = AnalysisDisplay(messages)
+    with _told(messages):
+        if server is None:
+            _refuse_without_server(api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+        else:
+            _refuse_with_server(pack=pack, policy=policy, models_dir=models_dir, explain=explain)
+        if explain is not None:
+            _refuse_page(explain, count=1 if as_frames else len(files), force=force)
+    if server is not None:
+        options = ServerOptions(target=server, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+        with _told(messages), RemoteAnalyser(options, mode=mode) as remote:
+            explained = _analysed(remote, files, as_frames=as_frames, as_json=as_json, display=display)
+    else:
+        with _told(messages):
+            rules = chosen_policy(policy or DEFAULT_POLICY, config)
+            models = load_pack(pack or DEFAULT_PACK, models_dir=models_folder(models_dir))
+            with LocalAnalyser(
+                pack=models,
+                policy=liveness_policy(rules),
+                mode=mode,
+                keeps_studies=explain is not None,
+                on_frame=display.at_frame,
+            ) as local:
+                explained = _analysed(local, files, as_frames=as_frames, as_json=as_json, display=display)
+            if explain is not None:
+                context = PageContext(
+                    pack=models,
+                    policy=rules.name,
+                    mode=mode.value,
+                    version=server_version(),
+                    made=datetime.now(UTC),
+                )
+                write_page(explain, render_page(explained, context), force=force)
+                messages.print(
+                    escape(
+                        f"wrote {shown_name(explain)}: it holds biometric data, and is readable for you alone"
+                    ),
+                    highlight=False,
+                    soft_wrap=True,
+                )
+    raise typer.Exit(_status([each.finding for each in explained]))
+
+
+def _analysed(
+    analyser: Analyser, files: Sequence[Path], *, as_frames: bool, as_json: bool, display: AnalysisDisplay
+) -> list[Explained]:
+    """Analyses all, and prints each answer as soon as it is there."""
+    console = Console()
+    sets: list[tuple[Path, ...]] = [tuple(files)] if as_frames else [(file,) for file in files]
+    explained = []
+    with display.counting(len(sets)):
+        for each in sets:
+            display.begin(each[0])
+            found = analyser.analyse_stills(each) if as_frames else analyser.analyse(each[0])
+            explained.append(found)
+            with display.aside():
+                if as_json:
+                    typer.echo(as_json_line(found.finding))
+                else:
+                    console.print(finding_view(found.finding))
+            display.end()
+    if len(explained) > 1 and not as_json:
+        console.print(summary_view([each.finding for each in explained]))
+    return explained
+
+
+def _status(findings: Sequence[Finding]) -> int:
+    verdicts = {None if each.deciding is None else each.deciding.verdict for each in findings}
+    if None in verdicts:
+        return NO_VERDICT
+    return ALL_LIVE if verdicts == {Verdict.LIVE} else NOT_ALL_LIVE
+
+
+def _refuse_without_server(**options: Path | None) -> None:
+    for name, value in options.items():
+        if value is not None and name != "api_key_file":
+            raise typer.BadParameter("it goes with --server only", param_hint=f"--{name}")
+
+
+def _refuse_with_server(
+    *, pack: str | None, policy: str | None, models_dir: Path | None, explain: Path | None
+) -> None:
+    del models_dir  # Often set by the environment; a server's answer does not depend on it.
+    for name, value in (("--pack", pack), ("--policy", policy)):
+        if value is not None:
+            raise typer.BadParameter("the server has its own: leave it out with --server", param_hint=name)
+    if explain is not None:
+        raise typer.BadParameter(
+            "a server sends back no pictures: leave --server out to analyse here", param_hint="--explain"
+        )
+
+
+def _refuse_page(explain: Path, *, count: int, force: bool) -> None:
+    if count > _MOST_EXPLAINED:
+        raise typer.BadParameter(
+            f"{count} files are too many for one page: explain at most {_MOST_EXPLAINED} at a time",
+            param_hint="--explain",
+        )
+    check_page_path(explain, force=force)
+
+
+@contextmanager
+def _told(messages: Console) -> Iterator[None]:
+    """Tells errors on standard error and ends the command."""
+    try:
+        yield
+    except (AnalyzeCommandError, VisionError, ClientError) as error:
+        messages.print(escape(shown(str(error))), style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(NO_VERDICT) from error

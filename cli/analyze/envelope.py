@@ -1,0 +1,126 @@
+"""A finding as JSON: seed 002's envelope, exactly its names, with seed 001's result inside for a video."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cli.analyze.finding import Attack, Finding, Judgement, Kind
+from liveness.signal import Signal
+from liveness.verdict import Verdict
+
+__all__ = ["as_envelope", "as_json_line"]
+
+_DIGITS: Final = 4
+_MODEL_ID: Final = "face_liveness"
+_MODEL_NAME: Final = "Face Liveness Detection"
+
+
+def as_json_line(finding: Finding) -> str:
+    """The envelope in one line of ASCII: JSON Lines, so that many files need no array to be held."""
+    return json.dumps(as_envelope(finding), separators=(", ", ": "))
+
+
+def as_envelope(finding: Finding) -> Mapping[str, Any]:
+    """The envelope: ``status``, ``request_id``, ``timestamp``, ``result``, ``error``; all are always there.
+
+    ``status`` is ``"success"`` with a result and null as error, or ``"error"`` the other way round. In full
+    mode a picture's envelope has ``full`` beside them, as the service's answer has it.
+    """
+    problem = finding.problem
+    envelope = {
+        "status": "error" if problem else "success",
+        "request_id": finding.request_id,
+        "timestamp": _moment(finding.finished),
+        "result": None if problem else _result(finding),
+        "error": None if problem is None else {"code": problem.code, "message": problem.message},
+    }
+    if finding.kind is Kind.IMAGE and finding.fusion is not None:
+        envelope["full"] = _judgement(finding.fusion)
+    return envelope
+
+
+def _result(finding: Finding) -> Mapping[str, Any]:
+    if finding.kind is Kind.IMAGE:
+        return _image(finding)
+    return _video(finding)
+
+
+def _image(finding: Finding) -> Mapping[str, Any]:
+    selfie = finding.selfie
+    if selfie is None:
+        raise ValueError("a picture without a problem has the sum of its signals")
+    return {
+        "verdict": selfie.verdict.value,
+        "confidence": _rounded(selfie.confidence),
+        "threshold": None if selfie.thresholds is None else selfie.thresholds.stated,
+        "face_detected": finding.face_detected,
+        "signals": _signals(selfie.signals),
+    }
+
+
+def _video(finding: Finding) -> Mapping[str, Any]:
+    fusion = finding.fusion
+    if fusion is None:
+        raise ValueError("a video without a problem has a judgement")
+    attack = fusion.attack or Attack(number=0, name="", confidence=0.0)
+    real = fusion.confidence
+    return {
+        "inference_id": finding.inference_id,
+        "model_id": _MODEL_ID,
+        "model_name": _MODEL_NAME,
+        "moderation_type": "video",
+        "status": "completed",
+        "result": {
+            "is_real": fusion.verdict is Verdict.LIVE,
+            "is_spoof": fusion.verdict is Verdict.SPOOF,
+            "real_probability": _rounded(real),
+            "confidence": _rounded(max(real, 1 - real)),
+            "attack_type": attack.number,
+            "attack_type_name": attack.name,
+            "attack_type_confidence": _rounded(attack.confidence),
+        },
+        "response_time_ms": round(1000 * finding.seconds),
+        "created_at": _moment(finding.started),
+        "completed_at": _moment(finding.finished),
+        "verdict": fusion.verdict.value,
+        "explanations": list(fusion.explanations),
+        "signals": _signals(fusion.signals),
+        "video": dict(finding.values),
+    }
+
+
+def _judgement(judgement: Judgement) -> Mapping[str, Any]:
+    attack = judgement.attack
+    return {
+        "verdict": judgement.verdict.value,
+        "confidence": _rounded(judgement.confidence),
+        "attack_type": None if attack is None else attack.number,
+        "attack_type_name": None if attack is None else attack.name,
+        "attack_type_confidence": None if attack is None else _rounded(attack.confidence),
+        "explanations": list(judgement.explanations),
+        "signals": _signals(judgement.signals),
+    }
+
+
+def _signals(signals: Iterable[Signal]) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "name": signal.name,
+            "label": signal.label,
+            "score": None if signal.score is None else _rounded(signal.score),
+            "weight": _rounded(signal.weight),
+            "passed": signal.passed,
+            "detail": signal.detail,
+        }
+        for signal in signals
+    ]
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DIGITS)
+
+
+def _moment(time: datetime) -> str:
+    """ISO 8601 in UTC, milliseconds, as seed 001 writes it: ``2026-02-07T10:04:55.120Z``."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,118 @@
+"""Files that are analysed, read within a limit; and the page, which nobody else may read."""
+
+import errno
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cli.analyze.errors import FileUnusable, PageUnwritable
+from cli.analyze.shown import shown_name
+
+__all__ = ["MOST_BYTES", "check_page_path", "read_media", "write_page"]
+
+MOST_BYTES: Final = 50_000_000
+"""Longest file that is read: the longest video that is analysed; a picture may be far shorter."""
+
+_OWNER_ONLY: Final = 0o600
+_CHUNK: Final = 1 << 20
+
+
+def read_media(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        At most ``MOST_BYTES + 1`` bytes: one more than may be, for whoever judges the length.
+
+    Raises:
+        FileUnusable: It cannot be read, or is no regular file.
+    """
+    name = shown_name(path)
+    try:
+        # Without waiting: a pipe that nobody writes to would hold up the command for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            state = os.fstat(stream.fileno())
+            if stat.S_ISDIR(state.st_mode):
+                raise FileUnusable(f"{name} is a folder: name the files in it, such as {name}/*.jpg")
+            if not stat.S_ISREG(state.st_mode):
+                raise FileUnusable(f"{name} is no regular file: name a file with a picture or a video")
+            return stream.read(MOST_BYTES + 1)
+    except IsADirectoryError as error:
+        raise FileUnusable(f"{name} is a folder: name the files in it, such as {name}/*.jpg") from error
+    except FileNotFoundError as error:
+        raise FileUnusable(f"{name} is not there: check the path") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no path of this system"
+        raise FileUnusable(f"{name} cannot be read: {why}") from error
+
+
+def check_page_path(path: Path, *, force: bool) -> None:
+    """Says before the work, not after it, that a page could not be written.
+
+    Raises:
+        PageUnwritable: There is a file already and ``force`` is not set, or there is no folder for it.
+    """
+    name = shown_name(path)
+    if path.is_dir():
+        raise PageUnwritable(f"{name} is a folder: name a file, such as {name}/explained.html")
+    if not path.parent.is_dir():
+        raise PageUnwritable(f"there is no folder {shown_name(path.parent)} for the page: make it first")
+    if not force and (path.exists() or path.is_symlink()):
+        raise PageUnwritable(f"{name} is already there: name another file, or use --force")
+
+
+def write_page(path: Path, page: str, *, force: bool) -> None:
+    """Writes a page so that it is there whole or not at all, and readable for its owner alone.
+
+    Args:
+        path: Where to.
+        page: Its text.
+        force: Whether it may take the place of a file that is there.
+
+    Raises:
+        PageUnwritable: There is one already and ``force`` is not set, or it cannot be written.
+    """
+    try:
+        _write(path, page.encode("utf-8", "backslashreplace"), force=force)
+    except FileExistsError as error:
+        raise PageUnwritable(
+            f"{shown_name(path)} is already there: name another file, or use --force"
+        ) from error
+    except OSError as error:
+        raise PageUnwritable(f"{shown_name(path)} cannot be written: {error.strerror or error}") from error
+
+
+def _write(path: Path, content: bytes, *, force: bool) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=".facegate-", suffix=".html", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(stream.fileno(), _OWNER_ONLY)
+            for start in range(0, len(content), _CHUNK):
+                stream.write(content[start : start + _CHUNK])
+            stream.flush()
+            os.fsync(stream.fileno())
+        if force:
+            part.replace(path)
+        else:
+            _give_name(part, path)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _give_name(part: Path, path: Path) -> None:
+    """A link fails where the name is taken, even if it was taken a moment ago."""
+    try:
+        path.hardlink_to(part)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}:
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        part.replace(path)

@@ -1,0 +1,239 @@
+"""Analyses in this process, on the very core that the server's AnalysisService uses."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from cli.analyze.analyser import INVALID_REQUEST, unreadable
+from cli.analyze.decoders import DecodersOnDemand
+from cli.analyze.errors import FileUnusable
+from cli.analyze.explained import Explained
+from cli.analyze.files import read_media
+from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
+from cli.analyze.kinds import kind_of
+from cli.analyze.options import Mode
+from liveness.fusion import load_fusion_model
+from liveness.policy import LivenessPolicy
+from liveness.selfie import SelfieResult, SelfieSettings, load_selfie_model
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN
+from liveness.verdict import LivenessResult
+from server.analysis.errors import AnalysisCode
+from server.analysis.identifiers import image_request_id, video_inference_id
+from server.analysis.image import ImageAnalyst
+from server.analysis.results import (
+    ATTACK_CODES,
+    AnalysisMode,
+    ImageAnalysis,
+    VideoAnalysis,
+    VideoSource,
+)
+from server.analysis.video import VideoAnalyst
+from server.edge.result_codec import EXPLANATIONS
+from server.errors import Refusal
+from vision.errors import VisionError
+from vision.packs import Pack
+from vision.picture_metadata import read_exif_tags
+
+__all__ = ["LocalAnalyser"]
+
+_PERCENT: Final = 100.0
+_MODES: Final = {Mode.BASIC: AnalysisMode.BASIC, Mode.FULL: AnalysisMode.FULL}
+
+
+class LocalAnalyser:
+    """Analyses files with a pack of models; see ``cli.analyze.analyser.Analyser``."""
+
+    def __init__(
+        self,
+        *,
+        pack: Pack,
+        policy: LivenessPolicy,
+        mode: Mode,
+        keeps_studies: bool,
+        on_frame: Callable[[float], None],
+    ) -> None:
+        """Loads what ships with the rooms; decoders start when they are needed.
+
+        Args:
+            pack: The models.
+            policy: Thresholds of the fusion.
+            mode: How much is done for a picture.
+            keeps_studies: Whether what an analysis worked on is wanted; it is large.
+            on_frame: Told the time of each frame of a video, seconds, before it is analysed.
+        """
+        self._policy = policy
+        self._mode = _MODES[mode]
+        self._keeps_studies = keeps_studies
+        self._decoders = DecodersOnDemand(on_frame=on_frame)
+        fusion = load_fusion_model()
+        self._images = ImageAnalyst(
+            pack=pack,
+            selfie_settings=SelfieSettings(),
+            selfie_model=load_selfie_model(),
+            fusion=fusion,
+            policy=policy,
+            still_decoder=self._decoders,
+        )
+        self._videos = VideoAnalyst(
+            pack=pack,
+            fusion=fusion,
+            policy=policy,
+            video_decoder=self._decoders,
+            still_decoder=self._decoders,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the decoders."""
+        self._decoders.__exit__(kind, error, trace)
+
+    def analyse(self, file: Path) -> Explained:
+        """See ``Analyser.analyse``."""
+        blank = _blank((file,))
+        try:
+            content = read_media(file)
+            kind = kind_of(content)
+            problem = unreadable(content, kind)
+            if problem is not None:
+                return _closed(replace(blank, problem=problem))
+            blank = replace(blank, kind=kind)
+            if kind is Kind.VIDEO:
+                return self._video(blank, self._videos.analyse_video(content))
+            return self._image(blank, self._images.analyse(content, mode=self._mode), content)
+        except (FileUnusable, Refusal, VisionError) as error:
+            return _closed(replace(blank, problem=_problem(error)))
+
+    def analyse_stills(self, files: Sequence[Path]) -> Explained:
+        """See ``Analyser.analyse_stills``."""
+        blank = replace(_blank(tuple(files)), kind=Kind.STILLS)
+        try:
+            return self._video(blank, self._videos.analyse_frames([read_media(file) for file in files]))
+        except (FileUnusable, Refusal, VisionError) as error:
+            return _closed(replace(blank, problem=_problem(error)))
+
+    def _image(self, blank: Finding, analysis: ImageAnalysis, content: bytes) -> Explained:
+        study, problem, selfie = analysis.study, analysis.problem, analysis.selfie
+        facts = {"format": analysis.header.format.name}
+        if study is not None:
+            facts["size"] = f"{study.pixels.shape[1]} x {study.pixels.shape[0]} pixels"
+            if study.faces:
+                facts["face"] = f"{study.faces[0].box.width:.0f} pixels wide"
+        finding = replace(
+            blank,
+            facts=facts,
+            problem=None if problem is None else Problem(problem.code.value, problem.message),
+            selfie=None if selfie is None else _of_selfie(selfie),
+            face_detected=selfie is not None and selfie.face_detected,
+            fusion=None if analysis.full is None else self._of_fusion(analysis.full),
+        )
+        return _closed(
+            finding,
+            Explained(finding=finding, image=study, exif=read_exif_tags(content))
+            if self._keeps_studies
+            else None,
+        )
+
+    def _video(self, blank: Finding, analysis: VideoAnalysis) -> Explained:
+        inference_id = video_inference_id(secrets.token_bytes)
+        finding = replace(
+            blank,
+            request_id=inference_id,
+            inference_id=inference_id,
+            face_detected=True,
+            facts=_video_facts(analysis.source),
+            values=_video_values(analysis.source),
+            fusion=self._of_fusion(analysis.liveness),
+        )
+        return _closed(
+            finding, Explained(finding=finding, video=analysis.study) if self._keeps_studies else None
+        )
+
+    def _of_fusion(self, result: LivenessResult) -> Judgement:
+        return Judgement(
+            verdict=result.verdict,
+            confidence=result.confidence / _PERCENT,
+            thresholds=Thresholds(
+                spoof=self._policy.spoof_threshold / _PERCENT, live=self._policy.live_threshold / _PERCENT
+            ),
+            signals=result.signals,
+            attack=Attack(
+                number=ATTACK_CODES[result.attack_type],
+                name=result.attack_type.value.lower(),
+                confidence=result.attack_type_confidence / _PERCENT,
+            ),
+            explanations=tuple(EXPLANATIONS[reason] for reason in result.reasons),
+        )
+
+
+def _of_selfie(result: SelfieResult) -> Judgement:
+    return Judgement(
+        verdict=result.verdict,
+        confidence=result.confidence,
+        thresholds=Thresholds(
+            spoof=result.threshold - INCONCLUSIVE_MARGIN,
+            live=result.threshold + INCONCLUSIVE_MARGIN,
+            stated=result.threshold,
+        ),
+        signals=result.signals,
+    )
+
+
+def _blank(files: tuple[Path, ...]) -> Finding:
+    now = datetime.now(UTC)
+    return Finding(
+        files=files,
+        kind=None,
+        request_id=image_request_id(secrets.token_bytes),
+        started=now,
+        finished=now,
+        face_detected=False,
+    )
+
+
+def _closed(finding: Finding, explained: Explained | None = None) -> Explained:
+    ended = replace(finding, finished=datetime.now(UTC))
+    return Explained(finding=ended) if explained is None else replace(explained, finding=ended)
+
+
+def _problem(error: FileUnusable | Refusal | VisionError) -> Problem:
+    if isinstance(error, Refusal):
+        code = str(error.details.get("code", AnalysisCode.INFERENCE_ERROR.value))
+        return Problem(code, str(error), reason=error.reason.value)
+    if isinstance(error, FileUnusable):
+        return Problem(INVALID_REQUEST, str(error))
+    return Problem(AnalysisCode.INFERENCE_ERROR.value, str(error))
+
+
+def _video_facts(source: VideoSource) -> dict[str, str]:
+    facts = {"frames": f"{source.frames} analysed, {source.usable} with exactly one face"}
+    if source.container is not None:
+        facts = {"container": source.container.name} | facts
+    if source.seconds is not None:
+        facts["length"] = f"{source.seconds:.1f} s"
+    if source.other_size:
+        facts["left out"] = f"{source.other_size} frames of another size"
+    if source.repeated:
+        facts["repeated"] = f"{source.repeated} frames, left out"
+    if not source.complete:
+        facts["file"] = "breaks off before its end; the frames are those before"
+    return facts
+
+
+def _video_values(source: VideoSource) -> dict[str, object]:
+    return {
+        "media_type": "" if source.container is None else source.container.value,
+        "frames": source.frames,
+        "usable_frames": source.usable,
+        "seconds": source.seconds,
+        "other_size_frames": source.other_size,
+        "complete": source.complete,
+        "repeated_frames": source.repeated,
+    }

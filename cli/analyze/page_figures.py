@@ -1,0 +1,107 @@
+"""Figures that pictures and videos have in common: the face, what the networks saw, the cues."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol, runtime_checkable
+
+from cli.analyze.page_parts import TEMPLATES
+from cli.analyze.pictures import jpeg_uri, overlay, png_uri, reduced
+from cli.markup import Html
+from liveness.express.interface import PadScore
+from vision.face import BgrImage, DetectedFace, Landmarks
+from vision.packs.interfaces import PadNetwork
+
+__all__ = ["crops", "drawing", "face_figure", "figure", "group"]
+
+_LONGEST: Final = 900
+
+
+@runtime_checkable
+class _ShowsCrops(Protocol):
+    """A PAD network that can show what it looks at."""
+
+    def crops(self, image: BgrImage, face: DetectedFace) -> tuple[BgrImage, ...]:
+        """What the network is shown, each of shape (height, width, 3)."""
+
+
+def group(title: str, said: str, figures: Iterable[Html], *, kind: str = "") -> Html:
+    """Figures below a title; nothing where there are none.
+
+    Args:
+        title: Above them.
+        said: What they show and how to read them.
+        figures: The figures.
+        kind: How they are laid out, a class of the style sheet.
+    """
+    shown = list(figures)
+    if not shown:
+        return Html("")
+    return TEMPLATES.fill("pictures", title=title, said=said, kind=kind, figures=shown)
+
+
+def figure(uri: str, *, alt: str, caption: str, kind: str = "") -> Html:
+    """One picture with words."""
+    return TEMPLATES.fill("figure", kind=kind, uri=uri, alt=alt, caption=caption)
+
+
+def drawing(content: Html, *, caption: str, kind: str = "") -> Html:
+    """One drawing with words; it carries its own text for whoever does not see it."""
+    return TEMPLATES.fill("drawn", kind=kind, drawing=content, caption=caption)
+
+
+def face_figure(
+    pixels: BgrImage,
+    faces: Sequence[DetectedFace],
+    landmarks: Landmarks | None,
+    *,
+    alt: str,
+    caption: str,
+    longest: int = _LONGEST,
+) -> Html:
+    """The picture, reduced, with the faces' boxes and points over it.
+
+    Args:
+        pixels: The upright picture.
+        faces: The faces; ``landmarks`` are of the first.
+        landmarks: Dense landmarks; None without them.
+        alt: What it shows, for whoever does not see it.
+        caption: Below it.
+        longest: Longer side of the copy, pixels.
+    """
+    height, width = pixels.shape[:2]
+    over = [
+        overlay(
+            size=(width, height),
+            face=face,
+            landmarks=landmarks if at == 0 else None,
+            label=f"Box and five points of face {at + 1}, found with confidence {face.confidence:.2f}",
+        )
+        for at, face in enumerate(faces)
+    ]
+    return TEMPLATES.fill(
+        "covered", kind="", uri=jpeg_uri(reduced(pixels, longest)), alt=alt, over=over, caption=caption
+    )
+
+
+def crops(
+    networks: Sequence[PadNetwork], scores: Sequence[PadScore], pixels: BgrImage, face: DetectedFace
+) -> list[Html]:
+    """What each network saw of a frame, pixel by pixel, and what it said.
+
+    Args:
+        networks: Of the pack; one that cannot show what it sees is left out.
+        scores: What they said of this frame.
+        pixels: The frame.
+        face: Its face.
+    """
+    said: Mapping[str, float] = {score.network: score.real_probability for score in scores}
+    return [
+        figure(
+            png_uri(crop),
+            alt=f"The face with its surroundings, as {network.name} saw it",
+            caption=f"{network.name}: real with probability {said[network.name]:.3f}",
+            kind="exact",
+        )
+        for network in networks
+        if isinstance(network, _ShowsCrops) and network.name in said
+        for crop in network.crops(pixels, face)
+    ]

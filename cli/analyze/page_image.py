@@ -1,0 +1,210 @@
+"""What decided about a picture, in pictures: the face, the maps of the eight signals, the networks' crops."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cli.analyze.charts import bar_chart, line_chart
+from cli.analyze.page_figures import crops, drawing, face_figure, figure, group
+from cli.analyze.page_parts import TEMPLATES, facts
+from cli.analyze.page_patterns import pattern_pictures
+from cli.analyze.pictures import colour_map, enlarged, jpeg_uri, overlay_of_pairs, png_uri, reduced
+from cli.markup import Html
+from liveness.selfie import (
+    SelfieSubject,
+    face_spectrum,
+    inner_square,
+    lbp_codes,
+    lbp_histogram,
+    symmetric_pairs,
+    texture_crop,
+)
+from server.analysis.results import ImageStudy
+from vision.exif_tags import ExifTags
+from vision.face import Box, DetectedFace
+from vision.packs.interfaces import PadNetwork
+
+__all__ = ["exif_words", "image_pictures"]
+
+_SIDE: Final = 192
+_CLOSE: Final = 1.6
+"""How much larger than the face its close-up is."""
+_LONGEST: Final = 640
+_BRIGHTEST: Final = 99.8
+"""Percentile of a spectrum that is shown brightest; the few values above would darken all others."""
+
+
+def image_pictures(
+    study: ImageStudy, *, exif: ExifTags | None, networks: Sequence[PadNetwork]
+) -> Iterator[Html]:
+    """The groups of pictures of one picture.
+
+    Args:
+        study: What the analysis worked on.
+        exif: What the camera wrote; None where it was not read.
+        networks: Of the pack.
+    """
+    face = study.faces[0] if study.faces else None
+    yield group(
+        "The picture",
+        "Yellow: the box that the detector found. Pink: its five points. Turquoise: dense landmarks.",
+        _views(study, face),
+        kind="first",
+    )
+    if face is not None:
+        subject = SelfieSubject(
+            image=study.pixels,
+            face=face,
+            landmarks=study.landmarks,
+            exif=ExifTags() if exif is None else exif,
+        )
+        yield group(
+            "Skin micro-texture (lbp_texture)",
+            "Each pixel's pattern of brighter and darker neighbours, by its number: skin as a camera sees it "
+            "is varied; prints and screens repeat a few patterns, and blurred copies are smooth.",
+            _texture(subject),
+        )
+        yield group(
+            "Frequencies (fft_deepfake)",
+            "The spectrum of the middle of the face, low frequencies in the centre: a camera's falls off "
+            "evenly in all directions; peaks off the centre and bright axes are grids, of a screen, of "
+            "halftone or of a generator.",
+            _frequencies(subject),
+        )
+        yield pattern_pictures(study.pixels, face)
+        yield group(
+            "What the networks saw",
+            "The crops, pixel by pixel, before any scaling of colours.",
+            crops(networks, study.pad_scores, study.pixels, face),
+            kind="thumbs",
+        )
+    if exif is not None:
+        yield group(
+            "What the camera wrote (exif_metadata)",
+            "Anyone can write any tag, so these are a hint and never a proof.",
+            [TEMPLATES.fill("list", facts=facts(exif_words(exif)))],
+            kind="one",
+        )
+
+
+def exif_words(exif: ExifTags) -> Mapping[str, str]:
+    """The tags in words, by name; only those that are there."""
+    found = {
+        "EXIF": exif.state.value.lower(),
+        "Camera": " ".join(text for text in (exif.make, exif.model) if text),
+        "F-stop": "" if exif.f_number is None else f"f/{exif.f_number:.3g}",
+        "Exposure": "" if exif.exposure_seconds is None else _exposure(exif.exposure_seconds),
+        "ISO": "" if exif.iso is None else str(exif.iso),
+        "Focal length": "" if exif.focal_length_mm is None else f"{exif.focal_length_mm:.3g} mm",
+        "Place": "written (not read)" if exif.has_gps else "",
+        "Software": ", ".join(exif.software),
+        "Comment": exif.comment or "",
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _views(study: ImageStudy, face: DetectedFace | None) -> Iterator[Html]:
+    height, width = study.pixels.shape[:2]
+    count = {0: "No face was found", 1: "One face"}.get(len(study.faces), f"{len(study.faces)} faces")
+    dense = "" if study.landmarks is None else f", {len(study.landmarks.points)} landmarks"
+    yield face_figure(
+        study.pixels,
+        study.faces,
+        study.landmarks,
+        alt="The picture with boxes and points over what was found",
+        caption=f"{count} in {width} x {height} pixels{dense}.",
+    )
+    if face is not None:
+        yield _mirrored(study, face)
+
+
+def _mirrored(study: ImageStudy, face: DetectedFace) -> Html:
+    """The face close up with the pairs of points whose symmetry is measured."""
+    pairs = symmetric_pairs(face.five_points if study.landmarks is None else study.landmarks)
+    left, top, right, bottom = _around(face.box, study.pixels.shape[1], study.pixels.shape[0])
+    close = study.pixels[top:bottom, left:right]
+    return TEMPLATES.fill(
+        "covered",
+        kind="",
+        uri=jpeg_uri(reduced(close, _LONGEST)),
+        alt="The face close up, with lines between points that mirror each other",
+        over=overlay_of_pairs(pairs - (left, top), size=(right - left, bottom - top)),
+        caption=f"The {len(pairs)} pairs of points of facial_symmetry, and their common midline.",
+    )
+
+
+def _around(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    (x, y), half = box.centre, _CLOSE * max(box.width, box.height) / 2
+    left, right = int(max(0.0, x - half)), int(min(float(width), x + half))
+    top, bottom = int(max(0.0, y - half)), int(min(float(height), y + half))
+    # A detector's box may lie outside the picture altogether.
+    if right - left < 1 or bottom - top < 1:
+        return 0, 0, width, height
+    return left, top, right, bottom
+
+
+def _texture(subject: SelfieSubject) -> Iterator[Html]:
+    crop = texture_crop(subject)
+    if crop is None:
+        return
+    codes = lbp_codes(crop)
+    histogram = lbp_histogram(codes)
+    most = int(histogram.argmax())
+    yield figure(
+        png_uri(enlarged(_bgr(crop), _SIDE)),
+        alt="The face in grey at 96 x 96 pixels",
+        caption="The face at 96 x 96 pixels.",
+        kind="exact",
+    )
+    yield figure(
+        png_uri(colour_map(codes, side=_SIDE)),
+        alt="Map of uniform local binary patterns of the face",
+        caption="Map of the uniform local binary patterns (Ojala et al. 2002).",
+        kind="exact",
+    )
+    yield drawing(
+        bar_chart(histogram, label="Histogram of the 59 patterns", across="pattern (58: not uniform)"),
+        caption=f"How often each occurs: the most frequent, {most}, in {100 * histogram[most]:.0f} % of all.",
+        kind="wide",
+    )
+
+
+def _frequencies(subject: SelfieSubject) -> Iterator[Html]:
+    square = inner_square(subject)
+    if square is None or not np.ptp(square):
+        return
+    spectrum = face_spectrum(square)
+    side = square.shape[0]
+    yield figure(
+        png_uri(enlarged(_bgr(square), _SIDE)),
+        alt="The middle of the face in grey",
+        caption=f"The middle of the face, {side} x {side} pixels.",
+        kind="exact",
+    )
+    shown = np.minimum(spectrum.log_magnitude, np.percentile(spectrum.log_magnitude, _BRIGHTEST))
+    yield figure(
+        png_uri(colour_map(shown, side=_SIDE)),
+        alt="Logarithm of the magnitude of the face's two-dimensional spectrum",
+        caption="Its spectrum, logarithm of the magnitude.",
+        kind="exact",
+    )
+    yield drawing(
+        line_chart(
+            {"radial": spectrum.radial_profile[1:]},
+            label="Radial profile of the spectrum, from low to high frequencies",
+            across="frequency, up to Nyquist's",
+        ),
+        caption="Its radial profile: the mean over each ring (Durall et al. 2020).",
+        kind="wide",
+    )
+
+
+def _bgr(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def _exposure(seconds: float) -> str:
+    return f"1/{1 / seconds:.0f} s" if seconds < 0.4 else f"{seconds:.3g} s"

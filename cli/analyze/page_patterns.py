@@ -1,0 +1,67 @@
+"""Where regular patterns would show: the spectra that moire and halftone judge."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cli.analyze.page_figures import figure, group
+from cli.analyze.pictures import colour_map, png_uri
+from cli.markup import Html
+from liveness.express.fine_structure import fine_structure
+from vision.face import BgrImage, DetectedFace
+
+__all__ = ["pattern_pictures", "whole_spectrum"]
+
+_SIDE: Final = 192
+_STRONG: Final = 12.0
+"""Power over that of frequencies nearby that is shown brightest; about 2 is usual."""
+
+
+def pattern_pictures(pixels: BgrImage, face: DetectedFace) -> Html:
+    """How far each frequency stands out of those nearby; nothing where the face is too small to tell."""
+    return group(
+        "Regular patterns (moire, halftone)",
+        "How far each frequency stands out of those nearby, in windows of the frame's own pixels; frequency "
+        "0 in the middle, all maps on one scale. A camera's view of skin is dark nearly all over. Bright "
+        "dots away from the middle that mirror each other are a regular pattern: a screen's pixels, or, off "
+        "the axes and in pairs at right angles, a printer's dots.",
+        _maps(pixels, face),
+    )
+
+
+def whole_spectrum(half: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A real picture's spectrum in full, frequency 0 in the middle.
+
+    Args:
+        half: Shape (n, n / 2 + 1), n even, in the order of ``numpy.fft.rfft2``.
+
+    Returns:
+        Shape (n, n).
+    """
+    side = half.shape[0]
+    whole = np.empty((side, side), half.dtype)
+    whole[:, : half.shape[1]] = half
+    rows, columns = np.arange(side), np.arange(half.shape[1], side)
+    whole[:, columns] = half[np.ix_(-rows % side, side - columns)]
+    return np.fft.fftshift(whole)
+
+
+def _maps(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
+    found = fine_structure(pixels, face)
+    for peaks, where in (
+        (found.face, "Brightness of the face"),
+        (found.face_colour, "Colour of the face, blue minus red"),
+        (found.surroundings, "Brightness beside the head"),
+    ):
+        if peaks is None:
+            continue
+        strongest = math.exp(float(peaks.max()))
+        yield figure(
+            png_uri(colour_map(whole_spectrum(peaks), side=_SIDE, limits=(0.0, math.log(_STRONG)))),
+            alt=f"{where}: how far each frequency stands out",
+            caption=f"{where}: the strongest stands out {strongest:.1f} times.",
+            kind="exact",
+        )

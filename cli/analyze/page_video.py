@@ -1,0 +1,96 @@
+"""What decided about a video, in pictures: its timeline, the selected frames, what the networks saw."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from cli.analyze.page_figures import crops, drawing, face_figure, group
+from cli.analyze.page_patterns import pattern_pictures
+from cli.analyze.timeline import timeline_of
+from cli.analyze.timeline_chart import timeline_chart
+from cli.markup import Html
+from liveness.express.interface import PadScore
+from liveness.express.settings import ExpressSettings
+from server.analysis.results import SelectedFrame, VideoStudy
+from vision.packs.interfaces import PadNetwork
+
+__all__ = ["video_pictures"]
+
+_THUMBNAIL: Final = 320
+_EYES_SHUT: Final = ExpressSettings().eyes_shut_level
+
+
+def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: bool) -> Iterator[Html]:
+    """The groups of pictures of one video.
+
+    Args:
+        study: What the analysis worked on.
+        networks: Of the pack.
+        timed: False for still frames, whose times are not known and whose axis counts frames.
+    """
+    timeline = timeline_of(study.observations, study.pad_scores, timed=timed)
+    if timeline.moments:
+        yield group(
+            "Timeline" if timed else "Frames in order",
+            f"{len(timeline.moments)} frames were measured and {len(timeline.passed)} between them were "
+            "not; the face was looked for in some and followed by its motion in the others. Eyes: aspect "
+            "ratio of both, the dashed line is shut. Movement: of the face, in its widths a second. "
+            "Networks: from 0, an attack, to 1, real; point at a dot for its number."
+            + ("" if timed else " The times of still frames are not known: one frame counts as a second."),
+            [drawing(timeline_chart(timeline, eyes_shut_level=_EYES_SHUT), caption=_seen(study))],
+            kind="one",
+        )
+    yield group(
+        "Selected frames",
+        "The frames that the expensive models saw: well placed, sharp and spread in time.",
+        [_thumbnail(frame, study.pad_scores, timed=timed) for frame in study.selected],
+        kind="thumbs",
+    )
+    middle = _middle(study)
+    if middle is not None:
+        scores = [score for score in study.pad_scores if score.frame_index == middle.index]
+        yield pattern_pictures(middle.pixels, middle.face)
+        yield group(
+            "What the networks saw",
+            f"The crops of frame {middle.index}, pixel by pixel, before any scaling of colours.",
+            crops(networks, scores, middle.pixels, middle.face),
+            kind="thumbs",
+        )
+
+
+def _thumbnail(frame: SelectedFrame, scores: Sequence[PadScore], *, timed: bool) -> Html:
+    said = ", ".join(
+        f"{score.network} {score.real_probability:.2f}"
+        for score in scores
+        if score.frame_index == frame.index
+    )
+    when = f"Frame {frame.index}" + (f", {frame.capture_time:.2f} s" if timed else "")
+    return face_figure(
+        frame.pixels,
+        (frame.face,),
+        None,
+        alt=f"{when} with the face's box",
+        caption=f"{when}. {said}" if said else when,
+        longest=_THUMBNAIL,
+    )
+
+
+def _seen(study: VideoStudy) -> str:
+    frames = study.observations.frames
+    usable = len(study.observations.usable)
+    return f"Exactly one face in {usable} of {len(frames)} measured frames; {len(study.selected)} selected."
+
+
+def _middle(study: VideoStudy) -> SelectedFrame | None:
+    """The selected frame whose scores are in the middle: neither the best nor the worst of them.
+
+    Without networks it is the one in the middle of the time.
+    """
+    asked = {score.frame_index for score in study.pad_scores}
+    frames = [frame for frame in study.selected if frame.index in asked]
+    if not frames:
+        return study.selected[len(study.selected) // 2] if study.selected else None
+    means = {
+        index: sum(score.real_probability for score in study.pad_scores if score.frame_index == index)
+        for index in asked
+    }
+    return sorted(frames, key=lambda frame: means[frame.index])[len(frames) // 2]

@@ -1,0 +1,292 @@
+"""Analyses by a server, through the client that any orchestrator could write."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from facegate.v1 import analysis_service_pb2, result_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cli.analyze.analyser import INVALID_REQUEST, unreadable
+from cli.analyze.errors import FileUnusable, ServerUnusable
+from cli.analyze.explained import Explained
+from cli.analyze.files import read_media
+from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
+from cli.analyze.kinds import kind_of
+from cli.analyze.options import Mode, ServerOptions
+from cli.analyze.shown import shown_name
+from cli.refusal_text import describe_refusal
+from cli.verdict_table import enum_word
+from client import AnalysisClient, ApiKey, CallRefusedError, Refusal, TlsSettings, is_loopback, open_channel
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN
+from liveness.signal import Signal
+from liveness.verdict import AttackType, Verdict
+from server.analysis.identifiers import image_request_id
+from server.analysis.results import ATTACK_CODES
+
+__all__ = ["RemoteAnalyser"]
+
+_Answer = TypeVar("_Answer")
+
+_PERCENT: Final = 100.0
+_CODE: Final = "code"
+_MODES: Final = {
+    Mode.BASIC: analysis_service_pb2.ANALYSIS_MODE_BASIC,
+    Mode.FULL: analysis_service_pb2.ANALYSIS_MODE_FULL,
+}
+
+
+class RemoteAnalyser:
+    """Lets a server analyse files; see ``cli.analyze.analyser.Analyser``."""
+
+    def __init__(self, options: ServerOptions, *, mode: Mode) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            options: The server.
+            mode: How much is done for a picture.
+        """
+        self._options = options
+        self._mode = mode
+        self._runner = asyncio.Runner()
+        self._open = AsyncExitStack()
+        self._client: AnalysisClient | None = None
+
+    def __enter__(self) -> Self:
+        """Opens the channel.
+
+        Raises:
+            ServerUnusable: A file of the credentials cannot be read.
+            CredentialsError: They cannot be used.
+        """
+        try:
+            self._client = self._runner.run(self._connected())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the channel."""
+        try:
+            self._runner.run(self._open.aclose())
+        finally:
+            self._runner.close()
+
+    def analyse(self, file: Path) -> Explained:
+        """See ``Analyser.analyse``.
+
+        Raises:
+            ServerUnusable: The server refuses whatever the file is.
+            ConnectionFailedError: It cannot be reached.
+        """
+        blank = _blank((file,))
+        try:
+            content = read_media(file)
+        except FileUnusable as error:
+            return _refused(blank, Problem(INVALID_REQUEST, str(error)))
+        kind = kind_of(content)
+        problem = unreadable(content, kind)
+        if problem is not None:
+            return _refused(blank, problem)
+        blank = replace(blank, kind=kind)
+        try:
+            if kind is Kind.VIDEO:
+                return _of_video(blank, self._ask(lambda client: client.analyze_video(content)))
+            mode = _MODES[self._mode]
+            return _of_image(blank, self._ask(lambda client: client.analyze_image(content, mode=mode)))
+        except CallRefusedError as error:
+            return _refused(blank, _about_file(error.refusal))
+
+    def analyse_stills(self, files: Sequence[Path]) -> Explained:
+        """See ``Analyser.analyse_stills``; raises as ``analyse`` does."""
+        blank = replace(_blank(tuple(files)), kind=Kind.STILLS)
+        try:
+            frames = [read_media(file) for file in files]
+        except FileUnusable as error:
+            return _refused(blank, Problem(INVALID_REQUEST, str(error)))
+        try:
+            return _of_video(blank, self._ask(lambda client: client.analyze_frames(frames)))
+        except CallRefusedError as error:
+            return _refused(blank, _about_file(error.refusal))
+
+    def _ask(self, call: Callable[[AnalysisClient], Coroutine[Any, Any, _Answer]]) -> _Answer:
+        if self._client is None:
+            raise RuntimeError("the analyser is used outside its context")
+        return self._runner.run(call(self._client))
+
+    async def _connected(self) -> AnalysisClient:
+        options = self._options
+        key = None
+        if options.api_key_file is not None:
+            key = ApiKey(_read(options.api_key_file, "the API key").decode("ascii", "replace").strip())
+        channel = open_channel(options.target, tls=_tls(options))
+        await self._open.enter_async_context(channel)
+        return AnalysisClient(channel=channel, api_key=key)
+
+
+def _tls(options: ServerOptions) -> TlsSettings | None:
+    """TLS wherever it is asked for or the target is another computer."""
+    mutual = options.cert is not None or options.key is not None
+    if options.ca is None and not mutual and is_loopback(options.target):
+        return None
+    return TlsSettings(
+        root_certificates=None if options.ca is None else _read(options.ca, "the authorities"),
+        client_certificate=None if options.cert is None else _read(options.cert, "the certificate"),
+        client_key=None if options.key is None else _read(options.key, "the private key"),
+    )
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ServerUnusable(f"{what} at {shown_name(path)} cannot be read: {error.strerror}") from error
+
+
+def _about_file(refusal: Refusal) -> Problem:
+    """What is wrong with the file.
+
+    Raises:
+        ServerUnusable: Nothing is: the server refuses whatever the file is.
+    """
+    code = refusal.metadata.get(_CODE)
+    if code is None:
+        raise ServerUnusable(describe_refusal(refusal)) from None
+    return Problem(code, refusal.message, reason=refusal.reason)
+
+
+def _of_image(blank: Finding, response: analysis_service_pb2.AnalyzeImageResponse) -> Explained:
+    """Raises: ServerUnusable where the answer is not of the contract."""
+    blank = replace(blank, request_id=response.request_id, finished=_moment(response.timestamp))
+    if not response.HasField("result"):
+        return Explained(finding=replace(blank, problem=Problem(response.error.code, response.error.message)))
+    result = response.result
+    finding = replace(
+        blank,
+        selfie=Judgement(
+            verdict=_verdict(result.verdict),
+            confidence=result.confidence,
+            thresholds=Thresholds(
+                spoof=result.threshold - INCONCLUSIVE_MARGIN,
+                live=result.threshold + INCONCLUSIVE_MARGIN,
+                stated=result.threshold,
+            ),
+            signals=tuple(
+                Signal(
+                    name=each.name,
+                    label=each.label,
+                    score=each.score,
+                    weight=each.weight,
+                    passed=each.passed,
+                    detail=each.detail,
+                )
+                for each in result.signals
+            ),
+        ),
+        face_detected=result.face_detected,
+        fusion=_of_liveness(response.full.liveness) if response.HasField("full") else None,
+        facts=_facts(response.pack),
+    )
+    return Explained(finding=finding)
+
+
+def _of_video(blank: Finding, response: analysis_service_pb2.AnalyzeVideoResponse) -> Explained:
+    """Raises: ServerUnusable where the answer is not of the contract."""
+    video = response.video
+    facts = {"frames": f"{video.frames} analysed, {video.usable_frames} with exactly one face"}
+    if video.media_type:
+        facts = {"container": video.media_type} | facts
+    finding = replace(
+        blank,
+        request_id=response.inference_id,
+        inference_id=response.inference_id,
+        started=_moment(response.created_at),
+        finished=_moment(response.completed_at),
+        fusion=_of_liveness(response.liveness),
+        face_detected=True,
+        facts=facts | _facts(response.pack),
+        values={
+            "media_type": video.media_type,
+            "frames": video.frames,
+            "usable_frames": video.usable_frames,
+            "seconds": video.seconds if video.HasField("seconds") else None,
+            "other_size_frames": video.other_size_frames,
+            "complete": video.complete,
+            "repeated_frames": video.repeated_frames,
+        },
+    )
+    return Explained(finding=finding)
+
+
+def _of_liveness(result: result_pb2.LivenessResult) -> Judgement:
+    word = enum_word(result_pb2.AttackType.Name, result.attack_type, "ATTACK_TYPE_")
+    try:
+        kind = AttackType(word)
+    except ValueError as error:
+        raise ServerUnusable(
+            "the server's answer has an attack type that this version does not know"
+        ) from error
+    return Judgement(
+        verdict=_verdict(enum_word(result_pb2.LivenessVerdict.Name, result.verdict, "LIVENESS_VERDICT_")),
+        confidence=result.confidence / _PERCENT,
+        thresholds=None,
+        signals=tuple(_signals(result.signals)),
+        attack=Attack(
+            number=ATTACK_CODES[kind],
+            name=kind.value.lower(),
+            confidence=result.attack_type_confidence / _PERCENT,
+        ),
+        explanations=tuple(result.explanations),
+    )
+
+
+def _signals(signals: Iterable[result_pb2.Signal]) -> Iterable[Signal]:
+    for each in signals:
+        yield Signal(
+            name=each.name,
+            label=each.label,
+            score=each.score if each.HasField("score") else None,
+            weight=each.weight,
+            passed=each.passed if each.HasField("passed") else None,
+            detail=each.detail,
+        )
+
+
+def _verdict(word: str) -> Verdict:
+    try:
+        return Verdict(word)
+    except ValueError as error:
+        raise ServerUnusable("the server's answer has a verdict that this version does not know") from error
+
+
+def _facts(pack: result_pb2.PackReference) -> dict[str, str]:
+    return {"pack of the server": f"{pack.name} {pack.version}"}
+
+
+def _moment(time: Timestamp) -> datetime:
+    return time.ToDatetime(UTC)
+
+
+def _blank(files: tuple[Path, ...]) -> Finding:
+    now = datetime.now(UTC)
+    return Finding(
+        files=files,
+        kind=None,
+        request_id=image_request_id(secrets.token_bytes),
+        started=now,
+        finished=now,
+        face_detected=False,
+    )
+
+
+def _refused(blank: Finding, problem: Problem) -> Explained:
+    return Explained(finding=replace(blank, problem=problem, finished=datetime.now(UTC)))

@@ -1,0 +1,153 @@
+"""What was found, as tables for the terminal with small bars for the scores."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli.analyze.finding import Finding, Judgement
+from cli.analyze.shown import shown, shown_name
+from liveness.signal import Signal
+from liveness.verdict import Verdict
+
+__all__ = ["finding_view", "summary_view"]
+
+_STYLES: Final = {
+    Verdict.LIVE: "bold green",
+    Verdict.SPOOF: "bold red",
+    Verdict.INCONCLUSIVE: "bold yellow",
+}
+_NO_VERDICT: Final = Text("NO VERDICT", "bold magenta")
+_PASSED: Final = {True: Text("✓", "green"), False: Text("✗", "red"), None: Text("·", "dim")}
+_LEGEND: Final = "✓ passed, ✗ not passed, · could not be assessed; no single signal decides."
+_CELLS: Final = 6
+_GAUGE_CELLS: Final = 24
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+_GOOD, _FAIR = 0.7, 0.5
+
+
+def finding_view(finding: Finding) -> RenderableType:
+    """Everything about one file."""
+    parts: list[RenderableType] = [_title(finding)]
+    if finding.facts:
+        parts.append(
+            Text("  " + shown("; ".join(f"{name} {text}" for name, text in finding.facts.items())), "dim")
+        )
+    problem = finding.problem
+    if problem is not None:
+        code = f"{problem.code} ({problem.reason})" if problem.reason else problem.code
+        parts.append(Text(f"  {code}: {shown(problem.message)}", "red"))
+        return Group(*parts)
+    if finding.fusion is not None:
+        parts.append(_judgement(finding.fusion, "Fusion"))
+    if finding.selfie is not None:
+        parts.append(_judgement(finding.selfie, "Sum of the eight signals"))
+    parts.append(Text(f"  {_LEGEND} {finding.request_id}, {1000 * finding.seconds:.0f} ms.", "dim"))
+    return Group(*parts)
+
+
+def summary_view(findings: Sequence[Finding]) -> RenderableType:
+    """One line a file, and how many there are of each answer."""
+    table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("confidence", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for finding in findings:
+        judgement = finding.deciding
+        table.add_row(
+            Text(_names(finding)),
+            _verdict(finding),
+            f"{judgement.confidence:.2f}" if judgement is not None else "-",
+            Text(_why(finding)),
+        )
+    answers = [_verdict(finding).plain for finding in findings]
+    counts = ", ".join(f"{answers.count(word)} {word.lower()}" for word in (*Verdict, _NO_VERDICT.plain))
+    return Group(table, Text(f"{len(findings)} analysed: {counts}."))
+
+
+def _title(finding: Finding) -> Text:
+    text = _verdict(finding).copy()
+    judgement = finding.deciding
+    if judgement is not None:
+        text.append(f" {judgement.confidence:.2f}", "default")
+        attack = judgement.attack
+        if attack is not None and attack.telling and judgement.verdict is Verdict.SPOOF:
+            looks = f", looks like {attack.name.replace('_', ' ')} ({attack.confidence:.2f})"
+            text.append(looks, "default")
+    return text.append(f"  {_names(finding)}", "default bold")
+
+
+def _names(finding: Finding) -> str:
+    names = [shown_name(file) for file in finding.files]
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} still frames)"
+
+
+def _verdict(finding: Finding) -> Text:
+    judgement = finding.deciding
+    if finding.problem is not None or judgement is None:
+        return _NO_VERDICT
+    return Text(judgement.verdict.value, _STYLES[judgement.verdict])
+
+
+def _why(finding: Finding) -> str:
+    if finding.problem is not None:
+        return finding.problem.reason or finding.problem.code
+    judgement = finding.deciding
+    if judgement is None:
+        return ""
+    if judgement.explanations:
+        return " ".join(judgement.explanations)
+    return ", ".join(signal.name for signal in judgement.signals if signal.passed is False)
+
+
+def _judgement(judgement: Judgement, name: str) -> RenderableType:
+    title = Text.assemble(
+        f"  {name}: ",
+        (judgement.verdict.value, _STYLES[judgement.verdict]),
+        " ",
+        (_gauge(judgement.confidence), _STYLES[judgement.verdict]),
+        f" {judgement.confidence:.2f}",
+    )
+    if judgement.thresholds is not None:
+        title.append(f"\n  {judgement.thresholds.words}.", "dim")
+    if judgement.explanations:
+        title.append(f"\n  Why: {' '.join(judgement.explanations)}")
+    table = Table(box=None, show_header=True, header_style="dim", pad_edge=True, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    table.add_column("signal", no_wrap=True)
+    table.add_column("score", no_wrap=True)
+    table.add_column("weight", justify="right", no_wrap=True)
+    table.add_column("detail", overflow="fold")
+    # What could not be assessed comes last, as it says least.
+    for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
+        table.add_row(_PASSED[signal.passed], signal.name, _score(signal), _weight(signal), _detail(signal))
+    return Group(title, table)
+
+
+def _weight(signal: Signal) -> str:
+    return f"{signal.weight:.2f}" if signal.weight > 0 else "-"
+
+
+def _detail(signal: Signal) -> Text:
+    return Text(shown(signal.detail), "dim" if signal.score is None else "")
+
+
+def _score(signal: Signal) -> Text:
+    score = signal.score
+    if score is None:
+        return Text("")
+    style = "green" if score >= _GOOD else "yellow" if score >= _FAIR else "red"
+    return Text.assemble((_bar(score, _CELLS), style), f" {score:.2f}")
+
+
+def _gauge(share: float) -> str:
+    return _bar(share, _GAUGE_CELLS).replace(" ", "·")
+
+
+def _bar(share: float, cells: int) -> str:
+    eighths = round(share * cells * 8)
+    return ("█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")).ljust(cells)

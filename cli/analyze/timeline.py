@@ -1,0 +1,141 @@
+"""What was seen of each frame of a video, over time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from liveness.express.interface import PadScore
+from liveness.observation import FrameObservation, ScanObservations
+
+__all__ = ["Moment", "NetworkMoment", "Timeline", "median_step", "timeline_of"]
+
+_SAME_GREY_LEVELS = 0.02
+"""As ``liveness.express.frozen_frames`` has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One frame.
+
+    Attributes:
+        index: The frame's index in the scan.
+        time: Seconds from the first frame.
+        faces: How many faces it shows; for a frame whose face was followed, as at the last look.
+        looked: Whether a detector looked at it.
+        eyes_open: Mean eye aspect ratio; None where it is not known.
+        moved: How far the face moved from the frame before, in face widths a second; None where one of the
+            two shows no face.
+        repeated: Whether it is the same picture as the one before.
+    """
+
+    index: int
+    time: float
+    faces: int
+    looked: bool
+    eyes_open: float | None
+    moved: float | None
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkMoment:
+    """What one PAD network said of one frame.
+
+    Attributes:
+        time: Seconds from the first frame.
+        network: Its name.
+        real_probability: 0..1.
+    """
+
+    time: float
+    network: str
+    real_probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """A video's frames.
+
+    Attributes:
+        moments: The frames that were watched, in order.
+        networks: What the networks said of the selected ones.
+        passed: Times of the frames between that were not measured, seconds from the first frame.
+    """
+
+    moments: tuple[Moment, ...]
+    networks: tuple[NetworkMoment, ...]
+    passed: tuple[float, ...]
+
+    @property
+    def seconds(self) -> float:
+        """From the first watched frame to the last."""
+        return self.moments[-1].time if self.moments else 0.0
+
+
+def timeline_of(scan: ScanObservations, pad_scores: Sequence[PadScore], *, timed: bool = True) -> Timeline:
+    """Puts a scan's measurements in order of time.
+
+    Args:
+        scan: The frames.
+        pad_scores: What the networks said of selected frames.
+        timed: False where the capture times are an order and no times: then each frame counts as a second,
+            and no movement is given.
+    """
+    if not scan.frames:
+        return Timeline(moments=(), networks=(), passed=())
+    begin = scan.frames[0].capture_time
+    times = {
+        frame.index: frame.capture_time - begin if timed else float(at)
+        for at, frame in enumerate(scan.frames)
+    }
+    before: list[FrameObservation | None] = [None, *scan.frames]
+    return Timeline(
+        moments=tuple(
+            _moment(frame, last, times[frame.index], timed=timed)
+            for last, frame in zip(before, scan.frames, strict=False)
+        ),
+        networks=tuple(
+            NetworkMoment(
+                time=times[score.frame_index], network=score.network, real_probability=score.real_probability
+            )
+            for score in pad_scores
+            if score.frame_index in times
+        ),
+        passed=tuple(frame.capture_time - begin for frame in scan.passed) if timed else (),
+    )
+
+
+def _moment(frame: FrameObservation, last: FrameObservation | None, time: float, *, timed: bool) -> Moment:
+    return Moment(
+        index=frame.index,
+        time=time,
+        faces=frame.faces,
+        looked=not frame.followed,
+        eyes_open=frame.eyes_open,
+        moved=None if last is None or not timed else _speed(last, frame),
+        repeated=last is not None and _same(last, frame),
+    )
+
+
+def _speed(last: FrameObservation, frame: FrameObservation) -> float | None:
+    elapsed = frame.capture_time - last.capture_time
+    if last.face is None or frame.face is None or elapsed <= 0:
+        return None
+    # The five points' middle: a detector's box jumps more between two looks.
+    earlier, later = (each.five_points.mean(axis=0) for each in (last.face, frame.face))
+    return float(np.linalg.norm(later - earlier)) / last.face.box.width / elapsed
+
+
+def _same(last: FrameObservation, frame: FrameObservation) -> bool:
+    if last.fingerprint is not None and last.fingerprint == frame.fingerprint:
+        return True
+    difference = np.abs(last.samples.astype(np.int16) - frame.samples.astype(np.int16))
+    return bool(difference.mean() < _SAME_GREY_LEVELS)
+
+
+def median_step(timeline: Timeline) -> float:
+    """Typical time between two watched frames, seconds; 0 with fewer than two."""
+    steps = [later.time - earlier.time for earlier, later in pairwise(timeline.moments)]
+    return float(np.median(steps)) if steps else 0.0

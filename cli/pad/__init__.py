@@ -1,0 +1,1 @@
+"""``facegate evaluate pad``: presentation attack detection on your pictures and clips."""

@@ -1,0 +1,172 @@
+"""``facegate evaluate pad``: attacks accepted and persons rejected, with bounds."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.match.options import AnyPacksOption, ResamplesOption, SeedOption, load_packs, pack_names, told
+from cli.models.options import JsonOption, ModelsDirOption, models_folder
+from cli.pad.files import check_folder, write_report
+from cli.pad.measuring import Chosen, measure_packs
+from cli.pad.tables import report_view
+from evaluation.minifasnet_onnx import StateFileError, converted_network
+from evaluation.pad.dataset import read_dataset, without_unusable
+from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
+from evaluation.pad.resampling import Bootstrap
+from evaluation.pad.runs import ScorerKind
+from liveness.errors import LivenessError
+from liveness.fusion_model import load_fusion_model
+
+__all__ = ["pad"]
+
+_EMBEDDED = "embedded"
+_KINDS = {
+    "network": ScorerKind.NETWORK,
+    "signals": ScorerKind.SIGNALS,
+    "cues": ScorerKind.CUES,
+    "temporal": ScorerKind.TEMPORAL,
+    "fusion": ScorerKind.FUSION,
+}
+
+
+def pad(
+    *,
+    dataset: Annotated[
+        list[Path],
+        typer.Option(
+            help="Manifest, folder with `manifest.csv`, or folder with `live` and `spoof/<species>`; may be "
+            "repeated.",
+            show_default=False,
+        ),
+    ],
+    pack: AnyPacksOption = None,
+    scorer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Only these: {', '.join(_KINDS)}; may be repeated.  [default: all]", show_default=False
+        ),
+    ] = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A .pth file of Silent-Face's networks, measured alone beside the pack's; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    with_unusable: Annotated[
+        bool, typer.Option(help="Also files whose column `usable` is not 1, such as those without a face.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for `report.html`, `report.json`, the charts as PNG, and sheets of the worst "
+            "mistakes, which show persons; made if it is not there.",
+            show_default=False,
+        ),
+    ] = None,
+    resamples: ResamplesOption = 2000,
+    confidence: Annotated[float, typer.Option(help="Two-sided, of intervals.", min=0.8, max=0.999)] = 0.95,
+    seed: SeedOption = 1,
+    models_dir: ModelsDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how well attacks are told from persons, on pictures and clips of your own (ISO/IEC 30107-3).
+
+    Shows APCER of each species and BPCER with bounds, non-responses, BPCER at APCER 1, 5 and 10 % as far
+    as the counts support it, with thresholds set on the same files and on others, AUC with intervals over
+    persons and sources, each source, and the time a decision takes: for each PAD network alone, the eight
+    signals of a selfie, the cues of one frame, the temporal cues of clips, and the fusion, which is
+    compared with its parts on the same files.
+
+    `manifest.csv` has the columns `file` and `label` (live or spoof); `species`, `source`, `identity`,
+    `session` and `usable` are taken where they are there. Charts need the extra `evaluation`.
+
+    For example:
+
+        facegate evaluate pad --dataset pictures --pack open
+
+        facegate evaluate pad --dataset pictures --dataset clips --pack open --pack embedded --out report
+
+        facegate evaluate pad --dataset pictures/manifest.csv --scorer network --json
+    """
+    console, errors = Console(), Console(stderr=True)
+    specs = tuple(pack or (_EMBEDDED,))
+    with told(PadEvaluationError, StateFileError, LivenessError):
+        if out is not None:
+            check_folder(out)
+        chosen = _chosen(dataset, scorer or (), weights or (), with_unusable=with_unusable)
+        report = measure_packs(
+            chosen,
+            packs=load_packs(specs, models_dir=models_folder(models_dir)),
+            names=pack_names(specs),
+            bootstrap=Bootstrap(resamples=resamples, confidence=confidence, seed=seed),
+            command=_command(
+                specs,
+                datasets=dataset,
+                scorers=scorer or (),
+                weights=weights or (),
+                with_unusable=with_unusable,
+                numbers=(
+                    *("--resamples", str(resamples)),
+                    *("--confidence", f"{confidence:g}"),
+                    *("--seed", str(seed)),
+                ),
+            ),
+            console=errors,
+        )
+        page = None if out is None else write_report(out, report)
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        console.print(report_view(report))
+    if page is not None:
+        errors.print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
+
+
+def _chosen(
+    datasets: Sequence[Path], scorers: Sequence[str], weights: Sequence[Path], *, with_unusable: bool
+) -> Chosen:
+    unknown = [name for name in scorers if name not in _KINDS]
+    if unknown:
+        raise NothingToMeasure(f"there is no scorer {unknown[0]!r}: it is one of {', '.join(_KINDS)}")
+    every = tuple(sample for dataset in datasets for sample in read_dataset(dataset))
+    samples = every if with_unusable else without_unusable(every)
+    if not samples:
+        raise NothingToMeasure("no file is usable: see the column usable of the manifest")
+    return Chosen(
+        samples=samples,
+        left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
+        kinds=frozenset(_KINDS[name] for name in scorers),
+        extra=tuple(converted_network(path) for path in weights),
+        fusion=load_fusion_model(),
+    )
+
+
+def _command(
+    packs: Sequence[str],
+    *,
+    datasets: Sequence[Path],
+    scorers: Sequence[str],
+    weights: Sequence[Path],
+    with_unusable: bool,
+    numbers: Sequence[str],
+) -> str:
+    """The command without this machine's folders."""
+    parts = ["facegate", "evaluate", "pad"]
+    for dataset in datasets:
+        parts += ["--dataset", dataset.name or "DIR"]
+    for name in pack_names(packs):
+        parts += ["--pack", name]
+    for scorer in scorers:
+        parts += ["--scorer", scorer]
+    for path in weights:
+        parts += ["--weights", path.name]
+    if with_unusable:
+        parts.append("--with-unusable")
+    return shlex.join([*parts, *numbers])

@@ -1,0 +1,169 @@
+"""From packs and labelled files to a report."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.match.embedding import needs_decoder
+from evaluation.bench import describe_machine
+from evaluation.pad.conclusion import conclude
+from evaluation.pad.dataset import PadSample, SampleKind
+from evaluation.pad.errors import NothingToMeasure
+from evaluation.pad.evaluation import evaluate_run
+from evaluation.pad.report import Material, PackReport, PadReport, SetReport, describe_material
+from evaluation.pad.resampling import Bootstrap, draw
+from evaluation.pad.runs import ScorerKind, ScoreRun
+from evaluation.pad.scorers import Scorer, clip_scorers, picture_scorers
+from evaluation.pad.scoring import score_clips, score_pictures
+from liveness.fusion_model import FusionModel
+from server.app import server_version
+from vision.image import StillDecoder
+from vision.isolation.pool import DecoderPool
+from vision.packs import Pack
+from vision.packs.interfaces import PadNetwork
+
+__all__ = ["Chosen", "measure_packs"]
+
+_SETS = {SampleKind.PICTURE: "pictures", SampleKind.CLIP: "clips"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What is measured.
+
+    Attributes:
+        samples: On what: pictures and clips.
+        left_out: Files that were not usable, by kind.
+        kinds: Which scorers; all if empty.
+        extra: Networks that are in no pack.
+        fusion: The liveness model.
+    """
+
+    samples: tuple[PadSample, ...]
+    left_out: dict[SampleKind, int]
+    kinds: frozenset[ScorerKind]
+    extra: tuple[PadNetwork, ...]
+    fusion: FusionModel
+
+    def of(self, kind: SampleKind) -> tuple[PadSample, ...]:
+        """The pictures, or the clips."""
+        return tuple(sample for sample in self.samples if sample.kind is kind)
+
+    def scorers(self, kind: SampleKind, pack: Pack) -> tuple[Scorer, ...]:
+        """Those that were asked for and that the pack has something for."""
+        every = picture_scorers if kind is SampleKind.PICTURE else clip_scorers
+        return tuple(
+            scorer
+            for scorer in every(pack, extra=self.extra, fusion=self.fusion)
+            if not self.kinds or scorer.name.kind in self.kinds
+        )
+
+
+def measure_packs(
+    chosen: Chosen,
+    *,
+    packs: Sequence[Pack],
+    names: Sequence[str],
+    bootstrap: Bootstrap,
+    command: str,
+    console: Console,
+) -> PadReport:
+    """Measure packs, one after the other.
+
+    Args:
+        chosen: What is measured, and on what.
+        packs: Loaded to run on one thread.
+        names: How they are named in the report.
+        bootstrap: How intervals are made.
+        command: The command that makes the report again.
+        console: Shows the progress.
+
+    Raises:
+        NothingToMeasure: No scorer, or no bona fide or no attack file.
+    """
+    _check(chosen, packs)
+    machine = describe_machine()
+    reports = []
+    with ExitStack() as stack:
+        decoder: StillDecoder | None = None
+        if any(needs_decoder(sample.path) for sample in chosen.of(SampleKind.PICTURE)):
+            decoder = stack.enter_context(DecoderPool(still_workers=1))
+        for name, pack in zip(names, packs, strict=True):
+            reports.append(
+                PackReport(
+                    name=name,
+                    version=pack.version,
+                    evaluation_only=pack.evaluation_only,
+                    networks={file.name: file.sha256 for file in pack.files if file.role == "pad"},
+                    sets=tuple(
+                        _set(chosen, kind, pack=pack, decoder=decoder, bootstrap=bootstrap, console=console)
+                        for kind in SampleKind
+                        if chosen.of(kind)
+                    ),
+                )
+            )
+    return PadReport(
+        command=command,
+        made=datetime.now(UTC),
+        version=server_version(),
+        machine=machine,
+        bootstrap=bootstrap,
+        fusion_model=chosen.fusion.version,
+        packs=tuple(reports),
+    )
+
+
+def _check(chosen: Chosen, packs: Sequence[Pack]) -> None:
+    if not any(sample.live for sample in chosen.samples) or all(sample.live for sample in chosen.samples):
+        raise NothingToMeasure(
+            "both bona fide presentations and attacks are needed: see the column label of the manifest, "
+            "or the folders live and spoof"
+        )
+    if not any(chosen.scorers(kind, pack) for pack in packs for kind in SampleKind if chosen.of(kind)):
+        raise NothingToMeasure("no scorer of the kinds asked for can judge these files with these packs")
+
+
+def _set(
+    chosen: Chosen,
+    kind: SampleKind,
+    *,
+    pack: Pack,
+    decoder: StillDecoder | None,
+    bootstrap: Bootstrap,
+    console: Console,
+) -> SetReport:
+    samples = chosen.of(kind)
+    scorers = chosen.scorers(kind, pack)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"Judging {_SETS[kind]} with {pack.name}", total=len(samples))
+
+        def told() -> None:
+            progress.advance(task)
+
+        runs: tuple[ScoreRun, ...]
+        if kind is SampleKind.PICTURE:
+            runs = score_pictures(samples, pack=pack, scorers=scorers, still_decoder=decoder, told=told)
+        else:
+            runs = score_clips(samples, pack=pack, scorers=scorers, told=told)
+    with console.status("Taking bounds"):
+        return _evaluated(
+            describe_material(_SETS[kind], samples, left_out=chosen.left_out.get(kind, 0)), runs, bootstrap
+        )
+
+
+def _evaluated(material: Material, runs: tuple[ScoreRun, ...], bootstrap: Bootstrap) -> SetReport:
+    if not runs:
+        return SetReport(material=material, runs=(), results=(), conclusion=None)
+    draws = draw(runs[0].samples, bootstrap)
+    results = tuple(evaluate_run(run, draws=draws, bootstrap=bootstrap) for run in runs)
+    return SetReport(
+        material=material,
+        runs=runs,
+        results=results,
+        conclusion=conclude(runs, results, draws=draws, bootstrap=bootstrap),
+    )

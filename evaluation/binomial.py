@@ -1,0 +1,81 @@
+"""Exact binomial bounds: what a count of trials says, and what it can never say."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+__all__ = ["Proportion", "exact_interval", "fewest_trials", "proportion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """A share of trials with its two-sided Clopper-Pearson interval.
+
+    Attributes:
+        hits: Trials that count.
+        trials: All, at least 1.
+        lower: Lower end of the interval, 0..1.
+        upper: Upper end, 0..1.
+    """
+
+    hits: int
+    trials: int
+    lower: float
+    upper: float
+
+    @property
+    def rate(self) -> float:
+        """Hits over trials, 0..1."""
+        return self.hits / self.trials
+
+
+def proportion(hits: int, trials: int, *, confidence: float) -> Proportion | None:
+    """The share of hits with its interval; None without a trial.
+
+    Args:
+        hits: 0..trials.
+        trials: Taken as independent. Pictures of one person are not: where that matters, draw persons.
+        confidence: Two-sided, such as 0.95.
+
+    Raises:
+        ValueError: ``hits`` is not within 0..trials.
+    """
+    if not 0 <= hits <= trials:
+        raise ValueError(f"{hits} hits of {trials} trials")
+    if not trials:
+        return None
+    low, high = exact_interval(np.array([hits / trials]), np.array([float(trials)]), confidence=confidence)
+    return Proportion(hits=hits, trials=trials, lower=float(low[0]), upper=float(high[0]))
+
+
+def fewest_trials(rate: float) -> int:
+    """Trials needed before "none of them" shows a rate of at most ``rate`` at 95 % (rule of three).
+
+    J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 249(13), 1983.
+
+    Args:
+        rate: Above 0, at most 1.
+    """
+    return math.ceil(3.0 / rate - 1e-9)
+
+
+def exact_interval(
+    rates: NDArray[np.float64], trials: NDArray[np.float64], *, confidence: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The two-sided Clopper-Pearson interval; trials need not be whole.
+
+    Args:
+        rates: Shape (t,), observed, 0..1.
+        trials: Shape (t,), above 0.
+        confidence: Two-sided.
+    """
+    tail = (1.0 - confidence) / 2.0
+    hits = np.minimum(rates * trials, trials)
+    low, high = np.zeros_like(rates), np.ones_like(rates)
+    some, not_all = rates > 0.0, rates < 1.0
+    low[some] = betaincinv(hits[some], trials[some] - hits[some] + 1.0, tail)
+    high[not_all] = betaincinv(hits[not_all] + 1.0, trials[not_all] - hits[not_all], 1.0 - tail)
+    return low, high

@@ -1,0 +1,84 @@
+"""The text of the fusion model's data file."""
+
+import json
+from collections.abc import Mapping
+
+from liveness.fusion_model import AttackEvidence, FusionModel, NetworkCalibrations, SignalGroup
+
+__all__ = ["model_text"]
+
+
+def model_text(model: FusionModel) -> str:
+    """``model`` as ``liveness.fusion_model.parse_fusion_model`` reads it."""
+    lines = [
+        "# Written by the commands in the record; see liveness/fusion_model.py for what each number means.",
+        f"version = {json.dumps(model.version)}",
+        *_group("temporal", model.temporal),
+        *_group("cues", model.cues),
+        *_networks("scan_networks", model.scan_networks),
+        *_networks("still_networks", model.still_networks),
+    ]
+    for kind, evidence in model.attack_types.items():
+        lines += _attack(kind.value, evidence)
+    lines += ["", "[reliability]"]
+    for name, bins in model.reliability.items():
+        for one in bins:
+            lines += [
+                "",
+                f"[[reliability.{name}]]",
+                f"predicted = {one.predicted:.3f}",
+                f"live = {one.live}",
+                f"count = {one.count}",
+                f"lower = {one.lower:.3f}",
+                f"upper = {one.upper:.3f}",
+            ]
+    lines += ["", "[record]", *(f"{name} = {json.dumps(text)}" for name, text in model.record.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _group(name: str, group: SignalGroup) -> list[str]:
+    return [
+        "",
+        f"[{name}]",
+        f"bias = {group.bias:.3f}",
+        f"most_for = {group.most_for:.3f}",
+        f"most_against = {group.most_against:.3f}",
+        "",
+        f"[{name}.weights]",
+        *_numbers(group.weights),
+        "",
+        f"[{name}.neutral]",
+        *_numbers(group.neutral),
+    ]
+
+
+def _networks(name: str, networks: NetworkCalibrations) -> list[str]:
+    lines: list[str] = []
+    for network, one in {**networks.known, "default": networks.unknown}.items():
+        lines += [
+            "",
+            f"[{name}.{json.dumps(network)}]",
+            f"bias = {one.bias:.3f}",
+            f"weight = {one.weight:.3f}",
+        ]
+    return lines
+
+
+def _attack(name: str, evidence: AttackEvidence) -> list[str]:
+    return [
+        "",
+        f"[attack_types.{name}]",
+        f"bias = {evidence.bias:.3f}",
+        f"highest = {evidence.highest:.3f}",
+        f"needs = {json.dumps(sorted(evidence.needs))}",
+        "",
+        f"[attack_types.{name}.facts]",
+        *_numbers({fact.value: value for fact, value in evidence.facts.items()}),
+        "",
+        f"[attack_types.{name}.weights]",
+        *_numbers(evidence.weights),
+    ]
+
+
+def _numbers(values: Mapping[str, float]) -> list[str]:
+    return [f"{name} = {value:.3f}" for name, value in values.items()]

@@ -1,0 +1,149 @@
+"""Fits each part of the fusion model to measured rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.liveness_fusion.logistic import Prior, balanced_shares, fit_logistic
+from evaluation.liveness_fusion.rows import Kind, Row
+from liveness.express.scoring import log_odds
+from liveness.fusion_model import FusionModel, NetworkCalibration, NetworkCalibrations, SignalGroup
+
+__all__ = ["CUES", "TEMPORAL", "Limits", "fit_parts", "in_view"]
+
+TEMPORAL = (
+    "planar_motion",
+    "micro_motion",
+    "blink",
+    "stillness",
+    "surroundings",
+    "screen_flicker",
+    "pose_consistency",
+    "embedding_jitter",
+    "pulse",
+)
+CUES = ("moire", "halftone", "medium_border", "specular_highlights", "colour_gamut", "blur_depth")
+
+_DEEPFAKE = "deepfake"
+_LARGEST = "Silent-Face-Anti-Spoofing"
+"""The sources whose pictures show what is around the face, as a scan's frames do; the others' are crops."""
+
+_TEMPORAL_PRIOR: Prior = (0.5, 0.05, 0.3)
+_NETWORK_PRIOR: Prior = (0.5, 0.02, 0.05)
+_CUE_PRIOR: Prior = (0.0, 0.3, 0.3)
+_PULSE_AT_MOST = 0.2
+"""The pulse is evidence at the margin and never decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the groups' evidence is held within; set, not fitted, as ``FusionModel`` explains."""
+
+    temporal_for: float = 2.0
+    temporal_against: float = 3.0
+    cues_for: float = 0.5
+    cues_against: float = 1.5
+
+
+def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
+    """``base`` with the coefficients that ``rows`` give."""
+    # A deepfake file shows no medium that networks and cues could see.
+    stills = [row for row in rows if row.kind in (Kind.PICTURE, Kind.FRAME) and row.species != _DEEPFAKE]
+    still_networks = _calibrate(stills)
+    return replace(
+        base,
+        temporal=_temporal(rows, limits),
+        cues=_cues(stills, still_networks.known, limits),
+        scan_networks=_calibrate([row for row in rows if in_view(row) and row.species != _DEEPFAKE]),
+        still_networks=still_networks,
+    )
+
+
+def in_view(row: Row) -> bool:
+    """Whether a row's pictures show the face's surroundings as a scan's frames do."""
+    return row.kind is Kind.CLIP or (row.kind is Kind.PICTURE and _LARGEST in row.source)
+
+
+def _temporal(rows: Sequence[Row], limits: Limits) -> SignalGroup:
+    moving = [row for row in rows if row.kind in (Kind.CLIP, Kind.PRESENTED)]
+    names = _measured(moving, TEMPORAL)
+    weights, bias = fit_logistic(_values(moving, names), *_told(moving), prior=_TEMPORAL_PRIOR)
+    found = dict(zip(names, weights.tolist(), strict=True))
+    if "pulse" in found:
+        found["pulse"] = min(_PULSE_AT_MOST, found["pulse"])
+    return SignalGroup(
+        bias=bias,
+        most_for=limits.temporal_for,
+        most_against=limits.temporal_against,
+        weights=MappingProxyType(found),
+        neutral=MappingProxyType({}),
+    )
+
+
+def _calibrate(rows: Sequence[Row]) -> NetworkCalibrations:
+    found: dict[str, NetworkCalibration] = {}
+    for name in sorted({name for row in rows for name in row.networks}):
+        asked = [row for row in rows if name in row.networks]
+        values = np.array([[log_odds(row.networks[name])] for row in asked])
+        weights, bias = fit_logistic(values, *_told(asked), prior=_NETWORK_PRIOR)
+        found[name] = NetworkCalibration(bias=bias, weight=float(weights[0]))
+    return NetworkCalibrations(
+        known=MappingProxyType(found),
+        unknown=NetworkCalibration(
+            bias=float(np.mean([one.bias for one in found.values()])),
+            weight=min(one.weight for one in found.values()),
+        ),
+    )
+
+
+def _cues(rows: Sequence[Row], calibrations: Mapping[str, NetworkCalibration], limits: Limits) -> SignalGroup:
+    """What the cues add to what a network says: every row once for each network, at its share."""
+    names = _measured(rows, CUES)
+    pairs = [(row, name) for row in rows for name in row.networks]
+    told = [row for row, _ in pairs]
+    offset = np.array(
+        [
+            calibrations[name].bias + calibrations[name].weight * log_odds(row.networks[name])
+            for row, name in pairs
+        ]
+    )
+    labels, shares = _told(told)
+    neutral = {name: _balanced_mean(told, name) for name in names}
+    values = _values(told, names, neutral)
+    weights, bias = fit_logistic(values, labels, shares, prior=_CUE_PRIOR, offset=offset)
+    return SignalGroup(
+        bias=bias,
+        most_for=limits.cues_for,
+        most_against=limits.cues_against,
+        weights=MappingProxyType(dict(zip(names, weights.tolist(), strict=True))),
+        neutral=MappingProxyType(neutral),
+    )
+
+
+def _measured(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    return [name for name in names if any(name in row.scores for row in rows)]
+
+
+def _balanced_mean(rows: Sequence[Row], name: str) -> float:
+    """Mean log odds of a cue where live and attack weigh alike: live pictures have it well above a half."""
+    measured = [row for row in rows if name in row.scores]
+    _, shares = _told(measured)
+    return float((shares * [log_odds(row.scores[name]) for row in measured]).sum() / shares.sum())
+
+
+def _values(
+    rows: Sequence[Row], names: Sequence[str], neutral: Mapping[str, float] = MappingProxyType({})
+) -> NDArray[np.float64]:
+    table = [
+        [log_odds(row.scores[name]) - neutral.get(name, 0.0) if name in row.scores else 0.0 for name in names]
+        for row in rows
+    ]
+    return np.array(table, np.float64).reshape(len(rows), len(names))
+
+
+def _told(rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    labels = [row.live for row in rows]
+    return np.array(labels, np.float64), balanced_shares(labels, [row.source for row in rows])

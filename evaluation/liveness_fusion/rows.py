@@ -1,0 +1,73 @@
+"""Measured scans and pictures, one row each, as a file between measuring and fitting."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Kind", "Row", "RowsUnusable", "read_rows", "write_rows"]
+
+
+class RowsUnusable(ValueError):
+    """The file does not hold rows as ``measure`` writes them."""
+
+
+class Kind(StrEnum):
+    """What a row was measured on."""
+
+    CLIP = "clip"
+    """A scan of 2 to 4 s cut from a recorded clip."""
+    PRESENTED = "presented"
+    """A scan rendered from a photo by ``photo_attacks``: motion only, its pixels show no medium."""
+    PICTURE = "picture"
+    """A still picture."""
+    FRAME = "frame"
+    """One selected frame of a clip's scan, as a still picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scan or picture.
+
+    Attributes:
+        kind: What it is.
+        name: Of the file, and of the window or presentation in it.
+        source: Sources share cameras and persons: rows of one source are left out together.
+        species: Of the attack, as its manifest names it; empty for a bona fide presentation.
+        live: Whether it is bona fide.
+        scores: Score by signal name, 0..1; a signal that was not assessed is missing.
+        networks: Real probability by network name, 0..1: the trimmed mean over a scan's selected frames.
+    """
+
+    kind: Kind
+    name: str
+    source: str
+    species: str
+    live: bool
+    scores: Mapping[str, float]
+    networks: Mapping[str, float]
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write ``rows`` as lines of JSON."""
+    path.write_text("".join(f"{json.dumps(asdict(row))}\n" for row in rows), encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file that ``write_rows`` wrote.
+
+    Raises:
+        RowsUnusable: A line is not such a row.
+        OSError: The file cannot be read.
+    """
+    return [_row(number, line) for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)]
+
+
+def _row(number: int, line: str) -> Row:
+    try:
+        data: dict[str, Any] = json.loads(line)
+        return Row(**{**data, "kind": Kind(data["kind"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise RowsUnusable(f"line {number} is not a row of measurements: {error}") from error

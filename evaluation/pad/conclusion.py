@@ -1,0 +1,72 @@
+"""Is the fusion worth more than its best part? The rule, and the answer in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evaluation.pad.evaluation import Difference, ScorerResult, difference
+from evaluation.pad.resampling import Bootstrap, Draws
+from evaluation.pad.runs import ScorerKind, ScoreRun
+
+__all__ = ["Conclusion", "Ruling", "conclude"]
+
+
+class Ruling(StrEnum):
+    """What follows from the comparison; the values are plain words."""
+
+    FUSION = "the fusion is better, and not worse within the intervals"
+    EQUAL = "the fusion is not better; it is not worse within the intervals either"
+    PART = "the fusion is worse: ship the part alone"
+    UNDECIDED = "too few persons and sources to tell the fusion from its best part"
+    ALONE = "there is no part to compare with"
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The fusion against its parts on one set.
+
+    Attributes:
+        fusion: Its name.
+        best: The part with the largest area under its curve; None without one. It was chosen on the same
+            data, which favours it.
+        differences: The fusion less each part, the best one first.
+        ruling: What follows.
+    """
+
+    fusion: str
+    best: str | None
+    differences: tuple[Difference, ...]
+    ruling: Ruling
+
+
+def conclude(
+    runs: Sequence[ScoreRun], results: Sequence[ScorerResult], *, draws: Draws, bootstrap: Bootstrap
+) -> Conclusion | None:
+    """Compare the fusion with every part; None where there is no fusion, or it has no score.
+
+    Args:
+        runs: Of one pack on one set.
+        results: Of the runs, in their order.
+        draws: Of the runs' samples.
+        bootstrap: How intervals are made.
+    """
+    judged = [(run, result.auc) for run, result in zip(runs, results, strict=True) if result.auc is not None]
+    fusion = next((run for run, _ in judged if run.scorer.kind is ScorerKind.FUSION), None)
+    if fusion is None:
+        return None
+    parts = sorted(
+        ((auc, run) for run, auc in judged if run.scorer.kind is not ScorerKind.FUSION),
+        key=lambda part: -part[0],
+    )
+    found = [
+        each
+        for _, run in parts
+        if (each := difference(fusion, run, draws=draws, bootstrap=bootstrap)) is not None
+    ]
+    if not found:
+        return Conclusion(fusion.scorer.name, None, (), Ruling.ALONE)
+    first = found[0]
+    kept = Ruling.FUSION if first.better else Ruling.EQUAL
+    judged_by = kept if first.not_worse else Ruling.PART
+    ruling = judged_by if first.told else Ruling.UNDECIDED
+    return Conclusion(fusion.scorer.name, first.second, tuple(found), ruling)

@@ -1,0 +1,211 @@
+"""Labelled presentations: pictures and clips of a manifest, or of folders ``live`` and ``spoof/<species>``.
+
+``manifest.csv`` has the columns ``file`` (relative to the folder) and ``label`` (``live`` or ``bona_fide``,
+``spoof`` or ``attack``). Others are taken where they are there:
+
+* ``species`` or ``attack_type``: the instrument, such as ``print``. What follows a colon is its variety
+  (``screen:phone``); a ``?`` at the end marks a label that is a guess; what stands in brackets is dropped.
+* ``source`` or ``source_repo``: who took it. Thresholds and bounds never mix training and test of a source
+  without saying so.
+* ``identity`` and ``session``: who is shown, and in which sitting. Without them it is guessed from the
+  file names (``evaluation.pad.sessions``).
+* ``usable``: 1, or 0 for presentations that the collector would leave out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from evaluation.match.errors import PhotoListError
+from evaluation.match.photos import MANIFEST, PICTURES, inside, read_rows
+from evaluation.pad.errors import DatasetError
+from evaluation.pad.sessions import sessions_from_names
+
+__all__ = [
+    "CLIPS",
+    "INJECTED",
+    "SPECIES",
+    "PadLabel",
+    "PadSample",
+    "SampleKind",
+    "read_dataset",
+    "without_unusable",
+]
+
+CLIPS: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+"""Endings of files that are taken as clips."""
+
+SPECIES: Final = ("print", "screen", "paper mask", "3-D mask")
+"""Instruments that a measurement should have; one without data is "not evaluated"."""
+
+INJECTED: Final = frozenset({"deepfake", "face swap", "injection", "synthetic"})
+"""Attacks without an instrument before the camera: outside ISO/IEC 30107-3 (CEN/TS 18099), told apart."""
+
+_LIVE: Final = frozenset({"live", "real", "bona_fide", "bonafide", "genuine"})
+_ATTACK: Final = frozenset({"spoof", "attack", "fake"})
+_UNKNOWN: Final = "unknown"
+
+
+class PadLabel(StrEnum):
+    """What a presentation is."""
+
+    LIVE = "live"
+    """Bona fide."""
+    ATTACK = "attack"
+    """With an instrument, or injected."""
+
+
+class SampleKind(StrEnum):
+    """What a file holds."""
+
+    PICTURE = "picture"
+    CLIP = "clip"
+
+
+@dataclass(frozen=True, slots=True)
+class PadSample:
+    """One labelled file.
+
+    Attributes:
+        path: Where it is.
+        label: Bona fide or attack.
+        species: Instrument without its variety, such as ``print``; empty for bona fide.
+        source: Who took it; empty if unknown.
+        identity: Who is shown; empty if unknown.
+        session: The sitting; never empty.
+        usable: False for what the collector would leave out.
+        variety: Instrument with its variety, such as ``screen:phone``; empty for bona fide.
+        doubtful: True where the species is a guess.
+        kind: Picture or clip.
+    """
+
+    path: Path
+    label: PadLabel
+    species: str
+    source: str
+    identity: str
+    session: str
+    usable: bool
+    variety: str = ""
+    doubtful: bool = False
+    kind: SampleKind = SampleKind.PICTURE
+
+    @property
+    def live(self) -> bool:
+        """Whether it is bona fide."""
+        return self.label is PadLabel.LIVE
+
+    @property
+    def group(self) -> str:
+        """What is drawn as one: the person where known, else the sitting, within the source."""
+        return f"{self.source}|{self.identity or self.session}"
+
+
+def read_dataset(dataset: Path) -> tuple[PadSample, ...]:
+    """Every presentation of a data set, usable or not, in the order of its list.
+
+    Args:
+        dataset: A manifest, a folder with ``manifest.csv``, or a folder with ``live`` and ``spoof``.
+
+    Raises:
+        DatasetError: There is no such file or folder, it breaks its form, or a file lies outside.
+    """
+    try:
+        if dataset.is_file():
+            samples = _listed(dataset)
+        elif (dataset / MANIFEST).is_file():
+            samples = _listed(dataset / MANIFEST)
+        elif dataset.is_dir():
+            samples = _in_folders(dataset)
+        else:
+            raise DatasetError(f"{dataset} is not there: expected a manifest, or a folder")
+    except PhotoListError as error:
+        raise DatasetError(str(error)) from error
+    except OSError as error:
+        raise DatasetError(f"{dataset} cannot be read: {error.strerror or error}") from error
+    if not samples:
+        raise DatasetError(f"{dataset} lists no picture and no clip")
+    return tuple(samples)
+
+
+def without_unusable(samples: Iterable[PadSample]) -> tuple[PadSample, ...]:
+    """The usable ones, in their order."""
+    return tuple(sample for sample in samples if sample.usable)
+
+
+def _listed(manifest: Path) -> list[PadSample]:
+    columns, rows = read_rows(manifest, needed=("file", "label"))
+    samples = []
+    for number, row in enumerate(rows, start=2):
+        where = f"{manifest.name}, line {number}"
+        samples.append(_sample(row, inside(manifest.parent, row["file"], where=where), where=where))
+    known = frozenset(columns) & {"session"}
+    return _with_sessions(samples, [row["file"] for row in rows], guess_all=not known)
+
+
+def _sample(row: Mapping[str, str], path: Path, *, where: str) -> PadSample:
+    label = row["label"].strip().lower()
+    if label not in _LIVE | _ATTACK:
+        raise DatasetError(f"{where}: the label {row['label']!r} is none of live, bona_fide, spoof, attack")
+    live = label in _LIVE
+    stated = (row.get("species") or row.get("attack_type") or "").strip()
+    variety = "" if live else stated.partition("(")[0].strip().rstrip("?").strip().lower() or _UNKNOWN
+    return PadSample(
+        path=path,
+        label=PadLabel.LIVE if live else PadLabel.ATTACK,
+        species=variety.partition(":")[0].strip(),
+        source=(row.get("source") or row.get("source_repo") or "").strip(),
+        identity=(row.get("identity") or "").strip(),
+        session=(row.get("session") or "").strip(),
+        usable=row.get("usable", "1").strip() == "1",
+        variety=variety,
+        doubtful=not live and (stated.endswith("?") or variety == _UNKNOWN),
+        kind=_kind(path),
+    )
+
+
+def _in_folders(folder: Path) -> list[PadSample]:
+    if not (folder / "live").is_dir() and not (folder / "spoof").is_dir():
+        raise DatasetError(f"{folder} has neither a {MANIFEST} nor the folders live and spoof")
+    samples, names = [], []
+    for path in _files(folder / "live"):
+        row = {"label": "live", "source": folder.name}
+        samples.append(_sample(row, path, where=str(path)))
+        names.append(path.relative_to(folder).as_posix())
+    for path in _files(folder / "spoof"):
+        parts = path.relative_to(folder / "spoof").parts
+        row = {"label": "spoof", "source": folder.name, "species": parts[0] if len(parts) > 1 else ""}
+        samples.append(_sample(row, path, where=str(path)))
+        names.append(path.relative_to(folder).as_posix())
+    return _with_sessions(samples, names, guess_all=True)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in PICTURES | CLIPS and path.is_file():
+                yield path
+
+
+def _with_sessions(samples: Sequence[PadSample], names: Sequence[str], *, guess_all: bool) -> list[PadSample]:
+    """Fills in the sessions that nobody stated; each clip is one of its own."""
+    missing: dict[str, list[int]] = defaultdict(list)
+    found = list(samples)
+    for at, sample in enumerate(samples):
+        if guess_all or not sample.session:
+            if sample.kind is SampleKind.CLIP:
+                found[at] = replace(sample, session=names[at])
+            else:
+                missing[sample.source].append(at)
+    for positions in missing.values():
+        guessed = sessions_from_names([names[at] for at in positions])
+        for at, session in zip(positions, guessed, strict=True):
+            found[at] = replace(samples[at], session=session)
+    return found
+
+
+def _kind(path: Path) -> SampleKind:
+    return SampleKind.CLIP if path.suffix.lower() in CLIPS else SampleKind.PICTURE

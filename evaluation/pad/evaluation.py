@@ -1,0 +1,407 @@
+"""One scorer on one set of presentations, and two scorers on the same ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.binomial import Proportion, proportion
+from evaluation.pad.dataset import INJECTED, SPECIES
+from evaluation.pad.metrics import DetCurve, area_under_curve, bpcer_at, det_curve, equal_error_rate
+from evaluation.pad.points import FixedApcer, HeldOut, NotSupported, held_out, in_sample
+from evaluation.pad.resampling import (
+    Bootstrap,
+    Draws,
+    Interval,
+    interval_of,
+    resampled_auc,
+    resampled_bpcer,
+)
+from evaluation.pad.runs import ScorerName, ScoreRun
+from liveness.verdict import Verdict
+
+__all__ = [
+    "EVERY_SPECIES",
+    "POOLED",
+    "Difference",
+    "ScorerResult",
+    "SourceResult",
+    "SpeciesResult",
+    "VerdictCounts",
+    "difference",
+    "evaluate_run",
+]
+
+EVERY_SPECIES: Final = "every species"
+"""The basis of ISO/IEC 30107-3: no species may exceed the APCER."""
+
+POOLED: Final = "all attacks in one"
+"""Not the standard's way: a common species hides a rare one. For comparison with figures made so."""
+
+_COMPARED_AT: Final = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class SpeciesResult:
+    """Attacks of one species.
+
+    Attributes:
+        species: Instrument, or one of its varieties.
+        variety: Whether it is a variety, and counted in its species, too.
+        presentations: All of them.
+        doubtful: Of them, those whose species is a guess.
+        groups: Persons or sittings.
+        sources: Where they come from.
+        injected: Whether it is outside ISO/IEC 30107-3 (no instrument before the camera).
+        no_response: APNRR.
+        auc: Against all bona fide responses; None without a response.
+        verdicts: What the scorer decided, where it decides.
+    """
+
+    species: str
+    variety: bool
+    presentations: int
+    doubtful: int
+    groups: int
+    sources: int
+    injected: bool
+    no_response: Proportion
+    auc: float | None
+    verdicts: "VerdictCounts | None"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """Presentations of one source.
+
+    Attributes:
+        source: Its name.
+        live: Bona fide responses.
+        attacks: Attack responses.
+        auc: None where it has not both.
+    """
+
+    source: str
+    live: int
+    attacks: int
+    auc: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCounts:
+    """What a scorer decided.
+
+    Attributes:
+        live: Presentations taken for live: of attacks these are errors (APCER).
+        spoof: Taken for attacks: of bona fide these are errors (BPCER).
+        inconclusive: Neither.
+        no_response: No verdict.
+    """
+
+    live: int
+    spoof: int
+    inconclusive: int
+    no_response: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerResult:
+    """One scorer on one set.
+
+    Attributes:
+        scorer: Who.
+        live: Bona fide presentations.
+        live_no_response: BPNRR; None without bona fide presentations.
+        live_verdicts: What it decided of them, where it decides.
+        attacks: Presentations with an instrument.
+        auc: Bona fide against attacks with an instrument; None where one of them has no response.
+        auc_within: Interval over persons and sittings.
+        auc_across: Interval over sources, too.
+        auc_of_sources: Mean over the sources that have both, each counted once.
+        eer: Side note.
+        species: One for each that has data, then its varieties.
+        absent: Species without data: not evaluated.
+        points: At each target, for every basis.
+        held_out: At thresholds from elsewhere.
+        sources: By source.
+        parts: Area under the curve of each signal that went into it, with how many it was assessed on.
+        milliseconds: Median CPU time of a response; None without one.
+        curve: Both rates over the threshold.
+    """
+
+    scorer: ScorerName
+    live: int
+    live_no_response: Proportion | None
+    live_verdicts: VerdictCounts | None
+    attacks: int
+    auc: float | None
+    auc_within: Interval | None
+    auc_across: Interval | None
+    auc_of_sources: float | None
+    eer: float | None
+    species: tuple[SpeciesResult, ...]
+    absent: tuple[str, ...]
+    points: tuple[FixedApcer | NotSupported, ...]
+    held_out: tuple[HeldOut, ...]
+    sources: tuple[SourceResult, ...]
+    parts: Mapping[str, tuple[float, int]]
+    milliseconds: float | None
+    curve: DetCurve | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One scorer less another, on the presentations to which both responded.
+
+    Attributes:
+        first: Whose figure counts positive.
+        second: The other.
+        live: Bona fide presentations.
+        attacks: Attack presentations with an instrument.
+        auc: Difference of the areas; above 0 the first is better.
+        auc_within: Interval over persons and sittings.
+        auc_across: Interval over sources, too.
+        bpcer: Difference of BPCER at APCER 10 % of all attacks; below 0 the first is better.
+        bpcer_within: Interval over persons and sittings.
+        bpcer_across: Interval over sources, too.
+    """
+
+    first: str
+    second: str
+    live: int
+    attacks: int
+    auc: float
+    auc_within: Interval | None
+    auc_across: Interval | None
+    bpcer: float
+    bpcer_within: Interval | None
+    bpcer_across: Interval | None
+
+    @property
+    def told(self) -> bool:
+        """Whether there were enough persons or sources for an interval at all."""
+        return (self.auc_across or self.auc_within) is not None
+
+    @property
+    def not_worse(self) -> bool:
+        """Whether neither interval over persons and sources lies wholly on the worse side."""
+        auc, bpcer = self.auc_across or self.auc_within, self.bpcer_across or self.bpcer_within
+        return (auc is None or auc.upper >= 0.0) and (bpcer is None or bpcer.lower <= 0.0)
+
+    @property
+    def better(self) -> bool:
+        """Whether the first is better overall: by the area, and no worse at the threshold."""
+        return self.auc > 0.0 and self.bpcer <= 0.0
+
+
+def evaluate_run(run: ScoreRun, *, draws: Draws, bootstrap: Bootstrap) -> ScorerResult:
+    """Everything that one scorer's answers say.
+
+    Args:
+        run: The answers.
+        draws: Of the run's samples (``evaluation.pad.resampling.draw``).
+        bootstrap: How intervals are made.
+    """
+    instruments = run.species_masks(injected=False)
+    attack = np.zeros(len(run.samples), np.bool_)
+    for mask in instruments.values():
+        attack |= mask
+    chosen = run.answered & (run.live | attack)
+    scores, live = run.scores[chosen], run.live[chosen]
+    both = bool(live.any() and (~live).any())
+    kept = draws.of(chosen)
+    within, across = kept.counts((live, ~live)) if both else (None, None)
+    return ScorerResult(
+        scorer=run.scorer,
+        live=int(run.live.sum()),
+        live_no_response=_no_response(run, run.live, bootstrap.confidence),
+        live_verdicts=_verdicts(run, run.live),
+        attacks=int(attack.sum()),
+        auc=area_under_curve(scores[live], scores[~live]) if both else None,
+        auc_within=_auc_interval(scores, live, kept.groups, within, bootstrap),
+        auc_across=_auc_interval(scores, live, kept.groups, across, bootstrap),
+        auc_of_sources=_mean_of_sources(run, attack),
+        eer=equal_error_rate(scores[live], scores[~live]) if both else None,
+        species=tuple(_species(run, bootstrap.confidence)),
+        absent=tuple(name for name in SPECIES if name not in instruments),
+        points=tuple(_points(run, instruments, draws, bootstrap)) if both else (),
+        held_out=held_out(run, species=instruments, bootstrap=bootstrap) if both else (),
+        sources=tuple(_sources(run, attack)),
+        parts={
+            name: found
+            for name, values in run.parts.items()
+            if (found := _part(values, run, attack)) is not None
+        },
+        milliseconds=float(np.median(run.milliseconds)) if run.milliseconds else None,
+        curve=det_curve(scores[live], scores[~live]) if both else None,
+    )
+
+
+def difference(first: ScoreRun, second: ScoreRun, *, draws: Draws, bootstrap: Bootstrap) -> Difference | None:
+    """The paired difference; None where no bona fide or no attack presentation got both scores.
+
+    Args:
+        first: Whose figures count positive.
+        second: On the same samples.
+        draws: Of those samples.
+        bootstrap: How intervals are made.
+
+    Raises:
+        ValueError: The runs are of different presentations.
+    """
+    if first.samples != second.samples:
+        raise ValueError("two scorers can be compared only on the same presentations")
+    attack = np.array([not each.live and each.species not in INJECTED for each in first.samples])
+    chosen = first.answered & second.answered & (first.live | attack)
+    live = first.live[chosen]
+    if not live.any() or live.all():
+        return None
+    kept = draws.of(chosen)
+    pair = [run.scores[chosen] for run in (first, second)]
+
+    def interval(measure: str, counts: NDArray[np.uint16] | None) -> Interval | None:
+        if counts is None:
+            return None
+        one, other = (
+            resampled_auc(scores, live, groups=kept.groups, counts=counts)
+            if measure == "auc"
+            else resampled_bpcer(
+                _COMPARED_AT,
+                scores,
+                live,
+                species={POOLED: ~live},
+                least=1,
+                groups=kept.groups,
+                counts=counts,
+            )
+            for scores in pair
+        )
+        return interval_of(one - other, bootstrap.confidence)
+
+    within, across = kept.counts((live, ~live))
+    areas = [area_under_curve(scores[live], scores[~live]) for scores in pair]
+    rates = [bpcer_at(_COMPARED_AT, live=scores[live], attacks=scores[~live]) for scores in pair]
+    return Difference(
+        first=first.scorer.name,
+        second=second.scorer.name,
+        live=int(live.sum()),
+        attacks=int((~live).sum()),
+        auc=areas[0] - areas[1],
+        auc_within=interval("auc", within),
+        auc_across=interval("auc", across),
+        bpcer=rates[0] - rates[1],
+        bpcer_within=interval("bpcer", within),
+        bpcer_across=interval("bpcer", across),
+    )
+
+
+def _points(
+    run: ScoreRun, instruments: Mapping[str, NDArray[np.bool_]], draws: Draws, bootstrap: Bootstrap
+) -> list[FixedApcer | NotSupported]:
+    bases: dict[str, Mapping[str, NDArray[np.bool_]]] = {EVERY_SPECIES: instruments}
+    if len(instruments) > 1:
+        bases |= {name: {name: mask} for name, mask in instruments.items()}
+        bases[POOLED] = {POOLED: np.logical_or.reduce(list(instruments.values()))}
+    bases |= {name: {name: mask} for name, mask in run.species_masks(injected=True).items()}
+    return [
+        point
+        for basis, species in bases.items()
+        for point in in_sample(run, basis=basis, species=species, draws=draws, bootstrap=bootstrap)
+    ]
+
+
+def _species(run: ScoreRun, confidence: float) -> list[SpeciesResult]:
+    """Each species, and below it its varieties where it has several."""
+    found = []
+    for name in sorted({sample.species for sample in run.samples if not sample.live}):
+        members = np.array([sample.species == name for sample in run.samples])
+        found.append(_one_species(run, name, members, confidence, variety=False))
+        varieties = sorted({sample.variety for sample in run.samples if sample.species == name})
+        if len(varieties) > 1:
+            for variety in varieties:
+                chosen = members & np.array([sample.variety == variety for sample in run.samples])
+                shown = f"{name}, not told further" if variety == name else variety
+                found.append(_one_species(run, shown, chosen, confidence, variety=True))
+    return found
+
+
+def _one_species(
+    run: ScoreRun, name: str, members: NDArray[np.bool_], confidence: float, *, variety: bool
+) -> SpeciesResult:
+    samples = [run.samples[at] for at in np.flatnonzero(members)]
+    live, attacks = run.scores[run.live & run.answered], run.scores[members & run.answered]
+    no_response = _no_response(run, members, confidence)
+    if no_response is None:
+        raise ValueError("a species has at least one presentation")
+    return SpeciesResult(
+        species=name,
+        variety=variety,
+        presentations=len(samples),
+        doubtful=sum(sample.doubtful for sample in samples),
+        groups=len({sample.group for sample in samples}),
+        sources=len({sample.source for sample in samples}),
+        injected=samples[0].species in INJECTED,
+        no_response=no_response,
+        auc=area_under_curve(live, attacks) if live.size and attacks.size else None,
+        verdicts=_verdicts(run, members),
+    )
+
+
+def _sources(run: ScoreRun, attack: NDArray[np.bool_]) -> list[SourceResult]:
+    names = np.array([sample.source for sample in run.samples], dtype=object)
+    found = []
+    for source in sorted(set(names.tolist())):
+        own = run.answered & (names == source)
+        live, attacks = run.scores[own & run.live], run.scores[own & attack]
+        found.append(
+            SourceResult(
+                source=source,
+                live=live.size,
+                attacks=attacks.size,
+                auc=area_under_curve(live, attacks) if live.size and attacks.size else None,
+            )
+        )
+    return found
+
+
+def _mean_of_sources(run: ScoreRun, attack: NDArray[np.bool_]) -> float | None:
+    areas = [source.auc for source in _sources(run, attack) if source.auc is not None]
+    return float(np.mean(areas)) if areas else None
+
+
+def _part(values: NDArray[np.float64], run: ScoreRun, attack: NDArray[np.bool_]) -> tuple[float, int] | None:
+    assessed = ~np.isnan(values)
+    live, attacks = values[assessed & run.live], values[assessed & attack]
+    if not live.size or not attacks.size:
+        return None
+    return area_under_curve(live, attacks), int(live.size + attacks.size)
+
+
+def _auc_interval(
+    scores: NDArray[np.float64],
+    live: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    counts: NDArray[np.uint16] | None,
+    bootstrap: Bootstrap,
+) -> Interval | None:
+    if counts is None:
+        return None
+    return interval_of(resampled_auc(scores, live, groups=groups, counts=counts), bootstrap.confidence)
+
+
+def _no_response(run: ScoreRun, members: NDArray[np.bool_], confidence: float) -> Proportion | None:
+    return proportion(int((members & ~run.answered).sum()), int(members.sum()), confidence=confidence)
+
+
+def _verdicts(run: ScoreRun, members: NDArray[np.bool_]) -> VerdictCounts | None:
+    if not run.verdicts:
+        return None
+    given: Sequence[Verdict | None] = [run.verdicts.get(int(at)) for at in np.flatnonzero(members)]
+    return VerdictCounts(
+        live=given.count(Verdict.LIVE),
+        spoof=given.count(Verdict.SPOOF),
+        inconclusive=given.count(Verdict.INCONCLUSIVE),
+        no_response=given.count(None),
+    )

@@ -1,0 +1,217 @@
+"""What scorers go by: a picture or a scan, its face, and what models and cues say of it, each asked once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from evaluation.liveness_fusion.scans import observe_scan
+from evaluation.match.pictures import LIMITS
+from evaluation.pad.stages import Stages
+from liveness.express.frame_cues import measure_frame_cues
+from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.observation import GreyView, ScanObservations
+from liveness.selection import CUE_FRAMES, select_frames, spread_of
+from liveness.watch import FrameWatcher
+from vision.face import BgrImage, DetectedFace, Landmarks
+from vision.packs import Pack
+from vision.packs.interfaces import PadNetwork
+
+__all__ = ["ClipEvidence", "Evidence", "PictureEvidence"]
+
+
+class Evidence(Protocol):
+    """Of one presentation."""
+
+    @property
+    def stages(self) -> Stages:
+        """Who used what, and its time."""
+        ...
+
+    @property
+    def observations(self) -> ScanObservations:
+        """Its frames, after the cheap work."""
+        ...
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a face to judge."""
+        ...
+
+    def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
+        """What a network says of the frames that it is shown; empty without a face."""
+        ...
+
+    def cues(self) -> Sequence[FrameCues]:
+        """What the cues of single frames measure; empty without a face."""
+        ...
+
+    def embeddings(self) -> Sequence[FrameEmbedding]:
+        """Templates of the selected frames; empty for a picture."""
+        ...
+
+
+class PictureEvidence:
+    """One picture. Its largest face counts."""
+
+    def __init__(self, path: Path, image: BgrImage, pack: Pack) -> None:
+        """Looks at nothing yet.
+
+        Args:
+            path: The file, for its metadata.
+            image: Its upright pixels.
+            pack: Finds the face.
+        """
+        self.stages = Stages()
+        self.image = image
+        self._path = path
+        self._pack = pack
+
+    @property
+    def face(self) -> DetectedFace | None:
+        """The largest face."""
+        faces = self.stages.once("detect", lambda: self._pack.detector.detect(self.image))
+        return faces[0] if faces else None
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a face."""
+        return self.face is not None
+
+    @property
+    def landmarks(self) -> Landmarks | None:
+        """Dense landmarks, where the pack finds any."""
+        face, landmarker = self.face, self._pack.landmarker
+        if face is None or landmarker is None:
+            return None
+        return self.stages.once("landmarks", lambda: landmarker.locate(self.image, face))
+
+    def content(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with self._path.open("rb") as stream:
+            return stream.read(LIMITS.max_bytes)
+
+    @property
+    def observations(self) -> ScanObservations:
+        """A scan of this one frame."""
+        face, landmarks = self.face, self.landmarks
+
+        def watch() -> ScanObservations:
+            watcher = FrameWatcher(
+                find_faces=lambda _: () if face is None else (face,),
+                locate_landmarks=None if landmarks is None else lambda _image, _face: landmarks,
+            )
+            watcher.watch(_Decoded(self.image), index=0, capture_time=0.0)
+            return watcher.observations
+
+        return self.stages.once("observe", watch)
+
+    def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
+        """One score, or none without a face."""
+        face = self.face
+        if face is None:
+            return ()
+        real = self.stages.once(f"network {network.name}", lambda: network.real_probability(self.image, face))
+        return (PadScore(frame_index=0, network=network.name, real_probability=real),)
+
+    def cues(self) -> Sequence[FrameCues]:
+        """Cues of the picture."""
+        face = self.face
+        if face is None:
+            return ()
+        return (self.stages.once("cues", lambda: measure_frame_cues(self.image, face, frame_index=0)),)
+
+    def embeddings(self) -> Sequence[FrameEmbedding]:
+        """None: they tell frames apart."""
+        return ()
+
+
+class ClipEvidence:
+    """One scan of a clip, watched as a server watches it."""
+
+    def __init__(self, frames: Sequence[tuple[float, BgrImage]], pack: Pack) -> None:
+        """Looks at nothing yet.
+
+        Args:
+            frames: Capture times in seconds, rising, and upright frames.
+            pack: Finds faces and makes templates.
+        """
+        self.stages = Stages()
+        self._frames = frames
+        self._pack = pack
+
+    @property
+    def observations(self) -> ScanObservations:
+        """Of the whole scan."""
+        return self.stages.once("watch", lambda: observe_scan(self._frames, self._pack))
+
+    @property
+    def found(self) -> bool:
+        """Whether frames could be selected."""
+        return bool(self._selected())
+
+    def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
+        """One score for each selected frame."""
+        selected = self._selected()
+        return self.stages.once(
+            f"network {network.name}",
+            lambda: tuple(
+                PadScore(
+                    frame_index=index,
+                    network=network.name,
+                    real_probability=network.real_probability(self._frames[index][1], face),
+                )
+                for index, face in selected
+            ),
+        )
+
+    def cues(self) -> Sequence[FrameCues]:
+        """Of a few of the selected frames."""
+        faces = dict(self._selected())
+        chosen = spread_of(tuple(faces), CUE_FRAMES)
+        return self.stages.once(
+            "cues",
+            lambda: tuple(
+                measure_frame_cues(self._frames[index][1], faces[index], frame_index=index)
+                for index in chosen
+            ),
+        )
+
+    def embeddings(self) -> Sequence[FrameEmbedding]:
+        """Of the selected frames."""
+        selected = self._selected()
+        return self.stages.once(
+            "embeddings",
+            lambda: tuple(
+                FrameEmbedding(
+                    frame_index=index,
+                    capture_time=self._frames[index][0],
+                    embedding=self._pack.embedder.embed(self._frames[index][1], face),
+                )
+                for index, face in selected
+            ),
+        )
+
+    def _selected(self) -> tuple[tuple[int, DetectedFace], ...]:
+        observed = self.observations.frames
+        faces = {frame.index: frame.face for frame in observed}
+        return tuple((index, face) for index in select_frames(observed) if (face := faces[index]) is not None)
+
+
+class _Decoded:
+    """A picture that is decoded already."""
+
+    def __init__(self, image: BgrImage) -> None:
+        self._image = image
+
+    def grey(self) -> GreyView:
+        return np.asarray(cv2.cvtColor(self._image, cv2.COLOR_BGR2GRAY), np.uint8)
+
+    def colour(self) -> BgrImage:
+        return self._image

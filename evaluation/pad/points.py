@@ -1,0 +1,303 @@
+"""BPCER at a fixed APCER, where the data support it: measured where the threshold was set, and held out.
+
+A target is told only where so many attacks could show it: with n attacks and none accepted, the APCER may
+still be 3/n (95 %, rule of three), so 1 % takes 300 attacks of a species, 5 % 60 and 10 % 30.
+
+**In sample**: the threshold is set on the very presentations that it is measured on, so BPCER is a little too
+good. **Held out**: for each part of the data the threshold is set on all other parts. A part is a source; a
+source with more than half of the presentations is cut into parts by persons and sittings, so that no person
+is on both sides.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.binomial import Proportion, fewest_trials, proportion
+from evaluation.pad.metrics import share_rejected, threshold_for_all
+from evaluation.pad.resampling import Bootstrap, Draws, Interval, interval_of, resampled_bpcer
+from evaluation.pad.runs import ScoreRun
+
+__all__ = ["TARGETS", "FixedApcer", "HeldOut", "NotSupported", "SourceRates", "held_out", "in_sample"]
+
+TARGETS: Final = (0.01, 0.05, 0.10)
+
+_PARTS: Final = 3
+_ONLY_PARTS: Final = 5
+"""Parts of a source that has more than half of everything, and of one that is alone."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class NotSupported:
+    """A target that the data cannot show.
+
+    Attributes:
+        target: APCER.
+        basis: Which attacks.
+        attacks: How many files of them there are, of the rarest species.
+        needed: How many it takes.
+    """
+
+    target: float
+    basis: str
+    attacks: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FixedApcer:
+    """Error rates at the threshold that keeps an APCER.
+
+    Attributes:
+        target: APCER that no species of the basis exceeds.
+        basis: Which attacks set the threshold.
+        threshold: A presentation is accepted above it.
+        apcer: Of each species of the basis there.
+        bpcer: Of all bona fide presentations.
+        within: Interval of BPCER over persons and sittings of the same sources; None with few of them.
+        across: Interval over sources, too; None with few sources, or where one has nearly all attacks.
+    """
+
+    target: float
+    basis: str
+    threshold: float
+    apcer: Mapping[str, Proportion]
+    bpcer: Proportion
+    within: Interval | None
+    across: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRates:
+    """One source at thresholds that were set without the part that is measured.
+
+    Attributes:
+        source: Its name.
+        apcer: By species.
+        bpcer: None without bona fide presentations.
+    """
+
+    source: str
+    apcer: Mapping[str, Proportion]
+    bpcer: Proportion | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Error rates at thresholds from other sources, persons and sittings.
+
+    Attributes:
+        target: APCER that no species exceeded where the thresholds were set.
+        parts: Into how many the data were cut.
+        apcer: What came of it on the parts held out, by species.
+        bpcer: The same for bona fide presentations.
+        sources: The same by source.
+    """
+
+    target: float
+    parts: int
+    apcer: Mapping[str, Proportion]
+    bpcer: Proportion
+    sources: tuple[SourceRates, ...]
+
+
+def in_sample(
+    run: ScoreRun,
+    *,
+    basis: str,
+    species: Mapping[str, Mask],
+    draws: Draws,
+    bootstrap: Bootstrap,
+) -> tuple[FixedApcer | NotSupported, ...]:
+    """What can be said at each target where the threshold is set on these presentations.
+
+    Args:
+        run: At least one bona fide response.
+        basis: How the attacks are named.
+        species: Shape (n,) each: the attacks that the threshold must keep out.
+        draws: Of the run's samples.
+        bootstrap: How intervals are made.
+    """
+    answered = run.answered
+    scores, live = run.scores[answered], run.live[answered]
+    masks = {name: mask[answered] for name, mask in species.items() if mask[answered].any()}
+    rarest = min((_files(run, answered & species[name]) for name in masks), default=0)
+    kept = draws.of(answered)
+    found: list[FixedApcer | NotSupported] = []
+    for target in TARGETS:
+        if rarest < fewest_trials(target):
+            found.append(NotSupported(target, basis, rarest, fewest_trials(target)))
+            continue
+        threshold = threshold_for_all(target, {name: scores[mask] for name, mask in masks.items()})
+        bpcer = _rejected(scores[live], threshold, bootstrap.confidence)
+        if bpcer is None:
+            continue
+        intervals = [
+            None
+            if counts is None
+            else interval_of(
+                resampled_bpcer(
+                    target,
+                    scores,
+                    live,
+                    species=masks,
+                    least=fewest_trials(target),
+                    groups=kept.groups,
+                    counts=counts,
+                ),
+                bootstrap.confidence,
+            )
+            for counts in kept.counts((live, *masks.values()))
+        ]
+        found.append(
+            FixedApcer(
+                target=target,
+                basis=basis,
+                threshold=threshold,
+                apcer=_accepted_by_species(scores, masks, threshold, bootstrap.confidence),
+                bpcer=bpcer,
+                within=intervals[0],
+                across=intervals[1],
+            )
+        )
+    return tuple(found)
+
+
+def held_out(run: ScoreRun, *, species: Mapping[str, Mask], bootstrap: Bootstrap) -> tuple[HeldOut, ...]:
+    """What thresholds from elsewhere do, for each target that every training set supports.
+
+    Args:
+        run: At least one bona fide response.
+        species: Shape (n,) each: the attacks that the thresholds must keep out.
+        bootstrap: Its seed cuts a large source.
+    """
+    answered = run.answered
+    parts = _parts(run, seed=bootstrap.seed)
+    numbers = sorted(set(parts.tolist()))
+    if len(numbers) < 2:
+        return ()
+    found = []
+    for target in TARGETS:
+        thresholds = np.full(run.scores.size, np.nan)
+        for number in numbers:
+            among = answered & (parts != number)
+            training = {name: mask & among for name, mask in species.items() if (mask & among).any()}
+            rarest = min((_files(run, mask) for mask in training.values()), default=0)
+            if rarest < fewest_trials(target):
+                break
+            thresholds[parts == number] = threshold_for_all(
+                target, {name: run.scores[mask] for name, mask in training.items()}
+            )
+        else:
+            found.append(
+                _held_out(
+                    run,
+                    target,
+                    thresholds,
+                    species=species,
+                    parts=len(numbers),
+                    confidence=bootstrap.confidence,
+                )
+            )
+    return tuple(found)
+
+
+def _held_out(
+    run: ScoreRun,
+    target: float,
+    thresholds: NDArray[np.float64],
+    *,
+    species: Mapping[str, Mask],
+    parts: int,
+    confidence: float,
+) -> HeldOut:
+    answered, live = run.answered, run.live
+    accepted = run.scores > thresholds
+    names = np.array([sample.source for sample in run.samples], dtype=object)
+
+    def attacks(among: Mask) -> dict[str, Proportion]:
+        shares = {
+            name: proportion(
+                int((accepted & mask & among).sum()), int((mask & among).sum()), confidence=confidence
+            )
+            for name, mask in species.items()
+        }
+        return {name: share for name, share in shares.items() if share is not None}
+
+    def genuine(among: Mask) -> Proportion | None:
+        chosen = live & among
+        return proportion(int((~accepted & chosen).sum()), int(chosen.sum()), confidence=confidence)
+
+    every = genuine(answered)
+    if every is None:
+        raise ValueError("there is no bona fide response")
+    return HeldOut(
+        target=target,
+        parts=parts,
+        apcer=attacks(answered),
+        bpcer=every,
+        sources=tuple(
+            SourceRates(
+                source=source,
+                apcer=attacks(answered & (names == source)),
+                bpcer=genuine(answered & (names == source)),
+            )
+            for source in sorted(set(names.tolist()))
+        ),
+    )
+
+
+def _parts(run: ScoreRun, *, seed: int) -> NDArray[np.int64]:
+    """The part of each presentation: its source, or for a large source a share of its groups."""
+    sources = [sample.source for sample in run.samples]
+    distinct = sorted(set(sources))
+    parts = np.array([distinct.index(source) for source in sources], dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    following = len(distinct)
+    for number in range(len(distinct)):
+        members = np.flatnonzero(parts == number)
+        if len(distinct) > 1 and members.size * 2 <= parts.size:
+            continue
+        wanted = _PARTS if len(distinct) > 1 else _ONLY_PARTS
+        parts[members] = following + _cut([run.samples[at].group for at in members], wanted, rng)
+        following += wanted
+    return parts
+
+
+def _cut(groups: Sequence[str], wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Groups dealt out so that the parts are of much the same size, the largest group first."""
+    names, sizes = np.unique(np.array(groups, dtype=object).astype(str), return_counts=True)
+    order = np.lexsort((rng.permutation(names.size), -sizes))
+    filled = np.zeros(wanted, np.int64)
+    given = {}
+    for at in order:
+        part = int(filled.argmin())
+        given[str(names[at])] = part
+        filled[part] += sizes[at]
+    return np.array([given[group] for group in groups], dtype=np.int64)
+
+
+def _files(run: ScoreRun, chosen: Mask) -> int:
+    """Scans of one clip are no further attacks."""
+    return len({run.samples[at].path for at in np.flatnonzero(chosen)})
+
+
+def _accepted_by_species(
+    scores: NDArray[np.float64], masks: Mapping[str, Mask], threshold: float, confidence: float
+) -> dict[str, Proportion]:
+    shares = {
+        name: proportion(int((scores[mask] > threshold).sum()), int(mask.sum()), confidence=confidence)
+        for name, mask in masks.items()
+    }
+    return {name: share for name, share in shares.items() if share is not None}
+
+
+def _rejected(live: NDArray[np.float64], threshold: float, confidence: float) -> Proportion | None:
+    if not live.size:
+        return None
+    return proportion(round(share_rejected(live, threshold) * live.size), live.size, confidence=confidence)

@@ -1,0 +1,148 @@
+"""What can be measured: each PAD network, the cues, and the fusion that decides."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from evaluation.pad.evidence import Evidence, PictureEvidence
+from evaluation.pad.runs import Answer, NonResponse, ScorerKind, ScorerName
+from evaluation.pad.selfie_scorer import SelfieScorer
+from liveness.express.judge import judge_express
+from liveness.fusion_model import FusionModel
+from liveness.policy import CaptureKind, LivenessPolicy
+from vision.packs import Pack
+from vision.packs.interfaces import PadNetwork
+
+__all__ = ["Scorer", "clip_scorers", "picture_scorers"]
+
+
+class Scorer(Protocol):
+    """Judges presentations."""
+
+    @property
+    def name(self) -> ScorerName:
+        """Who."""
+        ...
+
+    def answer(self, evidence: Evidence) -> Answer:
+        """What it says of one presentation.
+
+        Raises:
+            ModelFailed: A model could not process it.
+        """
+        ...
+
+
+def picture_scorers(
+    pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: FusionModel
+) -> tuple[Scorer, ...]:
+    """Scorers of single pictures: parts first, the fusion last.
+
+    Args:
+        pack: Its networks, each alone and in the fusion.
+        extra: Networks that are measured alone and take no part in the fusion.
+        fusion: The liveness model.
+    """
+    return (
+        *(_Network(network) for network in (*pack.pad_networks, *extra)),
+        SelfieScorer(),
+        _Judge(
+            ScorerName("cues of one frame", ScorerKind.CUES), pack, fusion, of=CaptureKind.FRAME, cues=True
+        ),
+        _Judge(
+            ScorerName("fusion, one frame", ScorerKind.FUSION),
+            pack,
+            fusion,
+            of=CaptureKind.FRAME,
+            networks=True,
+            cues=True,
+        ),
+    )
+
+
+def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: FusionModel) -> tuple[Scorer, ...]:
+    """Scorers of clips: parts first, the fusion last.
+
+    Args:
+        pack: Its networks, each alone and in the fusion.
+        extra: Networks that are measured alone and take no part in the fusion.
+        fusion: The liveness model.
+    """
+    return (
+        *(_Network(network) for network in (*pack.pad_networks, *extra)),
+        _Judge(ScorerName("temporal cues", ScorerKind.TEMPORAL), pack, fusion),
+        _Judge(
+            ScorerName("fusion", ScorerKind.FUSION), pack, fusion, networks=True, cues=True, embeddings=True
+        ),
+    )
+
+
+class _Network:
+    """The mean of a network's probabilities over the frames that it is shown."""
+
+    def __init__(self, network: PadNetwork) -> None:
+        self._network = network
+        self.name = ScorerName(network.name, ScorerKind.NETWORK)
+
+    def answer(self, evidence: Evidence) -> Answer:
+        scores = evidence.network_scores(self._network)
+        if not scores:
+            return Answer(None, no_face(evidence))
+        return Answer(float(np.mean([score.real_probability for score in scores])))
+
+
+class _Judge:
+    """The product's own judge of liveness, given some of the evidence or all of it."""
+
+    def __init__(
+        self,
+        name: ScorerName,
+        pack: Pack,
+        model: FusionModel,
+        *,
+        of: CaptureKind = CaptureKind.SCAN,
+        networks: bool = False,
+        cues: bool = False,
+        embeddings: bool = False,
+    ) -> None:
+        self.name = name
+        self._networks = pack.pad_networks if networks else ()
+        self._cues = cues
+        self._embeddings = embeddings
+        self._policy = LivenessPolicy(capture=of)
+        self._model = model
+
+    def answer(self, evidence: Evidence) -> Answer:
+        if not evidence.found:
+            return Answer(None, no_face(evidence))
+        scores = [score for network in self._networks for score in evidence.network_scores(network)]
+        cues = evidence.cues() if self._cues else ()
+        embeddings = evidence.embeddings() if self._embeddings else ()
+        observations = evidence.observations
+        result = evidence.stages.once(
+            f"judge for {self.name.name}",
+            partial(
+                judge_express,
+                scan=observations,
+                pad_scores=scores,
+                cues=cues,
+                embeddings=embeddings,
+                policy=self._policy,
+                model=self._model,
+            ),
+        )
+        if not any(signal.weight > 0 for signal in result.signals):
+            return Answer(None, NonResponse.NOT_ASSESSED)
+        return Answer(
+            result.confidence / 100.0,
+            verdict=result.verdict,
+            parts={signal.name: signal.score for signal in result.signals if signal.score is not None},
+        )
+
+
+def no_face(evidence: Evidence) -> NonResponse:
+    """Why there was nothing to judge."""
+    picture = isinstance(evidence, PictureEvidence)
+    return NonResponse.NO_FACE if picture else NonResponse.TOO_FEW_FRAMES

@@ -1,0 +1,118 @@
+"""Files to answers: every scorer on every picture, and on every scan of every clip."""
+
+from collections.abc import Callable, Sequence
+
+from evaluation.liveness_fusion.scans import clip_windows
+from evaluation.match.pictures import read_picture
+from evaluation.pad.dataset import PadSample
+from evaluation.pad.evidence import ClipEvidence, Evidence, PictureEvidence
+from evaluation.pad.runs import Answer, NonResponse, ScoreRun, collect_run
+from evaluation.pad.scorers import Scorer
+from vision.errors import DecoderUnavailable, ImageError, ModelFailed
+from vision.face import BgrImage
+from vision.image import StillDecoder
+from vision.packs import Pack
+
+__all__ = ["score_clips", "score_pictures"]
+
+
+def score_pictures(
+    samples: Sequence[PadSample],
+    *,
+    pack: Pack,
+    scorers: Sequence[Scorer],
+    still_decoder: StillDecoder | None = None,
+    told: Callable[[], None] = lambda: None,
+) -> tuple[ScoreRun, ...]:
+    """Every scorer's answer to every picture.
+
+    Args:
+        samples: Pictures.
+        pack: Finds the faces.
+        scorers: Take turns at each picture, so that a slow moment of the machine touches all of them.
+        still_decoder: Decodes JPEG 2000 and WebP; without it such files are non-responses.
+        told: Called after each picture.
+
+    Returns:
+        For each scorer, in their order.
+    """
+    table = _Table(scorers)
+    for sample in samples:
+        try:
+            image = read_picture(sample.path, still_decoder=still_decoder)
+        except (OSError, ImageError, DecoderUnavailable):
+            table.add(sample, None)
+        else:
+            table.add(sample, PictureEvidence(sample.path, image, pack))
+        told()
+    return table.runs()
+
+
+def score_clips(
+    samples: Sequence[PadSample],
+    *,
+    pack: Pack,
+    scorers: Sequence[Scorer],
+    told: Callable[[], None] = lambda: None,
+) -> tuple[ScoreRun, ...]:
+    """Every scorer's answer to every scan of every clip.
+
+    A clip is cut into scans of four seconds, at most four, each as a phone would send it.
+
+    Args:
+        samples: Clips.
+        pack: Finds the faces.
+        scorers: Take turns at each scan.
+        told: Called after each clip.
+
+    Returns:
+        For each scorer, in their order; a clip that cannot be read is one non-response.
+    """
+    table = _Table(scorers)
+    for sample in samples:
+        readable = False
+        for window in clip_windows(sample.path):
+            readable = True
+            table.add(sample, ClipEvidence(_rising(window), pack))
+        if not readable:
+            table.add(sample, None)
+        told()
+    return table.runs()
+
+
+def _rising(window: Sequence[tuple[float, BgrImage]]) -> list[tuple[float, BgrImage]]:
+    """Times from 0, as a scan has them."""
+    start = window[0][0]
+    return [(time - start, image) for time, image in window]
+
+
+class _Table:
+    """The answers so far."""
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        self._scorers = scorers
+        self._samples: list[PadSample] = []
+        self._answers: list[list[Answer]] = [[] for _ in scorers]
+        self._spent: list[list[float]] = [[] for _ in scorers]
+
+    def add(self, sample: PadSample, evidence: Evidence | None) -> None:
+        """One presentation; None where it could not be read."""
+        self._samples.append(sample)
+        for scorer, answers, spent in zip(self._scorers, self._answers, self._spent, strict=True):
+            if evidence is None:
+                answers.append(Answer(None, NonResponse.UNREADABLE))
+                spent.append(0.0)
+                continue
+            evidence.stages.begin()
+            try:
+                answers.append(scorer.answer(evidence))
+            except ModelFailed:
+                answers.append(Answer(None, NonResponse.MODEL_FAILED))
+            spent.append(evidence.stages.milliseconds())
+
+    def runs(self) -> tuple[ScoreRun, ...]:
+        """What each scorer said."""
+        return tuple(
+            collect_run(scorer.name, self._samples, answers, spent)
+            for scorer, answers, spent in zip(self._scorers, self._answers, self._spent, strict=True)
+        )

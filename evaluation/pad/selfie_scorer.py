@@ -1,0 +1,53 @@
+"""The eight signals of a selfie and their weighted sum, as ``AnalyzeImage`` answers."""
+
+from evaluation.pad.evidence import Evidence, PictureEvidence
+from evaluation.pad.runs import Answer, NonResponse, ScorerKind, ScorerName
+from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
+from vision.picture_metadata import read_exif_tags
+
+__all__ = ["SelfieScorer"]
+
+
+class SelfieScorer:
+    """Judges pictures alone; a clip's frames have no metadata."""
+
+    def __init__(self) -> None:
+        """Takes the shipped weights and settings."""
+        self.name = ScorerName("eight signals", ScorerKind.SIGNALS)
+        self._settings = SelfieSettings()
+        self._model = load_selfie_model()
+
+    def answer(self, evidence: Evidence) -> Answer:
+        """The sum's confidence and verdict.
+
+        Raises:
+            ModelFailed: The detector or the landmarker could not process the picture.
+        """
+        if not isinstance(evidence, PictureEvidence):
+            return Answer(None, NonResponse.NOT_ASSESSED)
+        face, landmarks = evidence.face, evidence.landmarks
+        if face is None:
+            return Answer(None, NonResponse.NO_FACE)
+        content = evidence.content()
+        result = evidence.stages.once(
+            "eight signals",
+            lambda: judge_selfie(
+                image=evidence.image,
+                face=face,
+                landmarks=landmarks,
+                exif=read_exif_tags(content),
+                settings=self._settings,
+                model=self._model,
+            ),
+        )
+        if not result.face_detected:
+            return Answer(None, NonResponse.NO_FACE)
+        return Answer(
+            result.confidence,
+            verdict=result.verdict,
+            parts={
+                signal.name: signal.score
+                for signal in result.signals
+                if signal.score is not None and signal.name not in result.not_assessed
+            },
+        )

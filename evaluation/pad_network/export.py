@@ -1,0 +1,122 @@
+"""The trained network as an ONNX file: batch normalisation folded, logits calibrated, numbers as float16.
+
+PyTorch's own exporter is not needed: the network is two lists of convolutions. Numbers are stored as float16
+and cast when the graph is loaded, which halves the file and costs nothing later.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE
+
+__all__ = ["State", "student_to_onnx"]
+
+State = Mapping[str, NDArray[np.float32]]
+
+_EPSILON: Final = 1e-5
+_MIDDLE: Final = 127.5
+_OPSET: Final = 17
+_TRUNKS: Final = (("tight", TIGHT_SIDE), ("wide", WIDE_SIDE))
+
+
+def student_to_onnx(state: State, *, scale: float = 1.0, shift: float = 0.0) -> bytes:
+    """The network as an ONNX model.
+
+    Args:
+        state: The tensors of a ``Student`` by name; those of its teachers' features are left out.
+        scale: Calibration: the logits are multiplied by it; above 0.
+        shift: Calibration: added to the scaled logits.
+
+    Returns:
+        A model with inputs ``tight``, float32 of shape (n, 3, 112, 112), and ``wide``, (n, 3, 80, 80), both
+        BGR 0..255, and the output ``logit`` of shape (n, 1): of a bona fide presentation.
+
+    Raises:
+        KeyError: A tensor is missing.
+    """
+    graph = _Graph(state)
+    both = graph.add("Concat", *(graph.trunk(name) for name, _ in _TRUNKS), axis=1)
+    hidden = graph.add("Relu", graph.linear("join", both))
+    graph.linear("last", hidden, scale=scale, shift=shift, output="logit")
+    return graph.model()
+
+
+class _Graph:
+    """A graph whose numbers come from the trained state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def add(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
+        name = output or f"v{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def trunk(self, name: str) -> str:
+        middle = self._constant(np.array(_MIDDLE, dtype=np.float32))
+        value = self.add("Div", self.add("Sub", name, middle), middle)
+        value = self.add("Relu", self._convolution(f"{name}.stem", value, stride=2))
+        stage = 0
+        while f"{name}.stages.{stage}.halve.0.weight" in self._state:
+            part = f"{name}.stages.{stage}"
+            value = self.add("Relu", self._convolution(f"{part}.halve", value, stride=2))
+            inner = self.add("Relu", self._convolution(f"{part}.first", value))
+            inner = self._convolution(f"{part}.second", inner)
+            value = self.add("Relu", self.add("Add", value, inner))
+            stage += 1
+        pooled = [self.add(kind, value) for kind in ("GlobalAveragePool", "GlobalMaxPool")]
+        return self.add("Flatten", self.add("Concat", *pooled, axis=1))
+
+    def linear(
+        self, name: str, value: str, *, scale: float = 1.0, shift: float = 0.0, output: str = ""
+    ) -> str:
+        weights = self._constant(self._state[f"{name}.weight"] * np.float32(scale))
+        bias = self._constant(self._state[f"{name}.bias"] * np.float32(scale) + np.float32(shift))
+        return self.add("Gemm", value, weights, bias, transB=1, output=output)
+
+    def model(self) -> bytes:
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", 3, side, side))
+            for name, side in _TRUNKS
+        ]
+        outputs = [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ("n", 1))]
+        graph = helper.make_graph(
+            self._nodes, "facegate_pad", inputs, outputs, initializer=self._constants
+        )
+        opset = helper.make_opsetid("", _OPSET)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=8, producer_name="facegate")
+        onnx.checker.check_model(model, full_check=True)
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content
+
+    def _convolution(self, name: str, value: str, *, stride: int = 1) -> str:
+        weights, bias = self._folded(name)
+        return self.add(
+            "Conv",
+            value,
+            self._constant(weights),
+            self._constant(bias),
+            kernel_shape=[3, 3],
+            strides=[stride, stride],
+            pads=[1, 1, 1, 1],
+        )
+
+    def _folded(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        state = self._state
+        factor = state[f"{name}.1.weight"] / np.sqrt(state[f"{name}.1.running_var"] + np.float32(_EPSILON))
+        bias = state[f"{name}.1.bias"] - state[f"{name}.1.running_mean"] * factor
+        return state[f"{name}.0.weight"] * factor.reshape(-1, 1, 1, 1), bias
+
+    def _constant(self, values: NDArray[np.float32]) -> str:
+        name = f"c{len(self._constants)}"
+        # The order of bytes in memory does not follow PyTorch's layout once it is contiguous.
+        half = np.ascontiguousarray(values, dtype=np.float16)
+        self._constants.append(numpy_helper.from_array(half, name))
+        return self.add("Cast", name, to=TensorProto.FLOAT)

@@ -1,0 +1,243 @@
+"""Simulated presentation attacks: bona fide pictures as if printed or shown on a screen and photographed.
+
+What is simulated follows how the media work. *Print*: ink has a smaller gamut than light, black is dark grey,
+tones are dots of a halftone screen (cyan, magenta, yellow, black at 15, 75, 0 and 45 degrees), the sheet has
+an edge and catches light unevenly. *Screen*: pixels are a grid of coloured stripes, whose sampling by the
+camera gives moiré; black glows, the picture is bluish or too contrasted, glass mirrors lamps, the device has
+a bezel. Both are smaller than the world they hide, so their edge may lie in the picture.
+
+A simulation knows only what its author thought of. It adds to recorded attacks and never replaces them.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.face import BgrImage, Box
+
+__all__ = ["as_print", "as_screen"]
+
+_Picture = NDArray[np.float32]
+_INK_ANGLES: Final = (0.0, 75.0, 15.0)
+
+
+def as_print(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrImage:
+    """The picture as a photographed print.
+
+    Args:
+        image: A bona fide picture, at least 16 pixels on each side.
+        box: The face; the sheet's edge never crosses it.
+        random: Decides how strong each trait is.
+
+    Returns:
+        A picture of the same size.
+    """
+    picture = image.astype(np.float32) / 255
+    if random.random() < 0.15:
+        grey = picture.mean(axis=2, keepdims=True)
+        picture = np.repeat(grey, 3, axis=2)
+    halftoned = random.random() < 0.6
+    if halftoned:
+        picture = _halftone(picture, random)
+    picture = _narrow_gamut(
+        picture,
+        black=random.uniform(0.04, 0.22),
+        white=random.uniform(0.72, 0.97),
+        saturation=random.uniform(0.45, 0.95),
+        cast=random.uniform(0.9, 1.1, size=3),
+    )
+    if random.random() < 0.5:
+        picture = _uneven_light(picture, random, strength=random.uniform(0.1, 0.35))
+    if random.random() < 0.4:
+        picture = _gloss(picture, random)
+    if random.random() < 0.55:
+        picture = _with_edge(picture, box, random, frame=_sheet(random))
+    return _finished(_second_lens(picture, box, random))
+
+
+def as_screen(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrImage:
+    """The picture as a photographed screen.
+
+    Args:
+        image: A bona fide picture, at least 16 pixels on each side.
+        box: The face; the bezel never crosses it.
+        random: Decides how strong each trait is.
+
+    Returns:
+        A picture of the same size.
+    """
+    picture = image.astype(np.float32) / 255
+    traits: list[Callable[[_Picture], _Picture]] = [
+        lambda shown: _pixel_grid(shown, random),
+        lambda shown: _moire(shown, random),
+        lambda shown: _bands(shown, random),
+    ]
+    for index in random.permutation(len(traits))[: int(random.integers(1, 3))]:
+        picture = traits[int(index)](picture)
+    contrast = random.uniform(0.9, 1.5)
+    picture = (picture - 0.5) * np.float32(contrast) + np.float32(0.5 + random.uniform(-0.05, 0.15))
+    picture = _narrow_gamut(
+        np.clip(picture, 0, 1),
+        black=random.uniform(0.02, 0.15),
+        white=1.0,
+        saturation=random.uniform(0.7, 1.3),
+        cast=np.array([random.uniform(1.0, 1.25), random.uniform(0.95, 1.08), random.uniform(0.85, 1.05)]),
+    )
+    if random.random() < 0.5:
+        picture = _gloss(picture, random)
+    if random.random() < 0.55:
+        bezel = np.full(3, random.uniform(0.0, 0.12) if random.random() < 0.8 else random.uniform(0.7, 1.0))
+        picture = _with_edge(picture, box, random, frame=bezel.astype(np.float32))
+    return _finished(_second_lens(picture, box, random))
+
+
+def _halftone(picture: _Picture, random: np.random.Generator) -> _Picture:
+    """Amplitude-modulated dots, one screen an ink; the camera sees them partly resolved."""
+    period = random.uniform(2.0, 5.0)
+    softness = random.uniform(3.0, 9.0)
+    turn = random.uniform(-10, 10)
+    height, width = picture.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    dotted = np.empty_like(picture)
+    for channel, angle in enumerate(_INK_ANGLES):
+        radians = np.deg2rad(angle + turn)
+        across = (columns * np.cos(radians) + rows * np.sin(radians)) * (2 * np.pi / period)
+        down = (-columns * np.sin(radians) + rows * np.cos(radians)) * (2 * np.pi / period)
+        screen = (np.cos(across) + np.cos(down)) / 4 + 0.5
+        dotted[..., channel] = 1 / (1 + np.exp(-softness * (picture[..., channel] - screen)))
+    share = np.float32(random.uniform(0.2, 0.75))
+    return _float32(picture * (1 - share) + dotted * share)
+
+
+def _narrow_gamut(
+    picture: _Picture, *, black: float, white: float, saturation: float, cast: NDArray[np.float64]
+) -> _Picture:
+    grey = picture.mean(axis=2, keepdims=True)
+    coloured = grey + (picture - grey) * np.float32(saturation)
+    return _float32((black + coloured * (white - black)) * cast.astype(np.float32))
+
+
+def _uneven_light(picture: _Picture, random: np.random.Generator, *, strength: float) -> _Picture:
+    height, width = picture.shape[:2]
+    angle = random.uniform(0, 2 * np.pi)
+    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    slope = columns * np.float32(np.cos(angle)) + rows * np.float32(np.sin(angle))
+    return _float32(picture * (1 + np.float32(strength) * slope)[..., None])
+
+
+def _gloss(picture: _Picture, random: np.random.Generator) -> _Picture:
+    """A lamp or a window mirrored by the surface."""
+    height, width = picture.shape[:2]
+    spot = np.zeros((height, width), dtype=np.float32)
+    centre = int(random.integers(0, width)), int(random.integers(0, height))
+    axes = max(2, int(width * random.uniform(0.04, 0.3))), max(2, int(height * random.uniform(0.04, 0.2)))
+    cv2.ellipse(spot, centre, axes, float(random.uniform(0, 180)), 0, 360, 1.0, -1)
+    sigma = max(1.0, min(axes) * random.uniform(0.2, 0.8))
+    spot = _float32(cv2.GaussianBlur(spot, (0, 0), sigma))
+    tint = random.uniform(0.85, 1.0, size=3).astype(np.float32)
+    return _float32(picture + spot[..., None] * tint * np.float32(random.uniform(0.15, 0.7)))
+
+
+def _pixel_grid(picture: _Picture, random: np.random.Generator) -> _Picture:
+    """Stripes of blue, green and red side by side with dark gaps, sampled at another pitch and angle."""
+    period = random.uniform(1.7, 4.5)
+    angle = np.deg2rad(random.uniform(-12, 12))
+    height, width = picture.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    across = columns * np.float32(np.cos(angle)) + rows * np.float32(np.sin(angle))
+    down = rows * np.float32(np.cos(angle)) - columns * np.float32(np.sin(angle))
+    depth = np.float32(random.uniform(0.08, 0.35))
+    lines = 1 - depth * (1 + np.cos(down * np.float32(2 * np.pi / period))) / 2
+    shown = picture * lines[..., None]
+    for channel in range(3):
+        phase = np.float32(2 * np.pi * channel / 3)
+        shown[..., channel] *= 1 - depth * (1 + np.cos(across * np.float32(2 * np.pi / period) + phase)) / 2
+    return _float32(shown * np.float32(1 + depth / 2))
+
+
+def _moire(picture: _Picture, random: np.random.Generator) -> _Picture:
+    """Slow coloured waves where two grids of nearly the same pitch meet; the phase bends with the surface."""
+    height, width = picture.shape[:2]
+    rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
+    angle = random.uniform(0, np.pi)
+    waves = random.uniform(6, 60)
+    bend = random.uniform(-3, 3, size=3)
+    phase = (columns * np.cos(angle) + rows * np.sin(angle)) * waves * 2 * np.pi + (
+        bend[0] * columns**2 + bend[1] * rows**2 + bend[2] * columns * rows
+    ) * 2 * np.pi
+    strength = random.uniform(0.02, 0.12)
+    shown = picture.copy()
+    for channel in range(3):
+        shift = random.uniform(0, 2 * np.pi) if random.random() < 0.7 else 0.0
+        shown[..., channel] += np.float32(strength) * np.cos(phase + shift).astype(np.float32)
+    return shown
+
+
+def _bands(picture: _Picture, random: np.random.Generator) -> _Picture:
+    """Broad dark bands of a screen's refresh or of its dimming."""
+    height = picture.shape[0]
+    waves = random.uniform(0.7, 6)
+    phase = random.uniform(0, 2 * np.pi)
+    rows = np.cos(np.linspace(0, waves * 2 * np.pi, height) + phase)
+    return _float32(picture * (1 + random.uniform(0.04, 0.18) * rows).astype(np.float32)[:, None, None])
+
+
+def _sheet(random: np.random.Generator) -> NDArray[np.float32]:
+    return (random.uniform(0.75, 1.0) * random.uniform(0.95, 1.0, size=3)).astype(np.float32)
+
+
+def _with_edge(
+    picture: _Picture, box: Box, random: np.random.Generator, *, frame: NDArray[np.float32]
+) -> _Picture:
+    """The picture on a turned rectangle with a frame, and another scene around it."""
+    height, width = picture.shape[:2]
+    side = max(box.width, box.height)
+    reach = random.uniform(0.72, 1.5) * side
+    centre = np.array(box.centre)
+    turn = np.deg2rad(random.uniform(-8, 8))
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    proportions = np.array([random.uniform(0.8, 1.1), random.uniform(0.9, 1.35)])
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64) * proportions * reach
+    corners += random.uniform(-0.05, 0.05, size=(4, 2)) * side
+    rim = random.uniform(0.03, 0.3) * side * (random.random() < 0.8)
+    inner = _filled(height, width, corners @ rotation.T + centre)
+    outer = _filled(height, width, (corners + np.sign(corners) * rim) @ rotation.T + centre)
+    behind = _scene(picture, random)
+    framed = behind * (1 - outer) + frame * outer
+    return _float32(framed * (1 - inner) + picture * inner)
+
+
+def _filled(height: int, width: int, corners: NDArray[np.float64]) -> NDArray[np.float32]:
+    mask = np.zeros((height, width), dtype=np.float32)
+    cv2.fillConvexPoly(mask, np.round(corners * 16).astype(np.int32), 1.0, lineType=cv2.LINE_8, shift=4)
+    return _float32(cv2.GaussianBlur(mask, (0, 0), 0.8))[..., None]
+
+
+def _scene(picture: _Picture, random: np.random.Generator) -> _Picture:
+    """What is behind a sheet or a device: a plain tone, or the picture itself out of focus and turned."""
+    if random.random() < 0.5:
+        tone = np.clip(random.uniform(0.05, 0.9) + random.uniform(-0.1, 0.1, size=3), 0, 1).astype(np.float32)
+        plain = np.broadcast_to(tone, picture.shape).astype(np.float32)
+        return _uneven_light(plain, random, strength=random.uniform(0, 0.3))
+    turned = picture[::-1, ::-1] if random.random() < 0.5 else picture[:, ::-1]
+    blurred = cv2.GaussianBlur(np.ascontiguousarray(turned), (0, 0), max(2.0, picture.shape[1] / 40))
+    return _float32(blurred * np.float32(random.uniform(0.4, 1.1)))
+
+
+def _second_lens(picture: _Picture, box: Box, random: np.random.Generator) -> _Picture:
+    """A recapture passed two lenses and two sensors, and is rarely as sharp as the first picture."""
+    if random.random() < 0.4:
+        return picture
+    sigma = random.uniform(0.5, 2.0) * max(0.4, box.height / 160)
+    return _float32(cv2.GaussianBlur(picture, (0, 0), sigma))
+
+
+def _finished(picture: _Picture) -> BgrImage:
+    return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _float32(values: NDArray[np.floating] | cv2.typing.MatLike) -> _Picture:
+    return np.asarray(values, dtype=np.float32)

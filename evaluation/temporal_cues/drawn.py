@@ -1,0 +1,77 @@
+"""What attacks would add to a scan, drawn into one that was observed: bands, leaps of the face, a pulse."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from liveness.express.interface import FrameEmbedding
+from liveness.extent import face_extent
+from liveness.observation import FrameObservation, ScanObservations
+from vision.face import Embedding
+
+_BANDS_PER_FRAME = 2.5
+_BAND_HERTZ = 60.37
+"""Not a multiple of any frame rate, so that the bands drift."""
+
+_SCREEN = 0.95
+"""Half the width of a screen, face widths."""
+
+_BLOOD = (0.43, 1.0, 0.69)
+"""How much the pulse shows in red, green and blue: its signature under white light (Wang et al. 2017)."""
+
+
+def with_bands(scan: ScanObservations, depth: float, *, everywhere: bool) -> ScanObservations:
+    """The scan with bands that drift: over a screen around the face, or everywhere, as under a lamp.
+
+    Args:
+        scan: Any scan.
+        depth: Of the bands, as a share of the brightness.
+        everywhere: Whether the room is lit by them too.
+    """
+    frames = tuple(_banded(frame, depth, everywhere) for frame in scan.frames)
+    return replace(scan, frames=frames)
+
+
+def with_leap(
+    embeddings: tuple[FrameEmbedding, ...], other: Embedding, at: int
+) -> tuple[FrameEmbedding, ...]:
+    """The templates with another person's in place of number ``at``, as where a face swap fails."""
+    return tuple(
+        replace(one, embedding=other) if number == at else one for number, one in enumerate(embeddings)
+    )
+
+
+def with_pulse(scan: ScanObservations, depth: float, rate: float) -> ScanObservations:
+    """The scan with a beat in the skin's colours.
+
+    Args:
+        scan: A scan whose frames have skin colours.
+        depth: Of the beat in green, as a share of the brightness.
+        rate: Beats a minute.
+    """
+    return replace(scan, frames=tuple(_beating(frame, depth, rate) for frame in scan.frames))
+
+
+def _banded(frame: FrameObservation, depth: float, everywhere: bool) -> FrameObservation:
+    if frame.face is None:
+        return frame
+    down, across = frame.samples.shape
+    extent = face_extent(frame.face)
+    place = (np.arange(across) + 0.5) * frame.width / across
+    lit = everywhere | (np.abs(place - extent.x) < _SCREEN * extent.width)
+    turns = _BANDS_PER_FRAME * np.arange(down) / down + _BAND_HERTZ * frame.capture_time
+    bands = 1 + depth * np.cos(2 * np.pi * turns)
+    # Rounding alone would swallow bands of less than a grey level; a sensor's noise spreads them.
+    noise = np.random.default_rng(frame.index).uniform(-0.5, 0.5, frame.samples.shape)
+    shown = np.where(lit[None, :], frame.samples * bands[:, None], frame.samples) + noise
+    return replace(frame, samples=np.clip(shown.round(), 0, 255).astype(np.uint8))
+
+
+def _beating(frame: FrameObservation, depth: float, rate: float) -> FrameObservation:
+    if frame.skin_colour is None:
+        return frame
+    beat = depth * float(np.sin(2 * np.pi * rate / 60 * frame.capture_time))
+    red, green, blue = (
+        value * (1 + beat * share) for value, share in zip(frame.skin_colour, _BLOOD, strict=True)
+    )
+    return replace(frame, skin_colour=(red, green, blue))

@@ -1,0 +1,40 @@
+"""One selfie, eight explainable signals, one weighted sum: seed 002's liveness check.
+
+Start with ``judge_selfie``. What it looked at on the way can be asked for by itself: ``texture_crop`` with
+``lbp_codes`` and ``lbp_histogram``, ``inner_square`` with ``face_spectrum``, and ``symmetric_pairs``.
+"""
+
+from liveness.selfie.judge import NEUTRAL, judge_selfie, selfie_verdict
+from liveness.selfie.landmark_pairs import asymmetry, symmetric_pairs
+from liveness.selfie.local_patterns import LBP_BINS, lbp_codes, lbp_histogram, pattern_entropy
+from liveness.selfie.model import SIGNAL_NAMES, SelfieModel, load_selfie_model, parse_selfie_model
+from liveness.selfie.result import SelfieResult
+from liveness.selfie.settings import SelfieSettings
+from liveness.selfie.spectrum import Spectrum, SpectrumMeasures, face_spectrum, measure_spectrum
+from liveness.selfie.subject import SelfieSubject, face_crop, inner_square, texture_crop
+
+__all__ = [
+    "LBP_BINS",
+    "NEUTRAL",
+    "SIGNAL_NAMES",
+    "SelfieModel",
+    "SelfieResult",
+    "SelfieSettings",
+    "SelfieSubject",
+    "Spectrum",
+    "SpectrumMeasures",
+    "asymmetry",
+    "face_crop",
+    "face_spectrum",
+    "inner_square",
+    "judge_selfie",
+    "lbp_codes",
+    "lbp_histogram",
+    "load_selfie_model",
+    "measure_spectrum",
+    "parse_selfie_model",
+    "pattern_entropy",
+    "selfie_verdict",
+    "symmetric_pairs",
+    "texture_crop",
+]

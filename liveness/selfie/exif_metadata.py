@@ -1,0 +1,94 @@
+"""Does the file carry what a camera writes, or what screen-capture and editing software leave?"""
+
+import re
+from typing import Final
+
+from liveness.selfie.settings import SelfieSettings
+from liveness.selfie.subject import SelfieSubject
+from liveness.signal import Signal, assessed
+from vision.exif_tags import ExifState, ExifTags
+
+SPOOF_KEYWORDS: Final = (
+    "screenshot",
+    "screen capture",
+    "snipping",
+    "obs",
+    "bandicam",
+    "photoshop",
+    "gimp",
+    "preview",
+    "snagit",
+)
+"""The seed's list, in its order."""
+
+_IN_COMMENTS: Final = ("screenshot", "screen capture")
+_SEPARATORS: Final = re.compile(r"[\s_-]+")
+_OBS: Final = re.compile(r"(?<![a-z])obs(?![a-z])")
+_ABSENT, _NO_CAMERA, _CAMERA, _OPTICS, _SOFTWARE = 0.50, 0.55, 0.75, 0.25, 0.10
+
+
+class ExifMetadata:
+    """The seed's table: 0.50 without EXIF, 0.55 without a camera, 0.75 with one, up to 1 with optics.
+
+    A fifth of the last 0.25 each for f-number, ISO, exposure time, focal length and a GPS position.
+    0.10 where a program of ``SPOOF_KEYWORDS`` is named, whatever else there is. Broken EXIF data count
+    as none. Anyone can write any of this: it is a hint.
+    """
+
+    name = "exif_metadata"
+    label = "EXIF camera metadata"
+
+    def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
+        """See ``SelfieSignal.assess``."""
+        del settings
+        score, detail = _judged(subject.exif)
+        return assessed(name=self.name, label=self.label, score=score, detail=detail)
+
+
+def spoof_keyword(exif: ExifTags) -> str | None:
+    """The first of ``SPOOF_KEYWORDS`` that the file names, in any case; None where it names none.
+
+    Words may be parted by spaces, hyphens, underscores or nothing. ``obs`` counts as a word of its own
+    only, as it is part of others. Comments are free text, so only screenshots are looked for in them.
+    """
+    programs = [_plain(text) for text in exif.software]
+    comment = _plain(exif.comment or "")
+    for keyword in SPOOF_KEYWORDS:
+        places = [*programs, comment] if keyword in _IN_COMMENTS else programs
+        if any(_names(place, keyword) for place in places):
+            return keyword
+    return None
+
+
+def _judged(exif: ExifTags) -> tuple[float, str]:
+    keyword = spoof_keyword(exif)
+    if keyword is not None:
+        return _SOFTWARE, f'The file names screen-capture or editing software ("{keyword}").'
+    if exif.state is ExifState.ABSENT:
+        return _ABSENT, "The file has no EXIF data; many apps remove them."
+    if exif.state is ExifState.MALFORMED:
+        return _ABSENT, "The EXIF data are damaged and count as absent."
+    if exif.make is None and exif.model is None:
+        return _NO_CAMERA, "There are EXIF data, but they name no camera."
+    optics = {
+        "f-number": exif.f_number is not None,
+        "ISO": exif.iso is not None,
+        "exposure time": exif.exposure_seconds is not None,
+        "focal length": exif.focal_length_mm is not None,
+        "GPS position": exif.has_gps,
+    }
+    present = [name for name, there in optics.items() if there]
+    if not present:
+        return _CAMERA, "The EXIF data name a camera, but no optical parameters."
+    score = _CAMERA + _OPTICS * len(present) / len(optics)
+    return score, f"The EXIF data name a camera and hold {', '.join(present)}."
+
+
+def _plain(text: str) -> str:
+    return _SEPARATORS.sub(" ", text.lower())
+
+
+def _names(text: str, keyword: str) -> bool:
+    if keyword == "obs":
+        return _OBS.search(text) is not None
+    return keyword in text or (" " in keyword and keyword.replace(" ", "") in text)

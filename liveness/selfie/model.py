@@ -1,0 +1,106 @@
+"""The weights of the eight signals: a packaged data file with the record of how they were chosen."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from liveness.errors import SelfieModelError
+
+__all__ = ["SIGNAL_NAMES", "SelfieModel", "load_selfie_model", "parse_selfie_model"]
+
+SIGNAL_NAMES = (
+    "sharpness",
+    "eye_aspect_ratio",
+    "head_pose",
+    "face_area_ratio",
+    "facial_symmetry",
+    "lbp_texture",
+    "exif_metadata",
+    "fft_deepfake",
+)
+"""The signals, in the seed's order, which is that of every result."""
+
+_HIGHEST = "lbp_texture"
+_DATA_FILE = "selfie_model.toml"
+_KEYS = {"version", "weights", "record"}
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class SelfieModel:
+    """What each signal counts.
+
+    Attributes:
+        version: Of the data file; part of every result.
+        weights: Weight by signal name, each above 0; they sum to 1, and ``lbp_texture`` has the highest.
+        record: How the weights were chosen, by name of the fact, in words.
+    """
+
+    version: str
+    weights: Mapping[str, float]
+    record: Mapping[str, str]
+
+
+def load_selfie_model() -> SelfieModel:
+    """The model that ships with this room.
+
+    Raises:
+        SelfieModelError: The data file is missing or not usable.
+    """
+    try:
+        text = files("liveness.selfie").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SelfieModelError(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
+    return parse_selfie_model(text)
+
+
+def parse_selfie_model(text: str) -> SelfieModel:
+    """A model from the text of its data file.
+
+    Raises:
+        SelfieModelError: The text is not TOML, a part is missing, or the weights are not as they must be.
+    """
+    try:
+        data = tomllib.loads(text)
+    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
+        raise SelfieModelError(f"the selfie model is not TOML: {error}") from error
+    if set(data) != _KEYS:
+        raise SelfieModelError(f"the selfie model must hold {sorted(_KEYS)}; it holds {sorted(data)}")
+    record = _table(data, "record")
+    if not isinstance(data["version"], str) or not all(isinstance(value, str) for value in record.values()):
+        raise SelfieModelError("the version and every entry of the record must be text")
+    return SelfieModel(
+        version=data["version"],
+        weights=MappingProxyType(_weights(_table(data, "weights"))),
+        record=MappingProxyType(dict(record)),
+    )
+
+
+def _weights(table: Mapping[str, Any]) -> dict[str, float]:
+    if set(table) != set(SIGNAL_NAMES):
+        raise SelfieModelError(f"the weights must be of {sorted(SIGNAL_NAMES)}; they are of {sorted(table)}")
+    weights = {name: _number(table, name) for name in SIGNAL_NAMES}
+    if abs(math.fsum(weights.values()) - 1) > _SLACK:
+        raise SelfieModelError(f"the weights must sum to 1; they sum to {math.fsum(weights.values())}")
+    if any(weights[_HIGHEST] <= weight for name, weight in weights.items() if name != _HIGHEST):
+        raise SelfieModelError(f"{_HIGHEST} must have the highest weight")
+    return weights
+
+
+def _number(table: Mapping[str, Any], name: str) -> float:
+    value = table[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise SelfieModelError(f"the weight of {name} must be a number between 0 and 1")
+    return float(value)
+
+
+def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data[name]
+    if not isinstance(value, dict):
+        raise SelfieModelError(f"the selfie model's {name} must be a table")
+    return value

@@ -1,0 +1,146 @@
+"""The frequency domain of a face: log-magnitude spectrum, radial profile and three measures of it.
+
+Generators that enlarge small maps leave copies of the spectrum, isolated peaks and too much or too little
+energy in the high frequencies. Sources: R. Durall, M. Keuper and J. Keuper, "Watch your Up-Convolution",
+CVPR 2020 (azimuthal averages); J. Frank et al., "Leveraging Frequency Analysis for Deep Fake Image
+Recognition", ICML 2020 (grids of peaks).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.selfie.subject import GreyCrop
+
+__all__ = ["Spectrum", "SpectrumMeasures", "face_spectrum", "measure_spectrum"]
+
+_HIGH: Final = 0.5
+_BAND: Final = 0.25
+_SECTORS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """The spectrum of one square crop.
+
+    Attributes:
+        magnitude: Shape (n, n): of the Fourier transform, frequency 0 in the middle, at (n/2, n/2).
+        log_magnitude: Shape (n, n): natural logarithm of 1 + ``magnitude``.
+        radial_profile: Shape (n/2,): mean of ``log_magnitude`` on the ring of each whole radius, from
+            frequency 0 to the last below Nyquist's.
+    """
+
+    magnitude: NDArray[np.float64]
+    log_magnitude: NDArray[np.float64]
+    radial_profile: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumMeasures:
+    """What is measured of a spectrum.
+
+    Attributes:
+        ring_kurtosis: Mean, over the rings between a quarter of Nyquist's frequency and all of it, of the
+            kurtosis of the magnitudes on a ring. Noise has 3.2 (Rayleigh's distribution); a few peaks on
+            a ring raise it to the hundreds. 1 or more; 3.2 for a crop without content.
+        high_frequency_ratio: Share of the log-magnitudes that lies beyond half of Nyquist's frequency.
+            0..1; 0.75 for a flat spectrum.
+        azimuthal_variance: Variance, over sixteen sectors of the same rings, of the mean magnitude, each
+            ring's mean being 1. 0 where all directions are alike.
+    """
+
+    ring_kurtosis: float
+    high_frequency_ratio: float
+    azimuthal_variance: float
+
+
+def face_spectrum(square: GreyCrop) -> Spectrum:
+    """The spectrum of a crop, its mean taken off and its borders faded out (Hann's window).
+
+    Args:
+        square: Shape (n, n), n even and 24 or more.
+    """
+    size = square.shape[0]
+    window = np.hanning(size + 2)[1:-1]
+    weights = window[:, None] * window[None, :]
+    faded = (square - float((square * weights).sum() / weights.sum())) * weights
+    magnitude = np.abs(np.fft.fftshift(np.fft.fft2(faded)))
+    log_magnitude = np.log1p(magnitude)
+    rings = np.rint(_radii(size)).astype(np.intp)
+    inside = rings < size // 2
+    counts = np.bincount(rings[inside], minlength=size // 2)
+    profile = np.bincount(rings[inside], log_magnitude[inside], size // 2) / counts
+    return Spectrum(magnitude=magnitude, log_magnitude=log_magnitude, radial_profile=profile)
+
+
+def measure_spectrum(spectrum: Spectrum) -> SpectrumMeasures:
+    """The three measures of ``fft_deepfake``."""
+    size = spectrum.magnitude.shape[0]
+    grid = _grid(size)
+    rings, values = grid.band_rings, spectrum.magnitude.ravel()[grid.band]
+    means = _ring_means(rings, values)
+    # Where a ring is empty of content every direction is alike and no value stands out.
+    relative = np.divide(values, means[rings], out=np.ones_like(values), where=means[rings] > _NOTHING)
+    deviations = relative - 1
+    second, fourth = _ring_means(rings, deviations**2), _ring_means(rings, deviations**4)
+    kurtosis = np.divide(fourth, second**2, out=np.full_like(second, _RAYLEIGH), where=second > _NOTHING)
+    sectors = np.bincount(grid.band_sectors, relative, _SECTORS) / np.bincount(
+        grid.band_sectors, minlength=_SECTORS
+    )
+    total = float(spectrum.log_magnitude[grid.disc].sum())
+    high = float(spectrum.log_magnitude[grid.high].sum())
+    return SpectrumMeasures(
+        ring_kurtosis=float(kurtosis[np.unique(rings)].mean()),
+        high_frequency_ratio=high / total if total > _NOTHING else 0.0,
+        azimuthal_variance=float(sectors.var()),
+    )
+
+
+_NOTHING: Final = 1e-9
+_RAYLEIGH: Final = 3.245
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where each value of a spectrum lies; ``band`` are indices into the flattened spectrum."""
+
+    disc: NDArray[np.bool_]
+    high: NDArray[np.bool_]
+    band: NDArray[np.intp]
+    band_rings: NDArray[np.intp]
+    band_sectors: NDArray[np.intp]
+
+
+def _grid(size: int) -> _Grid:
+    half = size // 2
+    along = np.arange(size) - half
+    radius = _radii(size)
+    rings = np.rint(radius).astype(np.intp)
+    disc = radius <= half
+    band = np.flatnonzero((rings >= _BAND * half) & (rings < half))
+    band_rows, band_columns = np.divmod(band, size)
+    # Opposite directions hold the same values, as the picture is real.
+    angles = np.arctan2(along[band_rows], along[band_columns]) % np.pi
+    sectors = np.minimum((angles / np.pi * _SECTORS).astype(np.intp), _SECTORS - 1)
+    return _Grid(
+        disc=disc,
+        high=disc & (radius > _HIGH * half),
+        band=band,
+        band_rings=rings.ravel()[band],
+        band_sectors=sectors,
+    )
+
+
+def _radii(size: int) -> NDArray[np.float64]:
+    """How far each value lies from frequency 0."""
+    squares = (np.arange(size, dtype=np.float64) - size // 2) ** 2
+    return np.sqrt(squares[:, None] + squares[None, :])
+
+
+def _ring_means(rings: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of ``values`` on each ring; 0 on a ring without any."""
+    counts = np.bincount(rings)
+    sums = np.bincount(rings, values).astype(np.float64)
+    return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)

@@ -1,0 +1,106 @@
+"""What the signals look at: one upright picture, the face in it, and what its file says."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.extent import face_extent
+from vision.exif_tags import ExifTags
+from vision.face import BgrImage, DetectedFace, Landmarks
+
+__all__ = ["GreyCrop", "SelfieSubject", "face_crop", "inner_square", "texture_crop"]
+
+GreyCrop = NDArray[np.uint8]
+"""Part of a picture in 8-bit grey (ITU-R BT.601 luma), shape (height, width)."""
+
+TEXTURE_SIDE: Final = 96
+_SPECTRUM_SIDE: Final = 256
+_INNER_SHARE: Final = 0.7
+_SMALLEST_SIDE: Final = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfieSubject:
+    """One picture and what was found in it.
+
+    Attributes:
+        image: The whole picture, upright.
+        face: The face in question; None where none was found.
+        landmarks: Its dense landmarks; None where the pack has none.
+        exif: What the file says of camera and software.
+    """
+
+    image: BgrImage
+    face: DetectedFace | None
+    landmarks: Landmarks | None
+    exif: ExifTags
+
+
+def face_crop(subject: SelfieSubject, side: int) -> GreyCrop | None:
+    """The face from ear to ear and from hairline to chin, made ``side`` x ``side`` pixels.
+
+    Returns:
+        None where there is no face, or less than 24 pixels of it.
+    """
+    if subject.face is None:
+        return None
+    extent = face_extent(subject.face)
+    region = _inside(subject.image, extent.left, extent.top, extent.right, extent.bottom)
+    return None if region is None else _fit(_grey(region), side)
+
+
+def texture_crop(subject: SelfieSubject) -> GreyCrop | None:
+    """``face_crop`` at 96 x 96 pixels, which ``lbp_texture`` looks at."""
+    return face_crop(subject, TEXTURE_SIDE)
+
+
+def inner_square(subject: SelfieSubject) -> GreyCrop | None:
+    """The middle of the face, 0.7 face widths wide, at its own resolution or at 256 pixels if larger.
+
+    It is never enlarged: what enlarging leaves in a spectrum is what generators leave too.
+
+    Returns:
+        Shape (n, n), n even; None where there is no face, or less than 24 pixels of it.
+    """
+    if subject.face is None:
+        return None
+    extent = face_extent(subject.face)
+    half = extent.width * _INNER_SHARE / 2
+    region = _inside(subject.image, extent.x - half, extent.y - half, extent.x + half, extent.y + half)
+    if region is None:
+        return None
+    height, width = region.shape[:2]
+    side = min(height, width)
+    side -= side % 2
+    top, left = (height - side) // 2, (width - side) // 2
+    square = _grey(region[top : top + side, left : left + side])
+    return square if side <= _SPECTRUM_SIDE else _fit(square, _SPECTRUM_SIDE)
+
+
+def _inside(image: BgrImage, left: float, top: float, right: float, bottom: float) -> BgrImage | None:
+    height, width = image.shape[:2]
+    if not np.isfinite((left, top, right, bottom)).all():
+        return None
+    columns = round(min(max(0.0, left), width)), round(min(max(0.0, right), width))
+    rows = round(min(max(0.0, top), height)), round(min(max(0.0, bottom), height))
+    if min(columns[1] - columns[0], rows[1] - rows[0]) < _SMALLEST_SIDE:
+        return None
+    return image[rows[0] : rows[1], columns[0] : columns[1]]
+
+
+def _grey(region: BgrImage) -> GreyCrop:
+    return cv2.cvtColor(region, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+
+
+def _fit(grey: GreyCrop, side: int) -> GreyCrop:
+    # Halving a large face first costs a fraction of resizing it at once, for nearly the same pixels.
+    while min(grey.shape) >= 2 * side:
+        rows, columns = grey.shape[0] // 2, grey.shape[1] // 2
+        even = grey[: 2 * rows, : 2 * columns]
+        grey = cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    shrinks = min(grey.shape) > side
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(grey, (side, side), interpolation=interpolation).astype(np.uint8, copy=False)

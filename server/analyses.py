@@ -1,0 +1,119 @@
+"""What AnalysisService works with, and its own threads and processes, apart from those of scans."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from liveness.fusion import FusionModel
+from liveness.policy import LivenessPolicy
+from liveness.selfie import load_selfie_model
+from server.analysis.image import ImageAnalyst
+from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
+from server.checks.recorder import PackIdentity
+from server.decoders import make_video_decoders, start_decoders
+from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
+from server.edge.callers import CallerIdentifier
+from server.scan.worker_pool import WorkerPool
+from server.settings_analysis import AnalysisSettings
+from server.telemetry.metrics import Metrics
+from vision.isolation.pool import DecoderPool
+from vision.packs import Pack
+
+__all__ = ["Analyses"]
+
+
+class Analyses:
+    """Starts and ends what analyses need beside the server's own parts."""
+
+    def __init__(self, settings: AnalysisSettings, *, metrics: Metrics, workers: int) -> None:
+        """Starts nothing yet.
+
+        Args:
+            settings: Their settings.
+            metrics: Counts them.
+            workers: Threads that judge frames of scans; selfies get half as many of their own.
+        """
+        self._settings = settings
+        self._metrics = metrics
+        self._image_pool = WorkerPool(workers=max(1, workers // 2))
+        self._video_pool = WorkerPool(workers=max(1, settings.video_workers))
+        self._video_decoders = make_video_decoders(settings, metrics)
+
+    @property
+    def decoder_processes(self) -> tuple[int, ...]:
+        """The processes in which videos are decoded."""
+        if self._video_decoders is None:
+            return ()
+        return tuple(pid for state in self._video_decoders.states.values() for pid in state.processes)
+
+    def servicer(self, callers: CallerIdentifier) -> AnalysisServicer:
+        """A servicer that refuses every call until it is opened."""
+        settings = self._settings
+        return AnalysisServicer(
+            callers=callers,
+            max_images=settings.max_images,
+            max_videos=settings.max_videos,
+            upload_seconds=settings.upload_seconds,
+            idle_seconds=settings.idle_seconds,
+        )
+
+    def start(self) -> None:
+        """Starts the processes in which videos are decoded.
+
+        Raises:
+            ConfigurationError: They do not start.
+        """
+        if self._video_decoders is not None:
+            start_decoders(self._video_decoders)
+
+    def close(self) -> None:
+        """Ends processes and threads; a video whose analysis runs fails."""
+        if self._video_decoders is not None:
+            self._video_decoders.close()
+        self._video_pool.close()
+        self._image_pool.close()
+
+    def environment(
+        self,
+        *,
+        pack: Pack,
+        identity: PackIdentity,
+        fusion: FusionModel,
+        still_decoder: DecoderPool,
+        now: Callable[[], datetime],
+    ) -> AnalysisEnvironment:
+        """What the calls work with.
+
+        Args:
+            pack: The models.
+            identity: What answers say of them.
+            fusion: The liveness model.
+            still_decoder: Decodes WebP.
+            now: Wall clock, UTC.
+        """
+        settings, policy = self._settings, LivenessPolicy()
+        return AnalysisEnvironment(
+            images=ImageAnalyst(
+                pack=pack,
+                selfie_settings=settings.selfie.as_settings(),
+                selfie_model=load_selfie_model(),
+                fusion=fusion,
+                policy=policy,
+                still_decoder=still_decoder,
+            ),
+            videos=VideoAnalyst(
+                pack=pack,
+                fusion=fusion,
+                policy=policy,
+                video_decoder=self._video_decoders,
+                still_decoder=still_decoder,
+                video_limits=replace(VIDEO_LIMITS, max_seconds=settings.max_video_seconds),
+            ),
+            image_pool=self._image_pool,
+            video_pool=self._video_pool,
+            pack=identity,
+            now=now,
+            random=secrets.token_bytes,
+            metrics=self._metrics,
+        )

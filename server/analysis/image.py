@@ -1,0 +1,130 @@
+"""One selfie: from its bytes to the eight signals, and in FULL to the fusion's verdict as well."""
+
+from dataclasses import replace
+
+from liveness.express.frame_cues import measure_frame_cues
+from liveness.express.judge import judge_express
+from liveness.fusion import FusionModel
+from liveness.observation import ScanObservations
+from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.selfie import SelfieModel, SelfieSettings, judge_selfie
+from liveness.verdict import LivenessResult
+from server.analysis.errors import AnalysisCode
+from server.analysis.models import landmarks_of, observe_still, pad_scores, persons_in
+from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
+from server.analysis.stills import SELFIE_LIMITS, decode_still
+from vision.errors import ModelFailed
+from vision.exif_tags import ExifTags
+from vision.image import DecodedImage, DecodeLimits, StillDecoder
+from vision.packs import Pack
+from vision.picture_metadata import read_exif_tags
+
+__all__ = ["ImageAnalyst"]
+
+_NO_FACE = (
+    "No face was found. The person may be too far away, hidden or in the dark: take the picture closer and "
+    "in better light."
+)
+_FAILED = "A model could not process the picture. Send it again; if that does not help, tell the operator."
+
+
+class ImageAnalyst:
+    """Analyses selfies. Safe to call from several threads at once; keeps nothing."""
+
+    def __init__(
+        self,
+        *,
+        pack: Pack,
+        selfie_settings: SelfieSettings,
+        selfie_model: SelfieModel,
+        fusion: FusionModel,
+        policy: LivenessPolicy,
+        still_decoder: StillDecoder | None = None,
+        limits: DecodeLimits = SELFIE_LIMITS,
+    ) -> None:
+        """Takes what every analysis works with.
+
+        Args:
+            pack: The models.
+            selfie_settings: The parameters of the eight signals.
+            selfie_model: The weights of the eight signals.
+            fusion: The model that judges in FULL.
+            policy: Its thresholds; what is judged is set here.
+            still_decoder: Decodes WebP in isolation; without it WebP is refused.
+            limits: What may be decoded.
+        """
+        self._pack = pack
+        self._settings = selfie_settings
+        self._model = selfie_model
+        self._fusion = fusion
+        self._policy = replace(policy, capture=CaptureKind.FRAME)
+        self._still_decoder = still_decoder
+        self._limits = limits
+
+    def analyse(self, content: bytes, *, mode: AnalysisMode) -> ImageAnalysis:
+        """Analyse one selfie.
+
+        Args:
+            content: The file as it came: JPEG, PNG, WebP or BMP.
+            mode: How much to do.
+
+        Raises:
+            AnalysisRefused: The file cannot be used (INVALID_REQUEST).
+            Refusal: No decoder is free (OVERLOADED).
+        """
+        decoded = decode_still(content, limits=self._limits, still_decoder=self._still_decoder)
+        try:
+            return self._judged(decoded, read_exif_tags(content), mode)
+        except ModelFailed as error:
+            problem = AnalysisProblem(AnalysisCode.INFERENCE_ERROR, _FAILED)
+            return ImageAnalysis(header=decoded.header, selfie=None, problem=problem, failure=error)
+
+    def _judged(self, decoded: DecodedImage, exif: ExifTags, mode: AnalysisMode) -> ImageAnalysis:
+        pixels, pack = decoded.pixels, self._pack
+        faces = persons_in(pixels, pack)
+        if len(faces) > 1:
+            return _without_verdict(decoded, ImageStudy(pixels=pixels, faces=faces), _several(len(faces)))
+        face = faces[0] if faces else None
+        landmarks = None if face is None else landmarks_of(pixels, face, pack)
+        study = ImageStudy(pixels=pixels, faces=faces, landmarks=landmarks)
+        selfie = judge_selfie(
+            image=pixels,
+            face=face,
+            landmarks=landmarks,
+            exif=exif,
+            settings=self._settings,
+            model=self._model,
+        )
+        if not selfie.face_detected:
+            return _without_verdict(decoded, study, AnalysisProblem(AnalysisCode.NO_FACE_DETECTED, _NO_FACE))
+        full = None
+        if mode is AnalysisMode.FULL:
+            full, study = self._fused(study)
+        return ImageAnalysis(header=decoded.header, selfie=selfie, problem=None, full=full, study=study)
+
+    def _fused(self, study: ImageStudy) -> tuple[LivenessResult, ImageStudy]:
+        pixels, face, landmarks = study.pixels, study.faces[0], study.landmarks
+        observation = observe_still(pixels, faces=study.faces, landmarks=landmarks, index=0, capture_time=0.0)
+        scores = pad_scores(pixels, face, self._pack, frame_index=0)
+        cues = (measure_frame_cues(pixels, face, frame_index=0),)
+        result = judge_express(
+            scan=ScanObservations(frames=(observation,), motion=()),
+            pad_scores=scores,
+            cues=cues,
+            policy=self._policy,
+            model=self._fusion,
+        )
+        return result, ImageStudy(
+            pixels=pixels, faces=study.faces, landmarks=landmarks, pad_scores=scores, cues=cues
+        )
+
+
+def _without_verdict(decoded: DecodedImage, study: ImageStudy, problem: AnalysisProblem) -> ImageAnalysis:
+    return ImageAnalysis(header=decoded.header, selfie=None, problem=problem, study=study)
+
+
+def _several(count: int) -> AnalysisProblem:
+    return AnalysisProblem(
+        AnalysisCode.MULTIPLE_FACES_DETECTED,
+        f"{count} faces were found. Send a picture that shows one person alone.",
+    )

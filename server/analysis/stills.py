@@ -1,0 +1,93 @@
+"""Selfies and still frames from bytes to upright pixels, within limits."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from server.analysis.errors import AnalysisRefused
+from server.errors import Reason, Refusal
+from vision.errors import DecoderUnavailable, ImageError, ImageFault
+from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
+from vision.image_format import ImageFormat
+from vision.image_header import detect_format
+
+__all__ = ["FORMATS", "FRAME_LIMITS", "SELFIE_LIMITS", "camel", "decode_still"]
+
+FORMATS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP})
+"""What a selfie and a still frame may be."""
+
+SELFIE_LIMITS: Final = DecodeLimits(max_bytes=10_000_000, max_pixels=50_000_000, max_side=16_384)
+"""Of a selfie; phones make pictures of 50 million pixels."""
+
+FRAME_LIMITS: Final = DecodeLimits(max_bytes=10_000_000, max_pixels=2_100_000, max_side=4_096)
+"""Of a still frame, which is no larger than a frame of a scan."""
+
+_REASONS: Final[Mapping[ImageFault, Reason]] = MappingProxyType(
+    {
+        ImageFault.EMPTY: Reason.IMAGE_EMPTY,
+        ImageFault.TOO_MANY_BYTES: Reason.IMAGE_TOO_LARGE,
+        ImageFault.UNSUPPORTED_FORMAT: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ImageFault.ANIMATED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ImageFault.MALFORMED: Reason.IMAGE_MALFORMED,
+        ImageFault.TOO_MANY_PIXELS: Reason.IMAGE_TOO_MANY_PIXELS,
+        # The limits here demand no least size; small pictures show no face.
+        ImageFault.TOO_SMALL: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+    }
+)
+
+
+def decode_still(
+    content: bytes,
+    *,
+    limits: DecodeLimits,
+    still_decoder: StillDecoder | None,
+    frame_index: int | None = None,
+) -> DecodedImage:
+    """Decode a picture upright.
+
+    Args:
+        content: The file.
+        limits: What may be decoded.
+        still_decoder: Decodes WebP in isolation; without it WebP is refused.
+        frame_index: Which still frame it is, for the refusal.
+
+    Raises:
+        AnalysisRefused: The file cannot be used.
+        Refusal: No decoder is free (OVERLOADED).
+    """
+    try:
+        return decode_image(
+            content,
+            limits=limits,
+            formats=FORMATS,
+            honour_exif_orientation=True,
+            still_decoder=still_decoder,
+        )
+    except ImageError as error:
+        raise _refused(error, content, frame_index) from error
+    except DecoderUnavailable as error:
+        raise Refusal(
+            Reason.OVERLOADED,
+            "no decoder for this image format is free; try again later",
+            retry_after=error.retry_after,
+        ) from error
+
+
+def camel(details: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+    """Details with their names in lowerCamelCase (AIP-193)."""
+    named = {}
+    for name, value in details.items():
+        head, *tail = name.split("_")
+        named[head + "".join(word.capitalize() for word in tail)] = value
+    return named
+
+
+def _refused(error: ImageError, content: bytes, frame_index: int | None) -> AnalysisRefused:
+    message = str(error)
+    if error.reason is ImageFault.UNSUPPORTED_FORMAT and detect_format(content) not in FORMATS:
+        message = "the bytes are none of JPEG, PNG, WebP and BMP: send one of these; the name plays no part"
+    details = camel(error.details)
+    if frame_index is not None:
+        message = f"still frame {frame_index}: {message}"
+        details["frameIndex"] = frame_index
+    return AnalysisRefused(_REASONS[error.reason], message, details=details)

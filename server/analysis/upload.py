@@ -1,0 +1,178 @@
+"""A video's way in: messages in order to one file or a row of still frames, refused at the first too many.
+
+What was refused is not held: nothing is read after a limit was passed.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from server.analysis.errors import AnalysisRefused
+from server.analysis.stills import FRAME_LIMITS
+from server.analysis.video import MAXIMUM_STILLS, VIDEO_LIMITS
+from server.errors import Reason
+from vision.isolation.video import VideoContainer, detect_container
+
+__all__ = ["UploadKind", "UploadPlan", "VideoUpload"]
+
+MOST_BYTES: Final = VIDEO_LIMITS.max_bytes
+MOST_CHUNK_BYTES: Final = 1024 * 1024
+LEAST_CHUNK_BYTES: Final = 4096
+
+
+class UploadKind(StrEnum):
+    """What an upload carries."""
+
+    VIDEO = "VIDEO"
+    """One file in chunks."""
+    FRAMES = "FRAMES"
+    """Still frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPlan:
+    """What its first message announces.
+
+    Attributes:
+        kind: What follows.
+        container: The container that the file must be in; any if None. Of a VIDEO only.
+        total_bytes: Bytes of all that follows; 0 for not known.
+    """
+
+    kind: UploadKind
+    container: VideoContainer | None = None
+    total_bytes: int = 0
+
+    def check(self) -> None:
+        """Holds the plan against the limits.
+
+        Raises:
+            AnalysisRefused: It announces too much, or what does not fit together.
+        """
+        if self.total_bytes > MOST_BYTES:
+            raise _too_large(self.total_bytes)
+        if self.kind is UploadKind.FRAMES and self.container is not None:
+            raise AnalysisRefused(
+                Reason.INVALID_FIELD,
+                "still frames are in no container: leave `container` out, or set `kind` to KIND_VIDEO",
+                details={"field": "container"},
+            )
+
+
+class VideoUpload:
+    """One upload. Belongs to one call."""
+
+    def __init__(self, plan: UploadPlan) -> None:
+        """Takes a plan that was checked."""
+        self.plan = plan
+        self._parts: list[bytes] = []
+        self._bytes = 0
+        self._short = False
+
+    def add_chunk(self, chunk: bytes) -> None:
+        """Takes the next bytes of the file.
+
+        Raises:
+            AnalysisRefused: It is none that may come now, or one too many.
+        """
+        if self.plan.kind is not UploadKind.VIDEO:
+            raise _unexpected("a chunk came among still frames; send each as `frame`")
+        if not chunk or len(chunk) > MOST_CHUNK_BYTES:
+            raise AnalysisRefused(
+                Reason.INVALID_FIELD,
+                f"a chunk has {len(chunk)} bytes; 1 to {MOST_CHUNK_BYTES} are allowed",
+                details={"field": "chunk", "bytes": len(chunk), "maxBytes": MOST_CHUNK_BYTES},
+            )
+        if self._short:
+            raise _unexpected(f"only the last chunk may have fewer than {LEAST_CHUNK_BYTES} bytes")
+        self._short = len(chunk) < LEAST_CHUNK_BYTES
+        self._grow(len(chunk))
+        if not self._parts and detect_container(chunk) is None and not self._short:
+            # Said now, so that nobody uploads the rest for nothing.
+            raise AnalysisRefused(
+                Reason.VIDEO_FORMAT_NOT_SUPPORTED,
+                "the bytes are none of MP4, MOV, AVI, WebM and MKV: send one of these",
+                details={"bytes": len(chunk)},
+            )
+        self._parts.append(chunk)
+
+    def add_frame(self, frame: bytes) -> None:
+        """Takes the next still frame.
+
+        Raises:
+            AnalysisRefused: It is none that may come now, or one too many.
+        """
+        if self.plan.kind is not UploadKind.FRAMES:
+            raise _unexpected("a still frame came among chunks of a file; send these as `chunk`")
+        index = len(self._parts)
+        if not frame:
+            raise AnalysisRefused(
+                Reason.IMAGE_EMPTY, f"still frame {index} is empty", details={"frameIndex": index}
+            )
+        if len(frame) > FRAME_LIMITS.max_bytes:
+            raise AnalysisRefused(
+                Reason.IMAGE_TOO_LARGE,
+                f"still frame {index} has {len(frame)} bytes; at most {FRAME_LIMITS.max_bytes} are accepted",
+                details={"frameIndex": index, "bytes": len(frame), "maxBytes": FRAME_LIMITS.max_bytes},
+            )
+        if index >= MAXIMUM_STILLS:
+            raise AnalysisRefused(
+                Reason.VIDEO_TOO_LARGE,
+                f"more than {MAXIMUM_STILLS} still frames came",
+                details={"maxFrames": MAXIMUM_STILLS},
+            )
+        self._grow(len(frame))
+        self._parts.append(frame)
+
+    def video(self) -> bytes:
+        """The whole file; gives up its parts.
+
+        Raises:
+            AnalysisRefused: The upload was cut off.
+        """
+        self._check_whole()
+        content = b"".join(self._parts)
+        self._parts.clear()
+        return content
+
+    def frames(self) -> list[bytes]:
+        """The still frames; gives them up.
+
+        Raises:
+            AnalysisRefused: The upload was cut off.
+        """
+        self._check_whole()
+        frames, self._parts = self._parts, []
+        return frames
+
+    def _grow(self, more: int) -> None:
+        self._bytes += more
+        if self._bytes > MOST_BYTES:
+            self._parts.clear()
+            raise _too_large(self._bytes)
+        if 0 < self.plan.total_bytes < self._bytes:
+            raise self._another_length("more")
+
+    def _check_whole(self) -> None:
+        if self._bytes < self.plan.total_bytes:
+            raise self._another_length("fewer")
+
+    def _another_length(self, which: str) -> AnalysisRefused:
+        return AnalysisRefused(
+            Reason.VIDEO_MALFORMED,
+            f"{self._bytes} bytes came, {which} than the {self.plan.total_bytes} announced: send all of it, "
+            "and nothing else",
+            details={"bytes": self._bytes, "totalBytes": self.plan.total_bytes},
+        )
+
+
+def _too_large(count: int) -> AnalysisRefused:
+    return AnalysisRefused(
+        Reason.VIDEO_TOO_LARGE,
+        f"the upload has {count} bytes or more; at most {MOST_BYTES} are accepted",
+        details={"bytes": count, "maxBytes": MOST_BYTES},
+    )
+
+
+def _unexpected(what: str) -> AnalysisRefused:
+    return AnalysisRefused(Reason.UNEXPECTED_MESSAGE, what)

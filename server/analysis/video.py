@@ -1,0 +1,299 @@
+"""One video, or a sequence of still frames: from bytes to the fusion's verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import numpy as np
+
+from liveness.continuity import of_known_face
+from liveness.express.judge import judge_express
+from liveness.fusion import FusionModel
+from liveness.observation import ScanObservations
+from liveness.policy import CaptureKind, LivenessPolicy
+from server.analysis.errors import AnalysisCode, AnalysisRefused
+from server.analysis.frames import MINIMUM_FRAMES, StillFrames, VideoFrames, examine
+from server.analysis.results import SelectedFrame, VideoAnalysis, VideoSource
+from server.analysis.stills import FRAME_LIMITS, camel, decode_still
+from server.errors import Reason, Refusal
+from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
+from vision.face import BgrImage
+from vision.image import DecodeLimits, StillDecoder
+from vision.isolation.video import (
+    TakeFrame,
+    VideoContainer,
+    VideoLimits,
+    VideoOutline,
+    detect_container,
+)
+from vision.packs import Pack
+
+__all__ = ["MAXIMUM_STILLS", "VIDEO_LIMITS", "VideoAnalyst", "VideoDecoder"]
+
+VIDEO_LIMITS: Final = VideoLimits(
+    max_bytes=50_000_000,
+    max_frames=600,
+    max_pixels=4096 * 2304,
+    max_total_pixels=1_000_000_000,
+    max_seconds=60.0,
+    max_frames_per_second=120.0,
+)
+"""What is decoded of a video: a minute at ten frames a second, up to 4K; one frame is held at a time."""
+
+MAXIMUM_STILLS: Final = 120
+"""Still frames of one upload."""
+
+_REASONS: Final[Mapping[VideoFault, Reason]] = MappingProxyType(
+    {
+        VideoFault.EMPTY: Reason.VIDEO_EMPTY,
+        VideoFault.TOO_MANY_BYTES: Reason.VIDEO_TOO_LARGE,
+        VideoFault.UNSUPPORTED_FORMAT: Reason.VIDEO_FORMAT_NOT_SUPPORTED,
+        VideoFault.NO_VIDEO_STREAM: Reason.VIDEO_WITHOUT_PICTURES,
+        VideoFault.TOO_LONG: Reason.VIDEO_TOO_LONG,
+        VideoFault.TOO_MANY_PIXELS: Reason.VIDEO_TOO_MANY_PIXELS,
+        VideoFault.MALFORMED: Reason.VIDEO_MALFORMED,
+    }
+)
+_SEVERAL_SHARE: Final = 0.5
+"""Share of the frames that show a face from which several faces, and not a lost one, are the problem."""
+
+
+class VideoDecoder(Protocol):
+    """Decodes videos out of harm's way, such as ``vision.isolation.pool.DecoderPool``."""
+
+    def stream_video(
+        self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
+    ) -> VideoOutline:
+        """Decodes frames of a video's best stream, evenly spaced in time, and gives each out.
+
+        Args:
+            data: The file.
+            limits: What may be decoded.
+            begin: Gives what takes the frames; called again where all of them come again.
+
+        Raises:
+            VideoError: With the fault and its numbers.
+            DecoderUnavailable: No decoder can take it now.
+            VisionError: What ``take`` raised.
+        """
+
+
+class _Frames(Protocol):
+    """What was taken of an upload."""
+
+    @property
+    def observations(self) -> ScanObservations: ...
+
+    @property
+    def selected(self) -> tuple[SelectedFrame, ...]: ...
+
+
+class VideoAnalyst:
+    """Analyses videos. Safe to call from several threads at once; keeps nothing."""
+
+    def __init__(
+        self,
+        *,
+        pack: Pack,
+        fusion: FusionModel,
+        policy: LivenessPolicy,
+        video_decoder: VideoDecoder | None,
+        still_decoder: StillDecoder | None = None,
+        video_limits: VideoLimits = VIDEO_LIMITS,
+        frame_limits: DecodeLimits = FRAME_LIMITS,
+    ) -> None:
+        """Takes what every analysis works with.
+
+        Args:
+            pack: The models.
+            fusion: The model that judges.
+            policy: Its thresholds; what is judged is set here.
+            video_decoder: Decodes videos in isolation; without it they are refused.
+            still_decoder: Decodes WebP frames in isolation; without it these are refused.
+            video_limits: What may be decoded of a video.
+            frame_limits: What may be decoded of a still frame.
+        """
+        self._pack = pack
+        self._fusion = fusion
+        self._policy = policy
+        self._video_decoder = video_decoder
+        self._still_decoder = still_decoder
+        self._video_limits = video_limits
+        self._frame_limits = frame_limits
+
+    def analyse_video(self, content: bytes, *, container: VideoContainer | None = None) -> VideoAnalysis:
+        """Analyse one video file.
+
+        Args:
+            content: The file: MP4, MOV, AVI, WebM or MKV.
+            container: The only container that is accepted; any of them if None.
+
+        Raises:
+            AnalysisRefused: The file cannot be used, or shows too little.
+            Refusal: No decoder is free (OVERLOADED), or there is none (VIDEO_NOT_AVAILABLE).
+        """
+        decoder = self._video_decoder
+        if decoder is None:
+            raise Refusal(
+                Reason.VIDEO_NOT_AVAILABLE,
+                "this server is configured not to decode videos; send still frames, or let the operator set "
+                "analysis.video_workers",
+            )
+        found = detect_container(content)
+        if container is not None and found is not None and found is not container:
+            raise AnalysisRefused(
+                Reason.VIDEO_FORMAT_NOT_SUPPORTED,
+                f"the file is {found.name} and was announced as {container.name}; announce what it is, or "
+                "nothing",
+                details={"container": found.name, "announcedContainer": container.name},
+            )
+        frames = VideoFrames(self._pack)
+
+        def begin() -> TakeFrame:
+            nonlocal frames
+            frames = VideoFrames(self._pack)
+            return frames.take
+
+        try:
+            outline = decoder.stream_video(content, limits=self._video_limits, begin=begin)
+            return self._judged(
+                frames,
+                lambda observed: VideoSource(
+                    container=outline.container,
+                    frames=len(observed.frames),
+                    usable=len(observed.usable),
+                    seconds=outline.seconds,
+                    other_size=outline.other_size,
+                    repeated=0,
+                    complete=outline.complete,
+                ),
+            )
+        except VideoError as error:
+            raise AnalysisRefused(_REASONS[error.reason], str(error), details=camel(error.details)) from error
+        except DecoderUnavailable as error:
+            raise Refusal(
+                Reason.OVERLOADED, "no video decoder is free; try again later", retry_after=error.retry_after
+            ) from error
+        except ModelFailed as error:
+            raise _failed() from error
+
+    def analyse_frames(self, contents: Sequence[bytes]) -> VideoAnalysis:
+        """Analyse still frames in the order of their capture.
+
+        Their times are not known, so nothing is measured between them.
+
+        Args:
+            contents: The files: JPEG, PNG, WebP or BMP, 8 to ``MAXIMUM_STILLS`` of them.
+
+        Raises:
+            AnalysisRefused: A file cannot be used, or they show too little.
+            Refusal: No decoder is free (OVERLOADED).
+        """
+        if not contents:
+            raise AnalysisRefused(
+                Reason.VIDEO_EMPTY, f"there are no still frames; send {MINIMUM_FRAMES} or more"
+            )
+        if len(contents) > MAXIMUM_STILLS:
+            raise AnalysisRefused(
+                Reason.VIDEO_TOO_LARGE,
+                f"there are {len(contents)} still frames; at most {MAXIMUM_STILLS} are accepted",
+                details={"frames": len(contents), "maxFrames": MAXIMUM_STILLS},
+            )
+        try:
+            return self._judged_stills(contents)
+        except ModelFailed as error:
+            raise _failed() from error
+
+    def _judged_stills(self, contents: Sequence[bytes]) -> VideoAnalysis:
+        frames, seen = StillFrames(self._pack), set[bytes]()
+        size: tuple[int, ...] | None = None
+        other_size = repeated = 0
+        for index, content in enumerate(contents):
+            pixels = self._still(content, index)
+            size = pixels.shape if size is None else size
+            mark = blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+            if pixels.shape != size:
+                other_size += 1
+            elif mark in seen:
+                repeated += 1
+            else:
+                seen.add(mark)
+                frames.take(pixels)
+        return self._judged(
+            frames,
+            lambda observed: VideoSource(
+                container=None,
+                frames=len(observed.frames),
+                usable=len(observed.usable),
+                seconds=None,
+                other_size=other_size,
+                repeated=repeated,
+                complete=True,
+            ),
+        )
+
+    def _still(self, content: bytes, index: int) -> BgrImage:
+        decoded = decode_still(
+            content, limits=self._frame_limits, still_decoder=self._still_decoder, frame_index=index
+        )
+        return decoded.pixels
+
+    def _judged(self, frames: _Frames, describe: Callable[[ScanObservations], VideoSource]) -> VideoAnalysis:
+        observed = frames.observations
+        source = describe(observed)
+        capture = CaptureKind.FRAMES if source.container is None else CaptureKind.SCAN
+        _refuse_too_little(observed, source)
+        study = examine(observed, frames.selected, pack=self._pack)
+        liveness = judge_express(
+            scan=of_known_face(observed, examined={frame.index for frame in study.selected}),
+            pad_scores=study.pad_scores,
+            cues=study.cues,
+            embeddings=study.embeddings,
+            policy=replace(self._policy, capture=capture),
+            model=self._fusion,
+        )
+        return VideoAnalysis(source=source, liveness=liveness, study=study)
+
+
+def _refuse_too_little(observed: ScanObservations, source: VideoSource) -> None:
+    if source.usable >= MINIMUM_FRAMES:
+        return
+    numbers = {
+        "frames": source.frames,
+        "usableFrames": source.usable,
+        "minFrames": MINIMUM_FRAMES,
+        "otherSizeFrames": source.other_size,
+        "repeatedFrames": source.repeated,
+    }
+    shown = [frame for frame in observed.frames if frame.face is not None]
+    if len(observed.frames) >= MINIMUM_FRAMES and not shown:
+        raise AnalysisRefused(
+            Reason.FACE_NOT_FOUND,
+            f"no face was found in {source.frames} frames; send a video of a face, close and well lit",
+            details=numbers,
+            code=AnalysisCode.NO_FACE_DETECTED,
+        )
+    several = sum(frame.faces > 1 for frame in shown)
+    if shown and several > _SEVERAL_SHARE * len(shown):
+        raise AnalysisRefused(
+            Reason.MULTIPLE_FACES,
+            f"{several} frames show more than one face; send a video of one person alone",
+            details={**numbers, "framesWithSeveralFaces": several},
+            code=AnalysisCode.MULTIPLE_FACES_DETECTED,
+        )
+    raise AnalysisRefused(
+        Reason.TOO_FEW_FRAMES,
+        f"{source.usable} of {source.frames} frames show exactly one face, and {MINIMUM_FRAMES} are needed; "
+        f"{source.other_size} of another size and {source.repeated} repeated ones were left out",
+        details=numbers,
+    )
+
+
+def _failed() -> Refusal:
+    return Refusal(
+        Reason.INTERNAL,
+        "a model could not process the video; send it again, and if that does not help, tell the operator",
+        details={"code": AnalysisCode.INFERENCE_ERROR.value},
+    )

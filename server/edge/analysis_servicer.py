@@ -1,0 +1,291 @@
+"""The service listener's side of AnalysisService: one selfie or one video, and nothing kept of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+import structlog
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from google.protobuf.message import DecodeError
+from grpc.aio import ServicerContext
+
+from server.analysis.errors import AnalysisCode, AnalysisRefused
+from server.analysis.identifiers import image_request_id, video_inference_id
+from server.analysis.image import ImageAnalyst
+from server.analysis.results import VideoAnalysis
+from server.analysis.upload import UploadKind, VideoUpload
+from server.analysis.video import VideoAnalyst
+from server.api_keys import Role
+from server.checks.recorder import PackIdentity
+from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire
+from server.edge.callers import CallerIdentifier
+from server.edge.result_codec import pack_to_wire
+from server.edge.wrong_listener import wrong_listener
+from server.errors import Reason, Refusal
+from server.scan.worker_pool import WorkerPool
+from server.telemetry.metrics import Metrics
+
+_IMAGE_SECONDS = 30.0
+_STARTING_SECONDS = 1.0
+_SETTLE_SECONDS = 0.05
+BACK_OFF_SECONDS = 4.0
+"""The first wait that seed 001 asks of refused callers, who double it with every refusal in a row."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisEnvironment:
+    """What the calls work with.
+
+    Attributes:
+        images: Analyses selfies.
+        videos: Analyses videos.
+        image_pool: Threads for selfies; no scan waits for them.
+        video_pool: Threads for videos, each of which holds one for seconds.
+        pack: The pack that both use.
+        now: Wall clock, UTC.
+        random: A cryptographic source.
+        metrics: Counts analyses.
+    """
+
+    images: ImageAnalyst
+    videos: VideoAnalyst
+    image_pool: WorkerPool
+    video_pool: WorkerPool
+    pack: PackIdentity
+    now: Callable[[], datetime]
+    random: Callable[[int], bytes]
+    metrics: Metrics
+
+
+class AnalysisServicer:
+    """Converts calls to analyses and back."""
+
+    def __init__(
+        self,
+        *,
+        callers: CallerIdentifier,
+        max_images: int,
+        max_videos: int,
+        upload_seconds: float,
+        idle_seconds: float,
+    ) -> None:
+        """Refuses every call until ``open`` is called.
+
+        Args:
+            callers: Tells who calls.
+            max_images: Selfies at once.
+            max_videos: Videos at once, their uploads included.
+            upload_seconds: Time of one upload.
+            idle_seconds: Time without a message of it.
+        """
+        self._callers = callers
+        self._images = _Slots("selfies", max_images)
+        self._videos = _Slots("videos", max_videos)
+        self._upload_seconds = upload_seconds
+        self._idle_seconds = idle_seconds
+        self._env: AnalysisEnvironment | None = None
+
+    def open(self, env: AnalysisEnvironment) -> None:
+        """Serves from now on."""
+        self._env = env
+
+    async def AnalyzeImage(  # noqa: N802 - the name is the contract's
+        self,
+        request: analysis_pb2.AnalyzeImageRequest,
+        context: ServicerContext[Any, analysis_pb2.AnalyzeImageResponse],
+    ) -> analysis_pb2.AnalyzeImageResponse:
+        """Analyses one selfie; see the contract."""
+        self._callers.identify(context, role=Role.ORCHESTRATOR)
+        env = self._ready()
+        request_id = image_request_id(env.random)
+        with _named("requestId", request_id), _counted(env.metrics, "image"), self._images.taken():
+            mode = image_mode(request.mode)
+            if not request.image:
+                raise AnalysisRefused(
+                    Reason.IMAGE_EMPTY, "the request carries no image; set `image` to its bytes"
+                )
+            async with _within(context, _IMAGE_SECONDS):
+                analysis = await env.image_pool.run(env.images.analyse, request.image, mode=mode)
+        if analysis.failure is not None:
+            _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
+        problem = None if analysis.problem is None else analysis.problem.code.value
+        env.metrics.analysed("image", problem or "ANSWERED")
+        return image_to_wire(analysis, request_id=request_id, now=env.now(), pack=pack_to_wire(env.pack))
+
+    async def AnalyzeVideo(  # noqa: N802 - the name is the contract's
+        self,
+        request_iterator: AsyncIterator[analysis_pb2.AnalyzeVideoRequest],
+        context: ServicerContext[analysis_pb2.AnalyzeVideoRequest, analysis_pb2.AnalyzeVideoResponse],
+    ) -> analysis_pb2.AnalyzeVideoResponse:
+        """Analyses one video; see the contract."""
+        self._callers.identify(context, role=Role.ORCHESTRATOR)
+        env = self._ready()
+        created = env.now()
+        inference_id = video_inference_id(env.random)
+        with _named("inferenceId", inference_id), _counted(env.metrics, "video"), self._videos.taken():
+            upload = await self._uploaded(request_iterator)
+            try:
+                analysis = await env.video_pool.run(_analyse, env.videos, upload)
+            except Refusal as refusal:
+                if refusal.reason is Reason.INTERNAL:
+                    _log.error("model_failed", inference_id=inference_id, exc_info=refusal)
+                raise
+        env.metrics.analysed("video", "ANSWERED")
+        return video_to_wire(
+            analysis,
+            inference_id=inference_id,
+            created=created,
+            completed=env.now(),
+            pack=pack_to_wire(env.pack),
+        )
+
+    def _ready(self) -> AnalysisEnvironment:
+        if self._env is None:
+            raise Refusal(
+                Reason.NOT_SERVING, "the server is starting; try again", retry_after=_STARTING_SECONDS
+            )
+        return self._env
+
+    async def _uploaded(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
+        try:
+            async with asyncio.timeout(self._upload_seconds):
+                return await self._received(aiter(requests))
+        except TimeoutError as error:
+            raise Refusal(
+                Reason.DEADLINE_EXCEEDED,
+                f"the upload took more than {self._upload_seconds:g} seconds",
+                details={"maxSeconds": self._upload_seconds},
+            ) from error
+        except DecodeError as error:
+            raise Refusal(
+                Reason.INVALID_FIELD, "a message is no AnalyzeVideoRequest", details={"field": "message"}
+            ) from error
+
+    async def _received(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
+        upload: VideoUpload | None = None
+        while (request := await self._next(requests)) is not None:
+            part = request.WhichOneof("part")
+            if upload is None:
+                if part != "config":
+                    raise _unexpected("the first message must be `config`")
+                upload = VideoUpload(upload_plan(request.config))
+            elif part == "chunk":
+                upload.add_chunk(request.chunk)
+            elif part == "frame":
+                upload.add_frame(request.frame)
+            else:
+                raise _unexpected(
+                    "a message carries nothing" if part is None else "`config` came twice; send it first only"
+                )
+        # grpc ends the iteration alike for a half-close and for a connection that broke, but only the latter
+        # cancels the call, a moment later; nobody waits for its analysis.
+        await asyncio.sleep(_SETTLE_SECONDS)
+        if upload is None:
+            raise AnalysisRefused(Reason.VIDEO_EMPTY, "no message came; send `config`, then the video")
+        return upload
+
+    async def _next(
+        self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]
+    ) -> analysis_pb2.AnalyzeVideoRequest | None:
+        try:
+            return await asyncio.wait_for(anext(requests, None), self._idle_seconds)
+        except TimeoutError as error:
+            raise Refusal(
+                Reason.STREAM_IDLE,
+                f"nothing came for {self._idle_seconds:g} seconds; send the video again, without a pause",
+                details={"idleSeconds": self._idle_seconds},
+            ) from error
+
+
+class AnalysisElsewhere:
+    """The device listener's side: nothing is served there."""
+
+    async def AnalyzeImage(  # noqa: N802 - the name is the contract's
+        self, request: analysis_pb2.AnalyzeImageRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Is served by the service listener."""
+        raise wrong_listener("AnalyzeImage", "service")
+
+    async def AnalyzeVideo(  # noqa: N802 - the name is the contract's
+        self,
+        request_iterator: AsyncIterator[analysis_pb2.AnalyzeVideoRequest],
+        context: ServicerContext[Any, Any],
+    ) -> NoReturn:
+        """Is served by the service listener."""
+        raise wrong_listener("AnalyzeVideo", "service")
+
+
+class _Slots:
+    """How many calls of a kind run at once."""
+
+    def __init__(self, what: str, most: int) -> None:
+        self._what = what
+        self._most = most
+        self._used = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        if self._used >= self._most:
+            raise Refusal(
+                Reason.OVERLOADED,
+                f"the server works on its {self._most} {self._what} already; try again in "
+                f"{BACK_OFF_SECONDS:g} seconds, and double that with every refusal in a row",
+                details={"limit": self._most, "retrySeconds": BACK_OFF_SECONDS},
+                retry_after=BACK_OFF_SECONDS,
+            )
+        self._used += 1
+        try:
+            yield
+        finally:
+            self._used -= 1
+
+
+def _analyse(videos: VideoAnalyst, upload: VideoUpload) -> VideoAnalysis:
+    if upload.plan.kind is UploadKind.FRAMES:
+        return videos.analyse_frames(upload.frames())
+    return videos.analyse_video(upload.video(), container=upload.plan.container)
+
+
+@contextmanager
+def _named(field: str, name: str) -> Iterator[None]:
+    """Puts the answer's name into a refusal, so that a caller can quote it."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise Refusal(
+            refusal.reason,
+            str(refusal),
+            details={**refusal.details, field: name},
+            retry_after=refusal.retry_after,
+        ) from refusal
+
+
+@contextmanager
+def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except Refusal as refusal:
+        metrics.analysed(kind, refusal.reason.value)
+        raise
+
+
+@asynccontextmanager
+async def _within(context: ServicerContext[Any, Any], most_seconds: float) -> AsyncIterator[None]:
+    # Without a deadline of the caller's, grpc answers None here, whatever its types say.
+    seconds = min(context.time_remaining() or most_seconds, most_seconds)
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Refusal(
+            Reason.DEADLINE_EXCEEDED, "the call did not end within its deadline; it may be repeated safely"
+        ) from error
+
+
+def _unexpected(what: str) -> AnalysisRefused:
+    return AnalysisRefused(Reason.UNEXPECTED_MESSAGE, what, code=AnalysisCode.INVALID_REQUEST)

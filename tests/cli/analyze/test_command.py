@@ -1,0 +1,275 @@
+"""``facegate analyze`` as a user runs it, with the embedded pack and real decoders."""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.analyze import command
+from cli.analyze.command import analyze
+from server.analysis.image import ImageAnalyst
+from simulator.photos import builtin_image
+from tests.cli.analyze.html_page import Page
+from tests.cli.analyze.samples import clip, sound_only
+from tests.server.live import portrait, remembering_pack
+from vision.errors import ModelFailed
+from vision.face import BgrImage
+from vision.image import DecodeLimits, decode_image, encode_jpeg
+from vision.image_format import ImageFormat
+from vision.packs import Pack
+
+_app = typer.Typer()
+_app.command()(analyze)
+_runner = CliRunner(env={"COLUMNS": "120"})
+
+SIGNALS = [
+    "sharpness",
+    "eye_aspect_ratio",
+    "head_pose",
+    "face_area_ratio",
+    "facial_symmetry",
+    "lbp_texture",
+    "exif_metadata",
+    "fft_deepfake",
+]
+
+
+@pytest.fixture(autouse=True)
+def _pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded pack, which remembers what it saw; and no settings of the machine."""
+
+    def load(spec: str, **_: object) -> Pack:
+        assert spec == "embedded"
+        return remembering_pack()
+
+    monkeypatch.setattr(command, "load_pack", load)
+    for name in ("FACEGATE_CONFIG", "FACEGATE_API_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = _runner.invoke(_app, [*map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def answers(*arguments: str | Path) -> tuple[int, list[dict[str, Any]]]:
+    status, told, error = run(*arguments, "--json")
+    assert error == ""
+    return status, [json.loads(line) for line in told.splitlines()]
+
+
+def pixels() -> BgrImage:
+    decoded = decode_image(
+        portrait(),
+        limits=DecodeLimits(max_bytes=10_000_000, max_pixels=10_000_000, max_side=5000),
+        formats=frozenset({ImageFormat.JPEG}),
+        honour_exif_orientation=True,
+    )
+    return decoded.pixels
+
+
+@pytest.fixture
+def selfie(tmp_path: Path) -> Path:
+    file = tmp_path / "selfie.jpg"
+    file.write_bytes(portrait())
+    return file
+
+
+def test_a_picture_is_answered_with_the_eight_signals(selfie: Path) -> None:
+    status, told, error = run(selfie, "--mode", "basic")
+    assert error == ""
+    assert status == (0 if told.startswith("LIVE") else 1)
+    assert "Sum of the eight signals" in told
+    assert "Fusion" not in told
+    assert [line.split()[1] for line in told.splitlines() if re.match(r" [✓✗·]  \w", line)] == SIGNALS
+
+
+def test_json_is_the_envelope_of_the_contract(selfie: Path) -> None:
+    status, (answer,) = answers(selfie, "--mode", "basic")
+    assert list(answer) == ["status", "request_id", "timestamp", "result", "error"]
+    assert (answer["status"], answer["error"]) == ("success", None)
+    assert re.fullmatch("lv_[0-9a-f]{16}", answer["request_id"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", answer["timestamp"])
+    result = answer["result"]
+    assert list(result) == ["verdict", "confidence", "threshold", "face_detected", "signals"]
+    assert (result["threshold"], result["face_detected"]) == (0.58, True)
+    signals = result["signals"]
+    assert [signal["name"] for signal in signals] == SIGNALS
+    assert all(list(each) == ["name", "label", "score", "weight", "passed", "detail"] for each in signals)
+    assert sum(signal["weight"] for signal in signals) == pytest.approx(1)
+    assert sum(each["weight"] * each["score"] for each in signals) == pytest.approx(
+        result["confidence"], abs=1e-3
+    )
+    assert all(each["passed"] is (each["score"] >= 0.5) for each in signals)
+    assert status == (0 if result["verdict"] == "LIVE" else 1)
+
+
+def test_full_mode_asks_the_fusion_too(selfie: Path) -> None:
+    status, (answer,) = answers(selfie)
+    assert answer["full"]["verdict"] in {"LIVE", "SPOOF", "INCONCLUSIVE"}
+    assert status == (0 if answer["full"]["verdict"] == "LIVE" else 1)
+    assert {"pad_network", "planar_motion"} <= {each["name"] for each in answer["full"]["signals"]}
+    assert answer["full"]["explanations"]
+
+
+def pdf() -> bytes:
+    return b"%PDF-1.7\n%" + bytes(range(128, 160)) + b"\n1 0 obj\n<<>>\nendobj\n"
+
+
+BAD: dict[str, tuple[Callable[[], bytes], str]] = {
+    "empty.jpg": (lambda: b"", "The file is empty"),
+    "text.jpg": (lambda: b"Dear reader,\nthis is a letter.\n", "neither a picture"),
+    "paper.pdf": (pdf, "neither a picture"),
+    "big.jpg": (lambda: portrait() + bytes(11_000_000), "at most 10000000"),
+    "cut.jpg": (lambda: portrait()[:200], "JPEG"),
+    "record.jp2": (lambda: b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(60), "none of JPEG, PNG, WebP and BMP"),
+    "noise.mp4": (lambda: b"\0\0\0\x18ftypisom" + bytes(4000), "MP4"),
+    "sound.mp4": (sound_only, "video"),
+    "sound.wav": (lambda: b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "none of MP4, MOV, AVI, WebM and MKV"),
+}
+
+
+def test_bad_input_has_no_verdict_and_says_why(tmp_path: Path, selfie: Path) -> None:
+    for name, (content, _) in BAD.items():
+        (tmp_path / name).write_bytes(content())
+    (tmp_path / "folder").mkdir()
+    files = [tmp_path / name for name in BAD]
+    status, found = answers(*files, tmp_path / "folder", tmp_path / "missing.png", selfie, "--mode", "basic")
+    assert status == 2
+    *bad, folder, missing, good = found
+    for (name, (_, words)), answer in zip(BAD.items(), bad, strict=True):
+        assert (answer["status"], answer["result"]) == ("error", None), name
+        assert answer["error"]["code"] == "INVALID_REQUEST", name
+        assert words in answer["error"]["message"], (name, answer["error"])
+    assert "is a folder: name the files in it" in folder["error"]["message"]
+    assert "is not there" in missing["error"]["message"]
+    assert good["status"] == "success"
+
+
+def test_a_picture_without_a_face_and_one_with_two(tmp_path: Path) -> None:
+    empty, two = tmp_path / "empty.png", tmp_path / "two.jpg"
+    empty.write_bytes(encode_jpeg(np.full((300, 300, 3), 128, np.uint8), 90))
+    face = pixels()
+    two.write_bytes(encode_jpeg(np.hstack([face, face]), 90))
+    status, found = answers(empty, two, "--mode", "basic")
+    assert status == 2
+    assert [answer["error"]["code"] for answer in found] == ["NO_FACE_DETECTED", "MULTIPLE_FACES_DETECTED"]
+
+
+def test_where_a_model_fails_there_is_no_verdict(selfie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ModelFailed("it broke")
+
+    monkeypatch.setattr(ImageAnalyst, "analyse", fail)
+    status, (answer,) = answers(selfie)
+    assert (status, answer["error"]["code"]) == (2, "INFERENCE_ERROR")
+
+
+def test_several_files_are_summed_up(selfie: Path, tmp_path: Path) -> None:
+    status, told, _ = run(selfie, tmp_path / "none.jpg", "--mode", "basic")
+    assert status == 2
+    assert "2 analysed:" in told
+    assert "1 no verdict." in told
+
+
+def test_a_name_cannot_write_on_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "a\x1b[2Jb.jpg"
+    file.write_bytes(b"")
+    status, told, _ = run(file)
+    assert status == 2
+    assert "\x1b" not in told
+    assert r"\x1b[2Jb" in told.replace("\n", "")
+
+
+def test_a_video_is_judged_over_time(tmp_path: Path) -> None:
+    face = builtin_image("astronaut")
+    height, width = face.shape[:2]
+    small = np.ascontiguousarray(face[: height - height % 2, : width - width % 2][::2, ::2])
+    small = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(clip([np.roll(small, shift, axis=1) for shift in range(12)]))
+    page = tmp_path / "why.html"
+    status, told, error = run(video, "--json", "--explain", page)
+    (answer,) = (json.loads(line) for line in told.splitlines())
+    assert answer["status"] == "success", answer
+    assert re.fullmatch("inf_[0-9a-f]{18}", answer["request_id"])
+    result = answer["result"]
+    assert result["moderation_type"] == "video"
+    assert (result["video"]["media_type"], result["video"]["frames"]) == ("video/mp4", 12)
+    assert status == (0 if result["result"]["is_real"] else 1)
+    assert "holds biometric data" in error
+    shown = Page(page.read_text())
+    assert "Timeline" in shown.text
+    assert "Selected frames" in shown.text
+
+
+def test_too_few_stills_are_refused_with_what_is_needed(selfie: Path) -> None:
+    status, (answer,) = answers(selfie, selfie, "--as-frames")
+    assert status == 2
+    assert answer["error"]["code"] == "INVALID_REQUEST"
+    assert "8" in answer["error"]["message"]
+
+
+def test_the_page_explains_and_is_the_owners_alone(selfie: Path, tmp_path: Path) -> None:
+    page = tmp_path / "why.html"
+    old = os.umask(0)
+    try:
+        _, _, error = run(selfie, "--explain", page)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert "why.html: it holds biometric data" in error
+    shown = Page(page.read_text())
+    for title in ("The picture", "Skin micro-texture", "Frequencies", "What the camera wrote"):
+        assert title in shown.text
+    assert {link.partition(":")[0] for link in shown.links} <= {"data"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["selfie.jpg", "why.html"]
+
+
+def test_a_page_is_not_overwritten_by_accident(selfie: Path, tmp_path: Path) -> None:
+    page = tmp_path / "why.html"
+    page.write_text("mine")
+    status, told, error = run(selfie, "--explain", page)
+    assert (status, told) == (2, "")
+    assert "--force" in error
+    assert page.read_text() == "mine"
+    run(selfie, "--explain", page, "--force")
+    assert "Facegate" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--explain", "x.html", "--server", "127.0.0.1:1"], "sends back no pictures"),
+        (["--pack", "open", "--server", "127.0.0.1:1"], "the server has its own"),
+        (["--policy", "high", "--server", "127.0.0.1:1"], "the server has its own"),
+        (["--ca", "ca.pem"], "it goes with --server only"),
+        (["--policy", "nonsense"], "nonsense"),
+        (["--policy", "none.toml"], "cannot be read"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(selfie: Path, options: list[str], words: str) -> None:
+    status, told, error = run(selfie, *options)
+    assert (status, told) == (2, "")
+    assert words in re.sub(r"[\s│]+", " ", error)
+
+
+def test_more_files_than_a_page_holds_are_refused(selfie: Path) -> None:
+    status, _, error = run(*[selfie] * 51, "--explain", "x.html")
+    assert status == 2
+    assert "at most 50" in re.sub(r"[\s│]+", " ", error)
+
+
+def test_help_has_examples() -> None:
+    _, told, _ = run("--help")
+    assert "facegate analyze --as-frames frames/*.png" in told

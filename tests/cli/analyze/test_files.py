@@ -1,0 +1,76 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from cli.analyze.errors import FileUnusable, PageUnwritable
+from cli.analyze.files import MOST_BYTES, check_page_path, read_media, write_page
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"abc")
+    assert read_media(file) == b"abc"
+
+
+def test_no_more_than_one_byte_beyond_the_limit_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "long.bin"
+    with file.open("wb") as stream:
+        stream.truncate(MOST_BYTES + 10_000)
+    assert len(read_media(file)) == MOST_BYTES + 1
+
+
+def test_what_is_no_file_is_refused_with_advice(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in (
+        (tmp_path, "is a folder: name the files in it"),
+        (tmp_path / "none", "is not there: check the path"),
+        (tmp_path / "pipe", "is no regular file"),
+        (tmp_path / ("x" * 300), "cannot be read"),
+        (Path("nul\0byte"), "cannot be read"),
+    ):
+        with pytest.raises(FileUnusable, match=words):
+            read_media(path)
+
+
+def test_a_name_cannot_write_on_the_terminal(tmp_path: Path) -> None:
+    with pytest.raises(FileUnusable) as raised:
+        read_media(tmp_path / "a\x1b[2J")
+    assert str(raised.value).isprintable()
+
+
+def test_the_page_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    old = os.umask(0)
+    try:
+        write_page(page, "<p>ä</p>", force=False)
+        assert stat.S_IMODE(page.stat().st_mode) == 0o600
+        page.chmod(0o644)
+        write_page(page, "<p>new</p>", force=True)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert page.read_text() == "<p>new</p>"
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    with pytest.raises(PageUnwritable, match="--force"):
+        check_page_path(page, force=False)
+    with pytest.raises(PageUnwritable, match="--force"):
+        write_page(page, "new", force=False)
+    check_page_path(page, force=True)
+    assert page.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(PageUnwritable, match="is a folder"):
+        check_page_path(tmp_path, force=True)
+    with pytest.raises(PageUnwritable, match="there is no folder"):
+        check_page_path(tmp_path / "none" / "page.html", force=False)
+    with pytest.raises(PageUnwritable, match="cannot be written"):
+        write_page(tmp_path / "none" / "page.html", "x", force=False)

@@ -1,0 +1,152 @@
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.analyze.explained import Explained
+from cli.analyze.finding import Kind
+from cli.analyze.page import PageContext, render_page
+from cli.analyze.page_image import exif_words
+from liveness.express.fine_structure import fine_structure
+from tests.cli.analyze.html_page import Page
+from tests.cli.analyze.samples import (
+    FACE,
+    NETWORK,
+    Network,
+    image_study,
+    picture,
+    picture_finding,
+    problem_finding,
+    video_finding,
+    video_study,
+)
+from tests.cli.demo.builders import PACK
+from vision.exif_tags import ExifState, ExifTags
+
+STRUCTURE = fine_structure(picture(), FACE)
+PATTERNS = sum(each is not None for each in (STRUCTURE.face, STRUCTURE.face_colour, STRUCTURE.surroundings))
+EXIF = ExifTags(
+    state=ExifState.READ,
+    make="Maker",
+    model="Model 7",
+    f_number=1.8,
+    exposure_seconds=0.02,
+    software=("GIMP <2>",),
+)
+
+
+def rendered(*explained: Explained) -> Page:
+    context = PageContext(
+        pack=replace(PACK, pad_networks=(Network(),)),
+        policy="standard",
+        mode="full",
+        version="0.1.0",
+        made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+    )
+    return Page(render_page(explained, context))
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return rendered(
+        Explained(finding=picture_finding(full=True), image=image_study(), exif=EXIF),
+        Explained(finding=video_finding(), video=video_study()),
+        Explained(finding=problem_finding()),
+    )
+
+
+def test_the_page_is_well_formed(page: Page) -> None:
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+    assert page.without_words == []
+    assert not re.search(r"\$[a-z_]", page.source)
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", page.source)
+
+
+def test_the_page_needs_nothing_else(page: Page) -> None:
+    assert {link.partition(":")[0] for link in page.links if not link.startswith("#")} == {"data"}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert not re.search(r"https?:|url\(|@import|//[a-z]", re.sub(r"base64,[^\"]*", "", page.source))
+    assert not {"script", "link", "iframe", "form", "object"} & set(page.tags)
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert "default-src 'none'" in page.source
+
+
+def test_it_says_that_it_holds_biometric_data(page: Page) -> None:
+    assert "This page holds biometric data" in page.text
+
+
+def test_every_section_is_there(page: Page) -> None:
+    for title in (
+        "At a glance",
+        "The fusion of all signals",
+        "The sum of the eight signals",
+        "The picture",
+        "Skin micro-texture (lbp_texture)",
+        "Frequencies (fft_deepfake)",
+        "Regular patterns (moire, halftone)",
+        "What the networks saw",
+        "What the camera wrote (exif_metadata)",
+        "Timeline",
+        "Selected frames",
+        "What was read",
+    ):
+        assert title in page.text, title
+    # A picture: it, its face, two maps with what they are of, patterns on the face and beside it, two crops.
+    # A video: two frames, the same patterns, two crops.
+    assert page.pictures == (2 + 4 + PATTERNS + 2) + (2 + PATTERNS + 2)
+    assert f"{NETWORK}: real with probability 0.750" in page.text
+    assert "Maker Model 7" in page.text
+    assert "screen replay" in page.text
+    assert "3 files: 1 INCONCLUSIVE, 1 SPOOF, 1 NO VERDICT" in page.text
+    assert "INVALID_REQUEST (IMAGE_EMPTY) It is empty." in page.text
+    assert "1 signal could not be assessed" in page.text
+
+
+def test_the_gauge_shows_where_verdicts_change(page: Page) -> None:
+    assert 'class="band" style="left:54.0%;width:8.0%"' in page.source
+    assert 'class="mark" style="left:58.0%"' in page.source
+
+
+def test_one_file_needs_no_overview() -> None:
+    page = rendered(Explained(finding=picture_finding(), image=image_study(), exif=ExifTags()))
+    assert "At a glance" not in page.text
+    assert "selfie.jpg: LIVE" in page.text
+
+
+def test_text_of_a_file_cannot_become_markup() -> None:
+    hostile = '<script>alert("1")</script><img src=x onerror=alert(1)>'
+    finding = replace(
+        picture_finding(detail=hostile), files=(Path(hostile.replace("/", "")),), facts={"format": hostile}
+    )
+    page = rendered(
+        Explained(finding=finding, image=image_study(), exif=replace(EXIF, make=hostile)),
+        Explained(finding=problem_finding(code=hostile, message=hostile)),
+    )
+    assert "script" not in page.tags
+    assert "onerror" not in page.attributes
+    assert page.open == []
+
+
+def test_a_picture_without_a_face_is_shown_all_the_same() -> None:
+    study = replace(image_study(), faces=(), landmarks=None, pad_scores=())
+    page = rendered(Explained(finding=problem_finding(code="NO_FACE_DETECTED"), image=study, exif=EXIF))
+    assert "No face was found in 240 x 256 pixels." in page.text
+    assert "Skin micro-texture" not in page.text
+
+
+def test_still_frames_have_an_order_and_no_times() -> None:
+    page = rendered(Explained(finding=replace(video_finding(), kind=Kind.STILLS), video=video_study()))
+    assert "Frames in order" in page.text
+    assert "The times of still frames are not known" in page.text
+
+
+def test_only_tags_that_are_there_are_told() -> None:
+    assert exif_words(ExifTags()) == {"EXIF": "absent"}
+    words = exif_words(EXIF)
+    assert words["F-stop"] == "f/1.8"
+    assert words["Exposure"] == "1/50 s"
+    assert words["Software"] == "GIMP <2>"
+    assert "Place" not in words

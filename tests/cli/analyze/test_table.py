@@ -1,0 +1,63 @@
+import io
+
+from rich.console import Console, RenderableType
+
+from cli.analyze.table import finding_view, summary_view
+from liveness.verdict import Verdict
+from tests.cli.analyze.samples import picture_finding, problem_finding, video_finding
+
+
+def printed(view: RenderableType) -> str:
+    stored = io.StringIO()
+    Console(file=stored, width=200, force_terminal=False).print(view)
+    return stored.getvalue()
+
+
+def test_a_picture_shows_every_signal() -> None:
+    told = printed(finding_view(picture_finding()))
+    assert told.startswith("LIVE 0.74  folder/selfie.jpg")
+    assert "SPOOF below 0.54, LIVE from 0.62, INCONCLUSIVE between." in told
+    for name in ("sharpness", "lbp_texture", "fft_deepfake"):
+        assert name in told
+    (line,) = (line for line in told.splitlines() if "fft_deepfake" in line)
+    assert line.split()[0] == "✗"
+    assert "0.25" in line
+    assert "lv_0123456789abcdef" in told
+
+
+def test_a_video_names_the_kind_of_attack_and_why() -> None:
+    told = printed(finding_view(video_finding()))
+    assert told.startswith("SPOOF 0.12, looks like screen replay (0.53)  clip.mp4")
+    assert "Why: The PAD network sees an attack. It moves as a flat picture does." in told
+    (line,) = (line for line in told.splitlines() if " blink " in line)
+    assert line.split()[0] == "·"
+    assert "looks like" not in printed(finding_view(video_finding(Verdict.INCONCLUSIVE)))
+
+
+def test_in_full_mode_the_fusion_decides() -> None:
+    told = printed(finding_view(picture_finding(full=True)))
+    assert told.startswith("INCONCLUSIVE 0.12  folder/selfie.jpg")
+    assert "Sum of the eight signals: LIVE" in told
+
+
+def test_a_problem_is_told_in_red_words() -> None:
+    told = printed(finding_view(problem_finding()))
+    assert told.startswith("NO VERDICT")
+    assert "INVALID_REQUEST (IMAGE_EMPTY): It is empty." in told
+
+
+def test_nothing_of_a_file_is_obeyed_by_the_terminal() -> None:
+    hostile = "\x1b[2J\u202e[red]"
+    told = printed(finding_view(picture_finding(detail=hostile))) + printed(
+        finding_view(problem_finding(message=hostile))
+    )
+    assert "\x1b" not in told
+    assert "\u202e" not in told
+    assert r"\x1b[2J\u202e[red]" in told
+
+
+def test_the_summary_counts() -> None:
+    told = printed(summary_view([picture_finding(), video_finding(), problem_finding()]))
+    assert "3 analysed: 1 live, 1 spoof, 0 inconclusive, 1 no verdict." in told
+    assert "IMAGE_EMPTY" in told
+    assert "fft_deepfake" in told

@@ -1,0 +1,98 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
+
+from client import AnalysisClient, ApiKey, CallRefusedError, ConnectionFailedError, open_channel
+from tests.client.fake_analysis import FakeAnalysis, serving_analysis
+from tests.client.stream_plan import Refuse
+
+BUSY = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after_s=4.0)
+KIND = analysis_pb2.AnalyzeVideoConfig
+
+
+@asynccontextmanager
+async def _analysing(fake: FakeAnalysis, waits: list[float] | None = None) -> AsyncIterator[AnalysisClient]:
+    async def sleep(seconds: float) -> None:
+        if waits is None:
+            pytest.fail("nothing is to be waited for")
+        waits.append(seconds)
+
+    async with serving_analysis(fake) as target, open_channel(target) as channel:
+        yield AnalysisClient(channel=channel, api_key=ApiKey("secret"), sleep=sleep)
+
+
+async def test_an_image_goes_as_it_is() -> None:
+    fake = FakeAnalysis(image=analysis_pb2.AnalyzeImageResponse(request_id="lv_1"))
+    async with _analysing(fake) as client:
+        answer = await client.analyze_image(b"\xff\xd8\xff image", mode=analysis_pb2.ANALYSIS_MODE_FULL)
+    assert answer.request_id == "lv_1"
+    (request,) = fake.images
+    assert (request.image, request.mode) == (b"\xff\xd8\xff image", analysis_pb2.ANALYSIS_MODE_FULL)
+    assert fake.authorizations == ["Bearer secret"]
+
+
+async def test_a_video_goes_in_chunks_after_its_config() -> None:
+    fake = FakeAnalysis()
+    video = bytes(range(256)) * 10_000
+    async with _analysing(fake) as client:
+        await client.analyze_video(video)
+    ((config, *chunks),) = fake.uploads
+    assert (config.config.kind, config.config.total_bytes) == (KIND.KIND_VIDEO, len(video))
+    assert b"".join(each.chunk for each in chunks) == video
+    assert all(each.WhichOneof("part") == "chunk" for each in chunks)
+    assert max(len(each.chunk) for each in chunks) <= 1_048_576
+
+
+async def test_still_frames_go_one_a_message() -> None:
+    fake = FakeAnalysis()
+    async with _analysing(fake) as client:
+        await client.analyze_frames([b"first", b"second"])
+    ((config, *frames),) = fake.uploads
+    assert (config.config.kind, config.config.total_bytes) == (KIND.KIND_FRAMES, 11)
+    assert [each.frame for each in frames] == [b"first", b"second"]
+
+
+async def test_a_busy_server_is_asked_again_after_4_8_and_16_seconds() -> None:
+    waits: list[float] = []
+    fake = FakeAnalysis(refusals=(BUSY, BUSY, BUSY))
+    async with _analysing(fake, waits) as client:
+        await client.analyze_video(b"video")
+    assert waits == [4.0, 8.0, 16.0]
+    assert len(fake.uploads) == 4
+    assert fake.uploads[0] == fake.uploads[3]
+
+
+async def test_a_server_that_asks_for_more_time_gets_it() -> None:
+    waits: list[float] = []
+    fake = FakeAnalysis(refusals=(Refuse(code=BUSY.code, reason="OVERLOADED", retry_after_s=30.0),))
+    async with _analysing(fake, waits) as client:
+        await client.analyze_image(b"image")
+    assert waits == [30.0]
+
+
+async def test_a_server_that_stays_busy_is_left_alone() -> None:
+    waits: list[float] = []
+    async with _analysing(FakeAnalysis(refusals=(BUSY,) * 5), waits) as client:
+        with pytest.raises(CallRefusedError) as raised:
+            await client.analyze_image(b"image")
+    assert raised.value.refusal.reason == "OVERLOADED"
+    assert waits == [4.0, 8.0, 16.0]
+
+
+async def test_any_other_refusal_is_told_at_once() -> None:
+    refusal = Refuse(
+        code=grpc.StatusCode.INVALID_ARGUMENT, reason="IMAGE_EMPTY", metadata={"code": "INVALID_REQUEST"}
+    )
+    async with _analysing(FakeAnalysis(refusals=(refusal,))) as client:
+        with pytest.raises(CallRefusedError) as raised:
+            await client.analyze_image(b"")
+    assert raised.value.refusal.metadata == {"code": "INVALID_REQUEST"}
+
+
+async def test_a_server_that_is_not_there_is_told_apart() -> None:
+    async with open_channel("127.0.0.1:1") as channel:
+        with pytest.raises(ConnectionFailedError):
+            await AnalysisClient(channel=channel).analyze_image(b"image")

@@ -1,0 +1,91 @@
+"""Made-up presentations and the answers of made-up scorers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.pad.dataset import PadLabel, PadSample
+from evaluation.pad.runs import Answer, NonResponse, ScorerKind, ScorerName, ScoreRun, collect_run
+from liveness.verdict import Verdict
+
+__all__ = ["answers", "attack", "crowd", "live", "scored"]
+
+
+def live(number: int, *, source: str = "a", person: str = "p") -> PadSample:
+    return PadSample(
+        path=Path(f"{source}/live/{number}.jpg"),
+        label=PadLabel.LIVE,
+        species="",
+        source=source,
+        identity=person,
+        session="s",
+        usable=True,
+    )
+
+
+def attack(number: int, *, species: str = "print", source: str = "a", session: str = "s") -> PadSample:
+    return PadSample(
+        path=Path(f"{source}/{species}/{number}.jpg"),
+        label=PadLabel.ATTACK,
+        species=species.partition(":")[0],
+        source=source,
+        identity="",
+        session=session,
+        usable=True,
+        variety=species,
+    )
+
+
+def crowd(*, sources: int, persons: int, each: int, species: Sequence[str] = ("print",)) -> list[PadSample]:
+    """Of each source so many persons with so many pictures, and as many sittings of each species."""
+    found = []
+    for source in range(sources):
+        for person in range(persons):
+            for number in range(each):
+                at = number + each * person
+                found.append(live(at, source=f"o{source}/r", person=f"p{person}"))
+                found += [
+                    attack(at, species=kind, source=f"o{source}/r", session=f"s{person}") for kind in species
+                ]
+    return found
+
+
+def answers(
+    samples: Sequence[PadSample],
+    *,
+    apart: float,
+    seed: int,
+    silent: Sequence[int] = (),
+    decides: bool = False,
+) -> list[Answer]:
+    """Scores of 0..1 that lie further apart the larger ``apart`` is; persons have their own."""
+    rng = np.random.default_rng(seed)
+    own = {group: rng.normal() for group in dict.fromkeys(sample.group for sample in samples)}
+    found = []
+    for at, sample in enumerate(samples):
+        value = 1 / (
+            1 + np.exp(-(apart * (1 if sample.live else -1) + 0.5 * own[sample.group] + rng.normal()))
+        )
+        verdict = (Verdict.LIVE if value > 0.5 else Verdict.SPOOF) if decides else None
+        found.append(
+            Answer(None, NonResponse.NO_FACE)
+            if at in silent
+            else Answer(float(value), verdict=verdict, parts={"half": float(value) / 2} if decides else {})
+        )
+    return found
+
+
+def scored(
+    samples: Sequence[PadSample],
+    *,
+    apart: float,
+    seed: int = 1,
+    name: str = "network",
+    kind: ScorerKind = ScorerKind.NETWORK,
+    silent: Sequence[int] = (),
+    decides: bool = False,
+) -> ScoreRun:
+    """The run of a made-up scorer."""
+    given = answers(samples, apart=apart, seed=seed, silent=silent, decides=decides)
+    return collect_run(ScorerName(name, kind), samples, given, [2.0] * len(samples))

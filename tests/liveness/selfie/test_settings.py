@@ -1,0 +1,51 @@
+import pytest
+
+from liveness.errors import PolicyError
+from liveness.selfie import SelfieSettings
+
+# Seed 002's configuration table.
+_DEFAULTS = {
+    "live_threshold": 0.58,
+    "min_face_confidence": 0.60,
+    "min_blur_variance": 40.0,
+    "min_ear": 0.15,
+    "max_yaw_deg": 35.0,
+    "max_pitch_deg": 30.0,
+    "min_face_area_ratio": 0.04,
+    "max_asymmetry": 0.20,
+    "lbp_dominant_bin_spoof_threshold": 0.60,
+    "fft_kurtosis_max": 12.0,
+    "fft_hf_ratio_baseline": 0.65,
+    "fft_az_variance_max": 0.35,
+}
+
+
+def test_names_and_defaults_are_the_seeds() -> None:
+    settings = SelfieSettings()
+    assert {name: getattr(settings, name) for name in SelfieSettings.__dataclass_fields__} == _DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("live_threshold", 0.01),
+        ("live_threshold", 0.99),
+        ("min_face_confidence", -0.1),
+        ("min_face_confidence", 1.1),
+        ("min_blur_variance", 0),
+        ("min_ear", 0),
+        ("max_yaw_deg", 0),
+        ("max_pitch_deg", 91),
+        ("min_face_area_ratio", 0),
+        ("min_face_area_ratio", 0.2),
+        ("max_asymmetry", -1),
+        ("lbp_dominant_bin_spoof_threshold", 1),
+        ("fft_kurtosis_max", 3),
+        ("fft_hf_ratio_baseline", 0),
+        ("fft_az_variance_max", 0),
+        *((name, value) for name in _DEFAULTS for value in (float("nan"), float("inf"))),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_name(name: str, value: float) -> None:
+    with pytest.raises(PolicyError, match=name):
+        SelfieSettings(**{name: value})

@@ -1,0 +1,146 @@
+"""One capture judged three times: as a scan, by its eight selected frames, and by one of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from evaluation.liveness_fusion.scans import clip_windows, observe_scan
+from liveness.express.frame_cues import measure_frame_cues
+from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.judge import judge_express
+from liveness.fusion import load_fusion_model
+from liveness.observation import ScanObservations
+from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.selection import CUE_FRAMES, select_frames, spread_of
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from vision.packs.loading import load_pack
+
+
+@dataclass(frozen=True)
+class _Capture:
+    """A scan with what the models said of its selected frames."""
+
+    scan: ScanObservations
+    selected: tuple[int, ...]
+    scores: tuple[PadScore, ...]
+    cues: tuple[FrameCues, ...]
+    embeddings: tuple[FrameEmbedding, ...]
+
+    def only(self, indices: Sequence[int]) -> "_Capture":
+        """What is left where these frames were all there is."""
+        return _Capture(
+            scan=ScanObservations(
+                frames=tuple(frame for frame in self.scan.frames if frame.index in indices), motion=()
+            ),
+            selected=tuple(indices),
+            scores=tuple(score for score in self.scores if score.frame_index in indices),
+            cues=tuple(cue for cue in self.cues if cue.frame_index in indices),
+            embeddings=tuple(one for one in self.embeddings if one.frame_index in indices),
+        )
+
+    def judge(self, capture: CaptureKind) -> LivenessResult:
+        return judge_express(
+            scan=self.scan,
+            pad_scores=self.scores,
+            policy=LivenessPolicy(capture=capture),
+            model=load_fusion_model(),
+            cues=self.cues,
+            embeddings=self.embeddings,
+        )
+
+
+@cache
+def _captured(clip: Path, pack_name: str) -> _Capture:
+    pack = load_pack(pack_name)
+    window = next(clip_windows(clip, seconds=3.0))
+    scan = observe_scan(window, pack)
+    selected = select_frames(scan.frames)
+    faces = {frame.index: frame.face for frame in scan.frames if frame.face is not None}
+    times = {frame.index: frame.capture_time for frame in scan.frames}
+    return _Capture(
+        scan=scan,
+        selected=selected,
+        scores=tuple(
+            PadScore(index, network.name, network.real_probability(window[index][1], faces[index]))
+            for index in selected
+            for network in pack.pad_networks
+        ),
+        cues=tuple(
+            measure_frame_cues(window[index][1], faces[index], frame_index=index)
+            for index in spread_of(selected, CUE_FRAMES)
+        ),
+        embeddings=tuple(
+            FrameEmbedding(index, times[index], pack.embedder.embed(window[index][1], faces[index]))
+            for index in selected
+        ),
+    )
+
+
+@pytest.fixture
+def person(assets: Path) -> _Capture:
+    clip = assets / "data/video/live/KwaiVGI__assets__examples__driving__d3.mp4"
+    return _captured(clip, f"open:{assets / 'models'}")
+
+
+@pytest.fixture
+def replay(assets: Path) -> _Capture:
+    clip = assets / "data/video/spoof/lestari15__videos__fake.mp4"
+    return _captured(clip, f"open:{assets / 'models'}")
+
+
+def test_a_person_is_live_as_a_scan_as_frames_and_as_one_frame(person: _Capture) -> None:
+    frames = person.only(person.selected)
+    one = person.only(person.selected[3:4])
+    as_scan, as_frames, as_one = (
+        person.judge(CaptureKind.SCAN),
+        frames.judge(CaptureKind.FRAMES),
+        one.judge(CaptureKind.FRAME),
+    )
+    assert (as_scan.verdict, as_scan.reasons) == (Verdict.LIVE, (Reason.LOOKS_ALIVE,))
+    assert (as_frames.verdict, as_frames.reasons) == (Verdict.LIVE, (Reason.LOOKS_GENUINE,))
+    assert (as_one.verdict, as_one.reasons) == (Verdict.LIVE, (Reason.LOOKS_GENUINE,))
+    assert as_one.confidence < as_scan.confidence
+
+
+def test_a_replay_is_a_spoof_as_a_scan_and_never_live(replay: _Capture) -> None:
+    as_scan = replay.judge(CaptureKind.SCAN)
+    assert as_scan.verdict is Verdict.SPOOF, as_scan
+    assert as_scan.attack_type not in (AttackType.REAL, AttackType.INJECTION)
+    as_frames = replay.only(replay.selected).judge(CaptureKind.FRAMES)
+    assert as_frames.verdict is not Verdict.LIVE
+    assert as_frames.confidence < 50
+    for index in replay.selected:
+        as_one = replay.only((index,)).judge(CaptureKind.FRAME)
+        assert as_one.verdict is not Verdict.LIVE
+        assert as_one.confidence < 50
+
+
+def test_a_check_takes_neither_eight_frames_nor_one_for_a_scan(person: _Capture) -> None:
+    for indices in (person.selected, person.selected[3:4]):
+        result = person.only(indices).judge(CaptureKind.SCAN)
+        assert result.verdict is Verdict.INCONCLUSIVE, result
+        assert Reason.LOOKS_GENUINE not in result.reasons
+
+
+def test_motion_says_nothing_where_single_frames_are_judged(person: _Capture) -> None:
+    moving = person.judge(CaptureKind.FRAMES)
+    still = replace(person, scan=replace(person.scan, motion=())).judge(CaptureKind.FRAMES)
+    assert moving.confidence == still.confidence
+    weights = {signal.name: signal.weight for signal in moving.signals}
+    assert weights["pad_network"] > 0
+    assert all(weights[name] == 0 for name in ("planar_motion", "micro_motion", "blink", "stillness"))
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("capture", list(CaptureKind))
+def test_every_signal_is_named_however_little_there_is(person: _Capture, capture: CaptureKind) -> None:
+    full = [signal.name for signal in person.judge(CaptureKind.SCAN).signals]
+    for indices in (person.selected, person.selected[:1], ()):
+        result = person.only(indices).judge(capture)
+        assert [signal.name for signal in result.signals] == full
+        assert result.reasons
+        if not indices:
+            assert (result.verdict, result.confidence) == (Verdict.INCONCLUSIVE, 50.0)

@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from server.analysis.models import landmarks_of, observe_still, pad_scores, persons_in
+from tests.server.analysis.uploads import blank, genuine, two_persons
+from tests.server.live import remembering_pack
+from vision.face import BgrImage, DetectedFace
+from vision.packs import Pack
+
+
+class _Shown:
+    """A detector that remembers what it was shown."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.sizes: list[tuple[int, int]] = []
+        self._detector = pack.detector
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        self.sizes.append((image.shape[1], image.shape[0]))
+        return self._detector.detect(image)
+
+
+def test_the_faces_of_a_large_picture_are_found_in_a_small_copy_and_given_at_full_size() -> None:
+    pack = remembering_pack()
+    small = genuine()[0]
+    large = np.asarray(cv2.resize(small, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC), np.uint8)
+    shown = _Shown(pack)
+    (face,) = persons_in(large, replace(pack, detector=shown))
+    assert shown.sizes == [(900, 1200)]
+    (expected,) = persons_in(small, pack)
+    assert face.box.width == pytest.approx(5 * expected.box.width, rel=0.1)
+    assert face.five_points / 5 == pytest.approx(expected.five_points, abs=0.04 * expected.box.width)
+
+
+def test_small_pictures_are_shown_as_they_are() -> None:
+    shown = _Shown(remembering_pack())
+    assert len(persons_in(genuine()[0], replace(remembering_pack(), detector=shown))) == 1
+    assert shown.sizes == [(360, 480)]
+
+
+def test_no_model_is_asked_about_a_speck() -> None:
+    shown = _Shown(remembering_pack())
+    assert persons_in(np.zeros((63, 4000, 3), np.uint8), replace(remembering_pack(), detector=shown)) == ()
+    assert shown.sizes == []
+
+
+def test_persons_are_counted() -> None:
+    assert len(persons_in(two_persons()[0], remembering_pack())) == 2
+    assert persons_in(blank()[0], remembering_pack()) == ()
+
+
+def test_what_a_pack_lacks_is_not_asked() -> None:
+    pack = replace(remembering_pack(), landmarker=None, pad_networks=())
+    pixels = genuine()[0]
+    (face,) = persons_in(pixels, pack)
+    assert landmarks_of(pixels, face, pack) is None
+    assert pad_scores(pixels, face, pack, frame_index=3) == ()
+    observation = observe_still(pixels, faces=(face,), landmarks=None, index=2, capture_time=0.5)
+    assert (observation.index, observation.capture_time, observation.faces) == (2, 0.5, 1)
+    assert observation.eyes is None
+    assert observation.pose is not None
+
+
+def test_each_network_is_asked_about_the_face() -> None:
+    class Half:
+        name = "half"
+
+        def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+            return 0.5
+
+    pack = replace(remembering_pack(), pad_networks=(Half(), Half()))
+    (face,) = persons_in(genuine()[0], pack)
+    scores = pad_scores(genuine()[0], face, pack, frame_index=3)
+    assert [(score.frame_index, score.network, score.real_probability) for score in scores] == [
+        (3, "half", 0.5)
+    ] * 2

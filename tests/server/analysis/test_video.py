@@ -1,0 +1,263 @@
+"""Videos and still frames, from decoded frames to verdicts and refusals."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from liveness.fusion import load_fusion_model
+from liveness.policy import LivenessPolicy
+from liveness.verdict import AttackType, Verdict
+from server.analysis.errors import AnalysisCode, AnalysisRefused
+from server.analysis.results import ATTACK_CODES, VideoAnalysis
+from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
+from server.errors import Reason, Refusal
+from tests.server.analysis.uploads import blank, genuine, numbered, two_persons
+from tests.server.live import remembering_pack
+from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
+from vision.face import BgrImage, DetectedFace
+from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits, VideoOutline
+from vision.packs import Pack
+
+_MP4 = b"\0\0\0\x18ftypisom" + bytes(100)
+
+
+class _Given:
+    """A decoder that gives frames out as they are given to it."""
+
+    def __init__(
+        self,
+        frames: Sequence[BgrImage],
+        *,
+        seconds_apart: float = 0.1,
+        complete: bool = True,
+        tries: int = 1,
+        fails: Exception | None = None,
+    ) -> None:
+        self._frames = frames
+        self._apart = seconds_apart
+        self._complete = complete
+        self._tries = tries
+        self._fails = fails
+
+    def stream_video(
+        self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
+    ) -> VideoOutline:
+        if self._fails is not None:
+            raise self._fails
+        for _ in range(self._tries):
+            take = begin()
+            for number, frame in enumerate(self._frames):
+                take(frame, number * self._apart)
+        return VideoOutline(
+            container=VideoContainer.MP4,
+            seconds=self._apart * (len(self._frames) - 1),
+            decoded=len(self._frames),
+            other_size=0,
+            other_streams=0,
+            complete=self._complete,
+        )
+
+
+class _Broken:
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        raise ModelFailed("the detector failed (RuntimeError)")
+
+
+def _analyst(decoder: _Given | None = None, pack: Pack | None = None) -> VideoAnalyst:
+    return VideoAnalyst(
+        pack=pack or remembering_pack(),
+        fusion=load_fusion_model(),
+        policy=LivenessPolicy(),
+        video_decoder=decoder,
+    )
+
+
+def _analysed(frames: Sequence[BgrImage], **options: float) -> VideoAnalysis:
+    return _analyst(_Given(frames, **options)).analyse_video(_MP4)  # type: ignore[arg-type]  # by name
+
+
+@contextmanager
+def _refused(reason: Reason) -> Iterator[None]:
+    with pytest.raises(Refusal) as caught:
+        yield
+    assert caught.value.reason is reason
+    if isinstance(caught.value, AnalysisRefused):
+        assert caught.value.details["code"] == caught.value.code.value
+
+
+def test_a_genuine_scan_is_judged_over_time() -> None:
+    analysis = _analysed(genuine())
+    signals = {signal.name: signal for signal in analysis.signals}
+    assert signals["planar_motion"].assessed
+    assert analysis.source.container is VideoContainer.MP4
+    assert (analysis.source.frames, analysis.source.usable) == (20, 20)
+    assert analysis.source.seconds == pytest.approx(1.9)
+    assert 1 <= len(analysis.study.selected) <= 8
+    indices = [frame.index for frame in analysis.study.selected]
+    assert [embedding.frame_index for embedding in analysis.study.embeddings] == indices
+    assert {cues.frame_index for cues in analysis.study.cues} <= set(indices)
+    assert len(analysis.study.cues) <= 4
+
+
+def test_the_short_answer_is_the_long_one() -> None:
+    analysis = _analysed(genuine())
+    liveness = analysis.liveness
+    for verdict, real, spoof in (
+        (Verdict.LIVE, True, False),
+        (Verdict.SPOOF, False, True),
+        (Verdict.INCONCLUSIVE, False, False),
+    ):
+        told = replace(analysis, liveness=replace(liveness, verdict=verdict, confidence=30.0))
+        assert (told.is_real, told.is_spoof) == (real, spoof)
+        assert told.real_probability == pytest.approx(0.3)
+        assert told.confidence == pytest.approx(0.7)
+    for kind in AttackType:
+        told = replace(analysis, liveness=replace(liveness, attack_type=kind, attack_type_confidence=40.0))
+        assert told.attack_type == ATTACK_CODES[kind]
+        assert told.attack_type_name == kind.value.lower()
+        assert told.attack_type_confidence == pytest.approx(0.4)
+
+
+def test_numbers_of_attack_types_are_the_contracts() -> None:
+    names = [kind.value for kind, _ in sorted(ATTACK_CODES.items(), key=lambda item: item[1])]
+    assert names == [
+        "REAL",
+        "PRINT",
+        "SCREEN_REPLAY",
+        "PAPER_MASK",
+        "MASK_3D",
+        "DEEPFAKE",
+        "INJECTION",
+        "UNKNOWN",
+    ]
+    assert sorted(ATTACK_CODES.values()) == list(range(8))
+
+
+def test_one_frame_over_and_over_is_an_injected_video() -> None:
+    analysis = _analysed([genuine()[0]] * 25)
+    assert analysis.is_spoof
+    assert analysis.attack_type_name == "injection"
+
+
+def test_a_worker_that_was_killed_begins_anew() -> None:
+    analysis = _analyst(_Given(genuine(), tries=2)).analyse_video(_MP4)
+    assert analysis.source.frames == 20
+
+
+def test_a_fast_video_is_not_measured_frame_by_frame_and_a_short_one_is() -> None:
+    assert _analysed(genuine(8), seconds_apart=1 / 60).source.usable == 8
+    frames = [frame for pair in zip(genuine(), genuine(), strict=True) for frame in pair]
+    assert _analysed(frames, seconds_apart=1 / 30).source.frames < 30
+
+
+def test_a_face_that_comes_and_goes_is_judged_by_the_frames_that_show_it() -> None:
+    nobody = np.full_like(genuine()[0], 90)
+    away = [nobody + np.uint8(number) for number in range(6)]
+    analysis = _analysed([*genuine()[:9], *away])
+    assert analysis.source.usable == 9
+    assert analysis.source.frames == 15
+    with _refused(Reason.TOO_FEW_FRAMES):
+        _analysed([*genuine()[:7], *away])
+
+
+def test_a_broken_end_is_said() -> None:
+    analysis = _analyst(_Given(genuine(10), complete=False)).analyse_video(_MP4)
+    assert not analysis.source.complete
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason", "code"),
+    [
+        (genuine()[:7], Reason.TOO_FEW_FRAMES, AnalysisCode.INVALID_REQUEST),
+        (blank(), Reason.FACE_NOT_FOUND, AnalysisCode.NO_FACE_DETECTED),
+        (blank()[:3], Reason.TOO_FEW_FRAMES, AnalysisCode.INVALID_REQUEST),
+        (two_persons(), Reason.MULTIPLE_FACES, AnalysisCode.MULTIPLE_FACES_DETECTED),
+    ],
+    ids=["seven frames", "nobody", "three frames of nobody", "two persons"],
+)
+def test_a_video_that_shows_too_little_is_refused(
+    frames: Sequence[BgrImage], reason: Reason, code: AnalysisCode
+) -> None:
+    with pytest.raises(AnalysisRefused) as caught:
+        _analysed(frames)
+    assert (caught.value.reason, caught.value.code) == (reason, code)
+    assert caught.value.details["frames"] == len(frames)
+    assert caught.value.details["minFrames"] == 8
+
+
+@pytest.mark.parametrize("fault", list(VideoFault))
+def test_every_fault_of_a_file_has_its_reason(fault: VideoFault) -> None:
+    error = VideoError(fault, "MP4: it cannot be used", details={"max_bytes": 7})
+    with pytest.raises(AnalysisRefused) as caught:
+        _analyst(_Given((), fails=error)).analyse_video(_MP4)
+    assert caught.value.reason.value.startswith("VIDEO_")
+    assert caught.value.details["maxBytes"] == 7
+    assert caught.value.code is AnalysisCode.INVALID_REQUEST
+
+
+def test_no_free_decoder_and_no_decoder_at_all() -> None:
+    with pytest.raises(Refusal) as caught:
+        _analyst(_Given((), fails=DecoderUnavailable("busy", retry_after=5.0))).analyse_video(_MP4)
+    assert (caught.value.reason, caught.value.retry_after) == (Reason.OVERLOADED, 5.0)
+    with _refused(Reason.VIDEO_NOT_AVAILABLE):
+        _analyst(None).analyse_video(_MP4)
+
+
+def test_another_container_than_announced_is_refused() -> None:
+    with pytest.raises(AnalysisRefused) as caught:
+        _analyst(_Given(genuine())).analyse_video(_MP4, container=VideoContainer.WEBM)
+    assert caught.value.reason is Reason.VIDEO_FORMAT_NOT_SUPPORTED
+    assert caught.value.details["container"] == "MP4"
+    assert _analyst(_Given(genuine(10))).analyse_video(_MP4, container=VideoContainer.MP4)
+
+
+def test_a_model_that_fails_is_the_servers_failure() -> None:
+    pack = replace(remembering_pack(), detector=_Broken())
+    with pytest.raises(Refusal) as caught:
+        _analyst(_Given(genuine()), pack).analyse_video(_MP4)
+    assert caught.value.reason is Reason.INTERNAL
+    assert caught.value.details["code"] == "INFERENCE_ERROR"
+    assert "RuntimeError" not in str(caught.value)
+    with pytest.raises(Refusal) as caught:
+        _analyst(None, pack).analyse_frames(numbered(genuine(8)))
+    assert caught.value.reason is Reason.INTERNAL
+
+
+def test_still_frames_claim_nothing_over_time() -> None:
+    analysis = _analyst().analyse_frames(numbered(genuine(10)))
+    source = analysis.source
+    assert (source.container, source.seconds, source.frames, source.usable) == (None, None, 10, 10)
+    signals = {signal.name: signal for signal in analysis.signals}
+    for name in ("planar_motion", "micro_motion", "stillness", "surroundings"):
+        assert not signals[name].assessed, name
+    for name in ("planar_motion", "micro_motion", "blink", "stillness", "surroundings"):
+        assert signals[name].weight == 0.0, name
+    assert len(analysis.study.selected) == 8
+
+
+def test_still_frames_over_again_and_of_another_size_are_left_out() -> None:
+    stills = numbered(genuine(8))
+    half = np.asarray(cv2.resize(genuine()[8], None, fx=0.5, fy=0.5), np.uint8)
+    analysis = _analyst().analyse_frames([*stills, stills[3], stills[3] + b"\0", *numbered([half])])
+    assert (analysis.source.frames, analysis.source.repeated, analysis.source.other_size) == (8, 2, 1)
+    with pytest.raises(AnalysisRefused) as caught:
+        _analyst().analyse_frames([stills[0]] * 8)
+    assert caught.value.reason is Reason.TOO_FEW_FRAMES
+    assert caught.value.details["repeatedFrames"] == 7
+
+
+def test_numbers_of_still_frames() -> None:
+    with _refused(Reason.VIDEO_EMPTY):
+        _analyst().analyse_frames([])
+    with _refused(Reason.VIDEO_TOO_LARGE):
+        _analyst().analyse_frames([b"x"] * (MAXIMUM_STILLS + 1))
+    with _refused(Reason.IMAGE_FORMAT_NOT_SUPPORTED):
+        _analyst().analyse_frames([b"x"] * 8)
+
+
+def test_no_pixels_and_no_templates_are_shown_by_accident() -> None:
+    assert "array" not in repr(_analysed(genuine(10)))

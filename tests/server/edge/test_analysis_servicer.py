@@ -1,0 +1,407 @@
+"""AnalysisService through a real server."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+
+from server.errors import Reason
+from tests.hostile.refusals import assert_documented
+from tests.server.analysis.uploads import blank, genuine, numbered, sound_only, two_persons, video
+from tests.server.live import LiveServer, Refused, portrait, refused, serving, settings_for
+from vision.image import encode_jpeg
+
+_Config = analysis_pb2.AnalyzeVideoConfig
+_Request = analysis_pb2.AnalyzeVideoRequest
+_CHUNK = 65_536
+_URL = b"https://example.com/selfie.jpg"
+_SHORT_IDLE = 0.6
+_SHORT_UPLOAD = 4.0
+_MEDIA = {".mp4", ".mov", ".avi", ".webm", ".mkv", ".jpg", ".png", ".webp", ".bmp", ".tmp", ".bin"}
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder in which this process, and what it starts, makes temporary files."""
+    folder = tmp_path_factory.mktemp("temporary")
+    before, before_dir = os.environ.get("TMPDIR"), tempfile.tempdir
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), str(folder)
+    yield folder
+    tempfile.tempdir = before_dir
+    if before is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = before
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that decodes videos, and does not wait long for them."""
+    settings = settings_for(
+        tmp_path_factory.mktemp("analyses"),
+        analysis={
+            "video_workers": 1,
+            "max_videos": 2,
+            "max_images": 2,
+            "idle_seconds": _SHORT_IDLE,
+            "upload_seconds": _SHORT_UPLOAD,
+        },
+    )
+    async with serving(settings) as server:
+        yield server
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is where a server could leave something."""
+
+    temporary: frozenset[Path]
+    working: frozenset[Path]
+    data: frozenset[Path]
+
+
+@pytest.fixture
+def left(analysing: LiveServer, temporary: Path) -> Callable[[], _Left]:
+    """Tells what is on the disk now."""
+
+    def look() -> _Left:
+        data = analysing.settings.data_dir
+        return _Left(
+            frozenset(temporary.rglob("*")),
+            # Others may work in the folder of the checkout meanwhile, on files of their own.
+            frozenset(path for path in Path().iterdir() if path.suffix in _MEDIA),
+            frozenset(path for path in data.rglob("*") if not path.name.startswith("facegate.db")),
+        )
+
+    return look
+
+
+def _upload(content: bytes, *, config: analysis_pb2.AnalyzeVideoConfig | None = None) -> list[Any]:
+    chunks = [content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK)]
+    announced = config or _Config(kind=_Config.KIND_VIDEO)
+    return [_Request(config=announced), *(_Request(chunk=chunk) for chunk in chunks)]
+
+
+def _stills(contents: Iterable[bytes]) -> list[Any]:
+    return [_Request(config=_Config(kind=_Config.KIND_FRAMES)), *(_Request(frame=c) for c in contents)]
+
+
+async def _sent(
+    live: LiveServer, requests: Sequence[Any], *, pause_at: int | None = None
+) -> analysis_pb2.AnalyzeVideoResponse:
+    async def messages() -> AsyncIterator[Any]:
+        for number, request in enumerate(requests):
+            if number == pause_at:
+                await asyncio.sleep(20)
+            yield request
+
+    return await live.analysis.AnalyzeVideo(messages(), timeout=30)
+
+
+async def _refusal(live: LiveServer, requests: Sequence[Any], **options: int) -> Refused:
+    with pytest.raises(grpc.RpcError) as caught:
+        await _sent(live, requests, **options)
+    answer = refused(caught.value)
+    assert_documented(answer)
+    return answer
+
+
+async def _image_refusal(live: LiveServer, request: analysis_pb2.AnalyzeImageRequest) -> Refused:
+    with pytest.raises(grpc.RpcError) as caught:
+        await live.analysis.AnalyzeImage(request)
+    answer = refused(caught.value)
+    assert_documented(answer)
+    return answer
+
+
+async def test_a_selfie_is_answered_in_both_modes_and_leaves_nothing(
+    analysing: LiveServer, left: Callable[[], _Left]
+) -> None:
+    before = left()
+    basic = await analysing.analysis.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=portrait()))
+    full = await analysing.analysis.AnalyzeImage(
+        analysis_pb2.AnalyzeImageRequest(image=portrait(), mode=analysis_pb2.ANALYSIS_MODE_FULL)
+    )
+    assert (basic.status, full.status) == ("success", "success")
+    assert basic.request_id != full.request_id
+    assert basic.result == full.result
+    assert len(basic.result.signals) == 8
+    assert not basic.HasField("full")
+    assert full.full.liveness.signals
+    assert full.pack.name == "embedded"
+    assert left() == before
+
+
+async def test_a_selfie_without_a_face_and_one_with_two_are_answers(analysing: LiveServer) -> None:
+    for pixels, code in (
+        (blank()[0], "NO_FACE_DETECTED"),
+        (two_persons()[0], "MULTIPLE_FACES_DETECTED"),
+    ):
+        answer = await analysing.analysis.AnalyzeImage(
+            analysis_pb2.AnalyzeImageRequest(image=encode_jpeg(pixels))
+        )
+        assert (answer.status, answer.error.code) == ("error", code)
+        assert not answer.HasField("result")
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (analysis_pb2.AnalyzeImageRequest(), Reason.IMAGE_EMPTY),
+        (
+            analysis_pb2.AnalyzeImageRequest(image=b"https://example.com/selfie.jpg"),
+            Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ),
+        (analysis_pb2.AnalyzeImageRequest(image=b"\xff\xd8\xff" * 3_400_000), Reason.IMAGE_TOO_LARGE),
+        (analysis_pb2.AnalyzeImageRequest(image=portrait()[:5000]), Reason.IMAGE_MALFORMED),
+        (analysis_pb2.AnalyzeImageRequest(image=portrait(), mode=7), Reason.INVALID_FIELD),  # type: ignore[arg-type]  # no value of the enumeration, on purpose
+    ],
+    ids=["empty", "a URL", "10.2 MB", "cut off", "mode 7"],
+)
+async def test_selfies_that_cannot_be_read(
+    analysing: LiveServer, request_: analysis_pb2.AnalyzeImageRequest, reason: Reason
+) -> None:
+    answer = await _image_refusal(analysing, request_)
+    assert answer.reason == reason
+    assert answer.metadata["code"] == "INVALID_REQUEST"
+    assert answer.metadata["requestId"].startswith("lv_")
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "avi", "webm", "matroska"])
+async def test_a_video_of_every_container_is_answered_and_leaves_nothing(
+    analysing: LiveServer, left: Callable[[], _Left], container: str
+) -> None:
+    before = left()
+    answer = await _sent(analysing, _upload(video(genuine(9), container)))
+    assert answer.inference_id.startswith("inf_")
+    assert answer.status == "completed"
+    assert answer.video.usable_frames >= 8
+    assert answer.video.complete
+    assert 0.5 <= answer.result.confidence <= 1.0
+    assert not (answer.result.is_real and answer.result.is_spoof)
+    assert answer.liveness.signals
+    assert answer.completed_at.ToMilliseconds() >= answer.created_at.ToMilliseconds()
+    assert left() == before
+
+
+async def test_still_frames_are_answered_without_claims_over_time(analysing: LiveServer) -> None:
+    answer = await _sent(analysing, _stills(numbered(genuine(9))))
+    assert (answer.video.frames, answer.video.usable_frames) == (9, 9)
+    assert not answer.video.HasField("seconds")
+    motion = next(signal for signal in answer.liveness.signals if signal.name == "planar_motion")
+    assert not motion.HasField("score")
+
+
+def _half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "reasons"),
+    [
+        (b"RIFF\0\0\0\0AVI " + bytes(50_000), {Reason.VIDEO_MALFORMED, Reason.VIDEO_WITHOUT_PICTURES}),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50_000), {Reason.VIDEO_FORMAT_NOT_SUPPORTED}),
+        (b"#EXTM3U\nhttp://127.0.0.1/video.ts\n", {Reason.VIDEO_FORMAT_NOT_SUPPORTED}),
+        (sound_only(), {Reason.VIDEO_WITHOUT_PICTURES}),
+        (_half(video(genuine(9), "mp4")), {Reason.VIDEO_MALFORMED}),
+        (_half(video(genuine(9), "avi")), {Reason.TOO_FEW_FRAMES}),
+        (video(blank(10), "avi"), {Reason.FACE_NOT_FOUND}),
+        (video(two_persons(9), "avi"), {Reason.MULTIPLE_FACES}),
+        (
+            video([*genuine(6), *[np.full((480, 360, 3), 90, np.uint8)] * 6], "avi"),
+            {Reason.TOO_FEW_FRAMES},
+        ),
+        (video(blank(3) * 300, "avi", rate=1), {Reason.VIDEO_TOO_LONG}),
+    ],
+    ids=[
+        "an empty AVI",
+        "a PNG",
+        "a play list",
+        "sound only",
+        "an MP4 cut in half",
+        "an AVI cut in half",
+        "nobody",
+        "two persons",
+        "a face that leaves",
+        "fifteen minutes in a few kilobytes",
+    ],
+)
+async def test_videos_that_cannot_be_judged(
+    analysing: LiveServer, left: Callable[[], _Left], content: bytes, reasons: set[Reason]
+) -> None:
+    before = left()
+    answer = await _refusal(analysing, _upload(content))
+    assert answer.reason in reasons, answer
+    assert answer.metadata["code"]
+    assert answer.metadata["inferenceId"].startswith("inf_")
+    assert left() == before
+
+
+async def test_uploads_that_break_the_order(analysing: LiveServer) -> None:
+    config = _Request(config=_Config(kind=_Config.KIND_VIDEO))
+    head = _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(5000))
+    still = _Request(frame=b"x")
+    table: list[tuple[list[Any], Reason]] = [
+        ([], Reason.VIDEO_EMPTY),
+        ([config], Reason.VIDEO_EMPTY),
+        ([head], Reason.UNEXPECTED_MESSAGE),
+        ([_Request()], Reason.UNEXPECTED_MESSAGE),
+        ([config, config], Reason.UNEXPECTED_MESSAGE),
+        ([config, head, config], Reason.UNEXPECTED_MESSAGE),
+        ([config, head, _Request()], Reason.UNEXPECTED_MESSAGE),
+        ([config, head, still], Reason.UNEXPECTED_MESSAGE),
+        ([config, _Request(chunk=b"")], Reason.INVALID_FIELD),
+        ([config, head, _Request(chunk=b"a"), _Request(chunk=b"b")], Reason.UNEXPECTED_MESSAGE),
+        ([_Request(config=_Config())], Reason.INVALID_FIELD),
+        ([*_stills([]), head], Reason.UNEXPECTED_MESSAGE),
+        ([*_stills([b"x"])], Reason.IMAGE_FORMAT_NOT_SUPPORTED),
+        ([*_stills([b""])], Reason.IMAGE_EMPTY),
+        ([*_stills([])], Reason.VIDEO_EMPTY),
+        ([*_stills(numbered(genuine(2)))], Reason.TOO_FEW_FRAMES),
+        (
+            [_Request(config=_Config(kind=_Config.KIND_VIDEO, total_bytes=9000)), head],
+            Reason.VIDEO_MALFORMED,
+        ),
+        (
+            [
+                _Request(config=_Config(kind=_Config.KIND_VIDEO, container=_Config.CONTAINER_MP4)),
+                head,
+            ],
+            Reason.VIDEO_FORMAT_NOT_SUPPORTED,
+        ),
+    ]
+    for requests, reason in table:
+        answer = await _refusal(analysing, requests)
+        assert answer.reason == reason, (requests, answer)
+
+
+async def test_a_message_that_is_none(analysing: LiveServer) -> None:
+    call: Any = analysing.service_channel.stream_unary("/facegate.v1.AnalysisService/AnalyzeVideo")
+
+    async def messages() -> AsyncIterator[bytes]:
+        yield b"\xff\xff\xff"
+
+    with pytest.raises(grpc.RpcError):
+        await call(messages(), timeout=10)
+    assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
+
+
+async def test_the_upload_ends_where_the_limit_is(analysing: LiveServer) -> None:
+    sent = 0
+
+    def messages() -> Iterator[Any]:
+        nonlocal sent
+        yield _Request(config=_Config(kind=_Config.KIND_VIDEO))
+        yield _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(1_048_564))
+        while sent < 200_000_000:
+            sent += 1_048_576
+            yield _Request(chunk=bytes(1_048_576))
+
+    def send() -> grpc.StatusCode:
+        # The asynchronous client would tell of its own failed writing in place of the server's answer.
+        with grpc.insecure_channel(analysing.server.service_target) as channel:
+            stub: Any = AnalysisServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.AnalyzeVideo(messages(), timeout=60)
+            error: Any = caught.value
+            assert b"VIDEO_TOO_LARGE" in dict(error.trailing_metadata())["grpc-status-details-bin"]
+            code: grpc.StatusCode = error.code()
+            return code
+
+    assert await asyncio.to_thread(send) is grpc.StatusCode.INVALID_ARGUMENT
+    assert sent < 80_000_000
+
+
+async def test_a_pause_and_a_trickle_end_the_upload(analysing: LiveServer) -> None:
+    answer = await _refusal(analysing, _upload(bytes(10)), pause_at=1)
+    assert (answer.reason, answer.metadata["idleSeconds"]) == (Reason.STREAM_IDLE, str(_SHORT_IDLE))
+
+    async def trickle() -> AsyncIterator[Any]:
+        yield _Request(config=_Config(kind=_Config.KIND_VIDEO))
+        yield _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(5000))
+        for _ in range(60):
+            await asyncio.sleep(0.3)
+            yield _Request(chunk=bytes(4096))
+
+    with pytest.raises(grpc.RpcError) as caught:
+        await analysing.analysis.AnalyzeVideo(trickle(), timeout=60)
+    late = refused(caught.value)
+    assert_documented(late)
+    assert late.reason == Reason.DEADLINE_EXCEEDED
+
+
+async def test_beyond_the_servers_number_callers_are_sent_away_with_a_wait(analysing: LiveServer) -> None:
+    release = asyncio.Event()
+
+    async def held() -> AsyncIterator[Any]:
+        for request in _upload(video(genuine(9))):
+            yield request
+        await release.wait()
+
+    async def hold() -> None:
+        await analysing.analysis.AnalyzeVideo(held(), timeout=30)
+
+    holders = [asyncio.create_task(hold()) for _ in range(2)]
+    try:
+        answer = None
+        for _ in range(40):
+            await asyncio.sleep(0.01)
+            try:
+                answer = await _refusal(analysing, [_Request(config=_Config(kind=_Config.KIND_VIDEO))])
+            except AssertionError:
+                continue
+            if answer.reason == Reason.OVERLOADED:
+                break
+        assert answer is not None
+        assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (answer.reason, answer.retry_seconds) == (Reason.OVERLOADED, 4.0)
+    finally:
+        release.set()
+        await asyncio.gather(*holders, return_exceptions=True)
+    assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
+
+
+async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> None:
+    stub: Any = AnalysisServiceStub(analysing.device_channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        await stub.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x"))
+    assert refused(caught.value).reason == Reason.WRONG_LISTENER
+    with pytest.raises(grpc.RpcError) as caught:
+        await stub.AnalyzeVideo(iter([_Request(chunk=b"x")]))
+    assert refused(caught.value).reason == Reason.WRONG_LISTENER
+
+
+async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    digest = sha256(b"fg1_known").hexdigest()
+    keys.write_text(
+        f'[[key]]\nname = "backend"\ntenant = "one"\nrole = "orchestrator"\nsha256 = "{digest}"\n'
+    )
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": keys}, "admin": {"port": 0}}
+    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+        unknown = await _image_refusal(live, analysis_pb2.AnalyzeImageRequest(image=b"x"))
+        assert unknown.reason == Reason.UNAUTHENTICATED
+        with pytest.raises(grpc.RpcError) as caught:
+            await live.analysis.AnalyzeVideo(iter(_upload(b"")))
+        assert refused(caught.value).reason == Reason.UNAUTHENTICATED
+        authorised = (("authorization", "Bearer fg1_known"),)
+        with pytest.raises(grpc.RpcError) as caught:
+            await live.analysis.AnalyzeImage(
+                analysis_pb2.AnalyzeImageRequest(image=b"x"), metadata=authorised
+            )
+        assert refused(caught.value).reason == Reason.IMAGE_FORMAT_NOT_SUPPORTED
+        # This server decodes no videos, and says so only to those who may know.
+        with pytest.raises(grpc.RpcError) as caught:
+            await live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised)
+        assert refused(caught.value).reason == Reason.VIDEO_NOT_AVAILABLE

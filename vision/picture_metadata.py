@@ -1,0 +1,142 @@
+"""Where a still file keeps what was written about its picture, and what that says.
+
+Pure parsing of bytes that may be hostile: every loop is bounded, nothing is decompressed, and any bytes give
+a result. Broken metadata are common and harmless, so they are a state of the result and never an error.
+
+Sources: JPEG: ITU-T T.81, annex B, and CIPA DC-008, clause 4.7.2 (EXIF in APP1). PNG: W3C PNG (Third
+Edition), clauses 11.3.3 (tEXt, iTXt) and 11.3.4.5 (eXIf). WebP: RFC 9649, section 2.7.1. XMP: ISO 16684-1
+and Adobe's "XMP Specification Part 3" for the place in each file.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vision.exif_tags import ExifState, ExifTags, merge_software, parse_exif
+from vision.image_format import ImageFormat
+from vision.image_header import detect_format
+
+__all__ = ["read_exif_tags"]
+
+_EXIF = b"Exif\x00\x00"
+_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
+_PNG_XMP = b"XML:com.adobe.xmp\x00"
+_SOFTWARE = b"software\x00"
+_APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_FILL = re.compile(rb"\xff+")
+_MAX_SEGMENTS = 1024
+_MAX_CHUNKS = 16384
+_MAX_XMP = 262144
+_MAX_NAMES = 8
+_CREATOR_TOOL = re.compile(rb"""CreatorTool(?:\s*=\s*["']|\s*>)([^"'<]{1,256})""")
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found in a file: the first EXIF block, and texts that name a program."""
+
+    exif: bytes | None = None
+    programs: list[bytes] = field(default_factory=list)
+
+    def take_exif(self, block: bytes) -> None:
+        if self.exif is None:
+            self.exif = block
+
+    def take_xmp(self, packet: bytes) -> None:
+        self.programs += _CREATOR_TOOL.findall(packet[:_MAX_XMP])[:_MAX_NAMES]
+
+
+def read_exif_tags(data: bytes) -> ExifTags:
+    """The camera's and the software's traces in a still file.
+
+    Args:
+        data: The file as it arrived, before any re-encoding: JPEG (APP1), PNG (eXIf, tEXt, iTXt) or WebP
+            (EXIF, XMP). Compressed PNG texts are left alone. Any other file has no tags.
+    """
+    found = _Found()
+    match detect_format(data):
+        case ImageFormat.JPEG:
+            _search_jpeg(data, found)
+        case ImageFormat.PNG:
+            _search_png(data, found)
+        case ImageFormat.WEBP:
+            _search_webp(data, found)
+        case _:
+            return ExifTags()
+    tags = ExifTags(state=ExifState.ABSENT) if found.exif is None else parse_exif(found.exif)
+    names = tuple(name.decode("utf-8", errors="replace") for name in found.programs[:_MAX_NAMES])
+    return merge_software(tags, names)
+
+
+def _search_jpeg(data: bytes, found: _Found) -> None:
+    position = 2
+    for _ in range(_MAX_SEGMENTS):
+        fill = _FILL.match(data, position)
+        if fill is None or fill.end() + 3 > len(data):
+            return
+        marker, position = data[fill.end()], fill.end() + 1
+        if marker in {_SOS, _EOI}:
+            return
+        if marker in _STANDALONE:
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        if length < 2:
+            return
+        if marker == _APP1:
+            segment = data[position + 2 : position + length]
+            if segment.startswith(_EXIF):
+                found.take_exif(segment[len(_EXIF) :])
+            elif segment.startswith(_XMP):
+                found.take_xmp(segment[len(_XMP) :])
+        position += length
+
+
+def _search_png(data: bytes, found: _Found) -> None:
+    for kind, body in _chunks(data, 8, ">I4s", padded=False, around=12):
+        match kind:
+            case b"eXIf":
+                found.take_exif(body)
+            case b"tEXt":
+                if body[: len(_SOFTWARE)].lower() == _SOFTWARE:
+                    found.programs.append(body[len(_SOFTWARE) :][:256])
+            case b"iTXt":
+                _take_international_text(body, found)
+            case b"IEND":
+                return
+
+
+def _take_international_text(body: bytes, found: _Found) -> None:
+    """Keyword, NUL, whether compressed, method, language, NUL, translated keyword, NUL, text."""
+    if body.startswith(_PNG_XMP):
+        found.take_xmp(body[len(_PNG_XMP) :])
+    elif body[: len(_SOFTWARE)].lower() == _SOFTWARE and body[len(_SOFTWARE) : len(_SOFTWARE) + 1] == b"\x00":
+        parts = body[len(_SOFTWARE) + 2 :].split(b"\x00", 2)
+        if len(parts) == 3:
+            found.programs.append(parts[2][:256])
+
+
+def _search_webp(data: bytes, found: _Found) -> None:
+    for kind, body in _chunks(data, 12, "<4sI", padded=True, around=8):
+        if kind == b"EXIF":
+            # Some writers put JPEG's mark before the data.
+            found.take_exif(body.removeprefix(_EXIF))
+        elif kind == b"XMP ":
+            found.take_xmp(body)
+
+
+def _chunks(
+    data: bytes, position: int, layout: str, *, padded: bool, around: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of every chunk that lies inside the file."""
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            return
+        first, second = struct.unpack_from(layout, data, position)
+        kind, length = (second, first) if isinstance(second, bytes) else (first, second)
+        body = position + 8
+        if body + length > len(data):
+            return
+        yield kind, data[body : body + length] if kind not in {b"IDAT", b"VP8 ", b"VP8L"} else b""
+        position += around + length + (length % 2 if padded else 0)
