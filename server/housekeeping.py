@@ -87,6 +87,8 @@ class Housekeeper:
 
     async def _erase(self) -> None:
         self._metrics.checks_erased(await self._completion.erase_expired(self._now(), limit=_BATCH))
+        if not await self._repository.forget_erased():
+            _log.warning("erased_still_in_log", why="a reader, such as a backup, holds the database's log")
 
     async def _sweep_orphans(self) -> None:
         await self._evidence.sweep_orphans(

@@ -14,12 +14,11 @@ from cli.analyze.analyser import Analyser
 from cli.analyze.display import AnalysisDisplay
 from cli.analyze.envelope import as_json_line
 from cli.analyze.errors import AnalyzeCommandError
-from cli.analyze.explained import Explained
 from cli.analyze.files import check_page_path, write_page
 from cli.analyze.finding import Finding
 from cli.analyze.local import LocalAnalyser
 from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions, chosen_policy
-from cli.analyze.page import PageContext, render_page
+from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.remote import RemoteAnalyser
 from cli.analyze.shown import shown, shown_name
 from cli.analyze.table import finding_view, summary_view
@@ -36,7 +35,7 @@ __all__ = ["analyze"]
 ALL_LIVE, NOT_ALL_LIVE, NO_VERDICT = 0, 1, 2
 
 _MOST_EXPLAINED: Final = 50
-"""Files of one page: each adds pictures, and all are held until it is written."""
+"""Files of one page: each adds a megabyte or so, and a browser has to show them all."""
 
 
 def analyze(
@@ -142,7 +141,6 @@ def analyze(
     has no verdict: it cannot be read, shows no face or several, or a model failed.
     """
     messages = Console(stderr=True)
-    display = AnalysisDisplay(messages)
     with _told(messages):
         if server is None:
             _refuse_without_server(api_key_file=api_key_file, ca=ca, cert=cert, key=key)
@@ -150,62 +148,63 @@ def analyze(
             _refuse_with_server(pack=pack, policy=policy, models_dir=models_dir, explain=explain)
         if explain is not None:
             _refuse_page(explain, count=1 if as_frames else len(files), force=force)
-    if server is not None:
-        options = ServerOptions(target=server, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-        with _told(messages), RemoteAnalyser(options, mode=mode) as remote:
-            explained = _analysed(remote, files, as_frames=as_frames, as_json=as_json, display=display)
-    else:
-        with _told(messages):
+    run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
+    with _told(messages):
+        if server is not None:
+            options = ServerOptions(target=server, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+            with RemoteAnalyser(options, mode=mode) as remote:
+                findings = run.analyse(remote)
+        else:
             rules = chosen_policy(policy or DEFAULT_POLICY, config)
             models = load_pack(pack or DEFAULT_PACK, models_dir=models_folder(models_dir))
+            context = PageContext(pack=models, policy=rules.name, mode=mode.value, version=server_version())
+            page = None if explain is None else ExplanationPage(context)
             with LocalAnalyser(
                 pack=models,
                 policy=liveness_policy(rules),
                 mode=mode,
-                keeps_studies=explain is not None,
-                on_frame=display.at_frame,
+                keeps_studies=page is not None,
+                on_frame=run.display.at_frame,
             ) as local:
-                explained = _analysed(local, files, as_frames=as_frames, as_json=as_json, display=display)
-            if explain is not None:
-                context = PageContext(
-                    pack=models,
-                    policy=rules.name,
-                    mode=mode.value,
-                    version=server_version(),
-                    made=datetime.now(UTC),
-                )
-                write_page(explain, render_page(explained, context), force=force)
-                messages.print(
-                    escape(
-                        f"wrote {shown_name(explain)}: it holds biometric data, and is readable for you alone"
-                    ),
-                    highlight=False,
-                    soft_wrap=True,
-                )
-    raise typer.Exit(_status([each.finding for each in explained]))
+                findings = run.analyse(local, page)
+            if explain is not None and page is not None:
+                write_page(explain, page.html(made=datetime.now(UTC)), force=force)
+                told = f"wrote {shown_name(explain)}: it holds biometric data, and is readable for you alone"
+                messages.print(escape(told), highlight=False, soft_wrap=True)
+    raise typer.Exit(_status(findings))
 
 
-def _analysed(
-    analyser: Analyser, files: Sequence[Path], *, as_frames: bool, as_json: bool, display: AnalysisDisplay
-) -> list[Explained]:
-    """Analyses all, and prints each answer as soon as it is there."""
-    console = Console()
-    sets: list[tuple[Path, ...]] = [tuple(files)] if as_frames else [(file,) for file in files]
-    explained = []
-    with display.counting(len(sets)):
-        for each in sets:
-            display.begin(each[0])
-            found = analyser.analyse_stills(each) if as_frames else analyser.analyse(each[0])
-            explained.append(found)
-            with display.aside():
-                if as_json:
-                    typer.echo(as_json_line(found.finding))
-                else:
-                    console.print(finding_view(found.finding))
-            display.end()
-    if len(explained) > 1 and not as_json:
-        console.print(summary_view([each.finding for each in explained]))
-    return explained
+class _Run:
+    """One run over all files; each answer is printed as soon as it is there."""
+
+    def __init__(self, files: Sequence[Path], *, as_frames: bool, as_json: bool, messages: Console) -> None:
+        self._sets = [tuple(files)] if as_frames else [(file,) for file in files]
+        self._as_frames = as_frames
+        self._as_json = as_json
+        self._console = Console()
+        self.display = AnalysisDisplay(messages)
+
+    def analyse(self, analyser: Analyser, page: ExplanationPage | None = None) -> list[Finding]:
+        findings = []
+        with self.display.counting(len(self._sets)):
+            for files in self._sets:
+                self.display.begin(files[0])
+                found = analyser.analyse_stills(files) if self._as_frames else analyser.analyse(files[0])
+                findings.append(found.finding)
+                if page is not None:
+                    page.add(found)
+                with self.display.aside():
+                    self._print(found.finding)
+                self.display.end()
+        if len(findings) > 1 and not self._as_json:
+            self._console.print(summary_view(findings))
+        return findings
+
+    def _print(self, finding: Finding) -> None:
+        if self._as_json:
+            typer.echo(as_json_line(finding))
+        else:
+            self._console.print(finding_view(finding))
 
 
 def _status(findings: Sequence[Finding]) -> int:

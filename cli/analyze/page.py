@@ -14,7 +14,7 @@ from cli.markup import Html, joined
 from liveness.verdict import Verdict
 from vision.packs import Pack
 
-__all__ = ["PageContext", "render_page"]
+__all__ = ["ExplanationPage", "PageContext"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,46 +26,62 @@ class PageContext:
         policy: Name of the policy whose thresholds the fusion used.
         mode: ``"basic"`` or ``"full"``.
         version: Of Facegate.
-        made: When, with a time zone.
     """
 
     pack: Pack
     policy: str
     mode: str
     version: str
-    made: datetime
 
 
-def render_page(explained: Sequence[Explained], context: PageContext) -> str:
-    """The page as HTML.
+class ExplanationPage:
+    """A page that grows by one file at a time, and keeps none of their pictures but as they are shown."""
 
-    Args:
-        explained: The files' answers, in order, at least one.
-        context: Everything else.
-    """
-    findings = [each.finding for each in explained]
-    keys = [f"file-{number}" for number in range(1, len(explained) + 1)]
-    return TEMPLATES.fill(
-        "page",
-        headline=_headline(findings),
-        style=TEMPLATES.style("page"),
-        facts=facts(
-            {
-                "Facegate": context.version,
-                "Pack": _pack(context.pack),
-                "Policy of the fusion": context.policy,
-                "Mode": context.mode,
-                "Made": context.made.strftime("%Y-%m-%d %H:%M %Z"),
-            }
-        ),
-        standing=_standing(context),
-        overview=_overview(findings, keys),
-        cards=[
-            _card(each, key=key, number=number, context=context)
-            for number, (each, key) in enumerate(zip(explained, keys, strict=True), start=1)
-        ],
-        command=f"facegate analyze --mode {context.mode} --explain …",
-    )
+    def __init__(self, context: PageContext) -> None:
+        """Begins an empty page.
+
+        Args:
+            context: What it says besides the files.
+        """
+        self._context = context
+        self._findings: list[Finding] = []
+        self._cards: list[Html] = []
+
+    def add(self, explained: Explained) -> None:
+        """Draws the next file."""
+        self._findings.append(explained.finding)
+        number = len(self._findings)
+        self._cards.append(_card(explained, key=_key(number), number=number, context=self._context))
+
+    def html(self, *, made: datetime) -> str:
+        """The page so far; at least one file must be on it.
+
+        Args:
+            made: When, with a time zone.
+        """
+        context = self._context
+        return TEMPLATES.fill(
+            "page",
+            headline=_headline(self._findings),
+            style=TEMPLATES.style("page"),
+            facts=facts(
+                {
+                    "Facegate": context.version,
+                    "Pack": _pack(context.pack),
+                    "Policy of the fusion": context.policy,
+                    "Mode": context.mode,
+                    "Made": made.strftime("%Y-%m-%d %H:%M %Z"),
+                }
+            ),
+            standing=_standing(context),
+            overview=_overview(self._findings),
+            cards=self._cards,
+            command=f"facegate analyze --mode {context.mode} --explain …",
+        )
+
+
+def _key(number: int) -> str:
+    return f"file-{number}"
 
 
 def _headline(findings: Sequence[Finding]) -> str:
@@ -90,12 +106,11 @@ def _standing(context: PageContext) -> str:
     )
 
 
-def _overview(findings: Sequence[Finding], keys: Sequence[str]) -> Html:
+def _overview(findings: Sequence[Finding]) -> Html:
     if len(findings) < 2:
         return Html("")
-    return TEMPLATES.fill(
-        "overview", rows=[row(finding, key=key) for finding, key in zip(findings, keys, strict=True)]
-    )
+    rows = [row(finding, key=_key(number)) for number, finding in enumerate(findings, start=1)]
+    return TEMPLATES.fill("overview", rows=rows)
 
 
 def _card(each: Explained, *, key: str, number: int, context: PageContext) -> Html:

@@ -41,10 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evaluation.liveness_fusion.fit")
     parser.add_argument("rows", type=Path, nargs="+", help="files of evaluation.liveness_fusion.measure")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and its chart")
+    parser.add_argument(
+        "--most-for",
+        type=float,
+        default=Limits().temporal_for,
+        help="log odds that motion may give for life (%(default)s); for comparing limits",
+    )
     options = parser.parse_args(arguments)
     try:
         rows = [row for path in options.rows for row in read_rows(path)]
-        model = fit_model(rows, load_fusion_model())
+        model = fit_model(rows, load_fusion_model(), Limits(temporal_for=options.most_for))
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "fusion_model.toml").write_text(model_text(model), encoding="utf-8")
         draw_reliability(model.reliability, options.out / "reliability.png")
@@ -56,9 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def fit_model(rows: Sequence[Row], base: FusionModel) -> FusionModel:
+def fit_model(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
     """The model, its reliability curves and its record; types of attack are kept from ``base``."""
-    limits = Limits()
     fitted = fit_parts(rows, base, limits)
     networks = sorted(fitted.still_networks.known)
     decided = list(decide_left_out(rows, base, limits, networks=[None, *networks]))

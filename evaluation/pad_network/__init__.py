@@ -1,0 +1,1 @@
+"""Facegate's own PAD network: how it is trained, exported and judged (``docs/pad_network.md``)."""

@@ -7,8 +7,8 @@
     python -m evaluation.pad_network train --work DIR --out FILE.onnx
     python -m evaluation.pad_network compare --assets DIR --work DIR
 
-``validate`` and ``train`` need PyTorch (``pip install facegate[training]``), the others do not. The stages are
-described in ``docs/pad_network.md``.
+``validate`` and ``train`` need PyTorch (``pip install facegate[training]``), the others do not. The stages
+are described in ``docs/pad_network.md``.
 """
 
 import argparse

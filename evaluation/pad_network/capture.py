@@ -1,8 +1,8 @@
 """What cameras, codecs and detectors do to any picture, live or not.
 
 Applied to bona fide pictures and attacks alike, so that size, compression, colour cast and how tightly a
-picture was cut tell nothing about which of them it is, and sharpness little: a recapture passed two lenses, so
-some of its blur is honest evidence.
+picture was cut tell nothing about which of them it is, and sharpness little: a recapture passed two lenses,
+so some of its blur is honest evidence.
 """
 
 from typing import Final

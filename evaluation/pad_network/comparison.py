@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.pad_networks import area_under_curve, bpcer_at
+from evaluation.pad.metrics import area_under_curve, bpcer_at
 
 __all__ = ["Interval", "Standing", "compare"]
 

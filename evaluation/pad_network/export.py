@@ -87,9 +87,7 @@ class _Graph:
             for name, side in _TRUNKS
         ]
         outputs = [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ("n", 1))]
-        graph = helper.make_graph(
-            self._nodes, "facegate_pad", inputs, outputs, initializer=self._constants
-        )
+        graph = helper.make_graph(self._nodes, "facegate_pad", inputs, outputs, initializer=self._constants)
         opset = helper.make_opsetid("", _OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=8, producer_name="facegate")
         onnx.checker.check_model(model, full_check=True)

@@ -58,7 +58,7 @@ def pad_pictures(folder: Path) -> tuple[Picture, ...]:
             source=row["source_repo"],
             session=_session(row["source_repo"], row["path"], row["label"]),
             is_live=row["label"] == "live",
-            species="live" if row["label"] == "live" else row["attack_type"].split(":")[0].split("?")[0].split()[0],
+            species=_species(row["label"], row["attack_type"]),
         )
         for row in _rows(folder / "manifest.csv")
     )
@@ -92,7 +92,14 @@ def _rows(manifest: Path) -> Iterator[dict[str, str]]:
             rows = list(csv.DictReader(stream))
         yield from (row for row in rows if row["usable"] == "1")
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
-        raise MaterialError(f"{manifest.name} cannot be read as a manifest ({type(error).__name__})") from error
+        raise MaterialError(
+            f"{manifest.name} cannot be read as a manifest ({type(error).__name__})"
+        ) from error
+
+
+def _species(label: str, attack_type: str) -> str:
+    """``"screen:phone"``, ``"screen?"`` and ``"screen (...)"`` are all screens."""
+    return "live" if label == "live" else re.split(r"[:?\s]", attack_type, maxsplit=1)[0]
 
 
 def _session(source: str, path: str, label: str) -> str:

@@ -4,6 +4,7 @@ Plain 3 x 3 convolutions with ReLU, which processors run fast; batch normalisati
 export. Means over positions keep texture and forget where it was.
 """
 
+import itertools
 from typing import Final
 
 import torch
@@ -42,7 +43,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.stem = _convolution(3, channels[0], stride=2)
         self.stages = nn.ModuleList(
-            Stage(inward, outward) for inward, outward in zip(channels, channels[1:], strict=False)
+            Stage(inward, outward) for inward, outward in itertools.pairwise(channels)
         )
 
     def forward(self, crop: torch.Tensor) -> torch.Tensor:
@@ -83,6 +84,4 @@ class Student(nn.Module):
 
 
 def _convolution(inward: int, outward: int, *, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inward, outward, 3, stride, 1, bias=False), nn.BatchNorm2d(outward)
-    )
+    return nn.Sequential(nn.Conv2d(inward, outward, 3, stride, 1, bias=False), nn.BatchNorm2d(outward))

@@ -130,9 +130,7 @@ def _weights(regions: Sequence[Region], chosen: NDArray[np.int64]) -> NDArray[np
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def _altered(
-    region: Region, *, is_simulated: bool, random: np.random.Generator
-) -> tuple[BgrImage, Box]:
+def _altered(region: Region, *, is_simulated: bool, random: np.random.Generator) -> tuple[BgrImage, Box]:
     image, box = region.image, region.boxes[int(random.integers(len(region.boxes)))]
     if random.random() < 0.5:
         image, box = turned_about(image, box)

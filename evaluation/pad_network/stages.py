@@ -79,7 +79,7 @@ class Workplace:
         return shard_at
 
     def fitting(self, fold: int) -> NDArray[np.bool_]:
-        """Which regions may be learnt from while ``fold`` is tested: no person of the fold, nothing held out."""
+        """Which regions may be learnt from while ``fold`` is tested: none of its persons, none held out."""
         tested = np.isin(self.person, self.person[self.fold == fold])
         return (self.fold >= 0) & (self.fold != fold) & ~tested
 
@@ -115,9 +115,7 @@ def make_pool(place: Workplace, *, models: Path, shards: int, told: Callable[[in
         path = place.folder / f"shard_{number:03d}.npz"
         if not path.exists():
             seed = _FIRST_SEED + number
-            save_shard(
-                path, make_shard(place.regions, chosen, teachers=teachers, count=_SHARD, seed=seed)
-            )
+            save_shard(path, make_shard(place.regions, chosen, teachers=teachers, count=_SHARD, seed=seed))
         told(number)
 
 
@@ -141,9 +139,7 @@ def cross_validate(place: Workplace, *, samples: int, told: Callable[[str], None
         )
         if tested.size == 0:
             continue
-        student = training.train(
-            place.shards(), place.fitting(fold), training.Recipe(samples=samples)
-        )
+        student = training.train(place.shards(), place.fitting(fold), training.Recipe(samples=samples))
         logits[tested] = training.trained_logits(student, _crops(place, tested))
         told(f"fold {fold}: {tested.size} pictures")
     known = np.flatnonzero(np.isfinite(logits))
@@ -184,9 +180,7 @@ def train_last(place: Workplace, *, samples: int, told: Callable[[str], None]) -
 
 
 def _crops(place: Workplace, chosen: NDArray[np.int64]) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    return [
-        tight_and_wide(place.regions[index].image, place.regions[index].boxes[0]) for index in chosen
-    ]
+    return [tight_and_wide(place.regions[index].image, place.regions[index].boxes[0]) for index in chosen]
 
 
 def _balance(place: Workplace, chosen: NDArray[np.int64]) -> NDArray[np.float64]:

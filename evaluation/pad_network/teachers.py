@@ -122,4 +122,6 @@ def _blob(teacher: Teacher, image: BgrImage, box: Box) -> NDArray[np.float32]:
     crop = take(image, box, wanted.crop_scale, wanted.size)
     if wanted.colour == "RGB":
         crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-    return np.ascontiguousarray((crop.astype(np.float32) / np.float32(wanted.divide_by)).transpose(2, 0, 1)[None])
+    return np.ascontiguousarray(
+        (crop.astype(np.float32) / np.float32(wanted.divide_by)).transpose(2, 0, 1)[None]
+    )

@@ -74,7 +74,7 @@ def train(
     torch.set_num_threads(1)
     random = np.random.default_rng(recipe.seed)
     first = shard_at(0)
-    centre, spread = _feature_scale(first)
+    scale = _feature_scale(first)
     student = Student(first.features.shape[1]).to(memory_format=torch.channels_last)
     averaged = torch.optim.swa_utils.AveragedModel(
         student,
@@ -97,7 +97,7 @@ def train(
                 break
             rows = np.sort(usable[start : start + _BATCH])
             student.train()
-            loss = _loss(student, shard, rows, recipe, random, centre, spread)
+            loss = _loss(student, shard, rows, recipe, random=random, scale=scale)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(student.parameters(), _NORM)
@@ -135,9 +135,9 @@ def _loss(
     shard: Shard,
     rows: NDArray[np.int64],
     recipe: Recipe,
+    *,
     random: np.random.Generator,
-    centre: torch.Tensor,
-    spread: torch.Tensor,
+    scale: tuple[torch.Tensor, torch.Tensor],
 ) -> torch.Tensor:
     tight, wide = _varied(shard.tight[rows], shard.wide[rows], random)
     logits, guesses = student(tight, wide)
@@ -151,11 +151,9 @@ def _loss(
     # A teacher that is wrong is not followed.
     agrees = ((answers > 0.5) == (live > 0.5)).float() * weights
     by_answer = functional.binary_cross_entropy_with_logits(logits, answers, weight=agrees)
-    wanted = (torch.from_numpy(shard.features[rows].astype(np.float32)) - centre) / spread
+    wanted = (torch.from_numpy(shard.features[rows].astype(np.float32)) - scale[0]) / scale[1]
     by_features = functional.smooth_l1_loss(guesses, wanted)
-    loss: torch.Tensor = (
-        by_label + recipe.answers_weight * by_answer + recipe.features_weight * by_features
-    )
+    loss: torch.Tensor = by_label + recipe.answers_weight * by_answer + recipe.features_weight * by_features
     return loss
 
 
@@ -167,7 +165,9 @@ def _varied(
     moved = tight[:, down : down + TIGHT_SIDE, across : across + TIGHT_SIDE]
     tight_values, wide_values = _tensor(moved), _tensor(wide)
     count = len(tight)
-    gains = np.exp(random.normal(0, 0.06, size=(count, 3, 1, 1)) + random.normal(0, 0.1, size=(count, 1, 1, 1)))
+    gains = np.exp(
+        random.normal(0, 0.06, size=(count, 3, 1, 1)) + random.normal(0, 0.1, size=(count, 1, 1, 1))
+    )
     gain = torch.from_numpy(gains.astype(np.float32))
     tight_values, wide_values = (tight_values * gain).clamp(0, 255), (wide_values * gain).clamp(0, 255)
     for values in (tight_values, wide_values):

@@ -87,7 +87,8 @@ def best_weights(
         )
         for weights in best
     ]
-    return best[int(np.argmax(areas))]
+    chosen: NDArray[np.float64] = best[int(np.argmax(areas))]
+    return chosen
 
 
 def mean_error(

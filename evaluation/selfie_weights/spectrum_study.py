@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +54,10 @@ and Checkerboard Artifacts", Distill 2016)."""
 def _compressed(quality: int) -> Callable[[BgrImage], BgrImage]:
     def change(image: BgrImage) -> BgrImage:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return _eight_bits(cv2.imdecode(data, cv2.IMREAD_COLOR))
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        if decoded is None:
+            raise ValueError("a picture does not survive compression")
+        return _eight_bits(decoded)
 
     return change
 
@@ -174,8 +178,9 @@ def _measured(image: BgrImage, pack: Pack, *, smallest: int = _SMALLEST) -> tupl
     )
 
 
-def _eight_bits(values: NDArray[np.uint8] | NDArray[np.float32]) -> BgrImage:
-    return np.clip(values, 0, 255).astype(np.uint8)
+def _eight_bits(values: NDArray[Any]) -> BgrImage:
+    clipped: BgrImage = np.clip(values, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _parser() -> argparse.ArgumentParser:

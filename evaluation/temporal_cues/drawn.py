@@ -10,8 +10,9 @@ from liveness.observation import FrameObservation, ScanObservations
 from vision.face import Embedding
 
 _BANDS_PER_FRAME = 2.5
-_BAND_HERTZ = 60.37
-"""Not a multiple of any frame rate, so that the bands drift."""
+_BAND_HERTZ = 61.7
+"""Not near a multiple of the rates at which frames are watched, so that the bands drift; where they nearly
+stand still, as those of an exact 60 Hz do at 30 frames a second, no change between frames shows them."""
 
 _SCREEN = 0.95
 """Half the width of a screen, face widths."""

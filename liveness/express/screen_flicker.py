@@ -20,7 +20,7 @@ from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
 _STEEPNESS = 4.0
-_LAMP_SHARE = 0.6
+_LAMP_SHARE = 0.9
 """How much of the line the room's rows must share with the face's to blame a lamp."""
 
 _ROWS = 32

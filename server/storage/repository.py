@@ -47,6 +47,8 @@ class CheckRepository:
     def __init__(self, engine: AsyncEngine) -> None:
         """Works over ``engine``; see ``server.storage.engine.open_engine``."""
         self._transactions = Transactions(engine)
+        # A server that was killed between an erasure and this left it to the next one.
+        self._erased_is_in_log = True
 
     @uncancelled
     async def ping(self) -> None:
@@ -374,8 +376,20 @@ class CheckRepository:
             removed = await statements.remove_evidence(connection, check_id)
             await statements.forget_judgements(connection, check_id)
             await statements.change(connection, check_id, rows.tombstone(now))
-        await self._transactions.forget_overwritten()
+        self._erased_is_in_log = True
+        await self.forget_erased()
         return removed
+
+    @uncancelled
+    async def forget_erased(self) -> bool:
+        """Removes what the database's log still holds of what was erased, if anything.
+
+        Returns:
+            Whether nothing is left of it; a running backup can keep it, and then this has to be asked again.
+        """
+        if self._erased_is_in_log:
+            self._erased_is_in_log = not await self._transactions.forget_overwritten()
+        return not self._erased_is_in_log
 
     @uncancelled
     async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:

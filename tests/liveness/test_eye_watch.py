@@ -48,8 +48,8 @@ def _run(
 def test_eyes_that_stay_open_are_measured_at_looks_now_and_then() -> None:
     known, measured = _run(EyeWatch(), [(_frame(seed=index), _OPEN) for index in range(32)])
     assert known == [_OPEN] * 32
-    # Every 0.75 seconds, at the detector's looks.
-    assert measured == [0, 6, 12, 18, 24, 30]
+    # Every 1.2 seconds, at the detector's looks.
+    assert measured == [0, 12, 24]
 
 
 def test_a_blink_is_measured_and_what_comes_after_is_known_without() -> None:
@@ -95,7 +95,7 @@ def test_restless_eyes_cost_no_more_than_the_budget(seconds: int) -> None:
         for index in range(round(seconds / _APART))
     ]
     known, measured = _run(EyeWatch(), frames)
-    regular = seconds / 0.75 + 1
+    regular = seconds / 1.2 + 1
     assert len(measured) <= regular + 4 + 1.5 * seconds + 1
     # What was not measured and looks unlike anything before is not known.
     assert None in known
@@ -107,7 +107,7 @@ def test_after_a_blink_only_the_regular_measurements_go_on() -> None:
     restless = [(_frame(left=2 + index, right=2 + index, seed=index), _OPEN) for index in range(12)]
     _, measured = _run(EyeWatch(), [*quiet, *blink, *quiet[:2], *restless])
     assert 12 in measured
-    assert [index for index in measured if index >= 15] == [18, 24]
+    assert [index for index in measured if index >= 15] == [24]
 
 
 def test_no_landmarks_leave_the_eyes_unknown() -> None:

@@ -36,7 +36,7 @@ def _webp(*chunks: tuple[bytes, bytes]) -> bytes:
 
 def _saved(format_: str, **extra: object) -> bytes:
     stored = io.BytesIO()
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(stored, format_, **extra)  # type: ignore[arg-type]
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(stored, format_, **extra)
     return stored.getvalue()
 
 

@@ -1,7 +1,7 @@
 """Facegate's own PAD network: one classifier over two crops of the same face.
 
-The tight crop holds the texture of skin, ink or pixels; the wide one what surrounds a face, such as the edge of
-a sheet or a device. ``docs/pad_network.md`` is the network's card.
+The tight crop holds the texture of skin, ink or pixels; the wide one what surrounds a face, such as the edge
+of a sheet or a device. ``docs/pad_network.md`` is the network's card.
 """
 
 from typing import Final

@@ -7,7 +7,7 @@ import pytest
 
 from cli.analyze.explained import Explained
 from cli.analyze.finding import Kind
-from cli.analyze.page import PageContext, render_page
+from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.page_image import exif_words
 from liveness.express.fine_structure import fine_structure
 from tests.cli.analyze.html_page import Page
@@ -43,9 +43,11 @@ def rendered(*explained: Explained) -> Page:
         policy="standard",
         mode="full",
         version="0.1.0",
-        made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
     )
-    return Page(render_page(explained, context))
+    page = ExplanationPage(context)
+    for each in explained:
+        page.add(each)
+    return Page(page.html(made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC)))
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,12 @@
+from types import SimpleNamespace
+from typing import cast
+
 import cv2
 import numpy as np
 import pytest
 
-from cli.bench.selfie_cost import phone_selfie, selfie_measurements
+from cli.bench.selfie_cost import measure_selfies, phone_selfie, selfie_measurements
+from cli.bench.setting import Bench, Effort
 from evaluation.bench import NothingMeasured
 from simulator import builtin_photos
 from vision.exif_tags import ExifState
@@ -44,3 +48,15 @@ def test_the_selfie_is_as_a_phone_writes_it() -> None:
     upright = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert upright is not None
     assert upright.shape == (4000, 3000, 3)
+
+
+@pytest.mark.slow
+async def test_the_suite_measures_a_pack() -> None:
+    said: list[str] = []
+    bench = SimpleNamespace(pack="embedded", effort=Effort(runs=2, scans_at_once=()), say=said.append)
+    found = await measure_selfies(cast("Bench", bench))
+    assert said == ["embedded: selfies"]
+    assert [len(measurement.values) for measurement in found] == [2, 2, 2, 2]
+    _, ratio, _, signals = found
+    assert ratio.least > 1
+    assert signals.most > 0

@@ -7,6 +7,7 @@ import pytest
 
 from evaluation.liveness_fusion.fit import fit_model, main
 from evaluation.liveness_fusion.model_text import model_text
+from evaluation.liveness_fusion.parts import Limits
 from evaluation.liveness_fusion.reliability import draw_reliability, reliability_bins
 from evaluation.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows, write_rows
 from liveness.fusion import load_fusion_model
@@ -36,7 +37,7 @@ def _rows() -> list[Row]:
 
 
 def test_the_fit_finds_what_tells_and_records_what_it_saw() -> None:
-    model = fit_model(_rows(), load_fusion_model())
+    model = fit_model(_rows(), load_fusion_model(), Limits())
     assert model.temporal.weights["planar_motion"] > 0.3
     assert "blink" not in model.temporal.weights
     assert model.scan_networks.known["n"].weight > 0.3

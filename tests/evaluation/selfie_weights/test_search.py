@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from evaluation.selfie_weights.pictures import Group
 from evaluation.selfie_weights.search import FIXED, best_weights, candidates, figures_of, mean_error
@@ -9,7 +10,7 @@ _TEXTURE, _SHARPNESS = SIGNAL_NAMES.index("lbp_texture"), SIGNAL_NAMES.index("sh
 _GROUP = Group("all", np.arange(4), np.arange(4, 8))
 
 
-def _scores(column: int, live: float, attack: float) -> np.ndarray:  # type: ignore[type-arg]
+def _scores(column: int, live: float, attack: float) -> NDArray[np.float64]:
     """Eight pictures that differ in one signal only."""
     scores = np.full((8, 8), 0.6)
     scores[:4, column], scores[4:, column] = live, attack

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
@@ -65,11 +65,29 @@ def test_a_loop_encoded_anew_is_still_a_loop() -> None:
     assert _kind([index % 12 for index in range(45)], noise=0.4) is Repetition.LOOPED
 
 
+@pytest.mark.parametrize("turning", [14, 22, 28, 35])
+def test_a_clip_played_backwards_after_its_end_is_a_loop(turning: int) -> None:
+    there_and_back = [*range(turning + 1), *range(turning - 1, -1, -1)][:45]
+    finding = find_repetition(scan(_frames(there_and_back, noise=0.4)), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.LOOPED
+    assert finding.detail == f"The frames run backwards from frame {turning} on."
+
+
+@pytest.mark.parametrize("turning", [20, 31, 45, 60])
+def test_a_turning_point_shows_in_a_thinned_scan_where_enough_pairs_were_measured(turning: int) -> None:
+    pictures = [*range(turning + 1), *range(turning - 1, -1, -1), *range(1, 96)][:96]
+    finding = find_repetition(_thinned(pictures, noise=0.4), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.LOOPED
+
+
 def test_too_few_frames_are_not_assessed() -> None:
     assert find_repetition(scan(_frames([0] * 7)), _SETTINGS) is None
     assert _assess([0] * 7).score is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=8, max_size=30))
 def test_any_order_gives_a_finding_that_fits(pattern: list[int]) -> None:
     kind = _kind(pattern)

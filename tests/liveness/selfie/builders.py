@@ -65,7 +65,8 @@ def seen(
     middle = points.mean(axis=0)
     moved = (points - middle) @ (turn @ nod @ lean).T + (0, 0, 60)
     focal = max(WIDTH, HEIGHT)
-    return (moved[:, :2] / moved[:, 2:] * focal + (WIDTH / 2, HEIGHT / 2)).astype(np.float32)
+    placed: NDArray[np.float32] = moved[:, :2] / moved[:, 2:] * focal + (WIDTH / 2, HEIGHT / 2)
+    return placed.astype(np.float32)
 
 
 def turned_face(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> DetectedFace:

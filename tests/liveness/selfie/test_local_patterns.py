@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 from skimage.feature import local_binary_pattern
 
 from liveness.selfie import LBP_BINS, lbp_codes, lbp_histogram, pattern_entropy
@@ -68,7 +69,7 @@ def test_codes_are_those_of_scikit_image() -> None:
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(3, 12), st.integers(3, 12))))
-def test_a_histogram_sums_to_1_and_its_entropy_has_bounds(grey: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_a_histogram_sums_to_1_and_its_entropy_has_bounds(grey: NDArray[np.uint8]) -> None:
     histogram = lbp_histogram(lbp_codes(grey))
     assert histogram.shape == (LBP_BINS,)
     assert math.isclose(histogram.sum(), 1, abs_tol=1e-9)

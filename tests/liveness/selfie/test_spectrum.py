@@ -39,7 +39,7 @@ def test_a_wave_stands_where_its_frequency_is() -> None:
     spectrum = face_spectrum(_square(128 + 60 * _wave(24, 0)))
     half = _SIDE // 2
     row, column = np.unravel_index(int(spectrum.magnitude.argmax()), spectrum.magnitude.shape)
-    assert (row, abs(column - half)) == (half, 24)
+    assert (int(row), abs(int(column) - half)) == (half, 24)
     assert 10 + int(spectrum.radial_profile[10:].argmax()) == pytest.approx(24, abs=1)
     assert spectrum.radial_profile.shape == (half,)
     np.testing.assert_allclose(spectrum.log_magnitude, np.log1p(spectrum.magnitude))

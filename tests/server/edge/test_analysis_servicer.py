@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.errors import Reason
 from tests.hostile.refusals import assert_documented
@@ -178,7 +179,10 @@ async def test_selfies_that_cannot_be_read(
     assert answer.metadata["requestId"].startswith("lv_")
 
 
-@pytest.mark.parametrize("container", ["mp4", "mov", "avi", "webm", "matroska"])
+@pytest.mark.parametrize(
+    "container",
+    ["mp4", "webm", *(pytest.param(other, marks=pytest.mark.slow) for other in ("mov", "avi", "matroska"))],
+)
 async def test_a_video_of_every_container_is_answered_and_leaves_nothing(
     analysing: LiveServer, left: Callable[[], _Left], container: str
 ) -> None:
@@ -370,6 +374,16 @@ async def test_beyond_the_servers_number_callers_are_sent_away_with_a_wait(analy
         release.set()
         await asyncio.gather(*holders, return_exceptions=True)
     assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
+
+
+async def test_health_is_told_where_it_is_served(analysing: LiveServer) -> None:
+    asked = health_pb2.HealthCheckRequest(service="facegate.v1.AnalysisService")
+    service: Any = health_pb2_grpc.HealthStub(analysing.service_channel)
+    assert (await service.Check(asked)).status == health_pb2.HealthCheckResponse.SERVING
+    device: Any = health_pb2_grpc.HealthStub(analysing.device_channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        await device.Check(asked)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND  # type: ignore[attr-defined]  # grpc.aio's errors have it
 
 
 async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from liveness.continuity import unseen_stretches
-from liveness.express.interface import PadScore
+from liveness.express.interface import FrameCues, PadScore
 from liveness.fusion_model import load_fusion_model
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
-from liveness.policy import LivenessPolicy
+from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from matcher.comparison import MatchPolicy
@@ -84,6 +84,40 @@ def _judge(
         hints=hints,
         too_slow=too_slow,
     )
+
+
+def test_cues_and_templates_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    def judged(**arguments: object) -> LivenessResult:
+        given.update(arguments)
+        return LivenessResult(Verdict.LIVE, 90.0, AttackType.REAL, 90.0, (), (Reason.LOOKS_ALIVE,))
+
+    monkeypatch.setattr("server.scan.judgement.judge_express", judged)
+    cues = FrameCues(frame_index=1, values={"moire": 2.0})
+    first, second, third = _examined([_at(0.9)] * 3)
+    judge_attempt(
+        scan=WATCHED,
+        examined=[third, first, replace(second, cues=cues)],
+        witnesses=_examined([_at(0.9)], start=5),
+        portrait=PORTRAIT,
+        calibration=THREE_DECADES,
+        liveness_policy=LivenessPolicy(),
+        match_policy=MatchPolicy(max_fmr=1e-2),
+        fusion=load_fusion_model(),
+        hints=(),
+        too_slow=False,
+    )
+    embeddings = given["embeddings"]
+    assert given["cues"] == [cues]
+    assert isinstance(embeddings, list)
+    times = [frame.capture_time for frame in WATCHED.frames[:3]]
+    assert [(one.frame_index, one.capture_time) for one in embeddings] == list(enumerate(times))
+
+
+@pytest.mark.parametrize("name", ["low", "standard", "high"])
+def test_a_check_is_always_judged_as_a_scan(name: str) -> None:
+    assert liveness_policy(load_policies().get(name).policy).capture is CaptureKind.SCAN
 
 
 def test_live_and_the_same_person_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

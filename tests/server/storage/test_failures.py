@@ -113,7 +113,7 @@ async def test_a_failure_of_the_driver_itself_is_told_alike(
         sqlite3.connect(tmp_path)
 
     transactions = Transactions(engine)
-    await transactions.forget_overwritten()
+    assert await transactions.forget_overwritten()
     monkeypatch.setattr("aiosqlite.Connection.execute", fail)
     with pytest.raises(StorageUnavailable, match="cannot be opened"):
         await transactions.forget_overwritten()

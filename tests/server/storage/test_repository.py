@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -391,6 +392,29 @@ async def test_erasure_leaves_no_key_in_any_file(repository: CheckRepository, ur
     assert any(secret in file.read_bytes() for file in folder.iterdir())
     await repository.erase(check_id, after(1001))
     assert not any(secret in file.read_bytes() for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_an_erasure_during_a_backup_is_completed_after_it(
+    repository: CheckRepository, url: str
+) -> None:
+    secret = b"wrapped-key-that-must-vanish-" + uuid4().bytes
+    check_id = (await created(repository)).check_id
+    await repository.decide(
+        check_id, epoch=None, decision=decision(entry("kept", wrapped_key=secret), result=b"r" + secret)
+    )
+    file = Path(url.removeprefix("sqlite+aiosqlite:///"))
+    backup = sqlite3.connect(file, isolation_level=None)
+    backup.execute("BEGIN")
+    backup.execute("SELECT count(*) FROM checks").fetchone()
+    await repository.erase(check_id, after(1001))
+    assert not await repository.forget_erased()
+    assert any(secret in one.read_bytes() for one in file.parent.iterdir())
+    # Nobody else waited for the reader meanwhile.
+    assert (await created(repository)).check_id
+    backup.close()
+    assert await repository.forget_erased()
+    assert not any(secret in one.read_bytes() for one in file.parent.iterdir())
 
 
 async def test_a_retried_request_finds_the_tombstone(repository: CheckRepository) -> None:

@@ -14,11 +14,11 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from tests.vision.decoders import decoders
-from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault
+from vision.errors import DecoderUnavailable, ImageError, ImageFault, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.image_format import ImageFormat, ImageHeader
 from vision.isolation.pool import DecoderLimits, DecoderPool, worker_command
-from vision.isolation.video import VideoContainer, VideoFrames, VideoLimits
+from vision.isolation.video import TakeFrame, VideoContainer, VideoFrames, VideoLimits
 
 WIDTH, HEIGHT, RATE = 64, 48, 10
 
@@ -298,3 +298,35 @@ def test_every_clip_of_the_test_data(assets: Path) -> None:
     assert parts.count(True) <= 2
     assert faults == {VideoFault.MALFORMED}
     assert parts.count(False) >= 10
+
+
+def test_frames_are_given_out_one_by_one() -> None:
+    data = video("avi", "mjpeg")
+    taken: list[tuple[int, float]] = []
+
+    def begin() -> TakeFrame:
+        taken.clear()
+        return lambda pixels, time: taken.append((pixels.shape[1], time))
+
+    outline = decoders().stream_video(data, limits=VideoLimits(), begin=begin)
+    whole = decoders().decode_video(data, limits=VideoLimits())
+    assert [time for _, time in taken] == list(whole.timestamps)
+    assert {width for width, _ in taken} == {WIDTH}
+    assert (outline.seconds, outline.decoded, outline.complete) == (whole.seconds, whole.decoded, True)
+
+
+def test_who_takes_frames_may_fail_and_the_worker_serves_on() -> None:
+    data = video("avi", "mjpeg")
+    taken = 0
+
+    def take(pixels: BgrImage, time: float) -> None:
+        nonlocal taken
+        taken += 1
+        raise ModelFailed("the detector failed (RuntimeError)")
+
+    before = decoders().states["video"].processes
+    with pytest.raises(ModelFailed):
+        decoders().stream_video(data, limits=VideoLimits(), begin=lambda: take)
+    assert taken == 1
+    assert decoders().states["video"].processes == before
+    assert len(decoders().decode_video(data, limits=VideoLimits()).frames) == 20

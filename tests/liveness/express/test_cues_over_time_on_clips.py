@@ -1,0 +1,94 @@
+"""The cues over time on recorded clips, paper masks made of them, and clips played back and forth."""
+
+from pathlib import Path
+
+import pytest
+
+from evaluation.liveness_fusion.scans import clip_windows
+from evaluation.temporal_cues.drawn import with_bands
+from evaluation.temporal_cues.paper_mask import WornMask, wear
+from evaluation.temporal_cues.repeated import Replay, repeat
+from evaluation.temporal_cues.scans import StudyScan, observe_study_scan
+from liveness.express.embedding_jitter import EmbeddingJitter
+from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
+from liveness.express.interface import ExpressSignal
+from liveness.express.pose_consistency import PoseConsistency
+from liveness.express.pulse import Pulse
+from liveness.express.screen_flicker import ScreenFlicker
+from liveness.express.settings import ExpressSettings
+from liveness.extent import face_extent
+from vision.packs.loading import load_pack
+from vision.packs.pack import Pack
+
+_SETTINGS = ExpressSettings()
+
+
+@pytest.fixture(scope="module")
+def pack(assets: Path) -> Pack:
+    return load_pack(f"insightface:{assets / 'models'}")
+
+
+def _live(assets: Path, name: str) -> Path:
+    (clip,) = (assets / "data/video/live").glob(f"*{name}*")
+    return clip
+
+
+def _observed(clip: Path, pack: Pack) -> StudyScan:
+    window = next(clip_windows(clip, most=1))
+    return observe_study_scan(clip.stem, "live", clip.stem, window, pack)
+
+
+def _score(signal: ExpressSignal, scan: StudyScan) -> float | None:
+    return signal.assess(scan.scan, _SETTINGS).score
+
+
+def _alarms(scan: StudyScan) -> list[str]:
+    signals: tuple[ExpressSignal, ...] = (
+        ScreenFlicker(),
+        PoseConsistency(),
+        EmbeddingJitter(scan.embeddings),
+        FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
+        Pulse(),
+    )
+    found = [signal.assess(scan.scan, _SETTINGS) for signal in signals]
+    return [f"{scan.name}: {signal.detail}" for signal in found if signal.passed is False]
+
+
+def test_a_broadcast_talk_shows_its_nose_and_raises_no_alarm(assets: Path, pack: Pack) -> None:
+    scan = _observed(_live(assets, "johndpope"), pack)
+    assert _alarms(scan) == []
+    nose = _score(PoseConsistency(), scan)
+    assert nose is not None
+    assert nose > 0.8
+    flicker = ScreenFlicker().assess(with_bands(scan.scan, 0.08, everywhere=False), _SETTINGS)
+    assert flicker.passed is False
+
+
+@pytest.mark.slow
+def test_no_live_clip_raises_an_alarm(assets: Path, pack: Pack) -> None:
+    clips = sorted((assets / "data/video/live").iterdir())
+    assert [alarm for clip in clips for alarm in _alarms(_observed(clip, pack))] == []
+
+
+@pytest.mark.slow
+def test_paper_masks_show_no_nose(assets: Path, pack: Pack) -> None:
+    scores = []
+    for number, clip in enumerate(sorted((assets / "data/video/live").iterdir())[:10]):
+        image = next(clip_windows(clip, most=1))[5][1]
+        extent = face_extent(pack.detector.detect(image)[0])
+        face = (extent.x, extent.y, extent.width)
+        mask = WornMask(image, face, image[::-1], yaw=20, pitch=6, seed=number)
+        worn = observe_study_scan(clip.stem, "paper mask", clip.stem, wear(mask), pack)
+        scores.append(_score(PoseConsistency(), worn))
+    assert sum(score is not None and score < 0.5 for score in scores) >= 7, scores
+
+
+@pytest.mark.slow
+def test_a_clip_played_back_and_forth_is_looped(assets: Path, pack: Pack) -> None:
+    kinds = []
+    for clip in sorted((assets / "data/video/live").iterdir())[:10]:
+        shown = repeat(next(clip_windows(clip, most=1)), Replay.BACK_AND_FORTH, 0.6)
+        played = observe_study_scan(clip.stem, "back and forth", clip.stem, shown, pack)
+        finding = find_repetition(played.scan, _SETTINGS)
+        kinds.append(None if finding is None else finding.kind)
+    assert kinds.count(Repetition.LOOPED) >= 6, kinds
