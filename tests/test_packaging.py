@@ -85,6 +85,8 @@ def test_wheel_carries_stubs_contract_and_data(tmp_path: Path) -> None:
         "liveness/fusion_model.toml",
         "vision/packs/catalogue.toml",
         "vision/packs/calibrations/dlib_resnet.toml",
+        "vision/packs/weights/facegate_pad_v1.onnx",
+        "evaluation/pad_network/split.toml",
         "cli/main.py",
     ):
         assert name in names

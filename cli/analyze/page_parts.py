@@ -19,6 +19,7 @@ _NOTHING: Final = Html("")
 _ABSENT: Final = "-"
 _MIDDLE: Final = 0.5
 _NEITHER: Final = 0.02
+_PERCENT: Final = 0.01
 
 
 def facts(found: Mapping[str, str]) -> Html:
@@ -135,9 +136,15 @@ def _signal(signal: Signal) -> Html:
         spoken="not assessed" if score is None else f"{score:.2f} of 1",
         share="0" if score is None else _share(score),
         score=_ABSENT if score is None else f"{score:.2f}",
-        weight=f"weight {100 * signal.weight:.0f}%" if signal.weight > 0 else "informs",
+        weight=_weight(signal.weight),
         detail=shown(signal.detail),
     )
+
+
+def _weight(weight: float) -> str:
+    if weight <= 0:
+        return "informs"
+    return f"weight {100 * weight:.0f}%" if weight >= _PERCENT else "weight < 1%"
 
 
 def _tone(score: float) -> str:

@@ -16,6 +16,9 @@ from vision.face import BgrImage, DetectedFace
 __all__ = ["pattern_pictures", "whole_spectrum"]
 
 _SIDE: Final = 192
+_LOWEST: Final = 0.1
+"""Cycles per pixel, as ``liveness.express.moire`` has it."""
+
 _STRONG: Final = 12.0
 """Power over that of frequencies nearby that is shown brightest; about 2 is usual."""
 
@@ -25,9 +28,10 @@ def pattern_pictures(pixels: BgrImage, face: DetectedFace) -> Html:
     return group(
         "Regular patterns (moire, halftone)",
         "How far each frequency stands out of those nearby, in windows of the frame's own pixels; frequency "
-        "0 in the middle, all maps on one scale. A camera's view of skin is dark nearly all over. Bright "
-        "dots away from the middle that mirror each other are a regular pattern: a screen's pixels, or, off "
-        "the axes and in pairs at right angles, a printer's dots.",
+        "0 in the middle, all maps on one scale. The lowest frequencies, where faces have structure of their "
+        "own, are left out. A camera's view of skin is dark nearly all over. Bright dots that mirror each "
+        "other are a regular pattern: a screen's pixels, or, off the axes and in pairs at right angles, a "
+        "printer's dots.",
         _maps(pixels, face),
     )
 
@@ -49,6 +53,12 @@ def whole_spectrum(half: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.fft.fftshift(whole)
 
 
+def _without_low(whole: NDArray[np.float32]) -> NDArray[np.float32]:
+    side = whole.shape[0]
+    down, across = np.indices(whole.shape) - side // 2
+    return np.where(np.hypot(down, across) < _LOWEST * side, np.float32(0), whole)
+
+
 def _maps(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
     found = fine_structure(pixels, face)
     for peaks, where in (
@@ -58,9 +68,10 @@ def _maps(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
     ):
         if peaks is None:
             continue
-        strongest = math.exp(float(peaks.max()))
+        whole = _without_low(whole_spectrum(peaks))
+        strongest = math.exp(float(whole.max()))
         yield figure(
-            png_uri(colour_map(whole_spectrum(peaks), side=_SIDE, limits=(0.0, math.log(_STRONG)))),
+            png_uri(colour_map(whole, side=_SIDE, limits=(0.0, math.log(_STRONG)))),
             alt=f"{where}: how far each frequency stands out",
             caption=f"{where}: the strongest stands out {strongest:.1f} times.",
             kind="exact",

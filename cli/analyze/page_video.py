@@ -5,7 +5,7 @@ from typing import Final
 
 from cli.analyze.page_figures import crops, drawing, face_figure, group
 from cli.analyze.page_patterns import pattern_pictures
-from cli.analyze.timeline import timeline_of
+from cli.analyze.timeline import Timeline, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
 from cli.markup import Html
 from liveness.express.interface import PadScore
@@ -17,6 +17,11 @@ __all__ = ["video_pictures"]
 
 _THUMBNAIL: Final = 320
 _EYES_SHUT: Final = ExpressSettings().eyes_shut_level
+_UNTIMED: Final = "The times of still frames are not known, so that no movement is measured."
+_ROWS: Final = (
+    "Eyes: aspect ratio of both, the dashed line is shut. Networks: from 0, an attack, to 1, real; point at "
+    "a dot for its number."
+)
 
 
 def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: bool) -> Iterator[Html]:
@@ -29,14 +34,11 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
     """
     timeline = timeline_of(study.observations, study.pad_scores, timed=timed)
     if timeline.moments:
+        chart = timeline_chart(timeline, eyes_shut_level=_EYES_SHUT, timed=timed)
         yield group(
             "Timeline" if timed else "Frames in order",
-            f"{len(timeline.moments)} frames were measured and {len(timeline.passed)} between them were "
-            "not; the face was looked for in some and followed by its motion in the others. Eyes: aspect "
-            "ratio of both, the dashed line is shut. Movement: of the face, in its widths a second. "
-            "Networks: from 0, an attack, to 1, real; point at a dot for its number."
-            + ("" if timed else " The times of still frames are not known: one frame counts as a second."),
-            [drawing(timeline_chart(timeline, eyes_shut_level=_EYES_SHUT), caption=_seen(study))],
+            f"{_measured(timeline) if timed else _UNTIMED} {_ROWS}",
+            [drawing(chart, caption=_seen(study))],
             kind="one",
         )
     yield group(
@@ -55,6 +57,14 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
             crops(networks, scores, middle.pixels, middle.face),
             kind="thumbs",
         )
+
+
+def _measured(timeline: Timeline) -> str:
+    return (
+        f"{len(timeline.moments)} frames were measured and {len(timeline.passed)} between them were not; the "
+        "face was looked for in some and followed by its motion in the others. Movement: of the face, in its "
+        "widths a second."
+    )
 
 
 def _thumbnail(frame: SelectedFrame, scores: Sequence[PadScore], *, timed: bool) -> Html:

@@ -23,14 +23,15 @@ _TICKS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 6
 _NETWORK_KINDS: Final = 4
 
 
-def timeline_chart(timeline: Timeline, *, eyes_shut_level: float) -> Html:
+def timeline_chart(timeline: Timeline, *, eyes_shut_level: float, timed: bool = True) -> Html:
     """Draws a timeline.
 
     Args:
         timeline: At least one moment.
         eyes_shut_level: Eye aspect ratio below which eyes count as shut.
+        timed: False where a moment's time is its place in the order.
     """
-    rows = _Rows(timeline)
+    rows = _Rows(timeline, timed=timed)
     rows.faces()
     rows.repeats()
     rows.values("eyes open", lambda moment: moment.eyes_open, limit=eyes_shut_level, kind="eyes")
@@ -42,8 +43,9 @@ def timeline_chart(timeline: Timeline, *, eyes_shut_level: float) -> Html:
 class _Rows:
     """Rows below each other over one scale of time."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, *, timed: bool) -> None:
         self._timeline = timeline
+        self._timed = timed
         self._step = median_step(timeline) or 0.1
         times = [moment.time for moment in timeline.moments]
         # A frame stands for the time up to the next, but not for a gap in the video.
@@ -62,7 +64,7 @@ class _Rows:
         for moment in self._timeline.moments:
             kind, told = words.get(moment.faces, ("several", f"{moment.faces} faces"))
             how = "" if moment.looked else ", followed"
-            self._cell(moment, f"face {kind}", f"{moment.time:.2f} s: {told}{how}")
+            self._cell(moment, f"face {kind}", f"{self._when(moment.time)}: {told}{how}")
         self._next(_LOW_ROW)
 
     def repeats(self) -> None:
@@ -71,7 +73,7 @@ class _Rows:
         self._shapes.append(svg.rectangle((_LEFT, self._top), (_WIDTH - _LEFT - _RIGHT, _LOW_ROW), "track"))
         for moment in self._timeline.moments:
             if moment.repeated:
-                self._cell(moment, "repeat", f"{moment.time:.2f} s: the same picture as before")
+                self._cell(moment, "repeat", f"{self._when(moment.time)}: the same picture as before")
         self._next(_LOW_ROW)
 
     def values(
@@ -116,26 +118,33 @@ class _Rows:
                         (self._x(each.time), self._level(each.real_probability)),
                         _DOT,
                         f"dot kind{kind}",
-                        told=f"{each.time:.2f} s: {each.network} {each.real_probability:.2f}",
+                        told=f"{self._when(each.time)}: {each.network} {each.real_probability:.2f}",
                     )
                 )
         self._next(_HIGH_ROW)
 
     def drawing(self) -> Html:
         """All rows, with the scale of time below."""
-        ticks = list(_ticks(self._seconds))
+        ticks = [tick for tick in _ticks(self._seconds) if self._timed or tick == int(tick)]
         for tick in ticks:
             x = self._x(tick)
             self._shapes.insert(0, svg.line((x, 4), (x, self._top), "grid"))
-            self._shapes.append(svg.words((x, self._top + 15), f"{tick:g} s", "middle"))
+            self._shapes.append(
+                svg.words((x, self._top + 15), f"{tick:g} s" if self._timed else f"{tick:g}", "middle")
+            )
         frames = len(self._timeline.moments)
         return svg.drawing(
             self._shapes,
             width=_WIDTH,
             height=self._top + _FOOT,
-            label=f"Timeline of {frames} frames over {self._timeline.seconds:.1f} seconds",
+            label=f"Timeline of {frames} frames over {self._timeline.seconds:.1f} seconds"
+            if self._timed
+            else f"{frames} still frames in their order",
             kind="chart timeline",
         )
+
+    def _when(self, time: float) -> str:
+        return f"{time:.2f} s" if self._timed else f"frame {time:g}"
 
     def _name(self, name: str, height: float) -> None:
         self._shapes.append(svg.words((0, self._top + height / 2 + 4), name, "name"))

@@ -12,11 +12,13 @@ from rich.markup import escape
 from cli.models.acceptance import read_acceptance, terms_text
 from cli.models.bench_command import bench_command
 from cli.models.bundle import write_bundle
+from cli.models.embedded import EMBEDDED, embedded_json, embedded_text
 from cli.models.files import size_text
 from cli.models.installed import FileState, PackState, inspect_pack
 from cli.models.options import JsonOption, ModelsDirOption, PackArgument, known_packs, models_folder, told
 from cli.models.pull_command import pull_command
 from cli.models.tables import damage_text, list_json, list_table, pack_json, pack_text
+from vision.packs import load_pack
 
 __all__ = ["app"]
 
@@ -56,7 +58,17 @@ def show_command(pack: PackArgument, models_dir: ModelsDirOption = None, as_json
     For example:
 
         facegate models show open
+
+        facegate models show embedded
     """
+    if pack == EMBEDDED:
+        with told():
+            loaded = load_pack(EMBEDDED)
+        if as_json:
+            typer.echo(json.dumps(embedded_json(loaded), indent=2))
+        else:
+            Console().print(embedded_text(loaded), soft_wrap=True, highlight=False, end="")
+        return
     with told():
         installed = inspect_pack(known_packs([pack])[0], models_folder(models_dir))
     if as_json:
@@ -74,6 +86,9 @@ def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> N
 
         facegate models licence buffalo_l
     """
+    if pack == EMBEDDED:
+        show_command(EMBEDDED)
+        return
     with told():
         known = known_packs([pack])[0]
     typer.echo(terms_text(known))

@@ -65,8 +65,8 @@ def pad(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for `report.html`, `report.json`, the charts as PNG, and sheets of the worst "
-            "mistakes, which show persons; made if it is not there.",
+            help="Folder for `report.html`, `report.md`, `report.json`, the charts as PNG, and sheets of the "
+            "worst mistakes, which show persons; made if it is not there.",
             show_default=False,
         ),
     ] = None,

@@ -1,10 +1,11 @@
-"""The folder of a report: the page, the figures for machines, the charts, and the sheets of mistakes."""
+"""The folder of a report: the page, its tables as Markdown and JSON, the charts, the sheets of mistakes."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from cli.match.files import check_writable
+from cli.pad.markdown import render_markdown
 from cli.pad.page import render_page
 from evaluation.pad.charts import check_charts, det_chart, histogram_chart
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
@@ -15,6 +16,7 @@ __all__ = ["check_folder", "draw_charts", "write_report"]
 
 _PAGE: Final = "report.html"
 _JSON: Final = "report.json"
+_MARKDOWN: Final = "report.md"
 
 
 def check_folder(out: Path) -> None:
@@ -68,6 +70,7 @@ def write_report(out: Path, report: PadReport) -> Path:
             if sheet is not None:
                 (out / f"mistakes_{_suffix(pack, each)}.jpg").write_bytes(sheet)
     (out / _JSON).write_text(report.to_json() + "\n", encoding="utf-8")
+    (out / _MARKDOWN).write_text(render_markdown(report), encoding="utf-8")
     page = out / _PAGE
     page.write_text(render_page(report, charts), encoding="utf-8")
     return page

@@ -17,7 +17,7 @@ _FINER = 4
 _UNDER_COLOUR = 0.6
 """Share of the common grey of the three inks that black takes over."""
 
-_LENS = 0.55
+_LENS = 0.8
 _NOISE = 1.5
 
 

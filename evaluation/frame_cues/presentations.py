@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 
 from evaluation.frame_cues.dots import photographed, printed
+from evaluation.liveness_fusion.large_faces import large_faces
 from evaluation.match.photos import inside, read_rows
 from evaluation.pad.dataset import PadLabel, PadSample, SampleKind, read_dataset, without_unusable
 from liveness.express.cue_summary import summarise_cue
 from liveness.express.frame_cues import FRAME_CUES, measure_frame_cues
 from liveness.express.interface import FrameCues
+from liveness.extent import FaceExtent
 from simulator import ScanKind, ScanSettings, builtin_photo_names, builtin_photos, simulate_scan
 from vision.face import BgrImage
 from vision.packs.interfaces import FaceDetector
@@ -38,8 +40,10 @@ _KINDS = {
     ScanKind.STATIC_PHOTO: "print",
     ScanKind.SCREEN_REPLAY: "screen",
 }
-_DOTTED_PHOTOS = 24
+_SIMULATED_PHOTOS = 6
+_DOTTED_PHOTOS = 16
 _PITCHES = (2.6, 5.0)
+_DOTTED_FACE = 200.0
 _LEAST_FACE = 150.0
 _GREY = 2.0
 
@@ -73,11 +77,10 @@ def presentations(assets: Path, detector: FaceDetector) -> Iterator[Presentation
         (*read_dataset(assets / "data/pad"), *read_dataset(assets / "data/video"))
     ):
         yield from _measured(sample, _frames(sample), detector)
-    photos = _live_photos(assets / FACES)
-    for sample in photos:
+    for sample in _live_photos(assets / FACES):
         yield from _measured(sample, _colour(_frames(sample)), detector)
     yield from _simulated(detector)
-    yield from _dotted(photos, detector)
+    yield from _dotted(assets, detector)
 
 
 def frames_of_clip(path: Path, *, count: int) -> Iterator[BgrImage]:
@@ -159,32 +162,34 @@ def _colour(frames: Iterator[BgrImage]) -> Iterator[BgrImage]:
 
 
 def _simulated(detector: FaceDetector) -> Iterator[Presentation]:
-    for seed, name in enumerate(builtin_photo_names()):
+    for seed, name in enumerate(builtin_photo_names()[:_SIMULATED_PHOTOS]):
         photo = builtin_photos(names=(name,))[name]
         for kind, species in _KINDS.items():
-            settings = ScanSettings(kind=kind, seed=seed, seconds=1.0)
+            settings = ScanSettings(kind=kind, seed=seed, seconds=0.3)
             frames = [frame.pixels for frame in simulate_scan(photo, settings)]
             chosen = (frames[at] for at in np.linspace(0, len(frames) - 1, _FRAMES).astype(int))
             yield from _measured(_made(SIMULATED, name, species), chosen, detector)
 
 
-def _dotted(photos: list[PadSample], detector: FaceDetector) -> Iterator[Presentation]:
+def _dotted(assets: Path, detector: FaceDetector) -> Iterator[Presentation]:
     rng = np.random.default_rng(20261120)
-    shown: set[str] = set()
-    for sample in photos:
-        if len(shown) == _DOTTED_PHOTOS:
-            break
-        image = next(_colour(_frames(sample)), None)
-        faces = [] if image is None or sample.group in shown else detector.detect(image)
-        if image is None or not faces or faces[0].box.width < _LEAST_FACE:
-            continue
-        shown.add(sample.group)
-        name = sample.identity or sample.session
-        yield from _measured(_made(_PRINTED, name, ""), iter([photographed(image, rng=rng)]), detector)
+    for name, image, extent in large_faces(assets, detector, count=_DOTTED_PHOTOS, least_width=_LEAST_FACE):
+        photo = _framed(image, extent)
+        yield from _measured(_made(_PRINTED, name, ""), iter([photographed(photo, rng=rng)]), detector)
         for pitch in _PITCHES:
             roll = float(rng.uniform(-8, 8))
-            dots = printed(image, pitch=pitch, roll=roll, rng=rng)
+            dots = printed(photo, pitch=pitch, roll=roll, rng=rng)
             yield from _measured(_made(_PRINTED, name, "print"), iter([dots]), detector)
+
+
+def _framed(image: BgrImage, extent: FaceExtent) -> BgrImage:
+    """The face 200 pixels wide in a frame of 480 x 640."""
+    scale = _DOTTED_FACE / extent.width
+    to_frame = np.array([[scale, 0, 240 - scale * extent.x], [0, scale, 300 - scale * extent.y]])
+    return np.asarray(
+        cv2.warpAffine(image, to_frame, (480, 640), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT),
+        np.uint8,
+    )
 
 
 def _made(source: str, identity: str, species: str) -> PadSample:

@@ -107,7 +107,7 @@ def _another_tone(image: BgrImage, random: np.random.Generator) -> BgrImage:
     )
     grey = picture.mean(axis=2, keepdims=True)
     picture = grey + (picture - grey) * np.float32(random.uniform(0.55, 1.3))
-    return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+    return np.asarray((np.clip(picture, 0, 1) * 255).round(), dtype=np.uint8)
 
 
 def _compressed(image: BgrImage, quality: int) -> BgrImage:

@@ -124,7 +124,7 @@ def _clusters(sources: Sequence[str], persons: Sequence[int]) -> list[list[NDArr
 
 
 def _draw(clusters: Sequence[Sequence[NDArray[np.int64]]], random: np.random.Generator) -> NDArray[np.int64]:
-    rows = []
+    rows: list[NDArray[np.int64]] = []
     for source in random.integers(len(clusters), size=len(clusters)):
         inside = clusters[int(source)]
         rows.extend(inside[int(person)] for person in random.integers(len(inside), size=len(inside)))

@@ -10,7 +10,7 @@ A simulation knows only what its author thought of. It adds to recorded attacks 
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from vision.face import BgrImage, Box
 
 __all__ = ["as_print", "as_screen"]
 
-_Picture = NDArray[np.float32]
+_Picture: TypeAlias = NDArray[np.float32]
 _INK_ANGLES: Final = (0.0, 75.0, 15.0)
 
 
@@ -35,7 +35,7 @@ def as_print(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrIm
     Returns:
         A picture of the same size.
     """
-    picture = image.astype(np.float32) / 255
+    picture = _float32(image.astype(np.float32) / 255)
     if random.random() < 0.15:
         grey = picture.mean(axis=2, keepdims=True)
         picture = np.repeat(grey, 3, axis=2)
@@ -69,7 +69,7 @@ def as_screen(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrI
     Returns:
         A picture of the same size.
     """
-    picture = image.astype(np.float32) / 255
+    picture = _float32(image.astype(np.float32) / 255)
     traits: list[Callable[[_Picture], _Picture]] = [
         lambda shown: _pixel_grid(shown, random),
         lambda shown: _moire(shown, random),
@@ -78,7 +78,7 @@ def as_screen(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrI
     for index in random.permutation(len(traits))[: int(random.integers(1, 3))]:
         picture = traits[int(index)](picture)
     contrast = random.uniform(0.9, 1.5)
-    picture = (picture - 0.5) * np.float32(contrast) + np.float32(0.5 + random.uniform(-0.05, 0.15))
+    picture = _float32((picture - 0.5) * contrast + 0.5 + random.uniform(-0.05, 0.15))
     picture = _narrow_gamut(
         np.clip(picture, 0, 1),
         black=random.uniform(0.02, 0.15),
@@ -239,5 +239,5 @@ def _finished(picture: _Picture) -> BgrImage:
     return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
 
 
-def _float32(values: NDArray[np.floating] | cv2.typing.MatLike) -> _Picture:
+def _float32(values: NDArray[Any] | cv2.typing.MatLike) -> _Picture:
     return np.asarray(values, dtype=np.float32)

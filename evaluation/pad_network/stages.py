@@ -81,7 +81,7 @@ class Workplace:
     def fitting(self, fold: int) -> NDArray[np.bool_]:
         """Which regions may be learnt from while ``fold`` is tested: none of its persons, none held out."""
         tested = np.isin(self.person, self.person[self.fold == fold])
-        return (self.fold >= 0) & (self.fold != fold) & ~tested
+        return np.asarray((self.fold >= 0) & (self.fold != fold) & ~tested, dtype=np.bool_)
 
 
 def cut_regions(assets: Path, folder: Path, *, packs: Sequence[Pack]) -> int:
@@ -143,11 +143,11 @@ def cross_validate(place: Workplace, *, samples: int, told: Callable[[str], None
         logits[tested] = training.trained_logits(student, _crops(place, tested))
         told(f"fold {fold}: {tested.size} pictures")
     known = np.flatnonzero(np.isfinite(logits))
-    is_live = np.array([place.regions[index].is_live for index in known])
+    is_live = np.array([place.regions[index].is_live for index in known.tolist()])
     calibration = fit_calibration(logits[known], is_live, _balance(place, known))
     lines = {
         "calibration": {"scale": calibration.scale, "shift": calibration.shift},
-        "logits": {place.regions[index].name: float(logits[index]) for index in known},
+        "logits": {place.regions[index].name: float(logits[index]) for index in known.tolist()},
     }
     (place.folder / "cross_validation.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
     return calibration
@@ -185,7 +185,7 @@ def _crops(place: Workplace, chosen: NDArray[np.int64]) -> list[tuple[NDArray[np
 
 def _balance(place: Workplace, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
     """Each source counts with the square root of its pictures, as in training."""
-    sources = [place.regions[index].source for index in chosen]
+    sources = [place.regions[index].source for index in chosen.tolist()]
     sizes = Counter(sources)
     return np.array([sizes[source] ** -0.5 for source in sources])
 

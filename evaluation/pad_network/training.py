@@ -109,8 +109,9 @@ def train(
         number += 1
         if told is not None and losses:
             told(number, float(np.mean(losses)), averaged.module.eval())
+    averaged.module.eval()
     result: Student = averaged.module
-    return result.eval()
+    return result
 
 
 def trained_logits(student: nn.Module, crops: Sequence[tuple[BgrImage, BgrImage]]) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ def _show(cue: Cue, scans: list[StudyScan]) -> None:
         print(line)
     if any(scan.species == "live" for scan in scans):
         print(false_alarms(cue, scans))
-        if cue.value is not None:
+        if cue.value is not None and cue.live_is_low is not None:
             print(left_out_line(cue, scans))
     print(flush=True)
 
@@ -131,7 +131,7 @@ def _left_over(scan: StudyScan) -> float | None:
 _FLICKER = Cue("screen_flicker", lambda _: ScreenFlicker(), _bands)
 _JITTER = Cue("embedding_jitter", lambda scan: EmbeddingJitter(scan.embeddings), _leaps)
 _FROZEN = Cue("frozen_frames", lambda scan: FrozenFrames(find_repetition(scan.scan, _SETTINGS)))
-_PULSE = Cue("pulse", lambda _: Pulse(), _beat, live_is_low=False)
+_PULSE = Cue("pulse", lambda _: Pulse(), _beat, live_is_low=None)
 _CUES = (
     _FLICKER,
     Cue("pose_consistency", lambda _: PoseConsistency(), _nose, live_is_low=False),

@@ -21,13 +21,14 @@ class Cue:
         signal: Makes the signal of a scan.
         value: The measured value, in the signal's own unit; ``None`` where there is none or it could not
             be measured.
-        live_is_low: Whether attacks measure more than live clips.
+        live_is_low: Whether attacks measure more than live clips; ``None`` where live clips are held to no
+            line.
     """
 
     name: str
     signal: Callable[[StudyScan], ExpressSignal]
     value: Callable[[StudyScan], float | None] | None = None
-    live_is_low: bool = True
+    live_is_low: bool | None = True
 
 
 def species_table(cue: Cue, scans: Sequence[StudyScan]) -> Iterator[str]:

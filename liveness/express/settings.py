@@ -8,8 +8,8 @@ class CueLine:
     """Where a single-frame cue turns, in its own unit (see the cue's module).
 
     Attributes:
-        line: Where its score is 0.5: 5 % of the live pictures of the worst of the live sources lie
-            beyond (``python -m evaluation.frame_cues``).
+        line: Where its score is 0.5: at most 5 % of the live pictures of any source lie beyond; sources of
+            less than 20 count as one (``python -m evaluation.frame_cues``).
         live: Where its score is 0.8: the median of the live sources' medians.
     """
 
@@ -31,7 +31,7 @@ class ExpressSettings:
             tracking errors look like depth, so that no motion signal is assessed.
         least_motion: Movement of the face within a second below which a plane and a head look alike.
         plane_line: Left-over motion over motion (see ``motion_steps.left_over_ratio``): up to 0.09 on
-            photos, 0.11 on photos of small faces, 0.14 and above on live clips.
+            photos, 0.11 on photos of small faces, 0.13 and above on live clips but for one scan (0.11).
         surroundings_line: How much worse the face's plane explains the background than it moves:
             0.06 to 0.6 on photos whose sheet is in view, 0.6 and above on live clips.
         surroundings_motion: Movement of the face below which its surroundings are not compared.
@@ -53,8 +53,8 @@ class ExpressSettings:
         stall_seconds: Longest run of one and the same frame that a slow camera explains.
         returned_frames: Frames identical to an earlier one, with other frames between, from which on
             no camera explains them.
-        band_line: How far rows of the face and beside it brighten together, as a correlation: up to 0.18
-            on live clips, 0.4 in the median where bands of 2 % were drawn over these.
+        band_line: How far rows of the face and beside it brighten together, as a correlation: up to 0.26
+            on live clips, 0.7 in the median where bands of 2 % were drawn over these.
         nose_line: ``pose_consistency.NoseFinding.evidence``: 0.6 and above on live clips whose head turns,
             mostly below on paper masks that turn.
         nose_evidence: The same, from where on a nose is seen whether the head turns or not: up to 2.4 on
@@ -104,9 +104,9 @@ class ExpressSettings:
     leap_line: float = 1.8
     pulse_seconds: float = 8.0
     pulse_line: float = 1.5
-    moire: CueLine = CueLine(line=5.0, live=2.2)
-    halftone: CueLine = CueLine(line=3.0, live=1.4)
-    medium_border: CueLine = CueLine(line=0.8, live=0.55)
-    specular_highlights: CueLine = CueLine(line=0.12, live=0.3)
-    colour_gamut: CueLine = CueLine(line=0.5, live=0.95)
-    blur_depth: CueLine = CueLine(line=1.4, live=0.1)
+    moire: CueLine = CueLine(line=4.4, live=1.7)
+    halftone: CueLine = CueLine(line=1.8, live=1.1)
+    medium_border: CueLine = CueLine(line=0.8, live=0.56)
+    specular_highlights: CueLine = CueLine(line=0.15, live=0.38)
+    colour_gamut: CueLine = CueLine(line=0.43, live=0.9)
+    blur_depth: CueLine = CueLine(line=1.23, live=0.0)

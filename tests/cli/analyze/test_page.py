@@ -142,7 +142,7 @@ def test_a_picture_without_a_face_is_shown_all_the_same() -> None:
 def test_still_frames_have_an_order_and_no_times() -> None:
     page = rendered(Explained(finding=replace(video_finding(), kind=Kind.STILLS), video=video_study()))
     assert "Frames in order" in page.text
-    assert "The times of still frames are not known" in page.text
+    assert "The times of still frames are not known, so that no movement is measured." in page.text
 
 
 def test_only_tags_that_are_there_are_told() -> None:

@@ -86,3 +86,11 @@ def test_without_times_each_frame_counts_as_a_second() -> None:
     assert [each.moved for each in found.moments] == [None, None]
     assert [each.time for each in found.networks] == [1.0]
     assert found.passed == ()
+
+
+def test_still_frames_are_drawn_by_their_number() -> None:
+    found = timeline_of(scan(*map(observation, range(9))), [PadScore(3, "n", 1.0)], timed=False)
+    drawn = timeline_chart(found, eyes_shut_level=0.1, timed=False)
+    assert "frame 3: n 1.00" in drawn
+    assert " s<" not in drawn
+    assert "9 still frames in their order" in drawn

@@ -54,6 +54,7 @@ def test_real_pictures_with_a_report(assets: Path, tmp_path: Path, monkeypatch: 
         "mistakes_open-DIR_pictures.jpg",
         "report.html",
         "report.json",
+        "report.md",
         "scores_open-DIR_pictures.png",
     ]
     (scorer,) = json.loads((out / "report.json").read_text())["packs"][0]["sets"][0]["scorers"]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from evaluation.temporal_cues.drawn import with_bands, with_leap, with_pulse
 from liveness.express.interface import FrameEmbedding
@@ -8,11 +9,13 @@ from tests.liveness.builders import face_at, observation, scan
 _FLAT = np.full((64, 64), 120, np.uint8)
 
 
-def _swing(everywhere: bool) -> np.ndarray:
+def _swing(everywhere: bool) -> NDArray[np.float64]:
     """How much each column's brightness swings over rows and frames."""
     seen = scan([observation(index, face=face_at(width=150), samples=_FLAT) for index in range(12)])
     drawn = with_bands(seen, 0.1, everywhere=everywhere)
-    return np.ptp(np.stack([frame.samples for frame in drawn.frames]).astype(float), axis=(0, 1))
+    samples = np.stack([frame.samples for frame in drawn.frames]).astype(np.float64)
+    swing: NDArray[np.float64] = np.ptp(samples, axis=(0, 1))
+    return swing
 
 
 def test_bands_of_a_screen_end_beside_it_and_a_lamps_do_not() -> None:

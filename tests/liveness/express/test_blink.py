@@ -39,8 +39,13 @@ def test_a_dip_that_comes_back_is_a_blink(dip: tuple[float, ...]) -> None:
         [None] * 30,
         [_OPEN] * 5,
         [0.3, 0.21] * 15,
+        [0.3, 0.3, 0.2, 0.2] * 10,
+        [0.3, 0.3, 0.3, 0.3, 0.3, 0.15] * 8,
     ],
-    ids=["none", "shallow", "long", "no end", "no begin", "shut", "no landmarks", "few", "jitter"],
+    ids=[
+        *("none", "shallow", "long", "no end", "no begin", "shut", "no landmarks", "few", "jitter"),
+        *("jitter of values that stay", "jitter now and then"),
+    ],
 )
 def test_all_else_proves_nothing(openness: list[float | None]) -> None:
     assert _score(openness) is None

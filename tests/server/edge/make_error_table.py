@@ -53,7 +53,9 @@ ADVICE: dict[str, _Advice] = {
     "INTERNAL": _Advice(_BOTH, "Retry once; then report the `incidentId` to the operator."),
     "NOT_SERVING": _Advice(_BOTH, "Retry after the delay of RetryInfo; a device resumes its scan."),
     "OVERLOADED": _Advice(_BOTH, "Retry after the delay of RetryInfo, with jitter."),
-    "DEADLINE_EXCEEDED": _Advice(_ORCHESTRATOR, "Repeat the call, with the same `request_id` where it has one."),
+    "DEADLINE_EXCEEDED": _Advice(
+        _ORCHESTRATOR, "Repeat the call, with the same `request_id` where it has one."
+    ),
     "IMAGE_EMPTY": _Advice(_ORCHESTRATOR, "Set `image`."),
     "IMAGE_TOO_LARGE": _Advice(_ORCHESTRATOR, _IMAGE),
     "IMAGE_TOO_MANY_PIXELS": _Advice(_ORCHESTRATOR, _IMAGE),
@@ -112,7 +114,7 @@ ADVICE: dict[str, _Advice] = {
     "TOO_MANY_RECONNECTS": _Advice(_DEVICE, _NEW_CHECK),
     "PACK_CHANGED": _Advice(_DEVICE, _NEW_CHECK),
     "VIDEO_EMPTY": _Advice(_ORCHESTRATOR, "Send the file, or the still frames, after the config."),
-    "VIDEO_TOO_LARGE": _Advice(_ORCHESTRATOR, "Send a shorter or smaller video; the metadata has the limits."),
+    "VIDEO_TOO_LARGE": _Advice(_ORCHESTRATOR, "Send a shorter video; the metadata has the limits."),
     "VIDEO_FORMAT_NOT_SUPPORTED": _Advice(
         _ORCHESTRATOR, "Send one of the containers and codecs that the contract lists."
     ),

@@ -38,14 +38,14 @@ def test_the_packaged_catalogue_states_what_the_loaders_need() -> None:
     catalogue = load_catalogue()
     assert {entry.role for entry in catalogue.entries} == {"detector", "landmarks", "embedder", "pad"}
     for entry in catalogue.entries:
-        assert (entry.pad is not None) == (entry.role == "pad")
+        assert (entry.pad is not None) == (entry.kind == "pad_classifier")
         assert (entry.embedder is not None) == (entry.kind in {"arcface", "sface"})
         assert entry.terms.weights
         assert entry.terms.training_data
         assert catalogue.by_hash(entry.sha256) is entry
         assert all(catalogue.by_name(name) is entry for name in entry.names)
         assert entry.file_name == entry.names[0]
-        assert (entry.url is None) == entry.kind.startswith("dlib_")
+        assert (entry.url is None) == entry.kind.startswith(("dlib_", "facegate_"))
 
 
 def test_licences_that_restrict_use_are_marked() -> None:

@@ -24,10 +24,13 @@ OUTSIDE = DetectedFace(Box(900, 900, 950, 950), 0.9, np.zeros((5, 2), np.float32
 class TestLoading:
     def test_says_what_it_loaded(self, embedded_pack: Pack) -> None:
         pack = embedded_pack
-        assert (pack.name, pack.evaluation_only, pack.pad_networks) == ("embedded", True, ())
-        assert [file.role for file in pack.files] == ["landmarks", "embedder", "detector"]
+        assert (pack.name, pack.evaluation_only) == ("embedded", True)
+        assert [network.name for network in pack.pad_networks] == ["facegate_pad_v1"]
+        assert [file.role for file in pack.files] == ["landmarks", "embedder", "detector", "pad"]
+        assert pack.terms[-1].part == pack.files[-1].name
+        assert "research and evaluation only" in pack.terms[-1].weights
         assert pack.match_calibration.embedder_sha256 == pack.files[1].sha256
-        assert any("evaluation only" in terms.weights for terms in pack.terms)
+        assert all(terms.weights and terms.training_data for terms in pack.terms)
         assert "dlib" in pack.runtime
         assert "ONNX Runtime" in pack.runtime
 

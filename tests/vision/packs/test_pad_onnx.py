@@ -55,6 +55,12 @@ def test_follows_the_catalogue(
     assert network.name == "tiny"
 
 
+def test_the_crop_that_is_shown_is_the_one_that_is_judged(coloured: BgrImage) -> None:
+    (crop,) = _network(PREPROCESSING).crops(coloured, FACE)
+    assert crop.shape == (16, 16, 3)
+    assert (crop == (51, 102, 204)).all()
+
+
 @pytest.mark.parametrize(
     ("model_size", "preprocessing", "classes"),
     [(16, replace(PREPROCESSING, size=32), 3), (16, replace(PREPROCESSING, real_class=3), 3)],
