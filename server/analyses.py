@@ -40,13 +40,6 @@ class Analyses:
         self._video_pool = WorkerPool(workers=max(1, settings.video_workers))
         self._video_decoders = make_video_decoders(settings, metrics)
 
-    @property
-    def decoder_processes(self) -> tuple[int, ...]:
-        """The processes in which videos are decoded."""
-        if self._video_decoders is None:
-            return ()
-        return tuple(pid for state in self._video_decoders.states.values() for pid in state.processes)
-
     def servicer(self, callers: CallerIdentifier) -> AnalysisServicer:
         """A servicer that refuses every call until it is opened."""
         settings = self._settings

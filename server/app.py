@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -23,7 +22,7 @@ from server.analyses import Analyses
 from server.api_keys import load_api_keys
 from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake
-from server.checks.recorder import CheckRecorder, PackIdentity
+from server.checks.recorder import CheckRecorder
 from server.checks.terms import Mode
 from server.decoders import make_decoders, start_decoders
 from server.edge.analysis_servicer import AnalysisElsewhere
@@ -37,7 +36,7 @@ from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
 from server.evidence.store import EvidenceStore
 from server.housekeeping import Housekeeper
 from server.keys import KeyRing, load_keys
-from server.models import announce_pack, calibration_identity, check_policies, load_configured_pack
+from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
 from server.policies import PolicyBook, load_policies
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import CapturePlan
@@ -297,19 +296,12 @@ class FacegateServer:
         settings, tuning = self._settings, self._tuning
         listeners, limits = settings.listeners, settings.limits
         pool = self._pool = WorkerPool(workers=self._workers)
-        pack_sha256 = sha256("\n".join(sorted(f.sha256 for f in pack.files)).encode()).digest()
         evidence = EvidenceStore(
             open_object_store(settings.objects_url),
             wrapping_keys=keys.wrapping_keys,
             random=secrets.token_bytes,
         )
-        identity = PackIdentity(
-            name=pack.name,
-            version=pack.version,
-            sha256=pack_sha256,
-            evaluation_only=pack.evaluation_only,
-            calibration=calibration_identity(pack),
-        )
+        identity = pack_identity(pack)
         fusion = load_fusion_model()
         recorder = CheckRecorder(
             repository=self._repository,
@@ -363,7 +355,7 @@ class FacegateServer:
                     default_policy=settings.policies.default,
                     available_modes=AVAILABLE_MODES,
                     pack=pack,
-                    pack_sha256=pack_sha256,
+                    pack_sha256=identity.sha256,
                     pool=pool,
                     still_decoder=decoders,
                     trusted_images=self._trusted_images,

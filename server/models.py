@@ -1,9 +1,12 @@
 """The pack that a server runs: loaded, held against the policies, and announced."""
 
+from hashlib import sha256
+
 import structlog
 
 from server.checks.intake import pack_shortfall
 from server.checks.outcome import CalibrationIdentity
+from server.checks.recorder import PackIdentity
 from server.errors import ConfigurationError
 from server.policies import PolicyBook
 from server.settings import Settings
@@ -11,7 +14,13 @@ from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 from vision.packs.operator_calibration import read_operator_calibration, with_calibration
 
-__all__ = ["announce_pack", "calibration_identity", "check_policies", "load_configured_pack"]
+__all__ = [
+    "announce_pack",
+    "calibration_identity",
+    "check_policies",
+    "load_configured_pack",
+    "pack_identity",
+]
 
 _log = structlog.get_logger(__name__)
 
@@ -31,6 +40,17 @@ def load_configured_pack(settings: Settings) -> Pack:
     calibration = None if settings.calibration is None else read_operator_calibration(settings.calibration)
     pack = load_pack(settings.pack, models_dir=settings.models_dir, runtime=runtime)
     return pack if calibration is None else with_calibration(pack, calibration)
+
+
+def pack_identity(pack: Pack) -> PackIdentity:
+    """What results say about ``pack``."""
+    return PackIdentity(
+        name=pack.name,
+        version=pack.version,
+        sha256=sha256("\n".join(sorted(file.sha256 for file in pack.files)).encode()).digest(),
+        evaluation_only=pack.evaluation_only,
+        calibration=calibration_identity(pack),
+    )
 
 
 def calibration_identity(pack: Pack) -> CalibrationIdentity:

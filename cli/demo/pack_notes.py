@@ -18,7 +18,7 @@ _NO_NETWORK = (
     "not recognised as such. The last check below shows what a replay gets."
 )
 _NETWORK = (
-    "Its PAD networks look at single frames and were trained by others on other attacks: good masks, "
+    "Its PAD networks look at single frames and were trained on other attacks than yours: good masks, "
     "deepfakes and screens that they have not met may pass. The last check below shows what a replay gets."
 )
 

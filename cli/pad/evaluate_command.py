@@ -16,7 +16,7 @@ from cli.pad.files import check_folder, write_report
 from cli.pad.measuring import Chosen, measure_packs
 from cli.pad.tables import report_view
 from evaluation.minifasnet_onnx import StateFileError, converted_network
-from evaluation.pad.dataset import read_dataset, without_unusable
+from evaluation.pad.dataset import only_listed, read_dataset, without_unusable
 from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
 from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScorerKind
@@ -59,8 +59,19 @@ def pad(
             show_default=False,
         ),
     ] = None,
+    only: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text file with one file a line, as the manifest has it: only these, such as what a "
+            "network's training left out.",
+            show_default=False,
+        ),
+    ] = None,
     with_unusable: Annotated[
-        bool, typer.Option(help="Also files whose column `usable` is not 1, such as those without a face.")
+        bool,
+        typer.Option(
+            "--with-unusable", help="Also files whose column `usable` is not 1, such as those without a face."
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -100,7 +111,7 @@ def pad(
     with told(PadEvaluationError, StateFileError, LivenessError):
         if out is not None:
             check_folder(out)
-        chosen = _chosen(dataset, scorer or (), weights or (), with_unusable=with_unusable)
+        chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
         report = measure_packs(
             chosen,
             packs=load_packs(specs, models_dir=models_folder(models_dir)),
@@ -111,6 +122,7 @@ def pad(
                 datasets=dataset,
                 scorers=scorer or (),
                 weights=weights or (),
+                only=only,
                 with_unusable=with_unusable,
                 numbers=(
                     *("--resamples", str(resamples)),
@@ -130,12 +142,18 @@ def pad(
 
 
 def _chosen(
-    datasets: Sequence[Path], scorers: Sequence[str], weights: Sequence[Path], *, with_unusable: bool
+    datasets: Sequence[Path],
+    scorers: Sequence[str],
+    weights: Sequence[Path],
+    *,
+    only: Path | None,
+    with_unusable: bool,
 ) -> Chosen:
     unknown = [name for name in scorers if name not in _KINDS]
     if unknown:
         raise NothingToMeasure(f"there is no scorer {unknown[0]!r}: it is one of {', '.join(_KINDS)}")
     every = tuple(sample for dataset in datasets for sample in read_dataset(dataset))
+    every = every if only is None else only_listed(every, only)
     samples = every if with_unusable else without_unusable(every)
     if not samples:
         raise NothingToMeasure("no file is usable: see the column usable of the manifest")
@@ -154,6 +172,7 @@ def _command(
     datasets: Sequence[Path],
     scorers: Sequence[str],
     weights: Sequence[Path],
+    only: Path | None,
     with_unusable: bool,
     numbers: Sequence[str],
 ) -> str:
@@ -167,6 +186,8 @@ def _command(
         parts += ["--scorer", scorer]
     for path in weights:
         parts += ["--weights", path.name]
+    if only is not None:
+        parts += ["--only", only.name]
     if with_unusable:
         parts.append("--with-unusable")
     return shlex.join([*parts, *numbers])

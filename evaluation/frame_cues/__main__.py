@@ -2,7 +2,7 @@
 
 ::
 
-    python -m evaluation.frame_cues ASSETS [--pack insightface:DIR] [--json FILE]
+    python -m evaluation.frame_cues ASSETS [--pack insightface:DIR] [--json FILE] [--only SORT ...]
 
 Measures every cue on the labelled pictures and clips, the colour photos of live persons and the simulated
 media, as a scan does: the median of up to four frames. Prints, for each cue, its area under the curve (AUC)
@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from evaluation.binomial import Proportion
-from evaluation.frame_cues.presentations import FACES, SIMULATED, Presentation, presentations
+from evaluation.frame_cues.presentations import FACES, SIMULATED, Presentation, Sort, presentations
 from evaluation.frame_cues.separation import Separation, live_levels, separations, suggested_line
 from evaluation.frame_cues.timing import milliseconds
 from evaluation.match.errors import PhotoListError
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pack = load_pack(options.pack or f"insightface:{options.assets / 'models'}")
         measured = list(
             track(
-                presentations(options.assets, pack.detector),
+                presentations(options.assets, pack.detector, sorts=options.only),
                 description="presentations",
                 console=Console(stderr=True),
             )
@@ -86,7 +86,8 @@ def _print(console: Console, cue: str, lines: CueLine, measured: Sequence[Presen
         np.array([each.values[cue] for each in real if each.sample.source == name and cue in each.values])
         for name in sources
     ]
-    fitted = suggested_line([each for each in values if each.size], higher_is_attack=attacks_above)
+    told = [each for each in values if each.size]
+    fitted = suggested_line(told, higher_is_attack=attacks_above) if told else lines
     side = "above" if attacks_above else "below"
     table = Table(
         "source",
@@ -141,6 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("assets", type=Path, help=f"folder with data/pad, data/video, {FACES} and models")
     parser.add_argument("--pack", help='its detector, as "insightface:<folder>"; of the assets if not given')
     parser.add_argument("--json", type=Path, help="where to write the values")
+    parser.add_argument(
+        "--only", nargs="+", type=Sort, choices=tuple(Sort), default=tuple(Sort), help="what to measure"
+    )
     return parser
 
 

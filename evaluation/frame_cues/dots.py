@@ -11,7 +11,7 @@ __all__ = ["photographed", "printed"]
 _ANGLES = {"yellow": 0.0, "magenta": 75.0, "cyan": 15.0, "black": 45.0}
 """Of the screens, degrees (ISO 12647-2)."""
 
-_FINER = 4
+_FINER = 3
 """Printed points per camera pixel and axis."""
 
 _UNDER_COLOUR = 0.6
@@ -44,7 +44,7 @@ def printed(photo: BgrImage, *, pitch: float, roll: float, rng: np.random.Genera
         for channel in channels:
             shown[..., channel] *= 1 - 0.9 * dots
     seen = cv2.resize(shown, (width, height), interpolation=cv2.INTER_AREA) * 255
-    return _through_camera(seen, rng)
+    return _through_camera(seen.astype(np.float32, copy=False), rng)
 
 
 def photographed(photo: BgrImage, *, rng: np.random.Generator) -> BgrImage:
@@ -59,14 +59,17 @@ def photographed(photo: BgrImage, *, rng: np.random.Generator) -> BgrImage:
 
 def _screen(size: tuple[int, int], pitch: float, degrees: float) -> NDArray[np.float32]:
     """Thresholds, uniform over 0..1, whose level sets are round dots on a turned square lattice."""
-    across, down = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
+    across = np.arange(size[0], dtype=np.float32)[None]
+    down = np.arange(size[1], dtype=np.float32)[:, None]
     angle = np.radians(degrees)
-    u = (across * np.cos(angle) + down * np.sin(angle)) * (2 * np.pi / pitch)
-    v = (down * np.cos(angle) - across * np.sin(angle)) * (2 * np.pi / pitch)
+    turn = np.float32(2 * np.pi / pitch)
+    u = (across * np.float32(np.cos(angle)) + down * np.float32(np.sin(angle))) * turn
+    v = (down * np.float32(np.cos(angle)) - across * np.float32(np.sin(angle))) * turn
     height = (np.cos(u) + np.cos(v)) / 2
     # The sum of two cosines is not uniform; its rank is.
     levels = np.quantile(height[::7, ::7], np.linspace(0, 1, 65))
-    return np.interp(height, levels, np.linspace(0, 1, 65)).astype(np.float32)
+    thresholds: NDArray[np.float32] = np.interp(height, levels, np.linspace(0, 1, 65)).astype(np.float32)
+    return thresholds
 
 
 def _through_camera(seen: NDArray[np.float32], rng: np.random.Generator) -> BgrImage:

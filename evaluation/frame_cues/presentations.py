@@ -1,7 +1,8 @@
 """Presentations to measure the cues on: labelled pictures and clips, live photos, simulated media."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from simulator import ScanKind, ScanSettings, builtin_photo_names, builtin_photo
 from vision.face import BgrImage
 from vision.packs.interfaces import FaceDetector
 
-__all__ = ["FACES", "SIMULATED", "Presentation", "frames_of_clip", "presentations"]
+__all__ = ["FACES", "SIMULATED", "Presentation", "Sort", "frames_of_clip", "presentations"]
 
 FACES = "data/faces"
 """Source name of the live photos."""
@@ -40,7 +41,7 @@ _KINDS = {
     ScanKind.STATIC_PHOTO: "print",
     ScanKind.SCREEN_REPLAY: "screen",
 }
-_SIMULATED_PHOTOS = 6
+_SIMULATED_PHOTOS = 5
 _DOTTED_PHOTOS = 16
 _PITCHES = (2.6, 5.0)
 _DOTTED_FACE = 200.0
@@ -61,26 +62,47 @@ class Presentation:
     values: dict[str, float]
 
 
-def presentations(assets: Path, detector: FaceDetector) -> Iterator[Presentation]:
+class Sort(StrEnum):
+    """What is shown to the cues."""
+
+    PICTURES = "pictures"
+    """Labelled pictures, live and attacks."""
+    CLIPS = "clips"
+    """Labelled clips, live and attacks."""
+    PHOTOS = "photos"
+    """Colour photos of live persons."""
+    SCANS = "scans"
+    """Simulated scans, genuine and attacks."""
+    DOTS = "dots"
+    """Photos, plain and printed with dots."""
+
+
+def presentations(
+    assets: Path, detector: FaceDetector, *, sorts: Collection[Sort] = tuple(Sort)
+) -> Iterator[Presentation]:
     """All of them, one at a time; those without a face are left out.
 
     Args:
         assets: Folder with ``data/pad``, ``data/video`` and ``data/faces``, each with its manifest.
         detector: Finds the faces.
+        sorts: What to show.
 
     Raises:
         DatasetError: A data set of attacks cannot be read.
         PhotoListError: The list of photos cannot be read.
         ModelFailed: The detector failed.
     """
-    for sample in without_unusable(
-        (*read_dataset(assets / "data/pad"), *read_dataset(assets / "data/video"))
-    ):
-        yield from _measured(sample, _frames(sample), detector)
-    for sample in _live_photos(assets / FACES):
-        yield from _measured(sample, _colour(_frames(sample)), detector)
-    yield from _simulated(detector)
-    yield from _dotted(assets, detector)
+    for sort, folder in ((Sort.PICTURES, "data/pad"), (Sort.CLIPS, "data/video")):
+        if sort in sorts:
+            for sample in without_unusable(read_dataset(assets / folder)):
+                yield from _measured(sample, _frames(sample), detector)
+    if Sort.PHOTOS in sorts:
+        for sample in _live_photos(assets / FACES):
+            yield from _measured(sample, _colour(_frames(sample)), detector)
+    if Sort.SCANS in sorts:
+        yield from _simulated(detector)
+    if Sort.DOTS in sorts:
+        yield from _dotted(assets, detector)
 
 
 def frames_of_clip(path: Path, *, count: int) -> Iterator[BgrImage]:
@@ -183,11 +205,11 @@ def _dotted(assets: Path, detector: FaceDetector) -> Iterator[Presentation]:
 
 
 def _framed(image: BgrImage, extent: FaceExtent) -> BgrImage:
-    """The face 200 pixels wide in a frame of 480 x 640."""
+    """The face 200 pixels wide in a frame of 320 x 400."""
     scale = _DOTTED_FACE / extent.width
-    to_frame = np.array([[scale, 0, 240 - scale * extent.x], [0, scale, 300 - scale * extent.y]])
+    to_frame = np.array([[scale, 0, 160 - scale * extent.x], [0, scale, 200 - scale * extent.y]])
     return np.asarray(
-        cv2.warpAffine(image, to_frame, (480, 640), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT),
+        cv2.warpAffine(image, to_frame, (320, 400), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT),
         np.uint8,
     )
 

@@ -2,7 +2,8 @@
 
 Four kinds of rows, see ``rows.Kind``. Scans are observed as the server does. Every network of every pack
 named, and every file of Silent-Face's own weights, is asked; the first pack finds faces and landmarks, and
-a network of another pack sees the faces that its own pack's detector finds.
+a network of another pack sees the faces that its own pack's detector finds. Facegate's own network is asked
+only about what it was not trained on: its held-out sources and sessions, and clips.
 The simulator is left out, so that its scans stay an independent test.
 """
 
@@ -23,6 +24,9 @@ from evaluation.liveness_fusion.photo_attacks import AttackKind, Presentation, p
 from evaluation.liveness_fusion.rows import Kind, Row, write_rows
 from evaluation.liveness_fusion.scans import clip_windows, observe_scan
 from evaluation.minifasnet_onnx import StateFileError, converted_network
+from evaluation.pad_network.errors import PadNetworkError
+from evaluation.pad_network.material import pad_pictures
+from evaluation.pad_network.split import read_plan
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
 from liveness.express.judge import express_signals
@@ -40,6 +44,7 @@ from vision.packs.interfaces import FaceDetector, PadNetwork
 __all__ = ["main"]
 
 _PHOTOS = 9
+_OURS = "facegate_pad_v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class _Told:
     source: str
     species: str
     live: bool
+    trained_on: bool = False
+    """Whether our own network has seen it, or its persons, in training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         models = _models(options.pack, options.weights)
-        rows = [*_clips(options.assets, models), *_presented(options.assets, models)]
-        rows += _pictures(options.assets, models)
+        sets = {"clips": _clips, "presented": _presented, "pictures": _pictures}
+        rows = [row for name in options.only or sets for row in sets[name](options.assets, models)]
         write_rows(options.out, rows)
-    except (StateFileError, VisionError, OSError, KeyError, ValueError) as error:
+    except (StateFileError, PadNetworkError, VisionError, OSError, KeyError, ValueError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
     return 0
@@ -88,7 +95,12 @@ def _models(specs: Sequence[str], weights: Sequence[Path]) -> _Models:
 def _clips(assets: Path, models: _Models) -> Iterator[Row]:
     folder = assets / "data" / "video"
     for clip in track(_manifest(folder), description="clips", console=Console(stderr=True)):
-        told = _Told(_source(clip), clip["attack_type"], clip["label"] == "live")
+        told = _Told(
+            _source(clip),
+            clip["attack_type"],
+            clip["label"] == "live",
+            trained_on=clip["source_repo"] in _trained_sources(),
+        )
         for number, window in enumerate(clip_windows(folder / clip["file"])):
             yield from _clip_rows(f"{clip['file']}#{number}", told, window, models)
 
@@ -96,6 +108,19 @@ def _clips(assets: Path, models: _Models) -> Iterator[Row]:
 def _manifest(folder: Path) -> list[dict[str, str]]:
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def _trained_sources() -> frozenset[str]:
+    return frozenset().union(*read_plan().folds)
+
+
+def _unseen_pictures(folder: Path) -> frozenset[str]:
+    plan = read_plan()
+    return frozenset(
+        picture.path.relative_to(folder).as_posix()
+        for picture in pad_pictures(folder)
+        if picture.source in plan.held_out_sources or picture.session in plan.held_out_sessions
+    )
 
 
 def _source(clip: Mapping[str, str]) -> str:
@@ -113,7 +138,7 @@ def _clip_rows(
         if frame.face is None:
             continue
         image = window[frame.index][1]
-        scores += _asked(image, frame.face, frame.index, models)
+        scores += _asked(image, frame.face, frame.index, models, told)
         embedding = models.pack.embedder.embed(image, frame.face)
         embeddings.append(FrameEmbedding(frame.index, frame.capture_time, embedding))
     looked = spread_of([frame.index for frame in selected], CUE_FRAMES)
@@ -157,7 +182,14 @@ def _presented(assets: Path, models: _Models) -> Iterator[Row]:
 def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
     folder = assets / "data" / "pad"
     pictures = [row for row in _manifest(folder) if row["usable"] == "1"]
+    unseen = _unseen_pictures(folder)
     for picture in track(pictures, description="pictures", console=Console(stderr=True)):
+        told = _Told(
+            picture["source_repo"],
+            picture["attack_type"],
+            picture["label"] == "live",
+            trained_on=picture["file"] not in unseen,
+        )
         read = cv2.imread(str(folder / picture["file"]), cv2.IMREAD_COLOR)
         if read is None:
             continue
@@ -168,10 +200,9 @@ def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
                 continue
             frame = observe_frame(image, index=0, capture_time=0.0, faces=faces)
             cues = measure_frame_cues(image, faces[0], frame_index=0)
-            asked = _asked(image, faces[0], 0, models)
+            asked = _asked(image, faces[0], 0, models, told)
         except ModelFailed:
             continue
-        told = _Told(picture["source_repo"], picture["attack_type"], picture["label"] == "live")
         scan = ScanObservations(frames=(frame,), motion=())
         yield _row(Kind.PICTURE, picture["file"], told, _scores(scan, [cues], ()), network_means(asked))
 
@@ -195,11 +226,13 @@ def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tupl
         yield name, name, np.asarray(framed, np.uint8), (240.0, 300.0, 230.0)
 
 
-def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models) -> list[PadScore]:
+def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, told: _Told) -> list[PadScore]:
     """Every network's score; a network whose own detector sees no face says nothing."""
     seen: dict[int, DetectedFace | None] = {id(models.pack.detector): face}
     scores: list[PadScore] = []
     for detector, network in models.networks:
+        if told.trained_on and network.name == _OURS:
+            continue
         if id(detector) not in seen:
             faces = detector.detect(image)
             seen[id(detector)] = faces[0] if faces else None
@@ -239,6 +272,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--assets", type=Path, required=True, help="with data/pad, data/video and data/faces")
     parser.add_argument("--pack", action="append", required=True, help="the first one observes the scans")
     parser.add_argument("--weights", type=Path, action="append", default=[], help="Silent-Face's .pth files")
+    parser.add_argument(
+        "--only", action="append", choices=["clips", "presented", "pictures"], help="measure these alone"
+    )
     parser.add_argument("--out", type=Path, required=True, help="file of rows to write")
     return parser
 

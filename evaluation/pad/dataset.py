@@ -31,6 +31,7 @@ __all__ = [
     "PadLabel",
     "PadSample",
     "SampleKind",
+    "only_listed",
     "read_dataset",
     "without_unusable",
 ]
@@ -80,6 +81,7 @@ class PadSample:
         variety: Instrument with its variety, such as ``screen:phone``; empty for bona fide.
         doubtful: True where the species is a guess.
         kind: Picture or clip.
+        name: As the manifest has it, or relative to the folder.
     """
 
     path: Path
@@ -92,6 +94,7 @@ class PadSample:
     variety: str = ""
     doubtful: bool = False
     kind: SampleKind = SampleKind.PICTURE
+    name: str = ""
 
     @property
     def live(self) -> bool:
@@ -131,6 +134,32 @@ def read_dataset(dataset: Path) -> tuple[PadSample, ...]:
     return tuple(samples)
 
 
+def only_listed(samples: Iterable[PadSample], names: Path) -> tuple[PadSample, ...]:
+    """Those of a list, such as what a network's training left out, in their own order.
+
+    Args:
+        samples: Of one data set or several.
+        names: Text file in UTF-8, one file a line, as the manifest or the folder has it; empty lines and
+            lines that begin with ``#`` are skipped.
+
+    Raises:
+        DatasetError: The list cannot be read, or names a file that no data set has.
+    """
+    every = tuple(samples)
+    try:
+        lines = names.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"the list {names} cannot be read as UTF-8 text") from error
+    wanted = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    kept = tuple(sample for sample in every if sample.name in wanted)
+    missing = sorted(wanted - {sample.name for sample in kept})
+    if missing:
+        raise DatasetError(
+            f"{names} names {len(missing)} files that are in no data set, such as {missing[0]!r}"
+        )
+    return kept
+
+
 def without_unusable(samples: Iterable[PadSample]) -> tuple[PadSample, ...]:
     """The usable ones, in their order."""
     return tuple(sample for sample in samples if sample.usable)
@@ -164,6 +193,7 @@ def _sample(row: Mapping[str, str], path: Path, *, where: str) -> PadSample:
         variety=variety,
         doubtful=not live and (stated.endswith("?") or variety == _UNKNOWN),
         kind=_kind(path),
+        name=row["file"],
     )
 
 
@@ -172,14 +202,17 @@ def _in_folders(folder: Path) -> list[PadSample]:
         raise DatasetError(f"{folder} has neither a {MANIFEST} nor the folders live and spoof")
     samples, names = [], []
     for path in _files(folder / "live"):
-        row = {"label": "live", "source": folder.name}
+        name = path.relative_to(folder).as_posix()
+        row = {"file": name, "label": "live", "source": folder.name}
         samples.append(_sample(row, path, where=str(path)))
-        names.append(path.relative_to(folder).as_posix())
+        names.append(name)
     for path in _files(folder / "spoof"):
         parts = path.relative_to(folder / "spoof").parts
-        row = {"label": "spoof", "source": folder.name, "species": parts[0] if len(parts) > 1 else ""}
+        name = path.relative_to(folder).as_posix()
+        species = parts[0] if len(parts) > 1 else ""
+        row = {"file": name, "label": "spoof", "source": folder.name, "species": species}
         samples.append(_sample(row, path, where=str(path)))
-        names.append(path.relative_to(folder).as_posix())
+        names.append(name)
     return _with_sessions(samples, names, guess_all=True)
 
 

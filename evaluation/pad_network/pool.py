@@ -5,6 +5,7 @@ a cross-validation share the work. A sample knows its region, by which folds lea
 """
 
 import io
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,9 +116,9 @@ def load_shard(path: Path) -> Shard:
         MaterialError: The file cannot be read, or is another.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return Shard(**{name: arrays[name] for name in Shard.__slots__})
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise MaterialError(f"{path.name} holds no shard ({type(error).__name__})") from error
 
 

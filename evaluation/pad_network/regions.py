@@ -1,6 +1,7 @@
 """Pictures cut to a face and its surroundings, once, so that training need not find faces again."""
 
 import io
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,10 +108,10 @@ def load_regions(path: Path) -> list[Region]:
         MaterialError: The file cannot be read, or is another.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             count = sum(name.startswith("text_") for name in arrays.files)
             return [_read(arrays, index) for index in range(count)]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise MaterialError(f"{path.name} holds no regions ({type(error).__name__})") from error
 
 

@@ -41,13 +41,13 @@ class Recipe:
         seed: Of the first weights and of everything drawn.
     """
 
-    samples: int = 100_000
+    samples: int = 60_000
     rate: float = 2e-3
     decay: float = 0.03
     smoothing: float = 0.05
     simulated_weight: float = 0.7
-    answers_weight: float = 0.2
-    features_weight: float = 0.5
+    answers_weight: float = 1.0
+    features_weight: float = 2.0
     averaging: float = 0.997
     seed: int = 5
 

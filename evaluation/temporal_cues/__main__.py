@@ -15,11 +15,17 @@ import numpy as np
 from evaluation.liveness_fusion.scans import clip_windows
 from evaluation.temporal_cues.drawn import with_bands, with_leap, with_pulse
 from evaluation.temporal_cues.repeated import Replay, repeat
-from evaluation.temporal_cues.scans import StudyScan, long_scans, observe_study_scan, study_scans
+from evaluation.temporal_cues.scans import (
+    StudyScan,
+    long_scans,
+    observe_study_scan,
+    stored_clips,
+    study_scans,
+)
 from evaluation.temporal_cues.tables import Cue, false_alarms, left_out_line, species_table
 from liveness.express.blink import Blink
 from liveness.express.embedding_jitter import EmbeddingJitter, measure_leaps
-from liveness.express.frozen_frames import FrozenFrames, find_repetition
+from liveness.express.frozen_frames import FrozenFrames, find_repetition, measure_recurrence
 from liveness.express.micro_motion import MicroMotion
 from liveness.express.motion_steps import left_over_ratio, motion_steps
 from liveness.express.planar_motion import PlanarMotion
@@ -50,6 +56,7 @@ def main(assets: Path, pack_name: str) -> None:
     _show(_FLICKER, [*_banded(live, everywhere=False), *_banded(live, everywhere=True)])
     _show(_JITTER, list(_leaping(live)))
     _show(_FROZEN, list(_replayed(assets, pack)))
+    _show(_FROZEN, list(stored_clips(assets)))
     _show(_PULSE, lasting)
     _show(_PULSE, list(_beating(lasting)))
 
@@ -123,6 +130,13 @@ def _beat(scan: StudyScan) -> float | None:
     return None if found is None else found.strength
 
 
+def _recurrence(scan: StudyScan) -> float | None:
+    found = measure_recurrence(scan.scan)
+    if found is None:
+        return None
+    return min(found.period_ratio, found.turning_ratio)
+
+
 def _left_over(scan: StudyScan) -> float | None:
     steps = motion_steps(scan.scan)
     return left_over_ratio(steps) if steps else None
@@ -130,7 +144,12 @@ def _left_over(scan: StudyScan) -> float | None:
 
 _FLICKER = Cue("screen_flicker", lambda _: ScreenFlicker(), _bands)
 _JITTER = Cue("embedding_jitter", lambda scan: EmbeddingJitter(scan.embeddings), _leaps)
-_FROZEN = Cue("frozen_frames", lambda scan: FrozenFrames(find_repetition(scan.scan, _SETTINGS)))
+_FROZEN = Cue(
+    "frozen_frames",
+    lambda scan: FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
+    _recurrence,
+    live_is_low=False,
+)
 _PULSE = Cue("pulse", lambda _: Pulse(), _beat, live_is_low=None)
 _CUES = (
     _FLICKER,

@@ -30,6 +30,7 @@ _EMBED_APART = 0.35
 """Seconds between embedded frames: about eight in a scan of three seconds."""
 
 _PULSE_SECONDS = 12.0
+_STORED_SECONDS = 8.0
 _SIMULATED = (ScanKind.GENUINE, ScanKind.STATIC_PHOTO, ScanKind.WAVED_PHOTO, ScanKind.SCREEN_REPLAY)
 
 
@@ -78,6 +79,24 @@ def long_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
             yield observe_study_scan(
                 f"{kind}|{name}", f"simulated {kind}", name, frames, pack, every_colour=True
             )
+
+
+def stored_clips(assets: Path) -> Iterator[StudyScan]:
+    """Up to 8 s of each clip as it is stored, not encoded anew; its frames are sampled and no more."""
+    for clip, species, source in _clips(assets):
+        capture = cv2.VideoCapture(str(clip))
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        rate = rate if 5 <= rate <= 100 else 30.0
+        passed: list[PassedFrame] = []
+        while len(passed) < _STORED_SECONDS * rate:
+            ok, image = capture.read()
+            if not ok:
+                break
+            samples = sample_frame(np.asarray(image, np.uint8))
+            passed.append(PassedFrame(len(passed), len(passed) / rate, fingerprint=None, samples=samples))
+        capture.release()
+        scan = ScanObservations(frames=(), motion=(), passed=tuple(passed))
+        yield StudyScan(clip.stem, f"{species}, as stored", source, scan, ())
 
 
 def _clips(assets: Path) -> Iterator[tuple[Path, str, str]]:

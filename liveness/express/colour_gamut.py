@@ -25,6 +25,9 @@ _GREY = 2.0
 _SHADED_SHARE = 0.4
 """Share of a face's pixels by luma below which they are hair, eyes and shadow, not lit skin."""
 
+_DIM = 130
+"""Luma of the brightest hundredth below which want of light, not a medium, makes the range narrow."""
+
 _DARKEST, _BRIGHTEST = 0.01, 0.99
 _CAST_WEIGHT = 2.3
 """Steps of tonal range that one unit of CIE b* is worth; both fitted to prints and selfies of one source."""
@@ -46,7 +49,7 @@ def measure_colour_gamut(image: BgrImage, face: DetectedFace) -> float | None:
     Returns:
         Luma from the 1st to the 99th percentile over the face and half a face around it, plus 2.3 for
         each unit of CIE 1976 b* of the lit skin (from -25 to 15), over 255: about 0.3 to 1.1; ``None``
-        where most of the face lies outside the image, and for grey pictures.
+        where much of the face lies outside the image, for grey pictures and for dim ones.
     """
     crop = crop_face(image, face)
     return None if crop is None else colour_gamut_of(crop)
@@ -62,6 +65,8 @@ def colour_gamut_of(crop: FaceCrop) -> float | None:
         return None
     around = cv2.cvtColor(crop.picture[::_STEP, ::_STEP], cv2.COLOR_BGR2GRAY)
     darkest, brightest = _levels(around, (_DARKEST, _BRIGHTEST))
+    if brightest < _DIM:
+        return None
     luma = cv2.cvtColor(skin, cv2.COLOR_BGR2GRAY)
     (shaded,) = _levels(luma, (_SHADED_SHARE,))
     lit = skin[luma > shaded]
@@ -94,7 +99,9 @@ class ColourGamut:
         found = summarise_cue(self._cues, self.name)
         if found is None:
             return not_assessed(
-                name=self.name, label=self.label, reason="No frame shows the colours of a whole face."
+                name=self.name,
+                label=self.label,
+                reason="No frame shows a whole face in colour and enough light.",
             )
         lines = settings.colour_gamut
         told = "as wide as a scene's" if found.value >= lines.line else "as narrow as a recaptured picture's"

@@ -92,14 +92,16 @@ def _side_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
         columns.append(extent.right - overlap + half + 0.1 * max(0.0, room))
     top = max(0.0, extent.top - 0.25 * extent.height)
     bottom = min(float(height), extent.bottom)
-    rows = top + half + (bottom - top - WINDOW) * np.array([0.0, 0.5, 1.0]) if bottom - top >= WINDOW else []
-    return _inside([(column, float(row)) for column in columns for row in rows], image)
+    slack = max(0.0, bottom - top - WINDOW)
+    rows = [top + half + share * slack for share in (0.0, 0.5, 1.0)]
+    return _inside([(column, row) for column in columns for row in rows], image)
 
 
 def _inside(centres: Iterable[tuple[float, float]], image: BgrImage) -> list[tuple[int, int]]:
     height, width = image.shape[:2]
     corners = [(round(x - WINDOW / 2), round(y - WINDOW / 2)) for x, y in centres]
-    return [(x, y) for x, y in corners if 0 <= x <= width - WINDOW and 0 <= y <= height - WINDOW]
+    distinct = dict.fromkeys(corners)
+    return [(x, y) for x, y in distinct if 0 <= x <= width - WINDOW and 0 <= y <= height - WINDOW]
 
 
 def _cut(image: BgrImage, corners: list[tuple[int, int]]) -> BgrImage | None:
@@ -139,7 +141,7 @@ def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
     # Columns left of 0 and right of the half's end are those of the opposite frequencies.
     opposite = half[-np.arange(side) % side]
     wide = np.hstack([opposite[:, margin:0:-1], half, opposite[:, -2 : -2 - margin : -1]])
-    wrapped = np.pad(wide, ((margin, margin), (0, 0)), mode="wrap")
+    wrapped = cv2.copyMakeBorder(wide, margin, margin, 0, 0, cv2.BORDER_WRAP)
     smooth = cv2.blur(wrapped, (3, 3))
     rows, columns = half.shape
     highest = np.full(half.shape, np.inf, np.float32)

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.express.recurrence import Recurrence, find_recurrence
 from liveness.express.settings import ExpressSettings
 from liveness.observation import Samples, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
@@ -15,26 +16,8 @@ from liveness.signal import Signal, assessed, not_assessed
 _SAME = 0.02
 """Mean difference of sampled pixels, grey levels, below which two frames are one and the same."""
 
-_LOOP_RATIO = 0.7
-"""Where nothing moves, a clip encoded anew on each pass differs from its last pass by far less than a
-camera's frames differ by their noise; for a camera the ratio of the two is about 1 or more: at least 0.96
-for any period or turning point of 50 scans of 19 live clips, 0.89 of photos on a stand."""
-
-_SHORTEST_PERIOD = 2
-_SHORTEST_RETURN = 4
-"""Frames apart; what lies closer to a turning point differs by little else than noise anyway."""
-
-_LEAST_NOISE = 0.3
-"""Grey levels; pixels that change less are clipped or painted and show no noise."""
-
-_LEAST_NOISY_SHARE = 0.1
-_QUIET_PERCENT = 30
-_MOST_QUIET = 256
 _FEW = 32
-_SPARSE = 8
-
 _FEWEST_FRAMES = 8
-_FEWEST_LOOP_PAIRS = 8
 
 
 class Repetition(StrEnum):
@@ -63,17 +46,7 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
     """
     if len(scan.frames) < _FEWEST_FRAMES:
         return None
-    sampled = sorted(
-        [
-            *(_Sampled(frame.index, frame.capture_time, frame.samples) for frame in scan.frames),
-            *(
-                _Sampled(frame.index, frame.capture_time, frame.samples)
-                for frame in scan.passed
-                if frame.samples is not None
-            ),
-        ],
-        key=lambda frame: frame.index,
-    )
+    sampled = _sampled(scan)
     samples = np.stack([frame.samples for frame in sampled]).reshape(len(sampled), -1)
     labels = _same_frames(samples)
     frozen = _longest_run([frame.time for frame in sampled], labels)
@@ -84,9 +57,13 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
         )
     if frozen > settings.stall_seconds:
         return RepetitionFinding(Repetition.FROZEN, f"One and the same frame was sent for {frozen:.1f} s.")
-    loop = _loop([frame.index for frame in sampled], samples)
-    if loop is not None:
-        return RepetitionFinding(Repetition.LOOPED, loop)
+    again = find_recurrence([frame.index for frame in sampled], samples)
+    if again is not None and again.period_ratio < settings.recurrence_line:
+        return RepetitionFinding(Repetition.LOOPED, f"The frames repeat every {again.period} frames.")
+    if again is not None and again.turning_ratio < settings.recurrence_line:
+        return RepetitionFinding(
+            Repetition.LOOPED, f"The frames run backwards from frame {again.turning} on."
+        )
     repeated = sum(now == last for last, now in pairwise(labels))
     return RepetitionFinding(
         Repetition.NONE,
@@ -125,6 +102,30 @@ class _Sampled:
     index: int
     time: float
     samples: Samples
+
+
+def measure_recurrence(scan: ScanObservations) -> Recurrence | None:
+    """``find_recurrence`` of all sampled frames; ``None`` with too few of them, too."""
+    sampled = _sampled(scan)
+    if len(sampled) < _FEWEST_FRAMES:
+        return None
+    samples = np.stack([frame.samples for frame in sampled]).reshape(len(sampled), -1)
+    return find_recurrence([frame.index for frame in sampled], samples)
+
+
+def _sampled(scan: ScanObservations) -> list["_Sampled"]:
+    """All frames whose pixels were sampled, in order."""
+    return sorted(
+        [
+            *(_Sampled(frame.index, frame.capture_time, frame.samples) for frame in scan.frames),
+            *(
+                _Sampled(frame.index, frame.capture_time, frame.samples)
+                for frame in scan.passed
+                if frame.samples is not None
+            ),
+        ],
+        key=lambda frame: frame.index,
+    )
 
 
 def _fingerprints(scan: ScanObservations) -> list[int]:
@@ -168,62 +169,3 @@ def _longest_run(times: Sequence[float], labels: Sequence[int]) -> float:
             begin = at
         longest = max(longest, times[at] - times[begin])
     return longest
-
-
-def _loop(indices: Sequence[int], samples: NDArray[np.uint8]) -> str | None:
-    """How frames come again that are alike but not identical, in words; ``None`` where they do not.
-
-    Only the quietest pixels count, those that show little but noise: a head that nods in time or a lamp
-    that flickers also comes back to where it was, but with fresh noise. Not all frames are sampled, so
-    a period is looked for among the pairs of frames that are as far apart, and a turning point, from which
-    a clip is played backwards so that its end meets its beginning, among the pairs on either side of it.
-    """
-    values = samples.astype(np.int16)
-    step = _change(values[1:] - values[:-1])
-    noisy = step[step > _LEAST_NOISE]
-    if len(noisy) < _LEAST_NOISY_SHARE * len(step):
-        return None
-    quiet = (step > _LEAST_NOISE) & (step <= np.percentile(noisy, _QUIET_PERCENT))
-    # A few hundred pixels are plenty for a mean.
-    watched = np.flatnonzero(quiet)[:: max(1, int(quiet.sum()) // _MOST_QUIET)]
-    fresh = float(step[watched].mean())
-    earlier, later, difference = _pairs(values[:, watched])
-    places = np.array(indices) - indices[0]
-    apart = places[later] - places[earlier]
-    period = _first_alike(apart, difference, apart >= _SHORTEST_PERIOD, fresh)
-    if period is not None:
-        return f"The frames repeat every {period} frames."
-    twice = places[later] + places[earlier]
-    turning = _first_alike(twice, difference, apart >= _SHORTEST_RETURN, fresh)
-    if turning is not None:
-        return f"The frames run backwards from frame {turning // 2 + indices[0]} on."
-    return None
-
-
-def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """All pairs of rows, earlier and later, and their mean absolute difference beside a common change."""
-    centred = (values - values.mean(axis=1, keepdims=True)).astype(np.float32)
-    count = len(values)
-    earlier = [np.arange(count - apart) for apart in range(1, count)]
-    later = [at + apart for apart, at in enumerate(earlier, 1)]
-    difference = [
-        np.abs(centred[apart:] - centred[:-apart]).mean(axis=1, dtype=np.float32) for apart in range(1, count)
-    ]
-    return np.concatenate(earlier), np.concatenate(later), np.concatenate(difference)
-
-
-def _first_alike(
-    group: NDArray[np.intp], difference: NDArray[np.float32], usable: NDArray[np.bool_], fresh: float
-) -> int | None:
-    """The first group of enough pairs whose frames differ by less than fresh noise would make them."""
-    total = np.bincount(group[usable], weights=difference[usable])
-    count = np.bincount(group[usable])
-    alike = np.flatnonzero((count >= _FEWEST_LOOP_PAIRS) & (total < _LOOP_RATIO * fresh * count))
-    return int(alike[0]) if len(alike) else None
-
-
-def _change(differences: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Mean absolute difference of each pixel over pairs of frames, less each pair's common change."""
-    common = np.median(differences[:, ::_SPARSE], axis=1, keepdims=True)
-    change: NDArray[np.float64] = np.abs(differences - common).mean(axis=0)
-    return change

@@ -41,6 +41,8 @@ _PARALLEL = 3
 
 _CANDIDATES = 3
 _LEAST_COVER = 0.3
+_LENGTH_WEIGHT = np.float32(0.1)
+"""Of the cover over the whole picture: of lines that cover the face alike, the one that goes on is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class _Lines:
     def cover(self, start: float, stop: float) -> NDArray[np.float32]:
         """Shape (tilts, places): share of edge from ``start`` to ``stop`` along each line."""
         first, last = self._within(start, stop)
-        return np.diff(self._sums[:, last] - self._sums[:, first], axis=1) / np.float32(last - first)
+        edges = np.diff(self._sums[:, last] - self._sums[:, first], axis=1).astype(np.float32)
+        return edges / np.float32(last - first)
 
     def cover_of(self, line: _Line, start: float, stop: float) -> float:
         """The same of one line."""
@@ -80,7 +83,8 @@ class _Lines:
 
     def strongest(self, start: float, stop: float, places: NDArray[np.bool_]) -> list[_Line]:
         """The best covered lines that cross the axis at one of ``places``."""
-        cover = np.where(places[None], self.cover(start, stop), np.float32(-1))
+        length = self.cover(0, self._sums.shape[1] - 1)
+        cover = np.where(places[None], self.cover(start, stop) + _LENGTH_WEIGHT * length, np.float32(-1))
         found: list[_Line] = []
         for _ in range(_CANDIDATES):
             best = int(cover.argmax())
@@ -117,6 +121,8 @@ def measure_medium_border(image: BgrImage, face: DetectedFace) -> float | None:
     left, right = max(0.0, extent.x - _REACH * extent.width), min(width, extent.x + _REACH * extent.width)
     top = max(0.0, extent.top - _ABOVE * extent.width)
     bottom = min(float(height), extent.bottom + _BELOW * extent.width)
+    if not (0 <= extent.x <= width and 0 <= extent.y <= height):
+        return None
     room = max(extent.left - left, right - extent.right)
     if extent.width < _SMALLEST_FACE or room < _LEAST_ROOM * extent.width or bottom - top < extent.width:
         return None
@@ -178,8 +184,8 @@ def _through(
 
 def _edges(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """1 within a pixel of an upright edge, and of a level one."""
-    across = cv2.absdiff(cv2.Sobel(grey, cv2.CV_16S, 1, 0), 0)
-    down = cv2.absdiff(cv2.Sobel(grey, cv2.CV_16S, 0, 1), 0)
+    across = np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0))
+    down = np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1))
     return (
         _thin(across, down, cv2.getStructuringElement(cv2.MORPH_RECT, (3, 1))),
         _thin(down, across, cv2.getStructuringElement(cv2.MORPH_RECT, (1, 3))),

@@ -59,7 +59,8 @@ def _band() -> NDArray[np.bool_]:
         return (np.abs(beat - np.round(beat)) < half_bin) & (np.abs(other) < half_bin)
 
     blocks = seam(down, across) | seam(across, down)
-    return (radius >= _LOWEST) & (radius <= _HIGHEST) & ~blocks
+    counted: NDArray[np.bool_] = (radius >= _LOWEST) & (radius <= _HIGHEST) & ~blocks
+    return counted
 
 
 class Moire:

@@ -46,6 +46,7 @@ _LARGEST_CHANGE = 0.02
 _WAVES = 11
 """Half waves over the compared height up to which a profile is kept: bands are broad."""
 
+_EVENLY = np.linspace(0, 1, _ROWS)
 _LOGS = np.log(np.maximum(np.arange(256), _DARKEST)).astype(np.float32)
 
 
@@ -180,9 +181,9 @@ def _place(frame: FrameObservation) -> _Place | None:
         right = min(across, round((extent.x + end * extent.width) / frame.width * across))
         if right - left >= _NARROWEST:
             weights[left:right, strip] = 1 / (right - left)
-    if not weights[:, _NEAR].any(axis=0).all():
-        return None
-    return _Place(rows=np.linspace(top, bottom, _ROWS).round().astype(np.intp), weights=weights)
+        elif strip < _NEAR.stop:
+            return None
+    return _Place(rows=(top + _EVENLY * (bottom - top) + 0.5).astype(np.intp), weights=weights)
 
 
 def _dot(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:

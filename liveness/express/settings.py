@@ -53,6 +53,8 @@ class ExpressSettings:
         stall_seconds: Longest run of one and the same frame that a slow camera explains.
         returned_frames: Frames identical to an earlier one, with other frames between, from which on
             no camera explains them.
+        recurrence_line: ``recurrence.Recurrence``'s ratios: 1.05 and above on live clips as sent and as
+            stored, 0.95 and above on photos through a camera's noise.
         band_line: How far rows of the face and beside it brighten together, as a correlation: up to 0.26
             on live clips, 0.7 in the median where bands of 2 % were drawn over these.
         nose_line: ``pose_consistency.NoseFinding.evidence``: 0.6 and above on live clips whose head turns,
@@ -95,6 +97,7 @@ class ExpressSettings:
     largest_area: float = 0.8
     stall_seconds: float = 0.7
     returned_frames: int = 4
+    recurrence_line: float = 0.75
     band_line: float = 0.35
     nose_line: float = 0.5
     nose_evidence: float = 2.5
@@ -106,7 +109,7 @@ class ExpressSettings:
     pulse_line: float = 1.5
     moire: CueLine = CueLine(line=4.4, live=1.7)
     halftone: CueLine = CueLine(line=1.8, live=1.1)
-    medium_border: CueLine = CueLine(line=0.8, live=0.56)
+    medium_border: CueLine = CueLine(line=0.83, live=0.57)
     specular_highlights: CueLine = CueLine(line=0.15, live=0.38)
-    colour_gamut: CueLine = CueLine(line=0.43, live=0.9)
+    colour_gamut: CueLine = CueLine(line=0.53, live=0.92)
     blur_depth: CueLine = CueLine(line=1.23, live=0.0)

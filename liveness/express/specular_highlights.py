@@ -27,6 +27,9 @@ _FACE_RADII = 0.36, 0.42
 _EYE_RADIUS, _MOUTH_RADIUS = 0.15, 0.17
 """Around eyes and mouth corners, face widths: their shine is not the skin's."""
 
+_DARK = 4
+"""8-bit steps: saturation is not told of what is darker."""
+
 _SHADOW = 35
 _HIGHLIGHT = 99
 """Percentiles of the skin: below the first it is shadow or beard, above the second it is highlight."""
@@ -89,7 +92,8 @@ def _shine(shown: BgrImage, skin: NDArray[np.bool_]) -> float:
     luma = cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY)
     blue, green, red = cv2.split(shown)
     brightest, darkest = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
-    saturation = cv2.divide(cv2.subtract(brightest, darkest), cv2.add(brightest, 4), scale=255)
+    spread = cv2.subtract(brightest, darkest).astype(np.float32)
+    saturation = spread / (brightest.astype(np.float32) + _DARK)
     around, typical = cv2.blur(luma, (_SHADE, _SHADE)), cv2.blur(saturation, (_SHADE, _SHADE))
     levels = luma[skin]
     order = round(_SHADOW / 100 * (levels.size - 1))

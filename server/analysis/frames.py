@@ -14,7 +14,7 @@ from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
 from liveness.observation import FrameObservation, GreyView, PassedFrame, ScanObservations
 from liveness.observe import sample_frame
 from liveness.pace import FramePace, FrameWork
-from liveness.selection import FrameSelector, spread_of
+from liveness.selection import CUE_FRAMES, DEFAULT_COUNT, FrameSelector, spread_of
 from liveness.watch import FrameWatcher
 from server.analysis.models import landmarks_of, observe_still, pad_scores, persons_in
 from server.analysis.results import SelectedFrame, VideoStudy
@@ -30,8 +30,6 @@ UNTIMED_STEP: Final = 1e-3
 """Between still frames, seconds: an order and no time, shorter than anything that is judged over time."""
 
 _MOST_UNPACED: Final = 3 * MINIMUM_FRAMES
-_SELECTED: Final = 8
-_WITH_CUES: Final = 4
 _LARGEST_SIDE: Final = 1920
 
 
@@ -39,7 +37,7 @@ class _Kept:
     """The selected frames' pixels."""
 
     def __init__(self) -> None:
-        self._selector = FrameSelector(count=_SELECTED)
+        self._selector = FrameSelector(count=DEFAULT_COUNT)
         self._frames: dict[int, SelectedFrame] = {}
 
     def offer(self, observation: FrameObservation, pixels: BgrImage | None) -> None:
@@ -160,7 +158,7 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
     scores: list[PadScore] = []
     cues: list[FrameCues] = []
     embeddings: list[FrameEmbedding] = []
-    with_cues = spread_of([frame.index for frame in selected], _WITH_CUES)
+    with_cues = spread_of([frame.index for frame in selected], CUE_FRAMES)
     for frame in selected:
         scores.extend(pad_scores(frame.pixels, frame.face, pack, frame_index=frame.index))
         embeddings.append(

@@ -41,7 +41,7 @@ def persons_in(pixels: BgrImage, pack: Pack) -> tuple[DetectedFace, ...]:
     if min(pixels.shape[:2]) < _SMALLEST_SIDE:
         return ()
     scale = 1
-    while max(pixels.shape) > _LARGEST_SIDE:
+    while max(pixels.shape) > _LARGEST_SIDE and min(pixels.shape[:2]) >= 2 * _SMALLEST_SIDE:
         half = pixels.shape[1] // 2, pixels.shape[0] // 2
         pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
         scale *= 2

@@ -257,8 +257,9 @@ def _named(field: str, name: str) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
+        reason = refusal.reason
         raise Refusal(
-            refusal.reason,
+            reason,
             str(refusal),
             details={**refusal.details, field: name},
             retry_after=refusal.retry_after,

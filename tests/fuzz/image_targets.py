@@ -12,14 +12,18 @@ from tests.hostile import jpeg_files
 from tests.hostile.decoding import decoders
 from tests.hostile.png_files import SIGNATURE, apng, insert_chunks
 from tests.vision.samples import exif, j2k_head, jp2, jpeg_head, png_chunk
+from tests.vision.tiff_samples import phone
 from vision.errors import ImageError
 from vision.exif import read_orientation
+from vision.exif_tags import parse_exif
 from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat, detect_format, parse_header
+from vision.picture_metadata import read_exif_tags
 
 _LIMITS = DecodeLimits(max_bytes=100_000, max_pixels=4_000_000, max_side=4_000)
 _SIDE = 24
 _LONGEST_MESSAGE = 400
+_LONGEST_TAG = 128
 
 
 def _saved(picture: Image.Image, format_: str, **options: object) -> bytes:
@@ -98,7 +102,7 @@ def every_seed() -> tuple[bytes, ...]:
 def exif_seeds() -> tuple[bytes, ...]:
     """EXIF data of either byte order."""
     thumbnail = jpeg_files.exif_with_thumbnail(b"\xff\xd8\xff\xd9", orientation=8)
-    return (exif(3), exif(6, order="<"), thumbnail[10:])
+    return (exif(3), exif(6, order="<"), thumbnail[10:], phone(software="17.1"), phone(order="<"))
 
 
 def read_header(data: bytes) -> None:
@@ -118,8 +122,27 @@ def read_header(data: bytes) -> None:
 
 
 def read_exif(data: bytes) -> None:
-    """Any bytes give an orientation."""
+    """Any bytes give an orientation and tags, alone and as a picture's."""
     assert read_orientation(data) in range(1, 9)
+    for tags in (
+        parse_exif(data),
+        read_exif_tags(data),
+        *(read_exif_tags(file) for file in _files_with(data)),
+    ):
+        texts = (tags.make, tags.model, tags.comment, *tags.software)
+        assert all(text is None or (text.isprintable() and len(text) <= _LONGEST_TAG) for text in texts)
+        assert tags.exposure_seconds is None or tags.exposure_seconds > 0
+
+
+def _files_with(exif_data: bytes) -> tuple[bytes, ...]:
+    """A JPEG, a PNG and a WebP that hold the data, where each has its EXIF data."""
+    segment = b"Exif\0\0" + exif_data[:60_000]
+    webp = b"WEBPEXIF" + struct.pack("<I", len(exif_data)) + exif_data + b"\0" * (len(exif_data) % 2)
+    return (
+        b"\xff\xd8\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment,
+        SIGNATURE + png_chunk(b"eXIf", exif_data),
+        b"RIFF" + struct.pack("<I", len(webp)) + webp,
+    )
 
 
 def decode_any(data: bytes) -> None:

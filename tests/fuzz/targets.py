@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tests.fuzz import (
+    analysis_targets,
     image_targets,
     record_targets,
     reference_targets,
@@ -66,6 +67,7 @@ _ALL = (
     Target("messages", wire_targets.every_message_seed, wire_targets.parse_every_message, 20_000),
     Target("scan-codec", wire_targets.scan_seeds, wire_targets.read_scan_request, 100_000),
     Target("service-requests", wire_targets.service_seeds, wire_targets.serve_request, 10_000),
+    Target("analysis-upload", analysis_targets.upload_seeds, analysis_targets.read_upload, 20_000),
     Target("transcript", wire_targets.transcript_seeds, wire_targets.follow_transcript, 60_000),
     Target("start", wire_targets.start_seeds, wire_targets.check_a_start, 20_000),
     Target("public-key", secret_targets.key_seeds, secret_targets.load_a_key, 20_000),

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import (
     device_pb2,
     error_reason_pb2,
@@ -36,7 +37,7 @@ from tests.fuzz.sound import assert_sound
 from vision.packs.calibration import load_calibration
 from vision.packs.catalogue import load_catalogue
 
-_FILES = (device_pb2, error_reason_pb2, feedback_pb2, result_pb2, scan_pb2, service_pb2)
+_FILES = (analysis_pb2, device_pb2, error_reason_pb2, feedback_pb2, result_pb2, scan_pb2, service_pb2)
 _CHECK = UUID(int=7, version=4)
 
 

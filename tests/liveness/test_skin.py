@@ -1,9 +1,12 @@
+import cv2
 import numpy as np
 import pytest
 
+from liveness.observation import GreyView
 from liveness.observe import observe_followed, observe_frame, view_frame
 from liveness.skin import skin_colour
-from tests.liveness.builders import HEIGHT, WIDTH, face_at
+from liveness.watch import FrameWatcher
+from tests.liveness.builders import HEIGHT, WIDTH, face_at, texture
 from vision.face import BgrImage, DetectedFace
 
 
@@ -41,3 +44,24 @@ def test_frames_carry_it_where_their_colours_are_known() -> None:
         seen, index=1, capture_time=0.1, face=face_at(), looked=looked, colours=image // 2
     )
     assert [one.skin_colour for one in (followed, coloured)] == [None, (45, 30, 15)]
+
+
+class _Still:
+    """One picture, which a detector need not look at in every frame."""
+
+    def grey(self) -> GreyView:
+        return np.asarray(cv2.cvtColor(self.colour(), cv2.COLOR_BGR2GRAY), np.uint8)
+
+    def colour(self) -> BgrImage:
+        return texture()[:HEIGHT, :WIDTH]
+
+
+@pytest.mark.parametrize("every_colour", [True, False])
+def test_a_watcher_takes_it_of_followed_frames_where_it_is_told_to(*, every_colour: bool) -> None:
+    watcher = FrameWatcher(find_faces=lambda _: [face_at()], every_colour=every_colour)
+    for index in range(4):
+        watcher.watch(_Still(), index=index, capture_time=0.1 * index)
+    frames = watcher.observations.frames
+    assert any(frame.followed for frame in frames)
+    for frame in frames:
+        assert (frame.skin_colour is not None) is (every_colour or not frame.followed)

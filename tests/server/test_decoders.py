@@ -7,9 +7,10 @@ from PIL import Image
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
-from server.decoders import make_decoders, start_decoders
+from server.decoders import make_decoders, make_video_decoders, start_decoders
 from server.errors import ConfigurationError
 from server.settings import IsolationSettings
+from server.settings_analysis import AnalysisSettings
 from server.telemetry.metrics import Metrics
 from vision.image import DecodeLimits, decode_image
 from vision.image_format import ImageFormat
@@ -56,3 +57,17 @@ def test_workers_that_cannot_start_keep_the_server_from_starting(monkeypatch: py
         pytest.raises(ConfigurationError, match="isolated image decoder does not start"),
     ):
         start_decoders(decoders)
+
+
+def test_a_server_may_go_without_decoding_videos() -> None:
+    counted, _ = metrics()
+    assert make_video_decoders(AnalysisSettings(video_workers=0), counted) is None
+
+
+def test_videos_have_workers_of_their_own() -> None:
+    counted, _ = metrics()
+    decoders = make_video_decoders(AnalysisSettings(video_workers=1), counted)
+    assert decoders is not None
+    with closing(decoders), capture_logs() as logs:
+        start_decoders(decoders)
+        assert [told["kind"] for told in logs] == ["video"]

@@ -147,3 +147,16 @@ def test_every_command_has_examples() -> None:
 
 def test_the_made_up_pack_is_what_it_says() -> None:
     assert sum(entry.size or 0 for entry in make_pack().members) == sum(map(len, CONTENTS.values()))
+
+
+def test_the_embedded_pack_is_shown_with_its_terms(tmp_path: Path) -> None:
+    pytest.importorskip("dlib")
+    status, told, _ = run("show", "embedded", models_dir=tmp_path)
+    assert status == 0
+    entry = load_catalogue().only("facegate_pad")
+    for fact in (entry.file_name, entry.sha256, entry.terms.weights, "research only: it must not decide"):
+        assert fact in told
+    shown = json.loads(run("show", "embedded", "--json", models_dir=tmp_path)[1])
+    assert shown["evaluation_only"] is True
+    assert entry.sha256 in {file["sha256"] for file in shown["files"]}
+    assert entry.terms.training_data in run("licence", "embedded", models_dir=tmp_path)[1]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.pad.dataset import PadLabel, SampleKind, read_dataset, without_unusable
+from evaluation.pad.dataset import PadLabel, SampleKind, only_listed, read_dataset, without_unusable
 from evaluation.pad.errors import DatasetError
 
 
@@ -56,6 +56,7 @@ def test_folders(tmp_path: Path) -> None:
     ]
     assert {sample.source for sample in found} == {"set"}
     assert found[0].session == "live/ann"
+    assert [sample.name for sample in found][::3] == ["live/ann_1.jpg", "spoof/print/1.png"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,20 @@ def test_folders(tmp_path: Path) -> None:
 def test_what_breaks_the_form_is_told(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(DatasetError, match=why):
         read_dataset(manifest(tmp_path / "set", text))
+
+
+def test_only_what_a_list_names(tmp_path: Path) -> None:
+    samples = read_dataset(
+        manifest(tmp_path / "set", "file,label\nx/a.jpg,live\nx/b.jpg,spoof\nc.jpg,live\n")
+    )
+    names = tmp_path / "held_out.txt"
+    names.write_text("# never trained on\nc.jpg\n\nx/a.jpg\n", encoding="utf-8")
+    assert [sample.name for sample in only_listed(samples, names)] == ["x/a.jpg", "c.jpg"]
+    names.write_text("c.jpg\nx/d.jpg\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="1 files that are in no data set"):
+        only_listed(samples, names)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        only_listed(samples, tmp_path / "none.txt")
 
 
 def test_nothing_there(tmp_path: Path) -> None:

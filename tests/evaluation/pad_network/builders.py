@@ -1,5 +1,7 @@
 """Made-up regions and weights for these tests; no picture of a person."""
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +61,7 @@ def student_state(seed: int = 0) -> dict[str, NDArray[np.float32]]:
 
     for trunk, channels in (("tight", (4, 6, 8)), ("wide", (4, 6))):
         convolution(f"{trunk}.stem", 3, channels[0])
-        for stage, (inward, outward) in enumerate(zip(channels, channels[1:], strict=False)):
+        for stage, (inward, outward) in enumerate(itertools.pairwise(channels)):
             convolution(f"{trunk}.stages.{stage}.halve", inward, outward)
             convolution(f"{trunk}.stages.{stage}.first", outward, outward)
             convolution(f"{trunk}.stages.{stage}.second", outward, outward)

@@ -23,7 +23,9 @@ def test_the_packaged_plan_names_every_source_once() -> None:
     assert plan.held_out_sessions
 
 
-@pytest.mark.parametrize("text", ["", "held_out_sources = 3", "folds = [", PLAN.replace("few_pictures = 6", "")])
+@pytest.mark.parametrize(
+    "text", ["", "held_out_sources = 3", "folds = [", PLAN.replace("few_pictures = 6", "")]
+)
 def test_another_text_is_no_plan(text: str) -> None:
     with pytest.raises(MaterialError):
         read_plan(text)

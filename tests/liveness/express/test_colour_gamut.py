@@ -23,7 +23,7 @@ def test_a_scene_is_above_the_line() -> None:
 def test_a_narrow_bluish_print_of_it_is_below() -> None:
     narrow = 95 + 0.3 * portrait().astype(np.float32)
     assert _measured(narrow) < _measured(portrait())
-    assert _measured(narrow + [45.0, 0.0, -15.0]) < _LINES.line
+    assert _measured(narrow + np.array([45.0, 0.0, -15.0])) < _LINES.line
 
 
 def test_a_yellow_light_gains_nothing_beyond_skins_own_yellow() -> None:
@@ -37,6 +37,10 @@ def test_grey_pictures_and_faces_mostly_outside_are_not_measured() -> None:
     assert measure_colour_gamut(np.asarray(grey, np.uint8), FACE) is None
     assert measure_colour_gamut(portrait(), face_at(-40.0, 300.0, 200.0)) is None
     assert measure_colour_gamut(portrait(), face_at(-900.0, 300.0, 200.0)) is None
+
+
+def test_a_dim_picture_is_not_called_narrow() -> None:
+    assert measure_colour_gamut((portrait() * 0.4).astype(np.uint8), FACE) is None
 
 
 def test_the_signal_rises_with_the_gamut() -> None:

@@ -12,13 +12,13 @@ _LINES = ExpressSettings().medium_border
 
 
 def _on_medium(degrees: float, *, low: int) -> BgrImage:
-    """The portrait on a turned sheet, light against a dark room, whose lower edge is at row ``low``."""
+    """The portrait on a turned sheet, held before a dark wall, whose lower edge is at row ``low``."""
     image = portrait()
     sheet = np.zeros(image.shape[:2], np.uint8)
     cv2.rectangle(sheet, (110, 130), (370, low), 255, -1)
     turn = cv2.getRotationMatrix2D((240, 300), degrees, 1.0)
     covered = cv2.warpAffine(sheet, turn, (image.shape[1], image.shape[0]))[..., None] > 127
-    return np.where(covered, image, (image * 0.25).astype(np.uint8))
+    return np.where(covered, image, np.uint8(12))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -14,7 +14,8 @@ def _grid(*, period: float, degrees: float, depth: float) -> np.ndarray:
     across, down = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     angle = np.radians(degrees)
     along = across * np.cos(angle) + down * np.sin(angle)
-    return (1 + depth * np.cos(2 * np.pi * along / period))[..., None]
+    grid: np.ndarray = (1 + depth * np.cos(2 * np.pi * along / period))[..., None]
+    return grid
 
 
 @pytest.mark.parametrize("seed", range(3))

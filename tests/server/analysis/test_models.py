@@ -47,6 +47,14 @@ def test_no_model_is_asked_about_a_speck() -> None:
     assert shown.sizes == []
 
 
+@pytest.mark.parametrize("shape", [(64, 16_384), (16_384, 65), (127, 3000), (129, 6400)])
+def test_a_strip_is_not_halved_away(shape: tuple[int, int]) -> None:
+    shown = _Shown(remembering_pack())
+    strip = np.full((*shape, 3), 90, np.uint8)
+    assert persons_in(strip, replace(remembering_pack(), detector=shown)) == ()
+    assert min(shown.sizes[0]) >= 64
+
+
 def test_persons_are_counted() -> None:
     assert len(persons_in(two_persons()[0], remembering_pack())) == 2
     assert persons_in(blank()[0], remembering_pack()) == ()

@@ -69,7 +69,7 @@ def test_a_still_frame_is_named_and_smaller_than_a_selfie() -> None:
 
 def test_a_busy_decoder_is_no_fault_of_the_file() -> None:
     class Busy:
-        def decode_still(self, data: bytes, *, header: object) -> np.ndarray:  # type: ignore[type-arg]  # never returns
+        def decode_still(self, data: bytes, *, header: object) -> np.ndarray:
             raise DecoderUnavailable("all are busy", retry_after=3.0)
 
     with pytest.raises(Refusal) as caught:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,9 +17,10 @@ from server.analysis.results import ATTACK_CODES, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
 from server.errors import Reason, Refusal
 from tests.server.analysis.uploads import blank, genuine, numbered, two_persons
-from tests.server.live import remembering_pack
+from tests.server.live import real_pack, remembering_pack
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage, DetectedFace
+from vision.isolation.pool import DecoderLimits, DecoderPool
 from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits, VideoOutline
 from vision.packs import Pack
 
@@ -212,7 +214,8 @@ def test_another_container_than_announced_is_refused() -> None:
         _analyst(_Given(genuine())).analyse_video(_MP4, container=VideoContainer.WEBM)
     assert caught.value.reason is Reason.VIDEO_FORMAT_NOT_SUPPORTED
     assert caught.value.details["container"] == "MP4"
-    assert _analyst(_Given(genuine(10))).analyse_video(_MP4, container=VideoContainer.MP4)
+    announced = _analyst(_Given(genuine(10))).analyse_video(_MP4, container=VideoContainer.MP4)
+    assert announced.source.usable == 10
 
 
 def test_a_model_that_fails_is_the_servers_failure() -> None:
@@ -261,3 +264,24 @@ def test_numbers_of_still_frames() -> None:
 
 def test_no_pixels_and_no_templates_are_shown_by_accident() -> None:
     assert "array" not in repr(_analysed(genuine(10)))
+
+
+@pytest.mark.slow
+def test_real_clips_are_judged_whole_and_by_their_frames(assets: Path) -> None:
+    limits = DecoderLimits(cpu_seconds=60, wall_seconds=90)
+    with DecoderPool(still_workers=0, video_workers=1, limits=limits) as decoders:
+        analyst = VideoAnalyst(
+            pack=real_pack(),
+            fusion=load_fusion_model(),
+            policy=LivenessPolicy(),
+            video_decoder=decoders,
+        )
+        clips = sorted((assets / "data" / "video" / "live").iterdir())[3:6]
+        for clip in clips:
+            analysis = analyst.analyse_video(clip.read_bytes())
+            assert not analysis.is_spoof, clip.name
+            assert analysis.source.complete
+            assert analysis.source.usable >= 8
+            chosen = [frame.pixels for frame in analysis.study.selected]
+            if len(chosen) == 8:
+                assert not analyst.analyse_frames(numbered(chosen)).is_spoof, clip.name

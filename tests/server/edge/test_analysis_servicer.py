@@ -383,7 +383,7 @@ async def test_health_is_told_where_it_is_served(analysing: LiveServer) -> None:
     device: Any = health_pb2_grpc.HealthStub(analysing.device_channel)
     with pytest.raises(grpc.RpcError) as caught:
         await device.Check(asked)
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND  # type: ignore[attr-defined]  # grpc.aio's errors have it
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> None:

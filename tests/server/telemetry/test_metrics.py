@@ -18,6 +18,7 @@ def test_what_happened_is_counted() -> None:
     metrics.checks_erased(3)
     metrics.isolated_decode("decoded")
     metrics.decoder_replaced("crashed")
+    metrics.analysed("video", "TOO_FEW_FRAMES")
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -35,6 +36,7 @@ def test_what_happened_is_counted() -> None:
     assert value("facegate_checks_erased_total") == 3
     assert value("facegate_isolated_decodes_total", outcome="decoded") == 1
     assert value("facegate_decoders_replaced_total", cause="crashed") == 1
+    assert value("facegate_analyses_total", kind="video", outcome="TOO_FEW_FRAMES") == 1
 
 
 def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:

@@ -50,7 +50,7 @@ def test_an_altered_or_missing_file_is_refused(monkeypatch: pytest.MonkeyPatch, 
     assert caught.value.expected == entry.sha256
 
 
-def test_the_answer_does_not_change_from_call_to_call(network: TwoCropPadNetwork, astronaut: BgrImage) -> None:
+def test_the_answer_does_not_change_between_calls(network: TwoCropPadNetwork, astronaut: BgrImage) -> None:
     face = DetectedFace(Box(170, 60, 280, 190), 0.9, np.zeros((5, 2), np.float32))
     first = network.real_probability(astronaut, face)
     assert 0 < first < 1

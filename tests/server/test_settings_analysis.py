@@ -1,0 +1,34 @@
+from dataclasses import asdict
+
+import pytest
+from pydantic import ValidationError
+
+from liveness.selfie import SelfieSettings
+from server.settings import Settings
+from server.settings_analysis import AnalysisSettings, SelfieTable
+
+
+def test_the_defaults_are_those_of_the_liveness_room() -> None:
+    assert SelfieTable().as_settings() == SelfieSettings()
+    assert set(SelfieTable.model_fields) == set(asdict(SelfieSettings()))
+
+
+def test_parameters_go_through() -> None:
+    settings = Settings.model_validate({"analysis": {"selfie": {"live_threshold": 0.7, "min_ear": 0.2}}})
+    assert settings.analysis.selfie.as_settings() == SelfieSettings(live_threshold=0.7, min_ear=0.2)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"selfie": {"live_threshold": 1.5}}, "live_threshold"),
+        ({"selfie": {"min_face_area_ratio": 0.5}}, "min_face_area_ratio"),
+        ({"selfie": {"unknown": 1}}, "unknown"),
+        ({"max_videos": 0}, "max_videos"),
+        ({"video_workers": -1}, "video_workers"),
+        ({"max_video_seconds": 28_800}, "max_video_seconds"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        AnalysisSettings.model_validate(values)
