@@ -46,8 +46,8 @@ class Recipe:
     decay: float = 0.03
     smoothing: float = 0.05
     simulated_weight: float = 0.7
-    answers_weight: float = 1.0
-    features_weight: float = 2.0
+    answers_weight: float = 0.2
+    features_weight: float = 0.5
     averaging: float = 0.997
     seed: int = 5
 

@@ -72,8 +72,9 @@ def colour_gamut_of(crop: FaceCrop) -> float | None:
     lit = skin[luma > shaded]
     if lit.size == 0:
         return None
-    lab = cv2.cvtColor(lit[None].astype(np.float32) / np.float32(255), cv2.COLOR_BGR2LAB)
-    yellow = float(np.clip(np.median(lab[..., 2]), _MOST_BLUE, _MOST_YELLOW))
+    # OpenCV stores b* of 8-bit pictures with 128 added.
+    lab = cv2.cvtColor(lit[None], cv2.COLOR_BGR2LAB)
+    yellow = float(np.clip(np.median(lab[..., 2]) - 128, _MOST_BLUE, _MOST_YELLOW))
     return (brightest - darkest + _CAST_WEIGHT * yellow) / 255
 
 

@@ -61,7 +61,7 @@ class Transactions:
             try:
                 # https://www.sqlite.org/pragma.html#pragma_wal_checkpoint: the first of the row is 1 where
                 # the checkpoint was kept from completing.
-                busy = (await _row(driver, "PRAGMA wal_checkpoint(TRUNCATE)"))[0]
+                busy = int((await _row(driver, "PRAGMA wal_checkpoint(TRUNCATE)"))[0])
             finally:
                 await _row(driver, f"PRAGMA busy_timeout={patience}")
             return busy == 0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.errors import ObservationError
-from liveness.selection import FrameSelector, frame_quality, select_frames
+from liveness.selection import FrameSelector, frame_quality, select_frames, spread_of
 from tests.liveness.builders import face_at, observation, observations
 from vision.face import HeadPose
 
@@ -96,3 +96,10 @@ def test_the_best_come_first_when_asked() -> None:
     assert selector.by_quality == (1, 2, 0)
     assert selector.by_quality[0] == selector.best
     assert FrameSelector().by_quality == ()
+
+
+def test_a_few_of_many_are_spread_from_the_first_to_the_last() -> None:
+    assert spread_of([3, 5, 8, 9, 12, 20, 22, 30], 4) == (3, 8, 20, 30)
+    assert spread_of([3, 5], 4) == (3, 5)
+    assert spread_of([], 4) == ()
+    assert spread_of([3, 5, 8], 1) == (3,)

@@ -1,7 +1,7 @@
 import pytest
 
 from liveness.express.interface import PadScore
-from liveness.express.pad_network import PadNetworks
+from liveness.express.pad_network import PadNetworks, network_means
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import scan
 
@@ -26,3 +26,9 @@ def test_every_network_counts_alike_however_many_frames_it_saw() -> None:
     found = PadNetworks([*many, PadScore(0, "b", 0.0)]).assess(scan(), ExpressSettings())
     assert "a 1.00" in found.detail
     assert "b 0.00" in found.detail
+
+
+def test_each_network_has_its_own_mean_for_the_fusion() -> None:
+    scores = [PadScore(index, "b", value) for index, value in enumerate([0.0, 0.9, 0.9, 0.9, 1.0])]
+    assert network_means([*scores, PadScore(0, "a", 0.2)]) == pytest.approx({"a": 0.2, "b": 0.9})
+    assert network_means([]) == {}
