@@ -27,11 +27,11 @@ __all__ = ["pad"]
 
 _EMBEDDED = "embedded"
 _KINDS = {
-    "network": ScorerKind.NETWORK,
-    "signals": ScorerKind.SIGNALS,
-    "cues": ScorerKind.CUES,
-    "temporal": ScorerKind.TEMPORAL,
-    "fusion": ScorerKind.FUSION,
+    "network": (ScorerKind.NETWORK, ScorerKind.OTHER_NETWORK),
+    "signals": (ScorerKind.SIGNALS,),
+    "cues": (ScorerKind.CUES,),
+    "temporal": (ScorerKind.TEMPORAL,),
+    "fusion": (ScorerKind.FUSION,),
 }
 
 
@@ -160,7 +160,7 @@ def _chosen(
     return Chosen(
         samples=samples,
         left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
-        kinds=frozenset(_KINDS[name] for name in scorers),
+        kinds=frozenset(kind for name in scorers for kind in _KINDS[name]),
         extra=tuple(converted_network(path) for path in weights),
         fusion=load_fusion_model(),
     )

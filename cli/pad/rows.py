@@ -272,13 +272,14 @@ def _comparison(each: SetReport, at: str) -> Iterator[Sheet]:
             f"{part.second} {part.live} bona fide, {part.attacks} attacks" for part in found.differences
         )
         yield Sheet(
-            title=f"{found.fusion} less each part: {at}",
-            columns=("part", "of", "difference", "persons", "sources"),
+            title=f"{found.fusion} less each other scorer: {at}",
+            columns=("scorer", "of", "difference", "persons", "sources"),
             rows=tuple(row for part in found.differences for row in _difference(part)),
             notes=(
                 f"Paired, on the files to which both responded: {counts}. BPCER in points, where the APCER "
                 "of all attacks in one is 10 %. An interval without 0 is more than chance. The "
-                "best part was chosen on the same files, which favours it.",
+                "best part was chosen on the same files, which favours it; a network that the pack does not "
+                "have is no part.",
                 f"Therefore: {found.ruling.value}.",
             ),
         )

@@ -20,6 +20,7 @@ def fit_logistic(
     *,
     prior: Prior,
     offset: NDArray[np.float64] | None = None,
+    most: float | None = None,
 ) -> tuple[NDArray[np.float64], float]:
     """Weights (0 or more) and bias that minimise the mean log loss and the distance from the prior.
 
@@ -29,6 +30,7 @@ def fit_logistic(
         shares: Shape (n,): weight of each row; they sum to 1.
         prior: See ``Prior``.
         offset: Shape (n,): log odds that are known already; 0 if None.
+        most: Largest weight; none if None.
     """
     towards, pull, bias_pull = prior
     known = np.zeros(len(labels)) if offset is None else offset
@@ -42,7 +44,7 @@ def fit_logistic(
         return cost, np.append(values.T @ error + pull * off, error.sum() + bias_pull * at[-1])
 
     start = np.append(np.full(values.shape[1], towards), 0.0)
-    bounds = [(0.0, None)] * values.shape[1] + [(None, None)]
+    bounds = [(0.0, most)] * values.shape[1] + [(None, None)]
     best: NDArray[np.float64] = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return best[:-1], float(best[-1])
 

@@ -34,6 +34,8 @@ _LARGEST = "Silent-Face-Anti-Spoofing"
 _TEMPORAL_PRIOR: Prior = (0.5, 0.05, 0.3)
 _NETWORK_PRIOR: Prior = (0.5, 0.02, 0.05)
 _CUE_PRIOR: Prior = (0.0, 0.3, 0.3)
+_NETWORK_AT_MOST = 1.0
+"""Few sources make a network look surer than it is of itself; it is never taken to be."""
 _PULSE_AT_MOST = 0.2
 """The pulse is evidence at the margin and never decides."""
 
@@ -88,7 +90,7 @@ def _calibrate(rows: Sequence[Row]) -> NetworkCalibrations:
     for name in sorted({name for row in rows for name in row.networks}):
         asked = [row for row in rows if name in row.networks]
         values = np.array([[log_odds(row.networks[name])] for row in asked])
-        weights, bias = fit_logistic(values, *_told(asked), prior=_NETWORK_PRIOR)
+        weights, bias = fit_logistic(values, *_told(asked), prior=_NETWORK_PRIOR, most=_NETWORK_AT_MOST)
         found[name] = NetworkCalibration(bias=bias, weight=float(weights[0]))
     return NetworkCalibrations(
         known=MappingProxyType(found),

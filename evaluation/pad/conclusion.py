@@ -28,8 +28,8 @@ class Conclusion:
     Attributes:
         fusion: Its name.
         best: The part with the largest area under its curve; None without one. It was chosen on the same
-            data, which favours it.
-        differences: The fusion less each part, the best one first.
+            data, which favours it. A network that the pack does not have is no part.
+        differences: The fusion less each other scorer, the one with the largest area first.
         ruling: What follows.
     """
 
@@ -63,9 +63,10 @@ def conclude(
         for _, run in parts
         if (each := difference(fusion, run, draws=draws, bootstrap=bootstrap)) is not None
     ]
-    if not found:
-        return Conclusion(fusion.scorer.name, None, (), Ruling.ALONE)
-    first = found[0]
+    own = {run.scorer.name for _, run in parts if run.scorer.kind is not ScorerKind.OTHER_NETWORK}
+    first = next((each for each in found if each.second in own), None)
+    if first is None:
+        return Conclusion(fusion.scorer.name, None, tuple(found), Ruling.ALONE)
     kept = Ruling.FUSION if first.better else Ruling.EQUAL
     judged_by = kept if first.not_worse else Ruling.PART
     ruling = judged_by if first.told else Ruling.UNDECIDED

@@ -32,6 +32,7 @@ class ScorerKind(StrEnum):
     """What judges."""
 
     NETWORK = "PAD network"
+    OTHER_NETWORK = "PAD network that the pack does not have"
     SIGNALS = "eight signals"
     CUES = "cues of one frame"
     TEMPORAL = "temporal cues"

@@ -46,7 +46,8 @@ def picture_scorers(
         fusion: The liveness model.
     """
     return (
-        *(_Network(network) for network in (*pack.pad_networks, *extra)),
+        *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
+        *(_Network(network, ScorerKind.OTHER_NETWORK) for network in extra),
         SelfieScorer(),
         _Judge(
             ScorerName("cues of one frame", ScorerKind.CUES), pack, fusion, of=CaptureKind.FRAME, cues=True
@@ -71,7 +72,8 @@ def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: Fusion
         fusion: The liveness model.
     """
     return (
-        *(_Network(network) for network in (*pack.pad_networks, *extra)),
+        *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
+        *(_Network(network, ScorerKind.OTHER_NETWORK) for network in extra),
         _Judge(ScorerName("temporal cues", ScorerKind.TEMPORAL), pack, fusion),
         _Judge(
             ScorerName("fusion", ScorerKind.FUSION), pack, fusion, networks=True, cues=True, embeddings=True
@@ -82,9 +84,9 @@ def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: Fusion
 class _Network:
     """The mean of a network's probabilities over the frames that it is shown."""
 
-    def __init__(self, network: PadNetwork) -> None:
+    def __init__(self, network: PadNetwork, kind: ScorerKind) -> None:
         self._network = network
-        self.name = ScorerName(network.name, ScorerKind.NETWORK)
+        self.name = ScorerName(network.name, kind)
 
     def answer(self, evidence: Evidence) -> Answer:
         scores = evidence.network_scores(self._network)

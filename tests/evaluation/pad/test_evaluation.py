@@ -113,6 +113,13 @@ def test_what_follows(fusion: float, part: float, ruling: Ruling) -> None:
     assert found is not None
     assert (found.fusion, found.best, found.ruling) == ("fusion", "best", ruling)
     assert [each.second for each in found.differences] == ["best", "weak"]
+    other = scored(SAMPLES, apart=3.0, seed=3, name="other", kind=ScorerKind.OTHER_NETWORK)
+    also = evaluate_run(other, draws=draws, bootstrap=BOOTSTRAP)
+    beside = conclude([*runs, other], [*results, also], draws=draws, bootstrap=BOOTSTRAP)
+    assert beside is not None
+    # A network that the pack does not have is compared with, and changes nothing.
+    assert beside.differences[0].second == "other"
+    assert (beside.best, beside.ruling) == ("best", ruling)
     assert conclude(runs[:2], results[:2], draws=draws, bootstrap=BOOTSTRAP) is None
     alone = conclude(runs[2:], results[2:], draws=draws, bootstrap=BOOTSTRAP)
     assert alone is not None

@@ -95,7 +95,7 @@ def test_a_model_that_fails_is_a_non_response_of_its_own_scorer(assets: Path, pa
 
 @pytest.mark.slow
 def test_real_clips(assets: Path, pack: Pack, tmp_path: Path) -> None:
-    samples = chosen(assets, "video", each=1, source="lestari15")
+    samples = chosen(assets, "video", each=1, source="tranvanluyt2203")
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no clip")
     samples.append(PadSample(broken, samples[0].label, "", "x", "", "s", True))
