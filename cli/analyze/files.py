@@ -55,14 +55,21 @@ def check_page_path(path: Path, *, force: bool) -> None:
     """Says before the work, not after it, that a page could not be written.
 
     Raises:
-        PageUnwritable: There is a file already and ``force`` is not set, or there is no folder for it.
+        PageUnwritable: There is a file already and ``force`` is not set, what is there is no regular file, or
+            there is no folder for it.
     """
     name = shown_name(path)
-    if path.is_dir():
-        raise PageUnwritable(f"{name} is a folder: name a file, such as {name}/explained.html")
-    if not path.parent.is_dir():
-        raise PageUnwritable(f"there is no folder {shown_name(path.parent)} for the page: make it first")
-    if not force and (path.exists() or path.is_symlink()):
+    try:
+        if path.is_dir():
+            raise PageUnwritable(f"{name} is a folder: name a file, such as {name}/explained.html")
+        if not path.parent.is_dir():
+            raise PageUnwritable(f"there is no folder {shown_name(path.parent)} for the page: make it first")
+        there = _kind_there(path)
+    except OSError as error:
+        raise PageUnwritable(f"{name} cannot be written: {error.strerror or error}") from error
+    if there is not None and not stat.S_ISREG(there):
+        raise PageUnwritable(f"{name} is no regular file, and none is put in its place: name another file")
+    if there is not None and not force:
         raise PageUnwritable(f"{name} is already there: name another file, or use --force")
 
 
@@ -98,12 +105,28 @@ def _write(path: Path, content: bytes, *, force: bool) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         if force:
-            part.replace(path)
+            _take_place(part, path)
         else:
             _give_name(part, path)
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+def _kind_there(path: Path) -> int | None:
+    """Type and mode of what has the name, a link's own; None where nothing has it."""
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _take_place(part: Path, path: Path) -> None:
+    """Only of a file: as root a rename would take the place of ``/dev/null`` too."""
+    there = _kind_there(path)
+    if there is not None and not stat.S_ISREG(there):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    part.replace(path)
 
 
 def _give_name(part: Path, path: Path) -> None:

@@ -161,3 +161,48 @@ def test_frames_known_by_their_bytes_alone_count() -> None:
     finding = find_repetition(replace(scan_of_96, passed=unsampled), _SETTINGS)
     assert finding is not None
     assert finding.kind is Repetition.LOOPED
+
+
+def _encoded(changed: list[int]) -> tuple[FrameObservation, ...]:
+    """Frames of which each carries over all of the last one but ``changed[i]`` of 4,096 pixels."""
+    values, random = _BASE.astype(np.uint8).ravel().copy(), np.random.default_rng(3)
+    frames = []
+    for index, many in enumerate(changed):
+        values[random.choice(values.size, many, replace=False)] += np.uint8(4)
+        frames.append(observation(index, samples=values.reshape(_BASE.shape).copy()))
+    return tuple(frames)
+
+
+_CALM = [120] * 10 + [0] * 20 + [120] * 15
+
+
+def test_a_frame_that_an_encoder_carries_over_is_not_frozen() -> None:
+    found = find_repetition(scan(_encoded(_CALM)), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.NONE
+    assert "19 of 45" in found.detail or "20 of 45" in found.detail
+
+
+def test_frames_that_were_sent_one_by_one_are_carried_over_by_nobody() -> None:
+    sent = tuple(replace(frame, fingerprint=frame.index) for frame in _encoded(_CALM))
+    found = find_repetition(scan(sent), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.FROZEN
+
+
+def test_a_video_that_stalls_while_the_picture_changes_is_frozen() -> None:
+    found = find_repetition(scan(_encoded([1500] * 10 + [0] * 20 + [1500] * 15)), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.FROZEN
+
+
+def test_a_picture_that_flutters_between_two_encodings_is_no_loop() -> None:
+    apart = _encoded([0, 120])
+    flutter = tuple(replace(apart[at % 2], index=at, capture_time=at / 10) for at in range(20))
+    found = find_repetition(scan(flutter), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.NONE
+    sent = tuple(replace(frame, fingerprint=at % 2) for at, frame in enumerate(flutter))
+    looped = find_repetition(scan(sent), _SETTINGS)
+    assert looped is not None
+    assert looped.kind is Repetition.LOOPED

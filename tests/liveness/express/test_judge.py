@@ -49,7 +49,8 @@ def test_a_still_picture_is_a_spoof() -> None:
 
 def test_a_moved_picture_is_a_spoof() -> None:
     def move(time: float, x: object, y: object) -> tuple[object, object]:
-        turn = 0.06 * np.sin(4 * time + 0.4 * time**2)  # never quite the same again, as no hand is
+        # As no hand swings: it neither comes back to where it was nor goes back as it came.
+        turn = 0.05 * np.sin(4 * time + 0.4 * time**2) + 0.03 * np.sin(6.7 * time + 1) + 0.02 * time
         across, down = np.asarray(x) - 240, np.asarray(y) - 300
         depth = 1 + 0.01 * turn * across
         return 240 + across / depth, 300 + (down + turn * across) / depth
