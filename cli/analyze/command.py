@@ -25,6 +25,7 @@ from cli.analyze.table import finding_view, summary_view
 from cli.models.options import ModelsDirOption, models_folder
 from client import ClientError
 from liveness.verdict import Verdict
+from server.analysis.video import MAXIMUM_STILLS
 from server.app import server_version
 from server.scan.judgement import liveness_policy
 from vision.errors import VisionError
@@ -146,6 +147,11 @@ def analyze(
             _refuse_without_server(api_key_file=api_key_file, ca=ca, cert=cert, key=key)
         else:
             _refuse_with_server(pack=pack, policy=policy, models_dir=models_dir, explain=explain)
+        if as_frames and len(files) > MAXIMUM_STILLS:
+            raise typer.BadParameter(
+                f"{len(files)} still frames are too many: at most {MAXIMUM_STILLS} make one scan",
+                param_hint="--as-frames",
+            )
         if explain is not None:
             _refuse_page(explain, count=1 if as_frames else len(files), force=force)
     run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)

@@ -20,14 +20,15 @@ _OWNER_ONLY: Final = 0o600
 _CHUNK: Final = 1 << 20
 
 
-def read_media(path: Path) -> bytes:
+def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """The content of a regular file.
 
     Args:
         path: The file.
+        most_bytes: How long it may be.
 
     Returns:
-        At most ``MOST_BYTES + 1`` bytes: one more than may be, for whoever judges the length.
+        At most ``most_bytes + 1`` bytes: one more than may be, for whoever judges the length.
 
     Raises:
         FileUnusable: It cannot be read, or is no regular file.
@@ -41,7 +42,7 @@ def read_media(path: Path) -> bytes:
                 raise FileUnusable(f"{name} is a folder: name the files in it, such as {name}/*.jpg")
             if not stat.S_ISREG(state.st_mode):
                 raise FileUnusable(f"{name} is no regular file: name a file with a picture or a video")
-            return stream.read(MOST_BYTES + 1)
+            return stream.read(most_bytes + 1)
     except IsADirectoryError as error:
         raise FileUnusable(f"{name} is a folder: name the files in it, such as {name}/*.jpg") from error
     except FileNotFoundError as error:

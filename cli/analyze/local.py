@@ -31,6 +31,7 @@ from server.analysis.results import (
     VideoAnalysis,
     VideoSource,
 )
+from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst
 from server.edge.result_codec import EXPLANATIONS
 from server.errors import Refusal
@@ -115,7 +116,10 @@ class LocalAnalyser:
         """See ``Analyser.analyse_stills``."""
         blank = replace(_blank(tuple(files)), kind=Kind.STILLS)
         try:
-            return self._video(blank, self._videos.analyse_frames([read_media(file) for file in files]))
+            return self._video(
+                blank,
+                self._videos.analyse_frames([read_media(file, FRAME_LIMITS.max_bytes) for file in files]),
+            )
         except (FileUnusable, Refusal, VisionError) as error:
             return _closed(replace(blank, problem=_problem(error)))
 

@@ -29,6 +29,7 @@ from liveness.signal import Signal
 from liveness.verdict import AttackType, Verdict
 from server.analysis.identifiers import image_request_id
 from server.analysis.results import ATTACK_CODES
+from server.analysis.stills import FRAME_LIMITS
 
 __all__ = ["RemoteAnalyser"]
 
@@ -110,7 +111,7 @@ class RemoteAnalyser:
         """See ``Analyser.analyse_stills``; raises as ``analyse`` does."""
         blank = replace(_blank(tuple(files)), kind=Kind.STILLS)
         try:
-            frames = [read_media(file) for file in files]
+            frames = [read_media(file, FRAME_LIMITS.max_bytes) for file in files]
         except FileUnusable as error:
             return _refused(blank, Problem(INVALID_REQUEST, str(error)))
         try:

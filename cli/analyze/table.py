@@ -39,13 +39,13 @@ def finding_view(finding: Finding) -> RenderableType:
     problem = finding.problem
     if problem is not None:
         code = f"{problem.code} ({problem.reason})" if problem.reason else problem.code
-        parts.append(Text(f"  {code}: {shown(problem.message)}", "red"))
+        parts.append(Text(f"  {shown(code)}: {shown(problem.message)}", "red"))
         return Group(*parts)
     if finding.fusion is not None:
         parts.append(_judgement(finding.fusion, "Fusion"))
     if finding.selfie is not None:
         parts.append(_judgement(finding.selfie, "Sum of the eight signals"))
-    parts.append(Text(f"  {_LEGEND} {finding.request_id}, {1000 * finding.seconds:.0f} ms.", "dim"))
+    parts.append(Text(f"  {_LEGEND} {shown(finding.request_id)}, {1000 * finding.seconds:.0f} ms.", "dim"))
     return Group(*parts)
 
 
@@ -62,7 +62,7 @@ def summary_view(findings: Sequence[Finding]) -> RenderableType:
             Text(_names(finding)),
             _verdict(finding),
             f"{judgement.confidence:.2f}" if judgement is not None else "-",
-            Text(_why(finding)),
+            Text(shown(_why(finding))),
         )
     answers = [_verdict(finding).plain for finding in findings]
     counts = ", ".join(f"{answers.count(word)} {word.lower()}" for word in (*Verdict, _NO_VERDICT.plain))
@@ -115,7 +115,7 @@ def _judgement(judgement: Judgement, name: str) -> RenderableType:
     if judgement.thresholds is not None:
         title.append(f"\n  {judgement.thresholds.words}.", "dim")
     if judgement.explanations:
-        title.append(f"\n  Why: {' '.join(judgement.explanations)}")
+        title.append(f"\n  Why: {shown(' '.join(judgement.explanations))}")
     table = Table(box=None, show_header=True, header_style="dim", pad_edge=True, padding=(0, 1))
     table.add_column("", no_wrap=True)
     table.add_column("signal", no_wrap=True)
@@ -124,7 +124,8 @@ def _judgement(judgement: Judgement, name: str) -> RenderableType:
     table.add_column("detail", overflow="fold")
     # What could not be assessed comes last, as it says least.
     for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
-        table.add_row(_PASSED[signal.passed], signal.name, _score(signal), _weight(signal), _detail(signal))
+        passed, named = _PASSED[signal.passed], Text(shown(signal.name))
+        table.add_row(passed, named, _score(signal), _weight(signal), _detail(signal))
     return Group(title, table)
 
 

@@ -80,6 +80,9 @@ def write_image(path: Path, data: bytes, *, force: bool) -> None:
 def _write(path: Path, data: bytes, *, force: bool) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    # As root a rename would take the place of /dev/null too.
+    if force and path.exists() and not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     part = Path(name)
     try:

@@ -14,7 +14,7 @@ from liveness.selfie import SIGNAL_NAMES
 __all__ = ["FIXED", "GroupFigures", "best_weights", "candidates", "figures_of", "mean_error"]
 
 FIXED = {"exif_metadata": 0.10, "fft_deepfake": 0.10}
-"""Weights that the pictures cannot tell: none has EXIF data, and none was made by a generator."""
+"""Weights that the pictures cannot tell: next to none has EXIF data, and none was made by a generator."""
 
 _STEP = 0.05
 _HIGHEST = SIGNAL_NAMES.index("lbp_texture")

@@ -18,11 +18,14 @@ _SAME = 0.02
 
 _CARRIED = 0.3
 """Mean difference of sampled pixels, grey levels, below which an encoder that carries pixels over from the
-last frame may carry over all of them: 13 of 228 strong encodings of the live clips were called frozen or looped
-without this rule (x264 at crf 46 and 51), and none is with it."""
+last frame may carry over all of them. Without this rule several live clips are called frozen or looped once
+x264 encodes them at crf 46 or 51; with it none is (``tests/liveness/express/test_strong_compression.py``)."""
 
-_NEAREST = 8
-"""Changes on either side of a run that tell whether the picture was changing there."""
+_BESIDE = 0.8
+"""Seconds on either side of a run that tell whether the picture was changing there."""
+
+_BESIDE_PERCENT = 75
+"""Of the changes there: high, as an encoder goes on refining a picture that has stopped."""
 
 _FEW = 32
 _FEWEST_FRAMES = 8
@@ -64,7 +67,10 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
     if marks:
         returned = max(_returned(labels), _returned(marks))
     else:
-        runs, returned = _runs_amid_change(runs, samples), _returned_after_change(runs, labels, samples)
+        runs, returned = (
+            _runs_amid_change(runs, sampled, samples),
+            _returned_after_change(runs, labels, samples),
+        )
     frozen = max((sampled[last].time - sampled[first].time for first, last in runs), default=0.0)
     if returned >= settings.returned_frames:
         return RepetitionFinding(
@@ -183,20 +189,23 @@ def _runs(labels: Sequence[int]) -> list[tuple[int, int]]:
     return [(begin, after - 1) for begin, after in zip(begins, [*begins[1:], len(labels)], strict=True)]
 
 
-def _runs_amid_change(runs: Sequence[tuple[int, int]], samples: NDArray[np.uint8]) -> list[tuple[int, int]]:
+def _runs_amid_change(
+    runs: Sequence[tuple[int, int]], sampled: Sequence[_Sampled], samples: NDArray[np.uint8]
+) -> list[tuple[int, int]]:
     """The runs beside which the picture changes too much to be carried over; a run of all frames, too."""
-    values = samples.astype(np.int16)
+    values, times = samples.astype(np.int16), np.array([frame.time for frame in sampled])
     changes = np.abs(values[1:] - values[:-1]).mean(axis=1)
 
     def changing(beside: NDArray[np.float64]) -> bool:
         new = beside[beside >= _SAME]
-        return len(beside) == 0 or (len(new) > 0 and float(np.median(new)) >= _CARRIED)
+        return len(beside) == 0 or (len(new) > 0 and float(np.percentile(new, _BESIDE_PERCENT)) >= _CARRIED)
 
-    return [
-        (first, last)
-        for first, last in runs
-        if changing(changes[max(0, first - _NEAREST) : first]) and changing(changes[last : last + _NEAREST])
-    ]
+    amid = []
+    for first, last in runs:
+        began, ended = np.searchsorted(times, (times[first] - _BESIDE, times[last] + _BESIDE))
+        if changing(changes[began:first]) and changing(changes[last:ended]):
+            amid.append((first, last))
+    return amid
 
 
 def _returned_after_change(

@@ -107,7 +107,7 @@ def measure_pulse(scan: ScanObservations, *, least_seconds: float) -> PulseFindi
     times, colours = times[began:ended], colours[began:ended]
     seconds = float(times[-1] - times[0])
     rate = min(_HIGHEST_RATE, (len(times) - 1) / seconds) if seconds > 0 else 0.0
-    if seconds < least_seconds or rate < _LEAST_RATE:
+    if seconds < least_seconds or _spread_rate(times) < _LEAST_RATE:
         return None
     even = np.arange(times[0], times[-1], 1 / rate)
     traces = np.stack([np.interp(even, times, colours[:, channel]) for channel in range(3)], axis=1)
@@ -116,6 +116,16 @@ def measure_pulse(scan: ScanObservations, *, least_seconds: float) -> PulseFindi
     return PulseFinding(
         rate=60 * by_pos[0], strength=min(by_pos[1], by_chrom[1]) if agreed else None, seconds=seconds
     )
+
+
+def _spread_rate(times: NDArray[np.float64]) -> float:
+    """Samples a second, of which those closer together than the highest rate's count once.
+
+    Frames that come in bursts with gaps between are many and yet resolve no beat: of noise so sampled one
+    scan in ten would show a pulse.
+    """
+    slots = np.unique(np.floor((times - times[0]) * _HIGHEST_RATE))
+    return (len(slots) - 1) / max(float(times[-1] - times[0]), 1 / _HIGHEST_RATE)
 
 
 def _longest_stretch(times: NDArray[np.float64]) -> tuple[int, int]:

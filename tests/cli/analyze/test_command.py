@@ -220,6 +220,13 @@ def test_too_few_stills_are_refused_with_what_is_needed(selfie: Path) -> None:
     assert "8" in answer["error"]["message"]
 
 
+def test_too_many_stills_are_refused_before_any_is_read() -> None:
+    status, out, error = run(*(f"none-{number}.png" for number in range(121)), "--as-frames")
+    assert (status, out) == (2, "")
+    assert "121 still frames are too many" in error
+    assert "none-0.png" not in error
+
+
 def test_the_page_explains_and_is_the_owners_alone(selfie: Path, tmp_path: Path) -> None:
     page = tmp_path / "why.html"
     old = os.umask(0)

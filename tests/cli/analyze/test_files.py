@@ -74,3 +74,25 @@ def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> No
         check_page_path(tmp_path / "none" / "page.html", force=False)
     with pytest.raises(PageUnwritable, match="cannot be written"):
         write_page(tmp_path / "none" / "page.html", "x", force=False)
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    """As root a rename would take the place of a device."""
+    target, pipe, link = tmp_path / "target", tmp_path / "pipe", tmp_path / "link"
+    target.write_text("mine")
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    for page in (pipe, link):
+        with pytest.raises(PageUnwritable, match="is no regular file"):
+            check_page_path(page, force=True)
+        with pytest.raises(PageUnwritable, match="is no regular file"):
+            write_page(page, "new", force=True)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert link.is_symlink()
+    assert target.read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_name_that_no_file_can_have_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(PageUnwritable, match="cannot be written"):
+        check_page_path(tmp_path / ("x" * 300), force=False)

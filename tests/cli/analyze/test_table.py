@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console, RenderableType
 
@@ -54,6 +55,20 @@ def test_nothing_of_a_file_is_obeyed_by_the_terminal() -> None:
     assert "\x1b" not in told
     assert "\u202e" not in told
     assert r"\x1b[2J\u202e[red]" in told
+
+
+def test_nothing_of_a_server_is_obeyed_by_the_terminal() -> None:
+    hostile = "\x1b[2J[/red]"
+    video, bad = video_finding(), problem_finding(code=hostile)
+    fusion = video.fusion
+    assert fusion is not None
+    signal = replace(fusion.signals[0], name=hostile)
+    fusion = replace(fusion, signals=(signal,), explanations=(hostile,))
+    video = replace(video, fusion=fusion, request_id=hostile)
+    for view in (finding_view(video), finding_view(bad), summary_view([video, bad])):
+        told = printed(view)
+        assert "\x1b" not in told
+        assert r"\x1b[2J[/red]" in told
 
 
 def test_the_summary_counts() -> None:

@@ -82,3 +82,13 @@ def test_a_pipe_does_not_hold_up_the_command(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     with pytest.raises(FileUnusable, match="no regular file"):
         read_image(pipe)
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    """As root a rename would take the place of a device."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FileUnusable, match="is no regular file"):
+        write_image(pipe, b"data", force=True)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]

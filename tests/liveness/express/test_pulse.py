@@ -84,3 +84,13 @@ def test_the_longest_stretch_without_a_gap_counts() -> None:
     found = measure_pulse(_seen(depth=0.004, seconds=14, gap=(3.0, 4.0)), least_seconds=8)
     assert found is not None
     assert found.seconds == pytest.approx(10, abs=0.3)
+
+
+def test_noise_in_bursts_with_gaps_between_shows_no_pulse() -> None:
+    random = np.random.default_rng(5)
+    times = np.concatenate([np.arange(200) * 1e-3, 0.2 + np.arange(1, 22) * 0.48])
+    frames = (
+        observation(index, capture_time=time, skin_colour=tuple((_SKIN + random.normal(0, 0.3, 3)).tolist()))
+        for index, time in enumerate(times.tolist())
+    )
+    assert measure_pulse(scan(tuple(frames)), least_seconds=8) is None
