@@ -19,7 +19,8 @@ _SAME = 0.02
 _CARRIED = 0.3
 """Mean difference of sampled pixels, grey levels, below which an encoder that carries pixels over from the
 last frame may carry over all of them. Without this rule several live clips are called frozen or looped once
-x264 encodes them at crf 46 or 51; with it none is (``tests/liveness/express/test_strong_compression.py``)."""
+x264 encodes them at crf 46 or 51; with it none is, and 10 of 19 clips that stall for 1.5 s
+at crf 34 are still found (``tests/liveness/express/test_strong_compression.py``)."""
 
 _BESIDE = 0.8
 """Seconds on either side of a run that tell whether the picture was changing there."""

@@ -410,8 +410,8 @@ async def test_an_erasure_during_a_backup_is_completed_after_it(
     await repository.erase(check_id, after(1001))
     assert not await repository.forget_erased()
     assert any(secret in one.read_bytes() for one in file.parent.iterdir())
-    # Nobody else waited for the reader meanwhile.
-    assert (await created(repository)).check_id
+    # Nobody else waits for the reader meanwhile.
+    assert (await created(repository)).state is CheckState.CREATED
     backup.close()
     assert await repository.forget_erased()
     assert not any(secret in one.read_bytes() for one in file.parent.iterdir())
