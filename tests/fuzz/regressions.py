@@ -53,7 +53,7 @@ REGRESSIONS: Mapping[str, tuple[str, bytes]] = MappingProxyType(
         # A whole number beyond the range of floats raised OverflowError.
         "fusion model with a number beyond floats": (
             "fusion-model",
-            _with_number(text_targets.fusion_seeds()[0], b"temporal_limit", b"9" * 400),
+            _with_number(text_targets.fusion_seeds()[0], b"most_for", b"9" * 400),
         ),
         # The message repeated the name, so that the refusal was too long for its trailers.
         "policy name of a whole request": (
