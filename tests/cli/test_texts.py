@@ -13,7 +13,7 @@ from client import Refusal
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "device_protocol.md"
 
 # What only an orchestrator can meet.
-_ORCHESTRATORS = range(20, 60)
+_ORCHESTRATORS = {*range(20, 60), *range(90, 100)}
 _CALLERS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED"}
 
 

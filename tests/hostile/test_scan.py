@@ -275,6 +275,6 @@ async def test_bytes_that_are_no_message(live: LiveServer, method: str, size: in
 async def test_messages_beyond_the_listeners_limits(live: LiveServer) -> None:
     ends = [
         await raw_stream(live.device_channel, bytes(800_000)),
-        *[await raw_unary(live.service_channel, method, bytes(4_000_000)) for method in _SERVICE_CALLS],
+        *[await raw_unary(live.service_channel, method, bytes(12_000_000)) for method in _SERVICE_CALLS],
     ]
     assert ends == [End(grpc.StatusCode.RESOURCE_EXHAUSTED, None)] * 3
