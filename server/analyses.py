@@ -11,10 +11,11 @@ from liveness.selfie import load_selfie_model
 from server.analysis.image import ImageAnalyst
 from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
 from server.checks.recorder import PackIdentity
-from server.decoders import make_video_decoders, start_decoders
+from server.decoders import make_decoders, make_video_decoders, start_decoders
 from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.scan.worker_pool import WorkerPool
+from server.settings import IsolationSettings
 from server.settings_analysis import AnalysisSettings
 from server.telemetry.metrics import Metrics
 from vision.isolation.pool import DecoderPool
@@ -26,11 +27,14 @@ __all__ = ["Analyses"]
 class Analyses:
     """Starts and ends what analyses need beside the server's own parts."""
 
-    def __init__(self, settings: AnalysisSettings, *, metrics: Metrics, workers: int) -> None:
+    def __init__(
+        self, settings: AnalysisSettings, isolation: IsolationSettings, *, metrics: Metrics, workers: int
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             settings: Their settings.
+            isolation: What a process that decodes pictures may use.
             metrics: Counts them.
             workers: Threads that judge frames of scans; selfies get half as many of their own.
         """
@@ -39,6 +43,11 @@ class Analyses:
         self._image_pool = WorkerPool(workers=max(1, workers // 2))
         self._video_pool = WorkerPool(workers=max(1, settings.video_workers))
         self._video_decoders = make_video_decoders(settings, metrics)
+        self._still_decoders = (
+            make_decoders(isolation.model_copy(update={"workers": settings.still_workers}), metrics)
+            if settings.still_workers
+            else None
+        )
 
     def servicer(self, callers: CallerIdentifier) -> AnalysisServicer:
         """A servicer that refuses every call until it is opened."""
@@ -52,20 +61,24 @@ class Analyses:
         )
 
     def start(self) -> None:
-        """Starts the processes in which videos are decoded.
+        """Starts the processes in which videos and WebP pictures are decoded.
 
         Raises:
             ConfigurationError: They do not start.
         """
-        if self._video_decoders is not None:
-            start_decoders(self._video_decoders)
+        for decoders in self._own_decoders:
+            start_decoders(decoders)
 
     def close(self) -> None:
         """Ends processes and threads; a video whose analysis runs fails."""
-        if self._video_decoders is not None:
-            self._video_decoders.close()
+        for decoders in self._own_decoders:
+            decoders.close()
         self._video_pool.close()
         self._image_pool.close()
+
+    @property
+    def _own_decoders(self) -> tuple[DecoderPool, ...]:
+        return tuple(pool for pool in (self._video_decoders, self._still_decoders) if pool is not None)
 
     def environment(
         self,
@@ -82,10 +95,11 @@ class Analyses:
             pack: The models.
             identity: What answers say of them.
             fusion: The liveness model.
-            still_decoder: Decodes WebP.
+            still_decoder: Decodes WebP where analyses have no processes of their own for it.
             now: Wall clock, UTC.
         """
         settings, policy = self._settings, LivenessPolicy()
+        still_decoder = self._still_decoders or still_decoder
         return AnalysisEnvironment(
             images=ImageAnalyst(
                 pack=pack,

@@ -120,7 +120,9 @@ class FacegateServer:
         self._engine: AsyncEngine | None = None
         self._pool: WorkerPool | None = None
         self._decoders: DecoderPool | None = None
-        self._analyses = Analyses(settings.analysis, metrics=self._metrics, workers=self._workers)
+        self._analyses = Analyses(
+            settings.analysis, settings.isolation, metrics=self._metrics, workers=self._workers
+        )
         self._trusted_images: TrustedImages | None = None
         self._housekeeper: Housekeeper | None = None
         self._admin: AdminServer | None = None
@@ -289,6 +291,7 @@ class FacegateServer:
             reflection_enabled=self._settings.reflection,
             streaming=False,
             metrics=self._metrics,
+            callers=callers,
         )
         self._listeners = (self._device, self._service)
 

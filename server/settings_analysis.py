@@ -59,9 +59,14 @@ class AnalysisSettings(Table):
     """AnalysisService: how much at once, and what one video may use."""
 
     max_images: int = Field(default=4, ge=1, le=1_000)
-    """Selfies that are being analysed at once; beyond it the answer is RESOURCE_EXHAUSTED."""
+    """Selfies that are being analysed at once; beyond it the answer is RESOURCE_EXHAUSTED. One of 50 million
+    pixels takes some 300 MB while it lasts."""
     max_videos: int = Field(default=2, ge=1, le=100)
-    """Videos that are being uploaded or analysed at once; each takes up to 50 MB while it lasts."""
+    """Videos that are being uploaded or analysed at once; each takes up to 250 MB while it lasts, and its
+    decoder the memory of its process."""
+    still_workers: int = Field(default=1, ge=0, le=64)
+    """Processes in which WebP selfies and frames are decoded, limited as `isolation` says, so that no trusted
+    image waits behind them. 0 shares those of trusted images."""
     video_workers: int = Field(default=1, ge=0, le=64)
     """Processes in which videos are decoded, and threads that analyse them. 0 refuses videos; still frames
     are analysed all the same."""

@@ -60,6 +60,10 @@ _SEVERAL_SHARE: Final = 0.5
 """Share of the frames that show a face from which several faces, and not a lost one, are the problem."""
 
 
+def _wanted() -> None:
+    """Somebody always waits."""
+
+
 class VideoDecoder(Protocol):
     """Decodes videos out of harm's way, such as ``vision.isolation.pool.DecoderPool``."""
 
@@ -123,12 +127,19 @@ class VideoAnalyst:
         self._video_limits = video_limits
         self._frame_limits = frame_limits
 
-    def analyse_video(self, content: bytes, *, container: VideoContainer | None = None) -> VideoAnalysis:
+    def analyse_video(
+        self,
+        content: bytes,
+        *,
+        container: VideoContainer | None = None,
+        check_wanted: Callable[[], None] = _wanted,
+    ) -> VideoAnalysis:
         """Analyse one video file.
 
         Args:
             content: The file: MP4, MOV, AVI, WebM or MKV.
             container: The only container that is accepted; any of them if None.
+            check_wanted: Asked before each frame; what it raises ends the analysis.
 
         Raises:
             AnalysisRefused: The file cannot be used, or shows too little.
@@ -154,7 +165,11 @@ class VideoAnalyst:
         def begin() -> TakeFrame:
             nonlocal frames
             frames = VideoFrames(self._pack)
-            return frames.take
+            return take
+
+        def take(pixels: BgrImage, capture_time: float) -> None:
+            check_wanted()
+            frames.take(pixels, capture_time)
 
         try:
             outline = decoder.stream_video(content, limits=self._video_limits, begin=begin)
@@ -179,13 +194,16 @@ class VideoAnalyst:
         except ModelFailed as error:
             raise _failed() from error
 
-    def analyse_frames(self, contents: Sequence[bytes]) -> VideoAnalysis:
+    def analyse_frames(
+        self, contents: Sequence[bytes], *, check_wanted: Callable[[], None] = _wanted
+    ) -> VideoAnalysis:
         """Analyse still frames in the order of their capture.
 
         Their times are not known, so nothing is measured between them.
 
         Args:
             contents: The files: JPEG, PNG, WebP or BMP, 8 to ``MAXIMUM_STILLS`` of them.
+            check_wanted: Asked before each of them; what it raises ends the analysis.
 
         Raises:
             AnalysisRefused: A file cannot be used, or they show too little.
@@ -202,15 +220,16 @@ class VideoAnalyst:
                 details={"frames": len(contents), "maxFrames": MAXIMUM_STILLS},
             )
         try:
-            return self._judged_stills(contents)
+            return self._judged_stills(contents, check_wanted)
         except ModelFailed as error:
             raise _failed() from error
 
-    def _judged_stills(self, contents: Sequence[bytes]) -> VideoAnalysis:
+    def _judged_stills(self, contents: Sequence[bytes], check_wanted: Callable[[], None]) -> VideoAnalysis:
         frames, seen = StillFrames(self._pack), set[bytes]()
         size: tuple[int, ...] | None = None
         other_size = repeated = 0
         for index, content in enumerate(contents):
+            check_wanted()
             pixels = self._still(content, index)
             size = pixels.shape if size is None else size
             mark = blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()

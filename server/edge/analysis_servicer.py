@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import structlog
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from google.protobuf.message import DecodeError
-from grpc.aio import ServicerContext
+from grpc.aio import ServicerContext, UsageError
 
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.identifiers import image_request_id, video_inference_id
@@ -23,6 +23,7 @@ from server.checks.recorder import PackIdentity
 from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire
 from server.edge.callers import CallerIdentifier
 from server.edge.result_codec import pack_to_wire
+from server.edge.slots import Slots
 from server.edge.wrong_listener import wrong_listener
 from server.errors import Reason, Refusal
 from server.scan.worker_pool import WorkerPool
@@ -31,8 +32,6 @@ from server.telemetry.metrics import Metrics
 _IMAGE_SECONDS = 30.0
 _STARTING_SECONDS = 1.0
 _SETTLE_SECONDS = 0.05
-BACK_OFF_SECONDS = 4.0
-"""The first wait that seed 001 asks of refused callers, who double it with every refusal in a row."""
 
 _log = structlog.get_logger(__name__)
 
@@ -84,8 +83,8 @@ class AnalysisServicer:
             idle_seconds: Time without a message of it.
         """
         self._callers = callers
-        self._images = _Slots("selfies", max_images)
-        self._videos = _Slots("videos", max_videos)
+        self._images = Slots("selfies", max_images)
+        self._videos = Slots("videos", max_videos)
         self._upload_seconds = upload_seconds
         self._idle_seconds = idle_seconds
         self._env: AnalysisEnvironment | None = None
@@ -103,14 +102,14 @@ class AnalysisServicer:
         self._callers.identify(context, role=Role.ORCHESTRATOR)
         env = self._ready()
         request_id = image_request_id(env.random)
-        with _named("requestId", request_id), _counted(env.metrics, "image"), self._images.taken():
+        with _named("requestId", request_id), _counted(env.metrics, "image"), self._images.taken() as slot:
             mode = image_mode(request.mode)
             if not request.image:
                 raise AnalysisRefused(
                     Reason.IMAGE_EMPTY, "the request carries no image; set `image` to its bytes"
                 )
             async with _within(context, _IMAGE_SECONDS):
-                analysis = await env.image_pool.run(env.images.analyse, request.image, mode=mode)
+                analysis = await slot.run(env.image_pool, env.images.analyse, request.image, mode=mode)
         if analysis.failure is not None:
             _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
         problem = None if analysis.problem is None else analysis.problem.code.value
@@ -127,10 +126,14 @@ class AnalysisServicer:
         env = self._ready()
         created = env.now()
         inference_id = video_inference_id(env.random)
-        with _named("inferenceId", inference_id), _counted(env.metrics, "video"), self._videos.taken():
+        with (
+            _named("inferenceId", inference_id),
+            _counted(env.metrics, "video"),
+            self._videos.taken() as slot,
+        ):
             upload = await self._uploaded(request_iterator)
             try:
-                analysis = await env.video_pool.run(_analyse, env.videos, upload)
+                analysis = await slot.run(env.video_pool, _analyse, env.videos, upload, slot.check_wanted)
             except Refusal as refusal:
                 if refusal.reason is Reason.INTERNAL:
                     _log.error("model_failed", inference_id=inference_id, exc_info=refusal)
@@ -220,35 +223,10 @@ class AnalysisElsewhere:
         raise wrong_listener("AnalyzeVideo", "service")
 
 
-class _Slots:
-    """How many calls of a kind run at once."""
-
-    def __init__(self, what: str, most: int) -> None:
-        self._what = what
-        self._most = most
-        self._used = 0
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        if self._used >= self._most:
-            raise Refusal(
-                Reason.OVERLOADED,
-                f"the server works on its {self._most} {self._what} already; try again in "
-                f"{BACK_OFF_SECONDS:g} seconds, and double that with every refusal in a row",
-                details={"limit": self._most, "retrySeconds": BACK_OFF_SECONDS},
-                retry_after=BACK_OFF_SECONDS,
-            )
-        self._used += 1
-        try:
-            yield
-        finally:
-            self._used -= 1
-
-
-def _analyse(videos: VideoAnalyst, upload: VideoUpload) -> VideoAnalysis:
+def _analyse(videos: VideoAnalyst, upload: VideoUpload, check_wanted: Callable[[], None]) -> VideoAnalysis:
     if upload.plan.kind is UploadKind.FRAMES:
-        return videos.analyse_frames(upload.frames())
-    return videos.analyse_video(upload.video(), container=upload.plan.container)
+        return videos.analyse_frames(upload.frames(), check_wanted=check_wanted)
+    return videos.analyse_video(upload.video(), container=upload.plan.container, check_wanted=check_wanted)
 
 
 @contextmanager
@@ -264,14 +242,25 @@ def _named(field: str, name: str) -> Iterator[None]:
             details={**refusal.details, field: name},
             retry_after=refusal.retry_after,
         ) from refusal
+    except UsageError:
+        # The call has ended meanwhile; grpc knows.
+        raise
+    except Exception as error:
+        _log.error("analysis_failed", name=name, exc_info=error)
+        raise Refusal(
+            Reason.INTERNAL,
+            f"the server failed; its log has the analysis {name}",
+            details={"code": AnalysisCode.SERVER_ERROR.value, "incidentId": name, field: name},
+        ) from error
 
 
 @contextmanager
 def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
     try:
         yield
-    except Refusal as refusal:
-        metrics.analysed(kind, refusal.reason.value)
+    except Exception as error:
+        reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
+        metrics.analysed(kind, reason.value)
         raise
 
 

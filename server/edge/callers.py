@@ -1,11 +1,15 @@
 """Who calls the service listener: an API key, a client certificate, or anyone on loopback."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 from grpc.aio import ServicerContext
 
 from server.api_keys import ApiKeyEntry, ApiKeys, Role
 from server.errors import Reason, Refusal
+
+Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
+"""Names and values that came with a call, before its message."""
 
 _SCHEME = "bearer "
 _MAX_KEY_CHARACTERS = 512
@@ -34,6 +38,15 @@ class CallerIdentifier:
             return frozenset(entry.tenant for entry in entries if entry.role is Role.ORCHESTRATOR)
         return None if self._client_certificates else frozenset({LOCAL_TENANT})
 
+    def check_key(self, metadata: Metadata | None) -> None:
+        """Refuses callers without a key of this server, where keys are configured.
+
+        Raises:
+            Refusal: UNAUTHENTICATED.
+        """
+        if self._api_keys is not None:
+            _holder(self._api_keys, metadata)
+
     def identify(self, context: ServicerContext[Any, Any], *, role: Role) -> ApiKeyEntry:
         """The caller, who must have ``role``.
 
@@ -51,13 +64,7 @@ class CallerIdentifier:
 
     def _caller(self, context: ServicerContext[Any, Any]) -> ApiKeyEntry:
         if self._api_keys is not None:
-            caller = self._api_keys.find(_bearer(context))
-            if caller is None:
-                raise Refusal(
-                    Reason.UNAUTHENTICATED,
-                    "the API key is not known; send `authorization: Bearer <key>` with a key of this server",
-                )
-            return caller
+            return _holder(self._api_keys, context.invocation_metadata())
         if self._client_certificates:
             names = list(context.auth_context().get("x509_common_name", ()))
             if not names:
@@ -67,8 +74,18 @@ class CallerIdentifier:
         return ApiKeyEntry(name="local", tenant=LOCAL_TENANT, role=Role.ORCHESTRATOR)
 
 
-def _bearer(context: ServicerContext[Any, Any]) -> str:
-    for key, value in context.invocation_metadata() or ():
+def _holder(keys: ApiKeys, metadata: Metadata | None) -> ApiKeyEntry:
+    caller = keys.find(_bearer(metadata))
+    if caller is None:
+        raise Refusal(
+            Reason.UNAUTHENTICATED,
+            "the API key is not known; send `authorization: Bearer <key>` with a key of this server",
+        )
+    return caller
+
+
+def _bearer(metadata: Metadata | None) -> str:
+    for key, value in metadata or ():
         if key == "authorization" and isinstance(value, str) and value.lower().startswith(_SCHEME):
             return value[len(_SCHEME) :].strip()[:_MAX_KEY_CHARACTERS]
     raise Refusal(Reason.UNAUTHENTICATED, "no API key: send the metadata `authorization: Bearer <key>`")

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -49,9 +50,31 @@ async def _mapped(context: ServicerContext[Any, Any], method: str, metrics: Metr
     except (AbortError, asyncio.CancelledError, grpc.aio.UsageError):
         raise
     except Exception as error:  # noqa: BLE001 - the one place that hides what went wrong from clients
-        refusal = _refusal(error, method)
-        metrics.call_refused(refusal.reason.value)
-        await context.abort_with_status(to_status(refusal))
+        await _refuse(context, error, method, metrics)
+
+
+async def _refuse(
+    context: ServicerContext[Any, Any], error: Exception, method: str, metrics: Metrics
+) -> None:
+    refusal = _refusal(error, method)
+    metrics.call_refused(refusal.reason.value)
+    _forget_traces(error)
+    await context.abort_with_status(to_status(refusal))
+
+
+def _forget_traces(error: BaseException) -> None:
+    """Empties the frames that an error came through of what was uploaded.
+
+    grpc keeps the error of an aborted call in a circle of references, which would hold megabytes a call until
+    the garbage collector comes by.
+    """
+    left: list[BaseException | None] = [error]
+    while left:
+        found = left.pop()
+        if found is not None and found.__traceback__ is not None:
+            traceback.clear_frames(found.__traceback__)
+            found.__traceback__ = None
+            left += [found.__cause__, found.__context__]
 
 
 def _refusal(error: Exception, method: str) -> Refusal:

@@ -66,16 +66,21 @@ def _message(request: Any, read: _Read | None) -> Any:
 
 def _coroutine(inner: Any, around: Around, read: _Read | None) -> Any:
     async def call(request: Any, context: ServicerContext[Any, Any]) -> Any:
+        # Not kept by a name of this frame: grpc holds a refused call's frames for longer than the call.
+        given = [request]
+        del request
         async with around(context):
-            return await inner(_message(request, read), context)
+            return await inner(_message(given.pop(), read), context)
 
     return call
 
 
 def _generator(inner: Any, around: Around, read: _Read | None) -> Any:
     async def call(request: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        given = [request]
+        del request
         async with around(context):
-            async for response in inner(_message(request, read), context):
+            async for response in inner(_message(given.pop(), read), context):
                 yield response
 
     return call

@@ -14,15 +14,17 @@ from facegate.v1.verification_service_pb2_grpc import (
     VerificationServiceServicer,
     add_VerificationServiceServicer_to_server,
 )
-from grpc.aio import Server
+from grpc.aio import Server, ServerInterceptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from server.edge.analysis_servicer import AnalysisElsewhere, AnalysisServicer
+from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
 from server.edge.error_interceptor import ErrorInterceptor
+from server.edge.key_interceptor import KeyInterceptor
 from server.edge.service_servicer import ServiceServicer
 from server.errors import ListenerUnusable
 from server.telemetry.metrics import Metrics
@@ -49,6 +51,7 @@ class Listener:
         reflection_enabled: bool,
         streaming: bool,
         metrics: Metrics,
+        callers: CallerIdentifier | None = None,
     ) -> None:
         """Prepares the listener; nothing is bound before ``start``.
 
@@ -64,6 +67,7 @@ class Listener:
             reflection_enabled: Whether reflection is answered.
             streaming: Whether the listener carries live frames.
             metrics: Counts refused calls.
+            callers: Knows the API keys that calls need; ``None`` where calls prove themselves otherwise.
         """
         self.name = name
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -84,7 +88,10 @@ class Listener:
         if streaming:
             # The probe would grow the window until megabytes of stale frames fit ahead of the handler.
             options.append(("grpc.http2.bdp_probe", 0))
-        self._server: Server = grpc.aio.server(interceptors=(ErrorInterceptor(metrics),), options=options)
+        interceptors: list[ServerInterceptor] = [ErrorInterceptor(metrics)]
+        if callers is not None:
+            interceptors.append(KeyInterceptor(callers, services={VERIFICATION_SERVICE, ANALYSIS_SERVICE}))
+        self._server: Server = grpc.aio.server(interceptors=interceptors, options=options)
         self._health = health_aio.HealthServicer()
         # The generated base class mixes the synchronous and the asynchronous signatures; ours are plain.
         add_VerificationServiceServicer_to_server(cast("VerificationServiceServicer", servicer), self._server)

@@ -409,7 +409,7 @@ def settings_for(folder: Path, **tables: object) -> Settings:
         "policies": {"folder": folder / "policies", "default": "test"},
         "runtime": {"workers": 2},
         # Starting a process that decodes videos takes time; tests of videos ask for one.
-        "analysis": {"video_workers": 0},
+        "analysis": {"video_workers": 0, "still_workers": 0},
     }
     return Settings.model_validate(values | tables)
 

@@ -39,6 +39,8 @@ class LossCause(StrEnum):
     """It made a system call that no decoder makes."""
     BROKEN_ANSWER = "broken_answer"
     """It answered something that is no answer to its job."""
+    ABANDONED = "abandoned"
+    """Whoever asked it gave the job up in the middle; not its fault."""
     WORN = "worn"
     """It did as many jobs as one worker may; not an error."""
 

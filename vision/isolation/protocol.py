@@ -49,7 +49,7 @@ class Kind(IntEnum):
     """Worker: no more frames (frames decoded, frames of another size, other streams, 1 if the data broke
     off, microseconds of the whole, packets)."""
     UNABLE = 7
-    """Worker: no result (``Unable``, and for pixels and time the measured value)."""
+    """Worker: no result (``Unable``, and for pixels the measured value)."""
 
 
 class StillCode(IntEnum):

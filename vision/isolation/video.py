@@ -10,8 +10,8 @@ from vision.face import BgrImage
 __all__ = ["TakeFrame", "VideoContainer", "VideoFrames", "VideoLimits", "VideoOutline", "detect_container"]
 
 TakeFrame: TypeAlias = Callable[[BgrImage, float], None]
-"""Takes a frame, shape (height, width, 3), BGR, upright by the file's own rotation, and its time, seconds
-from the first frame of the stream, ascending."""
+"""Takes a frame, shape (height, width, 3), BGR, upright by the file's own rotation and as large as the first,
+and its time, seconds from the first frame of the stream, each later than the one before."""
 
 _MOST_PIXELS: Final = 80_000_000
 _MOST_TOGETHER: Final = 1_000_000_000

@@ -83,7 +83,7 @@ def decode_video(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
         timeline = _timeline(demuxer, data, most_packets=most_packets)
         length = timeline.times[-1] - timeline.times[0]
         if length > most_us:
-            raise _NoResult(Unable.TOO_LONG, length)
+            raise _NoResult(Unable.TOO_LONG)
         yield from _frames(
             demuxer,
             data,
@@ -169,7 +169,7 @@ def _frames(
 ) -> Iterator[Message]:
     decoded = sampled = other_size = 0
     whole, latest = timeline.whole, timeline.times[0]
-    size: tuple[int, int] | None = None
+    size: tuple[int, int, bool] | None = None
     wanted: list[int] = []
     with _open(demuxer, data) as container:
         stream = _stream(container)
@@ -188,13 +188,15 @@ def _frames(
             if frame is None:
                 break
             _check_size(frame.width, frame.height, most_pixels)
+            # One that lies on its side is of another size once it is upright.
+            own_size = (frame.width, frame.height, round(frame.rotation / _QUARTER) % 2 == 1)
             if size is None:
-                size = (frame.width, frame.height)
+                size = own_size
                 count = min(most_frames, most_together // (frame.width * frame.height))
                 wanted = _evenly(timeline.times, max(1, count))
             latest = max(latest, timeline.of(frame, decoded))
             decoded += 1
-            if (frame.width, frame.height) != size:
+            if own_size != size:
                 other_size += 1
             elif sampled < len(wanted) and latest >= wanted[sampled]:
                 sampled = bisect_right(wanted, latest)

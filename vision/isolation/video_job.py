@@ -69,7 +69,8 @@ def ask_video(
         WorkerLost: No answer, or none that keeps to the limits.
     """
     worker.ask(job, deadline=deadline)
-    frames, last, pixels = 0, 0, 0
+    frames, last, pixels = 0, -1, 0
+    size: tuple[int, ...] | None = None
     while True:
         kind, numbers, length = worker.answer(deadline=deadline)
         if kind is not Kind.FRAME:
@@ -79,11 +80,14 @@ def ask_video(
         _check(1 <= width <= limits.max_pixels and 1 <= height <= limits.max_pixels)
         _check(width * height <= limits.max_pixels and pixels <= limits.max_total_pixels)
         _check(length == _CHANNELS * width * height and frames < limits.max_frames)
-        _check(degrees in {0, *_TURNS} and last <= time <= _MICRO * limits.max_seconds)
+        _check(degrees in {0, *_TURNS} and last < time <= _MICRO * limits.max_seconds)
         rows = np.empty((height, width, _CHANNELS), np.uint8)
         worker.read_into(rows, deadline=deadline)
         frames, last = frames + 1, time
-        take(_upright(rows, degrees), time / _MICRO)
+        upright = _upright(rows, degrees)
+        size = upright.shape if size is None else size
+        _check(upright.shape == size)
+        take(upright, time / _MICRO)
     _check(not length)
     worker.expect_silence()
     if kind is Kind.UNABLE:

@@ -143,7 +143,7 @@ class Workers:
 
     def _run_once(self, job: Callable[[WorkerProcess], _Result]) -> _Result:
         worker = self._take()
-        cause: LossCause | None = LossCause.BROKEN_ANSWER
+        cause: LossCause | None = LossCause.ABANDONED
         try:
             result = job(worker)
             cause = None

@@ -12,8 +12,8 @@ has to hold is decided by a check (VerificationService).
 
 Files come in the message, never by reference: there is deliberately no field for a URL, because a server
 that fetches what its callers name can be made to fetch from inside its own network (server-side request
-forgery). Errors are as in VerificationService; their metadata also has `code`, the code of the older
-contract that AnalyzeImage answers for.
+forgery). Errors are as in VerificationService; where the older contract that AnalyzeImage answers for has a
+code for one, its metadata also has `code`.
 """
 
 from collections import abc as _abc
@@ -88,8 +88,9 @@ Global___AnalyzeImageRequest: _TypeAlias = AnalyzeImageRequest  # noqa: Y015
 
 @_typing.final
 class AnalyzeImageResponse(_message.Message):
-    """The answer. With their original names in JSON, fields 1 to 5 are the answer of the older contract that this
-    call is compatible with, which is why verdicts, statuses and codes are strings here.
+    """The answer. In JSON, with original names and with fields of default value printed, fields 1 to 5 are the
+    answer of the older contract that this call is compatible with, which is why verdicts, statuses and codes are
+    strings here.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -406,8 +407,8 @@ Global___AnalyzeVideoRequest: _TypeAlias = AnalyzeVideoRequest  # noqa: Y015
 
 @_typing.final
 class AnalyzeVideoResponse(_message.Message):
-    """The answer; with their original names in JSON, fields 1 to 9 are those of the older contract that this call
-    is compatible with.
+    """The answer; in JSON, with original names and with fields of default value printed, fields 1 to 9 are those of
+    the older contract that this call is compatible with.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

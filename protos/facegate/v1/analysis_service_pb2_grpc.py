@@ -71,7 +71,8 @@ class AnalysisServiceServicer:
         message, and the half-close. The server refuses as soon as a limit is passed, and reads nothing more
         then. At least 8 frames must show exactly one face; otherwise the call is INVALID_ARGUMENT with reason
         FACE_NOT_FOUND, MULTIPLE_FACES or TOO_FEW_FRAMES. The upload may take 60 seconds, and 10 without a
-        message. Recommended client deadline: 120 seconds.
+        message. Beyond the server's number of videos at once, uploads included, the call is refused as
+        AnalyzeImage is. Recommended client deadline: 120 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

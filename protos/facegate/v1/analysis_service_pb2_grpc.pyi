@@ -12,8 +12,8 @@ has to hold is decided by a check (VerificationService).
 
 Files come in the message, never by reference: there is deliberately no field for a URL, because a server
 that fetches what its callers name can be made to fetch from inside its own network (server-side request
-forgery). Errors are as in VerificationService; their metadata also has `code`, the code of the older
-contract that AnalyzeImage answers for.
+forgery). Errors are as in VerificationService; where the older contract that AnalyzeImage answers for has a
+code for one, its metadata also has `code`.
 """
 
 from collections import abc as _abc
@@ -62,7 +62,8 @@ class AnalysisServiceStub:
     message, and the half-close. The server refuses as soon as a limit is passed, and reads nothing more
     then. At least 8 frames must show exactly one face; otherwise the call is INVALID_ARGUMENT with reason
     FACE_NOT_FOUND, MULTIPLE_FACES or TOO_FEW_FRAMES. The upload may take 60 seconds, and 10 without a
-    message. Recommended client deadline: 120 seconds.
+    message. Beyond the server's number of videos at once, uploads included, the call is refused as
+    AnalyzeImage is. Recommended client deadline: 120 seconds.
     """
 
 @_typing.type_check_only
@@ -86,7 +87,8 @@ class AnalysisServiceAsyncStub(AnalysisServiceStub):
     message, and the half-close. The server refuses as soon as a limit is passed, and reads nothing more
     then. At least 8 frames must show exactly one face; otherwise the call is INVALID_ARGUMENT with reason
     FACE_NOT_FOUND, MULTIPLE_FACES or TOO_FEW_FRAMES. The upload may take 60 seconds, and 10 without a
-    message. Recommended client deadline: 120 seconds.
+    message. Beyond the server's number of videos at once, uploads included, the call is refused as
+    AnalyzeImage is. Recommended client deadline: 120 seconds.
     """
 
 class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,7 +121,8 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         message, and the half-close. The server refuses as soon as a limit is passed, and reads nothing more
         then. At least 8 frames must show exactly one face; otherwise the call is INVALID_ARGUMENT with reason
         FACE_NOT_FOUND, MULTIPLE_FACES or TOO_FEW_FRAMES. The upload may take 60 seconds, and 10 without a
-        message. Recommended client deadline: 120 seconds.
+        message. Beyond the server's number of videos at once, uploads included, the call is refused as
+        AnalyzeImage is. Recommended client deadline: 120 seconds.
         """
 
 def add_AnalysisServiceServicer_to_server(servicer: AnalysisServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

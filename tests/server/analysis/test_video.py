@@ -150,6 +150,25 @@ def test_a_worker_that_was_killed_begins_anew() -> None:
     assert analysis.source.frames == 20
 
 
+def test_an_analysis_that_nobody_waits_for_ends_at_the_next_frame() -> None:
+    class _Gone(Exception):
+        pass
+
+    def leave_after(frames: int) -> Callable[[], None]:
+        left = iter(range(frames))
+
+        def check() -> None:
+            if next(left, None) is None:
+                raise _Gone
+
+        return check
+
+    with pytest.raises(_Gone):
+        _analyst(_Given(genuine())).analyse_video(_MP4, check_wanted=leave_after(3))
+    with pytest.raises(_Gone):
+        _analyst().analyse_frames([*numbered(genuine(3)), b"not looked at"], check_wanted=leave_after(3))
+
+
 def test_a_fast_video_is_not_measured_frame_by_frame_and_a_short_one_is() -> None:
     assert _analysed(genuine(8), seconds_apart=1 / 60).source.usable == 8
     frames = [frame for pair in zip(genuine(), genuine(), strict=True) for frame in pair]

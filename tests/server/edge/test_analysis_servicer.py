@@ -16,6 +16,7 @@ import pytest_asyncio
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
 
 from server.errors import Reason
 from tests.hostile.refusals import assert_documented
@@ -177,6 +178,23 @@ async def test_selfies_that_cannot_be_read(
     assert answer.reason == reason
     assert answer.metadata["code"] == "INVALID_REQUEST"
     assert answer.metadata["requestId"].startswith("lv_")
+
+
+async def test_a_server_that_fails_says_so_and_no_more(
+    analysing: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr("server.analysis.image.ImageAnalyst.analyse", fail)
+    with capture_logs() as logs, pytest.raises(grpc.RpcError) as caught:
+        await analysing.analysis.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=portrait()))
+    answer = refused(caught.value)
+    assert (answer.code, answer.reason) == (grpc.StatusCode.INTERNAL, Reason.INTERNAL)
+    assert answer.metadata["code"] == "SERVER_ERROR"
+    assert "hunter2" not in answer.message
+    failed = next(line for line in logs if line["event"] == "analysis_failed")
+    assert failed["name"] == answer.metadata["requestId"] == answer.metadata["incidentId"]
 
 
 @pytest.mark.parametrize(

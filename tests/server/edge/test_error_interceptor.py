@@ -1,5 +1,7 @@
 """Refusals become statuses, and nothing internal reaches a client."""
 
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -152,3 +154,34 @@ async def test_an_unknown_method_stays_unknown(channel: tuple[grpc.aio.Channel, 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await _call(channel[0], "None")
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_refused_call_does_not_hold_what_was_uploaded() -> None:
+    class Upload:
+        pass
+
+    held: list[weakref.ref[Upload]] = []
+
+    async def refuse(_request: bytes, _context: Any) -> bytes:
+        upload = Upload()
+        held.append(weakref.ref(upload))
+        try:
+            raise ValueError
+        except ValueError as error:
+            raise Refusal(Reason.IMAGE_MALFORMED, "it is broken") from error
+
+    handlers: dict[str, Any] = {"Call": grpc.unary_unary_rpc_method_handler(refuse)}
+    server = grpc.aio.server(interceptors=(ErrorInterceptor(Metrics(CollectorRegistry())),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    gc.disable()
+    try:
+        async with grpc.aio.insecure_channel(target) as caller:
+            call: Any = caller.unary_unary("/test.Service/Call")
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call(b"")
+        assert [upload() for upload in held] == [None]
+    finally:
+        gc.enable()
+        await server.stop(None)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.vision.isolation.hostile import QUICK, hostile_command
 from vision.errors import VideoError, VideoFault
+from vision.face import BgrImage
 from vision.isolation.pool import DecoderPool
 from vision.isolation.process import LossCause
 from vision.isolation.video import VideoFrames, VideoLimits
@@ -43,6 +44,9 @@ def test_an_answer_that_keeps_to_the_rules_is_taken(liars: DecoderPool) -> None:
         b"more bytes than pixels",
         b"an odd turn",
         b"times that go back",
+        b"two frames at one time",
+        b"a frame of another size",
+        b"a frame that lies down",
         b"a time beyond the limit",
         b"a time before the start",
         b"more frames than decoded",
@@ -61,6 +65,22 @@ def test_every_other_answer_costs_the_worker_its_place(liars: DecoderPool, deed:
         _told(liars, deed)
     assert caught.value.reason is VideoFault.MALFORMED
     assert liars.states["video"].losses[LossCause.BROKEN_ANSWER] == before + 1
+    assert _told(liars, b"fine").decoded == 9
+
+
+def test_who_gives_up_in_the_middle_costs_the_worker_its_place_and_not_its_name(liars: DecoderPool) -> None:
+    class _GivenUp(Exception):
+        pass
+
+    def take(pixels: BgrImage, time: float) -> None:
+        raise _GivenUp
+
+    before = liars.states["video"].losses
+    with pytest.raises(_GivenUp):
+        liars.stream_video(b"RIFF\0\0\0\0AVI fine", limits=LIMITS, begin=lambda: take)
+    after = liars.states["video"].losses
+    assert after[LossCause.ABANDONED] == before.get(LossCause.ABANDONED, 0) + 1
+    assert after.get(LossCause.BROKEN_ANSWER) == before.get(LossCause.BROKEN_ANSWER)
     assert _told(liars, b"fine").decoded == 9
 
 
