@@ -74,7 +74,7 @@ def test_the_embedded_pack() -> None:
     told = json.loads(result.stdout)
     assert told["command"] == "facegate models bench --pack embedded --runs 2"
     figures = {one["name"]: one for one in told["measurements"]}
-    assert set(figures) == {"detector", "landmarker", "embedder"}
+    assert set(figures) == {"detector", "landmarker", "embedder", "pad:facegate_pad_v1"}
     assert all(0 < one["min"] <= one["median"] <= one["max"] for one in figures.values())
     result = runner.invoke(app, ["bench", "--runs", "1"], env={"COLUMNS": "100"})
     assert "ms on one core" in result.stdout
