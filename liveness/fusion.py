@@ -2,11 +2,11 @@
 
 Order of the decision:
 
-1. Frames that come again are injected: SPOOF, whatever else was seen.
+1. Frames of a scan that come again are injected: SPOOF, whatever else was seen.
 2. With too few frames, or too short a scan, temporal signals do not count; then networks and single-frame
    cues can say SPOOF, at half their weight, and never LIVE.
 3. The model's log odds over the signals that were assessed give the confidence; the policy's
-   thresholds give the verdict.
+   thresholds give the verdict. Traces of a medium count where they are seen, and only there.
 4. LIVE needs more than confidence: a sign of life that was seen, eyes that were open, and a network
    where the policy demands one. Missing is never pass.
 
@@ -24,7 +24,7 @@ import numpy as np
 from liveness.attack_type import attack_facts, tell_attack_type
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
 from liveness.express.scoring import log_odds
-from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, load_fusion_model
+from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces, load_fusion_model
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
@@ -52,6 +52,9 @@ _REASONS = {
 
 _TELLING = 0.5
 """Log odds against life from which a signal is named among the reasons."""
+
+_SUREST = log_odds(1.0)
+"""Log odds of the surest score: a trace weighs as a signal that would give as much with it."""
 
 _INJECTED_CONFIDENCE = 1.0
 _ALONE_SHARE = 0.5
@@ -90,7 +93,8 @@ def fuse(
     Args:
         signals: All signals of the scan, assessed or not, with names that differ.
         networks: Real probability of the scan by name of the PAD network, 0..1; empty without networks.
-        repetition: Whether frames come again; ``None`` where there were too few to tell.
+        repetition: Whether frames come again; ``None`` where there were too few to tell. Of a scan only:
+            single pictures have no times, and what comes again among them was sent twice.
         frames: All frames of the scan.
         usable_frames: Of them, those with exactly one face.
         duration: Of the scan, seconds.
@@ -99,11 +103,7 @@ def fuse(
     """
     by_name = {signal.name: signal for signal in signals}
     scan = policy.capture is CaptureKind.SCAN
-    if (
-        repetition is not None
-        and repetition.kind is not Repetition.NONE
-        and policy.capture is not CaptureKind.FRAME
-    ):
+    if scan and repetition is not None and repetition.kind is not Repetition.NONE:
         return _injected(signals, repetition)
     short = _shortage(frames, usable_frames, duration, policy) if scan else ()
     evidence = _evidence(by_name, networks, model, scan=scan, temporal_counts=scan and not short)
@@ -174,6 +174,10 @@ def _evidence(
         total += _held(found, group)
         odds |= found
         strengths |= {name: group.weights[name] for name in found}
+    seen = _trace_odds(by_name, model.traces)
+    total += max(-model.traces.most_against, sum(seen.values()))
+    odds |= {name: odds.get(name, 0.0) + value for name, value in seen.items()}
+    strengths |= {name: strengths.get(name, 0.0) - value / _SUREST for name, value in seen.items()}
     network = None
     if networks:
         network, strengths[_NETWORK] = _network_odds(
@@ -191,6 +195,16 @@ def _group_odds(by_name: Mapping[str, Signal], group: SignalGroup) -> dict[str, 
         signal = by_name.get(name)
         if signal is not None and signal.score is not None:
             found[name] = weight * (log_odds(signal.score) - group.neutral.get(name, 0.0))
+    return found
+
+
+def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, float]:
+    """Log odds, 0 or less, of every trace that was looked for."""
+    found: dict[str, float] = {}
+    for name, trace in traces.signals.items():
+        signal = by_name.get(name)
+        if signal is not None and signal.score is not None:
+            found[name] = -trace.strength * trace.seen(signal.score)
     return found
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from liveness.errors import FusionModelError
+from liveness.express.scoring import far_log_odds
 from liveness.verdict import AttackType
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "NetworkCalibrations",
     "ReliabilityBin",
     "SignalGroup",
+    "Trace",
+    "Traces",
     "load_fusion_model",
     "parse_fusion_model",
 ]
@@ -29,6 +32,7 @@ _KEYS = {
     "version",
     "temporal",
     "cues",
+    "traces",
     "scan_networks",
     "still_networks",
     "attack_types",
@@ -57,6 +61,43 @@ class SignalGroup:
     most_against: float
     weights: Mapping[str, float]
     neutral: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One-sided evidence: a medium that is seen speaks against life, one that is not seen says nothing.
+
+    Attributes:
+        begins: Log odds of the score (``scoring.far_log_odds``) from which down it counts.
+        full: Below ``begins``: log odds from which down it counts in full.
+        strength: 0 or more: log odds that it then gives against life.
+    """
+
+    begins: float
+    full: float
+    strength: float
+
+    def seen(self, score: float) -> float:
+        """How clearly it is seen, 0..1, rising evenly from ``begins`` down to ``full``.
+
+        Args:
+            score: The signal's, 0..1.
+        """
+        odds = far_log_odds(score)
+        return min(1.0, max(0.0, (self.begins - odds) / (self.begins - self.full)))
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """The traces of a medium that are held together.
+
+    Attributes:
+        most_against: Above 0: most log odds that they give together against life.
+        signals: By signal name.
+    """
+
+    most_against: float
+    signals: Mapping[str, Trace]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +189,18 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class FusionModel:
-    """A logistic model over three groups of evidence.
+    """A logistic model over four groups of evidence.
 
     The log odds that a scan is live are the sum of what its motion says (``temporal``), what the PAD
-    networks say (the mean over the networks of their calibrated log odds) and what the single-frame cues
-    say. Within a group, evidence for life and evidence against it are each held within limits, then added.
-    A signal that was not assessed adds nothing.
+    networks say (the mean over the networks of their calibrated log odds), what the single-frame cues say,
+    and what traces of a medium take away. Within a group, evidence for life and evidence against it are each
+    held within limits, then added. A signal that was not assessed adds nothing.
 
     Attributes:
         version: Of the data file; part of the evidence record.
         temporal: What happens over time; counts for whole scans only.
-        cues: What single frames show of a medium.
+        cues: What single frames show of a medium, more or less.
+        traces: What single frames show of a medium or do not, and whose absence says nothing.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
         still_networks: The same networks on single pictures of any kind, where they are worth less.
         attack_types: By type; never ``REAL`` or ``INJECTION``.
@@ -169,6 +211,7 @@ class FusionModel:
     version: str
     temporal: SignalGroup
     cues: SignalGroup
+    traces: Traces
     scan_networks: NetworkCalibrations
     still_networks: NetworkCalibrations
     attack_types: Mapping[AttackType, AttackEvidence]
@@ -209,6 +252,7 @@ def parse_fusion_model(text: str) -> FusionModel:
         version=data["version"],
         temporal=_group(_table(data, "temporal")),
         cues=_group(_table(data, "cues")),
+        traces=_traces(_table(data, "traces")),
         scan_networks=_networks(_table(data, "scan_networks")),
         still_networks=_networks(_table(data, "still_networks")),
         attack_types=_attack_types(_table(data, "attack_types")),
@@ -226,6 +270,23 @@ def _group(data: Mapping[str, Any]) -> SignalGroup:
         weights=MappingProxyType({name: _not_negative(weights, name) for name in weights}),
         neutral=MappingProxyType({name: _number(neutral, name) for name in neutral}),
     )
+
+
+def _traces(data: Mapping[str, Any]) -> Traces:
+    signals = _table(data, "signals")
+    return Traces(
+        most_against=_positive(data, "most_against"),
+        signals=MappingProxyType({name: _trace(name, _table(signals, name)) for name in signals}),
+    )
+
+
+def _trace(name: str, data: Mapping[str, Any]) -> Trace:
+    found = Trace(
+        begins=_number(data, "begins"), full=_number(data, "full"), strength=_not_negative(data, "strength")
+    )
+    if not 0 < found.begins - found.full < float("inf"):
+        raise FusionModelError(f"the trace {name} must be full below where it begins")
+    return found
 
 
 def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
@@ -312,9 +373,7 @@ def _positive(data: Mapping[str, Any], name: str) -> float:
 def _not_negative(data: Mapping[str, Any], name: str) -> float:
     value = _number(data, name)
     if value < 0:
-        raise FusionModelError(
-            f"the fusion model's weight {name} is {value}; a signal cannot count the wrong way"
-        )
+        raise FusionModelError(f"the fusion model's {name} is {value}; a signal cannot count the wrong way")
     return value
 
 

@@ -10,7 +10,7 @@ from liveness.observation import FrameObservation
 DEFAULT_COUNT = 8
 """Frames in a full scan's selection."""
 
-CUE_FRAMES = 4
+CUE_FRAMES = 3
 """Of them, those on which single-frame cues are measured: a medium shows in all of them or in none."""
 
 _SHARP = 60.0

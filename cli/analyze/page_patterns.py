@@ -64,7 +64,6 @@ def _maps(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
     for peaks, where in (
         (found.face, "Brightness of the face"),
         (found.face_colour, "Colour of the face, blue minus red"),
-        (found.surroundings, "Brightness beside the head"),
     ):
         if peaks is None:
             continue

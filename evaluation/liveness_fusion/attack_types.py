@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.liveness_fusion.logistic import balanced_shares, fit_logistic
-from evaluation.liveness_fusion.parts import CUES
 from evaluation.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
+from liveness.express.frame_cues import FRAME_CUES
 from liveness.express.scoring import log_odds
 
 __all__ = ["main", "named_rightly"]
@@ -90,7 +90,7 @@ def _species(row: Row) -> str | None:
 
 def _values(rows: Sequence[Row]) -> NDArray[np.float64]:
     return np.array(
-        [[log_odds(row.scores[name]) if name in row.scores else 0.0 for name in CUES] for row in rows]
+        [[log_odds(row.scores[name]) if name in row.scores else 0.0 for name in FRAME_CUES] for row in rows]
     )
 
 

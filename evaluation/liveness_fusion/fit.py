@@ -13,14 +13,15 @@ copied over ``liveness/fusion_model.toml``.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from evaluation.liveness_fusion.left_out import POLICIES, Decided, decide_left_out
+from evaluation.liveness_fusion.left_out import POLICIES, STANDARD, Decided, decide_left_out
 from evaluation.liveness_fusion.model_text import model_text
 from evaluation.liveness_fusion.parts import Limits, fit_parts
+from evaluation.liveness_fusion.pushes import count_pushes, placed_without
 from evaluation.liveness_fusion.reliability import draw_reliability, reliability_bins
 from evaluation.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
 from liveness.errors import FusionModelError
@@ -29,7 +30,7 @@ from liveness.verdict import Verdict
 
 __all__ = ["fit_model", "main"]
 
-_VERSION = "2"
+_VERSION = "3"
 _DEEPFAKE = "deepfake"
 _SCAN = (Kind.CLIP,)
 _MOTION = (Kind.CLIP, Kind.PRESENTED)
@@ -71,7 +72,7 @@ def fit_model(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
         fitted,
         version=_VERSION,
         reliability=MappingProxyType(_curves(decided, networks)),
-        record=MappingProxyType(_record(rows, decided, networks)),
+        record=MappingProxyType(_record(rows, fitted, limits, decided)),
     )
 
 
@@ -92,11 +93,14 @@ def _curve(
         if one.row.kind in kinds and one.network == network and one.row.species != _DEEPFAKE
     ]
     return reliability_bins(
-        [one.results["standard"].confidence / 100 for one in chosen], [one.row.live for one in chosen]
+        [one.results[STANDARD].confidence / 100 for one in chosen], [one.row.live for one in chosen]
     )
 
 
-def _record(rows: Sequence[Row], decided: Sequence[Decided], networks: Sequence[str]) -> dict[str, str]:
+def _record(
+    rows: Sequence[Row], model: FusionModel, limits: Limits, decided: Sequence[Decided]
+) -> dict[str, str]:
+    networks = sorted(model.still_networks.known)
     counts = Counter((row.kind, _told(row)) for row in rows)
     sources = {kind: len({row.source for row in rows if row.kind is kind}) for kind in Kind}
     record = {
@@ -124,6 +128,10 @@ def _record(rows: Sequence[Row], decided: Sequence[Decided], networks: Sequence[
     record["attack_types_scans"] = "; ".join(
         f"{network or 'no network'}: {_types(decided, _MOTION, network)}" for network in (None, *networks)
     )
+    unseen = placed_without(rows, model, limits)
+    for name in model.traces.signals:
+        record[f"trace_{name}_as_shipped"] = _pushed(rows, name, lambda _: model)
+        record[f"trace_{name}_placed_without_the_source"] = _pushed(rows, name, unseen)
     for name, (live, spoof) in POLICIES.items():
         for title, kinds, asked in (
             ("scans", _SCAN, (None, *networks)),
@@ -135,6 +143,25 @@ def _record(rows: Sequence[Row], decided: Sequence[Decided], networks: Sequence[
             ]
             record[f"left_out_{name}_{title}"] = f"thresholds {live:g} and {spoof:g}: {'; '.join(found)}"
     return record
+
+
+def _pushed(rows: Sequence[Row], trace: str, model_for: Callable[[str], FusionModel]) -> str:
+    """What a trace alone does, policy ``standard``; bounds are one-sided, 95 %."""
+    found = []
+    for title, kinds in (("stills", _STILL), ("scans", _SCAN)):
+        for told in ("live", "attack"):
+            chosen = [row for row in rows if row.kind in kinds and _told(row) == told]
+            pushes = count_pushes(chosen, trace, model_for=model_for)
+            if pushes is not None:
+                seen, left, fallen = (
+                    f"{share.hits} (at most {share.upper:.1%})"
+                    for share in (pushes.seen, pushes.from_live, pushes.into_spoof)
+                )
+                found.append(
+                    f"{title}, {told}: seen on {seen} of {pushes.seen.trials}, no longer LIVE by it alone "
+                    f"{left}, SPOOF by it alone {fallen}"
+                )
+    return "; ".join(found)
 
 
 def _verdicts(decided: Sequence[Decided], kinds: Sequence[Kind], network: str | None, policy: str) -> str:
@@ -152,7 +179,7 @@ def _types(decided: Sequence[Decided], kinds: Sequence[Kind], network: str | Non
     """Types named where ``standard`` says SPOOF, by what the attack was."""
     found: dict[str, Counter[str]] = {}
     for one in decided:
-        result = one.results["standard"]
+        result = one.results[STANDARD]
         if (
             one.row.kind in kinds
             and one.network == network

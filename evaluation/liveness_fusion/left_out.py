@@ -11,9 +11,10 @@ from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import assessed
 from liveness.verdict import LivenessResult
 
-__all__ = ["POLICIES", "Decided", "decide", "decide_left_out"]
+__all__ = ["POLICIES", "STANDARD", "Decided", "decide", "decide_left_out"]
 
-POLICIES = {"low": (60.0, 30.0), "standard": (70.0, 30.0), "high": (80.0, 40.0)}
+STANDARD = "standard"
+POLICIES = {"low": (60.0, 30.0), STANDARD: (70.0, 30.0), "high": (80.0, 40.0)}
 """Thresholds (live, spoof) of the shipped policies (``server/policies/shipped``)."""
 
 _FRAMES, _SECONDS = 60, 4.0

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from liveness.fusion_model import AttackEvidence, FusionModel, NetworkCalibrations, SignalGroup
+from liveness.fusion_model import AttackEvidence, FusionModel, NetworkCalibrations, SignalGroup, Traces
 
 __all__ = ["model_text"]
 
@@ -15,6 +15,7 @@ def model_text(model: FusionModel) -> str:
         f"version = {json.dumps(model.version)}",
         *_group("temporal", model.temporal),
         *_group("cues", model.cues),
+        *_traces(model.traces),
         *_networks("scan_networks", model.scan_networks),
         *_networks("still_networks", model.still_networks),
     ]
@@ -50,6 +51,17 @@ def _group(name: str, group: SignalGroup) -> list[str]:
         f"[{name}.neutral]",
         *_numbers(group.neutral),
     ]
+
+
+def _traces(traces: Traces) -> list[str]:
+    lines = ["", "[traces]", f"most_against = {traces.most_against:.3f}", "", "[traces.signals]"]
+    for name, one in traces.signals.items():
+        lines += [
+            "",
+            f"[traces.signals.{name}]",
+            *_numbers({"begins": one.begins, "full": one.full, "strength": one.strength}),
+        ]
+    return lines
 
 
 def _networks(name: str, networks: NetworkCalibrations) -> list[str]:

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from evaluation.liveness_fusion.logistic import Prior, balanced_shares, fit_logistic
 from evaluation.liveness_fusion.rows import Kind, Row
+from evaluation.liveness_fusion.traces import fit_traces
 from liveness.express.scoring import log_odds
 from liveness.fusion_model import FusionModel, NetworkCalibration, NetworkCalibrations, SignalGroup
 
-__all__ = ["CUES", "TEMPORAL", "Limits", "fit_parts", "in_view"]
+__all__ = ["CUES", "TEMPORAL", "TRACES", "Limits", "fit_parts", "in_view"]
 
 TEMPORAL = (
     "planar_motion",
@@ -25,7 +26,10 @@ TEMPORAL = (
     "embedding_jitter",
     "pulse",
 )
-CUES = ("moire", "halftone", "medium_border", "specular_highlights", "colour_gamut", "blur_depth")
+CUES = ("specular_highlights", "colour_gamut", "blur_depth")
+"""Single-frame cues that every picture has more or less of."""
+TRACES = ("moire", "halftone", "medium_border")
+"""Single-frame cues that most attacks do not show, and hardly a live picture does."""
 
 _DEEPFAKE = "deepfake"
 _LARGEST = "Silent-Face-Anti-Spoofing"
@@ -48,6 +52,7 @@ class Limits:
     temporal_against: float = 3.0
     cues_for: float = 0.5
     cues_against: float = 1.5
+    traces_against: float = 2.0
 
 
 def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
@@ -59,6 +64,11 @@ def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
         base,
         temporal=_temporal(rows, limits),
         cues=_cues(stills, still_networks.known, limits),
+        traces=fit_traces(
+            [row for row in rows if row.kind is not Kind.PRESENTED and row.species != _DEEPFAKE],
+            TRACES,
+            most_against=limits.traces_against,
+        ),
         scan_networks=_calibrate([row for row in rows if in_view(row) and row.species != _DEEPFAKE]),
         still_networks=still_networks,
     )

@@ -1,20 +1,32 @@
-"""A face and what is around it at a fixed size in face widths, for cues that no resolution may change."""
+"""A face and what is around it at fixed sizes in face widths, for cues that no resolution may change.
 
-from dataclasses import dataclass
+Two crops of one frame: close up in colour, and wide in grey. The frame is made smaller once for both.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from liveness.extent import FaceExtent, face_extent
 from vision.face import BgrImage, DetectedFace, Points
 
-__all__ = ["CROP_FACE", "FaceCrop", "crop_face", "shrink"]
+__all__ = ["CROP_FACE", "WIDE_FACE", "CueCrops", "FaceCrop", "WideCrop", "cut_crops", "shrink"]
 
-CROP_FACE = 96
-"""Face width in a crop, pixels."""
+CROP_FACE: Final = 96
+"""Face width in a close crop, pixels."""
 
-_REACH = 1.0
-"""Half width and half height of a crop, face extents."""
+WIDE_FACE: Final = 40
+"""Face width in a wide crop, pixels."""
+
+_CLOSE: Final = 1.0
+"""Half width and half height of a close crop, face extents."""
+
+_ACROSS, _ABOVE, _BELOW = 2.1, 0.4, 0.9
+"""What a wide crop holds, face widths: to either side of the face, above its top and below its chin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,37 +35,62 @@ class FaceCrop:
 
     Attributes:
         picture: Shape (height, width, 3), BGR, 0..255.
+        luma: Of ``picture``, shape (height, width), 0..255.
         extent: The face's extent in ``picture``, 96 pixels wide; may reach beyond its border.
         five_points: As ``DetectedFace``'s, in ``picture``.
         frame_width: Width of the extent in the frame's own pixels.
     """
 
     picture: BgrImage
+    luma: NDArray[np.uint8]
     extent: FaceExtent
     five_points: Points
     frame_width: float
 
-    def part(self, left: float, top: float, right: float, bottom: float) -> BgrImage:
-        """What of ``picture`` lies within these edges, face extents from the face's middle; may be empty."""
-        height, width = self.picture.shape[:2]
+    def place(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+        """Rows and columns of ``picture`` within these edges, face extents from the face's middle."""
+        height, width = self.luma.shape
         x, y = self.extent.width, self.extent.height
         columns = [round(min(max(0.0, self.extent.x + at * x), width)) for at in (left, right)]
         rows = [round(min(max(0.0, self.extent.y + at * y), height)) for at in (top, bottom)]
-        return self.picture[rows[0] : rows[1], columns[0] : columns[1]]
+        return slice(*rows), slice(*columns)
 
     @property
-    def face(self) -> BgrImage:
-        """From ear to ear and from hairline to chin."""
-        return self.part(-0.5, -0.5, 0.5, 0.5)
+    def face(self) -> tuple[slice, slice]:
+        """The place from ear to ear and from hairline to chin."""
+        return self.place(-0.5, -0.5, 0.5, 0.5)
 
     @property
     def inside(self) -> float:
         """Share of the extent, 0..1, that the frame holds."""
-        return self.face[..., 0].size / (self.extent.width * self.extent.height)
+        return self.luma[self.face].size / (self.extent.width * self.extent.height)
 
 
-def crop_face(image: BgrImage, face: DetectedFace) -> FaceCrop | None:
-    """Cut out ``face``; ``None`` where it lies outside the image.
+@dataclass(frozen=True, slots=True, eq=False)
+class WideCrop:
+    """A face and the room at its sides, or what of that the frame holds.
+
+    Attributes:
+        luma: Shape (height, width), 0..255: 4.2 face widths across, from 0.4 above the face to 0.9 below it.
+        extent: The face's extent in it, 40 pixels wide; its middle is inside.
+        frame_width: Width of the extent in the frame's own pixels.
+    """
+
+    luma: NDArray[np.uint8]
+    extent: FaceExtent
+    frame_width: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CueCrops:
+    """Both crops of one frame."""
+
+    close: FaceCrop
+    wide: WideCrop
+
+
+def cut_crops(image: BgrImage, face: DetectedFace) -> CueCrops | None:
+    """Cut out ``face``; ``None`` where its middle lies outside the image.
 
     Args:
         image: The frame, shape (height, width, 3), BGR, 0..255.
@@ -61,27 +98,92 @@ def crop_face(image: BgrImage, face: DetectedFace) -> FaceCrop | None:
     """
     extent = face_extent(face)
     height, width = image.shape[:2]
-    across, down = _REACH * extent.width, _REACH * extent.height
-    left, right = round(max(0.0, extent.x - across)), round(min(float(width), extent.x + across))
-    top, bottom = round(max(0.0, extent.y - down)), round(min(float(height), extent.y + down))
-    if right - left < 2 or bottom - top < 2:
+    if not (0 <= extent.x < width and 0 <= extent.y < height and extent.width > 0):
         return None
-    scale = CROP_FACE / extent.width
-    seen = FaceExtent(
-        x=(extent.x - left) * scale,
-        y=(extent.y - top) * scale,
-        width=extent.width * scale,
-        height=extent.height * scale,
-    )
-    return FaceCrop(
-        picture=shrink(image[top:bottom, left:right], scale),
-        extent=seen,
-        five_points=(face.five_points - np.array([left, top], np.float32)) * np.float32(scale),
-        frame_width=extent.width,
+    close = _window(
+        extent, across=_CLOSE * extent.width, above=_CLOSE * extent.height, below=_CLOSE * extent.height
+    ).within(width, height)
+    wide = _window(
+        extent,
+        across=_ACROSS * extent.width,
+        above=extent.height / 2 + _ABOVE * extent.width,
+        below=extent.height / 2 + _BELOW * extent.width,
+    ).within(width, height)
+    if min(close.right - close.left, close.bottom - close.top) < 2:
+        return None
+    both = close.joined(wide)
+    halvings = max(0, math.floor(math.log2(extent.width / CROP_FACE)))
+    shared = _Shared(_halved(image[both.top : both.bottom, both.left : both.right], halvings), both, halvings)
+    picture, near = shared.cut(close, extent, CROP_FACE)
+    corner = np.array([extent.x, extent.y], np.float32)
+    middle = np.array([near.x, near.y], np.float32)
+    grey = _grey(shared.picture)
+    luma, far = replace(shared, picture=grey).cut(wide, extent, WIDE_FACE)
+    return CueCrops(
+        close=FaceCrop(
+            picture=picture,
+            luma=_grey(picture),
+            extent=near,
+            five_points=(face.five_points - corner) * np.float32(CROP_FACE / extent.width) + middle,
+            frame_width=extent.width,
+        ),
+        wide=WideCrop(luma=luma, extent=far, frame_width=extent.width),
     )
 
 
-def shrink(picture: BgrImage, scale: float) -> BgrImage:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A part of a frame, whole pixels; right and bottom lie just outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def within(self, width: int, height: int) -> "_Window":
+        return _Window(max(0, self.left), max(0, self.top), min(width, self.right), min(height, self.bottom))
+
+    def joined(self, other: "_Window") -> "_Window":
+        return _Window(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+
+def _window(extent: FaceExtent, *, across: float, above: float, below: float) -> _Window:
+    return _Window(
+        round(extent.x - across), round(extent.y - above), round(extent.x + across), round(extent.y + below)
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shared:
+    """What both crops are cut from: ``window`` of the frame, halved some times; grey or colour."""
+
+    picture: NDArray[np.uint8]
+    window: _Window
+    halvings: int
+
+    def cut(self, window: _Window, extent: FaceExtent, unit: int) -> tuple[NDArray[np.uint8], FaceExtent]:
+        """``window`` at ``unit`` pixels a face width, and where the face is in it."""
+        factor = 2**self.halvings
+        left = (window.left - self.window.left) // factor
+        top = (window.top - self.window.top) // factor
+        right = -((self.window.left - window.right) // factor)
+        bottom = -((self.window.top - window.bottom) // factor)
+        scale = unit / extent.width
+        at = FaceExtent(
+            x=(extent.x - self.window.left - left * factor) * scale,
+            y=(extent.y - self.window.top - top * factor) * scale,
+            width=extent.width * scale,
+            height=extent.height * scale,
+        )
+        return shrink(self.picture[top:bottom, left:right], scale * factor), at
+
+
+def shrink(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     """``picture``, grey or colour, at ``scale`` of its size.
 
     Halving by averages is cheap and leaves no aliases; only the last step, by less than a half, is
@@ -92,8 +194,22 @@ def shrink(picture: BgrImage, scale: float) -> BgrImage:
         scale: Above 0; above 1 enlarges.
     """
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    while scale <= 0.5 and min(picture.shape[:2]) >= 2:
-        half = picture.shape[1] // 2, picture.shape[0] // 2
-        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        scale *= 2
-    return cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    halvings = max(0, math.floor(-math.log2(scale)))
+    halved = _halved(picture, halvings)
+    return cv2.resize(halved, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _halved(picture: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    for _ in range(times):
+        height, width = picture.shape[:2]
+        if min(height, width) < 2:
+            break
+        # An odd last row or column would make OpenCV take its slow way, for weights of its own in each pixel.
+        even = picture[: height // 2 * 2, : width // 2 * 2]
+        size = width // 2, height // 2
+        picture = cv2.resize(even, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return picture
+
+
+def _grey(picture: BgrImage) -> NDArray[np.uint8]:
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)

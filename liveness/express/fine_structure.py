@@ -1,9 +1,9 @@
-"""Spectra of the finest detail that a frame holds, on a face and beside it.
+"""Spectra of the finest detail that a frame holds of a face.
 
-Moiré and print screens are periodic: a few sharp peaks in the spectrum, in most places of the picture and
-on face and background alike. Hair, beards and skin give a smooth spectrum, a straight edge gives a streak
-through the spectrum's middle. Windows are taken in the frame's own pixels, as any resizing would remove
-the finest structure or make aliases of its own.
+Moiré and print screens are periodic: a few sharp peaks in the spectrum, in most places of the picture. Hair,
+beards and skin give a smooth spectrum, a straight edge gives a streak through the spectrum's middle. What is
+beside the face tells less: a room has blinds and woven cloth. Windows are taken in the frame's own pixels, as
+any resizing would remove the finest structure or make aliases of its own.
 """
 
 from collections.abc import Iterable
@@ -34,24 +34,25 @@ _NOISE_VARIANCE = 0.4
 _ARM = 3
 """Bins from a peak to what it is compared with: a Hann window smears a sine over two bins either side."""
 
-_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+_NEIGHBOURS = np.zeros((2 * _ARM + 1, 2 * _ARM + 1), np.uint8)
+_NEIGHBOURS[::_ARM, ::_ARM] = 1
+_NEIGHBOURS[_ARM, _ARM] = 0
+_MARGIN = _ARM + 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FineStructure:
     """By how much each frequency stands out of those nearby, natural log of power.
 
-    In the order of ``numpy.fft.rfft2``; ``None`` where there is too little of a place.
+    In the order of ``numpy.fft.rfft2``; ``None`` where there is too little of the face.
 
     Attributes:
         face: Luma of forehead, cheeks and chin, shape (64, 33).
         face_colour: Blue minus red of the same at half the resolution, shape (32, 17).
-        surroundings: Luma beside the head, above the shoulders, shape (64, 33).
     """
 
     face: NDArray[np.float32] | None
     face_colour: NDArray[np.float32] | None
-    surroundings: NDArray[np.float32] | None
 
 
 def fine_structure(image: BgrImage, face: DetectedFace) -> FineStructure:
@@ -63,10 +64,7 @@ def fine_structure(image: BgrImage, face: DetectedFace) -> FineStructure:
     """
     extent = face_extent(face)
     on_face = _cut(image, _face_windows(extent, image))
-    beside = _cut(image, _side_windows(extent, image))
-    return FineStructure(
-        face=_luma_peaks(on_face), face_colour=_colour_peaks(on_face), surroundings=_luma_peaks(beside)
-    )
+    return FineStructure(face=_luma_peaks(on_face), face_colour=_colour_peaks(on_face))
 
 
 def _face_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
@@ -78,23 +76,6 @@ def _face_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
         (extent.x + column * across, extent.y + row * down) for row in (-1, 0, 1) for column in (-1, 1)
     ]
     return _inside(centres, image)
-
-
-def _side_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
-    """Left top corners of up to six windows that touch the head's sides, from its top to its chin."""
-    height, width = image.shape[:2]
-    half, overlap = WINDOW / 2, 0.06 * extent.width
-    columns = []
-    if extent.left + overlap >= WINDOW:
-        columns.append(extent.left + overlap - half - 0.1 * max(0.0, extent.left - WINDOW))
-    if width - extent.right + overlap >= WINDOW:
-        room = width - extent.right - WINDOW
-        columns.append(extent.right - overlap + half + 0.1 * max(0.0, room))
-    top = max(0.0, extent.top - 0.25 * extent.height)
-    bottom = min(float(height), extent.bottom)
-    slack = max(0.0, bottom - top - WINDOW)
-    rows = [top + half + share * slack for share in (0.0, 0.5, 1.0)]
-    return _inside([(column, row) for column in columns for row in rows], image)
 
 
 def _inside(centres: Iterable[tuple[float, float]], image: BgrImage) -> list[tuple[int, int]]:
@@ -137,20 +118,22 @@ def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
     spectra = scipy.fft.rfft2((windows - windows.mean(axis=(1, 2), keepdims=True)) * taper)
     power = spectra.real**2 + spectra.imag**2 + np.float32(_NOISE_VARIANCE * float((taper**2).sum()))
     half = np.log(power).mean(axis=0)
-    margin = _ARM + 1
-    # Columns left of 0 and right of the half's end are those of the opposite frequencies.
-    opposite = half[-np.arange(side) % side]
-    wide = np.hstack([opposite[:, margin:0:-1], half, opposite[:, -2 : -2 - margin : -1]])
-    wrapped = cv2.copyMakeBorder(wide, margin, margin, 0, 0, cv2.BORDER_WRAP)
-    smooth = cv2.blur(wrapped, (3, 3))
-    rows, columns = half.shape
-    highest = np.full(half.shape, np.inf, np.float32)
-    for down, across in _DIRECTIONS:
-        ends = [
-            smooth[margin + way * down :, margin + way * across :][:rows, :columns] for way in (-_ARM, _ARM)
-        ]
-        highest = np.minimum(highest, -np.maximum(ends[0], ends[1]))
-    return np.asarray(half + highest, np.float32)
+    # Least in any direction is against the strongest of all neighbours.
+    strongest = cv2.dilate(cv2.blur(half[_with_margin(side)], (3, 3)), _NEIGHBOURS)
+    inside = slice(_MARGIN, -_MARGIN)
+    return np.asarray(half - strongest[inside, inside], np.float32)
+
+
+@cache
+def _with_margin(side: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of a half spectrum with what is around it; a spectrum goes on around its ends.
+
+    Columns left of 0 and right of the half's end are those of the opposite frequencies.
+    """
+    rows, columns = np.arange(-_MARGIN, side + _MARGIN), np.arange(-_MARGIN, side // 2 + 1 + _MARGIN)
+    opposite = (columns < 0) | (columns > side // 2)
+    at = np.where(opposite, -rows[:, None], rows[:, None]) % side
+    return at, np.broadcast_to(np.where(columns < 0, -columns, np.minimum(columns, side - columns)), at.shape)
 
 
 @cache

@@ -29,9 +29,27 @@ from liveness.express.surroundings import Surroundings
 from liveness.fusion import fuse
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
-from liveness.policy import LivenessPolicy
-from liveness.signal import Signal
+from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.signal import Signal, not_assessed
 from liveness.verdict import LivenessResult
+
+__all__ = ["express_signals", "judge_express"]
+
+_OVER_TIME = frozenset(
+    {
+        "planar_motion",
+        "micro_motion",
+        "blink",
+        "stillness",
+        "surroundings",
+        "pose_consistency",
+        "embedding_jitter",
+        "screen_flicker",
+        "pulse",
+        "frozen_frames",
+    }
+)
+_NO_TIMES = "Single pictures have no times, so that nothing is measured between them."
 
 
 def judge_express(
@@ -57,9 +75,12 @@ def judge_express(
             shipped model was fitted to the defaults.
     """
     used = ExpressSettings() if settings is None else settings
-    repetition = find_repetition(scan, used)
+    repetition = find_repetition(scan, used) if policy.capture is CaptureKind.SCAN else None
+    signals = express_signals(
+        scan, pad_scores, repetition, used, cues=cues, embeddings=embeddings, capture=policy.capture
+    )
     return fuse(
-        signals=express_signals(scan, pad_scores, repetition, used, cues=cues, embeddings=embeddings),
+        signals=signals,
         networks=network_means(pad_scores),
         repetition=repetition,
         frames=len(scan.frames),
@@ -78,8 +99,13 @@ def express_signals(
     *,
     cues: Sequence[FrameCues] = (),
     embeddings: Sequence[FrameEmbedding] = (),
+    capture: CaptureKind = CaptureKind.SCAN,
 ) -> tuple[Signal, ...]:
-    """Every express signal of ``scan``, in a fixed order, before the fusion weighs them."""
+    """Every express signal of ``scan``, in a fixed order, before the fusion weighs them.
+
+    Single pictures have no times, so that of them nothing over time can be assessed, in whatever order they
+    came.
+    """
     steps = motion_steps(scan)
     asked: tuple[ExpressSignal, ...] = (
         PadNetworks(pad_scores),
@@ -104,4 +130,9 @@ def express_signals(
         EyesOpen(),
         FaceArea(),
     )
-    return tuple(signal.assess(scan, settings) for signal in asked)
+    return tuple(
+        not_assessed(name=signal.name, label=signal.label, reason=_NO_TIMES)
+        if capture is not CaptureKind.SCAN and signal.name in _OVER_TIME
+        else signal.assess(scan, settings)
+        for signal in asked
+    )

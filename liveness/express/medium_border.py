@@ -1,5 +1,6 @@
 """Is there the border of a sheet or a device around the face?"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,24 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.cue_crops import shrink
-from liveness.express.cue_summary import score_of_cue, summarise_cue
-from liveness.express.interface import FrameCues
-from liveness.express.settings import ExpressSettings
-from liveness.extent import FaceExtent, face_extent
-from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
-from vision.face import BgrImage, DetectedFace
+from liveness.express.cue_crops import WIDE_FACE, WideCrop
+from liveness.express.cue_summary import CueSignal, CueSummary
+from liveness.express.settings import CueLine, ExpressSettings
+from liveness.extent import FaceExtent
 
 __all__ = ["MediumBorder", "measure_medium_border"]
 
-_UNIT = 40
-"""Face width in the picture in which lines are sought, pixels."""
-
 _SMALLEST_FACE = 50.0
-_REACH, _ABOVE, _BELOW = 2.1, 0.4, 0.9
-"""How far from the face's edges a border is sought, face widths."""
-
 _LEAST_ROOM = 0.15
 """Room beside the face, face widths, below which a border would be outside the picture."""
 
@@ -61,9 +52,11 @@ class _Lines:
         sums = np.empty((len(_TILTS), rows + 1, columns + 1), np.int32)
         for tilt, slope in enumerate(_TILTS):
             shear = np.array([[1, slope, -slope * axis], [0, 1, 0]], np.float32)
-            upright = cv2.warpAffine(
-                edges, shear, (columns, rows), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-            )
+            upright = edges
+            if slope != 0:
+                upright = cv2.warpAffine(
+                    edges, shear, (columns, rows), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+                ).astype(np.uint8, copy=False)
             cv2.integral(upright, sum=sums[tilt])
         self._sums = sums
 
@@ -81,19 +74,11 @@ class _Lines:
         before = at(first, line.at + 1) - at(first, line.at)
         return float(upto - before) / (last - first)
 
-    def strongest(self, start: float, stop: float, places: NDArray[np.bool_]) -> list[_Line]:
-        """The best covered lines that cross the axis at one of ``places``."""
+    def strongest(self, start: float, stop: float, *places: NDArray[np.bool_]) -> list[list[_Line]]:
+        """For each of ``places``, the best covered lines that cross the axis there."""
         length = self.cover(0, self._sums.shape[1] - 1)
-        cover = np.where(places[None], self.cover(start, stop) + _LENGTH_WEIGHT * length, np.float32(-1))
-        found: list[_Line] = []
-        for _ in range(_CANDIDATES):
-            best = int(cover.argmax())
-            tilt, at = divmod(best, cover.shape[1])
-            if cover[tilt, at] < _LEAST_COVER:
-                break
-            found.append(_Line(at=at, tilt=tilt))
-            cover[:, max(0, at - 3) : at + 4] = -1
-        return found
+        cover = self.cover(start, stop) + _LENGTH_WEIGHT * length
+        return [_best(np.where(there[None], cover, np.float32(-1))) for there in places]
 
     def _within(self, start: float, stop: float) -> tuple[int, int]:
         longest = self._sums.shape[1] - 1
@@ -101,7 +86,19 @@ class _Lines:
         return first, max(first + 1, min(longest, int(stop)))
 
 
-def measure_medium_border(image: BgrImage, face: DetectedFace) -> float | None:
+def _best(cover: NDArray[np.float32]) -> list[_Line]:
+    """The best of (tilts, places) that are covered enough and not beside a better one; changes ``cover``."""
+    found: list[_Line] = []
+    for _ in range(_CANDIDATES):
+        tilt, at = divmod(int(cover.argmax()), cover.shape[1])
+        if cover[tilt, at] < _LEAST_COVER:
+            break
+        found.append(_Line(at=at, tilt=tilt))
+        cover[:, max(0, at - 3) : at + 4] = -1
+    return found
+
+
+def measure_medium_border(crop: WideCrop) -> float | None:
     """How much of a border around the face is there.
 
     Three outlines are sought, of straight edges that are nearly upright or level: two sides with the
@@ -109,55 +106,58 @@ def measure_medium_border(image: BgrImage, face: DetectedFace) -> float | None:
     that go on below the chin, in front of where the shoulders would hide a door frame or a shelf.
 
     Args:
-        image: The frame, shape (height, width, 3), BGR, 0..255.
-        face: Its face.
+        crop: Of one frame.
 
     Returns:
         Share of the most complete outline's weakest part that is edge, 0..1; ``None`` for a face less
         than 50 pixels wide and for a picture that ends at the face's sides.
     """
-    extent = face_extent(face)
-    height, width = image.shape[:2]
-    left, right = max(0.0, extent.x - _REACH * extent.width), min(width, extent.x + _REACH * extent.width)
-    top = max(0.0, extent.top - _ABOVE * extent.width)
-    bottom = min(float(height), extent.bottom + _BELOW * extent.width)
-    if not (0 <= extent.x <= width and 0 <= extent.y <= height):
+    rows, columns = crop.luma.shape
+    room = max(crop.extent.left, columns - crop.extent.right)
+    if crop.frame_width < _SMALLEST_FACE or room < _LEAST_ROOM * WIDE_FACE or rows < WIDE_FACE:
         return None
-    room = max(extent.left - left, right - extent.right)
-    if extent.width < _SMALLEST_FACE or room < _LEAST_ROOM * extent.width or bottom - top < extent.width:
-        return None
-    scale = _UNIT / extent.width
-    cut = cv2.cvtColor(image[int(top) : int(bottom), int(left) : int(right)], cv2.COLOR_BGR2GRAY)
-    seen = FaceExtent(
-        x=(extent.x - int(left)) * scale,
-        y=(extent.y - int(top)) * scale,
-        width=extent.width * scale,
-        height=extent.height * scale,
-    )
-    return _outline(shrink(cut.astype(np.uint8, copy=False), scale), seen)
+    return _outline(crop.luma, crop.extent)
 
 
 def _outline(grey: NDArray[np.uint8], face: FaceExtent) -> float:
     rows, columns = grey.shape
     upright_edges, level_edges = _edges(grey)
     upright = _Lines(upright_edges, face.y)
-    level = _Lines(np.ascontiguousarray(level_edges.T), face.x)
-    place = (np.arange(columns) - face.x) / _UNIT
-    inside = (np.arange(columns) > 1) & (np.arange(columns) < columns - 2)
-    ring = inside & (np.abs(place) > _NEAREST) & (np.abs(place) < _FARTHEST)
-    lefts = upright.strongest(face.top, face.bottom, ring & (place < 0))
-    rights = upright.strongest(face.top, face.bottom, ring & (place > 0))
-    heights = np.arange(rows)
-    below = (heights > face.bottom + 0.05 * _UNIT) & (heights < rows - 2)
-    bottoms = level.strongest(face.x - 0.45 * _UNIT, face.x + 0.45 * _UNIT, below)
+    at = np.arange(columns)
+    place = (at - face.x) / WIDE_FACE
+    ring = (at > 1) & (at < columns - 2) & (np.abs(place) > _NEAREST) & (np.abs(place) < _FARTHEST)
+    lefts, rights = upright.strongest(face.top, face.bottom, ring & (place < 0), ring & (place > 0))
+    if not lefts and not rights:
+        return 0.0
+    best = _cornered(upright, level_edges, lefts, rights, face)
+    if rows - 1 - face.bottom >= _LEAST_BELOW_CHIN * WIDE_FACE:
+        best = max(best, _through(upright, lefts, rights, face, rows))
+    return best
+
+
+def _cornered(
+    upright: _Lines,
+    level_edges: NDArray[np.uint8],
+    lefts: Sequence[_Line],
+    rights: Sequence[_Line],
+    face: FaceExtent,
+) -> float:
+    """The best pair of a side and the lower edge from it to below the face."""
+    rows = len(level_edges)
+    # What a tilted line that crosses the axis below the chin can reach above it.
+    above = math.ceil(max(_TILTS) * max(face.x, level_edges.shape[1] - face.x)) + 1
+    first = min(max(0, int(face.bottom) - above), rows - 1)
+    level = _Lines(np.ascontiguousarray(level_edges[first:].T), face.x)
+    heights = np.arange(first, rows)
+    below = (heights > face.bottom + 0.05 * WIDE_FACE) & (heights < rows - 2)
+    (bottoms,) = level.strongest(face.x - 0.45 * WIDE_FACE, face.x + 0.45 * WIDE_FACE, below)
     best = 0.0
     for low in bottoms:
-        sides = {line: upright.cover_of(line, face.top, low.at - 1) for line in (*lefts, *rights)}
-        for line, side in sides.items():
-            reach = (line.at, face.x) if line in lefts else (face.x, line.at)
-            best = max(best, min(side, level.cover_of(low, *reach)))
-    if rows - 1 - face.bottom >= _LEAST_BELOW_CHIN * _UNIT:
-        best = max(best, _through(upright, lefts, rights, face, rows))
+        for line in (*lefts, *rights):
+            side = upright.cover_of(line, face.top, first + low.at - 1)
+            reach = (line.at, face.x) if line.at < face.x else (face.x, line.at)
+            if side > best:
+                best = max(best, min(side, level.cover_of(low, *reach)))
     return best
 
 
@@ -167,7 +167,7 @@ def _through(
     """The best pair of parallel sides that go on to the picture's lower edge."""
 
     def cover(line: _Line) -> float:
-        if abs(line.at - face.x) > _ACROSS_BODY * _UNIT:
+        if abs(line.at - face.x) > _ACROSS_BODY * WIDE_FACE:
             return 0.0
         beside = upright.cover_of(line, face.top, face.bottom)
         return min(beside, upright.cover_of(line, face.bottom, rows - 1))
@@ -198,30 +198,21 @@ def _thin(along: np.ndarray, other: np.ndarray, neighbours: np.ndarray) -> NDArr
     return np.asarray(cv2.dilate(edge.astype(np.uint8), neighbours), np.uint8)
 
 
-class MediumBorder:
+class MediumBorder(CueSignal):
     """Median completeness of a border over the frames."""
 
     name = "medium_border"
     label = "No border of a sheet or device"
+    unseen = "No frame shows enough around the face."
 
-    def __init__(self, cues: Sequence[FrameCues]) -> None:
-        """Take the frames' cues; see ``frame_cues.measure_frame_cues``."""
-        self._cues = tuple(cues)
+    def lines(self, settings: ExpressSettings) -> CueLine:
+        """See ``CueSignal.lines``."""
+        return settings.medium_border
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``."""
-        del scan
-        found = summarise_cue(self._cues, self.name)
-        if found is None:
-            return not_assessed(
-                name=self.name, label=self.label, reason="No frame shows enough around the face."
-            )
-        lines = settings.medium_border
-        told = "there is a border" if found.value > lines.line else "no border"
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score_of_cue(found.value, lines),
-            detail=f"Straight edges around the face complete to {found.value:.0%} in {found.counted}, "
-            f"{lines.line:.0%} is the line: {told}.",
+    def told(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.told``."""
+        what = "there is a border" if found.value > lines.line else "no border"
+        return (
+            f"Straight edges around the face complete to {found.value:.0%} in {found.counted}, "
+            f"{lines.line:.0%} is the line: {what}."
         )

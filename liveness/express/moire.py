@@ -1,50 +1,39 @@
 """Do a screen's pixels and the sensor's beat against each other?"""
 
-from collections.abc import Sequence
 from functools import cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.cue_summary import score_of_cue, summarise_cue
-from liveness.express.fine_structure import WINDOW, FineStructure, fine_structure
-from liveness.express.interface import FrameCues
-from liveness.express.settings import ExpressSettings
-from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
-from vision.face import BgrImage, DetectedFace
+from liveness.express.cue_summary import CueSignal, CueSummary
+from liveness.express.fine_structure import WINDOW, FineStructure
+from liveness.express.settings import CueLine, ExpressSettings
 
-__all__ = ["Moire", "measure_moire", "moire_of"]
+__all__ = ["Moire", "measure_moire"]
 
 _LOWEST, _HIGHEST = 0.1, 0.5
 """Cycles per pixel: below, faces have structure of their own; above, a sensor has none."""
 
-_CODING_BLOCK = 8
+_CODING_BLOCK: Final = 8
 """JPEG and video code blocks of eight pixels, whose seams are lines in the spectrum."""
 
 
-def measure_moire(image: BgrImage, face: DetectedFace) -> float | None:
-    """How strongly one frequency stands out of the spectrum of the finest detail.
+def measure_moire(structure: FineStructure) -> float | None:
+    """How strongly one frequency stands out of the spectrum of the face's finest detail.
+
+    The face alone: rooms have blinds and clothes a weave, skin has nothing that repeats.
 
     Args:
-        image: The frame, shape (height, width, 3), BGR, 0..255; in its own pixels, as resizing removes
-            the pattern.
-        face: Its face.
+        structure: Of one frame.
 
     Returns:
-        Power over that of frequencies nearby, mean of face and surroundings in the logarithm: about 2
-        for skin and rooms, 5 and more for a screen's pattern; ``None`` for a face less than 80 pixels
-        wide in a picture without surroundings.
+        Power over that of frequencies nearby: about 2 for skin, up to 11 on live faces, 12 and more for a
+        screen's pattern that is plain to see; ``None`` for a face less than 80 pixels wide.
     """
-    return moire_of(fine_structure(image, face))
-
-
-def moire_of(structure: FineStructure) -> float | None:
-    """The same of a frame whose spectra are at hand."""
-    places = [peaks for peaks in (structure.face, structure.surroundings) if peaks is not None]
-    if not places:
+    if structure.face is None:
         return None
-    return float(np.exp(np.mean(places, axis=0)[_band()].max()))
+    return float(np.exp(structure.face[_band()].max()))
 
 
 @cache
@@ -63,32 +52,21 @@ def _band() -> NDArray[np.bool_]:
     return counted
 
 
-class Moire:
+class Moire(CueSignal):
     """Median strength of the pattern over the frames."""
 
     name = "moire"
     label = "No pattern of screen pixels"
+    unseen = "No frame shows enough of the face in its own pixels."
 
-    def __init__(self, cues: Sequence[FrameCues]) -> None:
-        """Take the frames' cues; see ``frame_cues.measure_frame_cues``."""
-        self._cues = tuple(cues)
+    def lines(self, settings: ExpressSettings) -> CueLine:
+        """See ``CueSignal.lines``."""
+        return settings.moire
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``."""
-        del scan
-        found = summarise_cue(self._cues, self.name)
-        if found is None:
-            return not_assessed(
-                name=self.name,
-                label=self.label,
-                reason="No frame shows enough of the face in its own pixels.",
-            )
-        lines = settings.moire
-        told = "a pattern" if found.value > lines.line else "no pattern"
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score_of_cue(found.value, lines),
-            detail=f"One spatial frequency stands out {found.value:.1f} times in {found.counted}, "
-            f"{lines.line:.1f} is the line: {told}.",
+    def told(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.told``."""
+        what = "a pattern" if found.value > lines.line else "no pattern"
+        return (
+            f"One spatial frequency stands out {found.value:.1f} times in {found.counted}, "
+            f"{lines.line:.1f} is the line: {what}."
         )

@@ -8,7 +8,7 @@ included, leaves the depth of a cylinder: a quadratic in the picture, which is t
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from liveness.express.motion_steps import typical_face_width
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
+from liveness.face_relief import FacePlaces, nose_ridge, places_on_face
 from liveness.observation import FrameObservation, MotionSegment, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 from vision.face import DetectedFace
@@ -29,15 +30,6 @@ _FEWEST_FRAMES = 4
 _FEWEST_POINTS = 18
 _SEEN_SHARE = 0.7
 """Share of a segment's frames in which a point must be found to count."""
-
-_NOSE_WIDTH = 0.1
-"""Standard deviation of the nose across, face widths."""
-
-_BRIDGE = 0.7
-"""Where the nose begins to rise: share of the way from its tip up to the eyes."""
-
-_UNDER = 0.45
-"""Where the nose ends: share of the way from its tip down to the mouth."""
 
 _LOWEST_POINT = 0.8
 """Points lower than this share of the way from nose to mouth are left out: lips and chin move in talking."""
@@ -160,13 +152,13 @@ class _Parallax:
 def _segment_parallax(segment: MotionSegment, began: FrameObservation) -> _Parallax | None:
     if began.face is None or len(segment.frames) < _FEWEST_FRAMES:
         return None
-    places, eyes, mouth = _places_on_face(segment, began.face)
+    where = _places_on_face(segment, began.face)
     left_over = segment.left_over[:, segment.on_face].astype(np.float64)
     usable = np.isfinite(left_over[:, :, 0]).mean(axis=0) >= _SEEN_SHARE
-    usable &= places[:, 1] < _LOWEST_POINT * mouth
+    usable &= where.places[:, 1] < _LOWEST_POINT * where.mouth
     if usable.sum() < _FEWEST_POINTS:
         return None
-    left_over, places = left_over[:, usable], places[usable]
+    left_over, where = left_over[:, usable], replace(where, places=where.places[usable])
     moved = segment.positions[:, segment.on_face][:, usable].astype(np.float64)
     moved -= moved[0].copy()
     followed = np.isfinite(left_over[:, :, 0]).any(axis=1)
@@ -180,9 +172,9 @@ def _segment_parallax(segment: MotionSegment, began: FrameObservation) -> _Paral
     energy = (seen * (shift**2)[:, None, :]).sum(axis=(0, 2))
     if not (energy > 0).all():
         return None
-    x, y = places.T
+    x, y = where.places.T
     plain = np.linalg.qr(np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1))[0]
-    nose = _nose(x, y, eyes, mouth)
+    nose = nose_ridge(where)
     nose -= plain @ (plain.T @ nose)
     if np.linalg.norm(nose) < _LEAST_NOSE:
         return None
@@ -191,28 +183,13 @@ def _segment_parallax(segment: MotionSegment, began: FrameObservation) -> _Paral
     return _Parallax(parallax=parallax, nose=nose, moved=float((shift**2).sum()))
 
 
-def _places_on_face(segment: MotionSegment, face: DetectedFace) -> tuple[NDArray[np.float64], float, float]:
-    """Points from the nose's tip, across and down the upright face, in face widths; eyes' and mouth's y."""
+def _places_on_face(segment: MotionSegment, face: DetectedFace) -> FacePlaces:
+    """Where the segment's points lie on the face in its first frame."""
     extent = face_extent(face)
-    five = face.five_points.astype(np.float64)
-    along = five[1] - five[0]
-    along /= max(float(np.linalg.norm(along)), 1e-9)
-    upright = np.stack([along, (-along[1], along[0])], axis=1)
     centre = np.array([extent.x, extent.y])
-    points = segment.positions[0, segment.on_face].astype(np.float64) * extent.width + centre
-    eyes, mouth = (five[0] + five[1]) / 2, (five[3] + five[4]) / 2
-    # A profile may bring the nose's tip to the height of eyes or mouth.
-    to_eyes = min(float((eyes - five[2]) @ upright[:, 1]) / extent.width, -1e-3)
-    to_mouth = max(float((mouth - five[2]) @ upright[:, 1]) / extent.width, 1e-3)
-    return (points - five[2]) @ upright / extent.width, to_eyes, to_mouth
-
-
-def _nose(x: NDArray[np.float64], y: NDArray[np.float64], eyes: float, mouth: float) -> NDArray[np.float64]:
-    """How far a nose stands out at points given from its tip, 0..1: a ridge from bridge to tip."""
-    rising = np.clip(1 - y / (_BRIDGE * eyes), 0, 1)
-    falling = np.clip(1 - y / (_UNDER * mouth), 0, 1)
-    ridge: NDArray[np.float64] = np.where(y <= 0, rising, falling) * np.exp(-((x / _NOSE_WIDTH) ** 2) / 2)
-    return ridge
+    return places_on_face(
+        segment.positions[0, segment.on_face].astype(np.float64) * extent.width + centre, face
+    )
 
 
 def _turned(scan: ScanObservations) -> float:

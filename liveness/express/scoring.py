@@ -2,6 +2,8 @@
 
 import math
 
+__all__ = ["far_log_odds", "log_odds", "score_against_line"]
+
 
 def score_against_line(value: float, line: float, steepness: float) -> float:
     """0..1: 0.5 where ``value`` is on ``line``, rising with the ratio of the two.
@@ -20,5 +22,17 @@ def score_against_line(value: float, line: float, steepness: float) -> float:
 
 def log_odds(score: float) -> float:
     """Natural log odds of ``score``, held within those of 0.02 and 0.98 so that no signal is certain."""
-    held = min(0.98, max(0.02, score))
+    return _log_odds(score, 0.02)
+
+
+def far_log_odds(score: float) -> float:
+    """Natural log odds of ``score``, held within those of 1e-6 and 1 - 1e-6.
+
+    For what is certain only far beyond its line, and whose evidence is held in another way.
+    """
+    return _log_odds(score, 1e-6)
+
+
+def _log_odds(score: float, least: float) -> float:
+    held = min(1 - least, max(least, score))
     return math.log(held / (1 - held))

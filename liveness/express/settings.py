@@ -107,7 +107,7 @@ class ExpressSettings:
     leap_line: float = 1.8
     pulse_seconds: float = 8.0
     pulse_line: float = 1.5
-    moire: CueLine = CueLine(line=4.4, live=1.7)
+    moire: CueLine = CueLine(line=4.7, live=1.8)
     halftone: CueLine = CueLine(line=1.8, live=1.1)
     medium_border: CueLine = CueLine(line=0.83, live=0.57)
     specular_highlights: CueLine = CueLine(line=0.15, live=0.38)

@@ -1,20 +1,14 @@
 """Does the skin shine as skin does?"""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.cue_crops import FaceCrop, crop_face
-from liveness.express.cue_summary import score_of_cue, summarise_cue
-from liveness.express.interface import FrameCues
-from liveness.express.settings import ExpressSettings
-from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
-from vision.face import BgrImage, DetectedFace
+from liveness.express.cue_crops import FaceCrop
+from liveness.express.cue_summary import CueSignal, CueSummary
+from liveness.express.settings import CueLine, ExpressSettings
 
-__all__ = ["SpecularHighlights", "measure_specular_highlights", "specular_highlights_of"]
+__all__ = ["SpecularHighlights", "measure_specular_highlights"]
 
 _SMALLEST_FACE = 64.0
 """Face width, frame pixels."""
@@ -43,7 +37,7 @@ _LEAST_GLARE, _BLINDING_GLARE = 0.02, 0.1
 glare, and at which no highlight can be told from it."""
 
 
-def measure_specular_highlights(image: BgrImage, face: DetectedFace) -> float | None:
+def measure_specular_highlights(crop: FaceCrop) -> float | None:
     """How much brighter the skin's highlights are than the skin around them.
 
     Skin reflects light twice (S. Shafer, "Using color to separate reflection components", 1985): by its
@@ -53,33 +47,26 @@ def measure_specular_highlights(image: BgrImage, face: DetectedFace) -> float | 
     the value.
 
     Args:
-        image: The frame, shape (height, width, 3), BGR, 0..255.
-        face: Its face.
+        crop: Of one frame.
 
     Returns:
         Luma of the brightest hundredth of the skin, where it is less saturated than what lies around
         it, over the mean around it, less 1: about 0.1 to 0.6; less down to 0 with glare across the
         face's outline; ``None`` for a face less than 64 pixels wide or partly outside the image.
     """
-    crop = crop_face(image, face)
-    return None if crop is None else specular_highlights_of(crop)
-
-
-def specular_highlights_of(crop: FaceCrop) -> float | None:
-    """The same of a face that is cut out."""
     if crop.frame_width < _SMALLEST_FACE or crop.inside < _LEAST_INSIDE:
         return None
     skin = _skin(crop)
     if not skin.any():
         return None
-    return _shine(crop.face, skin) * max(0.0, 1 - _glare(crop) / _BLINDING_GLARE)
+    return _shine(crop, skin) * max(0.0, 1 - _glare(crop) / _BLINDING_GLARE)
 
 
 def _skin(crop: FaceCrop) -> NDArray[np.bool_]:
-    """Shape of ``crop.face``: forehead, nose, cheeks and chin."""
-    extent, shape = crop.extent, crop.face.shape[:2]
+    """Shape of the face: forehead, nose, cheeks and chin."""
+    extent = crop.extent
     left, top = max(0.0, extent.left), max(0.0, extent.top)
-    mask = np.zeros(shape, np.uint8)
+    mask = np.zeros(crop.luma[crop.face].shape, np.uint8)
     radii = round(_FACE_RADII[0] * extent.width), round(_FACE_RADII[1] * extent.height)
     cv2.ellipse(mask, (round(extent.x - left), round(extent.y - top)), radii, 0, 0, 360, 1, -1)
     for at, radius in zip((0, 1, 3, 4), (_EYE_RADIUS,) * 2 + (_MOUTH_RADIUS,) * 2, strict=True):
@@ -88,16 +75,15 @@ def _skin(crop: FaceCrop) -> NDArray[np.bool_]:
     return mask.astype(np.bool_)
 
 
-def _shine(shown: BgrImage, skin: NDArray[np.bool_]) -> float:
-    luma = cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY)
-    blue, green, red = cv2.split(shown)
+def _shine(crop: FaceCrop, skin: NDArray[np.bool_]) -> float:
+    luma = crop.luma[crop.face]
+    blue, green, red = cv2.split(crop.picture[crop.face])
     brightest, darkest = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
     spread = cv2.subtract(brightest, darkest).astype(np.float32)
     saturation = spread / (brightest.astype(np.float32) + _DARK)
     around, typical = cv2.blur(luma, (_SHADE, _SHADE)), cv2.blur(saturation, (_SHADE, _SHADE))
-    levels = luma[skin]
-    order = round(_SHADOW / 100 * (levels.size - 1))
-    lit = skin & (luma > np.partition(levels, order)[order])
+    darker = np.cumsum(cv2.calcHist([luma], [0], skin.view(np.uint8), [256], [0, 256]))
+    lit = skin & (luma > int(np.searchsorted(darker, _SHADOW / 100 * float(darker[-1]))))
     ratio = (luma[lit] + np.float32(1)) / (around[lit] + np.float32(1))
     ratio[saturation[lit] >= typical[lit]] = 1
     if ratio.size == 0:
@@ -108,8 +94,11 @@ def _shine(shown: BgrImage, skin: NDArray[np.bool_]) -> float:
 
 def _glare(crop: FaceCrop) -> float:
     """Share of the face under a white patch that reaches as far beside the face; 0 without one."""
-    extent, small = crop.extent, crop.picture[::_STEP, ::_STEP]
-    white = cv2.inRange(small, (_GLARE,) * 3, (255,) * 3)
+    extent = crop.extent
+    # Luma is a mean of the channels: where all of them are high, it is.
+    if not (crop.luma[::_STEP, ::_STEP] >= _GLARE).any():
+        return 0.0
+    white = cv2.inRange(crop.picture[::_STEP, ::_STEP], (_GLARE,) * 3, (255,) * 3)
     if not white.any():
         return 0.0
     face = np.zeros(white.shape, np.uint8)
@@ -124,32 +113,21 @@ def _glare(crop: FaceCrop) -> float:
     return share if share >= _LEAST_GLARE else 0.0
 
 
-class SpecularHighlights:
+class SpecularHighlights(CueSignal):
     """Median strength of the highlights over the frames."""
 
     name = "specular_highlights"
     label = "Shine of skin"
+    unseen = "No frame shows a face large enough to see its skin shine."
 
-    def __init__(self, cues: Sequence[FrameCues]) -> None:
-        """Take the frames' cues; see ``frame_cues.measure_frame_cues``."""
-        self._cues = tuple(cues)
+    def lines(self, settings: ExpressSettings) -> CueLine:
+        """See ``CueSignal.lines``."""
+        return settings.specular_highlights
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``."""
-        del scan
-        found = summarise_cue(self._cues, self.name)
-        if found is None:
-            return not_assessed(
-                name=self.name,
-                label=self.label,
-                reason="No frame shows a face large enough to see its skin shine.",
-            )
-        lines = settings.specular_highlights
-        told = "as skin's" if found.value >= lines.line else "flatter than skin's"
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score_of_cue(found.value, lines),
-            detail=f"Highlights {found.value:.2f} brighter than the skin around them in {found.counted}, "
-            f"{lines.line:.2f} is the line: {told}.",
+    def told(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.told``."""
+        what = "as skin's" if found.value >= lines.line else "flatter than skin's"
+        return (
+            f"Highlights {found.value:.2f} brighter than the skin around them in {found.counted}, "
+            f"{lines.line:.2f} is the line: {what}."
         )

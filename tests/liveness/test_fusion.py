@@ -1,4 +1,5 @@
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
 from liveness.fusion import FusionModel, fuse, load_fusion_model
-from liveness.fusion_model import NetworkCalibration, NetworkCalibrations, SignalGroup
+from liveness.fusion_model import NetworkCalibration, NetworkCalibrations, SignalGroup, Trace, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
@@ -33,8 +34,15 @@ _MODEL = FusionModel(
         bias=0.0,
         most_for=0.4,
         most_against=1.5,
-        weights={"moire": 0.5, "halftone": 0.5},
-        neutral={"moire": 0.5},
+        weights={"colour_gamut": 0.5, "blur_depth": 0.5},
+        neutral={"colour_gamut": 0.5},
+    ),
+    traces=Traces(
+        most_against=2.0,
+        signals={
+            "moire": Trace(begins=-1.0, full=-3.0, strength=1.5),
+            "halftone": Trace(begins=0.0, full=-1.0, strength=1.0),
+        },
     ),
     scan_networks=NetworkCalibrations(
         known={"strong": NetworkCalibration(bias=0.0, weight=1.0)},
@@ -54,6 +62,8 @@ _NAMES = (
     "surroundings",
     "eyes_open",
     "embedding_jitter",
+    "colour_gamut",
+    "blur_depth",
     "moire",
     "halftone",
 )
@@ -282,15 +292,10 @@ def test_cues_of_a_medium_turn_a_picture_that_the_network_takes_for_real() -> No
     assert Reason.SHOWS_A_MEDIUM in seen.reasons
 
 
-def test_pictures_that_come_again_are_injected_but_one_picture_cannot() -> None:
-    frozen = _fuse(
-        policy=LivenessPolicy(capture=CaptureKind.FRAMES), repetition=Repetition.FROZEN, pad_network=1.0
-    )
-    assert (frozen.verdict, frozen.attack_type) == (Verdict.SPOOF, AttackType.INJECTION)
-    one = _fuse(
-        policy=LivenessPolicy(capture=CaptureKind.FRAME), repetition=Repetition.FROZEN, pad_network=1.0
-    )
-    assert one.verdict is Verdict.LIVE
+@pytest.mark.parametrize("capture", [CaptureKind.FRAME, CaptureKind.FRAMES])
+def test_only_frames_of_a_scan_can_come_again(capture: CaptureKind) -> None:
+    found = _fuse(policy=LivenessPolicy(capture=capture), repetition=Repetition.FROZEN, pad_network=1.0)
+    assert found.verdict is Verdict.LIVE
 
 
 def test_networks_are_calibrated_each_by_itself_and_averaged() -> None:
@@ -313,8 +318,32 @@ def test_no_amount_of_life_drowns_a_face_that_jumps() -> None:
 
 def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
     neutral = _fuse(planar_motion=0.5).confidence
-    assert 0 < _fuse(planar_motion=0.5, moire=1.0, halftone=1.0).confidence - neutral < 15
-    assert neutral - _fuse(planar_motion=0.5, moire=0.0, halftone=0.0).confidence > 25
+    assert 0 < _fuse(planar_motion=0.5, colour_gamut=1.0, blur_depth=1.0).confidence - neutral < 15
+    assert neutral - _fuse(planar_motion=0.5, colour_gamut=0.0, blur_depth=0.0).confidence > 25
+
+
+def test_a_trace_that_is_not_seen_says_nothing_and_takes_no_part() -> None:
+    without = _fuse(planar_motion=0.8)
+    for score in (0.4, 0.9, 1.0):
+        found = _fuse(planar_motion=0.8, moire=score)
+        assert found.confidence == without.confidence
+        assert next(signal.weight for signal in found.signals if signal.name == "moire") == 0
+
+
+def test_traces_together_take_no_more_than_their_limit() -> None:
+    def odds(**scores: Any) -> float:
+        share = _fuse(planar_motion=0.8, **scores).confidence / 100
+        return math.log(share / (1 - share))
+
+    alone = odds()
+    assert alone - odds(moire=0.01) == pytest.approx(1.5)
+    assert alone - odds(halftone=0.1) == pytest.approx(1.0)
+    assert alone - odds(moire=0.01, halftone=0.1) == pytest.approx(2.0)
+    # Halfway from where it begins to where it counts in full.
+    assert alone - odds(moire=1 / (1 + math.exp(2.0))) == pytest.approx(0.75)
+    seen = _fuse(planar_motion=0.8, moire=0.01)
+    assert 0 < next(signal.weight for signal in seen.signals if signal.name == "moire") < 1
+    assert Reason.SHOWS_A_MEDIUM in _fuse(planar_motion=0.5, moire=0.01, halftone=0.1).reasons
 
 
 @given(_SCORES, st.sampled_from([CaptureKind.FRAME, CaptureKind.FRAMES]))

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
 from liveness.fusion import load_fusion_model
-from liveness.fusion_model import AttackFact, parse_fusion_model
+from liveness.fusion_model import AttackFact, Trace, Traces, parse_fusion_model
 from liveness.verdict import AttackType
 from tests.liveness.builders import scan
 
@@ -47,6 +49,12 @@ most_against = 1.5
 moire = 0.3
 [cues.neutral]
 moire = 1.2
+[traces]
+most_against = 2.5
+[traces.signals.halftone]
+begins = 0.5
+full = -1.5
+strength = 2.0
 {_NETWORKS.format(name="scan_networks")}
 {_NETWORKS.format(name="still_networks")}
 {"".join(_TYPE.format(name=kind) for kind in _TYPES)}
@@ -67,6 +75,8 @@ def test_the_shipped_model_weighs_signals_that_exist_and_says_where_it_is_from()
     for group in (model.temporal, model.cues):
         assert set(group.weights) <= names
         assert group.most_for < group.most_against
+    assert set(model.traces.signals) <= names
+    assert not set(model.traces.signals) & set(model.cues.weights)
     assert model.temporal.weights["planar_motion"] > 0
     assert set(model.scan_networks.known) == set(model.still_networks.known)
     for name, calibration in model.scan_networks.known.items():
@@ -100,6 +110,7 @@ def test_a_good_text_is_read() -> None:
     assert dict(model.temporal.weights) == {"planar_motion": 1.0}
     assert model.scan_networks.known["minifas_v2se"].weight == 0.9
     assert model.cues.neutral == {"moire": 1.2}
+    assert model.traces == Traces(2.5, {"halftone": Trace(begins=0.5, full=-1.5, strength=2.0)})
     assert (model.still_networks.unknown.bias, model.still_networks.unknown.weight) == (0.1, 0.7)
     assert model.attack_types[AttackType.PRINT].needs == {AttackFact.LIVELY}
     assert model.attack_types[AttackType.PRINT].facts == {AttackFact.FLAT: -1.0}
@@ -128,6 +139,15 @@ def test_the_shipped_model_is_written_as_it_is_read() -> None:
         ("[cues]", "[queues]"),
         ("moire = 0.3", "moire = -0.3"),
         ("moire = 1.2", "moire = nan"),
+        ("most_against = 2.5", "most_against = 0"),
+        ("full = -1.5", "full = 0.5"),
+        ("full = -1.5", "full = 1.5"),
+        ("full = -1.5", ""),
+        ("begins = 0.5\nfull = -1.5", "begins = 1e308\nfull = -1e308"),
+        ("strength = 2.0", "strength = -2.0"),
+        ("strength = 2.0", "strength = inf"),
+        ("[traces.signals.halftone]", "[traces.wrong.halftone]"),
+        ("[traces.signals.halftone]", "[[traces.signals.halftone]]"),
         ("highest = 0.5", "highest = 1.5"),
         ('needs = ["LIVELY"]', 'needs = ["LOVELY"]'),
         ('needs = ["LIVELY"]', 'needs = "LIVELY"'),
@@ -146,6 +166,21 @@ def test_a_wrong_text_is_refused(part: str, instead: str) -> None:
     assert part in _GOOD
     with pytest.raises(FusionModelError):
         parse_fusion_model(_GOOD.replace(part, instead, 1))
+
+
+_SCORES = st.floats(0, 1)
+
+
+@given(begins=st.floats(-10, 10), width=st.floats(0.1, 5), score=_SCORES, other=_SCORES)
+def test_a_trace_is_seen_from_where_it_begins_and_the_more_the_lower_its_score(
+    begins: float, width: float, score: float, other: float
+) -> None:
+    trace = Trace(begins=begins, full=begins - width, strength=1.0)
+    assert 0 <= trace.seen(score) <= 1
+    low, high = sorted((score, other))
+    assert trace.seen(low) >= trace.seen(high)
+    assert trace.seen(1 / (1 + math.exp(-begins - 0.01))) == 0
+    assert trace.seen(1 / (1 + math.exp(width + 0.01 - begins))) == 1
 
 
 @given(st.text())

@@ -26,7 +26,7 @@ from tests.cli.demo.builders import PACK
 from vision.exif_tags import ExifState, ExifTags
 
 STRUCTURE = fine_structure(picture(), FACE)
-PATTERNS = sum(each is not None for each in (STRUCTURE.face, STRUCTURE.face_colour, STRUCTURE.surroundings))
+PATTERNS = sum(each is not None for each in (STRUCTURE.face, STRUCTURE.face_colour))
 EXIF = ExifTags(
     state=ExifState.READ,
     make="Maker",
@@ -96,7 +96,7 @@ def test_every_section_is_there(page: Page) -> None:
         "What was read",
     ):
         assert title in page.text, title
-    # A picture: it, its face, two maps with what they are of, patterns on the face and beside it, two crops.
+    # A picture: it, its face, two maps with what they are of, patterns on the face, two crops.
     # A video: two frames, the same patterns, two crops.
     assert page.pictures == (2 + 4 + PATTERNS + 2) + (2 + PATTERNS + 2)
     assert f"{NETWORK}: real with probability 0.750" in page.text

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cli.analyze import command
 from cli.analyze.command import analyze
 from tests.cli.analyze.html_page import Page
-from tests.server.live import real_pack
+from tests.packs import real_pack
 from vision.packs import Pack
 
 _app = typer.Typer()

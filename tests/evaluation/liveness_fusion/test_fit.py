@@ -25,7 +25,7 @@ def _rows() -> list[Row]:
         def around(middle: float) -> float:
             return float(np.clip(rng.normal(middle, 0.15), 0.01, 0.99))
 
-        cues = {"moire": around(0.6 if live else 0.3), "halftone": around(0.5)}
+        cues = {"colour_gamut": around(0.6 if live else 0.3), "blur_depth": around(0.5)}
         network = {"n": around(toward)}
         motion = {"planar_motion": around(toward), "micro_motion": around(toward)}
         species = "" if live else "screen"
@@ -41,7 +41,7 @@ def test_the_fit_finds_what_tells_and_records_what_it_saw() -> None:
     assert model.temporal.weights["planar_motion"] > 0.3
     assert "blink" not in model.temporal.weights
     assert model.scan_networks.known["n"].weight > 0.3
-    assert model.cues.weights["moire"] > model.cues.weights["halftone"]
+    assert model.cues.weights["colour_gamut"] > model.cues.weights["blur_depth"]
     assert model.attack_types == load_fusion_model().attack_types
     assert set(model.reliability) == {"scan_without_network", "scan_n", "still_n"}
     assert sum(one.count for one in model.reliability["still_n"]) == 60
@@ -55,7 +55,7 @@ def test_the_command_writes_a_model_and_a_chart(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
-    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "2"
+    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "3"
     assert (tmp_path / "out/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 

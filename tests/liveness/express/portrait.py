@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 from vision.face import BgrImage, DetectedFace
@@ -53,6 +54,11 @@ def small(image: BgrImage, scale: float) -> tuple[BgrImage, DetectedFace]:
     shrunk = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     x, y = WIDTH / 2 * scale, 300 * scale
     return np.asarray(shrunk, np.uint8), face_at(x, y, 200.0 * scale)
+
+
+def measured(image: BgrImage, face: DetectedFace, name: str) -> float | None:
+    """One cue of one frame."""
+    return measure_frame_cues(image, face, frame_index=0, only=(name,)).values.get(name)
 
 
 def cues_of(name: str, values: Sequence[float]) -> list[FrameCues]:

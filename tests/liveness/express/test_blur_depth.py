@@ -2,16 +2,16 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.express.blur_depth import BlurDepth, measure_blur_depth
+from liveness.express.blur_depth import BlurDepth
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import face_at, scan
-from tests.liveness.express.portrait import FACE, cues_of, portrait, small, through_camera
+from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small, through_camera
 
 _LINES = ExpressSettings().blur_depth
 
 
 def _measured(image: np.ndarray) -> float:
-    value = measure_blur_depth(image.astype(np.uint8), FACE)
+    value = measured(image.astype(np.uint8), FACE, "blur_depth")
     assert value is not None
     return value
 
@@ -36,16 +36,16 @@ def test_a_sharp_room_speaks_for_a_face_out_of_focus() -> None:
 
 def test_it_hardly_depends_on_how_many_pixels_the_camera_has() -> None:
     image, face = small(portrait(), 0.7)
-    value = measure_blur_depth(image, face)
+    value = measured(image, face, "blur_depth")
     assert value is not None
     assert value == pytest.approx(_measured(portrait()), abs=0.7)
 
 
 def test_a_small_face_and_one_mostly_outside_are_not_measured() -> None:
     image, face = small(portrait(), 0.3)
-    assert measure_blur_depth(image, face) is None
-    assert measure_blur_depth(portrait(), face_at(-20.0, 300.0, 200.0)) is None
-    assert measure_blur_depth(portrait(), face_at(-900.0, 300.0, 200.0)) is None
+    assert measured(image, face, "blur_depth") is None
+    assert measured(portrait(), face_at(-20.0, 300.0, 200.0), "blur_depth") is None
+    assert measured(portrait(), face_at(-900.0, 300.0, 200.0), "blur_depth") is None
 
 
 def test_the_signal_falls_with_the_blur() -> None:

@@ -2,16 +2,16 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.express.colour_gamut import ColourGamut, measure_colour_gamut
+from liveness.express.colour_gamut import ColourGamut
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import face_at, scan
-from tests.liveness.express.portrait import FACE, cues_of, portrait
+from tests.liveness.express.portrait import FACE, cues_of, measured, portrait
 
 _LINES = ExpressSettings().colour_gamut
 
 
 def _measured(image: np.ndarray) -> float:
-    value = measure_colour_gamut(np.clip(image, 0, 255).astype(np.uint8), FACE)
+    value = measured(np.clip(image, 0, 255).astype(np.uint8), FACE, "colour_gamut")
     assert value is not None
     return value
 
@@ -34,13 +34,13 @@ def test_a_yellow_light_gains_nothing_beyond_skins_own_yellow() -> None:
 
 def test_grey_pictures_and_faces_mostly_outside_are_not_measured() -> None:
     grey = cv2.cvtColor(cv2.cvtColor(portrait(), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    assert measure_colour_gamut(np.asarray(grey, np.uint8), FACE) is None
-    assert measure_colour_gamut(portrait(), face_at(-40.0, 300.0, 200.0)) is None
-    assert measure_colour_gamut(portrait(), face_at(-900.0, 300.0, 200.0)) is None
+    assert measured(np.asarray(grey, np.uint8), FACE, "colour_gamut") is None
+    assert measured(portrait(), face_at(-40.0, 300.0, 200.0), "colour_gamut") is None
+    assert measured(portrait(), face_at(-900.0, 300.0, 200.0), "colour_gamut") is None
 
 
 def test_a_dim_picture_is_not_called_narrow() -> None:
-    assert measure_colour_gamut((portrait() * 0.4).astype(np.uint8), FACE) is None
+    assert measured((portrait() * 0.4).astype(np.uint8), FACE, "colour_gamut") is None
 
 
 def test_the_signal_rises_with_the_gamut() -> None:

@@ -1,37 +1,67 @@
 import numpy as np
 import pytest
 
-from liveness.express.cue_crops import CROP_FACE, crop_face, shrink
+from liveness.express.cue_crops import CROP_FACE, WIDE_FACE, cut_crops, shrink
 from tests.liveness.builders import face_at
-from tests.liveness.express.portrait import FACE, portrait
+from tests.liveness.express.portrait import FACE, portrait, small
 
 
-def test_a_crop_holds_the_face_at_its_size_in_its_place() -> None:
-    crop = crop_face(portrait(), FACE)
-    assert crop is not None
+def test_a_close_crop_holds_the_face_at_its_size_in_its_place() -> None:
+    crops = cut_crops(portrait(), FACE)
+    assert crops is not None
+    crop = crops.close
     assert crop.extent.width == pytest.approx(CROP_FACE)
     assert crop.frame_width == pytest.approx(200.0)
     assert crop.inside == pytest.approx(1.0, abs=0.03)
+    assert crop.luma.shape == crop.picture.shape[:2]
     eyes = crop.five_points[:2]
     assert float(np.linalg.norm(eyes[1] - eyes[0])) == pytest.approx(CROP_FACE / 2.15, rel=0.01)
     dark = [crop.picture[round(float(y)), round(float(x))].mean() for x, y in eyes]
     assert max(dark) < 60
 
 
-def test_what_the_frame_does_not_hold_is_missing_from_the_crop() -> None:
-    crop = crop_face(portrait(), face_at(20.0, 300.0, 200.0))
-    assert crop is not None
-    assert crop.inside == pytest.approx(0.6, abs=0.03)
-    assert crop.part(-1.0, -0.5, -0.5, 0.5).shape[1] == 0
-    assert crop_face(portrait(), face_at(-300.0, 300.0, 200.0)) is None
+def test_a_wide_crop_holds_the_room_at_the_faces_sides() -> None:
+    crops = cut_crops(portrait(), FACE)
+    assert crops is not None
+    wide = crops.wide
+    assert wide.extent.width == pytest.approx(WIDE_FACE)
+    # The face is 200 of 480 pixels wide, in the middle.
+    assert wide.luma.shape[1] == pytest.approx(480 / 200 * WIDE_FACE, abs=1)
+    assert wide.extent.x == pytest.approx(240 / 200 * WIDE_FACE, abs=0.5)
+    eyes = round(wide.extent.y - 0.18 * WIDE_FACE)
+    assert wide.luma[eyes - 2 : eyes + 3].min() < 60
+
+
+@pytest.mark.parametrize("scale", [0.45, 0.7, 1.0, 2.0, 4.1])
+def test_crops_are_the_same_whatever_the_cameras_pixels(scale: float) -> None:
+    crops, other = cut_crops(portrait(), FACE), cut_crops(*small(portrait(), scale))
+    assert crops is not None
+    assert other is not None
+    # As the frame's pixels are whole, crops may begin a little further out.
+    for one, two in ((crops.close.extent, other.close.extent), (crops.wide.extent, other.wide.extent)):
+        assert (two.x, two.y) == pytest.approx((one.x, one.y), abs=0.03 * one.width)
+    here, there = (each.close.luma[each.close.face] for each in (crops, other))
+    rows, columns = min(len(here), len(there)), min(here.shape[1], there.shape[1])
+    apart = here[:rows, :columns].astype(float) - there[:rows, :columns]
+    assert float(np.abs(apart).mean()) < 9
+
+
+def test_what_the_frame_does_not_hold_is_missing_from_the_crops() -> None:
+    crops = cut_crops(portrait(), face_at(20.0, 300.0, 200.0))
+    assert crops is not None
+    assert crops.close.inside == pytest.approx(0.6, abs=0.03)
+    assert crops.close.luma[crops.close.place(-1.0, -0.5, -0.5, 0.5)].shape[1] == 0
+    assert crops.wide.extent.left < 0
+    for x, y in ((-1.0, 300.0), (481.0, 300.0), (240.0, -1.0), (240.0, 641.0)):
+        assert cut_crops(portrait(), face_at(x, y, 200.0)) is None
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.25, 0.3, 0.5, 0.8, 1.0, 2.3])
 def test_shrinking_keeps_brightness_and_gives_the_size_asked_for(scale: float) -> None:
     image = portrait()
-    small = shrink(image, scale)
-    assert small.shape[:2] == (round(640 * scale), round(480 * scale))
-    assert float(small.mean()) == pytest.approx(float(image.mean()), abs=2.0)
+    small_one = shrink(image, scale)
+    assert small_one.shape[:2] == (round(640 * scale), round(480 * scale))
+    assert float(small_one.mean()) == pytest.approx(float(image.mean()), abs=2.0)
 
 
 def test_a_thin_picture_shrinks_to_a_pixel_at_least() -> None:

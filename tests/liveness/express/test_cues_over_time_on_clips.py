@@ -17,7 +17,7 @@ from liveness.express.pulse import Pulse
 from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
-from vision.packs.loading import load_pack
+from tests.packs import shared_pack
 from vision.packs.pack import Pack
 
 _SETTINGS = ExpressSettings()
@@ -25,7 +25,7 @@ _SETTINGS = ExpressSettings()
 
 @pytest.fixture(scope="module")
 def pack(assets: Path) -> Pack:
-    return load_pack(f"insightface:{assets / 'models'}")
+    return shared_pack(f"insightface:{assets / 'models'}")
 
 
 def _live(assets: Path, name: str) -> Path:

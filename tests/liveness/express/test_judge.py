@@ -1,6 +1,6 @@
 """Whole scans to a verdict: rendered ones, simulated ones, and real clips."""
 
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,8 @@ from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, ScanSettings
 from tests.liveness.builders import rendered_scan, scan
-from vision.packs.loading import load_pack
+from tests.packs import real_pack, shared_pack
 from vision.packs.pack import Pack
-
-
-@cache
-def _embedded() -> Pack:
-    return load_pack("embedded")
 
 
 def _judge(seen: ScanObservations, scores: list[PadScore] | None = None) -> LivenessResult:
@@ -35,11 +30,13 @@ def _judge(seen: ScanObservations, scores: list[PadScore] | None = None) -> Live
 
 
 def _simulated(
-    kind: ScanKind, name: str = "astronaut", seed: int = 0, seconds: float = 3.0
+    kind: ScanKind, name: str = "astronaut", seed: int = 0, *, short: bool = False
 ) -> ScanObservations:
-    settings = ScanSettings(kind=kind, seed=seed, seconds=seconds, frames_per_second=15.0)
-    frames = simulate_scan(builtin_photos()[name], settings)
-    return observe_scan(((frame.capture_time, frame.pixels) for frame in frames), _embedded())
+    settings = ScanSettings(kind=kind, seed=seed, seconds=3.0, frames_per_second=15.0)
+    if short:
+        settings = replace(settings, seconds=2.0, width=360, height=480)
+    frames = simulate_scan(builtin_photos(names=(name,))[name], settings)
+    return observe_scan(((frame.capture_time, frame.pixels) for frame in frames), real_pack())
 
 
 def test_a_still_picture_is_a_spoof() -> None:
@@ -93,13 +90,13 @@ def test_frames_without_motion_data_are_inconclusive() -> None:
     ],
 )
 def test_simulated_attacks_are_spoofs(kind: ScanKind, reasons: set[Reason]) -> None:
-    result = _judge(_simulated(kind, seconds=2.0))
+    result = _judge(_simulated(kind, short=True))
     assert result.verdict is Verdict.SPOOF, result
     assert reasons <= set(result.reasons)
 
 
 def test_a_simulated_person_is_live() -> None:
-    result = _judge(_simulated(ScanKind.GENUINE, seconds=2.0))
+    result = _judge(_simulated(ScanKind.GENUINE, short=True))
     assert (result.verdict, result.attack_type) == (Verdict.LIVE, AttackType.REAL), result
 
 
@@ -120,13 +117,13 @@ def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: 
     photos = list(builtin_photos())
     for number, name in enumerate(photos):
         frame = next(simulate_scan(builtin_photos()[name], ScanSettings(kind=ScanKind.GENUINE, seed=number)))
-        faces = _embedded().detector.detect(frame.pixels)
+        faces = real_pack().detector.detect(frame.pixels)
         centre = faces[0].box.centre
         background = np.flipud(frame.pixels).copy()
         face = (*centre, faces[0].box.width)
         for amplitude in (0.2, 0.8):
             shown = Presentation(frame.pixels, face, background, kind, amplitude, 2.0, number)
-            assert _judge(observe_scan(present(shown), _embedded())).verdict is not Verdict.LIVE
+            assert _judge(observe_scan(present(shown), real_pack())).verdict is not Verdict.LIVE
 
 
 def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
@@ -154,7 +151,7 @@ def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
 @pytest.mark.parametrize("spec", ["embedded", "insightface"])
 def test_live_clips_raise_few_false_alarms(spec: str, assets: Path) -> None:
     """A sanity check on 19 clips, not an error rate."""
-    pack = load_pack("embedded" if spec == "embedded" else f"insightface:{assets / 'models'}")
+    pack = shared_pack("embedded" if spec == "embedded" else f"insightface:{assets / 'models'}")
     results = [result for found in _verdicts(assets / "data/video/live", pack).values() for result in found]
     verdicts = [result.verdict for result in results]
     assert verdicts.count(Verdict.SPOOF) == 0
@@ -165,7 +162,7 @@ def test_live_clips_raise_few_false_alarms(spec: str, assets: Path) -> None:
 @pytest.mark.timeout(900)
 def test_replayed_screens_do_not_pass_the_network(assets: Path) -> None:
     """The three screen replays; the two deepfake files have no medium that this mode could see."""
-    pack = load_pack(f"insightface:{assets / 'models'}")
+    pack = shared_pack(f"insightface:{assets / 'models'}")
     results = _verdicts(assets / "data/video/spoof", pack)
     replays = [found for name, found in results.items() if not name.startswith("quentin-csg")]
     assert len(replays) == 3

@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.express.medium_border import MediumBorder, measure_medium_border
+from liveness.express.medium_border import MediumBorder
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import face_at, scan
-from tests.liveness.express.portrait import FACE, cues_of, portrait
+from tests.liveness.express.portrait import FACE, cues_of, measured, portrait
 from vision.face import BgrImage
 
 _LINES = ExpressSettings().medium_border
@@ -23,7 +23,7 @@ def _on_medium(degrees: float, *, low: int) -> BgrImage:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_person_in_a_room_has_no_border(seed: int) -> None:
-    value = measure_medium_border(portrait(seed), FACE)
+    value = measured(portrait(seed), FACE, "medium_border")
     assert value is not None
     assert value < _LINES.line
 
@@ -31,7 +31,7 @@ def test_a_person_in_a_room_has_no_border(seed: int) -> None:
 @pytest.mark.parametrize("degrees", [-6.0, 0.0, 3.0])
 @pytest.mark.parametrize("low", [500, 900])
 def test_a_sheet_has_one_whether_its_lower_edge_is_in_the_picture_or_not(degrees: float, low: int) -> None:
-    value = measure_medium_border(_on_medium(degrees, low=low), FACE)
+    value = measured(_on_medium(degrees, low=low), FACE, "medium_border")
     assert value is not None
     assert value > _LINES.line
 
@@ -42,13 +42,13 @@ def test_a_door_frame_that_the_shoulders_hide_is_no_border() -> None:
     room = np.zeros(behind.shape[:2], bool)
     room[:, :115] = room[:, 365:] = True
     room[455:] = False
-    value = measure_medium_border(np.where(room[..., None], bright, behind), FACE)
+    value = measured(np.where(room[..., None], bright, behind), FACE, "medium_border")
     assert value is not None
     assert value < _LINES.line
 
 
 def test_a_tight_crop_is_not_measured() -> None:
-    assert measure_medium_border(portrait()[150:450, 150:330], face_at(90.0, 150.0, 200.0)) is None
+    assert measured(portrait()[150:450, 150:330], face_at(90.0, 150.0, 200.0), "medium_border") is None
 
 
 def test_most_frames_must_show_the_border() -> None:

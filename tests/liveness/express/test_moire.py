@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.express.moire import Moire, measure_moire
+from liveness.express.moire import Moire
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import HEIGHT, WIDTH, scan
-from tests.liveness.express.portrait import FACE, cues_of, portrait, small
+from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small
 
 _LINES = ExpressSettings().moire
 
@@ -20,7 +20,7 @@ def _grid(*, period: float, degrees: float, depth: float) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_person_in_a_room_shows_no_pattern(seed: int) -> None:
-    value = measure_moire(portrait(seed), FACE)
+    value = measured(portrait(seed), FACE, "moire")
     assert value is not None
     assert value < _LINES.line
 
@@ -28,7 +28,7 @@ def test_a_person_in_a_room_shows_no_pattern(seed: int) -> None:
 @pytest.mark.parametrize(("period", "degrees"), [(3.1, 0.0), (4.7, 7.0), (6.0, 84.0), (2.4, 40.0)])
 def test_a_faint_grid_over_the_picture_stands_out(period: float, degrees: float) -> None:
     shown = portrait() * _grid(period=period, degrees=degrees, depth=0.05)
-    value = measure_moire(np.clip(shown, 0, 255).astype(np.uint8), FACE)
+    value = measured(np.clip(shown, 0, 255).astype(np.uint8), FACE, "moire")
     assert value is not None
     assert value > 3 * _LINES.line
 
@@ -37,21 +37,21 @@ def test_a_straight_edge_is_no_pattern() -> None:
     image = portrait()
     image[:, :130] = 30
     image[:, 350:] = 220
-    value = measure_moire(image, FACE)
+    value = measured(image, FACE, "moire")
     assert value is not None
     assert value < _LINES.line
 
 
 def test_the_seams_of_jpeg_blocks_are_no_pattern() -> None:
     coded = cv2.imencode(".jpg", portrait(), [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
-    value = measure_moire(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8), FACE)
+    value = measured(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8), FACE, "moire")
     assert value is not None
     assert value < _LINES.line
 
 
 def test_a_small_face_that_fills_its_picture_is_not_measured() -> None:
     image, face = small(portrait(), 0.3)
-    assert measure_moire(image, face) is None
+    assert measured(image, face, "moire") is None
 
 
 def test_the_signal_falls_with_the_pattern_and_says_what_it_saw() -> None:

@@ -3,15 +3,15 @@ import numpy as np
 import pytest
 
 from liveness.express.settings import ExpressSettings
-from liveness.express.specular_highlights import SpecularHighlights, measure_specular_highlights
+from liveness.express.specular_highlights import SpecularHighlights
 from tests.liveness.builders import face_at, scan
-from tests.liveness.express.portrait import FACE, cues_of, portrait, small
+from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small
 
 _LINES = ExpressSettings().specular_highlights
 
 
 def _measured(image: np.ndarray) -> float:
-    value = measure_specular_highlights(image.astype(np.uint8), FACE)
+    value = measured(image.astype(np.uint8), FACE, "specular_highlights")
     assert value is not None
     return value
 
@@ -47,9 +47,9 @@ def test_white_that_stays_beside_the_face_is_a_window() -> None:
 
 def test_a_small_face_and_one_cut_off_are_not_measured() -> None:
     image, face = small(portrait(), 0.3)
-    assert measure_specular_highlights(image, face) is None
-    assert measure_specular_highlights(portrait(), face_at(10.0, 300.0, 200.0)) is None
-    assert measure_specular_highlights(portrait(), face_at(-400.0, 300.0, 200.0)) is None
+    assert measured(image, face, "specular_highlights") is None
+    assert measured(portrait(), face_at(10.0, 300.0, 200.0), "specular_highlights") is None
+    assert measured(portrait(), face_at(-400.0, 300.0, 200.0), "specular_highlights") is None
 
 
 def test_the_signal_rises_with_the_shine() -> None:

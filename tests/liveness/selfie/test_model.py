@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveness.errors import SelfieModelError
@@ -52,6 +52,7 @@ def test_a_bad_text_is_refused(text: str, words: str) -> None:
         parse_selfie_model(text)
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=80))
 def test_no_text_gives_another_error(text: str) -> None:
     with pytest.raises(SelfieModelError):

@@ -9,7 +9,7 @@ import pytest
 
 from liveness.selfie import SIGNAL_NAMES, SelfieResult, SelfieSettings, judge_selfie, load_selfie_model
 from liveness.verdict import Verdict
-from tests.server.live import real_pack
+from tests.packs import real_pack
 from vision.exif_tags import ExifTags
 from vision.face import BgrImage
 from vision.packs import Pack
