@@ -1,6 +1,7 @@
 """The orchestrator's analyses of single selfies and videos: no check, nothing kept."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -8,8 +9,8 @@ import grpc
 from facegate.v1 import analysis_service_pb2, analysis_service_pb2_grpc
 
 from client.channel import ApiKey
-from client.errors import CallRefusedError
-from client.wire_errors import translated
+from client.reconnect import ReconnectPolicy
+from client.wire_errors import refusal_of, translated
 
 __all__ = ["AnalysisClient"]
 
@@ -20,8 +21,11 @@ _VIDEO_SECONDS: Final = 120.0
 _CHUNK_BYTES: Final = 1 << 20
 _OVERLOADED: Final = "OVERLOADED"
 _FIRST_PAUSE: Final = 4.0
+"""Where the server is busy: try again after 4 seconds, then 8, then 16, as its contract asks."""
+_AWAY: Final = ReconnectPolicy()
+"""Where it cannot be reached, or starts or stops: as a scan comes back."""
 _PAUSES: Final = 3
-"""Seed 001: try again after 4 seconds, then 8, then 16."""
+"""Further tries of a call, for either cause; an upload is sent anew with each."""
 
 
 class AnalysisClient:
@@ -40,6 +44,10 @@ class AnalysisClient:
             channel: To the service listener; the caller closes it.
             api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
             sleep: Waits before a retry, seconds; tests give one that does not.
+
+        A call is tried three times more where the server is busy (after 4, 8 and 16 seconds) or cannot be
+        reached, starts or stops (gRPC's UNAVAILABLE; after fractions of a second, as a scan reconnects), and
+        later where the server asks for that, up to 30 seconds. Any other refusal is told at once.
         """
         self._stub = analysis_service_pb2_grpc.AnalysisServiceStub(channel)
         self._metadata = api_key.metadata if api_key else ()
@@ -53,8 +61,6 @@ class AnalysisClient:
         timeout_s: float = _IMAGE_SECONDS,
     ) -> analysis_service_pb2.AnalyzeImageResponse:
         """Analyses one selfie.
-
-        Where the server is busy it is asked again after 4, 8 and 16 seconds, or later where it says so.
 
         Args:
             image: JPEG, PNG, WebP or BMP, at most 10,000,000 bytes.
@@ -117,21 +123,24 @@ class AnalysisClient:
         )
 
     async def _patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        pause = _FIRST_PAUSE
-        for left in reversed(range(_PAUSES + 1)):
+        busy = away = 0
+        while True:
             try:
                 return await call()
             except grpc.aio.AioRpcError as error:
-                refused = translated(error)
-                if not left or not isinstance(refused, CallRefusedError) or not _is_busy(refused):
-                    raise refused from error
-                await self._sleep(max(pause, refused.refusal.retry_after_s or 0.0))
-                pause *= 2
-        raise AssertionError("the last attempt either answers or raises")
-
-
-def _is_busy(error: CallRefusedError) -> bool:
-    return error.refusal.reason == _OVERLOADED
+                refusal = refusal_of(error)
+                asked = refusal.retry_after_s or 0.0
+                if busy + away == _PAUSES:
+                    raise translated(error) from error
+                if refusal.reason == _OVERLOADED:
+                    pause = max(_FIRST_PAUSE * 2.0**busy, min(asked, _AWAY.longest_asked_s))
+                    busy += 1
+                elif error.code() is grpc.StatusCode.UNAVAILABLE:
+                    away += 1
+                    pause = _AWAY.delay(away, asked_s=asked, jitter=random.SystemRandom().random())
+                else:
+                    raise translated(error) from error
+            await self._sleep(pause)
 
 
 def _video_messages(video: bytes) -> Iterator[analysis_service_pb2.AnalyzeVideoRequest]:

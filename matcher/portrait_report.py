@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+from matcher.conformance.bounds import check_bounds
 from matcher.conformance.factory import unassessable
 from matcher.conformance.interface import Component
 from matcher.conformance.profiles import ALWAYS_HARD, Profile, profile_rules
@@ -130,6 +131,7 @@ class PortraitPolicy:
                 raise PolicyInvalid(f"{code} is always hard and cannot be changed")
             rules[code] = change.applied_to(rules[code])
             rules[code].check(code)
+            check_bounds(code, rules[code])
         self._check_eyes(self.changes.get(Component.INTER_EYE_DISTANCE))
         return rules
 

@@ -99,7 +99,9 @@ class VideoFault(StrEnum):
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
     """A frame has more pixels than the limits allow."""
     MALFORMED = "MALFORMED"
-    """The format is recognised, but not one frame of it decodes within the limits."""
+    """The format is recognised, but not one frame of it decodes, or its decoder does not survive it."""
+    TOO_SLOW = "TOO_SLOW"
+    """Its decoder was at work when the limit on a job's time, or on its CPU time, was over."""
 
 
 class VideoError(VisionError):

@@ -16,17 +16,21 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
 from evaluation.pad_network.errors import PadNetworkError
 from evaluation.pad_network.judging import compare_held_out, compare_validated
 from evaluation.pad_network.stages import Workplace, cross_validate, cut_regions, make_pool, train_last
-from evaluation.pad_network.tables import standings_table
+from evaluation.pad_network.tables import parts_table, standings_table
 from vision.errors import VisionError
 from vision.packs import load_pack
 
 __all__ = ["main"]
+
+_WIDTH: Final = 180
+"""Of the tables, characters."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,12 +71,14 @@ def _train(options: argparse.Namespace, console: Console) -> None:
 
 def _compare(options: argparse.Namespace, console: Console) -> None:
     place = Workplace.open(options.work)
-    out = Console(width=150)
-    for comparison in (
-        *compare_validated(place, options.assets),
+    out = Console(width=_WIDTH)
+    for judgement in (
+        compare_validated(place, options.assets),
         *compare_held_out(place, options.assets, network=options.network),
     ):
-        out.print(standings_table(comparison))
+        for comparison in judgement.overall:
+            out.print(standings_table(comparison))
+        out.print(parts_table(judgement))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,8 +5,7 @@ is left out for all of them.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.minifasnet_onnx import StateFileError, minifasnet_to_onnx, read_state
-from evaluation.pad_network.comparison import Standing, compare
+from evaluation.pad_network.breakdown import Judgement, break_down
 from evaluation.pad_network.errors import MaterialError
-from evaluation.pad_network.material import LARGEST_SOURCE, pad_pictures
+from evaluation.pad_network.material import pad_pictures
 from evaluation.pad_network.split import HELD_OUT
 from evaluation.pad_network.stages import Workplace
 from vision.errors import ModelFailed
@@ -30,7 +29,7 @@ from vision.packs.interfaces import FaceDetector, PadNetwork
 from vision.packs.pad_onnx import OnnxPadNetwork
 from vision.packs.pad_two_crops import TwoCropPadNetwork
 
-__all__ = ["Comparison", "compare_held_out", "compare_validated"]
+__all__ = ["compare_held_out", "compare_validated"]
 
 _OURS: Final = "facegate_pad_v1"
 _PAIR: Final = (
@@ -40,26 +39,7 @@ _PAIR: Final = (
 _CPU: Final = RuntimeOptions(providers="cpu")
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One table.
-
-    Attributes:
-        title: Which pictures.
-        live: How many are bona fide.
-        attacks: How many are attacks.
-        persons: How many persons they show.
-        standings: The networks, ours first.
-    """
-
-    title: str
-    live: int
-    attacks: int
-    persons: int
-    standings: tuple[Standing, ...]
-
-
-def compare_validated(place: Workplace, assets: Path) -> list[Comparison]:
+def compare_validated(place: Workplace, assets: Path) -> Judgement:
     """Each picture judged by the network that was trained without its fold and its person.
 
     Args:
@@ -78,10 +58,10 @@ def compare_validated(place: Workplace, assets: Path) -> list[Comparison]:
     pack = load_pack(f"open:{assets / 'models'}", runtime=_CPU)
     scores = _scores(place, assets, chosen, pack.detector, _teachers(assets / "models"))
     ours = np.array([logits[place.regions[index].name] for index in chosen])
-    return _tables("cross-validation", place, chosen, {_OURS: ours, **_with_mean(scores)})
+    return _judged("cross-validation", place, chosen, {_OURS: ours, **_with_mean(scores)})
 
 
-def compare_held_out(place: Workplace, assets: Path, *, network: Path | None) -> list[Comparison]:
+def compare_held_out(place: Workplace, assets: Path, *, network: Path | None) -> list[Judgement]:
     """The finished network on the held-out sources, sessions and persons, with both detectors.
 
     Args:
@@ -95,13 +75,12 @@ def compare_held_out(place: Workplace, assets: Path, *, network: Path | None) ->
     """
     chosen = np.flatnonzero(place.fold == HELD_OUT).tolist()
     networks: list[PadNetwork] = [_own(network), *_teachers(assets / "models")]
-    tables = []
+    found = []
     for title, spec in (("held out, YuNet", f"open:{assets / 'models'}"), ("held out, dlib", "embedded")):
         detector = load_pack(spec, runtime=_CPU).detector
-        tables += _tables(
-            title, place, chosen, _with_mean(_scores(place, assets, chosen, detector, networks))
-        )
-    return tables
+        scores = _with_mean(_scores(place, assets, chosen, detector, networks))
+        found.append(_judged(title, place, chosen, scores))
+    return found
 
 
 def _own(network: Path | None) -> PadNetwork:
@@ -159,38 +138,14 @@ def _with_mean(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[n
     return {**scores, "mean of the others": np.asarray(np.mean(others, axis=0), dtype=np.float64)}
 
 
-def _tables(
+def _judged(
     title: str, place: Workplace, chosen: Sequence[int], scores: Mapping[str, NDArray[np.float64]]
-) -> list[Comparison]:
+) -> Judgement:
     known = np.all([np.isfinite(values) for values in scores.values()], axis=0)
-    large = np.array([place.regions[index].source == LARGEST_SOURCE for index in chosen])
-    parts = (("all", known), ("the large source", known & large), ("the small sources", known & ~large))
-    return [
-        _comparison(f"{title}: {name}", place, np.array(chosen)[rows], _rows(scores, rows))
-        for name, rows in parts
-        if rows.any()
-    ]
-
-
-def _rows(
-    scores: Mapping[str, NDArray[np.float64]], rows: NDArray[np.bool_]
-) -> dict[str, NDArray[np.float64]]:
-    return {name: values[rows] for name, values in scores.items()}
-
-
-def _comparison(
-    title: str, place: Workplace, chosen: NDArray[np.int64], scores: Mapping[str, NDArray[np.float64]]
-) -> Comparison:
-    is_live = np.array([place.regions[index].is_live for index in chosen])
-    who = place.person[chosen]
-    return Comparison(
-        title=title,
-        live=int(is_live.sum()),
-        attacks=int((~is_live).sum()),
-        persons=len(set(who.tolist())),
-        standings=compare(scores, is_live, list(_sources(place, chosen)), who.tolist()),
+    seen = np.array(chosen, dtype=np.int64)[known]
+    return break_down(
+        title,
+        regions=[place.regions[index] for index in seen],
+        persons=place.person[seen].tolist(),
+        scores={name: values[known] for name, values in scores.items()},
     )
-
-
-def _sources(place: Workplace, chosen: NDArray[np.int64]) -> Iterator[str]:
-    return (place.regions[index].source for index in chosen)

@@ -4,10 +4,10 @@ import math
 
 from rich.table import Table
 
+from evaluation.pad_network.breakdown import Comparison, Judgement
 from evaluation.pad_network.comparison import Interval
-from evaluation.pad_network.judging import Comparison
 
-__all__ = ["standings_table"]
+__all__ = ["parts_table", "standings_table"]
 
 
 def standings_table(comparison: Comparison) -> Table:
@@ -30,6 +30,24 @@ def standings_table(comparison: Comparison) -> Table:
             _text(standing.bpcer, "{:.1%}"),
             _text(standing.area_gain, "{:+.3f}"),
             _text(standing.bpcer_gain, "{:+.1%}"),
+        )
+    return table
+
+
+def parts_table(judgement: Judgement) -> Table:
+    """One line a part, with the AUC of every network; empty where a part has no attacks or nobody genuine."""
+    names = [standing.name for standing in judgement.parts[0].standings] if judgement.parts else []
+    table = Table(
+        "part",
+        "bona fide, attacks, persons",
+        *names,
+        title=f"{judgement.title}: AUC by species and by small source; 95 % from drawing sources and persons",
+    )
+    for part in judgement.parts:
+        table.add_row(
+            part.title,
+            f"{part.live}, {part.attacks}, {part.persons}",
+            *(_text(standing.area, "{:.3f}") for standing in part.standings),
         )
     return table
 

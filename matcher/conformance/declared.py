@@ -56,7 +56,7 @@ def declared_requirements(
     if declared.eye_centres is not None:
         yield _eyes(portrait, declared.eye_centres, header, rules[IntakeCode.DECLARED_EYE_POSITIONS])
     if declared.pose.given:
-        yield _pose(portrait, declared.pose, rules[IntakeCode.DECLARED_POSE])
+        yield _pose(portrait, declared.pose, header, rules[IntakeCode.DECLARED_POSE])
 
 
 def _eyes(portrait: PortraitView, eyes: EyeCentres, header: ImageHeader, rule: Rule) -> Requirement:
@@ -81,13 +81,15 @@ def _eyes(portrait: PortraitView, eyes: EyeCentres, header: ImageHeader, rule: R
     )
 
 
-def _pose(portrait: PortraitView, pose: PoseDegrees, rule: Rule) -> Requirement:
+def _pose(portrait: PortraitView, pose: PoseDegrees, header: ImageHeader, rule: Rule) -> Requirement:
     """The largest difference between the sizes of a declared and a measured angle.
 
     Signs are left out: issuers read the standard's figures differently.
     """
     measured = portrait.pose
-    if measured.yaw >= _TURNED_AWAY:
+    if header.orientation != _UPRIGHT:
+        found = not_assessed("the picture is turned by its EXIF orientation, the declared angles are not")
+    elif measured.yaw >= _TURNED_AWAY:
         found = not_assessed("the landmarks do not determine a head pose")
     else:
         pairs = ((pose.yaw, measured.yaw), (pose.pitch, measured.pitch), (pose.roll, measured.roll))

@@ -7,9 +7,10 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 
 from client import AnalysisClient, ApiKey, CallRefusedError, ConnectionFailedError, open_channel
 from tests.client.fake_analysis import FakeAnalysis, serving_analysis
-from tests.client.stream_plan import Refuse
+from tests.client.stream_plan import LOST, Refuse
 
 BUSY = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after_s=4.0)
+STARTING = Refuse(code=grpc.StatusCode.UNAVAILABLE, reason="NOT_SERVING", retry_after_s=2.0)
 KIND = analysis_pb2.AnalyzeVideoConfig
 
 
@@ -82,17 +83,68 @@ async def test_a_server_that_stays_busy_is_left_alone() -> None:
     assert waits == [4.0, 8.0, 16.0]
 
 
-async def test_any_other_refusal_is_told_at_once() -> None:
-    refusal = Refuse(
-        code=grpc.StatusCode.INVALID_ARGUMENT, reason="IMAGE_EMPTY", metadata={"code": "INVALID_REQUEST"}
-    )
+async def test_nobody_is_made_to_wait_for_ever() -> None:
+    waits: list[float] = []
+    patient = Refuse(code=BUSY.code, reason="OVERLOADED", retry_after_s=1e6)
+    starting = Refuse(code=STARTING.code, reason="NOT_SERVING", retry_after_s=1e6)
+    async with _analysing(FakeAnalysis(refusals=(patient, starting)), waits) as client:
+        await client.analyze_image(b"image")
+    assert waits == [30.0, 30.0]
+
+
+async def test_a_server_that_starts_is_asked_again_when_it_says() -> None:
+    waits: list[float] = []
+    fake = FakeAnalysis(refusals=(STARTING, STARTING))
+    async with _analysing(fake, waits) as client:
+        await client.analyze_frames([b"first"] * 8)
+    assert waits == [2.0, 2.0]
+    assert fake.uploads[0] == fake.uploads[2]
+
+
+async def test_a_proxy_without_a_server_is_asked_again_with_growing_pauses() -> None:
+    waits: list[float] = []
+    async with _analysing(FakeAnalysis(refusals=(LOST,) * 5), waits) as client:
+        with pytest.raises(ConnectionFailedError):
+            await client.analyze_image(b"image")
+    for wait, longest in zip(waits, (0.25, 0.5, 1.0), strict=True):
+        assert longest / 2 <= wait <= longest
+
+
+async def test_busy_and_gone_share_the_tries() -> None:
+    waits: list[float] = []
+    async with _analysing(FakeAnalysis(refusals=(BUSY, STARTING, BUSY, STARTING)), waits) as client:
+        with pytest.raises(CallRefusedError) as raised:
+            await client.analyze_video(b"video")
+    assert raised.value.refusal.reason == "NOT_SERVING"
+    assert waits == [4.0, 2.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_EMPTY"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "VIDEO_TOO_SLOW_TO_DECODE"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
+        (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
+        (grpc.StatusCode.INTERNAL, "INTERNAL"),
+    ],
+)
+async def test_any_other_refusal_is_told_at_once(code: grpc.StatusCode, reason: str) -> None:
+    refusal = Refuse(code=code, reason=reason, metadata={"code": "INVALID_REQUEST"})
     async with _analysing(FakeAnalysis(refusals=(refusal,))) as client:
         with pytest.raises(CallRefusedError) as raised:
             await client.analyze_image(b"")
+    assert raised.value.refusal.reason == reason
     assert raised.value.refusal.metadata == {"code": "INVALID_REQUEST"}
 
 
-async def test_a_server_that_is_not_there_is_told_apart() -> None:
+async def test_a_server_that_is_not_there_is_told_apart_after_a_few_tries() -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
     async with open_channel("127.0.0.1:1") as channel:
         with pytest.raises(ConnectionFailedError):
-            await AnalysisClient(channel=channel).analyze_image(b"image")
+            await AnalysisClient(channel=channel, sleep=sleep).analyze_image(b"image")
+    assert len(waits) == 3

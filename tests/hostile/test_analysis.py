@@ -11,7 +11,7 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from server.errors import Reason
 from tests.hostile import face_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
-from tests.hostile.files import CASES, Case
+from tests.hostile.files import CASES, Case, some_fast
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
 from tests.server.live import LiveServer, Refused, portrait, refused, serving, settings_for
@@ -19,7 +19,6 @@ from vision.errors import ImageFault
 from vision.image_format import ImageFormat
 from vision.image_header import detect_format
 
-_FAST_STEP = 7
 _FOR_TRUSTED_IMAGES = {ImageFormat.JP2, ImageFormat.J2K}
 _REASON_OF = {
     ImageFault.EMPTY: Reason.IMAGE_EMPTY,
@@ -56,10 +55,7 @@ async def _analysed(live: LiveServer, data: bytes) -> analysis_pb2.AnalyzeImageR
 
 @pytest.mark.parametrize(
     "case",
-    [
-        case if number % _FAST_STEP == 0 else pytest.param(case, marks=pytest.mark.slow)
-        for number, case in enumerate(CASES)
-    ],
+    some_fast(CASES, step=7),
     ids=_id,
 )
 async def test_a_picture_without_a_face_is_refused_or_has_none(

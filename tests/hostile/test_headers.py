@@ -17,7 +17,7 @@ _DECODING_BYTES = 500_000_000
 _REFUSED_BYTES = 20_000_000
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(headers())
 def test_any_declaration_gives_a_header_or_an_image_error(data: bytes) -> None:
     reason: ImageFault | None = None
@@ -39,7 +39,7 @@ def test_any_declaration_gives_a_header_or_an_image_error(data: bytes) -> None:
     assert peak < _PARSING_BYTES
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(headers())
 def test_nothing_beyond_the_limits_is_allocated(data: bytes) -> None:
     with measured() as cost:

@@ -9,7 +9,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from server.errors import Reason
 from tests.hostile import face_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
-from tests.hostile.files import CASES, Case
+from tests.hostile.files import CASES, Case, some_fast
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
 from tests.server.live import LiveServer, Refused, refused
@@ -56,7 +56,7 @@ async def _refused_without_a_trace(
     assert storage.kept() == before
 
 
-@pytest.mark.parametrize("case", CASES, ids=_id)
+@pytest.mark.parametrize("case", some_fast(CASES, step=3), ids=_id)
 async def test_no_picture_without_a_face_becomes_a_check(
     live: LiveServer, storage: Storage, case: Case
 ) -> None:

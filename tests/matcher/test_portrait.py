@@ -17,11 +17,12 @@ from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.portrait import accept_portrait, examine_portrait
 from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange, Severity
 from matcher.records import Record2011, RecordVersion, build_record, serialise, wrap_in_dg2
+from tests.packs import real_pack
 from tests.vision.decoders import decoders
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.geometry import estimate_pose
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
+from vision.packs import Pack
 from vision.packs.loading import load_folder_pack
 
 POLICY = PortraitPolicy()
@@ -30,8 +31,7 @@ ZUCKERBERG = "nyoki-mtl__data__images__MarkZuckerberg__Mark_Zuckerberg_000{}.jpg
 
 @pytest.fixture(scope="module")
 def embedded() -> Pack:
-    pytest.importorskip("dlib", reason="the embedded extra is not installed")
-    return load_pack("embedded")
+    return real_pack()
 
 
 @pytest.fixture(scope="module")

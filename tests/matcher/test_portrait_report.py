@@ -97,6 +97,27 @@ def test_changes_that_are_not_allowed_are_refused(code: RequirementCode, change:
 
 
 @pytest.mark.parametrize(
+    ("code", "change", "told"),
+    [
+        (
+            Component.SHARPNESS,
+            RuleChange(minimum=5),
+            "sharpness: minimum must .* range, 0 to 1, got 5;",
+        ),
+        (Component.HEAD_POSE_YAW, RuleChange(maximum=200), "range, -180 to 180, got 200;"),
+        (Component.INTER_EYE_DISTANCE, RuleChange(maximum=-1, minimum=-2), "range, 0 and more, got -2;"),
+        (Component.LUMINANCE_VARIANCE, RuleChange(maximum=0.3), "maximum must lie in its range, 0 to 0.25,"),
+        (IntakeCode.FACE_INSIDE, RuleChange(minimum=90), "face_inside: minimum must lie .* 0 to 1, got 90"),
+    ],
+)
+def test_bounds_that_no_picture_can_miss_or_meet_are_refused_with_the_range(
+    code: RequirementCode, change: RuleChange, told: str
+) -> None:
+    with pytest.raises(PolicyInvalid, match=told):
+        PortraitPolicy(min_eye_distance=1.0, changes={code: change})
+
+
+@pytest.mark.parametrize(
     ("profile", "scheme", "missing"),
     [
         (Profile.FACEGATE, None, ()),

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from vision.errors import PackNotFound
+from tests.packs import real_pack
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs.embedded_pack import load_embedded_pack
 from vision.packs.loading import load_folder_pack
 from vision.packs.pack import Pack
 
@@ -34,10 +33,7 @@ def insightface_pack(assets: Path) -> Pack:
 
 @pytest.fixture(scope="session")
 def embedded_pack() -> Pack:
-    try:
-        return load_embedded_pack()
-    except PackNotFound as error:
-        pytest.skip(str(error))
+    return real_pack()
 
 
 @pytest.fixture(scope="session")

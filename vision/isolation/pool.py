@@ -15,7 +15,14 @@ from vision.face import BgrImage
 from vision.image_header import ImageHeader
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 from vision.isolation.still_job import ask_still, still_job
-from vision.isolation.video import TakeFrame, VideoFrames, VideoLimits, VideoOutline, detect_container
+from vision.isolation.video import (
+    TakeFrame,
+    VideoContainer,
+    VideoFrames,
+    VideoLimits,
+    VideoOutline,
+    detect_container,
+)
 from vision.isolation.video_job import ask_video, video_job
 from vision.isolation.workers import Workers, WorkersState
 
@@ -257,13 +264,23 @@ class DecoderPool:
         try:
             outline = self._run(_VIDEO, ask)
         except WorkerLost as lost:
-            raise VideoError(
-                VideoFault.MALFORMED,
-                f"{container.name}: {_LOSSES.get(lost.cause, _LOST)}",
-                details={"format": container.name},
-            ) from lost
+            raise self._video_lost(lost.cause, container) from lost
         sink.raise_failure()
         return outline
+
+    def _video_lost(self, cause: LossCause, container: VideoContainer) -> VideoError:
+        what, details = f"{container.name}: {_LOSSES.get(cause, _LOST)}", {"format": container.name}
+        name, limit = {
+            LossCause.TIME_LIMIT: ("max_seconds", self._limits.wall_seconds),
+            LossCause.CPU_LIMIT: ("max_cpu_seconds", self._limits.cpu_seconds),
+        }.get(cause, ("", 0))
+        if not name:
+            return VideoError(VideoFault.MALFORMED, what, details=details)
+        return VideoError(
+            VideoFault.TOO_SLOW,
+            f"{what}, more than {limit:g} s; send a shorter video or smaller pictures, or try again later",
+            details={**details, name: limit},
+        )
 
     def _run(self, kind: str, job: Callable[[WorkerProcess, float], _Result]) -> _Result:
         workers = self._workers.get(kind)

@@ -143,9 +143,14 @@ def _layers(content: bytes) -> Iterator[tuple[str, NDArray[np.float32]]]:
     kinds = (_CONVOLUTION, _AFFINE, _NORMALISATION, _PROJECTION)
     marks = {bytes([1, len(kind)]) + kind.encode(): kind for kind in kinds}
     position = 0
+    # Where each mark comes next. Only one that was passed is looked for again: a search that finds nothing
+    # reads the whole file.
+    ahead = {mark: content.find(mark) for mark in marks}
     while True:
-        starts = {content.find(mark, position): mark for mark in marks}
-        starts.pop(-1, None)
+        for mark, start in ahead.items():
+            if 0 <= start < position:
+                ahead[mark] = content.find(mark, position)
+        starts = {start: mark for mark, start in ahead.items() if start >= 0}
         if not starts:
             return
         first = min(starts)

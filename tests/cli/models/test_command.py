@@ -10,6 +10,7 @@ from cli.main import app as whole_app
 from cli.models import options
 from cli.models.command import app
 from tests.cli.models.builders import CONTENTS, make_entry, make_pack, put
+from tests.packs import shared_pack
 from vision.packs.catalogue import Catalogue, load_catalogue
 
 runner = CliRunner(env={"COLUMNS": "100"})
@@ -149,8 +150,9 @@ def test_the_made_up_pack_is_what_it_says() -> None:
     assert sum(entry.size or 0 for entry in make_pack().members) == sum(map(len, CONTENTS.values()))
 
 
-def test_the_embedded_pack_is_shown_with_its_terms(tmp_path: Path) -> None:
+def test_the_embedded_pack_is_shown_with_its_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dlib")
+    monkeypatch.setattr("cli.models.command.load_pack", shared_pack)
     status, told, _ = run("show", "embedded", models_dir=tmp_path)
     assert status == 0
     entry = load_catalogue().only("facegate_pad")

@@ -6,13 +6,14 @@ from skimage import data
 
 from evaluation.bench import NothingMeasured
 from evaluation.bench.pack_probe import main, model_calls, peak_bytes, time_pairs
+from tests.packs import shared_pack
 from vision.image import encode_jpeg
-from vision.packs import Pack, load_pack
+from vision.packs import Pack
 
 
 @pytest.fixture(scope="module")
 def pack(assets: Path) -> Pack:
-    return load_pack(f"open:{assets / 'models'}")
+    return shared_pack(f"open:{assets / 'models'}")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.match.calibration_points import choose_points, render_calibration
@@ -75,6 +75,7 @@ def test_a_flat_curve_gives_one_point() -> None:
     assert choose_points(np.array([0.0, 0.5, 1.0]), np.array([0.25, 0.25, 0.25])) == ((0.5, 0.25),)
 
 
+@settings(max_examples=30)
 @given(st.text(st.characters(codec="utf-8")), st.lists(st.floats(1e-6, 1.0), min_size=1, unique=True))
 def test_what_is_written_is_read_back(note: str, bounds: list[float]) -> None:
     falling = sorted(bounds, reverse=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from matcher.conformance.background_uniformity import BackgroundUniformity
+from matcher.conformance.bounds import BOUNDS
 from matcher.conformance.compression_artifacts import CompressionArtifacts
 from matcher.conformance.dynamic_range import DynamicRange
 from matcher.conformance.face_occlusion_prevention import FaceOcclusionPrevention
@@ -43,12 +44,14 @@ MEASURES: tuple[Measure, ...] = (
 
 def assess(portrait: PortraitView) -> dict[Component, Assessment]:
     found = {measure.component: measure.assess(portrait) for measure in MEASURES}
-    for assessment in found.values():
+    for component, assessment in found.items():
         if assessment.score is None:
             refused(assessment)
         else:
             assert assessment.measured is not None
             assert math.isfinite(assessment.measured)
+            # Sums of shares are rounded.
+            assert BOUNDS[component].least <= assessment.measured <= BOUNDS[component].most + 1e-9
             assert 0 <= assessment.score <= 100
             assert assessment.unassessed == ""
     return found

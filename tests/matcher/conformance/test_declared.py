@@ -114,3 +114,15 @@ def test_the_largest_difference_of_the_declared_angles_counts(silent: Representa
 def test_a_pose_that_was_not_found_is_not_compared(silent: Representation) -> None:
     pose = found(replace(silent, pose=PoseDegrees(yaw=0)), portrait=turned(yaw=180))[IntakeCode.DECLARED_POSE]
     assert pose.passed is None
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_angles_of_a_picture_that_is_turned_to_be_shown_are_not_compared(
+    silent: Representation, orientation: int
+) -> None:
+    header = replace(HEADER, orientation=orientation)
+    declared = replace(silent, pose=PoseDegrees(yaw=0, pitch=0, roll=0))
+    pose = found(declared, header=header, portrait=turned(roll=90))[IntakeCode.DECLARED_POSE]
+    assert (pose.passed, pose.value) == (None, None)
+    assert "EXIF" in pose.unassessed
+    assert found(declared, portrait=turned(roll=90))[IntakeCode.DECLARED_POSE].passed is False

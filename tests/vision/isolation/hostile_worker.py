@@ -157,7 +157,10 @@ _VIDEOS: dict[bytes, tuple[Message, ...]] = {
 
 
 def _mislead(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
-    yield from _VIDEOS[data[12:]]
+    deed = data[12:]
+    if deed in _DEADLY:
+        _DEADLY[deed]()
+    yield from _VIDEOS[deed]
 
 
 def _load() -> Mapping[Kind, Decoder]:

@@ -3,13 +3,14 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.vision.isolation.hostile import QUICK, hostile_command
 from vision.errors import VideoError, VideoFault
 from vision.face import BgrImage
-from vision.isolation.pool import DecoderPool
+from vision.isolation.pool import DecoderLimits, DecoderPool
 from vision.isolation.process import LossCause
 from vision.isolation.video import VideoFrames, VideoLimits
 
@@ -88,6 +89,25 @@ def test_want_of_memory_is_told(liars: DecoderPool) -> None:
     with pytest.raises(VideoError, match="too much memory"):
         _told(liars, b"a refusal for want of memory")
     assert liars.states["video"].losses[LossCause.MEMORY_LIMIT] == 1
+
+
+@pytest.mark.parametrize(
+    ("deed", "limits", "limit"),
+    [
+        (b"sleep", replace(QUICK, wall_seconds=0.3), {"max_seconds": 0.3}),
+        (b"loop", QUICK, {"max_cpu_seconds": 1}),
+    ],
+)
+def test_a_video_that_takes_too_long_is_not_called_damaged(
+    deed: bytes, limits: DecoderLimits, limit: dict[str, float]
+) -> None:
+    with (
+        DecoderPool(still_workers=0, video_workers=1, limits=limits, command=hostile_command) as pool,
+        pytest.raises(VideoError, match=r"AVI: decoding it took too .* send a shorter video") as caught,
+    ):
+        _told(pool, deed)
+    assert caught.value.reason is VideoFault.TOO_SLOW
+    assert dict(caught.value.details) == {"format": "AVI"} | limit
 
 
 def test_words_after_the_end_are_never_taken_for_the_next_answer(liars: DecoderPool) -> None:

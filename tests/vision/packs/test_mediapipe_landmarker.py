@@ -224,12 +224,12 @@ class TestRealPhotos:
         self, locate: Locate, embedded_pack: Pack, insightface_pack: Pack, photos: list[BgrImage]
     ) -> None:
         apart = []
-        for image in photos:
+        for image in photos[::2]:
             faces = [pack.detector.detect(image)[:1] for pack in (embedded_pack, insightface_pack)]
             if all(faces):
                 one, other = (locate(image, face).points for (face,) in faces)
                 apart.append(np.linalg.norm(one - other, axis=1).mean() / faces[0][0].eye_distance)
-        assert len(apart) >= 30
+        assert len(apart) >= 15
         assert np.median(apart) < 0.02
         assert max(apart) < 0.06
 
