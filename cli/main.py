@@ -10,6 +10,7 @@ from cli.image import command as image
 from cli.models import command as models
 from cli.serve import serve
 from cli.verify import verify
+from cli.verify_command import VerifyCommand
 
 app = typer.Typer(
     name="facegate",
@@ -19,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command()(serve)
-app.command()(verify)
+app.command(cls=VerifyCommand)(verify)
 app.command()(demo)
 app.command()(analyze)
 app.command()(bench)

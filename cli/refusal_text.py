@@ -63,6 +63,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "SUPERSEDED": "Another stream of the same scan took over; nothing is to be done here.",
         "STREAM_IDLE": "Check the network and the source of frames.",
         "PACK_CHANGED": _NEW_CHECK,
+        "CAPABILITY_MISSING": "Scan with a screen that can flash, or ask for another policy or mode.",
         "VIDEO_EMPTY": "Give a video file with content, or still frames.",
         "VIDEO_TOO_LARGE": "Give a shorter or smaller video: at most 50,000,000 bytes.",
         "VIDEO_FORMAT_NOT_SUPPORTED": "Give MP4, MOV, AVI, WebM or MKV with a usual codec, such as H.264.",
@@ -72,6 +73,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "VIDEO_WITHOUT_PICTURES": "Give a file that holds a video, not sound alone.",
         "TOO_FEW_FRAMES": "Give a video that shows one face, and that face in 8 frames or more.",
         "VIDEO_NOT_AVAILABLE": "Give still frames, or set analysis.video_workers on the server.",
+        "VIDEO_TOO_SLOW_TO_DECODE": "Give a shorter video or one with smaller pictures, or try again later.",
         "TOO_MANY_RECONNECTS": "Find a better network and create a new check.",
     }
 )

@@ -1,5 +1,7 @@
 """Shows a scan while it runs: hints and progress for the person, in a terminal or a log."""
 
+from typing import Final
+
 from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
 from rich.markup import escape
@@ -9,6 +11,13 @@ from cli.feedback_text import feedback_text
 from client import ScanEvents
 
 __all__ = ["ScanDisplay"]
+
+_LOOK: Final = "look at the camera."
+_ASKED: Final = {
+    scan_pb2.PLAN_FLASH: "look at the camera. The screen will flash in colours, at most 3 changes a second; "
+    "Ctrl-C declines.",
+    scan_pb2.PLAN_MOVEMENT: "follow the oval with your face.",
+}
 
 
 class ScanDisplay(ScanEvents):
@@ -33,7 +42,7 @@ class ScanDisplay(ScanEvents):
         """Starts a fresh bar."""
         self._hint = None
         self._bar.update(self._task, completed=0.0, description="scanning")
-        self._say(f"Attempt {start.attempt}: look at the camera.")
+        self._say(f"Attempt {start.attempt}: {_ASKED.get(start.plan, _LOOK)}")
 
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
         """Shows a hint where it is a new one, and the progress."""

@@ -71,6 +71,8 @@ def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
     table.add_row("liveness", _liveness(result))
     if result.liveness.explanations:
         table.add_row("", Text("\n".join(result.liveness.explanations)))
+    if result.liveness.required_bits or result.liveness.challenge_steps:
+        table.add_row("challenge", _challenge(result.liveness))
     table.add_row("same person", _match(result))
     table.add_row("device", _device(result.device))
     table.add_row("transcript", _transcript(result))
@@ -94,6 +96,18 @@ def _liveness(result: result_pb2.CheckResult) -> Text:
     if liveness.attack_type not in (result_pb2.ATTACK_TYPE_UNSPECIFIED, result_pb2.ATTACK_TYPE_REAL):
         attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
         text.append(f", looks like {attack} ({liveness.attack_type_confidence:.0f} of 100)", "default")
+    return text
+
+
+def _challenge(liveness: result_pb2.LivenessResult) -> Text:
+    enough = liveness.verified_bits >= liveness.required_bits
+    coloured = [step for step in liveness.challenge_steps if step.drawn_bits > 0]
+    right = sum(step.agrees for step in coloured)
+    text = Text(f"{liveness.verified_bits:.1f} bits verified", "green" if enough else "red")
+    text.append(
+        f" (needs {liveness.required_bits:.1f}), {right} of {len(coloured)} colours answered rightly",
+        "default",
+    )
     return text
 
 

@@ -3,12 +3,12 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NamedTuple, NoReturn
 
 import typer
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
@@ -19,7 +19,7 @@ from rich.markup import escape
 from cli.portrait_words import portrait_words
 from cli.refusal_text import describe_refusal
 from cli.scan_display import ScanDisplay
-from cli.scan_source import open_scan, open_simulated
+from cli.scan_source import open_scan
 from cli.verdict_files import result_json, save_verdict
 from cli.verdict_table import verdict_view
 from client import (
@@ -28,6 +28,7 @@ from client import (
     ClientError,
     CredentialsError,
     FaceScanner,
+    FlashScreen,
     FrameSource,
     Orchestrator,
     ScanSettings,
@@ -73,6 +74,8 @@ class _Options:
     simulate: str | None
     photo: Path | None
     seed: int
+    flash: bool | None
+    knobs: tuple[str, ...]
     frames_per_second: float
     service: str
     device: str
@@ -117,7 +120,9 @@ def verify(
         str | None,
         typer.Option(
             help="Instead of --scan: simulate `genuine`, `static-photo`, `waved-photo`, `screen-replay`, "
-            "`frozen-frame` or `looped-clip` from --photo.",
+            "`frozen-frame` or `looped-clip` from --photo. In front of a phone whose screen flashes: "
+            "`genuine`, `print`, `screen-replay`, `recorded-scan`, `injected-video`, `injected-tint`, "
+            "`injected-relighting`, `rigid-mask` or `cut-out-print`.",
             show_default=False,
         ),
     ] = None,
@@ -125,6 +130,23 @@ def verify(
         Path | None, typer.Option(help="With --simulate: the photo; the trusted one where not given.")
     ] = None,
     seed: Annotated[int, typer.Option(help="With --simulate: draws what differs between scans.", min=0)] = 0,
+    flash: Annotated[
+        bool | None,
+        typer.Option(
+            "--flash/--no-flash",
+            help="With --simulate: whether the phone's screen can flash; if not, DYNAMIC is refused. Where "
+            "not given: with --mode dynamic, and for kinds that are about the flash.",
+            show_default=False,
+        ),
+    ] = None,
+    knobs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="With --simulate: turn a knob, as NAME=VALUE; may be given again. They are listed below.",
+            show_default=False,
+        ),
+    ] = None,
     frames_per_second: Annotated[
         float, typer.Option("--fps", help="Rate of a folder's images.", min=1, max=60)
     ] = 15.0,
@@ -168,6 +190,11 @@ def verify(
 
       facegate verify --trusted portrait.jpg --simulate waved-photo
 
+      facegate verify --trusted portrait.jpg --mode dynamic --simulate genuine --set ambient.preset=office
+
+      facegate verify --trusted portrait.jpg --mode dynamic --simulate injected-relighting
+      --set injection.latency_seconds=0.2 --set injection.quality=0.5
+
       facegate verify --trusted-reference 2031/4711.jpg --scan selfie.mp4
 
       facegate verify --trusted p.jpg --scan s.mp4 --service api.example:8444
@@ -177,6 +204,8 @@ def verify(
     """
     if (trusted is None) == (trusted_reference is None):
         raise typer.BadParameter("give either --trusted or --trusted-reference", param_hint="--trusted")
+    if (flash is not None or knobs) and simulate is None:
+        raise typer.BadParameter("--flash and --set are for --simulate", param_hint="--simulate")
     if (scan is None) == (simulate is None):
         raise typer.BadParameter("give either --scan or --simulate", param_hint="--scan")
     options = _Options(
@@ -186,6 +215,8 @@ def verify(
         simulate=simulate,
         photo=photo,
         seed=seed,
+        flash=flash,
+        knobs=tuple(knobs or ()),
         frames_per_second=frames_per_second,
         service=service,
         device=device,
@@ -219,6 +250,13 @@ def verify(
     raise typer.Exit(SUCCESS if response.result.status == result_pb2.CHECK_STATUS_SUCCESS else FAILURE)
 
 
+class _Subject(NamedTuple):
+    """Where frames come from, and the screen before it."""
+
+    source: FrameSource
+    screen: FlashScreen | None
+
+
 async def _check(options: _Options, messages: Console) -> verification_service_pb2.FinishCheckResponse:
     portrait = None if options.trusted is None else _read(options.trusted, "the trusted portrait")
     keys = await _keys(options.jwks)
@@ -228,7 +266,7 @@ async def _check(options: _Options, messages: Console) -> verification_service_p
     async with (
         open_channel(options.service, tls=service_tls) as service,
         open_channel(options.device, tls=device_tls) as device,
-        aclosing(await _source(options)) as source,
+        _opened(options) as (source, screen),
     ):
         orchestrator = Orchestrator(channel=service, api_key=api_key, keys=keys)
         created = await orchestrator.upload_trusted_image(
@@ -247,6 +285,7 @@ async def _check(options: _Options, messages: Console) -> verification_service_p
                 channel=device,
                 ticket=ticket_of(created),
                 source=source,
+                screen=screen,
                 server_spki_sha256=spki,
                 events=display,
                 settings=ScanSettings(),
@@ -260,15 +299,37 @@ async def _check(options: _Options, messages: Console) -> verification_service_p
         )
 
 
-async def _source(options: _Options) -> FrameSource:
-    if options.simulate is not None:
-        photo = options.photo or options.trusted
-        if photo is None:
-            raise SourceError("nobody is to be simulated: give --photo, or --trusted with a photo")
-        return await asyncio.to_thread(open_simulated, options.simulate, photo, seed=options.seed)
-    if options.scan is None:
-        raise SourceError("nobody is to be scanned")
-    return open_scan(options.scan, frames_per_second=options.frames_per_second)
+@asynccontextmanager
+async def _opened(options: _Options) -> AsyncIterator[_Subject]:
+    subject = await _subject(options)
+    async with aclosing(subject.source):
+        yield subject
+
+
+async def _subject(options: _Options) -> _Subject:
+    """Who is scanned, and with which screen."""
+    if options.simulate is None:
+        if options.scan is None:
+            raise SourceError("nobody is to be scanned")
+        # This computer's own screen is not driven: it would have to say when a colour really appeared.
+        return _Subject(open_scan(options.scan, frames_per_second=options.frames_per_second), None)
+    from cli.simulated_source import needs_screen, open_simulated, open_simulated_phone
+
+    photo = options.photo or options.trusted
+    if photo is None:
+        raise SourceError("nobody is to be simulated: give --photo, or --trusted with a photo")
+    kind = options.simulate
+    flash = options.flash
+    if flash is None:
+        flash = options.mode is ModeName.DYNAMIC or needs_screen(kind)
+    if flash:
+        phone = await asyncio.to_thread(
+            open_simulated_phone, kind, photo, seed=options.seed, knobs=options.knobs
+        )
+        return _Subject(phone, phone)
+    return _Subject(
+        await asyncio.to_thread(open_simulated, kind, photo, seed=options.seed, knobs=options.knobs), None
+    )
 
 
 async def _keys(jwks: str | None) -> KeySet | None:

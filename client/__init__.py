@@ -28,7 +28,16 @@ from client.errors import (
     SourceError,
     StreamLostError,
 )
-from client.frame_source import CameraDescription, CapturedImage, FrameSource, Pace, Pixels, QuarterTurn
+from client.flash_screen import DisplayedStep, FlashScreen
+from client.frame_source import (
+    CameraDescription,
+    CapturedImage,
+    Exposure,
+    FrameSource,
+    Pace,
+    Pixels,
+    QuarterTurn,
+)
 from client.generated import generated_source
 from client.image_folder import open_image_folder
 from client.orchestrator import Orchestrator, ticket_of
@@ -51,7 +60,10 @@ __all__ = [
     "ClientError",
     "ConnectionFailedError",
     "CredentialsError",
+    "DisplayedStep",
+    "Exposure",
     "FaceScanner",
+    "FlashScreen",
     "FrameSource",
     "NoAttestation",
     "Orchestrator",

@@ -8,8 +8,10 @@ from google.protobuf.duration_pb2 import Duration
 
 from client.encoding import CaptureLimits, EncodedImage, encode_image
 from client.errors import ClientError, ProtocolViolatedError, ScanEndedError, SourceError, StreamLostError
+from client.flash_screen import FlashScreen
+from client.flash_show import FlashShow
 from client.frame_feed import FrameFeed
-from client.frame_source import CapturedImage, QuarterTurn
+from client.frame_source import CapturedImage, Exposure, QuarterTurn
 from client.progress import ScanEvents
 from client.scan_stream import ScanStream
 from client.send_gate import SendGate, StopSignal
@@ -30,6 +32,9 @@ _ROTATIONS: dict[QuarterTurn, scan_pb2.Rotation.ValueType] = {
     180: scan_pb2.ROTATION_180,
     270: scan_pb2.ROTATION_270,
 }
+
+
+_WITHOUT_SCREEN = frozenset({scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_UNSPECIFIED})
 
 
 @dataclass(slots=True)
@@ -62,6 +67,7 @@ class AttemptCapture:
         quality: int,
         tally: ScanTally,
         events: ScanEvents,
+        screen: FlashScreen | None,
     ) -> None:
         """Enters the attempt marker into the stream's chain.
 
@@ -73,13 +79,14 @@ class AttemptCapture:
             quality: JPEG quality to begin with.
             tally: What the scan sent so far; kept up to date.
             events: Told what happens.
+            screen: The screen; ``None`` where none was announced.
 
         Raises:
             ProtocolViolatedError: The start cannot be used.
         """
         if len(start.nonce) != _ATTEMPT_NONCE_BYTES or not start.attempt:
             raise ProtocolViolatedError("the AttemptStart has no number or no nonce of 16 bytes")
-        if start.plan not in (scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_UNSPECIFIED):
+        if not _can_follow(start.plan, screen):
             raise ProtocolViolatedError(
                 f"the server asks for {scan_pb2.Plan.Name(start.plan)}, which this client did not announce"
             )
@@ -92,6 +99,8 @@ class AttemptCapture:
         self._quality = quality
         self._tally = tally
         self._events = events
+        self._screen = None if start.plan in _WITHOUT_SCREEN else screen
+        self._show = None if self._screen is None else FlashShow(self._screen)
         self._gate = SendGate(start.credit)
         self._stop = StopSignal()
         self._budget = stream.challenge.budget
@@ -142,6 +151,7 @@ class AttemptCapture:
             return reader.result()
         finally:
             timer.cancel()
+            self._restore_screen()
             await _cancelled(reader, sender)
 
     async def _wait_for_result(
@@ -165,6 +175,14 @@ class AttemptCapture:
                     self._gate.add(message.credit)
                 case "feedback":
                     self._events.feedback(message.feedback)
+                case "flash_step" if self._show is not None:
+                    # A step that crossed the device's own end of the capture is not shown any more.
+                    if not self._stop.is_set:
+                        self._show.add(message.flash_step)
+                        self._events.flash_step(message.flash_step)
+                case "oval_change" if self._screen is not None:
+                    self._screen.show_oval(message.oval_change)
+                    self._events.oval_changed(message.oval_change)
                 case "capture_adjustment":
                     self._adjust(message.capture_adjustment)
                 case "capture_pause":
@@ -192,7 +210,10 @@ class AttemptCapture:
         self._events.adjusted(adjustment)
 
     async def _send(self) -> None:
-        cause = await self._send_frames()
+        try:
+            cause = await self._send_frames()
+        finally:
+            self._restore_screen()
         if cause == _Cause.CAUSE_UNSPECIFIED:
             return  # The result or the end of the stream came first.
         body = scan_pb2.AttemptEndBody(
@@ -249,13 +270,22 @@ class AttemptCapture:
             dropped_before=self._dropped_before,
             width=encoded.width,
             height=encoded.height,
+            exposure=None if image.exposure is None else _exposure(image.exposure),
         )
+        if self._show is not None:
+            shown = self._show.displayed(image.capture_time_us)
+            header.flash_step = shown.number
+            header.flash_step_since_us = shown.since_us
         self._dropped_before = 0
         self._frames += 1
         self._tally.frames += 1
         self._tally.bytes += len(encoded.jpeg)
         await self._stream.send_frame(header=header.SerializeToString(), image=encoded.jpeg)
         self._events.frame_sent(self._number, self._frames - 1, len(encoded.jpeg))
+
+    def _restore_screen(self) -> None:
+        if self._show is not None:
+            self._show.close()
 
     def _drop(self, count: int) -> None:
         self._dropped += count
@@ -279,6 +309,25 @@ class AttemptCapture:
             (frames and self._frames >= frames)
             or (scan_bytes and self._tally.bytes + len(encoded.jpeg) > scan_bytes)
         )
+
+
+def _can_follow(plan: scan_pb2.Plan.ValueType, screen: FlashScreen | None) -> bool:
+    if plan == scan_pb2.PLAN_FLASH:
+        return screen is not None
+    if plan == scan_pb2.PLAN_MOVEMENT:
+        return screen is not None and scan_pb2.CAPABILITY_OVAL_CHANGE in screen.capabilities
+    return plan in _WITHOUT_SCREEN
+
+
+def _exposure(exposure: Exposure) -> scan_pb2.ExposureMetadata:
+    return scan_pb2.ExposureMetadata(
+        exposure_time_ns=exposure.exposure_time_ns,
+        iso=exposure.iso,
+        white_balance_kelvin=exposure.white_balance_kelvin,
+        rolling_shutter_skew_ns=exposure.rolling_shutter_skew_ns,
+        exposure_locked=exposure.exposure_locked,
+        white_balance_locked=exposure.white_balance_locked,
+    )
 
 
 def goodbye_error(goodbye: scan_pb2.Goodbye) -> ClientError:

@@ -13,8 +13,9 @@ from client.device_keys import SessionKey
 from client.device_profile import camera_profile, desktop_profile
 from client.encoding import CaptureLimits
 from client.errors import CallRefusedError, ProtocolViolatedError, SourceError, StreamLostError
+from client.flash_screen import FlashScreen
 from client.frame_feed import FrameFeed
-from client.frame_source import FrameSource
+from client.frame_source import CameraDescription, FrameSource
 from client.progress import ScanEvents
 from client.reconnect import ReconnectPolicy
 from client.scan_stream import ScanStream, ScanTicket, open_stream
@@ -22,6 +23,9 @@ from client.scan_stream import ScanStream, ScanTicket, open_stream
 __all__ = ["FaceScanner", "ScanOutcome", "ScanSettings"]
 
 _MAX_ATTESTATIONS = 4
+_OF_AN_ATTEMPT = frozenset(
+    {"credit", "flash_step", "oval_change", "capture_adjustment", "capture_pause", "capture_complete"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,7 @@ class FaceScanner:
         source: FrameSource,
         server_spki_sha256: bytes = b"",
         profile: device_pb2.DeviceProfile | None = None,
-        screen: device_pb2.ScreenProfile | None = None,
+        screen: FlashScreen | None = None,
         attestor: Attestor | None = None,
         events: ScanEvents | None = None,
         settings: ScanSettings | None = None,
@@ -98,7 +102,8 @@ class FaceScanner:
             server_spki_sha256: SHA-256 of the SubjectPublicKeyInfo of the server's TLS certificate, 32
                 bytes; empty on plaintext loopback. See `client.channel.server_spki_sha256`.
             profile: The device; a desktop where None.
-            screen: The screen; unknown where None.
+            screen: A screen that can flash; where None the device announces none, and a check that
+                demands DYNAMIC refuses it.
             attestor: Makes the platform's evidence; says "not supported" where None.
             events: Told what happens.
             settings: How to scan.
@@ -111,13 +116,14 @@ class FaceScanner:
         self._events = events or ScanEvents()
         self._settings = settings or ScanSettings()
         self._profile = scan_pb2.ScanStart(
-            capabilities=[scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT],
+            capabilities=_capabilities(source.camera, screen),
             device=profile or desktop_profile(),
             camera=camera_profile(source.camera),
-            screen=screen,
+            screen=None if screen is None else screen.profile,
             server_spki_sha256=server_spki_sha256,
             language=self._settings.language,
         )
+        self._screen = screen
         self._tally = ScanTally()
         self._attempt: AttemptCapture | None = None
         self._source_error: SourceError | None = None
@@ -215,6 +221,7 @@ class FaceScanner:
                     quality=self._settings.quality,
                     tally=self._tally,
                     events=self._events,
+                    screen=self._screen,
                 )
                 if self._cancelled:
                     self._attempt.cancel()
@@ -250,7 +257,7 @@ class FaceScanner:
                             raise goodbye_error(message.goodbye)
                         case "feedback":
                             self._events.feedback(message.feedback)
-                        case "credit" | "capture_adjustment" | "capture_pause" | "capture_complete" | None:
+                        case kind if kind is None or kind in _OF_AN_ATTEMPT:
                             pass  # Of the attempt that is over, or of a later version of the protocol.
                         case kind:
                             raise ProtocolViolatedError(f"the server sent {kind} between attempts")
@@ -277,3 +284,16 @@ class FaceScanner:
             dropped=self._tally.dropped,
             source_error=self._source_error,
         )
+
+
+def _capabilities(
+    camera: CameraDescription, screen: FlashScreen | None
+) -> list[scan_pb2.Capability.ValueType]:
+    found: list[scan_pb2.Capability.ValueType] = [scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT]
+    if camera.reports_exposure:
+        found.append(scan_pb2.CAPABILITY_EXPOSURE_METADATA)
+    if camera.locks_exposure:
+        found.append(scan_pb2.CAPABILITY_EXPOSURE_LOCK)
+    if screen is not None:
+        found += [scan_pb2.CAPABILITY_FLASH, *screen.capabilities]
+    return found

@@ -6,7 +6,15 @@ from typing import Literal, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CameraDescription", "CapturedImage", "FrameSource", "Pace", "Pixels", "QuarterTurn"]
+__all__ = [
+    "CameraDescription",
+    "CapturedImage",
+    "Exposure",
+    "FrameSource",
+    "Pace",
+    "Pixels",
+    "QuarterTurn",
+]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """A colour image, shape (height, width, 3), blue-green-red, 0..255."""
@@ -20,6 +28,27 @@ Pace: TypeAlias = Literal["realtime", "fast"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What the camera did to make an image; 0 means unknown.
+
+    Attributes:
+        exposure_time_ns: Exposure time, nanoseconds.
+        iso: Sensor sensitivity, ISO 12232.
+        white_balance_kelvin: Correlated colour temperature of the white balance, kelvin.
+        rolling_shutter_skew_ns: From the first to the last row's exposure, nanoseconds.
+        exposure_locked: Whether exposure is locked.
+        white_balance_locked: Whether white balance is locked.
+    """
+
+    exposure_time_ns: int = 0
+    iso: int = 0
+    white_balance_kelvin: int = 0
+    rolling_shutter_skew_ns: int = 0
+    exposure_locked: bool = False
+    white_balance_locked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CapturedImage:
     """One image as the source gave it.
 
@@ -29,6 +58,7 @@ class CapturedImage:
         rotation: Clockwise rotation that makes it upright, degrees.
         mirrored: Whether it is mirrored left to right, to be undone after the rotation.
         lost_before: Images that the source lost since the one before because nobody took them.
+        exposure: What the camera did; ``None`` where the platform does not say.
     """
 
     image: Pixels | bytes
@@ -36,6 +66,7 @@ class CapturedImage:
     rotation: QuarterTurn = 0
     mirrored: bool = False
     lost_before: int = 0
+    exposure: Exposure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +79,8 @@ class CameraDescription:
         height: Height of the images in pixels; 0 where unknown.
         frames_per_second: Nominal rate; 0 where unknown.
         timestamp_source: What the capture clock counts from.
+        reports_exposure: Whether its images carry an `Exposure`.
+        locks_exposure: Whether exposure and white balance can be locked.
     """
 
     label: str
@@ -55,6 +88,8 @@ class CameraDescription:
     height: int = 0
     frames_per_second: float = 0.0
     timestamp_source: str = "monotonic"
+    reports_exposure: bool = False
+    locks_exposure: bool = False
 
 
 class FrameSource(Protocol):

@@ -23,6 +23,12 @@ class ScanEvents:
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
         """A hint for the person arrived."""
 
+    def flash_step(self, step: scan_pb2.FlashStep) -> None:
+        """A colour arrived, to be shown as soon as the one before was held for long enough."""
+
+    def oval_changed(self, change: scan_pb2.OvalChange) -> None:
+        """The oval moves or grows."""
+
     def adjusted(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
         """The server asked for smaller or fewer frames."""
 

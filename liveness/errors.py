@@ -6,6 +6,8 @@
     ├── ObservationError   the frames handed in do not make one scan
     ├── FusionModelError   the fusion model's data file is not usable
     ├── SelfieModelError   the data file of the eight signals' weights is not usable
+    ├── FlashModelError    the flash model's data file is not usable
+    ├── RandomSourceError  the source of a challenge's randomness is broken
     └── PolicyError        a policy or a setting contradicts itself
 
 A spoof is no error: it is a result.
@@ -26,6 +28,14 @@ class FusionModelError(LivenessError):
 
 class SelfieModelError(LivenessError):
     """The data file of the eight signals' weights is missing something, or holds something it must not."""
+
+
+class FlashModelError(LivenessError):
+    """The flash model's data file is missing something, or holds something it must not."""
+
+
+class RandomSourceError(LivenessError):
+    """The source of a challenge's randomness is broken; no challenge can be drawn from it."""
 
 
 class PolicyError(LivenessError):

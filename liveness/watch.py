@@ -37,10 +37,13 @@ class WatchedFrame:
         observation: What was measured.
         pixels: The picture where a detector looked at it; ``None`` for a followed frame, which no
             expensive model is shown.
+        view: Its small grey copy, which the observation has given up to the collector; see
+            ``FrameObservation.view``.
     """
 
     observation: FrameObservation
     pixels: BgrImage | None
+    view: GreyView
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class FrameWatcher:
             pixels = picture.colour() if pixels is None else pixels
             observation = self._look(pixels, seen, index, capture_time)
         kept = self._collector.add(replace(observation, fingerprint=fingerprint))
-        return WatchedFrame(observation=kept, pixels=pixels)
+        return WatchedFrame(observation=kept, pixels=pixels, view=seen.view)
 
     def pass_over(self, passed: PassedFrame) -> None:
         """Notes a frame that is not watched, but sampled or known by its bytes."""

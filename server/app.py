@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from liveness.dynamic.model import load_flash_model
 from liveness.fusion import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from server.admin import AdminServer
@@ -57,7 +58,7 @@ from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 from vision.runtime_check import check_runtime
 
-AVAILABLE_MODES = frozenset({Mode.EXPRESS})
+AVAILABLE_MODES = frozenset(Mode)
 """Modes that this version can run."""
 
 _STOP_SECONDS = 2.0
@@ -342,6 +343,7 @@ class FacegateServer:
                 analyst=FrameAnalyst(pack=pack, budget=tuning.budget),
                 pack=pack,
                 fusion=fusion,
+                flash=load_flash_model(),
                 pool=pool,
                 clock=self._clock,
                 random=secrets.token_bytes,

@@ -1,18 +1,44 @@
-"""Synthetic persons and attackers in front of a synthetic camera, for demos, tests and benchmarks.
+"""Synthetic persons and attackers in front of a synthetic camera, for demos, tests and measurements.
 
 ``simulate_scan`` turns one photo and ``ScanSettings`` into frames; ``builtin_photos`` finds photos that
 installed packages carry. A person is the photo laid over a generic head: turning it gives true
 parallax, the eyes blink and wander, the room behind is farther away. Attackers show the same photo
 on paper or on a screen, or put frames in behind the camera.
 
-What is not modelled, so that nobody mistakes a simulated result for a measured one: light and
-shadow do not change when the head turns, skin does not shine, nothing blurs while it moves, the
-shutter reads all rows at once (but for a screen's bands), teeth and tongue stay hidden, and no frame
-is compressed.
+``simulate_flash_scan`` renders the same in linear light in front of a phone whose screen is a lamp: the
+colours are told to a ``ScreenLight`` while the scan runs, and each frame is rendered when it is asked for.
+The photo is turned into albedo and lit by screen and surroundings; the camera has exposure and
+white-balance loops, the noise of its light level and a rolling shutter. An ``OvalGuide`` asks to come
+closer. Parts of it exist in several models (`RendererSettings`, `ToneCurve`), so that nothing has to be
+tuned to one of them.
+
+What is not modelled, so that nobody mistakes a simulated result for a measured one: in ``simulate_scan``
+light and shadow do not change when the head turns, skin does not shine, and the shutter reads all rows at
+once (but for a screen's bands). In ``simulate_flash_scan`` nothing casts a shadow on anything else, light
+is not scattered under the skin, the screen has one spectrum and the camera's channels match it, and the
+camera preview on the screen gives no light. In both nothing blurs while it moves, teeth and tongue stay
+hidden, there is no local tone mapping or sharpening, and no frame is compressed.
 """
 
 from simulator.errors import PhotoNotFound, PhotoUnusable, SettingsInvalid, SimulatorError
-from simulator.frame import SimulatedFrame
+from simulator.flash_scan import simulate_flash_scan
+from simulator.flash_settings import (
+    FlashKind,
+    FlashScanSettings,
+    Geometry,
+    InjectionSettings,
+    InstrumentSettings,
+    RendererSettings,
+    SkinSettings,
+)
+from simulator.frame import SimulatedExposure, SimulatedFrame
+from simulator.knobs import Knob, knobs_of
+from simulator.light.ambient import AmbientPreset, AmbientSettings
+from simulator.light.area_light import Emission
+from simulator.light.material import Diffuse
+from simulator.light.phone_camera import FlashCameraSettings, ToneCurve
+from simulator.light.screen_light import PhoneSettings, ScreenLight
+from simulator.oval_guide import OvalGuide
 from simulator.photo import Photo, photo_from_image
 from simulator.photos import builtin_photo_names, builtin_photos
 from simulator.scan import simulate_scan
@@ -27,21 +53,41 @@ from simulator.scene import (
 )
 
 __all__ = [
+    "AmbientPreset",
+    "AmbientSettings",
     "CameraSettings",
+    "Diffuse",
+    "Emission",
     "ExpressionSettings",
+    "FlashCameraSettings",
+    "FlashKind",
+    "FlashScanSettings",
+    "Geometry",
+    "InjectionSettings",
+    "InstrumentSettings",
+    "Knob",
     "MotionSettings",
+    "OvalGuide",
+    "PhoneSettings",
     "Photo",
     "PhotoNotFound",
     "PhotoUnusable",
+    "RendererSettings",
     "ScanKind",
     "ScanSettings",
+    "ScreenLight",
     "ScreenSettings",
     "SettingsInvalid",
     "SheetSettings",
+    "SimulatedExposure",
     "SimulatedFrame",
     "SimulatorError",
+    "SkinSettings",
+    "ToneCurve",
     "builtin_photo_names",
     "builtin_photos",
+    "knobs_of",
     "photo_from_image",
+    "simulate_flash_scan",
     "simulate_scan",
 ]

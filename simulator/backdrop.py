@@ -30,6 +30,11 @@ class Backdrop:
             height=round(viewport.height * (1 + 2 * _MARGIN)),
         )
 
+    @property
+    def nearness(self) -> float:
+        """Distance of the face as a share of the wall's."""
+        return self._nearness
+
     def show(self, *, pan: tuple[float, float], camera: Placement | None = None) -> BgrImage:
         """What the lens sees where nothing is in front.
 

@@ -4,7 +4,28 @@ from dataclasses import dataclass
 
 from vision.face import BgrImage
 
-__all__ = ["SimulatedFrame"]
+__all__ = ["SimulatedExposure", "SimulatedFrame"]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedExposure:
+    """What the platform says about how a frame was exposed.
+
+    Attributes:
+        exposure_seconds: Exposure of one row.
+        iso: Sensor sensitivity.
+        white_balance_kelvin: Correlated colour temperature of the white balance.
+        rolling_shutter_seconds: Time from the first row's exposure to the last row's.
+        exposure_locked: Whether exposure is locked.
+        white_balance_locked: Whether white balance is locked.
+    """
+
+    exposure_seconds: float
+    iso: int
+    white_balance_kelvin: int
+    rolling_shutter_seconds: float
+    exposure_locked: bool
+    white_balance_locked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +34,10 @@ class SimulatedFrame:
 
     Attributes:
         pixels: The frame, upright, not to be written to: an injected scan gives one array many times.
-        capture_time: Seconds since the scan's first frame.
+        capture_time: Seconds of the scan's clock; strictly rising, near 0 for the first frame.
+        exposure: How it was exposed, where the camera says so.
     """
 
     pixels: BgrImage
     capture_time: float
+    exposure: SimulatedExposure | None = None

@@ -1,5 +1,8 @@
 """A person in a room: a photo turned into a head with depth that moves, blinks and looks."""
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +14,12 @@ from simulator.backdrop import Backdrop
 from simulator.behaviour import Behaviour, PersonState
 from simulator.geometry.depth import head_depth
 from simulator.geometry.head_shape import HeadFit, fit_head
-from simulator.geometry.relief import Relief, Viewport
+from simulator.geometry.relief import Relief, Sight, Viewport
 from simulator.photo import Photo
 from simulator.scene import ScanSettings
 from vision.face import BgrImage, Points
 
-__all__ = ["Person", "viewport_of"]
+__all__ = ["DepthSource", "Layout", "Person", "PersonView", "Recolour", "viewport_of"]
 
 _FACE_MILLIMETRES = 145.0
 _PIVOT_MILLIMETRES = (0.0, 85.0, -95.0)
@@ -34,6 +37,54 @@ def viewport_of(settings: ScanSettings) -> Viewport:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a person is on the canvas.
+
+    Attributes:
+        landmarks: Shape (68, 2), canvas pixels.
+        fit: The generic head laid over them.
+        depth: Height of the canvas towards the camera in pixels, on the relief's grid.
+        mask: How much of each canvas pixel is the person, 0..1.
+    """
+
+    landmarks: Points
+    fit: HeadFit
+    depth: NDArray[np.float32]
+    mask: NDArray[np.float32]
+
+
+class DepthSource(Protocol):
+    """Gives the depth of a head over a canvas; see `head_depth`."""
+
+    def __call__(
+        self, landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int
+    ) -> NDArray[np.float32]:
+        """Height towards the camera in pixels, one sample every ``step`` pixels."""
+        ...
+
+
+class Recolour(Protocol):
+    """Changes the colours of the laid out photo, before its eyes are made to move."""
+
+    def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:
+        """The canvas in new colours, of the same shape."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """The person alone as the lens sees it.
+
+    Attributes:
+        layer: Colours and cover (0..255) in the fourth channel, of the frame's size.
+        sight: Where on the canvas the frame looks.
+    """
+
+    layer: NDArray[np.uint8]
+    sight: Sight
+
+
 class Person:
     """One person in one room, ready to be looked at.
 
@@ -41,13 +92,23 @@ class Person:
     person is cut out; the generic head gives depth; ``show`` warps person and room and joins them.
     """
 
-    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        photo: Photo,
+        settings: ScanSettings,
+        rng: np.random.Generator,
+        *,
+        depth_of: DepthSource = head_depth,
+        recolour: Recolour | None = None,
+    ) -> None:
         """Prepares the layers; takes about a second.
 
         Args:
             photo: Whom to show.
             settings: The frame, the lens and the movements.
             rng: Draws the place in the frame, the room and the movements.
+            depth_of: Gives the head its depth.
+            recolour: Changes the photo's colours; None leaves them.
         """
         self._viewport = viewport_of(settings)
         share = settings.face_width or float(rng.uniform(0.47, 0.58))
@@ -56,10 +117,14 @@ class Person:
         self._landmarks = landmarks
         fit = fit_head(landmarks)
         mask = person_mask(picture, landmarks)
-        colours = _add_grain(spread_inside_colours(picture, mask), rng)
+        depth = depth_of(landmarks, fit, size=self._viewport.canvas_size, step=Relief.grid_step())
+        colours = spread_inside_colours(picture, mask)
+        if recolour is not None:
+            colours = recolour(colours, Layout(landmarks=landmarks, fit=fit, depth=depth, mask=mask))
+        colours = _add_grain(colours, rng)
         self._layer = np.dstack([colours, np.round(mask * 255).astype(np.uint8)])
         self._eyelids = Eyelids(self._layer, landmarks)
-        self._relief, self._expression = _head(landmarks, fit, self._viewport)
+        self._relief, self._expression = _head(landmarks, fit, depth, self._viewport)
         self._backdrop = Backdrop(rng, self._viewport)
         eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
         self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
@@ -70,21 +135,54 @@ class Person:
         return self._face_pixels
 
     @property
+    def millimetres_per_pixel(self) -> float:
+        """Millimetres that one pixel shows at the plane of the eyes at rest."""
+        return _FACE_MILLIMETRES / self._face_pixels
+
+    @property
     def face_centre(self) -> tuple[float, float]:
         """Middle of the face at rest, frame pixels."""
         x, y = self._landmarks.mean(axis=0) - self._viewport.margin
         return float(x), float(y)
 
+    @property
+    def landmarks(self) -> Points:
+        """The person's landmarks at rest, canvas pixels, shape (68, 2)."""
+        return self._landmarks
+
+    @property
+    def relief(self) -> Relief:
+        """The person's shape."""
+        return self._relief
+
+    def relief_with(self, depth_of: DepthSource) -> Relief:
+        """The shape that the person would have with the depth from another source."""
+        fit = fit_head(self._landmarks)
+        depth = depth_of(self._landmarks, fit, size=self._viewport.canvas_size, step=Relief.grid_step())
+        return _head(self._landmarks, fit, depth, self._viewport)[0]
+
+    @property
+    def backdrop(self) -> Backdrop:
+        """The room behind."""
+        return self._backdrop
+
     def state_at(self, time: float) -> PersonState:
         """What the person does at ``time`` seconds."""
         return self._behaviour.at(time)
 
-    def show(self, state: PersonState) -> BgrImage:
-        """What the lens sees of the person and the room, before any camera effect."""
+    def look(self, state: PersonState) -> PersonView:
+        """The person alone, without the room."""
         self._eyelids.draw(self._layer, closure=state.closure, gaze=state.gaze)
         morph = self._expression.field(mouth=state.mouth, jaw=state.jaw, brows=state.brows)
-        map_x, map_y = self._relief.look_up(state.head, morph=morph, pan=state.pan)
-        seen = cv2.remap(self._layer, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        sight = self._relief.look_up(state.head, morph=morph, pan=state.pan)
+        layer = cv2.remap(
+            self._layer, sight.map_x, sight.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return PersonView(layer=np.asarray(layer, dtype=np.uint8), sight=sight)
+
+    def show(self, state: PersonState) -> BgrImage:
+        """What the lens sees of the person and the room, before any camera effect."""
+        seen = self.look(state).layer
         cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
         person = cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR)
         room = self._backdrop.show(pan=state.pan, camera=state.head)
@@ -119,9 +217,10 @@ def _add_grain(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
     return np.asarray(np.clip(picture + grain[..., None], 0, 255), dtype=np.uint8)
 
 
-def _head(landmarks: Points, fit: HeadFit, viewport: Viewport) -> tuple[Relief, Expression]:
+def _head(
+    landmarks: Points, fit: HeadFit, depth: NDArray[np.float32], viewport: Viewport
+) -> tuple[Relief, Expression]:
     step = Relief.grid_step()
-    depth = head_depth(landmarks, fit, size=viewport.canvas_size, step=step)
     rows, columns = Relief.grid_shape(viewport)
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32) * step, np.arange(rows, dtype=np.float32) * step)
     chin = float(landmarks[8, 1])

@@ -54,6 +54,7 @@ _REASONS: Final[Mapping[VideoFault, Reason]] = MappingProxyType(
         VideoFault.TOO_LONG: Reason.VIDEO_TOO_LONG,
         VideoFault.TOO_MANY_PIXELS: Reason.VIDEO_TOO_MANY_PIXELS,
         VideoFault.MALFORMED: Reason.VIDEO_MALFORMED,
+        VideoFault.TOO_SLOW: Reason.VIDEO_TOO_SLOW_TO_DECODE,
     }
 )
 _SEVERAL_SHARE: Final = 0.5

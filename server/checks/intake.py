@@ -151,13 +151,21 @@ class CheckIntake:
                 f"the policy {file.policy.name} demands {own}; {mode} is weaker and may only be raised",
                 details={"mode": mode.value, "policyMode": own.value},
             )
-        if mode not in self._available_modes:
+        if mode is Mode.DYNAMIC and not file.policy.challenge.flash_allowed:
+            raise Refusal(
+                Reason.MODE_NOT_AVAILABLE,
+                f"the policy {file.policy.name} is for people who must not see flashes, so it allows no "
+                f"{mode} scan. Choose another policy or mode.",
+                details={"mode": mode.value, "availableModes": own.value},
+            )
+        begins = max(mode, file.policy.first_mode, key=lambda one: one.strength)
+        if begins not in self._available_modes:
             available = ", ".join(sorted(self._available_modes))
             raise Refusal(
                 Reason.MODE_NOT_AVAILABLE,
-                f"this server version cannot run {mode} scans; available: {available}. Choose another policy "
-                "or mode.",
-                details={"mode": mode.value, "availableModes": available},
+                f"this server version cannot run {begins} scans; available: {available}. Choose another "
+                "policy or mode.",
+                details={"mode": begins.value, "availableModes": available},
             )
         return mode
 

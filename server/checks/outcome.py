@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from liveness.dynamic.steps import ColourStep
 from liveness.verdict import LivenessResult
 from matcher.comparison import MatchResult
 from server.checks.terms import Assurance, AttemptOutcome, Mode
@@ -65,6 +66,21 @@ class TranscriptOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeStepOutcome:
+    """One step of a screen flash, as it was drawn and as it was measured.
+
+    Attributes:
+        step: As it was drawn.
+        signal_to_noise: Of the face's response; ``None`` where it could not be measured.
+        agrees: Whether the response is the one to this step; ``None`` where it could not be measured.
+    """
+
+    step: ColourStep
+    signal_to_noise: float | None
+    agrees: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptOutline:
     """One attempt in short; see ``facegate.v1.AttemptSummary``."""
 
@@ -117,7 +133,8 @@ class CheckOutcome:
         requested_mode: What was asked for.
         used_mode: What was used; ``None`` where no attempt was judged.
         verified_bits: Challenge bits that were verified.
-        required_bits: Challenge bits that the policy demands.
+        required_bits: Challenge bits that the policy demands; 0 where no challenge was asked for.
+        challenge_steps: Steps of the deciding attempt's flash; empty without one.
         device: The device.
         transcript: ``None`` where no attempt ended.
         attempts: In order.
@@ -149,6 +166,7 @@ class CheckOutcome:
     used_mode: Mode | None
     verified_bits: float
     required_bits: float
+    challenge_steps: tuple[ChallengeStepOutcome, ...]
     device: DeviceOutcome
     transcript: TranscriptOutcome | None
     attempts: tuple[AttemptOutline, ...]

@@ -278,6 +278,10 @@ class CheckRecorder:
         now: datetime,
     ) -> tuple[CheckOutcome, CheckVerdict]:
         judgement = attempt.judgement if attempt else None
+        verified_bits = judgement.verified_bits if judgement else 0.0
+        used_mode = attempt.mode if attempt else None
+        challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
+        required_bits = policy.challenge.required_bits if challenged else 0.0
         transcript = attempt.transcript if attempt else None
         device = attempt.device if attempt else self._nothing_claimed(policy)
         verdict = judge_check(
@@ -285,8 +289,8 @@ class CheckRecorder:
                 match=judgement.match if judgement else None,
                 identity_constant=judgement.identity_constant if judgement else None,
                 liveness=judgement.liveness if judgement else None,
-                mode_used=attempt.mode if attempt else None,
-                verified_bits=0.0,
+                mode_used=used_mode,
+                verified_bits=verified_bits,
                 assurance=device.assurance,
                 transcript_intact=transcript.intact if transcript else None,
                 ended_by=ended_by,
@@ -294,7 +298,7 @@ class CheckRecorder:
             demands=VerdictDemands(
                 mode=record.requested_mode,
                 minimum_assurance=policy.device.minimum_assurance,
-                required_bits=policy.challenge.required_bits,
+                required_bits=required_bits,
             ),
         )
         marks = [(e.kind, EvidenceMark(e.sha256, e.attempt, e.frame_index)) for e in pictures]
@@ -310,9 +314,10 @@ class CheckRecorder:
                 required_similarity=similarity_for_fmr(policy.match.max_fmr),
                 required_fmr=policy.match.max_fmr,
                 requested_mode=record.requested_mode,
-                used_mode=attempt.mode if attempt else None,
-                verified_bits=0.0,
-                required_bits=policy.challenge.required_bits,
+                used_mode=used_mode,
+                verified_bits=verified_bits,
+                required_bits=required_bits,
+                challenge_steps=judgement.challenge_steps if judgement else (),
                 device=device,
                 transcript=transcript,
                 attempts=tuple(outline(a) for a in attempts),

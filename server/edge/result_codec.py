@@ -12,13 +12,14 @@ from server.checks.completion import KeptPicture
 from server.checks.outcome import (
     AttemptOutline,
     CalibrationIdentity,
+    ChallengeStepOutcome,
     CheckOutcome,
     DeviceOutcome,
     EvidenceMark,
     TranscriptOutcome,
 )
 from server.checks.recorder import PackIdentity
-from server.edge.scan_codec import feedback_code, mode_to_wire, timestamp
+from server.edge.scan_codec import feedback_code, mode_to_wire, timestamp, transition_to_wire
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
 _ROTATIONS = {
@@ -43,6 +44,15 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.SHOWS_A_MEDIUM: "The pictures show traces of a print or a screen.",
     Reason.FACE_UNSTEADY: "The face changes from frame to frame as a swapped face does.",
     Reason.EYES_CLOSED: "The eyes were closed for most of the scan.",
+    Reason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by other colours than the screen showed.",
+    Reason.LIGHT_FITS_NO_FACE: "The screen's light lies on the picture as it would not on a face.",
+    Reason.CHALLENGE_NOT_ANSWERED: "The screen's light does not show on the face, where it would.",
+    Reason.TOO_BRIGHT_TO_MEASURE: "Other light drowned the screen's, so that it could not be measured.",
+    Reason.TOO_DARK_TO_MEASURE: "The face was too dark for the screen's light to be measured.",
+    Reason.SCREEN_TOO_DIM: "The screen was too dim for its light to be measured.",
+    Reason.CHALLENGE_ANSWERED_LATE: "The screen's light showed too late to tell what caused it.",
+    Reason.CHALLENGE_NOT_MEASURABLE: "What the challenge asked for could not be measured.",
+    Reason.TOO_FEW_CHALLENGE_BITS: "Too little of the challenge was verified.",
     Reason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either side.",
     Reason.LOOKS_ALIVE: "The scan shows signs of a living face.",
     Reason.LOOKS_GENUINE: "The pictures show no trace of an attack; movement was not judged.",
@@ -170,9 +180,22 @@ def _liveness(outcome: CheckOutcome, liveness: LivenessResult) -> result_pb2.Liv
     message.requested_mode = mode_to_wire(outcome.requested_mode)
     message.verified_bits = outcome.verified_bits
     message.required_bits = outcome.required_bits
+    message.challenge_steps.extend(_challenge_step(step) for step in outcome.challenge_steps)
     if outcome.used_mode is not None:
         message.used_mode = mode_to_wire(outcome.used_mode)
     return message
+
+
+def _challenge_step(outcome: ChallengeStepOutcome) -> result_pb2.ChallengeStep:
+    step = outcome.step
+    return result_pb2.ChallengeStep(
+        step=step.number,
+        color=scan_pb2.Rgb(red=step.colour.red, green=step.colour.green, blue=step.colour.blue),
+        transition=transition_to_wire(step.transition),
+        drawn_bits=step.bits,
+        signal_to_noise=outcome.signal_to_noise,
+        agrees=outcome.agrees,
+    )
 
 
 def _signal(signal: Signal) -> result_pb2.Signal:

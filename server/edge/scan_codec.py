@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from liveness.dynamic.steps import ColourStep, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode
 from server.errors import Reason, Refusal
@@ -18,16 +19,22 @@ from server.scan.messages import (
     AttemptEndMessage,
     AttemptStartMessage,
     AttestationMessage,
+    Capability,
     ChallengeFields,
     ChallengeMessage,
     CompleteMessage,
     CreditMessage,
     EndCause,
+    ExposureClaim,
     FeedbackMessage,
+    FlashStepMessage,
     FrameMessage,
     GoodbyeMessage,
     Inbound,
     Outbound,
+    OvalChangeMessage,
+    PauseMessage,
+    Plan,
     ResumeProofMessage,
     ScanResultMessage,
     StartMessage,
@@ -51,6 +58,10 @@ _MESSAGES = {
     "EYES_CLOSED": "Open your eyes.",
     "LOOK_STRAIGHT": "Look straight at the camera.",
     "FACE_CUT_OFF": "Your whole face must be in the picture.",
+    "FACE_LOST": "Your face was lost: keep it in the oval.",
+    "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
+    "ENVIRONMENT_NOT_SUPPORTED": "The light here does not allow this kind of scan.",
+    "ACTION_NOT_PERFORMED": "Follow the oval on the screen.",
     "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
     "NETWORK_TOO_SLOW": "The connection is too slow.",
     "PROCESSING": "One moment.",
@@ -68,6 +79,21 @@ _CAUSES: dict[int, EndCause] = {
     scan_pb2.AttemptEndBody.CAUSE_CANCELLED: EndCause.CANCELLED,
     scan_pb2.AttemptEndBody.CAUSE_TIMED_OUT: EndCause.TIMED_OUT,
     scan_pb2.AttemptEndBody.CAUSE_CAMERA_FAILED: EndCause.CAMERA_FAILED,
+}
+_CAPABILITIES: dict[int, Capability] = {
+    scan_pb2.CAPABILITY_FLASH: Capability.FLASH,
+    scan_pb2.CAPABILITY_FLASH_SCROLL: Capability.FLASH_SCROLL,
+    scan_pb2.CAPABILITY_OVAL_CHANGE: Capability.OVAL_CHANGE,
+}
+_MOST_CAPABILITIES = 32
+_PLANS = {
+    Plan.EXPRESS: scan_pb2.PLAN_EXPRESS,
+    Plan.FLASH: scan_pb2.PLAN_FLASH,
+    Plan.MOVEMENT: scan_pb2.PLAN_MOVEMENT,
+}
+_TRANSITIONS = {
+    Transition.FLAT: scan_pb2.TRANSITION_FLAT,
+    Transition.SCROLL_DOWN: scan_pb2.TRANSITION_SCROLL_DOWN,
 }
 _MODES = {Mode.EXPRESS: scan_pb2.MODE_EXPRESS, Mode.DYNAMIC: scan_pb2.MODE_DYNAMIC}
 
@@ -110,6 +136,9 @@ def _start(raw: bytes) -> StartMessage:
         server_spki_sha256=start.server_spki_sha256,
         resume=start.resume,
         platform=_platform(start.device.platform),
+        capabilities=frozenset(
+            _CAPABILITIES[one] for one in start.capabilities[:_MOST_CAPABILITIES] if one in _CAPABILITIES
+        ),
     )
 
 
@@ -133,6 +162,20 @@ def _frame(frame: scan_pb2.Frame) -> FrameMessage:
         dropped_before=header.dropped_before,
         width=header.width,
         height=header.height,
+        flash_step=header.flash_step,
+        flash_step_since_us=header.flash_step_since_us,
+        exposure=_exposure(header.exposure) if header.HasField("exposure") else None,
+    )
+
+
+def _exposure(exposure: scan_pb2.ExposureMetadata) -> ExposureClaim:
+    return ExposureClaim(
+        exposure_time_ns=exposure.exposure_time_ns,
+        iso=exposure.iso,
+        white_balance_kelvin=exposure.white_balance_kelvin,
+        rolling_shutter_skew_ns=exposure.rolling_shutter_skew_ns,
+        exposure_locked=exposure.exposure_locked,
+        white_balance_locked=exposure.white_balance_locked,
     )
 
 
@@ -185,7 +228,7 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
                 attempt_start=scan_pb2.AttemptStart(
                     attempt=message.attempt,
                     nonce=message.nonce,
-                    plan=scan_pb2.PLAN_EXPRESS,
+                    plan=_PLANS[message.plan],
                     expected_duration=duration(message.expected_seconds),
                     credit=_credit(message.credit),
                     oval=_oval(message.oval),
@@ -200,6 +243,22 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
                     message=_MESSAGES.get(message.code, ""),
                     progress=message.progress,
                     frame_index=message.frame_index,
+                )
+            )
+        case FlashStepMessage():
+            return response(flash_step=_flash_step(message.step))
+        case OvalChangeMessage():
+            return response(
+                oval_change=scan_pb2.OvalChange(
+                    oval=_oval(message.oval),
+                    transition_duration=duration(message.transition_seconds),
+                    change=message.change,
+                )
+            )
+        case PauseMessage():
+            return response(
+                capture_pause=scan_pb2.CapturePause(
+                    paused=message.paused, reason=feedback_code(message.reason)
                 )
             )
         case AdjustmentMessage():
@@ -227,6 +286,17 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
             if message.reconnect_after is not None:
                 goodbye.reconnect_after.CopyFrom(duration(message.reconnect_after))
             return response(goodbye=goodbye)
+
+
+def _flash_step(step: ColourStep) -> scan_pb2.FlashStep:
+    return scan_pb2.FlashStep(
+        step=step.number,
+        color=scan_pb2.Rgb(red=step.colour.red, green=step.colour.green, blue=step.colour.blue),
+        transition=_TRANSITIONS[step.transition],
+        transition_duration=duration(step.transition_seconds),
+        minimum_hold=duration(step.hold_seconds),
+        last=step.last,
+    )
 
 
 def serialise_challenge(fields: ChallengeFields) -> bytes:
@@ -268,6 +338,11 @@ def feedback_code(name: str) -> "feedback_pb2.FeedbackCode.ValueType":
 def mode_to_wire(mode: Mode) -> "scan_pb2.Mode.ValueType":
     """A mode on the wire."""
     return _MODES[mode]
+
+
+def transition_to_wire(transition: Transition) -> "scan_pb2.Transition.ValueType":
+    """A transition on the wire."""
+    return _TRANSITIONS[transition]
 
 
 def duration(seconds: float) -> Duration:

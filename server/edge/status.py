@@ -61,6 +61,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.CREDIT_EXCEEDED,
             Reason.SCAN_BUDGET_EXCEEDED,
             Reason.TOO_MANY_RECONNECTS,
+            Reason.VIDEO_TOO_SLOW_TO_DECODE,
         }
     ),
     _C.DEADLINE_EXCEEDED: frozenset({Reason.DEADLINE_EXCEEDED, Reason.STREAM_IDLE}),
@@ -82,6 +83,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.TOKEN_EXPIRED,
             Reason.CHECK_CLOSED,
             Reason.PACK_CHANGED,
+            Reason.CAPABILITY_MISSING,
             Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
             Reason.VIDEO_NOT_AVAILABLE,
         }

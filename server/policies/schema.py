@@ -57,12 +57,14 @@ _Code = Annotated[
 class Fallback(StrEnum):
     """What a DYNAMIC scan may fall back to where the light does not allow a challenge.
 
-    A fallback is no downgrade: a check whose mode is DYNAMIC does not succeed in another.
+    A fallback is no downgrade: a check that demands DYNAMIC does not succeed in another mode, so only a
+    policy that prefers DYNAMIC and does not demand it can name one.
     """
 
     NONE = "none"
-    EXPRESS = "express"
+    """Nothing: the person is told to find less light."""
     MOVEMENT = "movement"
+    """The movement challenge, in the next attempt of the same stream."""
 
 
 class AttestationDemand(StrEnum):
@@ -145,8 +147,11 @@ class MatchRules(_Table):
 class ChallengeRules(_Table):
     """What a DYNAMIC challenge must prove."""
 
-    required_bits: float = Field(default=0.0, ge=0, le=128)
-    """Challenge bits that must be verified; 0 for EXPRESS."""
+    required_bits: float = Field(default=12.0, ge=10, le=20)
+    """Challenge bits that must be verified in a DYNAMIC scan, whoever asked for the mode: a blind guess
+    passes once in 2 to the power of this. A script draws 20 bits or more."""
+    flash_allowed: bool = True
+    """Whether the screen may flash; false for people who must not see it. The mode can then not be raised."""
 
 
 class AttestationRules(_Table):
@@ -295,6 +300,9 @@ class Policy(_Table):
     """What the policy is for, in plain words."""
     mode: Mode = Field(strict=False)
     """The least mode that gives SUCCESS."""
+    preferred_mode: Mode | None = Field(default=None, strict=False)
+    """The mode that a scan begins with, where it is a stronger one than ``mode``: devices that cannot flash
+    are then scanned in ``mode``, and light that does not allow it leads to ``fallback``."""
     fallback: Fallback = Field(default=Fallback.NONE, strict=False)
     """What a DYNAMIC scan may fall back to."""
     liveness: LivenessRules = LivenessRules()
@@ -316,20 +324,26 @@ class Policy(_Table):
     retention: RetentionRules = RetentionRules()
     """What is kept, and for how long."""
 
+    @property
+    def first_mode(self) -> Mode:
+        """The mode that a scan begins with, unless the orchestrator raised it."""
+        return self.preferred_mode or self.mode
+
     @model_validator(mode="after")
     def _mode_fits(self) -> Self:
-        if self.mode is Mode.EXPRESS:
-            if self.fallback is not Fallback.NONE:
-                raise ValueError(
-                    'fallback must be "none" where mode is "EXPRESS": there is nothing to fall back from'
-                )
-            if self.challenge.required_bits > 0:
-                raise ValueError(
-                    'challenge.required_bits must be 0 where mode is "EXPRESS": it has no challenge'
-                )
-        elif self.challenge.required_bits <= 0:
+        if self.preferred_mode is not None and self.preferred_mode.strength < self.mode.strength:
             raise ValueError(
-                'challenge.required_bits must be above 0 where mode is "DYNAMIC": without a floor, '
-                "smothering the light would help"
+                f'preferred_mode ("{self.preferred_mode}") must not be weaker than mode ("{self.mode}")'
+            )
+        prefers = self.mode is Mode.EXPRESS and self.preferred_mode is Mode.DYNAMIC
+        if self.fallback is not Fallback.NONE and not prefers:
+            raise ValueError(
+                'fallback must be "none" unless mode is "EXPRESS" and preferred_mode "DYNAMIC": else there '
+                "is nothing to fall back from, or what is fallen back to could not succeed"
+            )
+        if self.first_mode is Mode.DYNAMIC and not self.challenge.flash_allowed:
+            raise ValueError(
+                'challenge.flash_allowed must be true where mode or preferred_mode is "DYNAMIC": its '
+                "challenge is the flash"
             )
         return self

@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from device_integrity.errors import KeyMaterialError
 from device_integrity.transcript import SHARE_BYTES, load_public_key
 from server.checks.state import OPEN_STATES
-from server.checks.terms import AttemptOutcome
+from server.checks.terms import AttemptOutcome, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy
-from server.scan.messages import StartMessage
+from server.scan.messages import Capability, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
 
 PROTOCOL_VERSION = 1
@@ -76,7 +76,8 @@ def admit(
     """Decides whether a stream of this check may begin.
 
     Raises:
-        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, SESSION_KEY_MISMATCH or TOO_MANY_RECONNECTS.
+        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, CAPABILITY_MISSING, SESSION_KEY_MISMATCH or
+            TOO_MANY_RECONNECTS.
     """
     # First, so that the answer does not depend on whether somebody closed the expired check already.
     if now >= record.scan_deadline:
@@ -94,6 +95,14 @@ def admit(
             f"the portrait was taken in by version {record.pack_version} of the models and this server runs "
             f"{pack_version}; ask the orchestrator for a new check",
             details={"packVersion": record.pack_version, "currentPackVersion": pack_version},
+        )
+    if record.requested_mode is Mode.DYNAMIC and Capability.FLASH not in start.capabilities:
+        # Before the check is bound to this device's key, so that another device may still scan.
+        raise Refusal(
+            Reason.CAPABILITY_MISSING,
+            f"the check demands {record.requested_mode} and the device does not announce CAPABILITY_FLASH; "
+            "scan with a device that can flash, or create a check of another policy or mode",
+            details={"capability": Capability.FLASH.value, "mode": record.requested_mode.value},
         )
     if record.session_key is not None and record.session_key != start.session_public_key:
         raise Refusal(

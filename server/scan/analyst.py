@@ -4,17 +4,21 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from liveness.collect import FOLLOW_SECONDS
+from liveness.dynamic.sample import ExposureReading, FlashSample
+from liveness.dynamic.sample import sample_frame as sample_flash
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
-from liveness.observation import FrameObservation, PassedFrame
+from liveness.observation import FrameObservation, GreyView, PassedFrame
 from liveness.observe import sample_frame
 from liveness.watch import FrameWatcher
 from matcher.persons import persons_among
 from matcher.template import TemplateSample, sample_quality
 from server.scan.frame_pictures import FrameDecoder, FramePicture
-from server.scan.messages import CaptureBudget, FrameMessage
-from vision.face import BgrImage, DetectedFace, HeadPose
+from server.scan.messages import CaptureBudget, ExposureClaim, FrameMessage
+from vision.face import BgrImage, Box, DetectedFace, HeadPose
 from vision.packs import Pack
 
 # As for the portrait: small faces in the background and unsure ones make no second person.
@@ -32,11 +36,13 @@ class SeenFrame:
         message: The frame as it arrived; its bytes are what evidence keeps.
         pixels: The upright picture; ``None`` where no detector looked at it.
         observation: What was measured on it.
+        view: Its small grey copy, for measuring motion.
     """
 
     message: FrameMessage
     pixels: BgrImage | None
     observation: FrameObservation
+    view: GreyView
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +102,9 @@ class FrameAnalyst:
             capture_time=capture_time,
             fingerprint=fingerprint(message),
         )
-        return SeenFrame(message=message, pixels=watched.pixels, observation=watched.observation)
+        return SeenFrame(
+            message=message, pixels=watched.pixels, observation=watched.observation, view=watched.view
+        )
 
     def sample(self, message: FrameMessage, capture_time: float, *, watcher: FrameWatcher) -> None:
         """Takes the samples of a frame that is not measured.
@@ -111,6 +119,42 @@ class FrameAnalyst:
                 fingerprint=fingerprint(message),
                 samples=sample_frame(self._decoder.luma(message)),
             )
+        )
+
+    def flash_sample(
+        self,
+        seen: SeenFrame,
+        *,
+        capture_time: float,
+        arrival: float,
+        step: int,
+        step_since: float | None,
+    ) -> FlashSample:
+        """What a measured frame shows of the screen's light.
+
+        Args:
+            seen: The frame.
+            capture_time: Device clock, seconds.
+            arrival: Server's monotonic clock, seconds.
+            step: The step that the device claims was on display; 0 for none.
+            step_since: When it claims that step appeared, seconds of the device clock.
+
+        Raises:
+            Refusal: As for ``look``.
+        """
+        observation, message = seen.observation, seen.message
+        pixels = self._decoder.small(message)
+        # Two faces have two reflections, and nobody says which is the larger one's.
+        face = observation.face if observation.faces == 1 else None
+        return sample_flash(
+            pixels,
+            index=message.index,
+            capture_time=capture_time,
+            arrival_time=arrival,
+            face=None if face is None else _scaled(face, pixels.shape[1] / observation.width),
+            step=step,
+            step_since=step_since,
+            exposure=None if message.exposure is None else _exposure(message.exposure),
         )
 
     def _persons(self, pixels: BgrImage) -> Sequence[DetectedFace]:
@@ -163,6 +207,27 @@ class FrameAnalyst:
             eye_distance=face.eye_distance,
         )
         return TemplateSample(embedding=self._pack.embedder.embed(pixels, face), quality=quality)
+
+
+def _scaled(face: DetectedFace, scale: float) -> DetectedFace:
+    """A face in a picture of another size; pixel centres lie at whole coordinates."""
+    box = face.box
+    left, top, right, bottom = (
+        (edge + 0.5) * scale - 0.5 for edge in (box.left, box.top, box.right, box.bottom)
+    )
+    points = ((face.five_points + 0.5) * scale - 0.5).astype(np.float32)
+    return DetectedFace(box=Box(left, top, right, bottom), confidence=face.confidence, five_points=points)
+
+
+def _exposure(claim: ExposureClaim) -> ExposureReading:
+    return ExposureReading(
+        exposure_seconds=claim.exposure_time_ns / 1e9 or None,
+        iso=float(claim.iso) or None,
+        white_balance_kelvin=float(claim.white_balance_kelvin) or None,
+        shutter_skew_seconds=claim.rolling_shutter_skew_ns / 1e9 or None,
+        exposure_locked=claim.exposure_locked,
+        white_balance_locked=claim.white_balance_locked,
+    )
 
 
 def fingerprint(message: FrameMessage) -> int:

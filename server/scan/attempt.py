@@ -1,9 +1,11 @@
 """One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from server.checks.terms import Mode
 from server.errors import Reason, Refusal
 from server.scan.capture import AttemptCapture
+from server.scan.challenge import AttemptChallenge
 from server.scan.credit import CreditLedger
 from server.scan.device_claims import MAX_ATTESTATION_BYTES, MAX_ATTESTATIONS
 from server.scan.environment import ScanEnvironment
@@ -16,6 +18,8 @@ from server.scan.messages import (
     AttestationMessage,
     CompleteMessage,
     FrameMessage,
+    OvalChangeMessage,
+    Plan,
 )
 from server.storage.records import NewAttempt
 
@@ -54,21 +58,41 @@ class AttemptRun:
     """Runs one attempt. Made anew for each; what it holds at any moment can be recorded."""
 
     def __init__(
-        self, env: ScanEnvironment, stream: OpenStream, *, number: int, counts: StreamCounts
+        self,
+        env: ScanEnvironment,
+        stream: OpenStream,
+        *,
+        number: int,
+        counts: StreamCounts,
+        plan: Plan = Plan.EXPRESS,
+        challenge: AttemptChallenge | None = None,
     ) -> None:
-        """Prepares attempt ``number`` of ``stream``."""
+        """Prepares an attempt.
+
+        Args:
+            env: What every stream shares.
+            stream: The stream.
+            number: The attempt's number in the check, from 1.
+            counts: What the stream has taken so far; kept up to date.
+            plan: What the attempt asks for.
+            challenge: What the plan asks for beside frames; ``None`` in EXPRESS.
+        """
         settings = env.settings
         self._env = env
         self._stream = stream
         self._counts = counts
         self.number = number
+        self.plan = plan
+        self._challenge = challenge
+        self._latest = 0
         self.capture = AttemptCapture(
             analyst=env.analyst,
             pool=env.pool,
-            plan=settings.plan,
+            plan=settings.plan if challenge is None else replace(settings.plan, apart_seconds=0.0),
             budget=settings.budget,
             oval=settings.oval,
             guidance=settings.guidance,
+            challenge=challenge,
         )
         self._credit = CreditLedger(
             window_frames=settings.window_frames,
@@ -80,6 +104,16 @@ class AttemptRun:
         self._adjusted = False
         self._captured: tuple[int, int] | None = None
         self._recorded = False
+
+    @property
+    def mode(self) -> Mode:
+        """How the attempt proves life. The movement challenge is no mode of its own: it only stands in."""
+        return Mode.DYNAMIC if self.plan is Plan.FLASH else Mode.EXPRESS
+
+    @property
+    def challenge(self) -> AttemptChallenge | None:
+        """What was asked for beside frames."""
+        return self._challenge
 
     @property
     def frames(self) -> int:
@@ -124,6 +158,7 @@ class AttemptRun:
             AttemptStartMessage(
                 attempt=self.number,
                 nonce=nonce,
+                plan=self.plan,
                 expected_seconds=env.settings.plan.seconds,
                 credit=self._credit.opening,
                 oval=env.settings.oval,
@@ -135,6 +170,7 @@ class AttemptRun:
             arrival = await inbox.next(timeout=self._tick(heard, began))
             await self._renew_lease()
             if arrival is None:
+                await self._challenge_further(send)
                 await self._give_held_back(heard, send)
                 await self._look_at_clocks(heard, began, send)
                 continue
@@ -178,7 +214,9 @@ class AttemptRun:
         await self._count()
         feedback = None
         if self._told_complete is None:
-            feedback = await self.capture.take(frame)
+            feedback = await self.capture.take(frame, arrival=arrival.time)
+            self._latest = frame.index
+            await self._challenge_further(send)
         self._credit.processed(size)
         if feedback is not None:
             await send(feedback)
@@ -188,6 +226,17 @@ class AttemptRun:
         await self._adjust_capture(send)
         if (grant := self._credit.grant()) is not None:
             await send(grant)
+
+    async def _challenge_further(self, send: Send) -> None:
+        """Says what the challenge has to say now, until the capture is complete."""
+        if self._challenge is None or self._told_complete is not None:
+            return
+        for message in self._challenge.messages(self._env.clock.monotonic(), frame_index=self._latest):
+            if isinstance(message, OvalChangeMessage):
+                self.capture.move_oval(message.oval)
+            await send(message)
+        if self.capture.complete:
+            await self._tell_complete(send)
 
     async def _give_held_back(self, heard: float, send: Send) -> None:
         paused = self._env.clock.monotonic() - heard >= _PAUSE_SECONDS
@@ -277,6 +326,8 @@ class AttemptRun:
             due.append(self._told_complete + settings.end_seconds)
         else:
             due.append(began + self._attempt_seconds)
+            if self._challenge is not None and (says := self._challenge.due(now)) is not None:
+                due.append(says)
         remaining = (self._stream.record.scan_deadline - self._env.clock.now()).total_seconds()
         return max(0.0, min(min(due) - now, remaining))
 

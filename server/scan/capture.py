@@ -11,6 +11,7 @@ from liveness.observation import FrameObservation, PassedFrame, ScanObservations
 from liveness.pace import APART_SECONDS, FramePace, FrameWork
 from liveness.selection import CUE_FRAMES, FrameSelector, frame_quality
 from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame, fingerprint
+from server.scan.challenge import AttemptChallenge, ChallengeFrame
 from server.scan.messages import CaptureBudget, FeedbackMessage, FrameMessage
 from server.scan.worker_pool import WorkerPool
 
@@ -83,8 +84,20 @@ class AttemptCapture:
         budget: CaptureBudget,
         oval: Oval,
         guidance: GuidanceSettings,
+        challenge: AttemptChallenge | None = None,
     ) -> None:
-        """Starts empty."""
+        """Starts empty.
+
+        Args:
+            analyst: Runs the models.
+            pool: Where it does.
+            plan: When there is enough.
+            budget: Limits of a frame.
+            oval: Where the face should be.
+            guidance: Thresholds of the hints.
+            challenge: What is to be done beside; it sees every measured frame, so ``plan`` should leave none
+                out.
+        """
         self._analyst = analyst
         self._pool = pool
         self._plan = plan
@@ -92,6 +105,7 @@ class AttemptCapture:
         self._oval = oval
         self._guidance = guidance
         self._guidance_state = GuidanceState()
+        self._challenge = challenge
         self._watcher = analyst.watcher(
             follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_LOOKS_PER_SELECTED * plan.selected))
         )
@@ -114,8 +128,15 @@ class AttemptCapture:
 
     @property
     def complete(self) -> bool:
-        """Whether the attempt has enough well-placed frames over enough time."""
-        return self._good >= self._plan.frames and self._good_seconds >= self._plan.seconds
+        """Whether the attempt has enough well-placed frames over enough time, and its challenge is over.
+
+        Where the challenge gave up, nothing more is gained by waiting.
+        """
+        challenge = self._challenge
+        if challenge is not None and challenge.gave_up:
+            return True
+        enough = self._good >= self._plan.frames and self._good_seconds >= self._plan.seconds
+        return enough and (challenge is None or challenge.over)
 
     @property
     def progress(self) -> float:
@@ -124,8 +145,9 @@ class AttemptCapture:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Feedback codes of the frames that did not count, most frequent first."""
-        return tuple(code for code, _ in self._hints.most_common())
+        """Feedback codes of what stood in the way, the challenge's first, then the most frequent first."""
+        own = () if self._challenge is None else self._challenge.hints
+        return tuple(dict.fromkeys((*own, *(code for code, _ in self._hints.most_common()))))
 
     @property
     def observations(self) -> ScanObservations:
@@ -163,11 +185,19 @@ class AttemptCapture:
         step = len(others) / limit if limit else 0.0
         return tuple(others[int(place * step)] for place in range(limit))
 
-    async def take(self, frame: FrameMessage) -> FeedbackMessage | None:
+    def move_oval(self, oval: Oval) -> None:
+        """The face should be elsewhere from now on."""
+        self._oval = oval
+
+    async def take(self, frame: FrameMessage, *, arrival: float) -> FeedbackMessage | None:
         """Works a frame in and returns what to tell the person, if there is anything new to say.
 
+        Args:
+            frame: The frame.
+            arrival: When it arrived, seconds of the server's monotonic clock.
+
         Raises:
-            Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
+            Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID), or claims what cannot be.
         """
         if self._origin is None:
             self._origin = frame.capture_time_us
@@ -188,6 +218,17 @@ class AttemptCapture:
             self._examined.pop(offer.replaced, None)
         guidance = guide(observation, oval=self._oval, settings=self._guidance, state=self._guidance_state)
         self._guidance_state = guidance.state
+        if self._challenge is not None:
+            await self._challenge.take(
+                ChallengeFrame(
+                    message=frame,
+                    seen=seen,
+                    capture_time=time,
+                    origin_us=self._origin,
+                    arrival=arrival,
+                    guidance=guidance.code,
+                )
+            )
         self._well_placed = guidance.frame_code in _COUNTS_FOR_CAPTURE
         if self._well_placed:
             self._good += 1
@@ -195,13 +236,17 @@ class AttemptCapture:
             self._last_good = time
         else:
             self._hints[FEEDBACK_CODES[guidance.frame_code]] += 1
-        self._progress = max(
-            self._progress,
-            min(1.0, self._good / self._plan.frames, self._good_seconds / self._plan.seconds),
-        )
+        done = min(1.0, self._good / self._plan.frames, self._good_seconds / self._plan.seconds)
+        if self._challenge is not None:
+            done = min(done, self._challenge.progress)
+        self._progress = max(self._progress, done)
         if guidance.code is None:
             return None
-        return self._feedback(FEEDBACK_CODES[guidance.code], time, observation.index)
+        code = FEEDBACK_CODES[guidance.code]
+        if guidance.code is GuidanceCode.OK and self._challenge is not None:
+            # "Good" would take back what the challenge has to ask for.
+            code = self._challenge.hint(arrival) or code
+        return self._feedback(code, time, observation.index)
 
     async def _pass_over(self, frame: FrameMessage, time: float, *, sampled: bool) -> None:
         """Takes a frame that is not measured; it is as well placed as the measured one before it."""

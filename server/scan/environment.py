@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from liveness.dynamic.model import FlashModel
 from liveness.fusion import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
 from server.checks.recorder import CheckRecorder
@@ -76,6 +77,7 @@ class ScanEnvironment:
     analyst: FrameAnalyst
     pack: Pack
     fusion: FusionModel
+    flash: FlashModel
     pool: WorkerPool
     clock: Clock
     random: Callable[[int], bytes]

@@ -16,6 +16,7 @@ from vision.image import (
     GreyImage,
     decode_image,
     decode_jpeg_luma,
+    decode_jpeg_reduced,
     rotate_upright,
 )
 from vision.image_header import ImageFormat
@@ -60,6 +61,17 @@ class FrameDecoder:
         """
         return _upright(
             message, _checked(message, lambda image: decode_jpeg_luma(image, limits=self._limits))
+        )
+
+    def small(self, message: FrameMessage) -> BgrImage:
+        """The upright frame at half its size, for half the price of its colours.
+
+        Raises:
+            Refusal: As for ``colour``.
+        """
+        return _upright(
+            message,
+            _checked(message, lambda image: decode_jpeg_reduced(image, limits=self._limits, divisor=2)),
         )
 
 

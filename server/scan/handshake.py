@@ -14,6 +14,7 @@ from device_integrity.transcript import (
     public_key_der,
     sign,
 )
+from server.checks.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, parse_policy
 from server.policies.schema import AttestationDemand
@@ -30,6 +31,7 @@ from server.scan.messages import (
     ResumeProofMessage,
     StartMessage,
 )
+from server.scan.plans import ScanPlans
 from server.scan.transcript import StreamTranscript
 from server.storage.records import AttemptRecord, CheckRecord
 
@@ -49,6 +51,7 @@ class OpenStream:
         attempts: The attempts before this stream.
         policy: The check's frozen policy.
         transcript: The stream's transcript, before its first attempt.
+        plans: What its attempts ask for.
     """
 
     start: StartMessage
@@ -56,6 +59,7 @@ class OpenStream:
     attempts: tuple[AttemptRecord, ...]
     policy: Policy
     transcript: StreamTranscript
+    plans: ScanPlans
 
 
 async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStream:
@@ -85,7 +89,10 @@ async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStr
         pack_version=env.pack.version,
         now=env.clock.now(),
     )
-    transcript, challenge = _challenge(env, start=start, record=record, policy=policy, admission=admission)
+    plans = ScanPlans(policy=policy, requested=record.requested_mode, capabilities=start.capabilities)
+    transcript, challenge = _challenge(
+        env, start=start, record=record, policy=policy, admission=admission, mode=plans.mode
+    )
     if admission.proof_required:
         await send(challenge)
         await _take_proof(inbox, transcript, seconds=policy.deadlines.idle_seconds)
@@ -98,7 +105,9 @@ async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStr
     except BaseException:
         await give_back_lease(env, record)
         raise
-    return OpenStream(start=start, record=record, attempts=attempts, policy=policy, transcript=transcript)
+    return OpenStream(
+        start=start, record=record, attempts=attempts, policy=policy, transcript=transcript, plans=plans
+    )
 
 
 async def _start(env: ScanEnvironment, inbox: Inbox) -> StartMessage:
@@ -134,6 +143,7 @@ def _challenge(
     record: CheckRecord,
     policy: Policy,
     admission: Admission,
+    mode: Mode,
 ) -> tuple[StreamTranscript, ChallengeMessage]:
     nonce = env.random(_NONCE_BYTES)
     private = X25519PrivateKey.from_private_bytes(env.random(_KEY_BYTES))
@@ -148,7 +158,7 @@ def _challenge(
                 env.settings.budget, max_attempt_seconds=attempt_seconds(policy, env.settings.budget)
             ),
             credit=CreditMessage(frames=env.settings.window_frames, bytes=env.settings.window_bytes),
-            mode=record.requested_mode,
+            mode=mode,
             attempts_remaining=admission.attempts_remaining,
             scan_deadline=record.scan_deadline,
             server_time=env.clock.now(),

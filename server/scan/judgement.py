@@ -1,9 +1,18 @@
 """What an attempt amounts to: liveness and match of what was captured, and whether to try again."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from liveness.continuity import of_known_face, spoken_for
+from liveness.dynamic.combine import combine_flash, combine_movement
+from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.model import FlashModel
+from liveness.dynamic.movement import MovementRecord
+from liveness.dynamic.movement_judge import judge_movement
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.response import StepAnswer
+from liveness.dynamic.steps import ColourStep
 from liveness.express.interface import FrameEmbedding
 from liveness.express.judge import judge_express
 from liveness.fusion import FusionModel
@@ -15,8 +24,10 @@ from matcher.comparison import MatchPolicy, MatchResult, compare
 from matcher.constancy import IdentityConstancy, measure_constancy
 from matcher.similarity import similarity_for_fmr
 from matcher.template import fuse_templates
+from server.checks.outcome import ChallengeStepOutcome
 from server.policies import Policy
 from server.scan.analyst import ExaminedFrame
+from server.scan.flash_run import FlashEvidence
 from vision.face import Embedding
 from vision.packs import MatchCalibration
 
@@ -35,7 +46,30 @@ _ADVICE: dict[Reason, str] = {
     Reason.TOO_FEW_USABLE_FACES: "NO_FACE",
     Reason.NO_SIGN_OF_LIFE_MEASURABLE: "TURN_HEAD_SLIGHTLY",
     Reason.EVIDENCE_TOO_WEAK: "TURN_HEAD_SLIGHTLY",
+    Reason.TOO_BRIGHT_TO_MEASURE: "TOO_BRIGHT",
+    Reason.TOO_DARK_TO_MEASURE: "TOO_DARK",
+    Reason.SCREEN_TOO_DIM: "RAISE_SCREEN_BRIGHTNESS",
+    Reason.CHALLENGE_ANSWERED_LATE: "NETWORK_TOO_SLOW",
+    Reason.CHALLENGE_NOT_MEASURABLE: "HOLD_STILL",
+    Reason.TOO_FEW_CHALLENGE_BITS: "HOLD_STILL",
 }
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ChallengeEvidence:
+    """What an attempt's challenge leaves for the judge.
+
+    Attributes:
+        limits: What the check asks of a flash.
+        flash: Of a flash; ``None`` in other attempts.
+        movement: Of the movement challenge; ``None`` in other attempts.
+        model: Lines of the flash.
+    """
+
+    limits: DynamicPolicy
+    flash: FlashEvidence | None
+    movement: MovementRecord | None
+    model: FlashModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +83,8 @@ class AttemptJudgement:
         identity_constant: Whether one person was seen throughout; ``None`` where too few frames tell.
         retryable: Whether only conditions stood in the way. A spoof or another person never is.
         feedback: What could have been better, most important first.
+        verified_bits: Challenge bits that were verified, net of chance; 0 without a challenge.
+        challenge_steps: Steps of the flash as they were drawn and measured; empty without one.
     """
 
     liveness: LivenessResult
@@ -57,6 +93,8 @@ class AttemptJudgement:
     identity_constant: bool | None
     retryable: bool
     feedback: tuple[str, ...]
+    verified_bits: float = 0.0
+    challenge_steps: tuple[ChallengeStepOutcome, ...] = ()
 
 
 def judge_attempt(
@@ -71,6 +109,7 @@ def judge_attempt(
     fusion: FusionModel,
     hints: Sequence[str],
     too_slow: bool,
+    challenge: ChallengeEvidence | None = None,
 ) -> AttemptJudgement:
     """Judges one attempt.
 
@@ -87,6 +126,7 @@ def judge_attempt(
         hints: Feedback codes of the frames that were not well placed, most frequent first.
         too_slow: Whether fewer frames a second came than the usable minimum; such an attempt cannot
             show that somebody is alive, but it can still show a spoof.
+        challenge: What its challenge leaves; ``None`` in EXPRESS.
     """
     identified = {frame.frame_index for frame in (*examined, *witnesses)}
     liveness = judge_express(
@@ -97,6 +137,9 @@ def judge_attempt(
         cues=[frame.cues for frame in examined if frame.cues is not None],
         embeddings=_embeddings(scan, examined),
     )
+    answer = _NO_ANSWER
+    if challenge is not None:
+        liveness, answer = _with_challenge(liveness, challenge, scan, liveness_policy)
     if too_slow and liveness.verdict is Verdict.LIVE:
         liveness = replace(liveness, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.TOO_FEW_FRAMES,))
     match = None
@@ -125,6 +168,56 @@ def judge_attempt(
         identity_constant=constant,
         retryable=retryable,
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
+        verified_bits=answer.verified_bits,
+        challenge_steps=answer.steps,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a result says of a challenge beside its signals."""
+
+    verified_bits: float
+    steps: tuple[ChallengeStepOutcome, ...]
+
+
+_NO_ANSWER = _Answer(0.0, ())
+
+
+def _with_challenge(
+    express: LivenessResult, challenge: ChallengeEvidence, scan: ScanObservations, policy: LivenessPolicy
+) -> tuple[LivenessResult, _Answer]:
+    """What the challenge changes of Express' decision, and what it verified."""
+    if challenge.flash is not None:
+        flash = judge_flash(
+            samples=challenge.flash.samples, revealed=challenge.flash.steps, model=challenge.model
+        )
+        liveness = combine_flash(
+            express=express,
+            flash=flash,
+            dynamic=challenge.limits,
+            liveness=policy,
+            settings=challenge.model.judge,
+        )
+        return liveness, _Answer(flash.verified_bits, _steps(challenge.flash, flash))
+    if challenge.movement is not None:
+        movement = judge_movement(challenge.movement, scan)
+        # Its bits are no flash's: they count for no floor.
+        return combine_movement(express=express, movement=movement, liveness=policy), _NO_ANSWER
+    return express, _NO_ANSWER
+
+
+def _steps(flash: FlashEvidence, result: FlashResult) -> tuple[ChallengeStepOutcome, ...]:
+    answers = {answer.number: answer for answer in result.steps}
+    return tuple(_step(one.step, answers.get(one.step.number)) for one in flash.steps)
+
+
+def _step(step: ColourStep, answer: StepAnswer | None) -> ChallengeStepOutcome:
+    known = answer is not None and math.isfinite(answer.snr)
+    return ChallengeStepOutcome(
+        step=step,
+        signal_to_noise=answer.snr if answer is not None and known else None,
+        agrees=None if answer is None else answer.agrees,
     )
 
 

@@ -8,8 +8,25 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from liveness.dynamic.steps import ColourStep
 from liveness.guidance import Oval
 from server.checks.terms import Mode
+
+
+class Capability(StrEnum):
+    """What a device may be able to do and a server may ask for; see ``facegate.v1.Capability``."""
+
+    FLASH = "FLASH"
+    FLASH_SCROLL = "FLASH_SCROLL"
+    OVAL_CHANGE = "OVAL_CHANGE"
+
+
+class Plan(StrEnum):
+    """What an attempt asks of the device and the person; see ``facegate.v1.Plan``."""
+
+    EXPRESS = "EXPRESS"
+    FLASH = "FLASH"
+    MOVEMENT = "MOVEMENT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +42,7 @@ class StartMessage:
         server_spki_sha256: What the device saw; 32 bytes or empty.
         resume: Whether the scan's connection was lost before.
         platform: Name of the platform that the device claims.
+        capabilities: What the device says that it can do.
     """
 
     raw: bytes
@@ -35,6 +53,7 @@ class StartMessage:
     server_spki_sha256: bytes
     resume: bool
     platform: str
+    capabilities: frozenset[Capability] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,18 @@ class AttestationMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureClaim:
+    """What a device says its camera did; see ``facegate.v1.ExposureMetadata``. 0 means unknown."""
+
+    exposure_time_ns: int
+    iso: int
+    white_balance_kelvin: int
+    rolling_shutter_skew_ns: int
+    exposure_locked: bool
+    white_balance_locked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameMessage:
     """One frame; see ``facegate.v1.Frame`` and ``FrameHeader``.
 
@@ -68,6 +99,9 @@ class FrameMessage:
         dropped_before: Images dropped since the frame before.
         width: Declared width of the encoded image.
         height: Declared height of the encoded image.
+        flash_step: The step that the device says was on display; 0 for none.
+        flash_step_since_us: When the device says it appeared, microseconds of the same clock; 0 for none.
+        exposure: What the device says the camera did; ``None`` where it says nothing.
     """
 
     header: bytes
@@ -81,6 +115,9 @@ class FrameMessage:
     dropped_before: int
     width: int
     height: int
+    flash_step: int = 0
+    flash_step_since_us: int = 0
+    exposure: ExposureClaim | None = None
 
 
 class EndCause(StrEnum):
@@ -176,6 +213,7 @@ class AttemptStartMessage:
 
     attempt: int
     nonce: bytes
+    plan: Plan
     expected_seconds: float
     credit: CreditMessage
     oval: Oval
@@ -188,6 +226,36 @@ class FeedbackMessage:
     code: str
     progress: float
     frame_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlashStepMessage:
+    """The next colour to show."""
+
+    step: ColourStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OvalChangeMessage:
+    """The oval moves or grows.
+
+    Attributes:
+        oval: The oval to draw from now on.
+        transition_seconds: How long it takes to reach its place.
+        change: Number of the change in the attempt, from 1.
+    """
+
+    oval: Oval
+    transition_seconds: float
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseMessage:
+    """The capture is interrupted, with a feedback code that says why, or goes on."""
+
+    paused: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +316,9 @@ Outbound: TypeAlias = (
     | AttemptStartMessage
     | CreditMessage
     | FeedbackMessage
+    | FlashStepMessage
+    | OvalChangeMessage
+    | PauseMessage
     | AdjustmentMessage
     | CompleteMessage
     | ScanResultMessage

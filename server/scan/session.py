@@ -16,9 +16,10 @@ from server.checks.outcome import TranscriptOutcome
 from server.checks.recorder import JudgedAttempt
 from server.checks.state import OPEN_STATES, CheckState
 from server.checks.templates import open_template
-from server.checks.terms import AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed, StreamCounts
+from server.scan.challenges import challenge_evidence, conclude_challenge, start_challenge
 from server.scan.device_claims import assess_device
 from server.scan.disclosure import final_status, told_feedback
 from server.scan.environment import ScanEnvironment
@@ -123,10 +124,19 @@ class ScanSession:
                 await send(GoodbyeMessage(GoodbyeReason.DRAINING, _RECONNECT_SECONDS))
                 return
             number = max((attempt.number for attempt in attempts), default=0) + 1
-            self._run = AttemptRun(self._env, stream, number=number, counts=self._counts)
+            challenge = start_challenge(self._env, stream.plans)
+            self._run = AttemptRun(
+                self._env,
+                stream,
+                number=number,
+                counts=self._counts,
+                plan=stream.plans.next,
+                challenge=challenge,
+            )
             end = await self._run.run(inbox, send)
             # A device that vanishes now must not take the verdict with it.
             result, attempts = await _unhindered(self._conclude(stream, self._run, end))
+            conclude_challenge(stream.plans, challenge)
             await send(result)
             if not result.another_attempt:
                 return
@@ -190,6 +200,7 @@ class ScanSession:
             fusion=env.fusion,
             hints=run.capture.hints,
             too_slow=run.too_slow,
+            challenge=challenge_evidence(self._env, stream.plans, run.challenge),
         )
 
     @asynccontextmanager
@@ -221,7 +232,7 @@ class ScanSession:
         return JudgedAttempt(
             number=run.number,
             judgement=judgement,
-            mode=Mode.EXPRESS,
+            mode=run.mode,
             device=assess_device(
                 start=stream.start,
                 attestations=self._counts.attestations,

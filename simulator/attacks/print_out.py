@@ -1,9 +1,11 @@
 """A selfie of the person, printed on paper: on a stand, or waved by a hand."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
-from simulator.attacks.sheet import Sheet, crop_around_face
+from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.behaviour import PersonState
 from simulator.geometry.relief import Placement
 from simulator.motion import Sway, Tremor
@@ -13,7 +15,7 @@ from simulator.scene import ScanSettings
 from simulator.wandering import Wandering
 from vision.face import BgrImage
 
-__all__ = ["StaticPrint", "WavedPrint"]
+__all__ = ["StaticPrint", "WavedPrint", "ink"]
 
 _PAPER = (236, 238, 240)
 # Darkest ink and brightest paper as shares of full scale, and the saturation that ink keeps.
@@ -40,11 +42,11 @@ def _print_selfie(photo: Photo, settings: ScanSettings, rng: np.random.Generator
         edge_colour=_PAPER,
         edge=round(settings.sheet.border * wide),
     )
-    return sheet, _ink(selfie, rng)
+    return sheet, ink(selfie, rng)
 
 
-def _ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
-    """``picture`` in the colours of a home printer, with the grain of paper."""
+def ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
+    """``picture`` in the colours of a home printer, with the grain of paper, which ``rng`` draws."""
     colours = picture.astype(np.float32)
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)[..., None]
     colours = grey + _SATURATION * (colours - grey)
@@ -94,6 +96,17 @@ class WavedPrint:
         )
         self._bend = Sway(rng, rms=_BEND_SWAY, lowest=0.2, highest=1.2)
         self._pan = Tremor(rng, rms=settings.motion.tremor * settings.width)
+
+    @property
+    def sheet(self) -> Sheet:
+        """The paper."""
+        return self._sheet
+
+    def look(self, time: float, *, nearer: float = 0.0) -> SheetLook:
+        """The print alone at ``time`` seconds, brought closer by the share ``nearer`` of its distance."""
+        held = self._hand.at(time)
+        placement = replace(held, approach=held.approach + nearer)
+        return self._sheet.look(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
 
     def show(self, time: float) -> BgrImage:
         """What the lens sees at ``time`` seconds."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.attacks.sheet import Sheet, SheetView, crop_around_face
+from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.camera import Camera
 from simulator.geometry.relief import Placement
 from simulator.motion import Tremor
@@ -61,13 +61,40 @@ class ScreenReplay:
         self._pan = Tremor(rng, rms=settings.motion.tremor * settings.width)
         self._shown = -1
 
+    @property
+    def sheet(self) -> Sheet:
+        """The screen's surface."""
+        return self._sheet
+
+    def look(self, time: float, *, nearer: float = 0.0) -> SheetLook:
+        """The screen alone as it shines; times have to grow from call to call.
+
+        Args:
+            time: Seconds.
+            nearer: Share of the distance by which the hand brings it closer.
+        """
+        self._play(time)
+        placement, pan = self._held_at(time)
+        seen = self._sheet.look(replace(placement, approach=placement.approach + nearer), pan=pan)
+        lit = self._through_pixels(
+            np.asarray(cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), dtype=np.uint8),
+            seen.sight.map_x,
+            seen.sight.map_y,
+            time,
+        )
+        return replace(seen, layer=np.dstack([lit, seen.layer[..., 3]]))
+
     def show(self, time: float) -> BgrImage:
         """What the lens sees at ``time`` seconds; times have to grow from call to call."""
         self._play(time)
+        placement, pan = self._held_at(time)
+        view = self._sheet.show(placement, pan=pan)
+        lit = self._through_pixels(view.scene, view.map_x, view.map_y, time)
+        return np.asarray(cv2.blendLinear(lit, view.scene, view.cover, 1 - view.cover), dtype=np.uint8)
+
+    def _held_at(self, time: float) -> tuple[Placement, tuple[float, float]]:
         held = self._hand.at(time)
-        placement = replace(held, roll=self._askew + held.roll)
-        view = self._sheet.show(placement, pan=self._pan(time))
-        return self._through_screen(view, time)
+        return replace(held, roll=self._askew + held.roll), self._pan(time)
 
     def _play(self, time: float) -> None:
         number = int(time * _VIDEO_RATE)
@@ -90,23 +117,24 @@ class ScreenReplay:
             face_share=self._settings.sheet.face_share,
         )
 
-    def _through_screen(self, view: SheetView, time: float) -> BgrImage:
+    def _through_pixels(
+        self, picture: BgrImage, map_x: NDArray[np.float32], map_y: NDArray[np.float32], time: float
+    ) -> BgrImage:
         grid = cv2.remap(
             self._grid,
-            view.map_x * self._grid_scale,
-            view.map_y * self._grid_scale,
+            map_x * self._grid_scale,
+            map_y * self._grid_scale,
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_WRAP,
         )
-        lit = cv2.multiply(view.scene, grid, scale=1 / _UNITY).astype(np.float32)
+        lit = cv2.multiply(picture, grid, scale=1 / _UNITY).astype(np.float32)
         screen = self._settings.screen
-        height = view.scene.shape[0]
+        height = picture.shape[0]
         # The rolling shutter reads a row at a time while the screen's brightness swings.
         rows = np.arange(height, dtype=np.float32) / height * _BANDS_PER_FRAME
         bands = 1 + screen.flicker * np.cos(2 * np.pi * (rows + screen.refresh_hertz * time))
         lit *= bands.astype(np.float32)[:, None, None]
-        lit = np.minimum(lit, 255).astype(np.uint8)
-        return np.asarray(cv2.blendLinear(lit, view.scene, view.cover, 1 - view.cover), dtype=np.uint8)
+        return np.minimum(lit, 255).astype(np.uint8)
 
 
 def _pixel_grid(contrast: float) -> NDArray[np.uint8]:

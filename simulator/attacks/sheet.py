@@ -7,12 +7,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.backdrop import Backdrop
-from simulator.geometry.relief import Placement, Relief, Viewport
+from simulator.geometry.relief import Placement, Relief, Sight, Viewport
 from vision.face import BgrImage
 
-__all__ = ["Sheet", "SheetView", "crop_around_face"]
+__all__ = ["Sheet", "SheetLook", "SheetView", "crop_around_face"]
 
 _EDGE_SOFTNESS = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class SheetLook:
+    """A sheet alone as the lens sees it, and how it is held.
+
+    Attributes:
+        layer: Colours, and cover (0..255) as the fourth channel, of the frame's size.
+        sight: Where on the sheet's canvas the frame looks.
+        placement: The sheet's movement away from rest.
+        pan: Movement of the whole image by a trembling camera, pixels.
+    """
+
+    layer: NDArray[np.uint8]
+    sight: Sight
+    placement: Placement
+    pan: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +125,57 @@ class Sheet:
         columns = slice(self._cut[1], self._cut[1] + self._columns.stop - self._columns.start)
         self._layer[self._rows, self._columns, :3] = fitted[rows, columns]
 
-    def show(
+    @property
+    def width(self) -> int:
+        """Width of the picture on the sheet at rest, pixels."""
+        return self._size[0]
+
+    @property
+    def relief(self) -> Relief:
+        """The sheet's shape."""
+        return self._relief
+
+    @property
+    def backdrop(self) -> Backdrop:
+        """The room behind."""
+        return self._backdrop
+
+    def look(
         self, placement: Placement, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
-    ) -> SheetView:
-        """What the lens sees.
+    ) -> SheetLook:
+        """The sheet alone.
 
         Args:
             placement: The sheet's movement away from rest.
             lift: Factor on the bend.
             pan: Movement of the whole image by a trembling camera, pixels.
         """
-        map_x, map_y = self._relief.look_up(placement, lift=lift, pan=pan)
-        seen = cv2.remap(self._layer, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
-        scene = cv2.blendLinear(
-            cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR), self._backdrop.show(pan=pan), cover, 1 - cover
+        sight = self._relief.look_up(placement, lift=lift, pan=pan)
+        layer = cv2.remap(
+            self._layer, sight.map_x, sight.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
         )
-        return SheetView(scene=np.asarray(scene, dtype=np.uint8), map_x=map_x, map_y=map_y, cover=cover)
+        return SheetLook(
+            layer=np.asarray(layer, dtype=np.uint8),
+            sight=sight,
+            placement=placement,
+            pan=pan,
+        )
+
+    def show(
+        self, placement: Placement, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
+    ) -> SheetView:
+        """What the lens sees; arguments as for ``look``."""
+        seen = self.look(placement, lift=lift, pan=pan)
+        cover = cv2.extractChannel(seen.layer, 3).astype(np.float32) * np.float32(1 / 255)
+        scene = cv2.blendLinear(
+            cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), self._backdrop.show(pan=pan), cover, 1 - cover
+        )
+        return SheetView(
+            scene=np.asarray(scene, dtype=np.uint8),
+            map_x=seen.sight.map_x,
+            map_y=seen.sight.map_y,
+            cover=cover,
+        )
 
 
 def _bow(viewport: Viewport, bend: float, *, half_width: float) -> NDArray[np.float32]:

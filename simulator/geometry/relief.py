@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Placement", "Relief", "Viewport"]
+__all__ = ["Placement", "Relief", "Sight", "Viewport"]
 
 FloatMap = NDArray[np.float32]
 _STEP = 4
 _ITERATIONS = 4
+_MORE_WHEN_NEAR, _NEAR = 64, 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,23 @@ class Viewport:
         """The camera's axis in the picture."""
         width, height = self.canvas_size
         return (width - 1) / 2, (height - 1) / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A picture with depth as it is seen at one moment.
+
+    Attributes:
+        map_x: For each frame pixel, the x in the picture that it shows.
+        map_y: The same for y.
+        space: Where each sample of the grid is; see `Relief.positions`.
+        lens: Height of the lens in the same axes.
+    """
+
+    map_x: FloatMap
+    map_y: FloatMap
+    space: tuple[FloatMap, FloatMap, FloatMap]
+    lens: float
 
 
 class Relief:
@@ -131,6 +149,31 @@ class Relief:
                 sampled like the depth map.
             lift: Factor on the depth: a sheet that bends more or less than at rest.
         """
+        return self._on_picture(self.positions(placement, morph=morph, lift=lift), placement)
+
+    def _on_picture(
+        self, space: tuple[FloatMap, FloatMap, FloatMap], placement: Placement
+    ) -> tuple[FloatMap, FloatMap]:
+        centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
+        focal = np.float32(self._viewport.focal)
+        x, y, z = space
+        zoom = focal / (focal * np.float32(1 - placement.approach) - z)
+        return x * zoom + centre_x, y * zoom + centre_y
+
+    def positions(
+        self, placement: Placement, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
+    ) -> tuple[FloatMap, FloatMap, FloatMap]:
+        """Where each sample of the grid is in space, in pixels at the plane of depth 0.
+
+        Args:
+            placement: The movement away from rest, but for the approach, which moves the camera.
+            morph: As for ``project``.
+            lift: As for ``project``.
+
+        Returns:
+            x to the right and y down from the camera's axis, z from the plane of depth 0 towards the camera,
+            which is at ``focal * (1 - approach)``.
+        """
         focal = np.float32(self._viewport.focal)
         centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
         pivot_x, pivot_y, pivot_z = (np.float32(value) for value in self._pivot)
@@ -141,10 +184,11 @@ class Relief:
         if morph is not None:
             x, y = x + morph[0], y + morph[1]
         x, y, z = self._turn(x, y, z, placement)
-        zoom = focal / (focal * np.float32(1 - placement.approach) - (z + pivot_z))
-        projected_x = (x + (pivot_x + np.float32(placement.shift_x))) * zoom + centre_x
-        projected_y = (y + (pivot_y + np.float32(placement.shift_y))) * zoom + centre_y
-        return projected_x, projected_y
+        return (
+            x + (pivot_x + np.float32(placement.shift_x)),
+            y + (pivot_y + np.float32(placement.shift_y)),
+            z + pivot_z,
+        )
 
     def _turn(
         self, x: FloatMap, y: FloatMap, z: FloatMap, placement: Placement
@@ -171,7 +215,7 @@ class Relief:
         morph: tuple[FloatMap, FloatMap] | None = None,
         lift: float = 1.0,
         pan: tuple[float, float] = (0.0, 0.0),
-    ) -> tuple[FloatMap, FloatMap]:
+    ) -> Sight:
         """For each frame pixel, the place in the picture that it shows (the maps of ``cv2.remap``).
 
         Args:
@@ -179,20 +223,32 @@ class Relief:
             morph: As for ``project``.
             lift: As for ``project``.
             pan: Movement of the whole image in pixels, as a turning camera gives it.
-
-        Returns:
-            x and y, each of the frame's height and width, in picture pixels.
         """
-        projected_x, projected_y = self.project(placement, morph=morph, lift=lift)
+        space = self.positions(placement, morph=morph, lift=lift)
+        projected_x, projected_y = self._on_picture(space, placement)
         moved = np.dstack((projected_x - self._x, projected_y - self._y))
         target_x, target_y = self._frame_x - np.float32(pan[0]), self._frame_y - np.float32(pan[1])
-        source_x, source_y = target_x, target_y
-        for _ in range(_ITERATIONS):
+        # Starting from where a flat picture would be seen keeps the iteration's steps small.
+        centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
+        near = np.float32(1 - placement.approach)
+        source_x = centre_x + (target_x - centre_x) * near - np.float32(placement.shift_x)
+        source_y = centre_y + (target_y - centre_y) * near - np.float32(placement.shift_y)
+        for _ in range(_ITERATIONS + self._more_when_near(placement)):
             step = cv2.remap(
                 moved, source_x / _STEP, source_y / _STEP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
             source_x, source_y = target_x - step[..., 0], target_y - step[..., 1]
-        return self._enlarge(source_x), self._enlarge(source_y)
+        return Sight(
+            map_x=self._enlarge(source_x),
+            map_y=self._enlarge(source_y),
+            space=space,
+            lens=self._viewport.focal * (1 - placement.approach),
+        )
+
+    @staticmethod
+    def _more_when_near(placement: Placement) -> int:
+        """Iterations to add: they converge the slower the more the picture is enlarged."""
+        return round(_MORE_WHEN_NEAR * max(0.0, abs(placement.approach) - _NEAR))
 
     def _enlarge(self, small: FloatMap) -> FloatMap:
         size = (self._out_columns * _STEP, self._out_rows * _STEP)

@@ -42,6 +42,7 @@ def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     assert "`facegate models pull open`" in line
 
 
+@pytest.mark.slow
 def test_a_pack_with_an_altered_file(tmp_path: Path) -> None:
     folder = tmp_path / "buffalo_s"
     folder.mkdir()

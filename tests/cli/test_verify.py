@@ -10,9 +10,14 @@ import typer
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
 from typer.testing import CliRunner
 
+import vision.packs
+from cli.main import app
+from cli.simulation_knobs import knob_lines
 from cli.verify import verify
+from simulator import FlashScanSettings, builtin_photos
 from tests.client.fake_server import FakeServer, serving
-from tests.client.stream_plan import Refuse, StreamPlan
+from tests.client.stream_plan import Refuse, Send, StreamPlan
+from tests.packs import shared_pack
 
 _app = typer.Typer()
 _app.command()(verify)
@@ -194,3 +199,72 @@ async def test_exactly_one_source_is_wanted(portrait: str, arguments: tuple[str,
     run = await _run(None, "--trusted", portrait, *arguments)
     assert run.code == 2
     assert "either --scan or --simulate" in run.messages
+
+
+@pytest.fixture
+def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(vision.packs, "load_pack", shared_pack)
+    path = tmp_path / "person.png"
+    cv2.imwrite(str(path), builtin_photos(names=("astronaut",))["astronaut"].pixels)
+    return str(path)
+
+
+def _flashing() -> FakeServer:
+    async def act(frames: int, send: Send) -> None:
+        if frames in (2, 12):
+            step = scan_pb2.FlashStep(step=1 + frames // 12, color=scan_pb2.Rgb(red=255, green=255, blue=255))
+            await send(scan_pb2.ScanFaceResponse(flash_step=step))
+
+    return FakeServer(StreamPlan(plan=scan_pb2.PLAN_FLASH, act=act, frames_wanted=20, credit=20))
+
+
+async def test_a_simulated_phone_flashes(portrait: str, photo: str) -> None:
+    fake = _flashing()
+    run = await _run(
+        fake,
+        *("--trusted", portrait, "--simulate", "injected-tint", "--photo", photo),
+        *("--set", "width=160", "--set", "height=240", "--set", "ambient.preset=dark"),
+    )
+    assert run.code == 0, run.messages
+    assert fake.violations == []
+    assert scan_pb2.CAPABILITY_FLASH in fake.starts[0].capabilities
+    assert (fake.frames[0].header.width, fake.frames[0].header.height) == (160, 240)
+    assert {frame.header.flash_step for frame in fake.frames} == {0, 1, 2}
+    assert fake.frames[0].header.exposure.exposure_time_ns > 0
+    assert "flash in colours" in run.messages
+
+
+async def test_a_phone_without_a_flash_announces_none(portrait: str, photo: str) -> None:
+    fake = FakeServer()
+    run = await _run(
+        fake,
+        *(
+            "--trusted",
+            portrait,
+            "--simulate",
+            "genuine",
+            "--photo",
+            photo,
+            "--mode",
+            "dynamic",
+            "--no-flash",
+        ),
+    )
+    assert run.code == 0, run.messages
+    assert scan_pb2.CAPABILITY_FLASH not in fake.starts[0].capabilities
+
+
+async def test_knobs_are_for_simulations(portrait: str, scan: str) -> None:
+    run = await _run(None, "--trusted", portrait, "--scan", scan, "--set", "width=160")
+    assert run.code == 2
+    assert "--simulate" in run.messages
+    run = await _run(FakeServer(), "--trusted", portrait, "--simulate", "genuine", "--flash", "--set", "x=1")
+    assert run.code == 2
+    assert "there is no knob 'x'" in run.messages
+
+
+def test_the_help_lists_every_knob() -> None:
+    shown = CliRunner().invoke(app, ["verify", "--help"]).stdout
+    for line in knob_lines(FlashScanSettings):
+        assert line.name in shown
+    assert "injected-relighting" in shown

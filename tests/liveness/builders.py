@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -132,8 +133,9 @@ def as_head(size: float = 0.1) -> Callable[[float, NDArray[np.float64]], NDArray
     return path
 
 
+@cache
 def texture(seed: int = 3) -> BgrImage:
-    """A picture full of corners at several scales, larger than a frame."""
+    """A picture full of corners at several scales, larger than a frame; drawn once, and not to be changed."""
     rng = np.random.default_rng(seed)
     height, width = HEIGHT + 160, WIDTH + 160
     total = np.full((height, width), 128.0, np.float32)
@@ -141,7 +143,9 @@ def texture(seed: int = 3) -> BgrImage:
         coarse = rng.normal(0, 1, (height // scale + 2, width // scale + 2)).astype(np.float32)
         total += strength * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     grey = np.clip(total, 0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    picture.setflags(write=False)
+    return picture
 
 
 def rendered_scan(

@@ -1,6 +1,5 @@
 """Stretches in which one face was followed, and what breaks them."""
 
-import functools
 from dataclasses import replace
 
 import cv2
@@ -15,9 +14,9 @@ from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, ScanSettings
 from tests.liveness.builders import as_head, face_at, observations, scan, segment
+from tests.packs import real_pack
 from vision.face import BgrImage
 from vision.geometry import similarity_transform
-from vision.packs import Pack, load_pack
 
 
 def _followed(
@@ -91,11 +90,6 @@ def test_a_scan_without_faces_is_not_spoken_for() -> None:
     assert spoken_for(nobody, examined={0}) == 0.0
 
 
-@functools.cache
-def _pack() -> Pack:
-    return load_pack("embedded")
-
-
 def _pictures(person: str, count: int) -> list[BgrImage]:
     settings = ScanSettings(
         kind=ScanKind.GENUINE, seed=3, seconds=count / 15.0, frames_per_second=15.0, width=360, height=480
@@ -110,7 +104,7 @@ def _observed(pictures: list[BgrImage]) -> ScanObservations:
         seen, time = view_frame(picture), index / 15.0
         followed = collector.follow(seen, time)
         if followed is None:
-            faces = _pack().detector.detect(picture)
+            faces = real_pack().detector.detect(picture)
             collector.add(observe_frame(picture, index=index, capture_time=time, faces=faces, seen=seen))
         else:
             collector.add(
@@ -125,7 +119,7 @@ def _observed(pictures: list[BgrImage]) -> ScanObservations:
 def two_persons() -> tuple[list[BgrImage], list[BgrImage]]:
     """Scans of two persons; the second one's face lies where the first one's is."""
     ours, theirs = _pictures("astronaut", 16), _pictures("red-shirt", 16)
-    here, there = (_pack().detector.detect(pictures[8])[0].five_points for pictures in (ours, theirs))
+    here, there = (real_pack().detector.detect(pictures[8])[0].five_points for pictures in (ours, theirs))
     move = similarity_transform(there, here)
     laid = [
         np.asarray(cv2.warpAffine(picture, move, (360, 480), borderMode=cv2.BORDER_REFLECT), np.uint8)

@@ -11,8 +11,8 @@ import pytest
 from evaluation.liveness_fusion.large_faces import large_faces
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observe import observe_frame
+from tests.packs import shared_pack
 from vision.face import BgrImage
-from vision.packs.loading import load_pack
 from vision.packs.pack import Pack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -50,7 +50,7 @@ _CASES: dict[str, tuple[float, float, Callable[[BgrImage], BgrImage], set[Guidan
 
 @pytest.fixture(scope="module")
 def pack(assets: Path) -> Pack:
-    return load_pack(f"insightface:{assets / 'models'}")
+    return shared_pack(f"insightface:{assets / 'models'}")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
-from vision.packs.loading import load_pack
+from tests.packs import shared_pack
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Capture:
 
 @cache
 def _captured(clip: Path, pack_name: str) -> _Capture:
-    pack = load_pack(pack_name)
+    pack = shared_pack(pack_name)
     window = next(clip_windows(clip, seconds=3.0))
     scan = observe_scan(window, pack)
     selected = select_frames(scan.frames)

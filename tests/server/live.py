@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import grpc
+from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
@@ -31,10 +32,10 @@ from server.storage.repository import CheckRepository
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, ScanSettings
+from tests.packs import real_pack
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
-from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
+from vision.packs import Pack
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ FRAMES_PER_SECOND = 10.0
 PLAN = CapturePlan(frames=18, seconds=1.7, selected=8)
 """Less than a real attempt, and enough for the liveness room to decide."""
 
-FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0, sweep_seconds=0.1)
+FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0, sweep_seconds=0.25)
 """Takes frames as fast as they come."""
 
 _Answer = TypeVar("_Answer")
@@ -89,12 +90,6 @@ class _Embedder:
 
     def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
         return self._memory.ask(f"embed {face.box}", image, lambda: self._model.embed(image, face))
-
-
-@functools.cache
-def real_pack() -> Pack:
-    """The embedded pack."""
-    return load_pack("embedded", runtime=RuntimeOptions())
 
 
 @functools.cache
@@ -227,6 +222,7 @@ class LiveServer:
         *,
         person: str = "astronaut",
         policy: str = "",
+        mode: "scan_pb2.Mode.ValueType" = scan_pb2.MODE_UNSPECIFIED,
         request_id: str = "",
         subject_reference: str = "",
         consent_reference: str = "",
@@ -235,6 +231,7 @@ class LiveServer:
             service_pb2.UploadTrustedImageRequest(
                 image=portrait(person),
                 policy=policy,
+                mode=mode,
                 request_id=request_id,
                 subject_reference=subject_reference,
                 consent_reference=consent_reference,

@@ -1,12 +1,15 @@
 """Fixtures over ``tests.server.live``; folders that need them import them into their conftest."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
+import grpc
 import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 
-from tests.server.live import LiveServer, pictures, serving, settings_for
+from tests.server.live import LiveServer, pictures, refused, serving, settings_for
 from tests.server.raw_device import RawDevice
 
 __all__ = ["live", "scene"]
@@ -35,21 +38,31 @@ async def short_check(live: LiveServer) -> None:
     assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
 
 
+async def still_answers(live: LiveServer) -> None:
+    """One cheap call a listener gets the answer that it has to get; the second asks the storage."""
+    nobodys = service_pb2.UploadTrustedImageResponse(check_id=str(uuid4()), scan_token="A" * 71)
+    assert (await RawDevice(live.device, nobodys).refusal()).reason == "TOKEN_INVALID"
+    with pytest.raises(grpc.RpcError) as caught:
+        await live.finish(nobodys.check_id)
+    assert refused(caught.value).reason == "CHECK_NOT_FOUND"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server for a whole module; at its end it still serves a good check."""
+    """A server for a whole module; at its end it still serves a broken check and a good one."""
     async with serving(settings_for(tmp_path_factory.mktemp("server"))) as server:
         await good_check(server)
         yield server
+        await short_check(server)
         await good_check(server)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(live: LiveServer) -> AsyncIterator[LiveServer]:
-    """The module's server; after the test nothing is left behind, and it still serves."""
+    """The module's server; after the test nothing is left behind, and both its listeners answer."""
     await live.decoders_ready()
     before = live.traces()
     yield live
     await live.settled(before)
     assert await live.orphans() == set()
-    await short_check(live)
+    await still_answers(live)

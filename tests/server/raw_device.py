@@ -132,7 +132,10 @@ class RawStream:
             resume=resume,
         )
         for field, value in overrides.items():
-            setattr(start, field, value)
+            if field == "capabilities":
+                start.capabilities.extend(value)  # type: ignore[arg-type]  # of numbers
+            else:
+                setattr(start, field, value)
         raw = start.SerializeToString()
         await self.send(Request(start=raw))
         challenge = (await self.expect("challenge")).challenge
@@ -235,12 +238,16 @@ class RawStream:
             signature = sign(self.device.session_key, attempt_end_message(binding=self.binding, body=raw))
         return Request(attempt_end=scan_pb2.AttemptEnd(body=raw, signature=signature))
 
-    async def run_attempt(self, pictures: Sequence[Picture]) -> scan_pb2.ScanResult:
-        """A well-behaved attempt."""
-        await self.begin()
+    async def run_rest(self, pictures: Sequence[Picture]) -> scan_pb2.ScanResult:
+        """The rest of a well-behaved attempt that has begun."""
         await self.send_frames(pictures)
         await self.send(self.end())
         return await self.result()
+
+    async def run_attempt(self, pictures: Sequence[Picture]) -> scan_pb2.ScanResult:
+        """A well-behaved attempt."""
+        await self.begin()
+        return await self.run_rest(pictures)
 
     async def result(self) -> scan_pb2.ScanResult:
         """Waits for ScanResult."""

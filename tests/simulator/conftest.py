@@ -1,17 +1,13 @@
 import pytest
 
 from simulator import Photo, PhotoNotFound, builtin_photos
-from vision.errors import PackNotFound
-from vision.packs.embedded_pack import load_embedded_pack
+from tests.packs import real_pack
 from vision.packs.pack import Pack
 
 
 @pytest.fixture(scope="session")
 def embedded() -> Pack:
-    try:
-        return load_embedded_pack()
-    except PackNotFound as missing:
-        pytest.skip(f"the embedded pack is not installed: {missing}")
+    return real_pack()
 
 
 @pytest.fixture(scope="session")

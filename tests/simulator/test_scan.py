@@ -10,7 +10,7 @@ from simulator import Photo, ScanKind, ScanSettings, SimulatedFrame, simulate_sc
 from tests.simulator.measures import eye_openings, non_planar_motion
 from vision.packs.pack import Pack
 
-_BASE = ScanSettings(kind=ScanKind.GENUINE, seed=1, seconds=3.0)
+_BASE = ScanSettings(kind=ScanKind.GENUINE, seed=1, seconds=2.4, width=360, height=480)
 
 
 class Scans:
@@ -32,8 +32,8 @@ def scans(astronaut: Photo) -> Scans:
 @pytest.mark.parametrize("kind", list(ScanKind))
 def test_frames_are_upright_portraits_with_growing_times(scans: Scans, kind: ScanKind) -> None:
     frames = scans.of(kind)
-    assert len(frames) == 60
-    assert all(frame.pixels.shape == (640, 480, 3) and frame.pixels.dtype == np.uint8 for frame in frames)
+    assert len(frames) == 48
+    assert all(frame.pixels.shape == (480, 360, 3) and frame.pixels.dtype == np.uint8 for frame in frames)
     assert frames[0].capture_time == 0.0
     assert np.diff([frame.capture_time for frame in frames]).min() > 0
 
@@ -58,7 +58,7 @@ def test_exactly_one_face_of_the_right_size_is_found(scans: Scans, embedded: Pac
     frames = scans.of(kind)[::4]
     found = [embedded.detector.detect(frame.pixels) for frame in frames]
     assert sum(len(faces) == 1 for faces in found) >= 0.95 * len(frames)
-    widths = [faces[0].box.width / 480 for faces in found if faces]
+    widths = [faces[0].box.width / _BASE.width for faces in found if faces]
     assert 0.40 < float(np.median(widths)) < 0.70
 
 
@@ -81,10 +81,10 @@ def test_a_landmarker_sees_a_person_blink_and_a_photo_not(scans: Scans, embedded
 def test_a_photo_on_a_stand_differs_by_camera_noise_only(scans: Scans) -> None:
     first, *rest = [frame.pixels.astype(np.float64) for frame in scans.of(ScanKind.STATIC_PHOTO)[::10]]
     for later in rest:
-        apart = later - first
-        apart -= apart.mean(axis=(0, 1))
+        # What the camera's exposure and white balance drift is no movement.
+        apart = later - first * (later.mean(axis=(0, 1)) / first.mean(axis=(0, 1)))
         assert 0.8 < apart.std() < 6
-        middle = apart[100:540:4, 100:380:4].mean(axis=2)
+        middle = apart[75:405:4, 75:285:4].mean(axis=2)
         # Noise is not smooth: what a moved edge would leave behind is.
         assert abs(float((middle[:, 1:] * middle[:, :-1]).mean())) < 0.3 * float(middle.var())
 
@@ -113,7 +113,7 @@ def test_a_camera_jitters_by_milliseconds(scans: Scans) -> None:
 
 
 def test_other_frame_sizes_are_rendered(astronaut: Photo) -> None:
-    for width, height in ((360, 480), (640, 480)):
+    for width, height in ((480, 640), (320, 240)):
         settings = replace(_BASE, width=width, height=height, seconds=0.2)
         assert next(simulate_scan(astronaut, settings)).pixels.shape == (height, width, 3)
 

@@ -142,6 +142,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The portrait's template was made by another pack than the one that this server runs now, or by another
     version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
     """
+    ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 79
+    """The check demands a challenge that the device does not announce that it can show, such as the screen
+    flash. [FAILED_PRECONDITION]
+    """
     ERROR_REASON_VIDEO_EMPTY: _ErrorReason.ValueType  # 90
     """The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_TOO_LARGE: _ErrorReason.ValueType  # 91
@@ -151,7 +155,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_VIDEO_MALFORMED: _ErrorReason.ValueType  # 93
-    """Not one frame of the video decodes within the limits, or the upload was cut off. [INVALID_ARGUMENT]"""
+    """Not one frame of the video decodes, or the upload was cut off. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_TOO_LONG: _ErrorReason.ValueType  # 94
     """The video is too long, or has too many pictures. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_TOO_MANY_PIXELS: _ErrorReason.ValueType  # 95
@@ -162,6 +166,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Fewer than 8 frames show exactly one face. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_NOT_AVAILABLE: _ErrorReason.ValueType  # 98
     """This server is configured not to decode videos. [FAILED_PRECONDITION]"""
+    ERROR_REASON_VIDEO_TOO_SLOW_TO_DECODE: _ErrorReason.ValueType  # 99
+    """Decoding and measuring the video took longer than this server allows, or more CPU time; the file may be
+    in order. [RESOURCE_EXHAUSTED]
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call could not be served. `google.rpc.ErrorInfo.reason` is the value's name without the prefix
@@ -288,6 +296,10 @@ ERROR_REASON_PACK_CHANGED: ErrorReason.ValueType  # 78
 """The portrait's template was made by another pack than the one that this server runs now, or by another
 version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
 """
+ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 79
+"""The check demands a challenge that the device does not announce that it can show, such as the screen
+flash. [FAILED_PRECONDITION]
+"""
 ERROR_REASON_VIDEO_EMPTY: ErrorReason.ValueType  # 90
 """The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_TOO_LARGE: ErrorReason.ValueType  # 91
@@ -297,7 +309,7 @@ ERROR_REASON_VIDEO_FORMAT_NOT_SUPPORTED: ErrorReason.ValueType  # 92
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_VIDEO_MALFORMED: ErrorReason.ValueType  # 93
-"""Not one frame of the video decodes within the limits, or the upload was cut off. [INVALID_ARGUMENT]"""
+"""Not one frame of the video decodes, or the upload was cut off. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_TOO_LONG: ErrorReason.ValueType  # 94
 """The video is too long, or has too many pictures. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_TOO_MANY_PIXELS: ErrorReason.ValueType  # 95
@@ -308,4 +320,8 @@ ERROR_REASON_TOO_FEW_FRAMES: ErrorReason.ValueType  # 97
 """Fewer than 8 frames show exactly one face. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_NOT_AVAILABLE: ErrorReason.ValueType  # 98
 """This server is configured not to decode videos. [FAILED_PRECONDITION]"""
+ERROR_REASON_VIDEO_TOO_SLOW_TO_DECODE: ErrorReason.ValueType  # 99
+"""Decoding and measuring the video took longer than this server allows, or more CPU time; the file may be
+in order. [RESOURCE_EXHAUSTED]
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -272,6 +272,57 @@ class Signal(_message.Message):
 Global___Signal: _TypeAlias = Signal  # noqa: Y015
 
 @_typing.final
+class ChallengeStep(_message.Message):
+    """One step of a screen-flash challenge, as it was drawn and as it was measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    COLOR_FIELD_NUMBER: _builtins.int
+    TRANSITION_FIELD_NUMBER: _builtins.int
+    DRAWN_BITS_FIELD_NUMBER: _builtins.int
+    SIGNAL_TO_NOISE_FIELD_NUMBER: _builtins.int
+    AGREES_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """Number of the step in the scan, from 1."""
+    transition: _scan_pb2.Transition.ValueType
+    """How it replaced the one before."""
+    drawn_bits: _builtins.float
+    """Entropy that was drawn for the step, in bits; 0 for steps that everybody knows."""
+    signal_to_noise: _builtins.float
+    """Signal-to-noise ratio of the face's response; absent where it could not be measured."""
+    agrees: _builtins.bool
+    """Whether the face's response is the one to this step; absent where it could not be measured."""
+    @_builtins.property
+    def color(self) -> _scan_pb2.Rgb:
+        """The colour that the device was told to show."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        color: _scan_pb2.Rgb | None = ...,
+        transition: _scan_pb2.Transition.ValueType = ...,
+        drawn_bits: _builtins.float = ...,
+        signal_to_noise: _builtins.float | None = ...,
+        agrees: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agrees", b"_agrees", "_signal_to_noise", b"_signal_to_noise", "agrees", b"agrees", "color", b"color", "signal_to_noise", b"signal_to_noise"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agrees", b"_agrees", "_signal_to_noise", b"_signal_to_noise", "agrees", b"agrees", "color", b"color", "drawn_bits", b"drawn_bits", "signal_to_noise", b"signal_to_noise", "step", b"step", "transition", b"transition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agrees: _TypeAlias = _typing.Literal["agrees"]  # noqa: Y015
+    _WhichOneofArgType__agrees: _TypeAlias = _typing.Literal["_agrees", b"_agrees"]  # noqa: Y015
+    _WhichOneofReturnType__signal_to_noise: _TypeAlias = _typing.Literal["signal_to_noise"]  # noqa: Y015
+    _WhichOneofArgType__signal_to_noise: _TypeAlias = _typing.Literal["_signal_to_noise", b"_signal_to_noise"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agrees) -> _WhichOneofReturnType__agrees | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__signal_to_noise) -> _WhichOneofReturnType__signal_to_noise | None: ...
+
+Global___ChallengeStep: _TypeAlias = ChallengeStep  # noqa: Y015
+
+@_typing.final
 class LivenessResult(_message.Message):
     """The part of the result that liveness decides."""
 
@@ -287,6 +338,7 @@ class LivenessResult(_message.Message):
     REQUIRED_BITS_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
     EXPLANATIONS_FIELD_NUMBER: _builtins.int
+    CHALLENGE_STEPS_FIELD_NUMBER: _builtins.int
     verdict: Global___LivenessVerdict.ValueType
     """The verdict."""
     confidence: _builtins.float
@@ -300,7 +352,7 @@ class LivenessResult(_message.Message):
     used_mode: _scan_pb2.Mode.ValueType
     """The mode that was used."""
     verified_bits: _builtins.float
-    """Challenge bits that were verified; 0 in EXPRESS."""
+    """Challenge bits that were verified, net of what chance gives; 0 in EXPRESS."""
     required_bits: _builtins.float
     """Challenge bits that the policy demands; 0 in EXPRESS."""
     @_builtins.property
@@ -310,6 +362,12 @@ class LivenessResult(_message.Message):
     @_builtins.property
     def explanations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why the verdict is what it is, in plain words; at most 16."""
+
+    @_builtins.property
+    def challenge_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChallengeStep]:
+        """The steps of the screen-flash challenge in the deciding attempt, in order; empty without one. At most
+        64.
+        """
 
     def __init__(
         self,
@@ -324,10 +382,11 @@ class LivenessResult(_message.Message):
         required_bits: _builtins.float = ...,
         signals: _abc.Iterable[Global___Signal] | None = ...,
         explanations: _abc.Iterable[_builtins.str] | None = ...,
+        challenge_steps: _abc.Iterable[Global___ChallengeStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attack_type", b"attack_type", "attack_type_confidence", b"attack_type_confidence", "confidence", b"confidence", "explanations", b"explanations", "requested_mode", b"requested_mode", "required_bits", b"required_bits", "signals", b"signals", "used_mode", b"used_mode", "verdict", b"verdict", "verified_bits", b"verified_bits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attack_type", b"attack_type", "attack_type_confidence", b"attack_type_confidence", "challenge_steps", b"challenge_steps", "confidence", b"confidence", "explanations", b"explanations", "requested_mode", b"requested_mode", "required_bits", b"required_bits", "signals", b"signals", "used_mode", b"used_mode", "verdict", b"verdict", "verified_bits", b"verified_bits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

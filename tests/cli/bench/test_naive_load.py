@@ -6,7 +6,7 @@ from cli.bench.naive_load import Comparison, naive_measurements
 from cli.bench.naive_pipeline import NaiveVerdict
 from cli.bench.naive_scans import RecordedScan, real_scans
 from evaluation.bench import Measurement
-from tests.server.live import real_pack
+from tests.packs import real_pack
 
 
 def verdict(success: bool, seconds: float) -> NaiveVerdict:

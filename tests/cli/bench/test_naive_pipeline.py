@@ -7,7 +7,7 @@ import pytest
 
 from cli.bench.naive_pipeline import NaivePipeline
 from tests.liveness.builders import face_at
-from tests.server.live import real_pack
+from tests.packs import real_pack
 from vision.face import BgrImage, DetectedFace, Embedding
 from vision.image import encode_jpeg
 from vision.packs import Pack

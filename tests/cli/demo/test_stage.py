@@ -5,8 +5,8 @@ import pytest
 from cli.demo.errors import StageUnusable
 from cli.demo.stage import FRAMES_PER_SECOND, Stage, open_stage
 from tests.cli.demo.builders import scenario
+from tests.packs import real_pack
 from vision.face import BgrImage
-from vision.packs.embedded_pack import load_embedded_pack
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def decoded(jpeg: bytes) -> BgrImage:
 
 
 def eye_distance(jpeg: bytes) -> float:
-    (face,) = load_embedded_pack().detector.detect(decoded(jpeg))
+    (face,) = real_pack().detector.detect(decoded(jpeg))
     return face.eye_distance
 
 

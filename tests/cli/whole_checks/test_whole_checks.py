@@ -14,6 +14,7 @@ from rich.console import Console
 from cli.whole_checks.cases import ClipCase, Kind, clip_cases, photo_cases
 from cli.whole_checks.command import counts_table
 from cli.whole_checks.runner import Outcome, PhotoModeller, run_cases
+from tests.packs import real_pack
 from vision.packs import Pack, load_pack
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 @pytest.fixture(scope="module")
 def embedded() -> Pack:
-    return load_pack("embedded")
+    return real_pack()
 
 
 def _run(assets: Path, pack: Pack, modeller: Pack) -> list[Outcome]:

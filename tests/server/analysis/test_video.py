@@ -218,6 +218,7 @@ def test_every_fault_of_a_file_has_its_reason(fault: VideoFault) -> None:
     assert caught.value.reason.value.startswith("VIDEO_")
     assert caught.value.details["maxBytes"] == 7
     assert caught.value.code is AnalysisCode.INVALID_REQUEST
+    assert (caught.value.reason is Reason.VIDEO_TOO_SLOW_TO_DECODE) == (fault is VideoFault.TOO_SLOW)
 
 
 def test_no_free_decoder_and_no_decoder_at_all() -> None:
@@ -254,11 +255,33 @@ def test_still_frames_claim_nothing_over_time() -> None:
     source = analysis.source
     assert (source.container, source.seconds, source.frames, source.usable) == (None, None, 10, 10)
     signals = {signal.name: signal for signal in analysis.signals}
-    for name in ("planar_motion", "micro_motion", "stillness", "surroundings"):
+    for name in (
+        "planar_motion",
+        "micro_motion",
+        "blink",
+        "stillness",
+        "surroundings",
+        "pose_consistency",
+        "embedding_jitter",
+        "screen_flicker",
+        "pulse",
+        "frozen_frames",
+    ):
         assert not signals[name].assessed, name
-    for name in ("planar_motion", "micro_motion", "blink", "stillness", "surroundings"):
+        assert "no times" in signals[name].detail, name
         assert signals[name].weight == 0.0, name
     assert len(analysis.study.selected) == 8
+
+
+def test_still_frames_of_which_some_are_hardly_new_are_no_injected_video() -> None:
+    dark, bright = genuine()[0].copy(), genuine()[1].copy()
+    # Pictures that come back again and again, but for a corner: a loop, if they had been filmed.
+    frames = [(dark if number % 2 else bright).copy() for number in range(12)]
+    for number, frame in enumerate(frames):
+        frame[:8, :8] = 3 * number
+    analysis = _analyst().analyse_frames(numbered(frames))
+    assert analysis.source.usable == 12
+    assert analysis.attack_type_name != "injection"
 
 
 def test_still_frames_over_again_and_of_another_size_are_left_out() -> None:

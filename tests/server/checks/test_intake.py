@@ -12,6 +12,7 @@ from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from sqlalchemy import func, select
 
+from server.checks.terms import Mode
 from server.policies import load_policies
 from server.storage.engine import open_engine
 from server.storage.tables import checks
@@ -95,8 +96,12 @@ FIELDS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
     "no image at all": ({}, _C.INVALID_ARGUMENT, "IMAGE_EMPTY"),
     "a reference": ({"image_reference": "a/b"}, _C.FAILED_PRECONDITION, "IMAGE_REFERENCE_NOT_CONFIGURED"),
     "an unknown policy": ({"policy": "none"}, _C.NOT_FOUND, "POLICY_NOT_FOUND"),
-    "a policy beyond the pack": ({"policy": "high"}, _C.FAILED_PRECONDITION, "MODE_NOT_AVAILABLE"),
-    "a mode that is not there": ({"mode": 2}, _C.FAILED_PRECONDITION, "MODE_NOT_AVAILABLE"),
+    "a policy beyond the pack": ({"policy": "high"}, _C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE"),
+    "a flash for who must not see one": (
+        {"policy": "no-flash", "mode": 2},
+        _C.FAILED_PRECONDITION,
+        "MODE_NOT_AVAILABLE",
+    ),
     "a mode that is none": ({"mode": 9}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
     "a long subject": ({"subject_reference": "é" * 129}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
     "a long consent": ({"consent_reference": "x" * 257}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
@@ -113,6 +118,14 @@ async def test_fields_that_cannot_be_served(scene: LiveServer, case: str) -> Non
     refusal = await _upload_refused(scene, **(image | fields))
     assert (refusal.code, refusal.reason) == (code, reason)
     assert await _count(scene) == before
+
+
+async def test_the_orchestrator_may_raise_the_mode(scene: LiveServer) -> None:
+    upload = await scene.upload(mode=scan_pb2.MODE_DYNAMIC)
+    assert upload.mode == scan_pb2.MODE_DYNAMIC
+    assert (await scene.record(upload.check_id)).requested_mode is Mode.DYNAMIC
+    # What a policy prefers is not demanded.
+    assert (await scene.upload(policy="adaptive")).mode == scan_pb2.MODE_EXPRESS
 
 
 async def test_a_repeated_request_gives_the_same_check(scene: LiveServer) -> None:

@@ -113,6 +113,9 @@ ADVICE: dict[str, _Advice] = {
     "STREAM_IDLE": _Advice(_BOTH, "Resume the scan; send the video again, without a pause."),
     "TOO_MANY_RECONNECTS": _Advice(_DEVICE, _NEW_CHECK),
     "PACK_CHANGED": _Advice(_DEVICE, _NEW_CHECK),
+    "CAPABILITY_MISSING": _Advice(
+        _DEVICE, "Scan with a device that can, or create a check whose policy does not demand it."
+    ),
     "VIDEO_EMPTY": _Advice(_ORCHESTRATOR, "Send the file, or the still frames, after the config."),
     "VIDEO_TOO_LARGE": _Advice(_ORCHESTRATOR, "Send a shorter video; the metadata has the limits."),
     "VIDEO_FORMAT_NOT_SUPPORTED": _Advice(
@@ -127,6 +130,11 @@ ADVICE: dict[str, _Advice] = {
     ),
     "VIDEO_NOT_AVAILABLE": _Advice(
         _ORCHESTRATOR, "Send still frames; the operator can set `analysis.video_workers`."
+    ),
+    "VIDEO_TOO_SLOW_TO_DECODE": _Advice(
+        _ORCHESTRATOR,
+        "Send a shorter video or smaller pictures, or the same again when the server is less busy; the "
+        "operator can raise the limit in the metadata.",
     ),
 }
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
+from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
@@ -14,6 +15,7 @@ from server.checks.completion import KeptPicture
 from server.checks.outcome import (
     AttemptOutline,
     CalibrationIdentity,
+    ChallengeStepOutcome,
     CheckOutcome,
     DeviceCheck,
     DeviceCheckOutcome,
@@ -67,6 +69,7 @@ OUTCOME = CheckOutcome(
     used_mode=Mode.EXPRESS,
     verified_bits=0.0,
     required_bits=0.0,
+    challenge_steps=(),
     device=DeviceOutcome(
         assurance=Assurance.NONE,
         required=Assurance.LOW,
@@ -124,6 +127,42 @@ def test_a_round_trip_keeps_everything() -> None:
     assert calibration.provenance == result_pb2.CalibrationReference.PROVENANCE_MEASURED_BY_OPERATOR
     assert (calibration.sha256, calibration.lowest_fmr_bound) == (b"c" * 32, 1e-5)
     assert message.decide_time.ToDatetime(UTC) == LATER
+
+
+def test_the_steps_of_a_flash_are_kept() -> None:
+    grey = ColourStep(
+        number=1,
+        colour=ScreenColour(158, 158, 158),
+        transition=Transition.FLAT,
+        transition_seconds=0.0,
+        hold_seconds=0.4,
+        bits=0.0,
+        last=False,
+    )
+    drawn = replace(
+        grey, number=2, colour=ScreenColour(255, 108, 108), transition=Transition.SCROLL_DOWN, bits=4.8
+    )
+    outcome = replace(
+        OUTCOME,
+        requested_mode=Mode.EXPRESS,
+        used_mode=Mode.DYNAMIC,
+        verified_bits=13.5,
+        required_bits=12.0,
+        challenge_steps=(
+            ChallengeStepOutcome(step=grey, signal_to_noise=None, agrees=None),
+            ChallengeStepOutcome(step=drawn, signal_to_noise=9.5, agrees=True),
+        ),
+    )
+    liveness = parse_result(ResultCodec().encode(outcome)).liveness
+    assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_DYNAMIC)
+    assert (liveness.verified_bits, liveness.required_bits) == (13.5, 12.0)
+    first, second = liveness.challenge_steps
+    assert (first.step, first.drawn_bits) == (1, 0.0)
+    assert not first.HasField("agrees")
+    assert not first.HasField("signal_to_noise")
+    assert (second.agrees, second.signal_to_noise, second.drawn_bits) == (True, 9.5, 4.8)
+    assert (second.color.red, second.color.green) == (255, 108)
+    assert second.transition == scan_pb2.TRANSITION_SCROLL_DOWN
 
 
 def test_what_is_missing_is_missing_on_the_wire() -> None:

@@ -8,6 +8,8 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liveness.dynamic.actions import HintCode
+from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode
 from server.edge.scan_codec import (
@@ -26,17 +28,23 @@ from server.scan.messages import (
     AttemptEndMessage,
     AttemptStartMessage,
     AttestationMessage,
+    Capability,
     CaptureBudget,
     ChallengeFields,
     ChallengeMessage,
     CompleteMessage,
     CreditMessage,
     EndCause,
+    ExposureClaim,
     FeedbackMessage,
+    FlashStepMessage,
     FrameMessage,
     GoodbyeMessage,
     GoodbyeReason,
     Inbound,
+    OvalChangeMessage,
+    PauseMessage,
+    Plan,
     ResumeProofMessage,
     ScanResultMessage,
     ScanStatus,
@@ -206,10 +214,15 @@ def test_what_is_sent() -> None:
     )
     start = to_response(
         AttemptStartMessage(
-            attempt=2, nonce=b"n", expected_seconds=4.25, credit=CreditMessage(3, 400), oval=oval
+            attempt=2,
+            nonce=b"n",
+            plan=Plan.FLASH,
+            expected_seconds=4.25,
+            credit=CreditMessage(3, 400),
+            oval=oval,
         )
     ).attempt_start
-    assert (start.attempt, start.nonce, start.plan) == (2, b"n", scan_pb2.PLAN_EXPRESS)
+    assert (start.attempt, start.nonce, start.plan) == (2, b"n", scan_pb2.PLAN_FLASH)
     assert start.expected_duration == duration(4.25)
     assert (start.credit.frames, start.credit.bytes) == (3, 400)
     assert start.oval.width == pytest.approx(oval.width)
@@ -235,6 +248,92 @@ def test_what_is_sent() -> None:
     assert (result.another_attempt, result.attempts_remaining) == (True, 2)
 
 
+def test_a_step_is_sent_as_it_was_drawn() -> None:
+    step = ColourStep(
+        number=7,
+        colour=ScreenColour(255, 108, 0),
+        transition=Transition.SCROLL_DOWN,
+        transition_seconds=0.3,
+        hold_seconds=0.45,
+        bits=5.0,
+        last=False,
+    )
+    sent = to_response(FlashStepMessage(step)).flash_step
+    assert (sent.step, sent.last) == (7, False)
+    assert (sent.color.red, sent.color.green, sent.color.blue) == (255, 108, 0)
+    assert sent.transition == scan_pb2.TRANSITION_SCROLL_DOWN
+    assert sent.transition_duration == duration(0.3)
+    assert sent.minimum_hold == duration(0.45)
+    # How much it proves is not the device's business.
+    assert {field.name for field, _ in sent.ListFields()} == {
+        "step",
+        "color",
+        "transition",
+        "transition_duration",
+        "minimum_hold",
+    }
+
+
+def test_ovals_and_pauses_are_sent() -> None:
+    change = to_response(
+        OvalChangeMessage(oval=Oval(width=0.5, height=0.6), transition_seconds=0.8, change=1)
+    ).oval_change
+    assert change.oval.width == pytest.approx(0.5)
+    assert (change.change, change.transition_duration) == (1, duration(0.8))
+    pause = to_response(PauseMessage(paused=True, reason="NO_FACE")).capture_pause
+    assert (pause.paused, pause.reason) == (True, feedback_pb2.FEEDBACK_CODE_NO_FACE)
+
+
+@pytest.mark.parametrize("plan", Plan)
+def test_every_plan_is_on_the_wire(plan: Plan) -> None:
+    message = AttemptStartMessage(
+        attempt=1, nonce=b"n", plan=plan, expected_seconds=1.0, credit=CreditMessage(1, 1), oval=Oval()
+    )
+    assert scan_pb2.Plan.Name(to_response(message).attempt_start.plan) == f"PLAN_{plan}"
+
+
+def test_capabilities_that_are_not_known_are_ignored() -> None:
+    start = scan_pb2.ScanStart(
+        capabilities=[
+            scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT,
+            scan_pb2.CAPABILITY_FLASH,
+            scan_pb2.CAPABILITY_OVAL_CHANGE,
+        ]
+    )
+    # An enum value of a later version, as its bytes: field 2, packed.
+    raw = start.SerializeToString() + b"\x12\x01\x63"
+    message = to_inbound(_Request(start=raw))
+    assert isinstance(message, StartMessage)
+    assert message.capabilities == {Capability.FLASH, Capability.OVAL_CHANGE}
+
+
+def test_what_a_device_says_of_a_flash_frame_is_kept() -> None:
+    header = scan_pb2.FrameHeader(
+        attempt=1,
+        index=3,
+        flash_step=2,
+        flash_step_since_us=1_234_567,
+        exposure=scan_pb2.ExposureMetadata(
+            exposure_time_ns=8_000_000, iso=400, white_balance_kelvin=4100, exposure_locked=True
+        ),
+    )
+    message = to_inbound(_Request(frame=scan_pb2.Frame(header=header.SerializeToString())))
+    assert isinstance(message, FrameMessage)
+    assert (message.flash_step, message.flash_step_since_us) == (2, 1_234_567)
+    assert message.exposure == ExposureClaim(
+        exposure_time_ns=8_000_000,
+        iso=400,
+        white_balance_kelvin=4100,
+        rolling_shutter_skew_ns=0,
+        exposure_locked=True,
+        white_balance_locked=False,
+    )
+    header.ClearField("exposure")
+    message = to_inbound(_Request(frame=scan_pb2.Frame(header=header.SerializeToString())))
+    assert isinstance(message, FrameMessage)
+    assert message.exposure is None
+
+
 @pytest.mark.parametrize("status", ScanStatus)
 def test_every_status_is_on_the_wire(status: ScanStatus) -> None:
     message = ScanResultMessage(
@@ -253,13 +352,13 @@ def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | No
 
 
 @pytest.mark.parametrize(
-    "code", sorted({*FEEDBACK_CODES.values(), *_ADVICE.values(), "NETWORK_TOO_SLOW", "FAILED"})
+    "code", sorted({*FEEDBACK_CODES.values(), *_ADVICE.values(), *HintCode, "NETWORK_TOO_SLOW", "FAILED"})
 )
 def test_every_code_that_is_told_is_on_the_wire(code: str) -> None:
     assert feedback_pb2.FeedbackCode.Name(feedback_code(code)) == f"FEEDBACK_CODE_{code}"
 
 
-@pytest.mark.parametrize("code", sorted(FEEDBACK_CODES.values()))
+@pytest.mark.parametrize("code", sorted({*FEEDBACK_CODES.values(), *(code.value for code in HintCode)}))
 def test_every_live_hint_has_a_text(code: str) -> None:
     feedback = to_response(FeedbackMessage(code, 0.5, 9)).feedback
     assert feedback.message

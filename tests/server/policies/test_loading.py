@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from server.checks.terms import Assurance, Mode
 from server.policies import load_policies, parse_policy, read_policy
 from server.policies.errors import PolicyInvalid, PolicyNotFound
+from server.policies.schema import Fallback
 from vision.packs.calibration import parse_calibration
 
 _MINE = b"""
@@ -22,18 +23,31 @@ max_fmr = 0.005
 """
 
 
-def test_the_shipped_policies_are_low_standard_and_high() -> None:
+def test_the_shipped_policies() -> None:
     book = load_policies()
-    assert book.names == ("high", "low", "standard")
+    assert book.names == ("adaptive", "high", "low", "no-flash", "standard")
     low, standard, high = (book.get(name).policy for name in ("low", "standard", "high"))
     assert (low.mode, standard.mode, high.mode) == (Mode.EXPRESS, Mode.EXPRESS, Mode.DYNAMIC)
     assert low.match.max_fmr > standard.match.max_fmr > high.match.max_fmr
     assert low.liveness.live_threshold < standard.liveness.live_threshold < high.liveness.live_threshold
     assert high.device.minimum_assurance is Assurance.MEDIUM
-    assert high.challenge.required_bits > 0
+    floors = [policy.challenge.required_bits for policy in (low, standard, high)]
+    assert floors == [10, 12, 16]
 
 
-@pytest.mark.parametrize("name", ["low", "standard"])
+def test_a_shipped_policy_prefers_the_flash_and_one_never_flashes() -> None:
+    book = load_policies()
+    adaptive, no_flash = book.get("adaptive").policy, book.get("no-flash").policy
+    assert (adaptive.mode, adaptive.first_mode, adaptive.fallback) == (
+        Mode.EXPRESS,
+        Mode.DYNAMIC,
+        Fallback.MOVEMENT,
+    )
+    assert no_flash.first_mode is Mode.EXPRESS
+    assert not no_flash.challenge.flash_allowed
+
+
+@pytest.mark.parametrize("name", ["adaptive", "low", "no-flash", "standard"])
 def test_every_shipped_calibration_supports_the_express_policies(name: str) -> None:
     demanded = load_policies().get(name).policy.match.max_fmr
     calibrations = [
@@ -61,9 +75,9 @@ def test_a_frozen_source_is_read_again_as_it_was() -> None:
 
 
 def test_an_unknown_policy_names_those_that_there_are() -> None:
-    with pytest.raises(PolicyNotFound, match="high, low, standard") as caught:
+    with pytest.raises(PolicyNotFound, match="adaptive, high, low, no-flash, standard") as caught:
         load_policies().get("none")
-    assert caught.value.known == ("high", "low", "standard")
+    assert caught.value.known == ("adaptive", "high", "low", "no-flash", "standard")
 
 
 def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
@@ -71,7 +85,7 @@ def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
     (tmp_path / "standard.toml").write_bytes(_MINE.replace(b'"mine"', b'"standard"'))
     (tmp_path / "notes.txt").write_text("no policy")
     book = load_policies(tmp_path)
-    assert book.names == ("high", "low", "mine", "standard")
+    assert book.names == ("adaptive", "high", "low", "mine", "no-flash", "standard")
     assert book.get("standard").policy.version == 7
 
 

@@ -64,9 +64,14 @@ def test_what_a_policy_must_say_is_enough() -> None:
         (_EXPRESS, "liveness.live_threshold", 30.0),
         (_EXPRESS, "liveness.minimum_frames", 1),
         (_EXPRESS, "liveness.require_pad_network", "yes"),
-        (_EXPRESS, "fallback", "express"),
-        (_EXPRESS, "challenge.required_bits", 1.0),
+        (_EXPRESS, "fallback", "movement"),
+        (_DYNAMIC, "fallback", "movement"),
+        (_EXPRESS, "challenge.required_bits", 9.9),
         (_DYNAMIC, "challenge.required_bits", 0.0),
+        (_DYNAMIC, "challenge.required_bits", 20.1),
+        (_DYNAMIC, "challenge.flash_allowed", False),
+        (_DYNAMIC, "preferred_mode", "EXPRESS"),
+        (_EXPRESS, "preferred_mode", "MOVEMENT"),
         (_DYNAMIC, "fallback", "anything"),
         (_EXPRESS, "device.minimum_assurance", "SOME"),
         (_EXPRESS, "device.attestation.android", "maybe"),
@@ -97,6 +102,15 @@ def test_anything_out_of_its_range_is_refused(base: dict[str, Any], key: str, va
     Policy.model_validate(base)
     with pytest.raises(ValidationError):
         Policy.model_validate(changed(base, key, value))
+
+
+def test_a_policy_may_prefer_more_than_it_demands() -> None:
+    wishes = {**_EXPRESS, "preferred_mode": "DYNAMIC", "fallback": "movement"}
+    policy = Policy.model_validate(wishes)
+    assert (policy.mode, policy.first_mode) == ("EXPRESS", "DYNAMIC")
+    assert Policy.model_validate(_EXPRESS).first_mode == "EXPRESS"
+    with pytest.raises(ValidationError, match="flash_allowed must be true"):
+        Policy.model_validate(changed(wishes, "challenge.flash_allowed", False))
 
 
 def test_the_json_schema_in_the_package_is_the_models() -> None:

@@ -7,10 +7,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_integrity.transcript import public_key_der
 from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome
+from server.checks.terms import AttemptOutcome, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
 from server.scan.admission import Admission, admit, attempts_remaining, check_start
+from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message
 
@@ -19,10 +20,15 @@ POLICY: Policy = load_policies().get("standard").policy
 
 
 def _admit(
-    record: CheckRecord, *, key: bytes = b"key", attempts: tuple[AttemptRecord, ...] = (), seconds: float = 0
+    record: CheckRecord,
+    *,
+    key: bytes = b"key",
+    attempts: tuple[AttemptRecord, ...] = (),
+    seconds: float = 0,
+    capabilities: frozenset[Capability] = frozenset(),
 ) -> Admission:
     return admit(
-        start=start_message(session_public_key=key),
+        start=start_message(session_public_key=key, capabilities=capabilities),
         session_key=KEY,
         record=record,
         attempts=attempts,
@@ -46,6 +52,13 @@ def test_a_new_check_needs_no_proof() -> None:
 
 def test_a_template_of_other_models_is_not_compared() -> None:
     assert _reason(check_record(pack_version="2")) is Reason.PACK_CHANGED
+
+
+def test_a_check_that_demands_the_flash_needs_a_device_that_can() -> None:
+    record = check_record(requested_mode=Mode.DYNAMIC)
+    assert _reason(record) is Reason.CAPABILITY_MISSING
+    assert _reason(record, capabilities=frozenset({Capability.OVAL_CHANGE})) is Reason.CAPABILITY_MISSING
+    _admit(record, capabilities=frozenset({Capability.FLASH}))
 
 
 @pytest.mark.parametrize("state", [CheckState.SCANNING, CheckState.WAITING])

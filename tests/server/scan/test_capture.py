@@ -46,7 +46,7 @@ async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     told = []
     taken = 0
     while not capture.complete:
-        feedback = await capture.take(_frame(taken))
+        feedback = await capture.take(_frame(taken), arrival=0.0)
         taken += 1
         if feedback is not None:
             told.append(feedback)
@@ -75,7 +75,7 @@ async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
 
 async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:
     for index in range(len(pictures())):
-        await capture.take(_frame(index))
+        await capture.take(_frame(index), arrival=0.0)
     frames = capture.observations.frames
     assert len(frames) == len(pictures())
     looked = [frame for frame in frames if not frame.followed]
@@ -90,19 +90,19 @@ async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture
 
 async def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:
     start, unreadable = 1_000_000, b"no picture"
-    await capture.take(replace(_frame(0), capture_time_us=start))
+    await capture.take(replace(_frame(0), capture_time_us=start), arrival=0.0)
     for early in range(1, 3):
         # In the first second they are sampled all the same, to be compared with later ones.
         too_soon = replace(_frame(early), capture_time_us=start + early * 33_000)
-        assert await capture.take(too_soon) is None
+        assert await capture.take(too_soon, arrival=0.0) is None
     with pytest.raises(Refusal):
-        await capture.take(replace(_frame(3), capture_time_us=start + 90_000, image=unreadable))
+        await capture.take(replace(_frame(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0)
     assert [passed.samples is not None for passed in capture.observations.passed] == [True, True]
-    await capture.take(replace(_frame(4), capture_time_us=start + 1_200_000))
+    await capture.take(replace(_frame(4), capture_time_us=start + 1_200_000), arrival=0.0)
     progress = capture.progress
     # After that they are not even decoded; their bytes are known.
-    await capture.take(replace(_frame(5), capture_time_us=start + 1_233_000, image=unreadable))
-    await capture.take(replace(_frame(6), capture_time_us=start + 1_333_000))
+    await capture.take(replace(_frame(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0)
+    await capture.take(replace(_frame(6), capture_time_us=start + 1_333_000), arrival=0.0)
     scan = capture.observations
     assert [frame.index for frame in scan.frames] == [0, 4, 6]
     assert [passed.index for passed in scan.passed] == [1, 2, 5]
@@ -124,14 +124,14 @@ async def test_a_mode_that_needs_every_frame_gets_it() -> None:
         guidance=GuidanceSettings(),
     )
     for index in range(4):
-        await capture.take(replace(_frame(index), capture_time_us=1 + index * 33_000))
+        await capture.take(replace(_frame(index), capture_time_us=1 + index * 33_000), arrival=0.0)
     assert len(capture.observations.frames) == 4
     pool.close()
 
 
 async def test_what_may_still_be_replaced_is_not_examined_ahead(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames - 1):
-        await capture.take(_frame(index))
+        await capture.take(_frame(index), arrival=0.0)
     assert not capture.complete
     while await capture.examine_one():
         pass
@@ -148,7 +148,7 @@ async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture)
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
     told = []
     for index in range(10):
-        feedback = await capture.take(frame_message(index, image=empty))
+        feedback = await capture.take(frame_message(index, image=empty), arrival=0.0)
         if feedback is not None:
             told.append(feedback.code)
     assert set(told) == {"NO_FACE"}
@@ -163,7 +163,7 @@ async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture)
 async def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames + 4):
         hurried = replace(_frame(index), capture_time_us=1 + index * 1000)
-        await capture.take(hurried)
+        await capture.take(hurried, arrival=0.0)
     assert not capture.complete
 
 
@@ -188,7 +188,7 @@ async def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     assert turned.pixels is not None
     assert turned.pixels.shape == upright.pixels.shape
     assert turned.observation.faces == upright.observation.faces == 1
-    assert await capture.take(_frame(0)) is None or capture.progress == 0.0
+    assert await capture.take(_frame(0), arrival=0.0) is None or capture.progress == 0.0
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_an_image_that_cannot_be_used_is_refused(
     capture: AttemptCapture, change: dict[str, object]
 ) -> None:
     with pytest.raises(Refusal) as caught:
-        await capture.take(replace(_frame(0), **change))  # type: ignore[arg-type]  # names of fields
+        await capture.take(replace(_frame(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
     assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
     assert caught.value.details["frameIndex"] == 0
 

@@ -1,0 +1,180 @@
+"""A simulated phone: its camera as the client's source of frames, its screen as the client's screen.
+
+Simulated time runs with the computer's clock. Where rendering is slower than real time, simulated time is
+held back, so that the phone only seems to move and to flash more slowly; the capture clock never runs ahead.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Self
+
+from facegate.v1 import device_pb2, scan_pb2
+
+from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
+from simulator.frame import SimulatedExposure, SimulatedFrame
+from simulator.light.screen_light import ScreenLight
+
+__all__ = ["SimulatedPhone"]
+
+_LATE_US = 20_000
+_NOTHING = 0
+_PIXELS_PER_MM = 16.0
+
+
+class SimulatedPhone:
+    """Implements ``client.FrameSource`` and ``client.FlashScreen`` for one scan."""
+
+    def __init__(
+        self,
+        frames: Iterator[SimulatedFrame],
+        light: ScreenLight,
+        *,
+        label: str,
+        frames_per_second: float,
+        idle_colour: tuple[int, int, int],
+    ) -> None:
+        """Switches the phone on.
+
+        Args:
+            frames: Renders frame after frame, each with what ``light`` was told until then.
+            light: The screen.
+            label: Name of the camera for people.
+            frames_per_second: Mean rate of ``frames``.
+            idle_colour: What the screen shows outside the flash, sRGB 0..255.
+        """
+        self._frames = frames
+        self._light = light
+        self._idle = idle_colour
+        self._interval_us = round(1e6 / frames_per_second)
+        self._camera = CameraDescription(
+            label=label,
+            frames_per_second=frames_per_second,
+            timestamp_source="simulated",
+            reports_exposure=True,
+        )
+        self._offset_us: int | None = None
+        self._last_us = 0
+        self._rendered_us = -self._interval_us
+        self._steps: list[int] = []
+        self._since_us: dict[int, int] = {}
+        self._closed = False
+
+    # -- the camera
+
+    @property
+    def camera(self) -> CameraDescription:
+        """What the camera says of itself."""
+        return self._camera
+
+    @property
+    def pace(self) -> Pace:
+        """A phone is always in real time."""
+        return "realtime"
+
+    def begin_attempt(self) -> None:
+        """Simulated time stood still between attempts."""
+        self._offset_us = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CapturedImage:
+        """The next frame, rendered when it is due: a colour that came before is on it, if it had appeared.
+
+        Raises:
+            StopAsyncIteration: The scan's length is over.
+        """
+        if self._closed:
+            raise StopAsyncIteration
+        due = self._rendered_us + self._interval_us
+        now = _now_us()
+        if self._offset_us is None:
+            # The capture clock never goes back: time that passed between attempts passed on it, too.
+            self._offset_us = max(now, self._last_us + 1) - due
+        late = now - (due + self._offset_us)
+        if late > _LATE_US:
+            self._offset_us += late
+        elif late < 0:
+            await asyncio.sleep(-late / 1e6)
+        frame = await asyncio.to_thread(next, self._frames, None)
+        if frame is None:
+            raise StopAsyncIteration
+        self._rendered_us = round(frame.capture_time * 1e6)
+        self._last_us = max(self._last_us + 1, self._rendered_us + self._offset_us)
+        return CapturedImage(
+            image=frame.pixels,
+            capture_time_us=self._last_us,
+            exposure=None if frame.exposure is None else _exposure(frame.exposure),
+        )
+
+    async def aclose(self) -> None:
+        """Switches the phone off; may be called twice."""
+        self._closed = True
+
+    # -- the screen
+
+    @property
+    def profile(self) -> device_pb2.ScreenProfile:
+        """What the screen says of itself."""
+        phone = self._light.settings
+        return device_pb2.ScreenProfile(
+            width=round(phone.width_mm * _PIXELS_PER_MM),
+            height=round(phone.height_mm * _PIXELS_PER_MM),
+            brightness=1.0,
+            refresh_rate_hz=phone.refresh_hertz,
+            width_mm=phone.width_mm,
+            height_mm=phone.height_mm,
+        )
+
+    @property
+    def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
+        """It scrolls. It draws no oval, as the simulated person would not follow it."""
+        return (scan_pb2.CAPABILITY_FLASH_SCROLL,)
+
+    def show_step(self, step: scan_pb2.FlashStep) -> None:
+        """Tells the screen a colour now."""
+        scroll_s = 0.0
+        if step.transition == scan_pb2.TRANSITION_SCROLL_DOWN:
+            duration = step.transition_duration
+            scroll_s = duration.seconds + duration.nanos / 1e9
+        colour = (step.color.red, step.color.green, step.color.blue)
+        self._tell(step.step, colour, scroll_s)
+
+    def show_oval(self, change: scan_pb2.OvalChange) -> None:
+        """Never called: the oval was not announced."""
+
+    def restore(self) -> None:
+        """Tells the screen to show what it showed before the flash."""
+        if self._steps and self._steps[-1] != _NOTHING:
+            self._tell(_NOTHING, self._idle, 0.0)
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """What the app knows to have been on display when a frame was captured."""
+        offset = self._offset_us or 0
+        number, since = self._light.appeared((capture_time_us - offset) / 1e6)
+        step = self._steps[number - 1] if number else _NOTHING
+        if step == _NOTHING:
+            return DisplayedStep()
+        return DisplayedStep(step, self._since_us.setdefault(number, round(since * 1e6) + offset))
+
+    def _tell(self, step: int, colour: tuple[int, int, int], scroll_s: float) -> None:
+        offset = self._offset_us
+        at = self._rendered_us if offset is None else max(self._rendered_us, _now_us() - offset)
+        self._steps.append(step)
+        self._light.show(colour, at=at / 1e6, scroll_seconds=scroll_s)
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _exposure(exposure: SimulatedExposure) -> Exposure:
+    return Exposure(
+        exposure_time_ns=round(exposure.exposure_seconds * 1e9),
+        iso=exposure.iso,
+        white_balance_kelvin=exposure.white_balance_kelvin,
+        rolling_shutter_skew_ns=round(exposure.rolling_shutter_seconds * 1e9),
+        exposure_locked=exposure.exposure_locked,
+        white_balance_locked=exposure.white_balance_locked,
+    )

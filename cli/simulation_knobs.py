@@ -1,0 +1,135 @@
+"""The knobs of a simulated scan, as `--set NAME=VALUE` names them."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from enum import Enum
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from client import SourceError
+from simulator import SimulatorError, knobs_of
+
+__all__ = ["KnobLine", "knob_lines", "turned"]
+
+_NOT_KNOBS = frozenset({"kind", "seed"})
+"""They have options of their own."""
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class KnobLine:
+    """One knob, for people.
+
+    Attributes:
+        name: As `--set` takes it, such as ``injection.latency_seconds``.
+        values: What it may be.
+        default: What it is where nothing is said.
+        text: What it does; empty where the simulator says no more than the name.
+    """
+
+    name: str
+    values: str
+    default: str
+    text: str
+
+
+def turned(settings: Settings, changes: Sequence[str]) -> Settings:
+    """The settings with knobs turned.
+
+    Args:
+        settings: Of a simulated scan.
+        changes: ``NAME=VALUE``, such as ``ambient.preset=office``; later ones win.
+
+    Raises:
+        SourceError: There is no such knob, or the value is none of its.
+    """
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise SourceError(f"{change!r} sets nothing: write NAME=VALUE, such as ambient.preset=office")
+        try:
+            settings = _with(settings, name.strip().split("."), value.strip(), name)
+        except SimulatorError as error:
+            raise SourceError(f"{name} cannot be {value}: {error}") from error
+    return settings
+
+
+def knob_lines(settings: type[Any]) -> tuple[KnobLine, ...]:
+    """Every knob of a settings class, in order of definition."""
+    return tuple(_lines(settings, ""))
+
+
+def _lines(settings: type[Any], prefix: str) -> Iterator[KnobLine]:
+    hints = get_type_hints(settings)
+    described = {knob.name: knob for knob in knobs_of(settings)}
+    for item in fields(settings):
+        kind = hints[item.name]
+        name = f"{prefix}{item.name}"
+        if item.name in _NOT_KNOBS:
+            continue
+        if is_dataclass(kind) and isinstance(kind, type):
+            yield from _lines(kind, f"{name}.")
+            continue
+        knob = described.get(item.name)
+        values = f"{knob.lowest:g} to {knob.highest:g}" if knob is not None else _values(kind)
+        yield KnobLine(name, values, _default(item), "" if knob is None else knob.text)
+
+
+def _default(item: "Field[Any]") -> str:
+    if item.default is MISSING:
+        return ""
+    if item.default is None:
+        return "drawn"
+    return _shown(item.default)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _values(kind: Any) -> str:
+    plain = _plain(kind)
+    if isinstance(plain, type) and issubclass(plain, Enum):
+        return ", ".join(str(member.value) for member in plain)
+    return {bool: "yes, no", int: "a whole number"}.get(plain, "a number")
+
+
+def _plain(kind: Any) -> Any:
+    """A type without its ``None``."""
+    return next((one for one in get_args(kind) if one is not type(None)), kind)
+
+
+def _with(settings: Settings, path: Sequence[str], value: str, name: str) -> Settings:
+    if not is_dataclass(settings) or isinstance(settings, type):
+        raise SourceError(f"there is no knob {name!r}")
+    hints = get_type_hints(type(settings))
+    first, rest = path[0], path[1:]
+    if first not in hints or first in _NOT_KNOBS:
+        known = ", ".join(one for one in hints if one not in _NOT_KNOBS)
+        raise SourceError(f"there is no knob {name!r}; at {first!r} there are {known}")
+    if rest:
+        inner = _with(getattr(settings, first), rest, value, name)
+        return replace(settings, **{first: inner})
+    if is_dataclass(hints[first]):
+        raise SourceError(f"{name!r} is a group of knobs: write {name}.KNOB=VALUE")
+    return replace(settings, **{first: _parsed(hints[first], value, name)})
+
+
+def _parsed(kind: Any, value: str, name: str) -> object:
+    plain = _plain(kind)
+    try:
+        if plain is bool:
+            return {"yes": True, "true": True, "no": False, "false": False}[value.lower()]
+        if isinstance(plain, type) and issubclass(plain, Enum):
+            return plain(value)
+        number = int(value) if plain is int else float(value)
+    except (KeyError, ValueError) as error:
+        raise SourceError(f"{name} cannot be {value!r}; it can be {_values(kind)}") from error
+    if not math.isfinite(number):
+        raise SourceError(f"{name} cannot be {value!r}; it can be {_values(kind)}")
+    return number

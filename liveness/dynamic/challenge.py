@@ -1,0 +1,371 @@
+"""Runs the screen-flash challenge: decides, frame by frame, what the screen shows next.
+
+It *schedules*; ``liveness.dynamic.judge`` decides. The device's claims (which step a frame shows, and since
+when) are believed for scheduling alone: a lie can make the challenge slower, or shorter by a step that is
+then not verified. Never can it make a step appear before its time.
+
+**A step is revealed** only once the one before was held: frames arrived that claim to show it and were
+captured a whole hold after it appeared, and the server's own clock says the same. If what was measured of it
+is disturbed (a movement, a leap of the exposure, a lost face) the step is extended, once; if that does not
+help, another is drawn in its place. A step that was not measured still counts as shown, because whoever may
+leave out steps may leave out those that were guessed wrong (``bits_beyond_chance``).
+
+**It ends** as soon as enough is verified and nothing contradicts; else after a full script and one more step
+for each that was not measured, within the policy's limits.
+
+**Light.** Where the meter says that daylight drowns the screen's, the person is told; if that does not help
+the policy's fallback begins, or the flash goes on and ends without a result. Nothing but light leads to the
+fallback, and not even light does where a colour was measured that is not the one shown.
+
+**Pauses.** A face that leaves the oval pauses the capture: the device shows why and holds frames back for a
+second. Then the challenge looks again, and shows nothing new before the face is back.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from liveness.dynamic.actions import (
+    Action,
+    Complete,
+    EndReason,
+    FallBack,
+    Hint,
+    HintCode,
+    Pause,
+    Resume,
+    Reveal,
+    Wait,
+)
+from liveness.dynamic.answers import Answers, count_answers
+from liveness.dynamic.entropy import bits_beyond_chance
+from liveness.dynamic.meter import Disturbance, Light, StepReading
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.presence import LightWatch, Presence
+from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.script import ColourScript
+from liveness.dynamic.steps import ColourStep
+from liveness.errors import ObservationError, PolicyError
+from liveness.guidance import GuidanceCode
+
+__all__ = ["FlashChallenge", "Meter", "RevealedStep"]
+
+_READY_FRAMES: Final = 3
+"""Frames in a row with the face in its place before the first colour, and after a pause before the next."""
+_HELD_FRAMES: Final = 2
+"""Frames that must have arrived of a step that was held."""
+_EXTENSION_SECONDS: Final = 0.6
+"""How much longer a disturbed step is shown: time to hold still, or for an exposure loop to settle."""
+_AWAY_SECONDS: Final = 0.7
+"""How long the face may be away before the capture pauses."""
+_PAUSE_SECONDS: Final = 1.0
+_MOST_PAUSES: Final = 5
+_HINT_AGAIN_SECONDS: Final = 2.0
+
+
+class Meter(Protocol):
+    """What the challenge asks of a ``liveness.dynamic.meter.FlashMeter``."""
+
+    def add(self, sample: FlashSample) -> None:
+        """Takes the next frame."""
+
+    def revealed(self, step: ColourStep, at: float) -> None:
+        """Learns that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
+
+    def readings(self) -> tuple[StepReading, ...]:
+        """What is known of each step."""
+        ...
+
+    def verified_bits(self) -> float:
+        """Bits of all steps that were verified, not net of chance."""
+        ...
+
+    def light(self) -> Light:
+        """Whether the light lets the flash be measured."""
+        ...
+
+    def lag(self) -> float | None:
+        """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedStep:
+    """A step and when it was sent, seconds of the server's monotonic clock."""
+
+    step: ColourStep
+    at: float
+
+
+class _Phase(Enum):
+    READYING = auto()
+    SHOWING = auto()
+    PAUSED = auto()
+    ENDING = auto()
+    ENDED = auto()
+
+
+@dataclass(slots=True)
+class _Shown:
+    """The step on display.
+
+    Attributes:
+        step: What it is.
+        at: When it was revealed, server's clock.
+        earliest: Device time of the last frame that had arrived by then: it cannot have appeared before.
+        held: Frames that arrived of it after it was held.
+        held_at: When the last needed of them arrived; ``None`` before.
+        away: Whether the face was away, or the capture paused, while it was on display.
+    """
+
+    step: ColourStep
+    at: float
+    earliest: float
+    held: int = 0
+    held_at: float | None = None
+    away: bool = False
+
+    @property
+    def lasts(self) -> float:
+        return self.step.transition_seconds + self.step.hold_seconds
+
+
+class FlashChallenge:
+    """One flash challenge. Not safe to call from several threads at once.
+
+    Who runs the scan calls ``add`` for every frame and, after each and when a ``Wait`` is over,
+    ``next_action`` until it answers ``Wait`` or an end. Every action that is answered counts as done.
+    """
+
+    def __init__(self, *, script: ColourScript, meter: Meter, policy: DynamicPolicy) -> None:
+        """Starts with nothing on display.
+
+        Args:
+            script: Draws the steps; nothing of it was shown.
+            meter: Measures them.
+            policy: Limits.
+
+        Raises:
+            PolicyError: The steps that the policy allows cannot reach the bits that it asks for.
+        """
+        bits = script.settings.colour_bits / script.settings.steps
+        allowed = policy.maximum_steps
+        if bits_beyond_chance([bits] * allowed, shown=allowed) < policy.minimum_bits:
+            raise PolicyError(
+                f"{allowed} steps cannot verify {policy.minimum_bits} bits; allow more, or ask for less"
+            )
+        self._script = script
+        self._meter = meter
+        self._policy = policy
+        self._phase = _Phase.READYING
+        self._now = -math.inf
+        self._began: float | None = None
+        self._shown: _Shown | None = None
+        self._history: list[RevealedStep] = []
+        self._latest_capture = -math.inf
+        self._presence = Presence()
+        self._light = LightWatch(policy)
+        self._pauses = 0
+        self._pause_until = 0.0
+        self._told: tuple[HintCode, float] | None = None
+        self._progress = 0.0
+        self._end: Complete | FallBack | None = None
+
+    @property
+    def revealed(self) -> tuple[RevealedStep, ...]:
+        """Every step sent so far, in order: lead-in, coloured steps, closing step."""
+        return tuple(self._history)
+
+    @property
+    def ended(self) -> Complete | FallBack | None:
+        """How it ended; ``None`` while it runs."""
+        return self._end if self._phase is _Phase.ENDED else None
+
+    @property
+    def proven_bits(self) -> float:
+        """Bits that the colours prove so far, net of chance."""
+        return self._answers().proven_bits
+
+    @property
+    def progress(self) -> float:
+        """0..1: proven bits over those asked for, or the most that they were; never falls."""
+        return self._progress
+
+    def add(self, sample: FlashSample, guidance: GuidanceCode | None = None) -> None:
+        """Take the next frame, in order of arrival.
+
+        Args:
+            sample: What was measured of it.
+            guidance: What ``liveness.guidance.guide`` tells after it, which says whether the face is in its
+                place; ``None`` where nothing is told: then any face counts as in place.
+        """
+        self._meter.add(sample)
+        at = max(self._now, sample.arrival_time)
+        self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
+        if self._shown is not None and self._holds(self._shown, sample):
+            self._shown.held += 1
+            if self._shown.held == _HELD_FRAMES:
+                self._shown.held_at = at
+        self._latest_capture = max(self._latest_capture, sample.capture_time)
+
+    def next_action(self, *, now: float) -> Action:
+        """What to do at ``now``, seconds of the server's monotonic clock.
+
+        A clock that goes back stands still until it is where it was.
+
+        Raises:
+            ObservationError: ``now`` is no finite number.
+        """
+        if not math.isfinite(now):
+            raise ObservationError("the time of a challenge must be a finite number")
+        self._now = max(self._now, now)
+        if self._began is None:
+            self._began = self._now
+        if self._phase not in {_Phase.ENDING, _Phase.ENDED} and self._now >= self._deadline:
+            late = EndReason.NOT_READY if self._phase is _Phase.READYING else EndReason.TIMED_OUT
+            return self._finish(Complete(late))
+        match self._phase:
+            case _Phase.READYING:
+                return self._readying()
+            case _Phase.SHOWING:
+                return self._showing()
+            case _Phase.PAUSED:
+                return self._paused()
+            case _Phase.ENDING:
+                return self._ending()
+            case _Phase.ENDED:
+                return self._ended_already()
+
+    @property
+    def _deadline(self) -> float:
+        return (self._now if self._began is None else self._began) + self._policy.maximum_seconds
+
+    def _readying(self) -> Action:
+        if self._presence.frames_in_place < _READY_FRAMES:
+            return Wait(self._deadline)
+        self._phase = _Phase.SHOWING
+        self._began = self._now
+        return self._reveal(self._script.lead_in())
+
+    def _paused(self) -> Action:
+        if self._now < self._pause_until:
+            return Wait(min(self._pause_until, self._deadline))
+        self._phase = _Phase.SHOWING
+        self._presence.look_again(self._now)
+        return Resume()
+
+    def _showing(self) -> Action:
+        shown = self._shown
+        if shown is None:
+            raise ObservationError("a challenge shows nothing")
+        if (away_since := self._presence.away_since) is not None:
+            shown.away = True
+            if self._now - away_since < _AWAY_SECONDS:
+                return Wait(min(away_since + _AWAY_SECONDS, self._deadline))
+            return self._pause()
+        if (about_light := self._look_at_light()) is not None:
+            return about_light
+        if shown.held_at is None or self._now < shown.at + shown.lasts:
+            return Wait(self._deadline if shown.held_at is None else shown.at + shown.lasts)
+        if not self._measured(shown):
+            extended = shown.held_at + _EXTENSION_SECONDS
+            if self._now < extended:
+                return self._hint_of(shown) or Wait(min(extended, self._deadline))
+        if self._presence.frames_in_place < _READY_FRAMES and shown.away:
+            return Wait(self._deadline)
+        return self._go_on()
+
+    def _ending(self) -> Action:
+        shown = self._shown
+        if shown is not None and not shown.step.last:
+            if self._now < (free := shown.at + shown.lasts):
+                return Wait(free)
+            return self._reveal(self._script.close())
+        self._phase = _Phase.ENDED
+        return self._ended_already()
+
+    def _ended_already(self) -> Action:
+        if self._end is None:
+            raise ObservationError("a challenge ended without an end")
+        return self._end
+
+    def _go_on(self) -> Action:
+        """The step on display is done with: another, or the end."""
+        answers = self._answers()
+        self._progress = max(self._progress, min(1.0, answers.proven_bits / self._policy.minimum_bits))
+        enough = (
+            answers.proven_bits >= self._policy.minimum_bits
+            and self._meter.verified_bits() >= self._policy.minimum_bits
+            and self._meter.lag() is not None
+        )
+        full = min(self._policy.maximum_steps, self._script.settings.steps + answers.unmeasured)
+        if (enough and answers.wrong == 0) or answers.shown >= full:
+            return self._finish(Complete(EndReason.PROVEN if enough else EndReason.EXHAUSTED))
+        return self._reveal(self._script.draw())
+
+    def _finish(self, end: Complete | FallBack) -> Action:
+        self._end = end
+        self._phase = _Phase.ENDING
+        return self._ending()
+
+    def _reveal(self, step: ColourStep) -> Reveal:
+        self._shown = _Shown(step, at=self._now, earliest=self._latest_capture)
+        self._history.append(RevealedStep(step, self._now))
+        self._meter.revealed(step, self._now)
+        return Reveal(step)
+
+    def _pause(self) -> Action:
+        if self._pauses >= _MOST_PAUSES:
+            return self._finish(Complete(EndReason.FACE_AWAY))
+        self._pauses += 1
+        self._phase = _Phase.PAUSED
+        self._pause_until = self._now + _PAUSE_SECONDS
+        return Pause(self._presence.code)
+
+    def _look_at_light(self) -> Action | None:
+        """What the light asks for; ``None`` while it does not matter."""
+        asks = self._light.see(self._meter.light(), coloured=self._script.coloured, now=self._now)
+        if asks is None or isinstance(asks, HintCode):
+            return None if asks is None else self._hint(asks)
+        if isinstance(asks, FallBack) and self._answers().wrong:
+            # Light that lets a wrong colour be measured is no excuse: the script goes on to its end.
+            return None
+        return self._finish(asks)
+
+    def _hint(self, code: HintCode) -> Hint | None:
+        """The hint, unless the person was told just now."""
+        if self._told is not None:
+            told, at = self._told
+            if self._now - at < (_HINT_AGAIN_SECONDS if told is code else 0.5):
+                return None
+        self._told = (code, self._now)
+        return Hint(code)
+
+    def _hint_of(self, shown: _Shown) -> Hint | None:
+        reading = self._reading(shown.step)
+        if reading is not None and Disturbance.MOVED in reading.disturbed:
+            return self._hint(HintCode.HOLD_STILL)
+        return None
+
+    def _reading(self, step: ColourStep) -> StepReading | None:
+        return next((reading for reading in self._meter.readings() if reading.step == step.number), None)
+
+    def _measured(self, shown: _Shown) -> bool:
+        """Whether more frames of this step would tell nothing new."""
+        reading = self._reading(shown.step)
+        if reading is None or not reading.settled or reading.disturbed:
+            return False
+        return reading.agrees is not None or shown.step.bits == 0
+
+    def _answers(self) -> Answers:
+        return count_answers((revealed.step for revealed in self._history), self._meter.readings())
+
+    @staticmethod
+    def _holds(shown: _Shown, sample: FlashSample) -> bool:
+        """Whether the frame claims to show the step a whole hold after it appeared."""
+        if sample.step != shown.step.number or sample.step_since is None:
+            return False
+        # Whatever is claimed, it cannot have appeared before frames that arrived before it was sent.
+        since = max(sample.step_since, shown.earliest)
+        return sample.capture_time >= since + shown.lasts

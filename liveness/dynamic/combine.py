@@ -1,0 +1,168 @@
+"""One liveness decision from Express and the challenge.
+
+``liveness.fusion`` decides what the passive signals say. This module decides what the challenge changes:
+
+* Express says SPOOF: it stays so. A mask or a print answers the flash as well as a face.
+* The challenge was answered wrongly, or not where it would have been: SPOOF.
+* It could not be measured, or too few bits were verified: INCONCLUSIVE. Never SPOOF, and never LIVE.
+* It was answered rightly: its log odds are added to Express', within limits. What Express misses for LIVE (a
+  sign of life, open eyes, enough frames) it still misses: light on a face is no sign of life.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.judge import FlashResult
+from liveness.dynamic.model import JudgeSettings
+from liveness.dynamic.movement_judge import MovementResult
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.policy import LivenessPolicy
+from liveness.signal import Signal
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+
+__all__ = ["combine_flash", "combine_movement"]
+
+_SOFT = frozenset(
+    {
+        Reason.EVIDENCE_TOO_WEAK,
+        Reason.MOVES_AS_A_PLANE,
+        Reason.SHOWS_A_MEDIUM,
+        Reason.FACE_UNSTEADY,
+        Reason.NETWORK_SEES_ATTACK,
+    }
+)
+"""Doubts of Express that are nothing but too little confidence; the others keep a scan from LIVE."""
+
+_WRONG_CONFIDENCE = 2.0
+_FLASH_SHARE = 0.5
+"""Of the decision, when both took part."""
+
+
+def combine_flash(
+    *,
+    express: LivenessResult,
+    flash: FlashResult,
+    dynamic: DynamicPolicy,
+    liveness: LivenessPolicy,
+    settings: JudgeSettings,
+) -> LivenessResult:
+    """The decision on a scan with a flash.
+
+    Args:
+        express: What the passive signals say of the same frames.
+        flash: What the flash proves.
+        dynamic: The floor of verified bits.
+        liveness: Thresholds of the verdict.
+        settings: ``FlashModel.judge``.
+    """
+    signals = _together(express.signals, flash.signals)
+    if express.verdict is Verdict.SPOOF:
+        reasons = express.reasons if flash.reason is None else (*express.reasons, flash.reason)
+        return replace(express, signals=signals, reasons=tuple(dict.fromkeys(reasons)))
+    reason = Reason.CHALLENGE_NOT_MEASURABLE if flash.reason is None else flash.reason
+    match flash.finding:
+        case Finding.WRONG | Finding.ABSENT:
+            return _spoof(express, signals, reason, liveness)
+        case Finding.NOT_MEASURABLE:
+            return _undecided(express, signals, reason)
+        case Finding.RIGHT:
+            if flash.verified_bits < dynamic.minimum_bits:
+                return _undecided(express, signals, Reason.TOO_FEW_CHALLENGE_BITS)
+            odds = min(settings.most_for, max(-settings.most_against, flash.odds))
+            return _lifted(express, signals, odds, liveness)
+
+
+def combine_movement(
+    *, express: LivenessResult, movement: MovementResult, liveness: LivenessPolicy
+) -> LivenessResult:
+    """The decision on a scan with the movement challenge, the fallback for light.
+
+    A right answer leaves Express' decision as it is: its depth is what Express' motion signals see too.
+
+    Args:
+        express: What the passive signals say of the same frames.
+        movement: What the movement proves.
+        liveness: Thresholds of the verdict.
+    """
+    signals = (*express.signals, *movement.signals)
+    if express.verdict is Verdict.SPOOF:
+        return replace(express, signals=signals)
+    match movement.finding:
+        case Finding.WRONG:
+            return _spoof(express, signals, Reason.MOVES_AS_A_PLANE, liveness)
+        case Finding.ABSENT | Finding.NOT_MEASURABLE:
+            return _undecided(express, signals, Reason.CHALLENGE_NOT_MEASURABLE)
+        case Finding.RIGHT:
+            return replace(express, signals=signals)
+
+
+def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signal, ...]:
+    """All signals; the shares of those that took part sum to 1."""
+    shares = sum(signal.weight for signal in express), sum(signal.weight for signal in flash)
+    part = _FLASH_SHARE if min(shares) > 0 else 1.0
+    rest = 1 - part if min(shares) > 0 else 1.0
+    return (
+        *(replace(signal, weight=signal.weight * rest) for signal in express),
+        *(replace(signal, weight=signal.weight * part) for signal in flash),
+    )
+
+
+def _spoof(
+    express: LivenessResult, signals: tuple[Signal, ...], reason: Reason, liveness: LivenessPolicy
+) -> LivenessResult:
+    injected = reason in {Reason.ANOTHER_CHALLENGE_ANSWERED, Reason.CHALLENGE_NOT_ANSWERED}
+    confidence = min(express.confidence, _WRONG_CONFIDENCE, liveness.spoof_threshold)
+    kept = tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
+    return LivenessResult(
+        verdict=Verdict.SPOOF,
+        confidence=confidence,
+        attack_type=AttackType.INJECTION if injected else AttackType.UNKNOWN,
+        attack_type_confidence=(100 - confidence) / 2 if injected else 0.0,
+        signals=signals,
+        reasons=tuple(dict.fromkeys((reason, *kept))),
+    )
+
+
+def _undecided(express: LivenessResult, signals: tuple[Signal, ...], reason: Reason) -> LivenessResult:
+    kept = tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
+    return LivenessResult(
+        verdict=Verdict.INCONCLUSIVE,
+        confidence=express.confidence,
+        attack_type=AttackType.UNKNOWN,
+        attack_type_confidence=0.0,
+        signals=signals,
+        reasons=tuple(dict.fromkeys((reason, *kept))),
+    )
+
+
+def _lifted(
+    express: LivenessResult, signals: tuple[Signal, ...], odds: float, liveness: LivenessPolicy
+) -> LivenessResult:
+    """Express' confidence with the flash's log odds added to it."""
+    held = min(0.9999, max(0.0001, express.confidence / 100))
+    confidence = 100 / (1 + math.exp(-(math.log(held / (1 - held)) + odds)))
+    if confidence <= liveness.spoof_threshold:
+        return _spoof(express, signals, Reason.LIGHT_FITS_NO_FACE, liveness)
+    doubts = tuple(one for one in express.reasons if one not in _SOFT and one is not Reason.LOOKS_ALIVE)
+    if confidence >= liveness.live_threshold and not doubts:
+        return LivenessResult(
+            verdict=Verdict.LIVE,
+            confidence=confidence,
+            attack_type=AttackType.REAL,
+            attack_type_confidence=confidence,
+            signals=signals,
+            reasons=(Reason.LOOKS_ALIVE,),
+        )
+    kept = tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
+    if confidence < liveness.live_threshold:
+        kept = (*kept, Reason.EVIDENCE_TOO_WEAK)
+    return LivenessResult(
+        verdict=Verdict.INCONCLUSIVE,
+        confidence=confidence,
+        attack_type=AttackType.UNKNOWN,
+        attack_type_confidence=0.0,
+        signals=signals,
+        reasons=tuple(dict.fromkeys(kept)),
+    )

@@ -1,0 +1,309 @@
+"""What a flash scan proves: right, wrong, absent, or not measurable; and how many bits it verifies.
+
+**Bits.** Only colours count. A step's colour is verified where the measured one is the commanded one, clear
+of all others, and the device's claim of when it appeared fits the order of events. Transitions are evidence
+and holds are not even that; they verify nothing: the device itself says when a colour appeared, so a lying
+one can fit its claims to the changes of a recording. Steps that were shown and not verified cost, whatever
+their excuse: the sum is net of chance (``entropy.bits_beyond_chance``).
+
+**What a blind guesser gets.** Who does not know the colours meets each with probability 1/8 (the first) or
+1/7, and his answers are independent of the draws. By Ville's inequality he reaches a floor of b net bits with
+probability 2^-b at most, however long he goes on and whatever he leaves out: 1 in 1024 for 10 bits, 1 in 4096
+for 12, 1 in 65536 for 16. The response matrix is fitted to the same frames and could give him more;
+``tests/liveness/dynamic/test_guessing.py`` measures that it does not. It says nothing about who does know the
+colours: relighting in real time is left to lag, shape and the device.
+
+**Never wrong for want of light.** ``WRONG`` needs an answer that was measured; ``ABSENT`` needs metadata that
+say the room is dim. Everything else that is no answer is ``NOT_MEASURABLE``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from liveness.dynamic.background import background_signal, measure_background
+from liveness.dynamic.brightness import expected_response, read_exposure, scene_lux
+from liveness.dynamic.challenge import RevealedStep
+from liveness.dynamic.course import Appearance, Sent, appearances
+from liveness.dynamic.entropy import bits_beyond_chance
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
+from liveness.dynamic.glint import glint_signal, measure_glint
+from liveness.dynamic.lag import LagFinding, lag_signal, measure_lag, region_lags, step_lags
+from liveness.dynamic.leaps import count_leaps
+from liveness.dynamic.model import FlashModel
+from liveness.dynamic.response import Response, StepAnswer, fit_response
+from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.scroll import ScrollFinding, measure_scroll, scroll_signal
+from liveness.dynamic.shape import measure_shape, shape_signal
+from liveness.dynamic.shutter import ShutterFinding, measure_shutter, shutter_signal
+from liveness.dynamic.track import FlashTrack, TrackView
+from liveness.express.scoring import log_odds
+from liveness.signal import Signal, assessed, not_assessed
+from liveness.verdict import Reason
+
+__all__ = ["FlashResult", "judge_flash"]
+
+_COLOURS, _COLOURS_LABEL = "flash_colours", "Colours of the answer"
+_USUAL_LAG = 0.06
+_MOST_FOR = 0.7
+"""Most log odds that signals for a face count against those that speak against one."""
+
+_MATERIAL = 3.0
+"""Standard errors by which an answer must be bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlashResult:
+    """The answer to a screen flash.
+
+    Attributes:
+        finding: See ``Finding``.
+        reason: Why it is not RIGHT, or what is missing; ``None`` for RIGHT.
+        verified_bits: Colour bits that were verified, net of chance; 0 or more.
+        odds: Log odds of a face by all signals together.
+        lag: Seconds by which the face follows the screen; ``None`` where no lag stands out.
+        steps: The answers to the coloured steps that were seen, in order.
+        signals: Every measurement, assessed or not, in a fixed order.
+        detail: Why, in plain words.
+    """
+
+    finding: Finding
+    reason: Reason | None
+    verified_bits: float
+    odds: float
+    lag: float | None
+    steps: tuple[StepAnswer, ...]
+    signals: tuple[Signal, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    samples: tuple[FlashSample, ...]
+    track: TrackView
+    sent: tuple[Sent, ...]
+    shown: tuple[Appearance, ...]
+    lag: LagFinding
+    response: Response | None
+    answers: tuple[StepAnswer, ...]
+    freshness: Freshness
+
+    @property
+    def told(self) -> int:
+        return sum(answer.agrees is not None for answer in self.answers)
+
+    @property
+    def right(self) -> int:
+        return sum(answer.agrees is True for answer in self.answers)
+
+    @property
+    def wrong(self) -> int:
+        return self.told - self.right
+
+
+def judge_flash(
+    *, samples: Sequence[FlashSample], revealed: Sequence[RevealedStep], model: FlashModel
+) -> FlashResult:
+    """Judge one flash attempt.
+
+    Args:
+        samples: Every frame of the attempt, in order of arrival.
+        revealed: Every step that was sent, in order, with the lead-in and the closing step.
+        model: ``liveness.dynamic.model.load_flash_model()``.
+    """
+    measured = _measure(samples, revealed, model)
+    signals = _signals(measured, model)
+    odds = _odds(signals, model)
+    finding, reason, detail = _find(measured, odds, model)
+    counted = [signal for signal in signals if signal.name in model.judge.weights and signal.assessed]
+    total = sum(model.judge.weights[signal.name] for signal in counted)
+    return FlashResult(
+        finding=finding,
+        reason=reason,
+        verified_bits=_bits(measured, model),
+        odds=odds,
+        lag=measured.lag.lag,
+        steps=measured.answers,
+        signals=tuple(
+            replace(signal, weight=model.judge.weights[signal.name] / total) if signal in counted else signal
+            for signal in signals
+        ),
+        detail=detail,
+    )
+
+
+def _measure(
+    samples: Sequence[FlashSample], revealed: Sequence[RevealedStep], model: FlashModel
+) -> _Measured:
+    collected = FlashTrack()
+    taken: list[FlashSample] = []
+    sent: list[Sent] = []
+    waiting = list(revealed)
+    for sample in samples:
+        while waiting and sample.arrival_time > waiting[0].at:
+            one = waiting.pop(0)
+            sent.append(Sent(step=one.step, at=one.at, after_capture=collected.latest_capture))
+        if collected.add(sample):
+            taken.append(sample)
+    sent.extend(Sent(one.step, one.at, collected.latest_capture) for one in waiting)
+    track = collected.view()
+    shown = appearances(track, sent)
+    lag, explained = measure_lag(track, shown)
+    if lag is None or explained < model.lag.least_explained:
+        lag, explained = None, 0.0
+    used = _USUAL_LAG if lag is None else lag
+    response = fit_response(track, shown, lag=used, settings=model.response)
+    coloured = {one.step.number for one in revealed if one.step.bits > 0}
+    answers = () if response is None else tuple(one for one in response.steps if one.number in coloured)
+    return _Measured(
+        samples=tuple(taken),
+        track=track,
+        sent=tuple(sent),
+        shown=shown,
+        lag=_lag_finding(track, shown, response, lag, explained),
+        response=response if lag is not None else None,
+        answers=answers,
+        freshness=measure_freshness(track, sent, shown, lag=used),
+    )
+
+
+def _lag_finding(
+    track: TrackView,
+    shown: Sequence[Appearance],
+    response: Response | None,
+    lag: float | None,
+    explained: float,
+) -> LagFinding:
+    if lag is None or response is None:
+        return LagFinding(None, explained, None, None)
+    steps = [own for _, own in step_lags(track, shown, response.matrix, lag=lag)]
+    regions = region_lags(track, shown, lag=lag)
+    return LagFinding(
+        lag=lag,
+        explained=explained,
+        jitter=float(np.std(steps)) if len(steps) >= 3 else None,
+        spread=float(np.std(regions)) if len(regions) >= 3 else None,
+    )
+
+
+def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
+    response, lag = measured.response, measured.lag.lag
+    shape = background = glint = None
+    scroll, shutter = ScrollFinding(0, 0, None, math.inf), ShutterFinding(0, 0.0, math.inf)
+    if response is not None and lag is not None and measured.right:
+        samples, track, shown = measured.samples, measured.track, measured.shown
+        shape = measure_shape(samples, track, shown, response, lag=lag)
+        background = measure_background(track, shown, response, lag=lag)
+        scroll = measure_scroll(track, shown, response, lag=lag)
+        shutter = measure_shutter(samples, track, shown, response, lag=lag)
+        glint = measure_glint(samples, track, shown, response, lag=lag, settings=model.glint)
+    strength = 0.0 if response is None else response.strength
+    return (
+        _colours_signal(measured),
+        lag_signal(measured.lag, model.lag),
+        shape_signal(shape, model.shape),
+        background_signal(background, strength, model.background),
+        scroll_signal(scroll, model.scroll),
+        shutter_signal(shutter, model.shutter),
+        glint_signal(glint, model.glint),
+        freshness_signal(measured.freshness, model.freshness),
+    )
+
+
+def _colours_signal(measured: _Measured) -> Signal:
+    if not measured.told:
+        reason = "no step's colour can be told: the answer is too weak, or there is none"
+        return not_assessed(name=_COLOURS, label=_COLOURS_LABEL, reason=reason)
+    strongest = max(answer.snr for answer in measured.answers)
+    detail = (
+        f"{measured.right} of {measured.told} colours that could be told were the ones shown, of "
+        f"{len(measured.answers)} that were seen; signal over noise is up to {strongest:.0f}"
+    )
+    score = (measured.right + 0.5) / (measured.told + 1)
+    return assessed(name=_COLOURS, label=_COLOURS_LABEL, score=score, detail=detail)
+
+
+def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
+    """Log odds of a face: what speaks for one makes up for little of what speaks against it."""
+    parts = [
+        model.judge.weights.get(signal.name, 0.0) * log_odds(signal.score)
+        for signal in signals
+        if signal.score is not None
+    ]
+    against = sum(part for part in parts if part < 0)
+    return against + min(_MOST_FOR, sum(part for part in parts if part > 0)) if against < 0 else sum(parts)
+
+
+def _bits(measured: _Measured, model: FlashModel) -> float:
+    early = {one.step.number for one in measured.shown if one.early > model.freshness.early}
+    agreed = {one.number for one in measured.answers if one.agrees} - early
+    coloured = [one.step for one in measured.sent if one.step.bits > 0]
+    verified = [step.colour_bits for step in coloured if step.number in agreed]
+    return bits_beyond_chance(verified, shown=len(coloured))
+
+
+def _find(measured: _Measured, odds: float, model: FlashModel) -> tuple[Finding, Reason | None, str]:
+    judge = model.judge
+    told, right, wrong = measured.told, measured.right, measured.wrong
+    if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
+        detail = f"{wrong} of {told} colours on the face are not the ones that the screen showed"
+        return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
+    explained = 0.0 if measured.response is None else measured.response.explained
+    leaps = count_leaps(measured.track)
+    if right < judge.least_right and leaps >= judge.foreign_jumps and explained < judge.foreign_explained:
+        detail = f"the face's colour leaps {leaps} times, and not with the screen"
+        return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
+    if right >= judge.least_right and wrong <= judge.most_wrong * told:
+        if odds < judge.wrong_odds:
+            return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, "the light on the picture is not that on a face"
+        if measured.freshness.late > model.freshness.latest or _late(measured, model):
+            detail = "the face follows the screen too late to tell what causes it"
+            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_ANSWERED_LATE, detail
+        return (
+            Finding.RIGHT,
+            None,
+            "the face is lit by the colours that the screen showed, when it showed them",
+        )
+    return _unanswered(measured, model)
+
+
+def _late(measured: _Measured, model: FlashModel) -> bool:
+    return measured.lag.lag is not None and measured.lag.lag > model.lag.longest
+
+
+def _unanswered(measured: _Measured, model: FlashModel) -> tuple[Finding, Reason, str]:
+    """Why there is no answer: the light, or nobody there to give one."""
+    exposed = read_exposure(measured.samples)
+    dark = exposed.level is None or exposed.level < model.light.darkest_skin
+    if exposed.level is not None and dark:
+        return Finding.NOT_MEASURABLE, Reason.TOO_DARK_TO_MEASURE, "the face is nearly black"
+    if exposed.lost > 0.5:
+        return Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE, "most of the skin is saturated"
+    lux = scene_lux(measured.samples)
+    seen = [one for one in measured.answers if one.frames >= model.response.least_frames]
+    if len(seen) < model.judge.least_right or measured.right > 0:
+        detail = "too few steps could be told" if measured.right else "too few steps were seen"
+        return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
+    if lux is not None and lux < model.light.plain_lux and _none_there(measured, lux, model):
+        detail = f"at about {lux:.0f} lx any screen's light would show, and none does"
+        return Finding.ABSENT, Reason.CHALLENGE_NOT_ANSWERED, detail
+    if lux is not None and lux < model.light.dim_lux:
+        return Finding.NOT_MEASURABLE, Reason.SCREEN_TOO_DIM, "the screen's light hardly shows in a dim room"
+    return Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE, "other light drowns the screen's"
+
+
+def _none_there(measured: _Measured, lux: float, model: FlashModel) -> bool:
+    """Whether any answer is far below what the dimmest screen would cause."""
+    rows = np.flatnonzero(measured.track.clean)
+    if len(rows) < 10:
+        return False
+    response = fit_response(
+        measured.track, measured.shown, lag=measured.lag.lag or _USUAL_LAG, settings=model.response
+    )
+    if response is None:
+        return False
+    bound = abs(response.strength) + _MATERIAL * response.strength_error
+    return bound < model.light.absent_share * expected_response(lux, model.light.faintest_screen_lux)

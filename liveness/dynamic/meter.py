@@ -1,0 +1,236 @@
+"""Reads each step of the flash while the scan runs.
+
+Cheap on every frame: a sample is stored. Steps are told again only when it can matter: once the step on
+display was held, and every other frame after.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.brightness import read_exposure, scene_lux
+from liveness.dynamic.course import Appearance, Sent, appearances
+from liveness.dynamic.lag import measure_lag
+from liveness.dynamic.model import FlashModel, load_flash_model
+from liveness.dynamic.response import Response, StepAnswer, fit_response
+from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.track import FlashTrack, TrackView
+
+__all__ = ["Disturbance", "FlashMeter", "Light", "StepReading"]
+
+
+class Disturbance(StrEnum):
+    """Why too few frames of a step count. A blink is none: skin is measured, and the eyes are left out."""
+
+    MOVED = "MOVED"
+    """The face moved faster than its light can be followed."""
+    EXPOSURE_JUMP = "EXPOSURE_JUMP"
+    """The whole picture changed its brightness at once, the background like the face."""
+    FACE_LOST = "FACE_LOST"
+    """No face was found, or too little of it."""
+
+
+class Light(StrEnum):
+    """What the light allows."""
+
+    OK = "OK"
+    """The screen's light shows, or it is too early to say."""
+    TOO_BRIGHT = "TOO_BRIGHT"
+    """The skin is saturated, or other light drowns the screen's."""
+    TOO_DARK_TO_SEE_FACE = "TOO_DARK_TO_SEE_FACE"
+    """The face is nearly black even under the screen's light."""
+    WEAK = "WEAK"
+    """The surroundings are dim, and still the screen's light hardly shows: its brightness is low."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReading:
+    """What is known of one step so far.
+
+    Attributes:
+        step: Its number.
+        frames: Frames that show it fully, undisturbed.
+        snr: The response to this step's colour against the noise of its mean: how far the nearest other
+            colour is, in standard deviations; 0 where unknown.
+        agrees: Whether the colour measured is the one commanded, clear of every other; ``None`` where it
+            cannot be told, or not yet.
+        disturbed: Why frames were left out, where too few are left.
+        settled: Whether enough frames show it, after lag and transition.
+    """
+
+    step: int
+    frames: int
+    snr: float
+    agrees: bool | None
+    disturbed: frozenset[Disturbance]
+    settled: bool
+
+
+_RECENT: Final = 24
+"""Frames by which the light is judged: about a second."""
+_EVERY: Final = 12
+_LIGHT_EVERY: Final = 6
+_USUAL_LAG: Final = 0.06
+_LEAST_EXPLAINED: Final = 0.1
+_STEPS_FOR_LIGHT: Final = 2
+
+
+class FlashMeter:
+    """Implements ``liveness.dynamic.challenge.Meter``. Not safe to call from several threads at once."""
+
+    def __init__(self, model: FlashModel | None = None) -> None:
+        """Starts with nothing seen.
+
+        Args:
+            model: Lines of the measurement; the packaged ones if None.
+        """
+        self._model = load_flash_model() if model is None else model
+        self._track = FlashTrack()
+        self._sent: list[Sent] = []
+        self._recent: list[FlashSample] = []
+        self._due = False
+        self._since_analysis = 0
+        self._since_light = 0
+        self._light = Light.OK
+        self._lag: float | None = None
+        self._response: Response | None = None
+        self._shown: tuple[Appearance, ...] = ()
+        self._readings: tuple[StepReading, ...] = ()
+
+    def add(self, sample: FlashSample) -> None:
+        """Take the next frame; one that is out of order is left out."""
+        if not self._track.add(sample):
+            return
+        self._recent.append(sample)
+        del self._recent[:-_RECENT]
+        self._since_analysis += 1
+        self._since_light += 1
+        self._due = self._due or self._tells_more(sample)
+
+    def revealed(self, step: ColourStep, at: float) -> None:
+        """Learn that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
+        self._sent.append(Sent(step=step, at=at, after_capture=self._track.latest_capture))
+
+    def readings(self) -> tuple[StepReading, ...]:
+        """What is known of each step that was revealed, in order."""
+        self._analyse()
+        return self._readings
+
+    def verified_bits(self) -> float:
+        """Colour bits of all steps that were verified, not net of chance."""
+        bits = {one.step.number: one.step.colour_bits for one in self._sent}
+        return math.fsum(bits[reading.step] for reading in self.readings() if reading.agrees)
+
+    def light(self) -> Light:
+        """Whether the light lets the flash be measured."""
+        self._analyse()
+        if self._since_light >= _LIGHT_EVERY:
+            self._since_light = 0
+            self._light = self._judge_light()
+        return self._light
+
+    def _judge_light(self) -> Light:
+        exposed = read_exposure(self._recent)
+        lines = self._model.light
+        if exposed.lost > 0.5:
+            dark = exposed.level is not None and exposed.level < lines.darkest_skin
+            return Light.TOO_DARK_TO_SEE_FACE if dark else Light.TOO_BRIGHT
+        if exposed.level is not None and exposed.level < lines.darkest_skin:
+            return Light.TOO_DARK_TO_SEE_FACE
+        answers = self._coloured_answers()
+        if len(answers) < _STEPS_FOR_LIGHT or any(one.agrees is not None for one in answers[-3:]):
+            return Light.OK
+        if max(one.snr for one in answers[-3:]) >= self._model.response.least_snr:
+            return Light.OK
+        lux = scene_lux(self._recent)
+        return Light.WEAK if lux is not None and lux < lines.dim_lux else Light.TOO_BRIGHT
+
+    def lag(self) -> float | None:
+        """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
+        self._analyse()
+        return self._lag
+
+    def _tells_more(self, sample: FlashSample) -> bool:
+        if not self._sent:
+            return False
+        step = self._sent[-1].step
+        if sample.step != step.number or sample.step_since is None:
+            return self._since_analysis >= _EVERY
+        shown = sample.capture_time - sample.step_since
+        return shown >= step.transition_seconds + step.hold_seconds and self._since_analysis >= 2
+
+    def _coloured_answers(self) -> tuple[StepAnswer, ...]:
+        if self._response is None:
+            return ()
+        coloured = {one.step.number for one in self._sent if one.step.bits > 0}
+        return tuple(answer for answer in self._response.steps if answer.number in coloured)
+
+    def _analyse(self) -> None:
+        if not self._due:
+            return
+        self._due = False
+        self._since_analysis = 0
+        track = self._track.view()
+        self._shown = appearances(track, self._sent)
+        self._lag, lag = self._find_lag(track)
+        self._response = fit_response(track, self._shown, lag=lag, settings=self._model.response)
+        answers = {} if self._response is None else {one.number: one for one in self._response.steps}
+        self._readings = tuple(
+            self._reading(one.step, answers.get(one.step.number), track) for one in self._sent
+        )
+
+    def _find_lag(self, track: TrackView) -> tuple[float | None, float]:
+        """The lag if one stands out, and the one to go by."""
+        if self._lag is not None:
+            lag, explained = measure_lag(track, self._shown, near=self._lag)
+            if lag is not None and explained >= _LEAST_EXPLAINED:
+                return lag, lag
+        lag, explained = measure_lag(track, self._shown)
+        if lag is None or explained < _LEAST_EXPLAINED:
+            return None, _USUAL_LAG
+        return lag, lag
+
+    def _reading(self, step: ColourStep, answer: StepAnswer | None, track: TrackView) -> StepReading:
+        if answer is not None:
+            return StepReading(
+                step=step.number,
+                frames=answer.frames,
+                snr=answer.snr,
+                agrees=answer.agrees,
+                disturbed=frozenset(),
+                settled=True,
+            )
+        fully = self._rows_of(step, track)
+        clean = int((fully & track.clean).sum())
+        enough = clean >= self._model.response.least_frames
+        return StepReading(
+            step=step.number,
+            frames=clean,
+            snr=0.0,
+            agrees=None,
+            disturbed=frozenset() if enough else _disturbances(track, fully),
+            settled=enough,
+        )
+
+    def _rows_of(self, step: ColourStep, track: TrackView) -> NDArray[np.bool_]:
+        """The frames that are claimed to show the step, once it can have come in fully."""
+        shown = next((one for one in self._shown if one.step.number == step.number), None)
+        if shown is None:
+            return np.zeros(len(track.times), np.bool_)
+        since = shown.at + (_USUAL_LAG if self._lag is None else self._lag) + step.transition_seconds
+        return np.asarray((track.claims == step.number) & (track.times >= since))
+
+
+def _disturbances(track: TrackView, rows: NDArray[np.bool_]) -> frozenset[Disturbance]:
+    """Why frames among ``rows`` do not count."""
+    found = {
+        Disturbance.FACE_LOST: rows & ~track.seen,
+        Disturbance.MOVED: rows & track.moved,
+        Disturbance.EXPOSURE_JUMP: rows & track.leapt,
+    }
+    return frozenset(reason for reason, where in found.items() if where.any())

@@ -1,0 +1,161 @@
+"""The lines and weights of the flash: a packaged data file with the record of how they were found."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from liveness.dynamic.background import BackgroundSettings
+from liveness.dynamic.freshness import FreshnessSettings
+from liveness.dynamic.glint import GlintSettings
+from liveness.dynamic.lag import LagSettings
+from liveness.dynamic.response import ResponseSettings
+from liveness.dynamic.scroll import ScrollSettings
+from liveness.dynamic.shape import ShapeSettings
+from liveness.dynamic.shutter import ShutterSettings
+from liveness.errors import FlashModelError
+
+__all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "parse_flash_model"]
+
+_DATA_FILE = "flash_model.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class LightSettings:
+    """What the light must be for an answer to be expected.
+
+    Attributes:
+        darkest_skin: Median linear light of the skin, 0..1, below which the face is too dark.
+        dim_lux: Illuminance by the exposure metadata below which the surroundings are dim: a screen that
+            does not show there is not bright.
+        plain_lux: Below it an answer would show on any screen of ``faintest_screen_lux`` or more.
+        faintest_screen_lux: What the dimmest screen gives that a person would use, lux on the face.
+        absent_share: Share of the answer expected of that screen below which there is none.
+    """
+
+    darkest_skin: float
+    dim_lux: float
+    plain_lux: float
+    faintest_screen_lux: float
+    absent_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """What the signals decide together.
+
+    Attributes:
+        least_right: Steps that must be answered rightly before an answer can be RIGHT.
+        most_wrong: Share of the told steps that may be answered wrongly in a RIGHT answer.
+        wrong_share: Share of the told steps from which the answer is another sequence.
+        least_wrong: Wrong steps for that, at least.
+        foreign_jumps: Leaps of the face's colour, beside those that the challenge explains, from which it is
+            lit by something else.
+        foreign_explained: Share of the colour's variance that the challenge explains, below which that
+            something else is another challenge.
+        wrong_odds: Log odds of all signals together below which the answer is no face's.
+        most_for: Most log odds that the flash adds to Express' for life.
+        most_against: Most that it adds against.
+        weights: Weight of each signal by name: how many times its log odds count.
+    """
+
+    least_right: int
+    most_wrong: float
+    wrong_share: float
+    least_wrong: int
+    foreign_jumps: int
+    foreign_explained: float
+    wrong_odds: float
+    most_for: float
+    most_against: float
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FlashModel:
+    """All lines of the flash, by who goes by them; ``version`` names them in the evidence record."""
+
+    version: str
+    response: ResponseSettings
+    lag: LagSettings
+    shape: ShapeSettings
+    background: BackgroundSettings
+    scroll: ScrollSettings
+    shutter: ShutterSettings
+    glint: GlintSettings
+    freshness: FreshnessSettings
+    light: LightSettings
+    judge: JudgeSettings
+
+
+def load_flash_model() -> FlashModel:
+    """The packaged model.
+
+    Raises:
+        FlashModelError: The installation's data file is not usable.
+    """
+    return parse_flash_model(files("liveness.dynamic").joinpath(_DATA_FILE).read_text(encoding="utf-8"))
+
+
+def parse_flash_model(text: str) -> FlashModel:
+    """Read a model; every key must be there, and no other.
+
+    Raises:
+        FlashModelError: The text is no TOML, misses a key, has one too many, or a value of another kind.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as broken:
+        raise FlashModelError(f"the flash model is no TOML: {broken}") from None
+    if not isinstance(data.get("record"), dict) or not data["record"]:
+        raise FlashModelError("the flash model has no record of how it was found")
+    version = data.get("version")
+    if not isinstance(version, str) or not version:
+        raise FlashModelError("the flash model has no version")
+    known = {one.name for one in fields(FlashModel)} | {"record"}
+    if set(data) != known:
+        raise FlashModelError(f"the flash model has other parts than {', '.join(sorted(known))}")
+    return FlashModel(
+        version=version,
+        response=_part(data, "response", ResponseSettings),
+        lag=_part(data, "lag", LagSettings),
+        shape=_part(data, "shape", ShapeSettings),
+        background=_part(data, "background", BackgroundSettings),
+        scroll=_part(data, "scroll", ScrollSettings),
+        shutter=_part(data, "shutter", ShutterSettings),
+        glint=_part(data, "glint", GlintSettings),
+        freshness=_part(data, "freshness", FreshnessSettings),
+        light=_part(data, "light", LightSettings),
+        judge=_part(data, "judge", JudgeSettings),
+    )
+
+
+_Part = TypeVar("_Part")
+
+
+def _part(data: Mapping[str, Any], name: str, kind: type[_Part]) -> _Part:
+    table = data[name]
+    wanted = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(table, dict) or set(table) != set(wanted):
+        raise FlashModelError(f"{name} of the flash model must hold {', '.join(wanted)}")
+    return kind(**{key: _value(f"{name}.{key}", value, wanted[key]) for key, value in table.items()})
+
+
+def _value(name: str, value: object, kind: object) -> object:
+    if kind is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise FlashModelError(f"{name} of the flash model must be a whole number")
+    if kind is float:
+        return _number(name, value)
+    if not isinstance(value, dict):
+        raise FlashModelError(f"{name} of the flash model must be a table")
+    return MappingProxyType({key: _number(f"{name}.{key}", one) for key, one in value.items()})
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
+        raise FlashModelError(f"{name} of the flash model must be a number")
+    return float(value)

@@ -1,0 +1,224 @@
+"""Runs the movement challenge: a small oval far off, then a large one close by, and what was seen meanwhile.
+
+The fallback for light in which the screen's cannot be measured. The person moves back until the face fills a
+small oval, then comes closer until it fills a large one; both are drawn at random when they are needed. The
+way from one to the other is where a head differs from a picture (``liveness.dynamic.perspective``).
+
+It takes 5 to 8 seconds. It shows no flashes, so photosensitive people can do it; it needs somebody who can
+move a phone or themselves, so a policy must not make it the only way.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from liveness.dynamic.actions import Action, Complete, EndReason, Hint, HintCode, MoveOval, Wait
+from liveness.dynamic.approach import ApproachTracker, Parallax
+from liveness.dynamic.ovals import CHANGES, OvalScript, OvalStep, distance_from
+from liveness.errors import ObservationError
+from liveness.extent import FaceExtent, face_extent
+from liveness.observation import FrameObservation
+
+__all__ = ["HeldOval", "MovementChallenge", "MovementRecord"]
+
+_FILLED: Final = 1.0
+"""``distance_from`` an oval up to which a face fills it; it must fill no other better."""
+_HELD_SECONDS: Final = 0.4
+_HELD_FRAMES: Final = 4
+_PATIENCE_SECONDS: Final = 6.0
+"""How long a person may take for an oval, once it is in its place."""
+_SECOND_VIEW: Final = 1.2
+"""Growth of the face at which a second view is taken as the one that later ones are compared with."""
+_HINT_AGAIN_SECONDS: Final = 1.5
+_WRONG_SIZE: Final = 0.85
+"""Face width over the oval's width below which, or above whose inverse, the size is hinted at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOval:
+    """An oval that was filled.
+
+    Attributes:
+        step: The oval.
+        frames: Indices of the frames in which the face filled it, and none of the others that might have
+            been drawn better.
+    """
+
+    step: OvalStep
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MovementRecord:
+    """What a movement challenge saw.
+
+    Attributes:
+        held: The ovals that were filled, in order.
+        shown: How many were shown.
+        parallaxes: The way from the far oval to the near one, and its nearer part once more from a second
+            view.
+    """
+
+    held: tuple[HeldOval, ...]
+    shown: int
+    parallaxes: tuple[Parallax, ...]
+
+    @property
+    def followed(self) -> bool:
+        """Whether all ovals were filled."""
+        return len(self.held) == CHANGES
+
+    @property
+    def verified_bits(self) -> float:
+        """Entropy of the ovals that were filled."""
+        return sum(oval.step.bits for oval in self.held)
+
+
+class _Phase(Enum):
+    BEFORE = auto()
+    MOVING = auto()
+    ENDED = auto()
+
+
+class MovementChallenge:
+    """One movement challenge. Not safe to call from several threads at once.
+
+    Used as ``liveness.dynamic.challenge.FlashChallenge`` is: ``add`` for every frame, ``next_action`` after
+    it until it answers ``Wait`` or ``Complete``.
+    """
+
+    def __init__(self, script: OvalScript) -> None:
+        """Starts before the first oval.
+
+        Args:
+            script: Draws the ovals; none was drawn yet.
+        """
+        self._script = script
+        self._phase = _Phase.BEFORE
+        self._now = float("-inf")
+        self._step: OvalStep | None = None
+        self._moved_at = 0.0
+        self._run: list[FrameObservation] = []
+        self._held: list[HeldOval] = []
+        self._trackers: list[ApproachTracker] = []
+        self._hint: HintCode | None = None
+        self._told_at = float("-inf")
+        self._end = Complete(EndReason.PROVEN)
+
+    @property
+    def record(self) -> MovementRecord:
+        """What was seen so far."""
+        found = [tracker.parallax() for tracker in self._trackers]
+        return MovementRecord(
+            held=tuple(self._held),
+            shown=0 if self._step is None else self._step.number,
+            parallaxes=tuple(parallax for parallax in found if parallax is not None),
+        )
+
+    @property
+    def progress(self) -> float:
+        """0..1: ovals that were filled over all; never falls."""
+        return len(self._held) / CHANGES
+
+    def add(self, observation: FrameObservation) -> None:
+        """Take the next frame.
+
+        Args:
+            observation: What is known of it, with its view: before a ``ScanCollector`` has taken the view
+                out.
+        """
+        for tracker in self._trackers:
+            tracker.add(observation)
+        # The nearer, the stronger the perspective: what the second view shows is mostly its own.
+        if len(self._trackers) == 1 and self._trackers[0].growth >= _SECOND_VIEW:
+            self._begin_tracker(observation)
+        if self._step is None or self._phase is not _Phase.MOVING:
+            return
+        extent = None if observation.face is None else face_extent(observation.face)
+        if extent is None or observation.faces != 1:
+            self._hint = HintCode.NO_FACE if extent is None else HintCode.MULTIPLE_FACES
+            self._run.clear()
+            return
+        if not _fills(self._step, extent, observation):
+            self._hint = _hint(self._step, extent, observation)
+            self._run.clear()
+            return
+        self._hint = None
+        self._run.append(observation)
+
+    def next_action(self, *, now: float) -> Action:
+        """What to do at ``now``, seconds of the server's monotonic clock.
+
+        Answers ``MoveOval``, ``Hint``, ``Wait``, and in the end ``Complete``: PROVEN where all ovals were
+        filled, NOT_FOLLOWED where one was not in time.
+
+        Raises:
+            ObservationError: ``now`` is no finite number.
+        """
+        if not math.isfinite(now):
+            raise ObservationError("the time of a challenge must be a finite number")
+        self._now = max(self._now, now)
+        if self._phase is _Phase.ENDED:
+            return self._end
+        if self._step is None:
+            self._phase = _Phase.MOVING
+            return self._move()
+        arrived = self._moved_at + self._step.transition_seconds
+        if self._now < arrived:
+            # What fits before the oval is in its place is chance.
+            self._run.clear()
+            return Wait(arrived)
+        if self._is_held():
+            self._hold(self._step)
+            return self._move() if self._script.left else self._finish(EndReason.PROVEN)
+        if self._now >= arrived + _PATIENCE_SECONDS:
+            return self._finish(EndReason.NOT_FOLLOWED)
+        if self._hint is not None and self._now - self._told_at >= _HINT_AGAIN_SECONDS:
+            self._told_at = self._now
+            return Hint(self._hint)
+        return Wait(arrived + _PATIENCE_SECONDS)
+
+    def _is_held(self) -> bool:
+        if len(self._run) < _HELD_FRAMES:
+            return False
+        return self._run[-1].capture_time - self._run[0].capture_time >= _HELD_SECONDS
+
+    def _hold(self, step: OvalStep) -> None:
+        self._held.append(HeldOval(step, tuple(observation.index for observation in self._run)))
+        if self._script.left:
+            self._begin_tracker(self._run[-1])
+
+    def _begin_tracker(self, observation: FrameObservation) -> None:
+        tracker = ApproachTracker()
+        if tracker.begin(observation):
+            self._trackers.append(tracker)
+
+    def _move(self) -> MoveOval:
+        self._step = self._script.draw()
+        self._moved_at = self._now
+        self._run.clear()
+        self._hint = None
+        return MoveOval(self._step.number, self._step.oval, self._step.transition_seconds)
+
+    def _finish(self, reason: EndReason) -> Complete:
+        self._phase = _Phase.ENDED
+        self._end = Complete(reason)
+        return self._end
+
+
+def _fills(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> bool:
+    """Whether the face fills the oval, and no other that might have been drawn better."""
+    size = {"width": observation.width, "height": observation.height}
+    missed = distance_from(step.oval, extent, **size)
+    return missed <= min([_FILLED, *(distance_from(other, extent, **size) for other in step.others)])
+
+
+def _hint(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> HintCode:
+    """What brings the face nearer to filling the oval."""
+    share = extent.width / (step.oval.width * observation.width)
+    if share < _WRONG_SIZE:
+        return HintCode.MOVE_CLOSER
+    if share > 1 / _WRONG_SIZE:
+        return HintCode.MOVE_BACK
+    return HintCode.CENTER_FACE

@@ -1,0 +1,94 @@
+"""What a policy asks of the screen-flash challenge, and what it offers to whom the flash cannot serve.
+
+**People who must not see flashes.** The flash stays far below the limits of WCAG 2.2, 2.3.1 (see
+``liveness.dynamic.palette``), but no limit excludes every seizure or migraine. So nobody is made to look at
+it:
+
+* a device whose owner asked for less flashing or motion does not announce that it can flash, and the person
+  can decline before the first colour;
+* what they get instead is the policy's ``without_flash``: ``EXPRESS`` scans them passively, and the result
+  names the mode that was used; ``REFUSED`` ends the scan before any frame, so that the customer can offer
+  another way (another policy, a counter, a call);
+* a policy that demands the flash (``demanded``) gives no SUCCESS without it, whatever it offers instead. Such
+  a policy shuts out photosensitive people, so its owner has to serve them by another.
+
+**A fallback is not an easier way in.** Light that drowns the screen's is the only thing that leads to it,
+anybody can bring a lamp, and so whoever names a fallback accepts its strength for everybody. The result says
+which mode was used.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from liveness.errors import PolicyError
+
+__all__ = ["BitFloor", "DynamicPolicy", "Fallback", "WithoutFlash"]
+
+
+class BitFloor(IntEnum):
+    """Bits that must be verified for SUCCESS: a blind guess succeeds once in 2 to the power of them."""
+
+    LOW = 10
+    STANDARD = 12
+    HIGH = 16
+
+
+class Fallback(StrEnum):
+    """What follows where the light does not let the flash be measured."""
+
+    NONE = "NONE"
+    """Nothing: the attempt is inconclusive, with the hint to find less light."""
+    MOVEMENT = "MOVEMENT"
+    """The movement challenge, in the same stream."""
+
+
+class WithoutFlash(StrEnum):
+    """What a person gets who must not see flashes, or whose device cannot show them."""
+
+    REFUSED = "REFUSED"
+    """No scan."""
+    EXPRESS = "EXPRESS"
+    """A passive scan."""
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicPolicy:
+    """Limits of the challenge.
+
+    Attributes:
+        minimum_bits: Verified bits, net of chance (``liveness.dynamic.entropy.bits_beyond_chance``), below
+            which the answer is inconclusive: 10 to 20; ``BitFloor`` names three of them.
+        demanded: Whether nothing but the flash gives SUCCESS.
+        fallback: Where the light does not let the flash be measured.
+        without_flash: For people who must not see flashes.
+        maximum_steps: Most coloured steps of one attempt, those included that stand in for disturbed ones;
+            the lead-in and the closing step are not counted.
+        maximum_seconds: Longest flash challenge, pauses included, seconds.
+        light_patience_seconds: How long the light may stay unmeasurable, from the first hint on, before the
+            fallback begins.
+
+    Raises:
+        PolicyError: A limit is out of its range, or a fallback is named that cannot give SUCCESS.
+    """
+
+    minimum_bits: float = float(BitFloor.STANDARD)
+    demanded: bool = False
+    fallback: Fallback = Fallback.NONE
+    without_flash: WithoutFlash = WithoutFlash.REFUSED
+    maximum_steps: int = 14
+    maximum_seconds: float = 15.0
+    light_patience_seconds: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not BitFloor.LOW <= self.minimum_bits <= 20:
+            raise PolicyError(f"minimum_bits is {self.minimum_bits}; it must be 10 to 20")
+        if not 4 <= self.maximum_steps <= 40:
+            raise PolicyError(f"maximum_steps is {self.maximum_steps}; it must be 4 to 40")
+        if not 3 <= self.maximum_seconds <= 60:
+            raise PolicyError(f"maximum_seconds is {self.maximum_seconds}; it must be 3 to 60")
+        if not 0 <= self.light_patience_seconds <= 30:
+            raise PolicyError(f"light_patience_seconds is {self.light_patience_seconds}; it must be 0 to 30")
+        if self.demanded and (
+            self.fallback is not Fallback.NONE or self.without_flash is not WithoutFlash.REFUSED
+        ):
+            raise PolicyError("a policy that demands the flash offers nothing else: it could not succeed")

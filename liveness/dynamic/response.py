@@ -1,0 +1,264 @@
+"""The response matrix: how the face's colours follow the screen's, and which steps it verifies.
+
+In logarithms of linear light the face answers the screen's light L with ``M L``: M is near diagonal, its
+diagonal is positive, and it is small where other light is strong. M is fitted over the whole scan by least
+squares, drawn a little towards a multiple of the identity. Then every step is *classified*: with M fitted to
+the other steps, which of the palette's colours explains best what was measured while it was shown? A step
+verifies its colour only where the commanded one wins clearly. M may not follow what it judges, so a step's
+own frames do not take part as soon as there are enough others.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.course import Appearance, light_at, number_at
+from liveness.dynamic.drift import Drift, fit_drift
+from liveness.dynamic.palette import PALETTE
+from liveness.dynamic.steps import ScreenColour
+from liveness.dynamic.track import TrackView
+
+__all__ = ["Response", "ResponseSettings", "StepAnswer", "fit_response"]
+
+_LIGHTS = np.array([colour.linear for colour in PALETTE])
+_FEWEST_OTHERS = 3
+_SLOW_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseSettings:
+    """Lines of the response.
+
+    Attributes:
+        least_snr: Distance to the nearest other colour, in standard deviations of the noise, from which a
+            step can be told.
+        margin: How much better than every other colour, as a difference of squared distances, the commanded
+            one must explain a step to be verified.
+        wrong_margin: How much worse than the best it must explain it to be contradicted; the larger, as
+            nobody may be blamed for noise.
+        least_frames: Frames that must show a step fully.
+        model_error: How far a genuine response may be off what M foretells, as a share of it: cameras
+            bend their colours.
+        ridge: How strongly M is drawn to a multiple of the identity, as a share of the light's power.
+    """
+
+    least_snr: float = 3.0
+    margin: float = 4.0
+    wrong_margin: float = 12.0
+    least_frames: int = 3
+    model_error: float = 0.12
+    ridge: float = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class StepAnswer:
+    """How the face answered one step.
+
+    Attributes:
+        number: Of the step.
+        frames: Frames that show it fully.
+        snr: See ``ResponseSettings.least_snr``.
+        agrees: Whether the commanded colour wins; ``None`` where none wins clearly.
+        measured: The colour that explains it best.
+    """
+
+    number: int
+    frames: int
+    snr: float
+    agrees: bool | None
+    measured: ScreenColour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """How the face followed the screen.
+
+    Attributes:
+        matrix: Shape (3, 3): M, logarithms of the face's light over the screen's linear light.
+        strength: Mean of M's diagonal over all steps; the change of the face's light, as a logarithm, from a
+            black screen to a white one. Negative where the face answers the wrong way round.
+        strength_error: Standard error of ``strength``.
+        explained: Share of the face's variance, once drift is taken out, that M explains, 0..1.
+        noise: Shape (3, 3): covariance of one frame's noise.
+        steps: Of every step that can be told from its neighbours, in order.
+    """
+
+    matrix: NDArray[np.float64]
+    strength: float
+    strength_error: float
+    explained: float
+    noise: NDArray[np.float64]
+    steps: tuple[StepAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    screen: NDArray[np.float64]
+    face: NDArray[np.float64]
+    drift: Drift
+    ridge: float
+
+    def matrix(self, left_out: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """M by ridge regression towards the best multiple of the identity; shape (3, 3)."""
+        kept = slice(None) if left_out is None else ~left_out
+        screen = np.asarray(self.screen[kept], np.float64)
+        face = np.asarray(self.face[kept], np.float64)
+        gram: NDArray[np.float64] = screen.T @ screen
+        cross: NDArray[np.float64] = screen.T @ face
+        power = float(np.trace(gram))
+        if power < 1e-9:
+            return np.zeros((3, 3))
+        scale = float(np.trace(cross)) / power
+        weight = self.ridge * power / 3
+        solved = np.linalg.solve(
+            gram + weight * np.eye(3), cross + weight * scale * np.eye(3)
+        )
+        return np.asarray(solved.T, np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Noise:
+    """Noise of one frame, and how many frames make an independent one."""
+
+    covariance: NDArray[np.float64]
+    inflation: float
+
+    def of_mean(self, frames: int) -> NDArray[np.float64]:
+        """Covariance of the mean of ``frames`` neighbours; shape (3, 3).
+
+        Shadows and gains, common to all colours, are slower than a step, so a part of them stays.
+        """
+        slow = _SLOW_SHARE * float(self.covariance.mean()) * np.ones((3, 3))
+        covariance: NDArray[np.float64] = self.covariance * min(1.0, self.inflation / frames) + slow
+        return covariance
+
+
+def fit_response(
+    track: TrackView,
+    shown: Sequence[Appearance],
+    *,
+    lag: float,
+    settings: ResponseSettings,
+    values: NDArray[np.float64] | None = None,
+) -> Response | None:
+    """Fit M and tell every step; ``None`` where too little was measured.
+
+    Args:
+        track: The scan's light.
+        shown: What the screen gave.
+        lag: By how much the face follows ``shown``, seconds.
+        settings: Lines.
+        values: Shape (t, 3): logarithms of light to fit in place of ``track.face``.
+    """
+    light = track.face if values is None else values
+    usable = track.clean & np.isfinite(light).all(axis=1)
+    if len(shown) < 2:
+        return None
+    usable &= track.times >= shown[0].at + lag
+    rows = np.flatnonzero(usable)
+    drift = fit_drift(track, rows)
+    if drift is None:
+        return None
+    times = track.times[rows] - lag
+    frame = track.frame_seconds
+    screen = drift.clear(light_at(shown, times, blur=frame))
+    face = drift.clear_of_gain(light[rows], screen)
+    fit = _Fit(screen=screen, face=face, drift=drift, ridge=settings.ridge)
+    matrix = fit.matrix()
+    rest = face - screen @ matrix.T
+    noise = _noise(rest)
+    place = number_at(shown, times, margin=frame)
+    total = float((face**2).sum())
+    strength = float(np.trace(matrix)) / 3
+    power = float((screen**2).sum()) / 3
+    error = math.sqrt(float(np.trace(noise)) / 3 * _inflation(rest) / max(power * 3, 1e-9))
+    return Response(
+        matrix=matrix,
+        strength=strength,
+        strength_error=error,
+        explained=max(0.0, 1 - float((rest**2).sum()) / total) if total > 0 else 0.0,
+        noise=noise,
+        steps=_steps(fit, shown, place, _Noise(noise, _inflation(rest)), settings),
+    )
+
+
+def _noise(rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Covariance of what is left, from its middle: a step that disagrees must not hide itself."""
+    size = np.sqrt((rest**2).sum(axis=1))
+    kept = rest[size <= 3 * max(float(np.median(size)), 1e-6)]
+    floor = 1e-7 * np.eye(3)
+    return np.asarray(kept.T @ kept / max(1, len(kept)) + floor, np.float64)
+
+
+def _inflation(rest: NDArray[np.float64]) -> float:
+    """Frames that make one independent one: (1 + r) / (1 - r) for noise with correlation r."""
+    power = float((rest**2).sum())
+    if power <= 0 or len(rest) < 3:
+        return 1.0
+    following = float((rest[1:] * rest[:-1]).sum()) / power
+    held = min(0.9, max(0.0, following))
+    return (1 + held) / (1 - held)
+
+
+def _steps(
+    fit: _Fit,
+    shown: Sequence[Appearance],
+    place: NDArray[np.intp],
+    noise: _Noise,
+    settings: ResponseSettings,
+) -> tuple[StepAnswer, ...]:
+    counts = np.array([int((place == number).sum()) for number in range(len(shown))])
+    found: list[StepAnswer] = []
+    many = int((counts >= settings.least_frames).sum()) > _FEWEST_OTHERS
+    for number, one in enumerate(shown):
+        count = int(counts[number])
+        if number == 0 or count < settings.least_frames:
+            continue
+        inside = place == number
+        matrix = fit.matrix(inside) if many else fit.matrix()
+        found.append(_answer(fit, one, inside, matrix=matrix, noise=noise, settings=settings))
+    return tuple(found)
+
+
+def _answer(
+    fit: _Fit,
+    one: Appearance,
+    inside: NDArray[np.bool_],
+    *,
+    matrix: NDArray[np.float64],
+    noise: _Noise,
+    settings: ResponseSettings,
+) -> StepAnswer:
+    count = int(inside.sum())
+    mark = inside.astype(np.float64)
+    # What is left of a step's own light once the drift is taken out: a part of it looks like drift.
+    share = float(fit.drift.clear(mark[:, None])[inside].mean())
+    rest = (fit.face - fit.screen @ matrix.T)[inside].mean(axis=0)
+    commanded = one.step.colour.linear
+    strengths = np.maximum(np.diag(matrix), max(0.0, float(np.trace(matrix)) / 12))
+    answered = (_LIGHTS - commanded) @ matrix.T * share
+    still = noise.of_mean(count)
+    spread = still + np.diag((settings.model_error * strengths * share) ** 2)
+    weights = np.linalg.inv(spread)
+    apart = rest - answered
+    distances = np.einsum("ij,jk,ik->i", apart, weights, apart)
+    own = float(rest @ weights @ rest)
+    others = np.abs(_LIGHTS - commanded).max(axis=1) > 0.1
+    precise = np.linalg.inv(still)
+    powers = np.einsum("ij,jk,ik->i", answered, precise, answered)
+    snr = math.sqrt(float(powers[others].min()))
+    best = int(np.argmin(np.where(others, distances, np.inf)))
+    margin = float(distances[best]) - own
+    agrees: bool | None = None
+    if snr >= settings.least_snr and float(np.diag(matrix).min()) > 0:
+        agrees = True if margin >= settings.margin else False if margin <= -settings.wrong_margin else None
+    return StepAnswer(
+        number=one.step.number,
+        frames=count,
+        snr=snr,
+        agrees=agrees,
+        measured=one.step.colour if margin > 0 else PALETTE[best],
+    )

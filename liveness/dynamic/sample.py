@@ -1,0 +1,369 @@
+"""What one frame of a flash scan shows of the screen's light: a few hundred numbers, in linear light.
+
+Pixels are turned to linear light by sRGB's curve (IEC 61966-2-1), as light adds up only there. Pixels that
+are saturated or nearly black do not count: they do not follow the light. Places on the face come from the
+five points by a similarity, so every pack has them; distances below are in eye distances from the point
+between the eyes, x along the line of the eyes and y down the face.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.extent import FaceExtent, face_extent
+from vision.face import BgrImage, DetectedFace, Points
+from vision.geometry import similarity_transform
+
+__all__ = [
+    "PATCH_SIDE",
+    "ROWS",
+    "SKIN_REGIONS",
+    "ExposureReading",
+    "FlashSample",
+    "Region",
+    "sample_frame",
+]
+
+ROWS: Final = 24
+"""Horizontal strips into which face and background are cut."""
+
+PATCH_SIDE: Final = 16
+"""Cells of the aligned face, across and down."""
+
+
+class Region(IntEnum):
+    """A part of the picture whose light is measured; *left* and *right* are the image's."""
+
+    FOREHEAD = 0
+    NOSE = 1
+    LEFT_CHEEK = 2
+    RIGHT_CHEEK = 3
+    CHIN = 4
+    LEFT_EYE = 5
+    RIGHT_EYE = 6
+    BACKGROUND = 7
+
+
+SKIN_REGIONS: Final = (Region.FOREHEAD, Region.NOSE, Region.LEFT_CHEEK, Region.RIGHT_CHEEK, Region.CHIN)
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureReading:
+    """What the device says its camera did; ``None`` where it does not say. Used when there, never needed.
+
+    Attributes:
+        exposure_seconds: Exposure time.
+        iso: Sensitivity, ISO 12232.
+        white_balance_kelvin: Correlated colour temperature of the white balance.
+        shutter_skew_seconds: From the first to the last row's exposure.
+        exposure_locked: Whether exposure is held.
+        white_balance_locked: Whether white balance is held.
+    """
+
+    exposure_seconds: float | None = None
+    iso: float | None = None
+    white_balance_kelvin: float | None = None
+    shutter_skew_seconds: float | None = None
+    exposure_locked: bool = False
+    white_balance_locked: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlashSample:
+    """One frame of a flash scan, reduced to what its light is; about 4 KB.
+
+    Colours are (red, green, blue) in linear light, 0..1 of the sensor's range; NaN where too few pixels
+    follow the light.
+
+    Attributes:
+        index: The frame's index in the scan, from 0.
+        capture_time: When the device captured it, seconds on the device's clock.
+        arrival_time: When it arrived, seconds on the server's monotonic clock.
+        step: The number of the colour step that the device claims was on display; 0 for none.
+        step_since: When the device claims that step appeared, seconds on the device's clock.
+        exposure: What the device says its camera did; ``None`` where it says nothing.
+        face: The face, in the coordinates of the pixels that were sampled; ``None`` without one, and then
+            all arrays are NaN and ``usable`` is 0.
+        linear: Shape (8, 3), by ``Region``: the mean; of the eyes, that of their brightest tenth, where the
+            screen is mirrored if it is.
+        usable: Shape (8,): share of the region's pixels inside the frame, neither saturated nor dark, 0..1.
+        face_rows: Shape (24, 3): means of strips across the middle of the face, from its top down.
+        background_rows: Shape (24, 3): of the same rows of the frame, beside the face.
+        patch: Shape (16, 16, 3): the aligned face, 2.6 eye distances square.
+    """
+
+    index: int
+    capture_time: float
+    arrival_time: float
+    step: int
+    step_since: float | None
+    exposure: ExposureReading | None
+    face: DetectedFace | None
+    linear: NDArray[np.float32]
+    usable: NDArray[np.float32]
+    face_rows: NDArray[np.float32]
+    background_rows: NDArray[np.float32]
+    patch: NDArray[np.float32]
+
+
+_BRIGHTEST = 250
+_DARKEST = 6
+"""8-bit steps: a pixel with a channel above, or with every channel below, does not follow the light."""
+
+_SIDE = 48
+"""Of the aligned face, pixels."""
+
+_LEFT, _TOP, _SPAN = -1.3, -0.85, 2.6
+"""The aligned face's corner and side, eye distances."""
+
+_PLACES: Mapping[Region, tuple[float, float, float, float]] = MappingProxyType(
+    {
+        Region.FOREHEAD: (-0.40, -0.65, 0.40, -0.35),
+        Region.NOSE: (-0.14, 0.10, 0.14, 0.60),
+        Region.LEFT_CHEEK: (-0.72, 0.40, -0.36, 0.85),
+        Region.RIGHT_CHEEK: (0.36, 0.40, 0.72, 0.85),
+        Region.CHIN: (-0.28, 1.42, 0.28, 1.68),
+    }
+)
+"""Left, top, right and bottom of each part of the skin, eye distances. ArcFace's template sets the nose's tip
+0.57 and the mouth 1.15 below the eyes; the rest lies clear of brows, lips and nostrils."""
+
+_EYE_HALF = (0.16, 0.11)
+_BRIGHTEST_SHARE = 0.1
+_SUM = np.ones((1, 3), np.float32)
+_HEAD_HALF_WIDTH = 1.4
+"""From the middle of the face to where hair and ears end, eye distances."""
+
+_BACKGROUND_RISE = 0.6
+"""How far below the eyes the background ends, above the shoulders, eye distances."""
+
+_WIDEST_BACKGROUND = 0.18
+"""Width of each of the two strips at the frame's sides, at most, as a share of the frame's."""
+
+_STRIP_HALF_WIDTH = 0.6
+_LONGEST_SIDE = 400
+"""Pixels: a larger frame is shrunk by halves first, as its light is the same."""
+
+_LEAST_USABLE = 0.25
+_FEWEST_PIXELS = 12
+_SHORTEST_EYE_DISTANCE = 6.0
+
+
+def _table() -> NDArray[np.float32]:
+    encoded = np.arange(256) / 255
+    light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return light.astype(np.float32)
+
+
+_LINEAR = _table()
+_ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
+"""Where the five points of a frontal face lie."""
+
+
+def sample_frame(
+    pixels: BgrImage,
+    *,
+    index: int,
+    capture_time: float,
+    arrival_time: float,
+    face: DetectedFace | None,
+    step: int,
+    step_since: float | None,
+    exposure: ExposureReading | None = None,
+) -> FlashSample:
+    """Measure one upright frame; pure, and safe to call from several threads.
+
+    Args:
+        pixels: The frame; may be decoded at a half or a quarter of its size.
+        index: See ``FlashSample``.
+        capture_time: See ``FlashSample``.
+        arrival_time: See ``FlashSample``.
+        face: The largest face, in the coordinates of ``pixels``; ``None`` without one.
+        step: See ``FlashSample``.
+        step_since: See ``FlashSample``.
+        exposure: See ``FlashSample``.
+    """
+    linear = np.full((len(Region), 3), np.nan, np.float32)
+    usable = np.zeros(len(Region), np.float32)
+    face_rows = np.full((ROWS, 3), np.nan, np.float32)
+    background_rows = np.full((ROWS, 3), np.nan, np.float32)
+    patch = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
+    if face is not None and _measurable(pixels, face):
+        _measure_eyes(pixels, face, linear, usable)
+        light, points = _shrunk(pixels, face.five_points)
+        measured = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
+        _measure_skin(light, measured, linear, usable, patch)
+        _measure_background(light, measured, linear=linear, usable=usable, rows=background_rows)
+        _measure_strips(light, measured, face_rows)
+    return FlashSample(
+        index=index,
+        capture_time=capture_time,
+        arrival_time=arrival_time,
+        step=step,
+        step_since=step_since,
+        exposure=exposure,
+        face=face,
+        linear=linear,
+        usable=usable,
+        face_rows=face_rows,
+        background_rows=background_rows,
+        patch=patch,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Light:
+    """Linear (red, green, blue), 0 for pixels that do not follow the light; and 1 or 0: whether they do."""
+
+    colours: NDArray[np.float32]
+    follows: NDArray[np.uint8]
+
+    def window(self, left: float, top: float, right: float, bottom: float) -> "_Light":
+        """What lies in the frame of a rectangle; of size 0 where nothing does."""
+        height, width = self.follows.shape
+        columns = slice(max(0, round(left)), max(0, min(width, round(right))))
+        rows = slice(max(0, round(top)), max(0, min(height, round(bottom))))
+        return _Light(self.colours[rows, columns], self.follows[rows, columns])
+
+    def mean(self) -> tuple[NDArray[np.float32], float]:
+        """Of the pixels that follow the light, and their share; NaN where there are too few."""
+        pixels = self.follows.size
+        counted = cv2.countNonZero(self.follows) if pixels else 0
+        if counted < max(_FEWEST_PIXELS, _LEAST_USABLE * pixels):
+            return np.full(3, np.nan, np.float32), counted / max(1, pixels)
+        return np.array(cv2.mean(self.colours, self.follows)[:3], np.float32), counted / pixels
+
+
+def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
+    """Whether the face's points lie so that something can be cut out by them."""
+    points = face.five_points
+    reach = 4 * max(pixels.shape[:2])
+    if min(pixels.shape[:2]) < 16 or not np.isfinite(points).all():
+        return False
+    return bool(np.abs(points).max() < reach and face.eye_distance >= _SHORTEST_EYE_DISTANCE)
+
+
+def _shrunk(pixels: BgrImage, points: Points) -> tuple[_Light, Points]:
+    """The frame's light, and the face's points in it."""
+    small = pixels
+    while max(small.shape[:2]) > _LONGEST_SIDE:
+        even = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
+        size = even.shape[1] // 2, even.shape[0] // 2
+        small = cv2.resize(even, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        points = np.asarray((points - 0.5) / 2, np.float32)
+    blue, green, red = cv2.split(small)
+    highest = cv2.max(cv2.max(blue, green), red)
+    follows = np.asarray(cv2.inRange(highest, _DARKEST, _BRIGHTEST), np.uint8)
+    colours = cv2.LUT(cv2.merge([red, green, blue]), _LINEAR)
+    clear = cv2.bitwise_and(colours, colours, mask=follows)
+    return _Light(np.asarray(clear, np.float32), np.minimum(follows, 1)), points
+
+
+def _measure_skin(
+    light: _Light,
+    face: DetectedFace,
+    linear: NDArray[np.float32],
+    usable: NDArray[np.float32],
+    patch: NDArray[np.float32],
+) -> None:
+    scale = _SIDE / _SPAN
+    target = (_ANCHORS - np.array([_LEFT, _TOP], np.float32)) * scale - 0.5
+    matrix = similarity_transform(face.five_points, target)
+    colours = cv2.warpAffine(light.colours, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
+    weights = cv2.warpAffine(light.follows.astype(np.float32), matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
+    for region, (left, top, right, bottom) in _PLACES.items():
+        columns = slice(round((left - _LEFT) * scale), round((right - _LEFT) * scale))
+        rows = slice(round((top - _TOP) * scale), round((bottom - _TOP) * scale))
+        share = float(cv2.mean(weights[rows, columns])[0])
+        usable[region] = share
+        if share >= _LEAST_USABLE:
+            linear[region] = np.array(cv2.mean(colours[rows, columns])[:3]) / share
+    size = (PATCH_SIDE, PATCH_SIDE)
+    shares = np.asarray(cv2.resize(weights, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
+    cells = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
+    patch[:] = np.where(shares >= _LEAST_USABLE, cells / np.maximum(shares, 1e-6), np.nan)
+
+
+def _measure_eyes(
+    pixels: BgrImage, face: DetectedFace, linear: NDArray[np.float32], usable: NDArray[np.float32]
+) -> None:
+    height, width = pixels.shape[:2]
+    across, down = (half * face.eye_distance for half in _EYE_HALF)
+    for region, (x, y) in zip(
+        (Region.LEFT_EYE, Region.RIGHT_EYE), face.five_points[:2].tolist(), strict=True
+    ):
+        rows = slice(max(0, round(y - down)), max(0, min(height, round(y + down))))
+        columns = slice(max(0, round(x - across)), max(0, min(width, round(x + across))))
+        flat = pixels[rows, columns].reshape(-1, 3)
+        count = int(_BRIGHTEST_SHARE * len(flat))
+        if count < 2:
+            continue
+        brightness = cv2.transform(flat[None], _SUM).ravel()
+        brightest = flat[np.argpartition(brightness, len(flat) - count)[-count:]]
+        clear = brightest.max(axis=1) <= _BRIGHTEST
+        usable[region] = clear.mean()
+        if usable[region] >= _LEAST_USABLE:
+            linear[region] = _LINEAR[brightest[clear]].mean(axis=0)[::-1]
+
+
+def _measure_background(
+    light: _Light,
+    face: DetectedFace,
+    *,
+    linear: NDArray[np.float32],
+    usable: NDArray[np.float32],
+    rows: NDArray[np.float32],
+) -> None:
+    """Two strips at the frame's sides: they hold still while the head moves."""
+    width = light.follows.shape[1]
+    eye_x, eye_y = face.five_points[:2].mean(axis=0).tolist()
+    clear = _HEAD_HALF_WIDTH * face.eye_distance
+    widest = _WIDEST_BACKGROUND * width
+    columns = ((0.0, min(widest, eye_x - clear)), (max(width - widest, eye_x + clear), float(width)))
+    below = eye_y + _BACKGROUND_RISE * face.eye_distance
+    linear[Region.BACKGROUND], usable[Region.BACKGROUND] = _side_by_side(
+        [light.window(left, 0.0, right, below) for left, right in columns]
+    ).mean()
+    extent = face_extent(face)
+    beside = [light.window(left, extent.top, right, extent.bottom) for left, right in columns]
+    rows[:] = _strips(_side_by_side(beside), extent)
+
+
+def _measure_strips(light: _Light, face: DetectedFace, rows: NDArray[np.float32]) -> None:
+    half = _STRIP_HALF_WIDTH * face.eye_distance
+    extent = face_extent(face)
+    middle = light.window(extent.x - half, extent.top, extent.x + half, extent.bottom)
+    rows[:] = _strips(middle, extent)
+
+
+def _side_by_side(parts: Sequence[_Light]) -> _Light:
+    """Windows of the same rows as one."""
+    return _Light(
+        np.ascontiguousarray(np.concatenate([part.colours for part in parts], axis=1)),
+        np.ascontiguousarray(np.concatenate([part.follows for part in parts], axis=1)),
+    )
+
+
+def _strips(part: _Light, extent: FaceExtent) -> NDArray[np.float32]:
+    """Means of the strips from the extent's top to its bottom; ``part`` is what the frame holds of it."""
+    found = np.full((ROWS, 3), np.nan, np.float32)
+    height, width = part.follows.shape
+    if not height or not width:
+        return found
+    sums = np.zeros((height + 1, 4))
+    sums[1:, :3] = cv2.reduce(part.colours, 1, cv2.REDUCE_SUM)[:, 0]
+    sums[1:, 3] = cv2.reduce(part.follows.astype(np.float32), 1, cv2.REDUCE_SUM)[:, 0]
+    sums = sums.cumsum(axis=0)
+    edges = np.round(np.linspace(extent.top, extent.bottom, ROWS + 1)).astype(int) - max(0, round(extent.top))
+    inside = np.clip(edges, 0, height)
+    strips = np.diff(sums[inside], axis=0)
+    pixels = width * np.diff(inside)
+    clear = (pixels > 0) & (strips[:, 3] >= _LEAST_USABLE * pixels) & (strips[:, 3] > 0)
+    found[clear] = strips[clear, :3] / strips[clear, 3:]
+    return found

@@ -1,0 +1,155 @@
+"""Whether the screen's light falls on something shaped like a face.
+
+Every cell of the aligned face answers the screen by its own share: by how it is turned to the screen and how
+far away it is, against the other light that falls on it. Its colour cancels, as logarithms are compared. A
+head with nose, brows and chin answers unevenly; a sheet evenly, with at most a smooth gradient; a tint of the
+picture exactly evenly; a generic face shape, put on by software, smoothly. In the dark the screen is all the
+light there is, so that the shares come close to each other, and their differences are stretched by as much
+as saturation compresses them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.course import Appearance, light_at
+from liveness.dynamic.drift import fit_drift
+from liveness.dynamic.response import Response
+from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.track import TrackView
+from liveness.signal import Signal, assessed, not_assessed
+
+__all__ = ["ShapeFinding", "ShapeSettings", "measure_shape", "shape_signal"]
+
+_NAME = "flash_shape"
+_LABEL = "Shape under the screen's light"
+_ROWS, _COLUMNS = slice(1, 15), slice(3, 13)
+_FEWEST_CELLS = 60
+_SPAN = 0.85
+"""Of the palette's linear light, from a channel that is down to one that is up."""
+_LOW = 0.15
+_FLOOR = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeSettings:
+    """Lines of the shape.
+
+    Attributes:
+        relief: ``ShapeFinding.relief`` that speaks for neither side.
+        steepness: How many times the relief's logarithm counts as log odds.
+        most_noise: ``ShapeFinding.noise`` above which nothing can be told.
+    """
+
+    relief: float = 0.13
+    steepness: float = 4.0
+    most_noise: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeFinding:
+    """How unevenly the face answers; as shares of its mean answer, stretched where light saturates.
+
+    Attributes:
+        uneven: Standard deviation of the cells' answers, without noise; 0 for an even answer.
+        relief: The same without what a curve over the cells' brightness explains: a camera's tone curve
+            makes a picture that is tinted evenly answer unevenly, bright parts unlike dark ones.
+        noise: Standard error of a cell's answer.
+    """
+
+    uneven: float
+    relief: float
+    noise: float
+
+
+def measure_shape(
+    samples: Sequence[FlashSample],
+    track: TrackView,
+    shown: Sequence[Appearance],
+    response: Response,
+    *,
+    lag: float,
+) -> ShapeFinding | None:
+    """Measure it; ``None`` where there is no answer, or too little of the face.
+
+    Args:
+        samples: The frames of ``track``, one for each of its rows.
+        track: The scan's light.
+        shown: What the screen gave.
+        response: Of the whole face.
+        lag: Of the whole face, seconds.
+    """
+    rows = np.flatnonzero(track.clean & (track.times >= shown[0].at + lag))
+    drift = fit_drift(track, rows)
+    if drift is None or response.strength <= 0:
+        return None
+    screen = drift.clear(light_at(shown, track.times[rows] - lag, blur=track.frame_seconds))
+    drive = screen @ response.matrix.T
+    power = float((drive**2).sum())
+    patches = np.stack([samples[row].patch[_ROWS, _COLUMNS] for row in rows.tolist()]).reshape(
+        len(rows), -1, 3
+    )
+    whole = np.isfinite(patches).all(axis=2).mean(axis=0) > 0.9
+    if power <= 0 or int(whole.sum()) < _FEWEST_CELLS:
+        return None
+    light = np.log(np.maximum(patches[:, whole].astype(np.float64), 3e-4))
+    middle = np.nanmean(light, axis=0)
+    light = np.where(np.isfinite(light), light - middle, 0.0)
+    cells = light.shape[1]
+    cleared = drift.clear(light.reshape(len(rows), -1)).reshape(len(rows), cells, 3)
+    shares = np.einsum("tc,tkc->k", drive, cleared) / power
+    rest = cleared - shares[None, :, None] * drive[:, None, :]
+    # Two frames make an independent one, as motion is slower than the frames.
+    errors = np.sqrt(2 * (rest**2).sum(axis=(0, 2)) / len(rows) / power)
+    stretch = _stretch(response.strength)
+    weights = 1 / (errors**2 + _FLOOR**2)
+    noise = float(weights @ errors**2 / weights.sum())
+    brightness = middle.mean(axis=1)
+    uneven = _unexplained(shares, weights, np.zeros_like(brightness))
+    own = _unexplained(shares, weights, brightness)
+    return ShapeFinding(
+        uneven=stretch * math.sqrt(max(0.0, uneven - noise)),
+        relief=stretch * math.sqrt(max(0.0, own - noise)),
+        noise=stretch * math.sqrt(noise),
+    )
+
+
+def shape_signal(finding: ShapeFinding | None, settings: ShapeSettings) -> Signal:
+    """What the shape says."""
+    if finding is None:
+        return not_assessed(name=_NAME, label=_LABEL, reason="no answer to compare parts of the face by")
+    if finding.noise > settings.most_noise:
+        reason = f"each part of the face is only known to {100 * finding.noise:.0f} % of the answer"
+        return not_assessed(name=_NAME, label=_LABEL, reason=reason)
+    odds = settings.steepness * math.log(max(finding.relief, 0.01) / settings.relief)
+    score = 1 / (1 + math.exp(-odds))
+    detail = (
+        f"parts of the face answer differently by {100 * finding.relief:.0f} % "
+        f"beyond their brightness (a sheet or a tint: below 9 %), each known to {100 * finding.noise:.0f} %"
+    )
+    return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)
+
+
+def _unexplained(
+    shares: NDArray[np.float64], weights: NDArray[np.float64], brightness: NDArray[np.float64]
+) -> float:
+    """Variance of the shares that a quadratic curve over ``brightness`` leaves."""
+    centred = brightness - brightness.mean()
+    curve = np.stack([np.ones_like(centred), centred, centred**2], axis=1)
+    roots = np.sqrt(weights)
+    fitted = curve @ np.linalg.lstsq(curve * roots[:, None], shares * roots, rcond=None)[0]
+    return float(weights @ (shares - fitted) ** 2 / weights.sum())
+
+
+def _stretch(strength: float) -> float:
+    """How much differences of the light's ratio exceed the answer's: 1 in bright light, more in the dark.
+
+    An answer of r to a colour that goes up means a ratio x of screen to other light, with
+    exp(r) = (1 + x) / (1 + 0.15 x).
+    """
+    answer = min(max(_SPAN * strength, 1e-3), 1.6)
+    grown = math.exp(answer)
+    return answer * (grown / (grown - 1) + _LOW * grown / (1 - _LOW * grown))

@@ -1,0 +1,79 @@
+"""Places on a face by its five points, and how far a head of usual shape stands out there."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.extent import face_extent
+from vision.face import DetectedFace
+
+__all__ = ["FacePlaces", "head_curve", "nose_ridge", "places_on_face"]
+
+_NOSE_WIDTH: Final = 0.1
+"""Standard deviation of the nose across, face widths."""
+
+_BRIDGE: Final = 0.7
+"""Where the nose begins to rise: share of the way from its tip up to the eyes."""
+
+_UNDER: Final = 0.45
+"""Where the nose ends: share of the way from its tip down to the mouth."""
+
+_HALF_WIDTH, _HALF_HEIGHT, _DEPTH = 0.62, 0.85, 0.6
+"""Half axes of the ellipsoid that a head without its nose is taken for, face widths: a head is about as deep
+from ear to brow as half its width, and curves faster across than along."""
+
+_CENTRE: Final = 0.3
+"""Where the ellipsoid is foremost: share of the way from the nose's tip up to the eyes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePlaces:
+    """Points on an upright face, in face widths.
+
+    Attributes:
+        places: Shape (n, 2): x across and y down the face, from the nose's tip.
+        upright: Shape (2, 2): its columns are these directions in the frame.
+        eyes: y of the eyes, below 0.
+        mouth: y of the mouth, above 0.
+    """
+
+    places: NDArray[np.float64]
+    upright: NDArray[np.float64]
+    eyes: float
+    mouth: float
+
+
+def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlaces:
+    """Where ``points``, shape (n, 2) in frame pixels, lie on ``face``."""
+    width = face_extent(face).width
+    five = face.five_points.astype(np.float64)
+    along = five[1] - five[0]
+    along /= max(float(np.linalg.norm(along)), 1e-9)
+    upright = np.stack([along, (-along[1], along[0])], axis=1)
+    eyes, mouth = (five[0] + five[1]) / 2, (five[3] + five[4]) / 2
+    return FacePlaces(
+        places=(points - five[2]) @ upright / width,
+        upright=upright,
+        # A profile may bring the nose's tip to the height of eyes or mouth.
+        eyes=min(float((eyes - five[2]) @ upright[:, 1]) / width, -1e-3),
+        mouth=max(float((mouth - five[2]) @ upright[:, 1]) / width, 1e-3),
+    )
+
+
+def nose_ridge(where: FacePlaces) -> NDArray[np.float64]:
+    """How far a nose stands out at each place, 0..1: a ridge from bridge to tip."""
+    x, y = where.places.T
+    rising = np.clip(1 - y / (_BRIDGE * where.eyes), 0, 1)
+    falling = np.clip(1 - y / (_UNDER * where.mouth), 0, 1)
+    ridge: NDArray[np.float64] = np.where(y <= 0, rising, falling) * np.exp(-((x / _NOSE_WIDTH) ** 2) / 2)
+    return ridge
+
+
+def head_curve(where: FacePlaces) -> NDArray[np.float64]:
+    """How far a head without its nose lies behind its foremost place, face widths, 0 and below."""
+    x, y = where.places.T
+    inside = 1 - (x / _HALF_WIDTH) ** 2 - ((y - _CENTRE * where.eyes) / _HALF_HEIGHT) ** 2
+    curve: NDArray[np.float64] = _DEPTH * (np.sqrt(np.clip(inside, 0.02, 1)) - 1)
+    return curve

@@ -1,0 +1,84 @@
+"""What an attempt asks of the device and the person beyond frames: the contract of flash and movement."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from liveness.guidance import GuidanceCode
+from server.scan.analyst import SeenFrame
+from server.scan.messages import FrameMessage, Outbound
+
+__all__ = ["AttemptChallenge", "ChallengeFrame"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ChallengeFrame:
+    """A measured frame as a challenge is shown it.
+
+    Attributes:
+        message: The frame.
+        seen: What was measured on it.
+        capture_time: When the device captured it, seconds since ``origin_us``.
+        origin_us: When the device captured the attempt's first frame, microseconds of its clock.
+        arrival: When it arrived, seconds of the server's monotonic clock.
+        guidance: What the person is told after it; ``None`` where nothing is told.
+    """
+
+    message: FrameMessage
+    seen: SeenFrame
+    capture_time: float
+    origin_us: int
+    arrival: float
+    guidance: GuidanceCode | None
+
+
+class AttemptChallenge(Protocol):
+    """One attempt's challenge: it is shown every measured frame and says what to send.
+
+    It belongs to one attempt and keeps nothing of what it has not told yet: what comes is drawn when it is
+    due, so that neither memory, log nor database holds the future.
+    """
+
+    @property
+    def over(self) -> bool:
+        """Whether it has what it wants, or gave up; it then needs no more frames."""
+        ...
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it is over without what it wants, so that more frames would not help."""
+        ...
+
+    @property
+    def progress(self) -> float:
+        """How much of it is done, 0..1; never falls."""
+        ...
+
+    def hint(self, now: float) -> str | None:
+        """The feedback code that it asks for at ``now``, monotonic seconds; ``None`` for none."""
+        ...
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Feedback codes that stood in its way at any time, most important first."""
+        ...
+
+    async def take(self, frame: ChallengeFrame) -> None:
+        """Works a measured frame in.
+
+        Raises:
+            Refusal: The frame claims what cannot be.
+        """
+        ...
+
+    def due(self, now: float) -> float | None:
+        """When ``messages`` may have more to say without a further frame, monotonic seconds; or ``None``."""
+        ...
+
+    def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
+        """What to send now.
+
+        Args:
+            now: Seconds of the server's monotonic clock.
+            frame_index: The frame that hints are about.
+        """
+        ...

@@ -1,0 +1,174 @@
+"""The screen flash of one attempt: frames to its controller, the controller's wishes to messages."""
+
+from dataclasses import dataclass
+
+from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
+from liveness.dynamic.challenge import FlashChallenge, RevealedStep
+from liveness.dynamic.sample import FlashSample
+from server.errors import Reason, Refusal
+from server.scan.analyst import FrameAnalyst
+from server.scan.challenge import ChallengeFrame
+from server.scan.challenge_hints import ChallengeHints
+from server.scan.messages import FeedbackMessage, FlashStepMessage, FrameMessage, Outbound, PauseMessage
+from server.scan.worker_pool import WorkerPool
+
+__all__ = ["FlashEvidence", "FlashRun"]
+
+_MOST_ACTIONS = 8
+"""In one go; the controller never wants as many, and a fault in it must not hold up the event loop."""
+_LEAST_WAIT_SECONDS = 0.02
+_SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})
+"""Ends of a challenge that showed all that it wanted to show."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlashEvidence:
+    """What a flash attempt leaves for the judge.
+
+    Attributes:
+        steps: What was revealed and when, in order.
+        samples: What the frames show of the screen's light, in order.
+    """
+
+    steps: tuple[RevealedStep, ...]
+    samples: tuple[FlashSample, ...]
+
+
+class FlashRun:
+    """Implements ``server.scan.challenge.AttemptChallenge``."""
+
+    def __init__(
+        self, challenge: FlashChallenge, *, analyst: FrameAnalyst, pool: WorkerPool, first_step: int
+    ) -> None:
+        """Takes the controller, which has shown nothing yet.
+
+        Args:
+            challenge: The controller.
+            analyst: Measures the frames.
+            pool: Where it does.
+            first_step: Number of the attempt's first step.
+        """
+        self._challenge = challenge
+        self._analyst = analyst
+        self._pool = pool
+        self._first_step = first_step
+        self._latest_step = first_step - 1
+        self._samples: list[FlashSample] = []
+        self._hints = ChallengeHints()
+        self._wait_until: float | None = None
+        self._progress = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether all was shown that is to be shown."""
+        return self._challenge.ended is not None
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether light, time or an absent face kept it from what it wants."""
+        match self._challenge.ended:
+            case FallBack():
+                return True
+            case Complete(reason):
+                return reason not in _SHOWN
+            case None:
+                return False
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the light does not allow it and the policy names something else."""
+        return isinstance(self._challenge.ended, FallBack)
+
+    @property
+    def progress(self) -> float:
+        """Proven bits over those asked for, 0..1; 1 once it is over."""
+        self._progress = 1.0 if self.over else max(self._progress, self._challenge.progress)
+        return self._progress
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What stood in its way, the latest first."""
+        return self._hints.all
+
+    @property
+    def evidence(self) -> FlashEvidence:
+        """What there is for the judge."""
+        return FlashEvidence(steps=self._challenge.revealed, samples=tuple(self._samples))
+
+    @property
+    def next_step(self) -> int:
+        """The number from which a later attempt's steps go on."""
+        return self._latest_step + 1
+
+    async def take(self, frame: ChallengeFrame) -> None:
+        """Measures a frame's light and hands it to the controller.
+
+        Raises:
+            Refusal: The frame claims to show a step that was not revealed (INVALID_FIELD), or its image
+                cannot be used (FRAME_IMAGE_INVALID).
+        """
+        message = frame.message
+        if message.flash_step > self._latest_step:
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"frame {message.index} claims to show flash step {message.flash_step}, and the last that "
+                f"was revealed is {self._latest_step}",
+                details={"field": "frame.header.flash_step", "frameIndex": message.index},
+            )
+        if self.over:
+            return
+        step, since = self._claim(message, frame.origin_us)
+        sample = await self._pool.run(
+            self._analyst.flash_sample,
+            frame.seen,
+            capture_time=frame.capture_time,
+            arrival=frame.arrival,
+            step=step,
+            step_since=since,
+        )
+        self._samples.append(sample)
+        self._challenge.add(sample, frame.guidance)
+
+    def hint(self, now: float) -> str | None:
+        """What stands in its way; ``None`` once it is over."""
+        return None if self.over else self._hints.standing(now)
+
+    def due(self, now: float) -> float | None:
+        """When the controller is to be asked again; never at once, as it was asked just now."""
+        if self.over or self._wait_until is None:
+            return None
+        return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
+
+    def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
+        """What the controller wants sent."""
+        said: list[Outbound] = []
+        for _ in range(_MOST_ACTIONS):
+            match self._challenge.next_action(now=now):
+                case Reveal(step):
+                    self._latest_step = step.number
+                    said.append(FlashStepMessage(step))
+                case Hint(code):
+                    self._hints.note(code.value, now)
+                    said.append(
+                        FeedbackMessage(code=code.value, progress=self.progress, frame_index=frame_index)
+                    )
+                case Pause(code):
+                    self._hints.note(code.value, now)
+                    said.append(PauseMessage(paused=True, reason=code.value))
+                case Resume():
+                    said.append(PauseMessage(paused=False, reason="GOOD"))
+                case FallBack(code):
+                    self._hints.note(code.value, now)
+                    break
+                case Complete():
+                    break
+                case Wait(until):
+                    self._wait_until = until
+                    break
+        return tuple(said)
+
+    def _claim(self, message: FrameMessage, origin_us: int) -> tuple[int, float | None]:
+        """The step that the frame claims, and since when, seconds since the attempt's first frame."""
+        if message.flash_step < self._first_step or not message.flash_step_since_us:
+            return 0, None
+        return message.flash_step, (message.flash_step_since_us - origin_us) / 1e6

@@ -1,0 +1,98 @@
+"""The movement challenge of one attempt: frames to its controller, the controller's wishes to messages."""
+
+from dataclasses import replace
+
+from liveness.dynamic.actions import Complete, EndReason, Hint, MoveOval, Wait
+from liveness.dynamic.movement import MovementChallenge, MovementRecord
+from server.scan.challenge import ChallengeFrame
+from server.scan.challenge_hints import ChallengeHints
+from server.scan.messages import FeedbackMessage, Outbound, OvalChangeMessage
+from server.scan.worker_pool import WorkerPool
+
+__all__ = ["MovementRun"]
+
+_MOST_ACTIONS = 8
+_LEAST_WAIT_SECONDS = 0.02
+
+
+class MovementRun:
+    """Implements ``server.scan.challenge.AttemptChallenge``."""
+
+    def __init__(self, challenge: MovementChallenge, *, pool: WorkerPool) -> None:
+        """Takes the controller, which has drawn nothing yet.
+
+        Args:
+            challenge: The controller.
+            pool: Where it follows the face.
+        """
+        self._challenge = challenge
+        self._pool = pool
+        self._end: Complete | None = None
+        self._hints = ChallengeHints()
+        self._wait_until: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether all ovals were filled, or one was not in time."""
+        return self._end is not None
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether an oval was not filled in time."""
+        return self._end is not None and self._end.reason is not EndReason.PROVEN
+
+    @property
+    def progress(self) -> float:
+        """Ovals filled over all, 0..1."""
+        return 1.0 if self.over else self._challenge.progress
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What to do better: to follow the oval, where it was not followed."""
+        return ("ACTION_NOT_PERFORMED", *self._hints.all) if self.gave_up else ()
+
+    @property
+    def record(self) -> MovementRecord:
+        """What there is for the judge."""
+        return self._challenge.record
+
+    async def take(self, frame: ChallengeFrame) -> None:
+        """Hands a frame to the controller, with the view that shows how its points moved."""
+        if self.over:
+            return
+        observation = replace(frame.seen.observation, view=frame.seen.view)
+        await self._pool.run(self._challenge.add, observation)
+
+    def hint(self, now: float) -> str | None:
+        """What brings the face nearer to the oval; ``None`` once it is over."""
+        return None if self.over else self._hints.standing(now)
+
+    def due(self, now: float) -> float | None:
+        """When the controller is to be asked again; never at once, as it was asked just now."""
+        if self.over or self._wait_until is None:
+            return None
+        return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
+
+    def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
+        """What the controller wants sent."""
+        said: list[Outbound] = []
+        for _ in range(_MOST_ACTIONS):
+            match self._challenge.next_action(now=now):
+                case MoveOval() as move:
+                    said.append(
+                        OvalChangeMessage(
+                            oval=move.oval, transition_seconds=move.transition_seconds, change=move.number
+                        )
+                    )
+                case Hint(code):
+                    self._hints.note(code.value, now)
+                    said.append(
+                        FeedbackMessage(code=code.value, progress=self.progress, frame_index=frame_index)
+                    )
+                case Complete() as end:
+                    self._end = end
+                    break
+                case Wait(until):
+                    self._wait_until = until
+                    break
+        return tuple(said)

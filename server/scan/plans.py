@@ -1,0 +1,70 @@
+"""What each attempt of a scan asks of the device and the person, and under which limits."""
+
+from collections.abc import Set
+
+from liveness.dynamic import policy as dynamic
+from liveness.dynamic.script import ScriptSettings
+from server.checks.terms import Mode
+from server.policies import Policy
+from server.policies.schema import Fallback
+from server.scan.messages import Capability, Plan
+
+__all__ = ["ScanPlans"]
+
+
+class ScanPlans:
+    """The attempts of one stream, in order. A stream that comes later begins with the first plan again.
+
+    Attributes:
+        first_step: Number of the next flash's first step: numbers go on from attempt to attempt.
+    """
+
+    def __init__(self, *, policy: Policy, requested: Mode, capabilities: Set[Capability]) -> None:
+        """Takes what the check asks for and what the device can do.
+
+        Args:
+            policy: The check's policy.
+            requested: The least mode that gives SUCCESS.
+            capabilities: What the device announced.
+        """
+        self.first_step = 1
+        self._policy = policy
+        self._demanded = requested is Mode.DYNAMIC
+        self._capabilities = capabilities
+        wanted = self._demanded or policy.first_mode is Mode.DYNAMIC
+        self._plan = Plan.FLASH if wanted and Capability.FLASH in capabilities else Plan.EXPRESS
+
+    @property
+    def next(self) -> Plan:
+        """What the next attempt asks for."""
+        return self._plan
+
+    @property
+    def mode(self) -> Mode:
+        """The mode of the next attempt."""
+        return Mode.DYNAMIC if self._plan is Plan.FLASH else Mode.EXPRESS
+
+    @property
+    def limits(self) -> dynamic.DynamicPolicy:
+        """What holds for a flash attempt."""
+        falls_back = not self._demanded and (
+            self._policy.fallback is Fallback.MOVEMENT and Capability.OVAL_CHANGE in self._capabilities
+        )
+        return dynamic.DynamicPolicy(
+            minimum_bits=self._policy.challenge.required_bits,
+            demanded=self._demanded,
+            fallback=dynamic.Fallback.MOVEMENT if falls_back else dynamic.Fallback.NONE,
+            without_flash=dynamic.WithoutFlash.REFUSED if self._demanded else dynamic.WithoutFlash.EXPRESS,
+        )
+
+    @property
+    def script(self) -> ScriptSettings:
+        """What a flash attempt's steps are drawn from."""
+        if Capability.FLASH_SCROLL in self._capabilities:
+            return ScriptSettings()
+        return ScriptSettings(scroll_one_in=None)
+
+    def fall_back(self) -> None:
+        """The light does not allow the flash: attempts that follow ask for the policy's fallback."""
+        if self.limits.fallback is dynamic.Fallback.MOVEMENT:
+            self._plan = Plan.MOVEMENT

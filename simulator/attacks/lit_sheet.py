@@ -1,0 +1,79 @@
+"""Flat instruments under the screen's light: a print on paper, a recording on glass."""
+
+from typing import Protocol
+
+from simulator.attacks.sheet import Sheet, SheetLook
+from simulator.backdrop import Backdrop
+from simulator.geometry.relief import Relief
+from simulator.light.material import Material
+from simulator.light.subject import Nearer, SubjectView
+
+__all__ = ["HandHeld", "LitSheet"]
+
+
+class HandHeld(Protocol):
+    """A sheet in a moving hand."""
+
+    @property
+    def sheet(self) -> Sheet:
+        """What is held."""
+        ...
+
+    def look(self, time: float, *, nearer: float) -> SheetLook:
+        """The sheet alone at ``time`` seconds; times may have to grow from call to call.
+
+        Args:
+            time: Seconds.
+            nearer: Share of the distance by which the hand brings it closer.
+        """
+        ...
+
+
+class LitSheet:
+    """A hand-held sheet as a subject: it answers the light as the plane, or slight bow, that it is."""
+
+    def __init__(
+        self, held: HandHeld, *, material: Material, nearer: Nearer, millimetres_per_pixel: float
+    ) -> None:
+        """Takes the sheet.
+
+        Args:
+            held: The sheet and the hand.
+            material: Paper, or the glass of a screen that shines.
+            nearer: How the hand brings the sheet closer when an oval asks for it.
+            millimetres_per_pixel: At the sheet's plane at rest; it says how far away the sheet is.
+        """
+        self._held = held
+        self._material = material
+        self._nearer = nearer
+        self._millimetres_per_pixel = millimetres_per_pixel
+
+    @property
+    def relief(self) -> Relief:
+        """The sheet's shape."""
+        return self._held.sheet.relief
+
+    @property
+    def material(self) -> Material:
+        """Paper or glass."""
+        return self._material
+
+    @property
+    def millimetres_per_pixel(self) -> float:
+        """At the sheet's plane at rest."""
+        return self._millimetres_per_pixel
+
+    @property
+    def backdrop(self) -> Backdrop:
+        """The room behind."""
+        return self._held.sheet.backdrop
+
+    def look(self, time: float) -> SubjectView:
+        """The sheet at ``time`` seconds."""
+        seen = self._held.look(time, nearer=self._nearer(time))
+        return SubjectView(
+            layer=seen.layer,
+            sight=seen.sight,
+            placement=seen.placement,
+            pan=seen.pan,
+        )

@@ -1,0 +1,152 @@
+"""A simulated scan in front of a screen that shows colours, which are told while it runs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.attacks.flash_injection import RecordingSubject, relight, tint
+from simulator.camera import capture_times
+from simulator.flash_settings import FlashKind, FlashScanSettings
+from simulator.flash_subjects import attackers_depth, living_person, presented, skin_of
+from simulator.frame import SimulatedFrame
+from simulator.light.ambient import Ambient
+from simulator.light.area_light import AreaLight
+from simulator.light.film import film
+from simulator.light.lit_person import LitPerson
+from simulator.light.lit_scene import BANDS, LitScene
+from simulator.light.lit_surface import LitSurface
+from simulator.light.material import Material
+from simulator.light.phone_camera import PhoneCamera
+from simulator.light.screen_light import ScreenLight
+from simulator.light.subject import Subject
+from simulator.oval_guide import OvalGuide
+from simulator.person import viewport_of
+from simulator.photo import Photo
+
+__all__ = ["simulate_flash_scan"]
+
+# What another challenge looks like: corners of a cube in linear light, held for about half a second each.
+_OTHER_LOW, _OTHER_HIGH = 108, 255
+_OTHER_START = (0.2, 0.6)
+_OTHER_HOLD = (0.40, 0.65)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """Own streams, so that a change of one's draws leaves the others as they were."""
+
+    scene: np.random.Generator
+    light: np.random.Generator
+    camera: np.random.Generator
+    clock: np.random.Generator
+    attack: np.random.Generator
+
+    @classmethod
+    def of(cls, seed: int) -> "_Draws":
+        return cls(*(np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)))
+
+
+def simulate_flash_scan(
+    photo: Photo, settings: FlashScanSettings, light: ScreenLight, guide: OvalGuide | None = None
+) -> Iterator[SimulatedFrame]:
+    """The frames of one scan, each rendered when it is asked for with what ``light`` was told until then.
+
+    The same photo, settings and colours always give the same frames. Preparing the first frame takes about a
+    second.
+
+    Args:
+        photo: The person, or the victim of the attack.
+        settings: Everything else.
+        light: The phone's screen; the caller goes on telling it colours while frames come.
+        guide: Asks to come closer, while frames come; an injected video does not listen.
+    """
+    draws = _Draws.of(settings.seed)
+    ambient = Ambient(settings.ambient, draws.light)
+    # What is injected was filmed elsewhere, in front of another screen or of one that showed nothing.
+    match settings.kind:
+        case FlashKind.RECORDED_SCAN:
+            seen = _other_challenge(settings, draws.attack)
+        case FlashKind.INJECTED_VIDEO | FlashKind.INJECTED_TINT | FlashKind.INJECTED_RELIGHTING:
+            seen = ScreenLight(settings.phone)
+        case _:
+            seen = light
+    if settings.kind is FlashKind.INJECTED_RELIGHTING:
+        return _relit(photo, settings, draws, ambient, clean=seen, told=light)
+    followed = guide if guide is not None and seen is light else OvalGuide()
+    subject = presented(photo, settings, draws.scene, followed)
+    frames = _filmed(subject, settings, draws, ambient, seen)
+    if settings.kind is FlashKind.INJECTED_TINT:
+        return tint(frames, settings.injection, light, draws.attack)
+    return frames
+
+
+def _filmed(
+    subject: Subject, settings: FlashScanSettings, draws: _Draws, ambient: Ambient, light: ScreenLight
+) -> Iterator[SimulatedFrame]:
+    scene = LitScene(
+        subject,
+        screen=light,
+        ambient=ambient,
+        emission=settings.renderer.emission,
+        viewport=viewport_of(settings.as_scan()),
+        rng=draws.light,
+    )
+    camera = PhoneCamera(settings.camera, draws.camera, width=settings.width, height=settings.height)
+    times = capture_times(
+        draws.clock,
+        frames=settings.frames,
+        frames_per_second=settings.frames_per_second,
+        jitter_seconds=settings.camera.jitter_seconds,
+    )
+    return film(scene, camera, settings.camera, times)
+
+
+def _relit(
+    photo: Photo,
+    settings: FlashScanSettings,
+    draws: _Draws,
+    ambient: Ambient,
+    *,
+    clean: ScreenLight,
+    told: ScreenLight,
+) -> Iterator[SimulatedFrame]:
+    person = living_person(photo, settings, draws.scene)
+    tracked = RecordingSubject(LitPerson(person, material=skin_of(settings), nearer=_stays))
+    surface = LitSurface(
+        viewport=viewport_of(settings.as_scan()),
+        millimetres_per_pixel=person.millimetres_per_pixel,
+        light=AreaLight(phone=told.settings, bands=BANDS, emission=settings.renderer.emission),
+        ambient=ambient,
+        material=Material(diffuse=settings.renderer.diffuse),
+    )
+    return relight(
+        _filmed(tracked, settings, draws, ambient, clean),
+        settings.injection,
+        told,
+        draws.attack,
+        subject=tracked,
+        relief=person.relief_with(attackers_depth(settings)),
+        surface=surface,
+        ambient=ambient,
+        face_pixels=person.face_pixels,
+        exposure_locked=settings.camera.exposure_locked,
+    )
+
+
+def _stays(time: float) -> float:
+    return 0.0
+
+
+def _other_challenge(settings: FlashScanSettings, rng: np.random.Generator) -> ScreenLight:
+    """A screen that plays a challenge of the same make, which only the attacker knows."""
+    light = ScreenLight(settings.phone, seed=int(rng.integers(2**31)))
+    time, before = float(rng.uniform(*_OTHER_START)), -1
+    while time < settings.seconds:
+        # Any corner but the one on display.
+        corner = (before + 1 + int(rng.integers(7))) % 8 if before >= 0 else int(rng.integers(8))
+        before = corner
+        red, green, blue = (_OTHER_HIGH if corner >> bit & 1 else _OTHER_LOW for bit in range(3))
+        light.show((red, green, blue), at=time)
+        time += float(rng.uniform(*_OTHER_HOLD))
+    return light

@@ -1,0 +1,234 @@
+"""Every knob of a simulated screen-flash scan."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from simulator.errors import SettingsInvalid
+from simulator.knobs import check_knobs, knob
+from simulator.light.ambient import AmbientSettings
+from simulator.light.area_light import Emission
+from simulator.light.material import Diffuse
+from simulator.light.phone_camera import FlashCameraSettings
+from simulator.light.screen_light import PhoneSettings
+from simulator.scene import (
+    CameraSettings,
+    ExpressionSettings,
+    MotionSettings,
+    ScanKind,
+    ScanSettings,
+    ScreenSettings,
+    SheetSettings,
+)
+
+__all__ = [
+    "FlashKind",
+    "FlashScanSettings",
+    "Geometry",
+    "InjectionSettings",
+    "InstrumentSettings",
+    "RendererSettings",
+    "SkinSettings",
+]
+
+
+class FlashKind(StrEnum):
+    """Who or what answers the screen's colours."""
+
+    GENUINE = "genuine"
+    """A living person: the light falls on the face."""
+    PRINT = "print"
+    """A matt print that a hand moves: the light falls on a sheet."""
+    SCREEN_REPLAY = "screen-replay"
+    """A recording on a glossy screen that a hand holds: the light falls on glass that shines itself."""
+    RECORDED_SCAN = "recorded-scan"
+    """Injected behind the camera: a genuine scan that answered another challenge."""
+    INJECTED_VIDEO = "injected-video"
+    """Injected behind the camera: a genuine video that never saw a flash."""
+    INJECTED_TINT = "injected-tint"
+    """Injected: that video, tinted all over with the colour on display."""
+    INJECTED_RELIGHTING = "injected-relighting"
+    """Injected: that video, relit in real time with a shape of the face and the colour on display."""
+    RIGID_MASK = "rigid-mask"
+    """A stiff resin mask: the light falls on a face's shape, but nothing in it moves."""
+    CUT_OUT_PRINT = "cut-out-print"
+    """A print cut along the face, bent over a face, with holes for living eyes."""
+
+
+class Geometry(StrEnum):
+    """Where the head's shape comes from."""
+
+    RELIEF = "relief"
+    """A spline through the person's landmarks and a generic head."""
+    ELLIPSOID = "ellipsoid"
+    """An ellipsoid with a nose."""
+
+
+@dataclass(frozen=True, slots=True)
+class RendererSettings:
+    """Which of the models renders the scan; results should be reported on variants not tuned to.
+
+    Attributes:
+        emission: How the screen's light is added up.
+        diffuse: How skin and paper answer it.
+        geometry: Where the head's shape comes from.
+    """
+
+    emission: Emission = Emission.POINTS
+    diffuse: Diffuse = Diffuse.LAMBERT
+    geometry: Geometry = Geometry.RELIEF
+
+
+@dataclass(frozen=True, slots=True)
+class SkinSettings:
+    """The person's skin.
+
+    Raises:
+        SettingsInvalid: Where a value is outside its range.
+    """
+
+    melanin: float = knob(
+        0.0, 0.0, 1.0, "melanin added to the photo's skin: 0 leaves it, 1 makes light skin very dark"
+    )
+    gloss: float = knob(1.0, 0.0, 5.0, "factor on the gloss of skin: 0 is powdered, 2 is oily")
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentSettings:
+    """What a presentation attack holds in front of the camera.
+
+    Raises:
+        SettingsInvalid: Where a value is outside its range.
+    """
+
+    print_width_mm: float = knob(
+        210.0, 30.0, 1000.0, "width of the printed picture, millimetres; smaller is held nearer"
+    )
+    print_gloss: float = knob(0.0, 0.0, 0.2, "gloss of the paper: 0 is matt, 0.04 is photo paper")
+    display_width_mm: float = knob(
+        160.0, 30.0, 1000.0, "width of a replaying screen, millimetres; smaller is held nearer"
+    )
+    display_luminance: float = knob(300.0, 10.0, 2000.0, "luminance of its white, cd/m2")
+    display_gloss: float = knob(0.04, 0.0, 0.2, "gloss of its glass: 0.01 is coated, 0.04 is bare")
+    mask_gloss: float = knob(0.04, 0.0, 0.2, "gloss of a rigid mask: 0.02 is powdered, 0.05 is lacquered")
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionSettings:
+    """What an attacker who controls the camera's frames can do.
+
+    He reads each colour when the app is told to show it.
+
+    Attributes:
+        shadowing: Whether relighting darkens what faces away from the screen and falls off with distance;
+            otherwise every part of the face is lit alike.
+        linear: Whether light is added in linear light, as it should be, or to the 8-bit values.
+
+    Raises:
+        SettingsInvalid: Where a value is outside its range.
+    """
+
+    latency_seconds: float = knob(
+        0.06, 0.0, 2.0, "from the app being told a colour to the first frame that answers it, seconds"
+    )
+    latency_jitter_seconds: float = knob(0.01, 0.0, 0.5, "standard deviation of that latency, seconds")
+    strength: float = knob(
+        1.0, 0.0, 5.0, "light added, as a factor on what the real screen would give in that room"
+    )
+    quality: float = knob(
+        1.0, 0.0, 1.0, "shape used for relighting: 0 is a generic ellipsoid, 1 the person's own"
+    )
+    blur: float = knob(0.0, 0.0, 1.0, "blur of the light put on, as a share of the face's width")
+    shadowing: bool = True
+    linear: bool = True
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+
+@dataclass(frozen=True, slots=True)
+class FlashScanSettings:
+    """One simulated scan under the screen's light.
+
+    The same photo, settings and colours told at the same times always give the same frames. A scan at half
+    the usual width and height costs about a quarter.
+
+    Attributes:
+        kind: Who or what is in front of the camera, or instead of it.
+        seed: Draws everything that differs between two scans; 0 or more.
+        seconds: Longest length, 0.2..60; who asks for no more frames ends it earlier.
+        frames_per_second: Mean rate, 5..60.
+        width: Frame width in pixels, 160..1920, even.
+        height: Frame height in pixels, 160..1920, even.
+        face_width: Mean width of the face as a share of the frame's width, 0.2..0.8; with the field of view
+            it sets the distance (0.52 at 48 degrees is 0.31 m); None draws one between 0.47 and 0.58.
+        ambient: The surrounding light.
+        phone: Screen and display delays; has to be the one that the `ScreenLight` was made with.
+        camera: The camera.
+        skin: The person's skin.
+        renderer: Which models render it.
+        instrument: What a presentation attack holds in front of the camera.
+        injection: What an injecting attacker does.
+        motion: How the person moves.
+        expression: Blinks and small movements of the face.
+        sheet: Size and movement of a print, and movement of a replayed screen.
+        screen: The screen of a replay.
+
+    Raises:
+        SettingsInvalid: Where a value is outside the range given here.
+    """
+
+    kind: FlashKind
+    seed: int = 0
+    seconds: float = 20.0
+    frames_per_second: float = 20.0
+    width: int = 480
+    height: int = 640
+    face_width: float | None = None
+    ambient: AmbientSettings = field(default_factory=AmbientSettings)
+    phone: PhoneSettings = field(default_factory=PhoneSettings)
+    camera: FlashCameraSettings = field(default_factory=FlashCameraSettings)
+    skin: SkinSettings = field(default_factory=SkinSettings)
+    renderer: RendererSettings = field(default_factory=RendererSettings)
+    instrument: InstrumentSettings = field(default_factory=InstrumentSettings)
+    injection: InjectionSettings = field(default_factory=InjectionSettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    expression: ExpressionSettings = field(default_factory=ExpressionSettings)
+    sheet: SheetSettings = field(default_factory=SheetSettings)
+    screen: ScreenSettings = field(default_factory=ScreenSettings)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.kind, FlashKind):
+            raise SettingsInvalid(f"kind has to be a FlashKind, got {self.kind!r}")
+        self.as_scan()  # checks what the two kinds of scan share
+
+    def as_scan(self, *, expression: ExpressionSettings | None = None) -> ScanSettings:
+        """The part that every simulated scan has: who moves how in which frame.
+
+        Args:
+            expression: Instead of the settings' own.
+        """
+        return ScanSettings(
+            kind=ScanKind.GENUINE,
+            seed=self.seed,
+            seconds=self.seconds,
+            frames_per_second=self.frames_per_second,
+            width=self.width,
+            height=self.height,
+            face_width=self.face_width,
+            motion=self.motion,
+            expression=expression or self.expression,
+            camera=CameraSettings(field_of_view_degrees=self.camera.field_of_view_degrees),
+            sheet=self.sheet,
+            screen=self.screen,
+        )
+
+    @property
+    def frames(self) -> int:
+        """Number of frames at most, at least 1."""
+        return self.as_scan().frames

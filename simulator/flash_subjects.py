@@ -1,0 +1,166 @@
+"""Who or what the screen's light falls on, by kind of scan."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.attacks.lit_sheet import HandHeld, LitSheet
+from simulator.attacks.print_out import WavedPrint
+from simulator.attacks.screen import ScreenReplay
+from simulator.attacks.worn_instruments import InkPaint, MaskPaint, bent_sheet_depth
+from simulator.flash_settings import FlashKind, FlashScanSettings, Geometry
+from simulator.geometry.depth import head_depth
+from simulator.geometry.ellipsoid import ellipsoid_depth
+from simulator.geometry.head_shape import HeadFit
+from simulator.light.albedo import AlbedoPaint
+from simulator.light.lit_person import LitPerson
+from simulator.light.material import Material
+from simulator.light.subject import Nearer, Subject
+from simulator.oval_guide import OvalGuide
+from simulator.person import DepthSource, Person
+from simulator.photo import Photo
+from simulator.scene import ExpressionSettings
+from vision.face import Points
+
+__all__ = ["attackers_depth", "living_person", "presented", "skin_of"]
+
+_SKIN_GLOSS = 0.028
+# Exponents of gloss are powers of two; see `Material`.
+_SKIN_SHARPNESS, _PAPER_SHARPNESS, _RESIN_SHARPNESS, _GLASS_SHARPNESS = 4, 5, 5, 8
+_DEPTHS: dict[Geometry, DepthSource] = {
+    Geometry.RELIEF: head_depth,
+    Geometry.ELLIPSOID: ellipsoid_depth,
+}
+
+
+def living_person(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator) -> Person:
+    """The person of the photo, in albedo."""
+    return Person(
+        photo,
+        settings.as_scan(),
+        rng,
+        depth_of=_DEPTHS[settings.renderer.geometry],
+        recolour=AlbedoPaint(melanin=settings.skin.melanin),
+    )
+
+
+def skin_of(settings: FlashScanSettings) -> Material:
+    """Living skin."""
+    return Material(
+        diffuse=settings.renderer.diffuse,
+        gloss=_SKIN_GLOSS * settings.skin.gloss,
+        sharpness=_SKIN_SHARPNESS,
+    )
+
+
+def presented(
+    photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide
+) -> Subject:
+    """What is in front of the camera; for an injection the living person of the attacker's video.
+
+    Args:
+        photo: The person, or the victim of the attack.
+        settings: The scan.
+        rng: Draws what differs between two scans.
+        guide: Asks to come closer.
+    """
+    match settings.kind:
+        case FlashKind.PRINT:
+            return _print(photo, settings, rng, guide)
+        case FlashKind.SCREEN_REPLAY:
+            return _replay(photo, settings, rng, guide)
+        case FlashKind.RIGID_MASK:
+            return _mask(photo, settings, rng, guide)
+        case FlashKind.CUT_OUT_PRINT:
+            return _cut_out(photo, settings, rng, guide)
+        case _:
+            person = living_person(photo, settings, rng)
+            return LitPerson(person, material=skin_of(settings), nearer=_follow(guide, person, settings))
+
+
+def attackers_depth(settings: FlashScanSettings) -> DepthSource:
+    """A head between a generic ellipsoid and the person's own, as the attacker's quality says."""
+    own, share = _DEPTHS[settings.renderer.geometry], settings.injection.quality
+
+    def depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int) -> NDArray[np.float32]:
+        known = own(landmarks, fit, size=size, step=step)
+        generic = ellipsoid_depth(landmarks, fit, size=size, step=step)
+        return np.asarray(share * known + (1 - share) * generic, dtype=np.float32)
+
+    return depth
+
+
+def _print(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide) -> Subject:
+    paper = Material(
+        diffuse=settings.renderer.diffuse, gloss=settings.instrument.print_gloss, sharpness=_PAPER_SHARPNESS
+    )
+    held = WavedPrint(photo, settings.as_scan(), rng)
+    return _held(held, paper, settings, guide, width_mm=settings.instrument.print_width_mm)
+
+
+def _replay(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide) -> Subject:
+    glass = Material(
+        gloss=settings.instrument.display_gloss,
+        sharpness=_GLASS_SHARPNESS,
+        emission=settings.instrument.display_luminance,
+    )
+    held = ScreenReplay(photo, settings.as_scan(), rng)
+    return _held(held, glass, settings, guide, width_mm=settings.instrument.display_width_mm)
+
+
+def _held(
+    held: HandHeld, material: Material, settings: FlashScanSettings, guide: OvalGuide, *, width_mm: float
+) -> Subject:
+    shown = held.sheet.width * settings.sheet.face_share / settings.width
+
+    def nearer(time: float) -> float:
+        return guide.approach(time, face_width=shown)
+
+    return LitSheet(held, material=material, nearer=nearer, millimetres_per_pixel=width_mm / held.sheet.width)
+
+
+def _follow(guide: OvalGuide, person: Person, settings: FlashScanSettings) -> Nearer:
+    """How whoever shows this face follows the oval."""
+
+    def nearer(time: float) -> float:
+        return guide.approach(time, face_width=person.face_pixels / settings.width)
+
+    return nearer
+
+
+def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide) -> Subject:
+    stiff = ExpressionSettings(blink_depth=0.0, mouth=0.0, brows=0.0, gaze=0.0)
+    worn = Person(
+        photo,
+        settings.as_scan(expression=stiff),
+        rng,
+        depth_of=_DEPTHS[settings.renderer.geometry],
+        recolour=MaskPaint(),
+    )
+    resin = Material(
+        diffuse=settings.renderer.diffuse, gloss=settings.instrument.mask_gloss, sharpness=_RESIN_SHARPNESS
+    )
+    return LitPerson(worn, material=resin, nearer=_follow(guide, worn, settings), corneas=False)
+
+
+def _cut_out(
+    photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide
+) -> Subject:
+    # The eyes in the holes are alive; the mouth and the brows are paper.
+    paper_face = ExpressionSettings(
+        blink_gap_seconds=settings.expression.blink_gap_seconds,
+        blink_depth=settings.expression.blink_depth,
+        mouth=0.0,
+        brows=0.0,
+        gaze=settings.expression.gaze,
+    )
+    worn = Person(
+        photo,
+        settings.as_scan(expression=paper_face),
+        rng,
+        depth_of=bent_sheet_depth,
+        recolour=InkPaint(rng),
+    )
+    paper = Material(
+        diffuse=settings.renderer.diffuse, gloss=settings.instrument.print_gloss, sharpness=_PAPER_SHARPNESS
+    )
+    return LitPerson(worn, material=paper, nearer=_follow(guide, worn, settings))

@@ -1,0 +1,104 @@
+"""The albedo of a person from one photo: the photo's own shading divided out as far as is honest."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.geometry.relief import Relief
+from simulator.light.colour import from_linear, linear_table, luminance, melanin_factor
+from simulator.light.lit_surface import normals_of
+from simulator.person import Layout
+from vision.face import BgrImage, Points
+
+__all__ = ["AlbedoPaint"]
+
+_DARKEST_SKIN, _LIGHTEST_SKIN = 0.12, 0.45
+_STRENGTH = 0.8
+_LEAST_SHADING, _MOST_SHADING = 0.4, 2.0
+_ROUNDS = 3
+_FOREHEAD = 0.42
+
+
+class AlbedoPaint:
+    """Recolours a laid out photo into albedo, sRGB-coded.
+
+    Shading is modelled as a + b.n over the skin (spherical harmonics up to the first order, Basri and Jacobs
+    2003) with the normals of the person's own depth; four fifths of it are divided out, for the fit also
+    takes what really is darker skin. How light the skin is cannot be known from a photo: its own brightness
+    is taken, cut to what skin can have.
+    """
+
+    def __init__(self, *, melanin: float = 0.0) -> None:
+        """Remembers the melanin to add, 0..1."""
+        self._melanin = melanin
+
+    def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:
+        """The albedo of everything on the canvas."""
+        light = linear_table()[picture]
+        skin = _skin(layout.landmarks, picture.shape[:2])
+        bare = _without_features(skin, layout.landmarks)
+        shading = _shading(light, layout.depth, bare)
+        wide, tall = picture.shape[1], picture.shape[0]
+        soft = cv2.GaussianBlur(skin, (0, 0), 0.05 * layout.fit.pixels_per_millimetre * 63)
+        shade = cv2.resize(shading, (wide, tall), interpolation=cv2.INTER_LINEAR)
+        light = light / (1 + soft * (shade**_STRENGTH - 1))[..., None]
+        own = float(np.median(luminance(light[bare > 0.5])))
+        light = light * (float(np.clip(own, _DARKEST_SKIN, _LIGHTEST_SKIN)) / max(own, 1e-3))
+        if self._melanin > 0:
+            skin_only = (soft * _without_eyes(skin, layout.landmarks))[..., None]
+            light = light * (1 + skin_only * (melanin_factor(self._melanin) - 1))
+        return from_linear(light)
+
+
+def _skin(points: Points, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Face and the lower forehead, 0 or 1."""
+    tall = float(points[8, 1] - points[36:48, 1].mean())
+    hull = cv2.convexHull(np.vstack([points, points[17:27] - (0, _FOREHEAD * tall)]).astype(np.float32))
+    skin = np.zeros(shape, np.float32)
+    cv2.fillConvexPoly(skin, np.round(hull).astype(np.int32), 1.0)
+    return skin
+
+
+def _without_eyes(skin: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
+    kept = skin.copy()
+    for part in (slice(36, 42), slice(42, 48)):
+        cv2.fillConvexPoly(kept, cv2.convexHull(np.round(points[part]).astype(np.int32)), 0.0)
+    return np.asarray(cv2.GaussianBlur(kept, (0, 0), 1.5), dtype=np.float32)
+
+
+def _without_features(skin: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
+    kept = skin.copy()
+    middle_of = (slice(36, 42), slice(42, 48), slice(48, 60), slice(17, 22), slice(22, 27))
+    for part in middle_of:
+        group = points[part]
+        grown = group.mean(axis=0) + 1.35 * (group - group.mean(axis=0))
+        around = np.concatenate([grown + np.array((0, y)) for y in (-4, 0, 4)])
+        hull = cv2.convexHull(np.round(around).astype(np.int32))
+        cv2.fillConvexPoly(kept, hull, 0.0)
+    return kept
+
+
+def _shading(
+    light: NDArray[np.float32], depth: NDArray[np.float32], bare: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Shading over the relief's grid, 1 at its median over the skin."""
+    rows, columns = depth.shape
+    step = Relief.grid_step()
+    x, y = np.meshgrid(np.arange(columns, dtype=np.float32) * step, np.arange(rows, dtype=np.float32) * step)
+    normals = np.moveaxis(normals_of(x, y, depth), 0, -1)
+    basis = np.concatenate([np.ones((rows, columns, 1), np.float32), normals], axis=-1)
+    small = cv2.resize(light, (columns, rows), interpolation=cv2.INTER_AREA)
+    seen = luminance(np.asarray(small, dtype=np.float32))
+    use = cv2.resize(bare, (columns, rows), interpolation=cv2.INTER_AREA) > 0.99
+    known, values = basis[use], seen[use]
+    if len(values) < 50:
+        return np.ones((rows, columns), np.float32)
+    kept = np.ones(len(values), bool)
+    weights = np.zeros(4)
+    for _ in range(_ROUNDS):
+        weights, *_ = np.linalg.lstsq(known[kept], values[kept], rcond=None)
+        error = np.abs(known @ weights - values)
+        kept = error <= 2.5 * float(np.median(error)) + 1e-6
+    fitted = basis @ weights
+    middle = max(1e-3, float(np.median(fitted[use])))
+    return np.clip(fitted / middle, _LEAST_SHADING, _MOST_SHADING).astype(np.float32)

@@ -1,0 +1,68 @@
+"""A living person as a subject for the screen's light."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from simulator.backdrop import Backdrop
+from simulator.geometry.relief import Relief
+from simulator.light.material import Material
+from simulator.light.subject import Nearer, SubjectView
+from simulator.person import Person
+
+__all__ = ["LitPerson"]
+
+
+class LitPerson:
+    """A person whose skin is matt and a little glossy, and whose corneas mirror the screen."""
+
+    def __init__(self, person: Person, *, material: Material, nearer: Nearer, corneas: bool = True) -> None:
+        """Takes a person whose colours are albedo.
+
+        Args:
+            person: Whom the camera sees.
+            material: The skin.
+            nearer: How the person comes closer when asked to.
+            corneas: Whether the eyes are moist; those of a mask are not.
+        """
+        self._person = person
+        self._material = material
+        self._nearer = nearer
+        left, right = person.landmarks[36:42].mean(axis=0), person.landmarks[42:48].mean(axis=0)
+        self._eyes = np.stack([left, right]).astype(np.float32)[: 2 if corneas else 0]
+
+    @property
+    def relief(self) -> Relief:
+        """The head and shoulders."""
+        return self._person.relief
+
+    @property
+    def material(self) -> Material:
+        """The skin."""
+        return self._material
+
+    @property
+    def millimetres_per_pixel(self) -> float:
+        """At the plane of the eyes at rest."""
+        return self._person.millimetres_per_pixel
+
+    @property
+    def backdrop(self) -> Backdrop:
+        """The room behind."""
+        return self._person.backdrop
+
+    def look(self, time: float) -> SubjectView:
+        """The person at ``time`` seconds."""
+        state = self._person.state_at(time)
+        head = replace(state.head, approach=state.head.approach + self._nearer(time))
+        state = replace(state, head=head)
+        seen = self._person.look(state)
+        return SubjectView(
+            layer=seen.layer,
+            sight=seen.sight,
+            placement=state.head,
+            pan=state.pan,
+            moved=state.head,
+            eyes=self._eyes + np.array(state.gaze, np.float32),
+            glint=max(0.0, 1 - 2 * state.closure),
+        )

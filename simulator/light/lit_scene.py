@@ -1,0 +1,174 @@
+"""A subject and the room behind it under the screen's light and the surrounding light, in linear light."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.geometry.relief import Viewport
+from simulator.light.ambient import Ambient
+from simulator.light.area_light import AreaLight, Emission
+from simulator.light.colour import linear_table
+from simulator.light.lit_surface import LightMaps, LitSurface
+from simulator.light.screen_light import ScreenLight
+from simulator.light.subject import Subject, SubjectView
+
+__all__ = ["BANDS", "LitScene"]
+
+BANDS = 5
+_SAMPLES = 3
+_CORNEA = 0.025
+_CORNEA_FOCAL_MM = 3.9
+_GLINT_REACH = 4
+_VEIL = 0.5
+
+
+class LitScene:
+    """Renders reflected light for one exposure of a rolling shutter.
+
+    The unit is the lux that a white matt surface would need to send as much; the frame's rows see the screen
+    at their own times, the geometry is that of the frame's middle.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        screen: ScreenLight,
+        ambient: Ambient,
+        emission: Emission,
+        viewport: Viewport,
+        rng: np.random.Generator,
+    ) -> None:
+        """Lights the subject.
+
+        Args:
+            subject: What is in front of the camera.
+            screen: What the phone shows.
+            ambient: The surrounding light.
+            emission: How the screen's light is added up.
+            viewport: Frame and lens.
+            rng: Draws how much of the surrounding light reaches the room behind.
+        """
+        self._subject = subject
+        self._screen = screen
+        self._ambient = ambient
+        self._viewport = viewport
+        light = AreaLight(phone=screen.settings, bands=BANDS, emission=emission)
+        self._surface = LitSurface(
+            viewport=viewport,
+            millimetres_per_pixel=subject.millimetres_per_pixel,
+            light=light,
+            ambient=ambient,
+            material=subject.material,
+        )
+        self._room_level = float(rng.uniform(0.35, 1.0)) * ambient.lux
+        distance = viewport.focal * subject.millimetres_per_pixel / subject.backdrop.nearness
+        wall = light.vectors(
+            np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32), np.full((1, 1), -distance, np.float32)
+        )
+        self._wall: NDArray[np.float64] = wall[:, 2, 0, 0].astype(np.float64)
+
+    def render(
+        self,
+        time: float,
+        *,
+        exposure: float,
+        readout: float,
+        gains: NDArray[np.float64],
+        pedestal: float = 0.0,
+    ) -> NDArray[np.float32]:
+        """Light that reaches the sensor.
+
+        Args:
+            time: When the first row's exposure begins, seconds.
+            exposure: How long a row is exposed, seconds.
+            readout: Time from the first row to the last, seconds.
+            gains: Factor on each channel, blue-green-red.
+            pedestal: Added to everything, after the gains.
+
+        Returns:
+            Shape (height, width, 3), float32, free to be written to.
+        """
+        view = self._subject.look(time + (readout + exposure) / 2)
+        maps = self._surface.maps(view.sight, points=view.eyes)
+        row_times = time + readout * (np.arange(len(maps.ambient)) + 0.5) / len(maps.ambient)
+        bands, swing = self._over_rows(row_times, exposure)
+        lamp, tint = (bands * gains).astype(np.float32), (self._ambient.colour * gains).astype(np.float32)
+        cover = cv2.extractChannel(view.layer, 3).astype(np.float32) * np.float32(1 / 255)
+        light, glare = self._light(maps, lamp, swing.astype(np.float32)[:, None], tint, cover)
+        room = self._subject.backdrop.show(pan=view.pan, camera=view.moved)
+        subject = cv2.cvtColor(view.layer, cv2.COLOR_BGRA2BGR)
+        albedo = cv2.LUT(cv2.blendLinear(subject, room, cover, 1 - cover), linear_table())
+        scene = self._enlarge(glare + np.float32(pedestal))
+        cv2.accumulateProduct(albedo, self._enlarge(light), scene)
+        if view.glint > 0:
+            self._add_glints(scene, view, maps, lamp.mean(axis=(0, 1)))
+        return scene
+
+    def _over_rows(
+        self, row_times: NDArray[np.float64], exposure: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Luminance of the bands, shape (rows, bands, 3), and swing of the lamps, over the exposure."""
+        offsets = (np.arange(_SAMPLES) + 0.5) / _SAMPLES * exposure
+        times = (row_times[:, None] + offsets).ravel()
+        bands = self._screen.bands(times, bands=BANDS).reshape(len(row_times), _SAMPLES, BANDS, 3)
+        return bands.mean(axis=1), self._ambient.flicker(row_times, exposure=exposure)
+
+    def _light(
+        self,
+        maps: LightMaps,
+        lamp: NDArray[np.float32],
+        swing: NDArray[np.float32],
+        tint: NDArray[np.float32],
+        cover: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What multiplies the colours and what is added to them, at a quarter of the frame's resolution.
+
+        Subject and room are joined here as well as in their colours, so that light bleeds over the
+        subject's edge by up to four pixels, about as much as in a small lens.
+        """
+        material = self._subject.material
+        fill = (maps.ambient * swing)[..., None] * tint
+        light = maps.diffuse @ lamp + fill
+        glare = np.zeros_like(light) if maps.gloss is None else maps.gloss @ lamp
+        if material.emission > 0:
+            # What shines has next to no albedo of its own; its glass mirrors the room a little.
+            glare += material.albedo * light + _VEIL * material.gloss * fill
+            white = np.pi * material.emission * tint / self._ambient.colour
+            light = np.broadcast_to(white.astype(np.float32), light.shape)
+        # The wall is far: one illuminance for all of it, but each row at its own time.
+        room = np.einsum("rkc,k->rc", lamp, self._wall) + self._room_level * swing * tint
+        tall, wide = maps.ambient.shape
+        share = _float(cv2.resize(cover, (wide, tall), interpolation=cv2.INTER_AREA))[..., None]
+        joined = share * light + (1 - share) * room[:, None].astype(np.float32)
+        return joined, share * glare
+
+    def _enlarge(self, light: NDArray[np.float32]) -> NDArray[np.float32]:
+        size = (self._viewport.width, self._viewport.height)
+        return _float(cv2.resize(light, size, interpolation=cv2.INTER_LINEAR))
+
+    def _add_glints(
+        self, scene: NDArray[np.float32], view: SubjectView, maps: LightMaps, lamp: NDArray[np.float64]
+    ) -> None:
+        """The screen's image in each cornea: a mirror of 3.9 mm focal length."""
+        phone, scale = self._screen.settings, self._subject.millimetres_per_pixel
+        away = self._viewport.focal * scale * (1 - view.placement.approach)
+        shrunk = _CORNEA_FOCAL_MM / away / scale
+        half_x, half_y = max(0.6, phone.width_mm * shrunk / 3), max(0.6, phone.height_mm * shrunk / 3)
+        size = phone.width_mm * phone.height_mm * shrunk * shrunk
+        # As much light as the image has, whatever blur the lens gives it.
+        peak = np.pi * _CORNEA * lamp * min(1.0, size / (2 * np.pi * half_x * half_y)) * view.glint
+        below = (phone.below_camera_mm + phone.height_mm / 2) * shrunk
+        for x, y in maps.places - self._viewport.margin + view.pan:
+            left, top = round(float(x)) - _GLINT_REACH, round(float(y + below)) - _GLINT_REACH
+            right, bottom = left + 2 * _GLINT_REACH + 1, top + 2 * _GLINT_REACH + 1
+            if left < 0 or top < 0 or right > scene.shape[1] or bottom > scene.shape[0]:
+                continue
+            across = np.exp(-(((np.arange(left, right) - x) / half_x) ** 2) / 2)
+            down = np.exp(-(((np.arange(top, bottom) - y - below) / half_y) ** 2) / 2)
+            scene[top:bottom, left:right] += (down[:, None] * across)[..., None] * peak.astype(np.float32)
+
+
+def _float(values: object) -> NDArray[np.float32]:
+    """OpenCV's arrays have no type of their own; a float32 one is passed through."""
+    return np.asarray(values, dtype=np.float32)

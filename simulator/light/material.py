@@ -1,0 +1,90 @@
+"""How surfaces answer light: matt skin in three models, and gloss."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Diffuse", "Material", "diffuse_answer", "gloss_answer"]
+
+_WRAP = 0.25
+_FLATTENING = 0.2
+
+
+class Diffuse(StrEnum):
+    """What a matt surface does with light that comes aslant."""
+
+    LAMBERT = "lambert"
+    """The cosine law."""
+    WRAPPED = "wrapped"
+    """Light reaches a little beyond the terminator, as in skin, and the cosine is flattened as on a rough
+    surface seen from the light (Oren and Nayar 1994)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The surface of whatever is in front of the camera.
+
+    Attributes:
+        diffuse: Model of its matt part.
+        gloss: Reflectance at vertical incidence, 0..1: 0.028 for skin, 0.04 for glass and resin.
+        sharpness: The lobe's exponent is 2 to this power: 4 for skin, 5 for resin, 8 for glass.
+        emission: Luminance of its own white in cd/m2; the colours of a screen shine instead of reflecting.
+        albedo: Share of light that a surface which shines gives back diffusely.
+    """
+
+    diffuse: Diffuse = Diffuse.LAMBERT
+    gloss: float = 0.0
+    sharpness: int = 4
+    emission: float = 0.0
+    albedo: float = 0.015
+
+
+def diffuse_answer(
+    model: Diffuse, vectors: NDArray[np.float32], normals: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Illuminance that counts for a matt surface.
+
+    Args:
+        model: Which law.
+        vectors: Vector irradiance, shape (bands, 3, h, w), lux.
+        normals: Unit normals, shape (3, h, w).
+
+    Returns:
+        Shape (bands, h, w), lux; times the albedo it is what the surface gives back.
+    """
+    along = vectors[:, 0] * normals[0] + vectors[:, 1] * normals[1] + vectors[:, 2] * normals[2]
+    if model is Diffuse.LAMBERT:
+        return np.asarray(np.maximum(along, 0), dtype=np.float32)
+    whole = np.sqrt((vectors * vectors).sum(axis=1))
+    wrapped = np.maximum(along + np.float32(_WRAP) * whole, 0) / np.float32(1 + _WRAP)
+    flattened = np.float32(1 - _FLATTENING) * wrapped + np.float32(_FLATTENING) * whole * (along > 0)
+    return np.asarray(flattened, dtype=np.float32)
+
+
+def gloss_answer(
+    material: Material,
+    vectors: NDArray[np.float32],
+    halfway: NDArray[np.float32],
+    normals: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Light that the gloss sends to the camera, in the unit of ``diffuse_answer`` times an albedo.
+
+    Blinn and Phong's lobe with the usual normalisation (n + 8) / 8 and Schlick's constant term; near vertical
+    incidence Fresnel's rise is left out.
+
+    Args:
+        material: Gloss and sharpness.
+        vectors: As for ``diffuse_answer``.
+        halfway: Unit vectors halfway between light and camera, shape of ``vectors``.
+        normals: As for ``diffuse_answer``.
+    """
+    along = np.maximum(
+        vectors[:, 0] * normals[0] + vectors[:, 1] * normals[1] + vectors[:, 2] * normals[2], 0
+    )
+    lobe = np.maximum(halfway[:, 0] * normals[0] + halfway[:, 1] * normals[1] + halfway[:, 2] * normals[2], 0)
+    for _ in range(material.sharpness):
+        lobe = lobe * lobe
+    strength = np.float32(material.gloss * (2**material.sharpness + 8) / 8)
+    return np.asarray(strength * lobe * along, dtype=np.float32)

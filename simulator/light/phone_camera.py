@@ -1,0 +1,249 @@
+"""The phone's camera in linear light: exposure and white-balance loops, noise, tone curve."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.frame import SimulatedExposure
+from simulator.knobs import check_knobs, knob
+from vision.face import BgrImage
+
+__all__ = ["FlashCameraSettings", "PhoneCamera", "ToneCurve", "tone_table"]
+
+_NOISE_MARGIN = 61
+_TARGET = 0.22
+_ELECTRONS_PER_LUX_SECOND = 1120.0
+_FULL_WELL = 40_000.0
+_READ_ELECTRONS = 5.0
+_DENOISED = 0.6
+_LONGEST, _SHORTEST = 1 / 30, 1 / 20_000
+_BASE_ISO, _HIGHEST_ISO = 40, 3200
+_REFERENCE_WIDTH = 480
+_DEAD_BAND = 0.03
+_WHITE_BALANCE_STRENGTH = 0.6
+# Automatic white balance leaves some of a lamp's colour.
+_ADAPTATION = 0.85
+_LEVELS = 65536
+_HIGHEST_ROOT = 1.25
+
+
+class ToneCurve(StrEnum):
+    """How linear light becomes an 8-bit value."""
+
+    SRGB = "srgb"
+    """IEC 61966-2-1."""
+    GAMMA_22 = "gamma-2.2"
+    """A plain power law."""
+    CONTRAST = "contrast"
+    """sRGB under an S-curve with a soft shoulder, as phones like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlashCameraSettings:
+    """The camera of the phone.
+
+    Raises:
+        SettingsInvalid: Where a value is outside its range.
+    """
+
+    tone_curve: ToneCurve = ToneCurve.SRGB
+    exposure_locked: bool = False
+    white_balance_locked: bool = False
+    exposure_seconds: float | None = knob(
+        None, 0.02, 10.0, "time constant of automatic exposure, seconds; drawn from 0.2 to 1 otherwise"
+    )
+    white_balance_seconds: float | None = knob(
+        None,
+        0.02,
+        30.0,
+        "time constant of automatic white balance, seconds; drawn from 0.5 to 2 otherwise",
+    )
+    noise: float = knob(1.0, 0.0, 10.0, "factor on the noise that the light level gives")
+    rolling_shutter_seconds: float = knob(
+        0.020, 0.0, 0.1, "time from the first row's exposure to the last row's, seconds"
+    )
+    stamp_lag_seconds: float = knob(
+        0.010, 0.0, 0.5, "how much later than the first row's exposure the frame's time stamp is, seconds"
+    )
+    jitter_seconds: float = knob(
+        0.0025, 0.0, 0.1, "standard deviation of a frame's time around the even rhythm, seconds"
+    )
+    field_of_view_degrees: float = knob(48.0, 20.0, 100.0, "horizontal, of the upright frame, degrees")
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+
+class PhoneCamera:
+    """Turns radiance into frames, one after another.
+
+    The loops follow the frame before: exposure pulls the weighted mean towards a grey, white balance keeps
+    the frame's mean colour, both through a first-order lag, as phones do. Noise is shot and read noise of
+    the electrons that this exposure collects, partly removed, slightly correlated between neighbours.
+    """
+
+    def __init__(
+        self, settings: FlashCameraSettings, rng: np.random.Generator, *, width: int, height: int
+    ) -> None:
+        """Draws the loops' speeds and the noise field.
+
+        Args:
+            settings: The camera.
+            rng: Source of the draws; also of each frame's, in the order of the frames.
+            width: Frame width in pixels.
+            height: Frame height in pixels.
+        """
+        self._settings = settings
+        self._rng = rng
+        drawn = float(rng.uniform(0.2, 1.0)), float(rng.uniform(0.5, 2.0))
+        self._exposure_seconds = settings.exposure_seconds or drawn[0]
+        self._white_seconds = settings.white_balance_seconds or drawn[1]
+        field = rng.standard_normal((height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3), dtype=np.float32)
+        grey = field.mean(axis=2, keepdims=True)
+        field = cv2.GaussianBlur(0.75 * field + 0.6 * grey, (0, 0), 0.55)
+        self._noise: NDArray[np.float32] = field / field.std()
+        self._table = tone_table(settings.tone_curve)
+        self._electrons = _ELECTRONS_PER_LUX_SECOND * (_REFERENCE_WIDTH / width) ** 2
+        self._weights = _metering(height, width)
+        self._highest_gain = _LONGEST * self._electrons / _FULL_WELL * _HIGHEST_ISO / _BASE_ISO
+        self._gain = 0.0
+        self._white = np.ones(3)
+        self._start = self._base = np.ones(3)
+        self._before: float | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the first exposure was set."""
+        return self._gain > 0
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """Factors from reflected lux to full scale, blue-green-red."""
+        return self._gain * self._white
+
+    @property
+    def exposure_time(self) -> float:
+        """Exposure of one row, seconds."""
+        wanted = _FULL_WELL * self._gain / self._electrons
+        return float(np.clip(wanted, _SHORTEST, _LONGEST))
+
+    @property
+    def pedestal(self) -> float:
+        """What the light has to lie above, in full scales, for read noise to look like shot noise."""
+        return _READ_ELECTRONS**2 / self._white_electrons()
+
+    def start(self, radiance: NDArray[np.float32]) -> None:
+        """Sets exposure and white balance to a scene that it has looked at for a while.
+
+        Args:
+            radiance: Reflected light in lux, shape (h, w, 3), not yet multiplied by any gain.
+        """
+        mean = self._meter(radiance)
+        self._start = mean / mean[1]
+        self._base = self._start**-_ADAPTATION
+        self._white = self._base
+        self._gain = self._gain_of(mean)
+
+    def take(self, exposed: NDArray[np.float32], time: float) -> tuple[BgrImage, SimulatedExposure]:
+        """The frame and what the platform says of it; then the loops move on.
+
+        Args:
+            exposed: Light times ``gains`` plus ``pedestal``, shape (h, w, 3): 1 is full scale.
+            time: Of the frame, seconds.
+        """
+        mean = np.maximum(self._meter(exposed) - self.pedestal, 1e-6) / self.gains
+        pixels = self._develop(exposed)
+        said = self._metadata()
+        self._follow(mean, 0.0 if self._before is None else time - self._before)
+        self._before = time
+        return pixels, said
+
+    def _develop(self, exposed: NDArray[np.float32]) -> BgrImage:
+        # The square root of light with this pedestal has the same noise everywhere (Anscombe 1948), so that
+        # one addition puts it on; a table then takes root, pedestal and tone curve together.
+        sigma = self._settings.noise * _DENOISED / (2 * np.sqrt(self._white_electrons()))
+        per_root = (_LEVELS - 1) / _HIGHEST_ROOT
+        noise = self._noise_cut(*exposed.shape[:2])
+        roots = cv2.addWeighted(
+            cv2.sqrt(exposed), per_root, noise, per_root * sigma, 0.0, dtype=cv2.CV_16U
+        )  # rounds and cuts
+        light = _squares() - (self.pedestal + sigma * sigma)
+        levels = np.clip(light * (_LEVELS - 1), 0, _LEVELS - 1).astype(np.uint16)
+        return np.asarray(cv2.LUT(roots, self._table[:, levels]), dtype=np.uint8)
+
+    def _white_electrons(self) -> float:
+        """Electrons that full scale stands for in this exposure."""
+        return self._electrons * self.exposure_time / self._gain
+
+    def _metadata(self) -> SimulatedExposure:
+        time = self.exposure_time
+        wanted = _FULL_WELL * self._gain / self._electrons
+        iso = float(np.clip(_BASE_ISO * wanted / time, _BASE_ISO, _HIGHEST_ISO))
+        # Warm light asks for more blue than red: the usual one-number summary of the two gains.
+        ratio = float(self._white[2] / self._white[0])
+        return SimulatedExposure(
+            exposure_seconds=time,
+            iso=round(iso),
+            white_balance_kelvin=round(float(np.clip(6500 * ratio**0.55, 2000, 12000))),
+            rolling_shutter_seconds=self._settings.rolling_shutter_seconds,
+            exposure_locked=self._settings.exposure_locked,
+            white_balance_locked=self._settings.white_balance_locked,
+        )
+
+    def _meter(self, light: NDArray[np.float32]) -> NDArray[np.float64]:
+        few = light[4::8, 4::8].astype(np.float64)
+        mean = (few * self._weights[..., None]).sum(axis=(0, 1))
+        return np.asarray(np.maximum(mean, 1e-6))
+
+    def _gain_of(self, mean: NDArray[np.float64]) -> float:
+        wanted = float(_TARGET / ((mean * self._white) @ (0.25, 0.5, 0.25)))
+        return min(wanted, self._highest_gain)
+
+    def _follow(self, mean: NDArray[np.float64], passed: float) -> None:
+        settings = self._settings
+        if not settings.white_balance_locked:
+            wanted = (self._start / (mean / mean[1])) ** _WHITE_BALANCE_STRENGTH
+            share = 1 - np.exp(-passed / self._white_seconds)
+            self._white = self._white * (self._base * wanted / self._white) ** share
+            self._white /= self._white[1]
+        if not settings.exposure_locked:
+            error = float(np.log(self._gain_of(mean) / self._gain))
+            if abs(error) > _DEAD_BAND:
+                self._gain *= float(np.exp(error * (1 - np.exp(-passed / self._exposure_seconds))))
+
+    def _noise_cut(self, height: int, width: int) -> NDArray[np.float32]:
+        top, left = (int(value) for value in self._rng.integers(0, _NOISE_MARGIN, 2))
+        return self._noise[top : top + height, left : left + width]
+
+
+@cache
+def _squares() -> NDArray[np.float64]:
+    """The light of each level of its root."""
+    squares = (np.arange(_LEVELS) / (_LEVELS - 1) * _HIGHEST_ROOT) ** 2
+    squares.flags.writeable = False
+    return squares
+
+
+def _metering(height: int, width: int) -> NDArray[np.float64]:
+    """Weights of every eighth pixel, summing to 1: phones meter for the face, which is in the middle."""
+    y, x = np.mgrid[4:height:8, 4:width:8]
+    away = ((x / width - 0.5) / 0.17) ** 2 + ((y / height - 0.52) / 0.15) ** 2
+    weights = 0.05 + np.exp(-away / 2)
+    return np.asarray(weights / weights.sum())
+
+
+@cache
+def tone_table(curve: ToneCurve) -> NDArray[np.uint8]:
+    """The 8-bit value of each of 65536 levels of linear light, shape (1, 65536)."""
+    light = np.arange(_LEVELS) / (_LEVELS - 1)
+    if curve is ToneCurve.GAMMA_22:
+        value = light ** (1 / 2.2)
+    else:
+        value = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    if curve is ToneCurve.CONTRAST:
+        value = value + 0.09 * np.sin(2 * np.pi * (value - 0.5)) / 2 - 0.02 * np.sin(np.pi * value)
+    return np.round(np.clip(value, 0, 1) * 255).astype(np.uint8)[None]

@@ -1,0 +1,183 @@
+"""A device in virtual time, and a meter that says what it is told to: the challenge's two partners."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from liveness.dynamic.actions import Action, Complete, FallBack, Pause, Resume, Reveal, Wait
+from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.meter import Disturbance, Light, StepReading
+from liveness.dynamic.sample import PATCH_SIDE, ROWS, FlashSample, Region
+from liveness.dynamic.steps import ColourStep
+from liveness.guidance import GuidanceCode
+from tests.liveness.builders import face_at
+
+__all__ = ["FlashDevice", "ScriptedMeter", "sample"]
+
+_LINEAR = np.full((len(Region), 3), np.nan, np.float32)
+_ROWS = np.full((ROWS, 3), np.nan, np.float32)
+_PATCH = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
+_FACE = face_at()
+
+
+def sample(
+    index: int,
+    *,
+    capture_time: float,
+    arrival_time: float,
+    step: int = 0,
+    step_since: float | None = None,
+    face: bool = True,
+) -> FlashSample:
+    """A frame as the challenge sees it; the challenge reads no colours."""
+    return FlashSample(
+        index=index,
+        capture_time=capture_time,
+        arrival_time=arrival_time,
+        step=step,
+        step_since=step_since,
+        exposure=None,
+        face=_FACE if face else None,
+        linear=_LINEAR,
+        usable=np.zeros(len(Region), np.float32),
+        face_rows=_ROWS,
+        background_rows=_ROWS,
+        patch=_PATCH,
+    )
+
+
+@dataclass
+class ScriptedMeter:
+    """Settles a step after so many frames that claim it, and answers as it was told.
+
+    Attributes:
+        answer: From the step to whether the colour agrees; ``None`` cannot be told.
+        disturb: From the step and its frames so far to what disturbs it.
+        told_light: What it says of the light, by the number of steps revealed.
+        needed: Frames of a step that settle it.
+    """
+
+    answer: Callable[[ColourStep], bool | None] = lambda _: True
+    disturb: Callable[[ColourStep, int], frozenset[Disturbance]] = lambda _step, _frames: frozenset()
+    told_light: Callable[[int], Light] = lambda _: Light.OK
+    needed: int = 3
+    steps: list[ColourStep] = field(default_factory=list)
+    frames: dict[int, int] = field(default_factory=dict)
+
+    def add(self, sample: FlashSample) -> None:
+        if sample.step:
+            self.frames[sample.step] = self.frames.get(sample.step, 0) + 1
+
+    def revealed(self, step: ColourStep, at: float) -> None:
+        assert np.isfinite(at)
+        self.steps.append(step)
+
+    def readings(self) -> tuple[StepReading, ...]:
+        return tuple(self._reading(step) for step in self.steps)
+
+    def _reading(self, step: ColourStep) -> StepReading:
+        frames = self.frames.get(step.number, 0)
+        disturbed = self.disturb(step, frames)
+        settled = frames >= self.needed and not disturbed
+        return StepReading(
+            step=step.number,
+            frames=frames,
+            snr=5.0 if settled else 0.0,
+            agrees=self.answer(step) if settled and step.bits else None,
+            disturbed=disturbed,
+            settled=settled,
+        )
+
+    def verified_bits(self) -> float:
+        numbers = {reading.step for reading in self.readings() if reading.agrees}
+        return sum(step.bits for step in self.steps if step.number in numbers)
+
+    def light(self) -> Light:
+        return self.told_light(len(self.steps))
+
+    def lag(self) -> float | None:
+        return 0.1 if self.verified_bits() else None
+
+
+@dataclass
+class FlashDevice:
+    """Plays a scan: frames at a rate, a network with a delay, a screen with a delay.
+
+    Attributes:
+        challenge: Whom it answers.
+        rate: Frames a second.
+        trip: Seconds from device to server, and back.
+        display: Seconds until a colour is on the screen.
+        guidance: What is said of the face at a device time.
+        clock_offset: Device clock less server clock, seconds.
+        claim: From the true (step, since) to what is claimed.
+    """
+
+    challenge: FlashChallenge
+    rate: float = 15.0
+    trip: float = 0.025
+    display: float = 0.06
+    guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK
+    clock_offset: float = 1000.0
+    claim: Callable[[int, float], tuple[int, float | None]] = lambda step, since: (step, since)
+    actions: list[tuple[float, Action]] = field(default_factory=list)
+    samples: list[FlashSample] = field(default_factory=list)
+    arrivals_before: dict[int, list[FlashSample]] = field(default_factory=dict)
+
+    @property
+    def reveals(self) -> list[tuple[float, ColourStep]]:
+        return [(at, action.step) for at, action in self.actions if isinstance(action, Reveal)]
+
+    def run(self, *, longest: float = 120.0) -> Complete | FallBack:
+        """Plays until the challenge ends, and returns how it did."""
+        shown, since, paused = 0, 0.0, False
+        # What the server sent: (arrives at, step or None, pause or None), in order.
+        sent: list[tuple[float, Action]] = []
+        time, index = 0.0, 0
+        while time < longest:
+            captured = time - self.trip
+            while sent and sent[0][0] <= captured:
+                at, action = sent.pop(0)
+                if isinstance(action, Reveal):
+                    shown, since = action.step.number, at
+                else:
+                    paused = isinstance(action, Pause)
+            if not paused:
+                step, claimed = self.claim(shown, since + self.clock_offset) if shown else (0, None)
+                code = self.guidance(captured)
+                frame = sample(
+                    index,
+                    capture_time=captured + self.clock_offset,
+                    arrival_time=time,
+                    step=step,
+                    step_since=claimed,
+                    face=code is not GuidanceCode.NO_FACE,
+                )
+                index += 1
+                self.samples.append(frame)
+                self.challenge.add(frame, code)
+            end = self._ask(time, sent)
+            if end is not None:
+                return end
+            time += 1 / self.rate
+        raise AssertionError("the challenge never ends")
+
+    def _ask(self, time: float, sent: list[tuple[float, Action]]) -> Complete | FallBack | None:
+        for _ in range(20):
+            action = self.challenge.next_action(now=time)
+            self.actions.append((time, action))
+            match action:
+                case Wait(until):
+                    assert until > time
+                    return None
+                case Complete() | FallBack():
+                    return action
+                case Reveal(step):
+                    self.arrivals_before[step.number] = list(self.samples)
+                    sent.append((time + self.trip + self.display, action))
+                case Pause() | Resume():
+                    sent.append((time + self.trip, action))
+                case _:
+                    pass
+        raise AssertionError("the challenge has too much to say")

@@ -1,0 +1,163 @@
+"""Flash scans as plain light, without pixels: fast enough for thousands of them."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.challenge import RevealedStep
+from liveness.dynamic.course import Appearance, Sent, appearances
+from liveness.dynamic.sample import PATCH_SIDE, ROWS, FlashSample, Region
+from liveness.dynamic.script import ColourScript
+from liveness.dynamic.steps import ScreenColour, Transition
+from liveness.dynamic.track import FlashTrack, TrackView
+from tests.liveness.builders import face_at
+
+__all__ = ["LightScan", "answering", "guessing", "light_scan", "seen", "track_of"]
+
+_SKIN = np.array([0.30, 0.22, 0.17])
+_COLOURS = np.array([0.8, 1.0, 1.4])
+OFFSET = 5000.0
+LAG = 0.06
+
+
+@dataclass(frozen=True)
+class LightScan:
+    samples: tuple[FlashSample, ...]
+    revealed: tuple[RevealedStep, ...]
+
+
+Answer = Callable[[RevealedStep, np.random.Generator], NDArray[np.float64]]
+"""The linear light on the face during a step, shape (3,)."""
+
+
+def answering(step: RevealedStep, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A face: the screen's own colour."""
+    del rng
+    return step.step.colour.linear
+
+
+def guessing(step: RevealedStep, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Somebody who does not know the colours: any corner of the cube."""
+    del step
+    return np.asarray(np.where(rng.random(3) < 0.5, 0.15, 1.0))
+
+
+def light_scan(
+    seed: int,
+    *,
+    answer: Answer = answering,
+    strength: float = 0.3,
+    noise: float = 0.006,
+    steps: int = 8,
+    fps: float = 25.0,
+    lag: float = LAG,
+    lag_jitter: float = 0.0,
+    gain: Callable[[float], float] = lambda time: 0.03 * math.sin(1.7 * time),
+    room: float = 0.0,
+) -> LightScan:
+    """A scan in which the face follows the screen.
+
+    Args:
+        seed: Of everything.
+        answer: What light falls on the face during a step.
+        strength: Of the answer, as a logarithm over linear light.
+        noise: Of the face's light, as a logarithm.
+        steps: Coloured steps.
+        fps: Frames a second.
+        lag: From the claimed appearance to the light.
+        lag_jitter: Its deviation from step to step.
+        gain: Of the camera over time, as a logarithm; face and background share it.
+        room: The background's answer over the face's.
+    """
+    rng = np.random.default_rng(seed)
+    script = ColourScript(lambda count: rng.bytes(count))
+    revealed: list[RevealedStep] = []
+    shown: list[tuple[float, float, float, NDArray[np.float64]]] = []
+    samples: list[FlashSample] = []
+    time, free = 0.0, 0.0
+    while len(samples) < 500:
+        if time >= free:
+            if revealed and revealed[-1].step.last:
+                break
+            step = (
+                script.lead_in()
+                if not revealed
+                else script.close()
+                if len(revealed) > steps
+                else script.draw()
+            )
+            revealed.append(RevealedStep(step, OFFSET + time + 0.001))
+            since = time + 0.04
+            light = answer(revealed[-1], rng)
+            shown.append((since, since + lag + float(rng.normal(0, lag_jitter)), step.transition_seconds, light))
+            free = since + step.transition_seconds + step.hold_seconds
+        level = shown[0][3]
+        for _, start, length, colour in shown:
+            level = level + min(1.0, max(0.0, (time - start) / max(length, 1e-3))) * (colour - level)
+        on = [number for number, (since, *_) in enumerate(shown) if since <= time]
+        grain = float(rng.normal(0, noise))
+        answered = strength * _COLOURS * level
+        face = _SKIN * np.exp(answered + gain(time) + grain + rng.normal(0, noise / 3, 3))
+        linear = np.tile(face, (len(Region), 1)) * np.exp(rng.normal(0, 0.002, (len(Region), 3)))
+        linear[Region.BACKGROUND] = 0.2 * np.exp(room * answered + gain(time) + rng.normal(0, 0.003, 3))
+        samples.append(
+            FlashSample(
+                index=len(samples),
+                capture_time=time,
+                arrival_time=OFFSET + time,
+                step=revealed[on[-1]].step.number if on else 0,
+                step_since=shown[on[-1]][0] if on else None,
+                exposure=None,
+                face=face_at(),
+                linear=linear.astype(np.float32),
+                usable=np.ones(len(Region), np.float32),
+                face_rows=np.full((ROWS, 3), np.nan, np.float32),
+                background_rows=np.full((ROWS, 3), np.nan, np.float32),
+                patch=np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32),
+            )
+        )
+        time += (1 + 0.05 * float(np.clip(rng.normal(), -2, 2))) / fps
+    return LightScan(tuple(samples), tuple(revealed))
+
+
+def track_of(scan: LightScan) -> TrackView:
+    track = FlashTrack()
+    for sample in scan.samples:
+        track.add(sample)
+    return track.view()
+
+
+def seen(scan: LightScan) -> tuple[TrackView, tuple[Appearance, ...]]:
+    """The track, and when each step appeared."""
+    sent = []
+    for one in scan.revealed:
+        before = [sample.capture_time for sample in scan.samples if sample.arrival_time < one.at]
+        sent.append(Sent(one.step, one.at, max(before, default=-math.inf)))
+    track = track_of(scan)
+    return track, appearances(track, sent)
+
+
+def flat(scan: LightScan) -> LightScan:
+    """The same with every step told as a flat one of another colour: for tests of contradictions."""
+    changed = [
+        RevealedStep(
+            replace(
+                one.step,
+                colour=ScreenColour(*(363 - channel for channel in _channels(one.step.colour))),
+                transition=Transition.FLAT,
+                transition_seconds=0.0,
+            ),
+            one.at,
+        )
+        if one.step.bits
+        else one
+        for one in scan.revealed
+    ]
+    return LightScan(scan.samples, tuple(changed))
+
+
+def _channels(colour: ScreenColour) -> tuple[int, int, int]:
+    return colour.red, colour.green, colour.blue

@@ -1,0 +1,12 @@
+"""Random bytes that a test can have again."""
+
+import numpy as np
+
+from liveness.dynamic.entropy import RandomBytes
+
+__all__ = ["seeded"]
+
+
+def seeded(seed: int) -> RandomBytes:
+    """Bytes of a generator that starts at ``seed``."""
+    return np.random.default_rng(seed).bytes

@@ -1,0 +1,64 @@
+"""The movement challenge against people and prints that the simulator renders."""
+
+from pathlib import Path
+
+import pytest
+
+from liveness.dynamic.actions import EndReason
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.movement_judge import judge_movement
+from simulator.photo import Photo
+from simulator.photos import builtin_photos
+from tests.liveness.dynamic.approach_scan import follow_ovals
+from tests.packs import real_pack, shared_pack
+from vision.packs.interfaces import FaceDetector
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def detector(assets: Path) -> FaceDetector:
+    return shared_pack(f"insightface:{assets / 'models'}").detector
+
+
+@pytest.fixture(scope="module")
+def photos() -> dict[str, Photo]:
+    pack = real_pack()
+    return builtin_photos(detector=pack.detector, landmarker=pack.landmarker)
+
+
+@pytest.mark.timeout(600)
+def test_people_are_told_from_prints_that_follow_as_well(
+    photos: dict[str, Photo], detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, list[Finding]] = {"person": [], "flat": [], "bent": []}
+    reasons: list[EndReason] = []
+    for number, (name, photo) in enumerate(photos.items()):
+        for kind, bend in (("person", None), ("flat", 0.0), ("bent", 0.06)):
+            seed, lens = 40 + number, (48.0, 62.0)[number % 2]
+            played = follow_ovals(
+                photo, detector, bend=bend, seed=seed, field_of_view=lens, monkeypatch=monkeypatch
+            )
+            reasons.append(played.end.reason)
+            assert played.seconds < 12
+            result = judge_movement(played.challenge.record, played.scan)
+            print(f"{name:11} {kind:7} {played.seconds:.1f} s", result.finding, result.detail)
+            for signal in result.signals[1:]:
+                print("   ", signal.name, signal.score, signal.detail)
+            found[kind].append(result.finding)
+    assert set(reasons) == {EndReason.PROVEN}
+    assert Finding.WRONG not in found["person"]
+    assert found["person"].count(Finding.RIGHT) >= 2, "the others are asked to try again"
+    assert Finding.RIGHT not in found["flat"] + found["bent"]
+    assert (found["flat"] + found["bent"]).count(Finding.WRONG) >= 7
+
+
+def test_who_does_not_move_has_not_followed(
+    photos: dict[str, Photo], detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = follow_ovals(
+        photos["astronaut"], detector, bend=0.0, seed=3, follows=False, monkeypatch=monkeypatch
+    )
+    assert played.end.reason is EndReason.NOT_FOLLOWED
+    assert 2 <= played.hints <= 8
+    assert judge_movement(played.challenge.record, played.scan).finding is Finding.ABSENT

@@ -1,0 +1,34 @@
+import pytest
+
+from liveness.dynamic.policy import BitFloor, DynamicPolicy, Fallback, WithoutFlash
+from liveness.errors import PolicyError
+
+
+def test_the_floors_are_those_of_the_product() -> None:
+    assert [floor.value for floor in BitFloor] == [10, 12, 16]
+    assert DynamicPolicy().minimum_bits == BitFloor.STANDARD
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"minimum_bits": 9.9},
+        {"minimum_bits": 20.1},
+        {"minimum_bits": float("nan")},
+        {"maximum_steps": 3},
+        {"maximum_steps": 41},
+        {"maximum_seconds": 2.0},
+        {"maximum_seconds": float("inf")},
+        {"light_patience_seconds": -1.0},
+        {"demanded": True, "fallback": Fallback.MOVEMENT},
+        {"demanded": True, "without_flash": WithoutFlash.EXPRESS},
+    ],
+)
+def test_policies_that_contradict_themselves_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(PolicyError):
+        DynamicPolicy(**changes)  # type: ignore[arg-type]  # the class checks
+
+
+def test_people_who_must_not_see_flashes_can_be_scanned_passively() -> None:
+    policy = DynamicPolicy(without_flash=WithoutFlash.EXPRESS, fallback=Fallback.MOVEMENT)
+    assert not policy.demanded

@@ -1,0 +1,146 @@
+"""A simulated person or attacker with a phone, who scans over the real protocol; what went over the wire."""
+
+import functools
+from dataclasses import dataclass, field, replace
+
+import grpc
+from facegate.v1 import feedback_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from cli.simulated_phone import SimulatedPhone
+from client import (
+    DisplayedStep,
+    FaceScanner,
+    FlashScreen,
+    ScanEvents,
+    ScanOutcome,
+    ScanSettings,
+    ScanTicket,
+)
+from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo, ScreenLight
+from simulator.flash_scan import simulate_flash_scan
+from simulator.photos import builtin_photos
+
+WIDTH, HEIGHT, RATE = 240, 320, 15.0
+"""Small and few, so that a shared machine renders and judges them in real time."""
+
+
+@functools.cache
+def _photo(person: str) -> Photo:
+    return builtin_photos(names=(person,))[person]
+
+
+def phone(
+    kind: FlashKind = FlashKind.GENUINE,
+    *,
+    seed: int = 5,
+    ambient: AmbientPreset = AmbientPreset.DARK,
+    person: str = "astronaut",
+    settings: FlashScanSettings | None = None,
+) -> SimulatedPhone:
+    """A phone in front of a simulated person or attacker."""
+    base = settings or FlashScanSettings(kind=kind)
+    chosen = replace(
+        base,
+        kind=kind,
+        seed=seed,
+        seconds=60.0,
+        frames_per_second=RATE,
+        width=WIDTH,
+        height=HEIGHT,
+        ambient=AmbientSettings(preset=ambient),
+    )
+    light = ScreenLight(chosen.phone, seed=seed)
+    idle = round(chosen.phone.idle_grey)
+    return SimulatedPhone(
+        simulate_flash_scan(_photo(person), chosen, light),
+        light,
+        label=f"simulated {kind}",
+        frames_per_second=RATE,
+        idle_colour=(idle, idle, idle),
+    )
+
+
+@dataclass
+class Wire(ScanEvents):
+    """What went over the wire, in order.
+
+    Attributes:
+        plans: Of the attempts.
+        steps: Every step that came, with the claims of the frames that had been sent by then.
+        claims: The step that each sent frame claimed.
+        hints: Feedback codes.
+        results: Of the attempts.
+        modes: Of the challenges.
+    """
+
+    plans: list[int] = field(default_factory=list)
+    steps: list[tuple[scan_pb2.FlashStep, tuple[int, ...]]] = field(default_factory=list)
+    claims: list[int] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    results: list[scan_pb2.ScanResult] = field(default_factory=list)
+    modes: list[int] = field(default_factory=list)
+
+    def challenge(self, body: scan_pb2.ChallengeBody) -> None:
+        self.modes.append(body.mode)
+
+    def attempt_started(self, start: scan_pb2.AttemptStart) -> None:
+        self.plans.append(start.plan)
+
+    def flash_step(self, step: scan_pb2.FlashStep) -> None:
+        self.steps.append((step, tuple(self.claims)))
+
+    def feedback(self, feedback: feedback_pb2.Feedback) -> None:
+        name = feedback_pb2.FeedbackCode.Name(feedback.code)
+        self.hints.append(name.removeprefix("FEEDBACK_CODE_"))
+
+    def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
+        self.results.append(result)
+
+    def watched(self, screen: SimulatedPhone) -> "WatchedScreen":
+        """The screen, whose claims are noted."""
+        return WatchedScreen(screen, self.claims)
+
+
+class WatchedScreen:
+    """Notes what frames claim; implements `client.FlashScreen`."""
+
+    def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
+        self._screen = screen
+        self._claims = claims
+        self.profile = screen.profile
+        self.capabilities = screen.capabilities
+
+    def show_step(self, step: scan_pb2.FlashStep) -> None:
+        self._screen.show_step(step)
+
+    def show_oval(self, change: scan_pb2.OvalChange) -> None:
+        self._screen.show_oval(change)
+
+    def restore(self) -> None:
+        self._screen.restore()
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        shown = self._screen.displayed(capture_time_us)
+        self._claims.append(shown.number)
+        return shown
+
+
+async def scan(
+    channel: grpc.aio.Channel,
+    upload: service_pb2.UploadTrustedImageResponse,
+    device: SimulatedPhone,
+    *,
+    screen: FlashScreen | None = None,
+    wire: Wire | None = None,
+    max_attempts: int = 1,
+) -> ScanOutcome:
+    """Scans with the reference client."""
+    return await FaceScanner(
+        channel=channel,
+        ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),
+        source=device,
+        screen=screen,
+        events=wire,
+        settings=ScanSettings(max_attempts=max_attempts),
+    ).scan()

@@ -1,0 +1,253 @@
+"""DYNAMIC over the wire: who may scan, when a step is revealed, and what whole scans end with."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from server.app import Tuning
+from server.checks.state import CheckState
+from simulator import AmbientPreset, FlashKind, builtin_photo_names
+from tests.packs import real_pack
+from tests.server.flash_phone import Wire, phone, scan
+from tests.server.live import LiveServer, pictures, serving, settings_for, write_policy
+from tests.server.raw_device import Ended, RawDevice, RawStream
+
+_FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
+_DYNAMIC = scan_pb2.MODE_DYNAMIC
+
+
+class _Sender:
+    """Sends one picture after the other, 15 to the second by their own clock, and says what it likes."""
+
+    def __init__(self, stream: RawStream) -> None:
+        self.stream = stream
+        self.sent = 0
+        self.step, self.since_us = 0, 0
+
+    @property
+    def steps(self) -> list[scan_pb2.FlashStep]:
+        return [m.flash_step for m in self.stream.seen if m.WhichOneof("message") == "flash_step"]
+
+    async def send(self, *, claim: int | None = None) -> None:
+        number = self.step if claim is None else claim
+        time_us = round(self.sent / 15 * 1e6)
+        picture = replace(pictures()[self.sent % len(pictures())], time_us=time_us)
+        header = {"flash_step": number, "flash_step_since_us": self.since_us if number else 0}
+        while not self.stream.credit:
+            await self.stream.read()
+        await self.stream.send(self.stream.frame(picture, **header))
+        self.stream.credit -= 1
+        self.sent += 1
+        # Credit says that the frame was worked through.
+        for _ in range(3):
+            if self.steps and self.steps[-1].step != self.step and claim is None:
+                self.step, self.since_us = self.steps[-1].step, time_us + 1
+
+    async def until_step(self, number: int, *, most: int = 120) -> None:
+        """Sends frames until a step came."""
+        while not any(step.step == number for step in self.steps):
+            assert self.sent < most, f"step {number} did not come"
+            await self.send()
+
+
+async def test_a_device_that_cannot_flash_is_told_and_the_check_waits(scene: LiveServer) -> None:
+    upload = await scene.upload(mode=_DYNAMIC)
+    refusal = await RawDevice(scene.device, upload).refusal()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CAPABILITY_MISSING")
+    assert refusal.metadata == {"capability": "FLASH", "mode": "DYNAMIC"}
+    record = await scene.record(upload.check_id)
+    assert (record.state, record.session_key) == (CheckState.CREATED, None)
+    stream = await RawDevice(scene.device, upload).open(**_FLASH)
+    assert stream.challenge.mode == scan_pb2.MODE_DYNAMIC
+    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+    await stream.vanish()
+
+
+@pytest.mark.parametrize(
+    ("start", "mode", "plan"),
+    [
+        ({}, scan_pb2.MODE_EXPRESS, scan_pb2.PLAN_EXPRESS),
+        (_FLASH, scan_pb2.MODE_DYNAMIC, scan_pb2.PLAN_FLASH),
+    ],
+    ids=["without", "with"],
+)
+async def test_what_is_only_preferred_depends_on_the_device(
+    scene: LiveServer, start: dict[str, Any], mode: int, plan: int
+) -> None:
+    upload = await scene.upload(policy="adaptive")
+    stream = await RawDevice(scene.device, upload).open(**start)
+    assert stream.challenge.mode == mode
+    assert (await stream.begin()).plan == plan
+    await stream.vanish()
+
+
+async def test_the_screen_stays_dark_for_who_must_not_see_flashes(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="no-flash")
+    stream = await RawDevice(scene.device, upload).open(**_FLASH)
+    assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
+    await stream.run_rest(pictures())
+    assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
+
+
+async def test_a_step_comes_only_after_frames_that_show_the_one_before(scene: LiveServer) -> None:
+    stream = await RawDevice(scene.device, await scene.upload(mode=_DYNAMIC)).open(**_FLASH)
+    await stream.begin()
+    sender = _Sender(stream)
+    await sender.until_step(1)
+    assert (sender.steps[0].step, sender.steps[0].last) == (1, False)
+    for _ in range(20):
+        await sender.send(claim=0)
+    assert [step.step for step in sender.steps] == [1]
+    await sender.until_step(2, most=200)
+    await stream.vanish()
+
+
+async def test_a_frame_cannot_show_what_was_not_revealed(scene: LiveServer) -> None:
+    upload = await scene.upload(mode=_DYNAMIC)
+    stream = await RawDevice(scene.device, upload).open(**_FLASH)
+    await stream.begin()
+    sender = _Sender(stream)
+    await sender.until_step(1)
+    await sender.send(claim=2)
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
+    # It may come back, and begins anew.
+    assert (await scene.record(upload.check_id)).state is not CheckState.DECIDED
+
+
+async def test_after_a_reconnect_everything_is_drawn_anew(scene: LiveServer) -> None:
+    device = RawDevice(scene.device, await scene.upload(mode=_DYNAMIC))
+    stream = await device.open(**_FLASH)
+    await stream.begin()
+    first = _Sender(stream)
+    await first.until_step(3)
+    await stream.vanish()
+    await scene.unattended()
+    again = await device.open(resume=True, **_FLASH)
+    await again.prove()
+    await again.begin()
+    second = _Sender(again)
+    await second.until_step(2)
+    assert [step.step for step in second.steps[:2]] == [1, 2]
+    lead_in = first.steps[0].color
+    assert second.steps[0].color == lead_in
+    assert second.steps[1].color != lead_in
+    await again.vanish()
+
+
+async def test_a_device_that_lost_its_screen_is_refused_on_the_reconnect(scene: LiveServer) -> None:
+    device = RawDevice(scene.device, await scene.upload(mode=_DYNAMIC))
+    stream = await device.open(**_FLASH)
+    await stream.begin()
+    await stream.vanish()
+    await scene.unattended()
+    with pytest.raises(Ended) as caught:
+        await device.open(resume=True)
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.reason == "CAPABILITY_MISSING"
+
+
+# -- whole scans, in real time
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server as an operator runs it, with a policy that allows one attempt."""
+    settings = settings_for(tmp_path_factory.mktemp("dynamic"))
+    assert settings.policies.folder is not None
+    write_policy(settings.policies.folder, "single", maximum=1)
+    async with serving(settings, pack=real_pack(), tuning=Tuning()) as server:
+        yield server
+
+
+async def _check(
+    real: LiveServer,
+    kind: FlashKind,
+    ambient: AmbientPreset = AmbientPreset.DARK,
+    *,
+    seed: int = 5,
+    policy: str = "single",
+    person: str = "astronaut",
+    flash: bool = True,
+) -> tuple[result_pb2.CheckResult, Wire]:
+    upload = await real.upload(policy=policy, mode=_DYNAMIC if flash else scan_pb2.MODE_UNSPECIFIED)
+    return await _scanned(real, upload, kind, ambient, seed=seed, person=person)
+
+
+async def _scanned(
+    real: LiveServer,
+    upload: service_pb2.UploadTrustedImageResponse,
+    kind: FlashKind,
+    ambient: AmbientPreset,
+    *,
+    seed: int,
+    person: str,
+) -> tuple[result_pb2.CheckResult, Wire]:
+    device, wire = phone(kind, ambient=ambient, seed=seed, person=person), Wire()
+    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire)
+    return (await real.finish(upload.check_id)).result, wire
+
+
+@pytest.mark.slow
+async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_before(real: LiveServer) -> None:
+    result, wire = await _check(real, FlashKind.GENUINE)
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
+    liveness = result.liveness
+    assert (liveness.requested_mode, liveness.used_mode) == (_DYNAMIC, _DYNAMIC)
+    assert liveness.verified_bits >= liveness.required_bits == 12
+    assert wire.plans == [scan_pb2.PLAN_FLASH]
+    for number, (step, claims) in enumerate(wire.steps, start=1):
+        assert step.step == number
+        if number > 1:
+            assert claims.count(number - 1) >= 2
+    shown, kept = [step for step, _ in wire.steps], liveness.challenge_steps
+    assert [step.step for step in kept] == [step.step for step in shown]
+    assert [step.color for step in kept] == [step.color for step in shown]
+    assert shown[-1].last
+    assert sum(step.agrees for step in kept) >= 4
+    assert {signal.name for signal in liveness.signals} >= {"flash_colours", "planar_motion"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [FlashKind.INJECTED_VIDEO, FlashKind.INJECTED_TINT, FlashKind.RECORDED_SCAN])
+async def test_who_never_saw_this_flash_fails(real: LiveServer, kind: FlashKind) -> None:
+    result, _ = await _check(real, kind)
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+
+
+@pytest.mark.slow
+async def test_sunlight_is_told_and_is_no_spoof(real: LiveServer) -> None:
+    result, wire = await _check(real, FlashKind.GENUINE, AmbientPreset.SUN)
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert result_pb2.FAILURE_REASON_SPOOF not in result.reasons
+    assert result_pb2.FAILURE_REASON_CHALLENGE_BITS_TOO_FEW in result.reasons
+    assert "TOO_BRIGHT" in wire.hints
+    # It used up the only attempt, so that smothering the light helps nobody.
+    assert not wire.results[0].another_attempt
+
+
+@pytest.mark.slow
+async def test_another_person_is_not_the_portraits_however_alive(real: LiveServer) -> None:
+    if "black-top" not in builtin_photo_names():
+        pytest.skip("the photo of another person comes with insightface")
+    result, _ = await _check(real, FlashKind.GENUINE, person="black-top")
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in result.reasons
+
+
+@pytest.mark.slow
+async def test_a_preferred_flash_is_used_and_said(real: LiveServer) -> None:
+    result, wire = await _check(real, FlashKind.GENUINE, policy="adaptive", flash=False)
+    assert wire.plans[0] == scan_pb2.PLAN_FLASH
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
+    assert result.liveness.requested_mode == scan_pb2.MODE_EXPRESS
+    assert result.liveness.used_mode == _DYNAMIC

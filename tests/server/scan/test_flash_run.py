@@ -1,0 +1,199 @@
+"""The flash of an attempt: what is sent and when, and what a frame may claim."""
+
+import secrets
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+
+from liveness.dynamic.actions import HintCode
+from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.meter import Light
+from liveness.dynamic.policy import DynamicPolicy, Fallback
+from liveness.dynamic.script import ColourScript
+from liveness.guidance import GuidanceCode
+from server.errors import Reason, Refusal
+from server.scan.analyst import FrameAnalyst
+from server.scan.challenge import ChallengeFrame
+from server.scan.flash_run import FlashRun
+from server.scan.messages import (
+    CaptureBudget,
+    FeedbackMessage,
+    FlashStepMessage,
+    FrameMessage,
+    Outbound,
+    PauseMessage,
+)
+from server.scan.worker_pool import WorkerPool
+from tests.liveness.dynamic.flash_device import ScriptedMeter
+from tests.server.live import pictures, remembering_pack
+
+_RATE = 15.0
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(workers=1)
+    yield pool
+    pool.close()
+
+
+class _Phone:
+    """Sends frames at a rate, in virtual time, and shows what it is told at once."""
+
+    def __init__(self, pool: WorkerPool, meter: ScriptedMeter, policy: DynamicPolicy, first: int = 1) -> None:
+        analyst = FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget())
+        self.run = FlashRun(
+            FlashChallenge(
+                script=ColourScript(secrets.token_bytes, first_number=first), meter=meter, policy=policy
+            ),
+            analyst=analyst,
+            pool=pool,
+            first_step=first,
+        )
+        picture = pictures()[0]
+        self._picture = picture
+        message = self._message(0, 0.0)
+        self._seen = analyst.look(message, 0.0)
+        self.sent: list[Outbound] = []
+        self._index = count()
+        self.now = 100.0
+        self.step, self.since = 0, 0.0
+
+    def _message(self, index: int, time: float, step: int = 0, since: float = 0.0) -> FrameMessage:
+        return FrameMessage(
+            header=b"",
+            image=self._picture.jpeg,
+            mac=b"",
+            attempt=1,
+            index=index,
+            capture_time_us=1_000_000 + round(time * 1e6),
+            rotation_degrees=0,
+            mirrored=False,
+            dropped_before=0,
+            width=self._picture.width,
+            height=self._picture.height,
+            flash_step=step,
+            flash_step_since_us=round(since * 1e6) + 1_000_000 if step else 0,
+        )
+
+    async def frame(self, *, claim: int | None = None) -> tuple[Outbound, ...]:
+        time = self.now - 100.0
+        step = self.step if claim is None else claim
+        await self.run.take(
+            ChallengeFrame(
+                message=self._message(next(self._index), time, step, self.since),
+                seen=self._seen,
+                capture_time=time,
+                origin_us=1_000_000,
+                arrival=self.now,
+                guidance=GuidanceCode.OK,
+            )
+        )
+        said = self.run.messages(self.now, frame_index=0)
+        self.sent += said
+        for message in said:
+            if isinstance(message, FlashStepMessage):
+                self.step, self.since = message.step.number, time
+        self.now += 1 / _RATE
+        return said
+
+    async def play(self, *, longest: float = 25.0) -> None:
+        while not self.run.over and self.now < 100 + longest:
+            await self.frame()
+
+
+async def test_a_face_that_answers_ends_it_with_the_closing_step(pool: WorkerPool) -> None:
+    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy(), first=5)
+    await phone.play()
+    steps = [message.step for message in phone.sent if isinstance(message, FlashStepMessage)]
+    assert [step.number for step in steps] == list(range(5, 5 + len(steps)))
+    assert [step.last for step in steps] == [False] * (len(steps) - 1) + [True]
+    assert phone.run.over
+    assert not phone.run.fell_back
+    assert phone.run.progress == 1.0
+    assert phone.run.next_step == 5 + len(steps)
+    evidence = phone.run.evidence
+    assert [revealed.step for revealed in evidence.steps] == steps
+    assert len(evidence.samples) > 20
+    assert {sample.step for sample in evidence.samples} >= {5, 6, 7}
+    # Relative to the attempt's first frame, as the capture times are.
+    assert all(
+        0 <= sample.capture_time - sample.step_since < 20
+        for sample in evidence.samples
+        if sample.step_since is not None
+    )
+
+
+async def test_nothing_is_revealed_before_frames_show_the_step_before(pool: WorkerPool) -> None:
+    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy())
+    while not phone.sent:
+        await phone.frame()
+    for _ in range(60):
+        assert not any(isinstance(said, FlashStepMessage) for said in await phone.frame(claim=0))
+
+
+async def test_a_step_that_was_not_revealed_cannot_be_claimed(pool: WorkerPool) -> None:
+    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy())
+    while not phone.sent:
+        await phone.frame()
+    with pytest.raises(Refusal, match="claims to show flash step 2") as caught:
+        await phone.frame(claim=2)
+    assert caught.value.reason is Reason.INVALID_FIELD
+
+
+async def test_a_claim_of_an_earlier_attempt_is_no_claim(pool: WorkerPool) -> None:
+    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy(), first=9)
+    await phone.frame(claim=8)
+    assert phone.run.evidence.samples[-1].step == 0
+    assert phone.run.evidence.samples[-1].step_since is None
+
+
+@pytest.mark.parametrize(("fallback", "falls"), [(Fallback.MOVEMENT, True), (Fallback.NONE, False)])
+async def test_bright_light_is_told_and_ends_it(pool: WorkerPool, fallback: Fallback, falls: bool) -> None:
+    meter = ScriptedMeter(answer=lambda _: None, told_light=lambda _: Light.TOO_BRIGHT)
+    phone = _Phone(pool, meter, DynamicPolicy(fallback=fallback))
+    await phone.play()
+    told = [message.code for message in phone.sent if isinstance(message, FeedbackMessage)]
+    assert set(told) == {HintCode.TOO_BRIGHT}
+    assert phone.run.hints == ("TOO_BRIGHT",)
+    assert phone.run.over
+    assert phone.run.fell_back is falls
+
+
+async def test_who_says_nothing_more_is_not_asked_at_once_again(pool: WorkerPool) -> None:
+    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy())
+    assert phone.run.due(phone.now) is None
+    await phone.frame()
+    due = phone.run.due(phone.now)
+    assert due is not None
+    assert due > phone.now
+    await phone.play()
+    assert phone.run.due(phone.now) is None
+
+
+async def test_a_face_that_leaves_pauses_the_capture(pool: WorkerPool) -> None:
+    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy())
+    while not phone.sent:
+        await phone.frame()
+    index = 1000
+    pauses: list[PauseMessage] = []
+    for _ in range(40):
+        if not (pauses and pauses[-1].paused):
+            time = phone.now - 100
+            await phone.run.take(
+                ChallengeFrame(
+                    message=phone._message(index, time, phone.step, phone.since),
+                    seen=phone._seen,
+                    capture_time=time,
+                    origin_us=1_000_000,
+                    arrival=phone.now,
+                    guidance=GuidanceCode.CENTER_FACE,
+                )
+            )
+            index += 1
+        said = phone.run.messages(phone.now, frame_index=index)
+        pauses += [message for message in said if isinstance(message, PauseMessage)]
+        phone.now += 1 / _RATE
+    assert [pause.paused for pause in pauses[:2]] == [True, False]
+    assert pauses[0].reason == "CENTER_FACE"

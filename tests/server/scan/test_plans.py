@@ -1,0 +1,74 @@
+"""What attempts ask for, by what the check demands and what the device can do."""
+
+from collections.abc import Set
+
+import pytest
+
+from liveness.dynamic import policy as dynamic
+from server.checks.terms import Mode
+from server.policies import Policy, load_policies
+from server.scan.messages import Capability, Plan
+from server.scan.plans import ScanPlans
+
+_ALL = frozenset(Capability)
+_NONE: frozenset[Capability] = frozenset()
+
+
+def _policy(name: str) -> Policy:
+    return load_policies().get(name).policy
+
+
+def _plans(name: str, requested: Mode, capabilities: Set[Capability] = _ALL) -> ScanPlans:
+    return ScanPlans(policy=_policy(name), requested=requested, capabilities=capabilities)
+
+
+@pytest.mark.parametrize(
+    ("policy", "requested", "capabilities", "plan", "mode"),
+    [
+        ("standard", Mode.EXPRESS, _ALL, Plan.EXPRESS, Mode.EXPRESS),
+        ("standard", Mode.DYNAMIC, _ALL, Plan.FLASH, Mode.DYNAMIC),
+        ("high", Mode.DYNAMIC, {Capability.FLASH}, Plan.FLASH, Mode.DYNAMIC),
+        ("adaptive", Mode.EXPRESS, _ALL, Plan.FLASH, Mode.DYNAMIC),
+        ("adaptive", Mode.EXPRESS, _NONE, Plan.EXPRESS, Mode.EXPRESS),
+        ("no-flash", Mode.EXPRESS, _ALL, Plan.EXPRESS, Mode.EXPRESS),
+    ],
+)
+def test_the_first_attempt(
+    policy: str, requested: Mode, capabilities: Set[Capability], plan: Plan, mode: Mode
+) -> None:
+    plans = _plans(policy, requested, capabilities)
+    assert (plans.next, plans.mode) == (plan, mode)
+
+
+def test_a_fallback_stands_in_only_where_the_policy_names_it() -> None:
+    plans = _plans("adaptive", Mode.EXPRESS)
+    plans.fall_back()
+    assert (plans.next, plans.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
+
+
+@pytest.mark.parametrize(
+    ("policy", "requested", "capabilities"),
+    [
+        ("adaptive", Mode.DYNAMIC, _ALL),
+        ("standard", Mode.DYNAMIC, _ALL),
+        ("adaptive", Mode.EXPRESS, {Capability.FLASH}),
+    ],
+    ids=["demanded by the orchestrator", "none named", "the device draws no oval"],
+)
+def test_else_the_flash_is_tried_again(policy: str, requested: Mode, capabilities: Set[Capability]) -> None:
+    plans = _plans(policy, requested, capabilities)
+    assert plans.limits.fallback is dynamic.Fallback.NONE
+    plans.fall_back()
+    assert plans.next is Plan.FLASH
+
+
+def test_the_limits_are_the_policys() -> None:
+    assert _plans("high", Mode.DYNAMIC).limits.minimum_bits == 16
+    assert _plans("high", Mode.DYNAMIC).limits.demanded
+    assert not _plans("adaptive", Mode.EXPRESS).limits.demanded
+    assert _plans("low", Mode.DYNAMIC).limits.minimum_bits == 10
+
+
+def test_only_a_screen_that_scrolls_is_asked_to() -> None:
+    assert _plans("standard", Mode.DYNAMIC, {Capability.FLASH}).script.scroll_one_in is None
+    assert _plans("standard", Mode.DYNAMIC).script.scroll_one_in is not None
