@@ -82,6 +82,7 @@ def test_wheel_carries_stubs_contract_and_data(tmp_path: Path) -> None:
         "facegate/py.typed",
         "server/policies/shipped/standard.toml",
         "server/storage/migrations/env.py",
+        "liveness/dynamic/flash_model.toml",
         "liveness/fusion_model.toml",
         "vision/packs/catalogue.toml",
         "vision/packs/calibrations/dlib_resnet.toml",

@@ -32,7 +32,7 @@ from liveness.dynamic.finding import Finding
 from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
 from liveness.dynamic.glint import glint_signal, measure_glint
 from liveness.dynamic.lag import LagFinding, lag_signal, measure_lag, region_lags, step_lags
-from liveness.dynamic.leaps import count_leaps
+from liveness.dynamic.leaps import find_leaps
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
@@ -251,10 +251,13 @@ def _find(measured: _Measured, odds: float, model: FlashModel) -> tuple[Finding,
     if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
         detail = f"{wrong} of {told} colours on the face are not the ones that the screen showed"
         return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
-    explained = 0.0 if measured.response is None else measured.response.explained
-    leaps = count_leaps(measured.track)
-    if right < judge.least_right and leaps >= judge.foreign_jumps and explained < judge.foreign_explained:
-        detail = f"the face's colour leaps {leaps} times, and not with the screen"
+    leaps = find_leaps(measured.track, measured.shown)
+    if (
+        right < judge.least_right
+        and leaps.foreign >= judge.foreign_leaps
+        and leaps.foreign >= judge.foreign_share * leaps.all
+    ):
+        detail = f"the face's colour leaps {leaps.all} times, {leaps.foreign} of them not with the screen"
         return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
     if right >= judge.least_right and wrong <= judge.most_wrong * told:
         if odds < judge.wrong_odds:

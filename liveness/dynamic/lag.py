@@ -22,10 +22,17 @@ from liveness.dynamic.sample import SKIN_REGIONS
 from liveness.dynamic.track import TrackView
 from liveness.signal import Signal, assessed, not_assessed
 
-__all__ = ["LATEST", "LagFinding", "LagSettings", "lag_signal", "measure_lag", "region_lags", "step_lags"]
+__all__ = [
+    "LagFinding",
+    "LagSettings",
+    "lag_signal",
+    "measure_lag",
+    "region_lags",
+    "step_lags",
+]
 
-EARLIEST: Final = -0.12
-LATEST: Final = 0.6
+_EARLIEST: Final = -0.12
+_LATEST: Final = 0.6
 """Lags that are looked for, seconds."""
 
 _TICK: Final = 0.02
@@ -106,8 +113,8 @@ def measure_lag(
         return _explained(drift.clear(light_at(shown, times - lag, blur=frame)), face)
 
     if near is None:
-        count = round((LATEST - EARLIEST) / _COARSE) + 1
-        near = max((EARLIEST + _COARSE * number for number in range(count)), key=gain_at)
+        count = round((_LATEST - _EARLIEST) / _COARSE) + 1
+        near = max((_EARLIEST + _COARSE * number for number in range(count)), key=gain_at)
     lags = [near + _TICK * number for number in range(-2, 3)]
     gains = [gain_at(lag) for lag in lags]
     best = int(np.argmax(gains))

@@ -115,6 +115,10 @@ class FlashMeter:
     def revealed(self, step: ColourStep, at: float) -> None:
         """Learn that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
         self._sent.append(Sent(step=step, at=at, after_capture=self._track.latest_capture))
+        unknown = StepReading(
+            step=step.number, frames=0, snr=0.0, agrees=None, disturbed=frozenset(), settled=False
+        )
+        self._readings = (*self._readings, unknown)
 
     def readings(self) -> tuple[StepReading, ...]:
         """What is known of each step that was revealed, in order."""

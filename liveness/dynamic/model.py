@@ -51,10 +51,9 @@ class JudgeSettings:
         most_wrong: Share of the told steps that may be answered wrongly in a RIGHT answer.
         wrong_share: Share of the told steps from which the answer is another sequence.
         least_wrong: Wrong steps for that, at least.
-        foreign_jumps: Leaps of the face's colour, beside those that the challenge explains, from which it is
-            lit by something else.
-        foreign_explained: Share of the colour's variance that the challenge explains, below which that
-            something else is another challenge.
+        foreign_leaps: Leaps of the face's colour that the screen did not cause, from which it is lit by
+            another challenge.
+        foreign_share: Share of all its leaps that these must be.
         wrong_odds: Log odds of all signals together below which the answer is no face's.
         most_for: Most log odds that the flash adds to Express' for life.
         most_against: Most that it adds against.
@@ -65,8 +64,8 @@ class JudgeSettings:
     most_wrong: float
     wrong_share: float
     least_wrong: int
-    foreign_jumps: int
-    foreign_explained: float
+    foreign_leaps: int
+    foreign_share: float
     wrong_odds: float
     most_for: float
     most_against: float

@@ -26,6 +26,8 @@ __all__ = ["Response", "ResponseSettings", "StepAnswer", "fit_response"]
 _LIGHTS = np.array([colour.linear for colour in PALETTE])
 _FEWEST_OTHERS = 3
 _SLOW_SHARE = 0.4
+_FAR = 2.0
+"""Times the median from which on what is left is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,6 @@ class Response:
             black screen to a white one. Negative where the face answers the wrong way round.
         strength_error: Standard error of ``strength``.
         explained: Share of the face's variance, once drift is taken out, that M explains, 0..1.
-        noise: Shape (3, 3): covariance of one frame's noise.
         steps: Of every step that can be told from its neighbours, in order.
     """
 
@@ -90,7 +91,6 @@ class Response:
     strength: float
     strength_error: float
     explained: float
-    noise: NDArray[np.float64]
     steps: tuple[StepAnswer, ...]
 
 
@@ -113,9 +113,7 @@ class _Fit:
             return np.zeros((3, 3))
         scale = float(np.trace(cross)) / power
         weight = self.ridge * power / 3
-        solved = np.linalg.solve(
-            gram + weight * np.eye(3), cross + weight * scale * np.eye(3)
-        )
+        solved = np.linalg.solve(gram + weight * np.eye(3), cross + weight * scale * np.eye(3))
         return np.asarray(solved.T, np.float64)
 
 
@@ -169,28 +167,32 @@ def fit_response(
     fit = _Fit(screen=screen, face=face, drift=drift, ridge=settings.ridge)
     matrix = fit.matrix()
     rest = face - screen @ matrix.T
-    noise = _noise(rest)
+    held = _held(rest)
+    noise = _Noise(_covariance(held), _inflation(held))
     place = number_at(shown, times, margin=frame)
     total = float((face**2).sum())
     strength = float(np.trace(matrix)) / 3
     power = float((screen**2).sum()) / 3
-    error = math.sqrt(float(np.trace(noise)) / 3 * _inflation(rest) / max(power * 3, 1e-9))
+    error = math.sqrt(float(np.trace(noise.covariance)) / 3 * noise.inflation / max(power * 3, 1e-9))
     return Response(
         matrix=matrix,
         strength=strength,
         strength_error=error,
         explained=max(0.0, 1 - float((rest**2).sum()) / total) if total > 0 else 0.0,
-        noise=noise,
-        steps=_steps(fit, shown, place, _Noise(noise, _inflation(rest)), settings),
+        steps=_steps(fit, shown, place, noise, settings),
     )
 
 
-def _noise(rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Covariance of what is left, from its middle: a step that disagrees must not hide itself."""
+def _held(rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left, none of it far out: a step that disagrees must not hide behind its own noise."""
     size = np.sqrt((rest**2).sum(axis=1))
-    kept = rest[size <= 3 * max(float(np.median(size)), 1e-6)]
-    floor = 1e-7 * np.eye(3)
-    return np.asarray(kept.T @ kept / max(1, len(kept)) + floor, np.float64)
+    line = _FAR * max(float(np.median(size)), 1e-6)
+    held: NDArray[np.float64] = rest * np.minimum(1.0, line / np.maximum(size, 1e-9))[:, None]
+    return held
+
+
+def _covariance(rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(rest.T @ rest / max(1, len(rest)) + 1e-7 * np.eye(3), np.float64)
 
 
 def _inflation(rest: NDArray[np.float64]) -> float:

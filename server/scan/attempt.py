@@ -29,6 +29,8 @@ _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
 """Silence after which a device gets the credit that was held back while it had plenty."""
 _SMALLER_SIDE = 480
+_CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 8.0}
+"""How long a good capture with a challenge takes; without one it is the capture plan's time."""
 _LEAST_MEASURED_SHARE = 0.5
 """Of the least rate of frames, what must be measured of them: 0.85 are where they come evenly."""
 
@@ -159,7 +161,7 @@ class AttemptRun:
                 attempt=self.number,
                 nonce=nonce,
                 plan=self.plan,
-                expected_seconds=env.settings.plan.seconds,
+                expected_seconds=_CHALLENGE_SECONDS.get(self.plan, env.settings.plan.seconds),
                 credit=self._credit.opening,
                 oval=env.settings.oval,
             )

@@ -21,6 +21,11 @@ from vision.image import (
 )
 from vision.image_header import ImageFormat
 
+_SHORTEST_HALVED = 400
+"""Pixels of the shorter side. Of 14 simulated scans of a person in the dark at 240 x 320 the light was taken
+for that on a sheet in 3 where it was measured at half of that, and in 1 where not; of 12 at 480 x 640 in
+none."""
+
 Decoded = TypeVar("Decoded", DecodedImage, DecodedLuma)
 
 
@@ -64,11 +69,15 @@ class FrameDecoder:
         )
 
     def small(self, message: FrameMessage) -> BgrImage:
-        """The upright frame at half its size, for half the price of its colours.
+        """The upright frame for measuring its light: at half its size where it is large enough for that.
+
+        Half the size costs half of what its colours do.
 
         Raises:
             Refusal: As for ``colour``.
         """
+        if min(message.width, message.height) < _SHORTEST_HALVED:
+            return self.colour(message)
         return _upright(
             message,
             _checked(message, lambda image: decode_jpeg_reduced(image, limits=self._limits, divisor=2)),

@@ -11,7 +11,7 @@ __all__ = ["Placement", "Relief", "Sight", "Viewport"]
 FloatMap = NDArray[np.float32]
 _STEP = 4
 _ITERATIONS = 4
-_MORE_WHEN_NEAR, _NEAR = 64, 0.06
+_MORE_WHEN_NEAR, _NEAR = 100, 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +228,7 @@ class Relief:
         projected_x, projected_y = self._on_picture(space, placement)
         moved = np.dstack((projected_x - self._x, projected_y - self._y))
         target_x, target_y = self._frame_x - np.float32(pan[0]), self._frame_y - np.float32(pan[1])
-        # Starting from where a flat picture would be seen keeps the iteration's steps small.
-        centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
-        near = np.float32(1 - placement.approach)
-        source_x = centre_x + (target_x - centre_x) * near - np.float32(placement.shift_x)
-        source_y = centre_y + (target_y - centre_y) * near - np.float32(placement.shift_y)
+        source_x, source_y = target_x, target_y
         for _ in range(_ITERATIONS + self._more_when_near(placement)):
             step = cv2.remap(
                 moved, source_x / _STEP, source_y / _STEP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

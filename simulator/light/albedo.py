@@ -17,6 +17,10 @@ _STRENGTH = 0.8
 _LEAST_SHADING, _MOST_SHADING = 0.4, 2.0
 _ROUNDS = 3
 _FOREHEAD = 0.42
+# Colours count as skin up to the first squared distance from the face's, and less and less to the second;
+# at least so much spread (logarithms of blue/green, red/green and green) is allowed.
+_SAME, _OTHER = 9.0, 25.0
+_LEAST_SPREAD = (0.08, 0.08, 0.20)
 
 
 class AlbedoPaint:
@@ -45,8 +49,8 @@ class AlbedoPaint:
         own = float(np.median(luminance(light[bare > 0.5])))
         light = light * (float(np.clip(own, _DARKEST_SKIN, _LIGHTEST_SKIN)) / max(own, 1e-3))
         if self._melanin > 0:
-            skin_only = (soft * _without_eyes(skin, layout.landmarks))[..., None]
-            light = light * (1 + skin_only * (melanin_factor(self._melanin) - 1))
+            like = _like_skin(light, bare) * _without_eyes(layout.landmarks, picture.shape[:2])
+            light = light * (1 + like[..., None] * (melanin_factor(self._melanin) - 1))
         return from_linear(light)
 
 
@@ -59,8 +63,21 @@ def _skin(points: Points, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return skin
 
 
-def _without_eyes(skin: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
-    kept = skin.copy()
+def _like_skin(light: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much each pixel has the colour of the face's skin, 0..1: neck and ears do, hair does not."""
+    logs = np.log(np.maximum(light, 1e-3))
+    # Brightness varies with shading, the two ratios of channels hardly do.
+    features = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1], logs[..., 1]], axis=-1)
+    known = features[bare > 0.5]
+    middle = np.median(known, axis=0)
+    spread = 1.5 * np.median(np.abs(known - middle), axis=0) + np.array(_LEAST_SPREAD)
+    away = (((features - middle) / spread) ** 2).sum(axis=-1)
+    like = np.clip((_OTHER - away) / (_OTHER - _SAME), 0, 1).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(cv2.medianBlur(like, 5), (0, 0), 1.5), dtype=np.float32)
+
+
+def _without_eyes(points: Points, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    kept = np.ones(shape, np.float32)
     for part in (slice(36, 42), slice(42, 48)):
         cv2.fillConvexPoly(kept, cv2.convexHull(np.round(points[part]).astype(np.int32)), 0.0)
     return np.asarray(cv2.GaussianBlur(kept, (0, 0), 1.5), dtype=np.float32)

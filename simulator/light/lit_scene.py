@@ -124,8 +124,9 @@ class LitScene:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What multiplies the colours and what is added to them, at a quarter of the frame's resolution.
 
-        Subject and room are joined here as well as in their colours, so that light bleeds over the
-        subject's edge by up to four pixels, about as much as in a small lens.
+        Subject and room are joined here as well as in their colours. The subject's light ends up to four
+        pixels within its edge, where the surface is seen at a grazing angle and dark anyhow, so that none
+        of it falls on the wall.
         """
         material = self._subject.material
         fill = (maps.ambient * swing)[..., None] * tint
@@ -140,6 +141,7 @@ class LitScene:
         room = np.einsum("rkc,k->rc", lamp, self._wall) + self._room_level * swing * tint
         tall, wide = maps.ambient.shape
         share = _float(cv2.resize(cover, (wide, tall), interpolation=cv2.INTER_AREA))[..., None]
+        share = np.clip(2 * share - 1, 0, 1)
         joined = share * light + (1 - share) * room[:, None].astype(np.float32)
         return joined, share * glare
 

@@ -21,8 +21,8 @@ from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettin
 from simulator.flash_scan import simulate_flash_scan
 from simulator.photos import builtin_photos
 
-WIDTH, HEIGHT, RATE = 240, 320, 15.0
-"""Small and few, so that a shared machine renders and judges them in real time."""
+WIDTH, HEIGHT, RATE = 480, 640, 20.0
+"""As a phone sends them."""
 
 
 @functools.cache
@@ -69,6 +69,7 @@ class Wire(ScanEvents):
         plans: Of the attempts.
         steps: Every step that came, with the claims of the frames that had been sent by then.
         claims: The step that each sent frame claimed.
+        ovals: Numbers of the oval changes.
         hints: Feedback codes.
         results: Of the attempts.
         modes: Of the challenges.
@@ -77,6 +78,7 @@ class Wire(ScanEvents):
     plans: list[int] = field(default_factory=list)
     steps: list[tuple[scan_pb2.FlashStep, tuple[int, ...]]] = field(default_factory=list)
     claims: list[int] = field(default_factory=list)
+    ovals: list[int] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     results: list[scan_pb2.ScanResult] = field(default_factory=list)
     modes: list[int] = field(default_factory=list)
@@ -90,6 +92,9 @@ class Wire(ScanEvents):
     def flash_step(self, step: scan_pb2.FlashStep) -> None:
         self.steps.append((step, tuple(self.claims)))
 
+    def oval_changed(self, change: scan_pb2.OvalChange) -> None:
+        self.ovals.append(change.change)
+
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
         name = feedback_pb2.FeedbackCode.Name(feedback.code)
         self.hints.append(name.removeprefix("FEEDBACK_CODE_"))
@@ -97,19 +102,20 @@ class Wire(ScanEvents):
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         self.results.append(result)
 
-    def watched(self, screen: SimulatedPhone) -> "WatchedScreen":
-        """The screen, whose claims are noted."""
-        return WatchedScreen(screen, self.claims)
+    def watched(self, screen: SimulatedPhone, *, oval: bool = False) -> "WatchedScreen":
+        """The screen, whose claims are noted; with ``oval`` it announces one, which nobody follows."""
+        return WatchedScreen(screen, self.claims, oval=oval)
 
 
 class WatchedScreen:
     """Notes what frames claim; implements `client.FlashScreen`."""
 
-    def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
+    def __init__(self, screen: FlashScreen, claims: list[int], *, oval: bool) -> None:
         self._screen = screen
         self._claims = claims
         self.profile = screen.profile
-        self.capabilities = screen.capabilities
+        own = (scan_pb2.CAPABILITY_OVAL_CHANGE,) if oval else ()
+        self.capabilities = (*screen.capabilities, *own)
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         self._screen.show_step(step)

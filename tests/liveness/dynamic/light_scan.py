@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.sample import PATCH_SIDE, ROWS, FlashSample, Region
 from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import ScreenColour, Transition
 from liveness.dynamic.track import FlashTrack, TrackView
 from tests.liveness.builders import face_at
 
@@ -73,7 +72,7 @@ def light_scan(
         room: The background's answer over the face's.
     """
     rng = np.random.default_rng(seed)
-    script = ColourScript(lambda count: rng.bytes(count))
+    script = ColourScript(rng.bytes)
     revealed: list[RevealedStep] = []
     shown: list[tuple[float, float, float, NDArray[np.float64]]] = []
     samples: list[FlashSample] = []
@@ -92,7 +91,9 @@ def light_scan(
             revealed.append(RevealedStep(step, OFFSET + time + 0.001))
             since = time + 0.04
             light = answer(revealed[-1], rng)
-            shown.append((since, since + lag + float(rng.normal(0, lag_jitter)), step.transition_seconds, light))
+            shown.append(
+                (since, since + lag + float(rng.normal(0, lag_jitter)), step.transition_seconds, light)
+            )
             free = since + step.transition_seconds + step.hold_seconds
         level = shown[0][3]
         for _, start, length, colour in shown:
@@ -138,26 +139,3 @@ def seen(scan: LightScan) -> tuple[TrackView, tuple[Appearance, ...]]:
         sent.append(Sent(one.step, one.at, max(before, default=-math.inf)))
     track = track_of(scan)
     return track, appearances(track, sent)
-
-
-def flat(scan: LightScan) -> LightScan:
-    """The same with every step told as a flat one of another colour: for tests of contradictions."""
-    changed = [
-        RevealedStep(
-            replace(
-                one.step,
-                colour=ScreenColour(*(363 - channel for channel in _channels(one.step.colour))),
-                transition=Transition.FLAT,
-                transition_seconds=0.0,
-            ),
-            one.at,
-        )
-        if one.step.bits
-        else one
-        for one in scan.revealed
-    ]
-    return LightScan(scan.samples, tuple(changed))
-
-
-def _channels(colour: ScreenColour) -> tuple[int, int, int]:
-    return colour.red, colour.green, colour.blue

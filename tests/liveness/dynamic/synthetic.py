@@ -211,7 +211,7 @@ class Film:
         self._phone = phone
         self._other = Phone(scene, rng)
         if scene.kind is Kind.RECORDED:
-            script = ColourScript(lambda count: rng.bytes(count))
+            script = ColourScript(rng.bytes)
             time = float(rng.uniform(0, 0.4))
             self._other.show(script.lead_in(), time)
             for _ in range(30):
@@ -234,8 +234,8 @@ class Film:
         matrix = np.array([[1 + sway[2] / 2, 0, 0], [0, 1 + sway[2] / 2, 0]], np.float64)
         matrix[:, 2] = shift - np.array(_CENTRE) * (matrix[0, 0] - 1)
         light = light * (1 + sway[3])
-        light = cv2.warpAffine(light, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-        pixels, gain = self._camera.take(light, time)
+        seen = cv2.warpAffine(light, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+        pixels, gain = self._camera.take(np.asarray(seen, np.float64), time)
         if scene.kind in {Kind.TINT_FACE, Kind.TINT_FRAME, Kind.RELIT}:
             pixels = self._painted(pixels, time)
         points = np.array(
@@ -278,7 +278,7 @@ def run_scan(
 ) -> Scan:
     """A scan with a server that reveals a step once the one before was held, as the frames claim."""
     rng = np.random.default_rng(scene.seed)
-    script = ColourScript(lambda count: rng.bytes(count))
+    script = ColourScript(rng.bytes)
     phone = Phone(scene, rng)
     film = Film(scene, phone, rng)
     sent: list[RevealedStep] = []

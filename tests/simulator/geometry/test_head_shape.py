@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import Photo
@@ -21,6 +21,7 @@ def test_a_frontal_face_is_found_frontal(astronaut: Photo) -> None:
     assert fit.pixels_per_millimetre * 63 == pytest.approx(astronaut.eye_distance, rel=0.12)
 
 
+@settings(deadline=None)
 @given(st.floats(0.3, 5), st.floats(-500, 500), st.floats(-40, 40))
 def test_scale_place_and_lean_are_recovered(scale: float, shift: float, lean: float) -> None:
     upright = fit_head(_generic())

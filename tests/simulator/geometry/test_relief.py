@@ -47,7 +47,7 @@ def test_the_inverse_undoes_the_projection(placement: Placement) -> None:
     x, y = np.meshgrid(np.arange(240) + 48, np.arange(320) + 48)
     # Away from the border, where pixels are shown that lie beyond the picture.
     inner = (slice(50, -50), slice(50, -50))
-    bound = 0.35 if placement.approach < 0.06 else 0.5
+    bound = 0.45 if placement.approach < 0.06 else 0.75
     assert np.abs(back[..., 0] - x)[inner].max() < bound
     assert np.abs(back[..., 1] - y)[inner].max() < bound
 

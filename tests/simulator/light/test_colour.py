@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.light.colour import (
@@ -21,6 +21,7 @@ def test_srgb_triples_are_turned_into_the_order_of_frames() -> None:
     assert linear_of_srgb((255, 0, 0)) == pytest.approx([0, 0, 1])
 
 
+@settings(deadline=None)
 @given(st.floats(1700, 20_000))
 def test_light_of_any_temperature_has_luminance_1_and_positive_channels(kelvin: float) -> None:
     colour = kelvin_colour(kelvin)

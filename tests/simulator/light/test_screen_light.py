@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import PhoneSettings, ScreenLight, SettingsInvalid
@@ -62,6 +62,7 @@ def test_a_slow_panel_takes_its_time() -> None:
     assert _at(light, since + 0.05, 1)[0, 0] == pytest.approx(full + (idle - full) * np.exp(-1))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 0.6), st.floats(0, 1)), min_size=1, max_size=30),
     st.integers(0, 1000),

@@ -1,0 +1,164 @@
+"""Who is simulated: persons of a photo collection on whom nothing of the flash was tuned."""
+
+import hashlib
+import tomllib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from evaluation.dynamic.errors import DynamicEvaluationError
+from evaluation.match.corrections import Corrections, read_corrections
+from evaluation.match.errors import MatchEvaluationError
+from evaluation.match.photos import FacePhoto, read_photos
+from simulator import Photo, PhotoUnusable, photo_from_image
+from vision.packs import Pack
+
+__all__ = ["Person", "Split", "held_out_people", "key_of", "photo_of", "read_split", "with_usable_photo"]
+
+_SHORT_SIDE: Final = 720
+"""Pixels to which a small photo is enlarged, so that its landmarks have room."""
+_SMALLEST_FACE: Final = 60.0
+"""Width in pixels below which the collection's photo of a face is too coarse to be lit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person who was not looked at when the flash was tuned.
+
+    Attributes:
+        key: Names the person without naming them; see ``key_of``.
+        photo: The photo with the largest face.
+    """
+
+    key: str
+    photo: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What ``split.toml`` says.
+
+    Attributes:
+        calibration: Keys of the persons on whom the flash was tuned.
+        cameras: Names of the cameras that it was tuned with (``evaluation.dynamic.cases.CAMERAS``).
+    """
+
+    calibration: frozenset[str]
+    cameras: frozenset[str]
+
+
+def key_of(identity: str) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of an identity's label."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def read_split(text: str | None = None) -> Split:
+    """The split that comes with this package, or another.
+
+    Args:
+        text: TOML in the schema of ``split.toml``; that file if None.
+
+    Raises:
+        DynamicEvaluationError: The text is no such split.
+    """
+    if text is None:
+        text = (files("evaluation.dynamic") / "split.toml").read_text(encoding="utf-8")
+    try:
+        table = tomllib.loads(text)
+        return Split(
+            calibration=frozenset(map(str, table["calibration_people"])),
+            cameras=frozenset(map(str, table["calibration_cameras"])),
+        )
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise DynamicEvaluationError(f"the split cannot be read: {error}") from error
+
+
+def held_out_people(folder: Path, *, split: Split, corrections: Path | None) -> tuple[Person, ...]:
+    """Everybody in a collection who is not among the split's, in the order of their keys.
+
+    Args:
+        folder: Photos with identities, and ``manifest.csv`` (see ``evaluation.match.photos``).
+        split: Who was tuned on.
+        corrections: What is known to be wrong with the labels; of two labels that may be one person's only
+            the first counts.
+
+    Raises:
+        DynamicEvaluationError: The photos or the corrections cannot be read, or nobody is left.
+    """
+    try:
+        known = Corrections() if corrections is None else read_corrections(corrections)
+        photos = read_photos(folder, corrections=known, apart={"orl"})
+    except (MatchEvaluationError, OSError) as error:
+        raise DynamicEvaluationError(str(error)) from error
+    found: dict[str, list[FacePhoto]] = defaultdict(list)
+    for photo in photos:
+        if not photo.apart and _face_width(photo) >= _SMALLEST_FACE:
+            found[photo.identity].append(photo)
+    tuned = {known.same_person.get(name, name) for name in found if key_of(name) in split.calibration}
+    taken: list[str] = []
+    for identity in sorted(found):
+        maybe_same = (frozenset((identity, other)) in known.unsure for other in (*taken, *tuned))
+        if identity not in tuned and key_of(identity) not in split.calibration and not any(maybe_same):
+            taken.append(identity)
+    if not taken:
+        raise DynamicEvaluationError(f"{folder} shows nobody who was not tuned on")
+    people = [Person(key_of(name), _largest(found[name]).path) for name in taken]
+    return tuple(sorted(people, key=lambda person: person.key))
+
+
+def photo_of(person: Person, *, pack: Pack) -> Photo:
+    """The photo that scans of a person start from.
+
+    Args:
+        person: Who.
+        pack: Finds the face and 68 landmarks in it, such as the embedded pack.
+
+    Raises:
+        DynamicEvaluationError: The photo cannot be read or used.
+    """
+    encoded = np.frombuffer(person.photo.read_bytes(), np.uint8)
+    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    if image is None or pack.landmarker is None:
+        raise DynamicEvaluationError(f"{person.photo.name} cannot be decoded, or the pack has no landmarks")
+    scale = _SHORT_SIDE / min(image.shape[:2])
+    if scale > 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    try:
+        return photo_from_image(
+            np.asarray(image, np.uint8), detector=pack.detector, landmarker=pack.landmarker
+        )
+    except PhotoUnusable as error:
+        raise DynamicEvaluationError(f"{person.photo.name}: {error}") from error
+
+
+def with_usable_photo(people: Sequence[Person], *, pack: Pack) -> tuple[Person, ...]:
+    """Those of whom ``photo_of`` makes a photo."""
+    return tuple(person for person in people if _usable(person, pack))
+
+
+def _usable(person: Person, pack: Pack) -> bool:
+    try:
+        photo_of(person, pack=pack)
+    except DynamicEvaluationError:
+        return False
+    return True
+
+
+def _largest(photos: Sequence[FacePhoto]) -> FacePhoto:
+    return max(photos, key=lambda photo: (_alone(photo), _face_width(photo), photo.path.name))
+
+
+def _alone(photo: FacePhoto) -> bool:
+    return photo.columns.get("n_faces", "1") == "1"
+
+
+def _face_width(photo: FacePhoto) -> float:
+    """Of the manifest, pixels; a collection that does not say counts as large enough."""
+    told = photo.columns.get("face_w_px")
+    return _SMALLEST_FACE if told is None else float(told or 0)

@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveness.dynamic.combine import combine_flash, combine_movement
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.judge import FlashResult
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.movement_judge import MovementResult
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.policy import LivenessPolicy
+from liveness.signal import assessed
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+
+SETTINGS = load_flash_model().judge
+LIVENESS = LivenessPolicy()
+PASSIVE = replace(assessed(name="blink", label="Blink", score=0.9, detail=""), weight=1.0)
+LIT = replace(assessed(name="flash_shape", label="Shape", score=0.9, detail=""), weight=1.0)
+
+
+def _express(
+    verdict: Verdict = Verdict.LIVE,
+    confidence: float = 90.0,
+    reasons: tuple[Reason, ...] = (Reason.LOOKS_ALIVE,),
+) -> LivenessResult:
+    return LivenessResult(verdict, confidence, AttackType.UNKNOWN, 0.0, (PASSIVE,), reasons)
+
+
+def _flash(
+    finding: Finding = Finding.RIGHT, reason: Reason | None = None, bits: float = 18.0, odds: float = 3.0
+) -> FlashResult:
+    return FlashResult(finding, reason, bits, odds, 0.06, (), (LIT,), "")
+
+
+def _combine(express: LivenessResult, flash: FlashResult, bits: float = 12.0) -> LivenessResult:
+    return combine_flash(
+        express=express,
+        flash=flash,
+        dynamic=DynamicPolicy(minimum_bits=bits),
+        liveness=LIVENESS,
+        settings=SETTINGS,
+    )
+
+
+def test_a_right_answer_makes_a_live_scan_surer() -> None:
+    result = _combine(_express(), _flash())
+    assert result.verdict is Verdict.LIVE
+    assert result.confidence > 90
+    assert sum(signal.weight for signal in result.signals) == pytest.approx(1)
+
+
+def test_a_right_answer_lifts_weak_evidence() -> None:
+    weak = _express(Verdict.INCONCLUSIVE, 50.0, (Reason.EVIDENCE_TOO_WEAK,))
+    assert _combine(weak, _flash()).verdict is Verdict.LIVE
+    barely = _combine(weak, _flash(odds=0.2))
+    assert barely.verdict is Verdict.INCONCLUSIVE
+    assert Reason.EVIDENCE_TOO_WEAK in barely.reasons
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [Reason.NO_SIGN_OF_LIFE, Reason.EYES_CLOSED, Reason.TOO_FEW_FRAMES, Reason.NO_PAD_NETWORK],
+)
+def test_light_on_a_face_is_no_sign_of_life(missing: Reason) -> None:
+    result = _combine(_express(Verdict.INCONCLUSIVE, 95.0, (missing,)), _flash(odds=9.0))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert missing in result.reasons
+
+
+@pytest.mark.parametrize("finding", list(Finding))
+def test_a_spoof_stays_one(finding: Finding) -> None:
+    spoof = _express(Verdict.SPOOF, 5.0, (Reason.NETWORK_SEES_ATTACK,))
+    result = _combine(spoof, _flash(finding, None if finding is Finding.RIGHT else Reason.SCREEN_TOO_DIM))
+    assert result.verdict is Verdict.SPOOF
+    assert result.reasons[0] is Reason.NETWORK_SEES_ATTACK
+    assert result.confidence == 5.0
+
+
+@pytest.mark.parametrize(
+    ("finding", "reason"),
+    [
+        (Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED),
+        (Finding.WRONG, Reason.LIGHT_FITS_NO_FACE),
+        (Finding.ABSENT, Reason.CHALLENGE_NOT_ANSWERED),
+    ],
+)
+def test_a_wrong_answer_is_a_spoof(finding: Finding, reason: Reason) -> None:
+    result = _combine(_express(), _flash(finding, reason, bits=30.0))
+    assert result.verdict is Verdict.SPOOF
+    assert result.reasons == (reason,)
+    assert result.confidence <= LIVENESS.spoof_threshold
+
+
+def test_what_cannot_be_measured_is_undecided() -> None:
+    result = _combine(_express(), _flash(Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE))
+    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (Reason.TOO_BRIGHT_TO_MEASURE,))
+
+
+@pytest.mark.parametrize(("floor", "verdict"), [(12.0, Verdict.LIVE), (16.0, Verdict.INCONCLUSIVE)])
+def test_too_few_bits_are_undecided(floor: float, verdict: Verdict) -> None:
+    result = _combine(_express(), _flash(bits=13.0), floor)
+    assert result.verdict is verdict
+    assert (Reason.TOO_FEW_CHALLENGE_BITS in result.reasons) is (verdict is Verdict.INCONCLUSIVE)
+
+
+@given(
+    confidence=st.floats(0, 100),
+    odds=st.floats(-50, 50),
+    bits=st.floats(0, 40),
+    finding=st.sampled_from(list(Finding)),
+)
+def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, finding: Finding) -> None:
+    express = _express(Verdict.INCONCLUSIVE, confidence, (Reason.EVIDENCE_TOO_WEAK,))
+    reason = None if finding is Finding.RIGHT else Reason.CHALLENGE_NOT_MEASURABLE
+    result = _combine(express, _flash(finding, reason, bits, odds))
+    assert 0 <= result.confidence <= 100
+    assert result.reasons
+    if result.verdict is Verdict.LIVE:
+        assert finding is Finding.RIGHT
+        assert bits >= 12
+    if finding is Finding.NOT_MEASURABLE:
+        assert result.verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("finding", "verdict"),
+    [
+        (Finding.RIGHT, Verdict.LIVE),
+        (Finding.WRONG, Verdict.SPOOF),
+        (Finding.ABSENT, Verdict.INCONCLUSIVE),
+        (Finding.NOT_MEASURABLE, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_the_movement_decides_what_it_can(finding: Finding, verdict: Verdict) -> None:
+    movement = MovementResult(finding, 3.0, (), "")
+    result = combine_movement(express=_express(), movement=movement, liveness=LIVENESS)
+    assert result.verdict is verdict

@@ -1,0 +1,45 @@
+import math
+
+import numpy as np
+import pytest
+
+from liveness.dynamic.course import light_at
+from liveness.dynamic.drift import fit_drift
+from tests.liveness.dynamic.light_scan import LAG, light_scan, seen
+
+
+def _rough(time: float) -> float:
+    return 0.25 * math.sin(2.9 * time) + 0.1 * math.sin(9 * time)
+
+
+def _explained(*, room: bool) -> float:
+    track, shown = seen(light_scan(4, gain=_rough, noise=0.003))
+    rows = np.flatnonzero(track.clean)
+    if not room:
+        track.background[:] = np.nan
+    drift = fit_drift(track, rows)
+    assert drift is not None
+    screen = drift.clear(light_at(shown, track.times[rows] - LAG, blur=0.04))
+    face = drift.clear_of_gain(track.face[rows], screen)
+    rest = face - screen @ np.linalg.lstsq(screen, face, rcond=None)[0]
+    return 1 - float((rest**2).sum() / (face**2).sum())
+
+
+def test_the_background_takes_the_cameras_gain_out() -> None:
+    assert _explained(room=True) > 0.9
+    assert _explained(room=False) < 0.8
+
+
+def test_what_is_cleared_holds_no_constant_and_no_slope() -> None:
+    track, _ = seen(light_scan(5))
+    rows = np.flatnonzero(track.clean)
+    drift = fit_drift(track, rows)
+    assert drift is not None
+    time = track.times[rows]
+    cleared = drift.clear(np.stack([np.ones_like(time), time], axis=1))
+    assert np.abs(cleared).max() == pytest.approx(0, abs=1e-9)
+
+
+def test_a_few_frames_tell_nothing() -> None:
+    track, _ = seen(light_scan(5))
+    assert fit_drift(track, np.arange(5)) is None

@@ -1,0 +1,200 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.sample import FlashSample
+from liveness.signal import Signal
+from liveness.verdict import Reason
+from tests.liveness.dynamic.flash_scans import judged, rendered
+from tests.liveness.dynamic.light_scan import LightScan, light_scan
+from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
+
+MODEL = load_flash_model()
+
+
+def _signal(result: FlashResult, name: str) -> Signal:
+    return next(signal for signal in result.signals if signal.name == name)
+
+
+def _judge(scan: LightScan) -> FlashResult:
+    return judge_flash(samples=scan.samples, revealed=scan.revealed, model=MODEL)
+
+
+@pytest.mark.parametrize("lux", [20.0, 150.0, 400.0])
+def test_a_person_answers_rightly(lux: float) -> None:
+    result = judged(Kind.GENUINE, lux)
+    assert (result.finding, result.reason) == (Finding.RIGHT, None)
+    assert result.verified_bits >= 16
+    assert result.odds > 1
+    assert _signal(result, "flash_shape").passed
+    assert sum(signal.weight for signal in result.signals) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("lux", [5000.0, 30000.0, 100000.0])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_daylight_is_never_blamed(lux: float, seed: int) -> None:
+    result = judged(Kind.GENUINE, lux, seed)
+    assert result.finding in {Finding.RIGHT, Finding.NOT_MEASURABLE}
+    if result.finding is Finding.NOT_MEASURABLE:
+        assert result.reason in {Reason.TOO_BRIGHT_TO_MEASURE, Reason.CHALLENGE_NOT_MEASURABLE}
+
+
+@pytest.mark.parametrize("lux", [20.0, 150.0])
+def test_a_recording_of_another_challenge_is_wrong(lux: float) -> None:
+    result = judged(Kind.RECORDED, lux)
+    assert (result.finding, result.reason) == (Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED)
+    assert result.verified_bits < 10
+
+
+@pytest.mark.parametrize("kind", [Kind.TINT_FACE, Kind.TINT_FRAME])
+def test_a_tint_has_no_shape(kind: Kind) -> None:
+    result = judged(kind)
+    assert (result.finding, result.reason) == (Finding.WRONG, Reason.LIGHT_FITS_NO_FACE)
+    assert _signal(result, "flash_shape").passed is False
+    assert _signal(result, "flash_background").passed is (kind is Kind.TINT_FACE)
+
+
+def test_a_print_answers_as_a_plane() -> None:
+    result = judged(Kind.PRINT)
+    assert _signal(result, "flash_shape").passed is False
+    assert result.finding is Finding.WRONG
+
+
+def test_a_mask_answers_as_a_face() -> None:
+    """Light cannot tell it; Express and the device have to."""
+    assert judged(Kind.MASK).finding is Finding.RIGHT
+
+
+def test_a_clean_video_in_a_dim_room_is_absent() -> None:
+    result = judged(Kind.CLEAN, 20.0)
+    assert (result.finding, result.reason) == (Finding.ABSENT, Reason.CHALLENGE_NOT_ANSWERED)
+    assert result.verified_bits == 0
+
+
+def test_a_clean_video_without_metadata_cannot_be_blamed() -> None:
+    scan = run_scan(Scene(kind=Kind.CLEAN, ambient_lux=20.0, metadata=False, seed=1))
+    result = judge_flash(samples=scan.samples, revealed=scan.sent, model=MODEL)
+    assert result.finding is Finding.NOT_MEASURABLE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3, 9))
+@pytest.mark.parametrize(
+    ("kind", "lux", "findings"),
+    [
+        (Kind.GENUINE, 20.0, {Finding.RIGHT}),
+        (Kind.GENUINE, 150.0, {Finding.RIGHT}),
+        (Kind.GENUINE, 400.0, {Finding.RIGHT}),
+        (Kind.GENUINE, 30000.0, {Finding.NOT_MEASURABLE}),
+        (Kind.RECORDED, 150.0, {Finding.WRONG, Finding.NOT_MEASURABLE}),
+        (Kind.CLEAN, 150.0, {Finding.ABSENT, Finding.NOT_MEASURABLE}),
+        (Kind.TINT_FACE, 150.0, {Finding.WRONG}),
+        (Kind.TINT_FRAME, 400.0, {Finding.WRONG}),
+        (Kind.PRINT, 150.0, {Finding.WRONG}),
+    ],
+)
+def test_findings_over_several_scans(kind: Kind, lux: float, findings: set[Finding], seed: int) -> None:
+    assert judged(kind, lux, seed).finding in findings
+
+
+def test_a_late_answer_is_not_blamed() -> None:
+    result = _judge(light_scan(3, lag=0.42))
+    assert (result.finding, result.reason) == (Finding.NOT_MEASURABLE, Reason.CHALLENGE_ANSWERED_LATE)
+
+
+def test_an_empty_scan_is_not_measurable() -> None:
+    result = judge_flash(samples=[], revealed=[], model=MODEL)
+    assert result.finding is Finding.NOT_MEASURABLE
+    assert result.verified_bits == pytest.approx(0)
+    scan = light_scan(1)
+    assert judge_flash(samples=[], revealed=scan.revealed, model=MODEL).finding is Finding.NOT_MEASURABLE
+    assert judge_flash(samples=scan.samples, revealed=[], model=MODEL).finding is not Finding.RIGHT
+
+
+SCAN = light_scan(4)
+HONEST = _judge(SCAN).verified_bits
+GUESSED = light_scan(5, answer=lambda one, rng: np.where(rng.random(3) < 0.5, 0.15, 1.0))
+
+
+def _shifted(sample: FlashSample, steps: int, seconds: float) -> FlashSample:
+    since = None if sample.step_since is None else sample.step_since + seconds
+    return replace(sample, step=max(0, sample.step + steps), step_since=since)
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds"),
+    [(1, 0.0), (-1, 0.0), (2, 0.0), (0, -5.0), (0, -0.2), (0, 0.3), (0, 100.0), (40, 0.0)],
+)
+def test_lies_about_steps_and_times_gain_nothing(steps: int, seconds: float) -> None:
+    honest, lying = SCAN, [_shifted(sample, steps, seconds) for sample in SCAN.samples]
+    told = judge_flash(samples=lying, revealed=honest.revealed, model=MODEL)
+    assert told.verified_bits <= HONEST + 1e-9
+    guessed = [_shifted(sample, steps, seconds) for sample in GUESSED.samples]
+    assert judge_flash(samples=guessed, revealed=GUESSED.revealed, model=MODEL).verified_bits < 4
+
+
+def test_steps_claimed_before_they_were_sent_verify_nothing() -> None:
+    early = [
+        replace(sample, step_since=None if sample.step_since is None else sample.step_since - 0.3)
+        for sample in SCAN.samples
+    ]
+    result = judge_flash(samples=early, revealed=SCAN.revealed, model=MODEL)
+    assert result.verified_bits < 4
+    assert _signal(result, "flash_freshness").passed is False
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_random_claims_gain_nothing(data: st.DataObject) -> None:
+    """Whatever a device claims, a face lit by guessed colours verifies next to nothing."""
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    wild = [
+        replace(
+            sample,
+            step=int(rng.integers(0, 12)) if rng.random() < 0.3 else sample.step,
+            step_since=float(rng.uniform(-1, 9)) if rng.random() < 0.3 else sample.step_since,
+        )
+        for sample in GUESSED.samples
+    ]
+    result = judge_flash(samples=wild, revealed=GUESSED.revealed, model=MODEL)
+    assert result.verified_bits < 6
+    for signal in result.signals:
+        assert signal.score is None or 0 <= signal.score <= 1
+    assert np.isfinite(result.odds)
+
+
+def _holed(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    share = rng.choice([0, 0.3])
+    return np.where(rng.random(values.shape) < share, np.float32(np.nan), values).astype(np.float32)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whatever_is_missing_nothing_breaks(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    samples = []
+    for sample in rendered(Kind.GENUINE).samples:
+        if rng.random() < 0.2:
+            continue
+        samples.append(
+            replace(
+                sample,
+                linear=_holed(sample.linear, rng),
+                face_rows=_holed(sample.face_rows, rng),
+                background_rows=_holed(sample.background_rows, rng),
+                patch=_holed(sample.patch, rng),
+            )
+        )
+    result = judge_flash(samples=samples, revealed=rendered(Kind.GENUINE).sent, model=MODEL)
+    assert result.finding is not Finding.ABSENT
+    assert result.verified_bits <= 30
+    assert all(signal.score is None or 0 <= signal.score <= 1 for signal in result.signals)
+    assert np.isfinite(result.odds)

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from liveness.dynamic.lag import LagFinding, LagSettings, lag_signal, measure_lag, region_lags, step_lags
+from liveness.dynamic.response import ResponseSettings, fit_response
+from tests.liveness.dynamic.light_scan import light_scan, seen
+
+SETTINGS = LagSettings()
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.08, 0.2, 0.35, 0.5])
+def test_the_lag_is_found(lag: float) -> None:
+    track, shown = seen(light_scan(2, lag=lag, steps=10))
+    found, explained = measure_lag(track, shown)
+    # A frame shows what was there when it was taken: on average half a frame's time is blurred over.
+    assert found == pytest.approx(lag - 0.02, abs=0.025)
+    assert explained > 0.5
+
+
+def test_jitter_shows_step_by_step() -> None:
+    spreads = []
+    for jitter in (0.0, 0.06):
+        track, shown = seen(light_scan(3, lag=0.15, lag_jitter=jitter, steps=12, noise=0.003))
+        lag, _ = measure_lag(track, shown)
+        assert lag is not None
+        response = fit_response(track, shown, lag=lag, settings=ResponseSettings())
+        assert response is not None
+        lags = [own for _, own in step_lags(track, shown, response.matrix, lag=lag)]
+        assert len(lags) >= 5
+        spreads.append(float(np.std(lags)))
+    assert spreads[0] < 0.02
+    assert spreads[1] > 0.03
+
+
+def test_regions_agree() -> None:
+    track, shown = seen(light_scan(4))
+    lag, _ = measure_lag(track, shown)
+    assert lag is not None
+    lags = region_lags(track, shown, lag=lag)
+    assert len(lags) == 5
+    assert float(np.std(lags)) < 0.005
+
+
+def test_no_answer_has_no_lag() -> None:
+    track, shown = seen(light_scan(5, strength=0.0))
+    _, explained = measure_lag(track, shown)
+    assert explained < 0.2
+    assert measure_lag(track, shown[:1]) == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("finding", "passed"),
+    [
+        (LagFinding(0.06, 0.9, 0.004, 0.003), True),
+        (LagFinding(0.06, 0.9, 0.06, 0.003), False),
+        (LagFinding(0.06, 0.9, 0.004, 0.08), False),
+        (LagFinding(-0.12, 0.9, 0.004, 0.003), False),
+        (LagFinding(0.5, 0.9, 0.004, 0.003), None),
+        (LagFinding(0.06, 0.9, None, None), None),
+        (LagFinding(None, 0.0, None, None), None),
+        (LagFinding(0.06, 0.05, 0.004, 0.003), None),
+    ],
+)
+def test_lateness_alone_says_nothing(finding: LagFinding, passed: bool | None) -> None:
+    assert lag_signal(finding, SETTINGS).passed is passed

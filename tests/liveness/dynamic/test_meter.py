@@ -1,0 +1,146 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liveness.dynamic.challenge import Meter
+from liveness.dynamic.meter import Disturbance, FlashMeter, Light
+from liveness.dynamic.sample import FlashSample, Region
+from tests.liveness.builders import face_at
+from tests.liveness.dynamic.flash_scans import rendered
+from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan
+from tests.liveness.dynamic.synthetic import Kind
+
+
+def _fed(scan: LightScan, samples: list[FlashSample] | None = None) -> FlashMeter:
+    meter: Meter = FlashMeter()
+    waiting = list(scan.revealed)
+    for sample in samples or scan.samples:
+        while waiting and sample.arrival_time > waiting[0].at:
+            one = waiting.pop(0)
+            meter.revealed(one.step, one.at)
+        meter.add(sample)
+        meter.readings()
+    assert isinstance(meter, FlashMeter)
+    return meter
+
+
+def test_a_face_is_read_step_by_step() -> None:
+    scan = light_scan(1)
+    meter = _fed(scan)
+    coloured = {one.step.number: one.step for one in scan.revealed if one.step.bits}
+    readings = {reading.step: reading for reading in meter.readings()}
+    assert list(readings) == [one.step.number for one in scan.revealed]
+    for number in list(coloured)[:-1]:
+        assert readings[number].agrees is True
+        assert readings[number].settled
+        assert readings[number].frames >= 3
+        assert not readings[number].disturbed
+    assert readings[1].settled
+    assert readings[1].agrees is None
+    bits = [step.colour_bits for number, step in coloured.items() if readings[number].agrees]
+    assert meter.verified_bits() == pytest.approx(sum(bits))
+    assert meter.lag() == pytest.approx(LAG - 0.02, abs=0.03)
+    assert meter.light() is Light.OK
+
+
+def test_a_step_is_told_while_it_is_on_display() -> None:
+    """The challenge waits for it: it must be known once the step was held."""
+    scan = light_scan(2)
+    meter = FlashMeter()
+    waiting = list(scan.revealed)
+    late = []
+    for sample in scan.samples:
+        while waiting and sample.arrival_time > waiting[0].at:
+            before = {reading.step: reading for reading in meter.readings()}
+            number = waiting[0].step.number - 1
+            if number > 2:
+                late.append(before[number].agrees)
+            one = waiting.pop(0)
+            meter.revealed(one.step, one.at)
+        meter.add(sample)
+    assert late.count(True) >= len(late) - 1
+
+
+def test_before_anything_nothing_is_known() -> None:
+    meter = FlashMeter()
+    assert meter.readings() == ()
+    assert meter.verified_bits() == 0
+    assert meter.lag() is None
+    assert meter.light() is Light.OK
+
+
+def _changed(scan: LightScan, step: int, change: dict[str, object]) -> list[FlashSample]:
+    return [replace(one, **change) if one.step == step else one for one in scan.samples]  # type: ignore[arg-type]
+
+
+def test_a_lost_face_disturbs_its_step() -> None:
+    scan = light_scan(3)
+    gone = np.full((len(Region), 3), np.nan, np.float32)
+    meter = _fed(scan, _changed(scan, 4, {"face": None, "linear": gone}))
+    reading = next(one for one in meter.readings() if one.step == 4)
+    assert Disturbance.FACE_LOST in reading.disturbed
+    assert not reading.settled
+    assert reading.agrees is None
+
+
+def test_a_moving_face_disturbs_its_step() -> None:
+    scan = light_scan(3)
+    samples = [
+        replace(one, face=face_at(150.0 + 60 * (one.index % 3))) if one.step == 4 else one
+        for one in scan.samples
+    ]
+    reading = next(one for one in _fed(scan, samples).readings() if one.step == 4)
+    assert Disturbance.MOVED in reading.disturbed
+    assert reading.agrees is None
+
+
+@pytest.mark.parametrize(
+    ("lux", "light"), [(150.0, Light.OK), (400.0, Light.OK), (30000.0, Light.TOO_BRIGHT)]
+)
+def test_light_by_the_answer(lux: float, light: Light) -> None:
+    scan = rendered(Kind.GENUINE, lux)
+    assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).light() is light
+
+
+def test_no_answer_in_a_dim_room_is_a_dim_screen() -> None:
+    scan = rendered(Kind.CLEAN, 20.0)
+    assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).light() is Light.WEAK
+
+
+@pytest.mark.parametrize(("gain", "light"), [(0.005, Light.TOO_DARK_TO_SEE_FACE), (1.0, Light.OK)])
+def test_a_black_face_is_too_dark(gain: float, light: Light) -> None:
+    scan = light_scan(1)
+    samples = [replace(one, linear=(one.linear * gain).astype(np.float32)) for one in scan.samples]
+    assert _fed(scan, samples).light() is light
+
+
+def test_saturated_skin_is_too_bright() -> None:
+    scan = light_scan(1)
+    gone = np.full((len(Region), 3), np.nan, np.float32)
+    samples = [replace(one, linear=gone, usable=np.zeros(len(Region), np.float32)) for one in scan.samples]
+    assert _fed(scan, samples).light() is Light.TOO_BRIGHT
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_no_order_of_claims_breaks_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scan = light_scan(4, steps=4)
+    samples = [
+        replace(
+            one,
+            step=int(rng.integers(0, 2**31)) if rng.random() < 0.2 else int(rng.integers(0, 8)),
+            step_since=None if rng.random() < 0.2 else float(rng.normal(0, 10 ** rng.integers(0, 9))),
+            capture_time=one.capture_time + float(rng.normal(0, 0.2)),
+        )
+        for one in scan.samples
+    ]
+    meter = _fed(scan, samples)
+    honest = _fed(scan).verified_bits()
+    assert meter.verified_bits() <= honest + 1e-9
+    for reading in meter.readings():
+        assert np.isfinite(reading.snr)
+        assert reading.frames >= 0

@@ -1,0 +1,69 @@
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveness.dynamic.background import BackgroundSettings
+from liveness.dynamic.freshness import FreshnessSettings
+from liveness.dynamic.glint import GlintSettings
+from liveness.dynamic.lag import LagSettings
+from liveness.dynamic.model import load_flash_model, parse_flash_model
+from liveness.dynamic.response import ResponseSettings
+from liveness.dynamic.scroll import ScrollSettings
+from liveness.dynamic.shape import ShapeSettings
+from liveness.dynamic.shutter import ShutterSettings
+from liveness.errors import FlashModelError
+from tests.liveness.dynamic.flash_scans import judged
+from tests.liveness.dynamic.synthetic import Kind
+
+TEXT = files("liveness.dynamic").joinpath("flash_model.toml").read_text(encoding="utf-8")
+
+
+def test_the_packaged_model_is_what_the_code_says() -> None:
+    """The settings' defaults are documented; the data file must not drift away from them."""
+    model = load_flash_model()
+    assert model.response == ResponseSettings()
+    assert model.lag == LagSettings()
+    assert model.shape == ShapeSettings()
+    assert model.background == BackgroundSettings()
+    assert model.scroll == ScrollSettings()
+    assert model.shutter == ShutterSettings()
+    assert model.glint == GlintSettings()
+    assert model.freshness == FreshnessSettings()
+    assert model.version
+
+
+def test_every_signal_has_a_weight() -> None:
+    names = {signal.name for signal in judged(Kind.GENUINE).signals}
+    assert names == set(load_flash_model().judge.weights)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("margin = 4.0", "margin = true"),
+        ("margin = 4.0", 'margin = "4"'),
+        ("margin = 4.0", "margin = nan"),
+        ("margin = 4.0", "margin = inf"),
+        ("margin = 4.0\n", ""),
+        ("margin = 4.0", "margin = 4.0\nother = 1.0"),
+        ("least_frames = 3", "least_frames = 3.5"),
+        ("[glint]", "[glimmer]"),
+        ("[record]", "[other]"),
+        ('version = "1"', "version = 1"),
+        ('version = "1"', ""),
+        ("[judge.weights]", "[judge.weight]"),
+        ("[lag]", "[lag"),
+    ],
+)
+def test_a_broken_model_is_refused(old: str, new: str) -> None:
+    assert old in TEXT
+    with pytest.raises(FlashModelError):
+        parse_flash_model(TEXT.replace(old, new, 1))
+
+
+@given(text=st.text())
+def test_no_text_breaks_it(text: str) -> None:
+    with pytest.raises(FlashModelError):
+        parse_flash_model(text)

@@ -1,0 +1,46 @@
+import math
+
+import pytest
+
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.shape import ShapeFinding, ShapeSettings, shape_signal
+from tests.liveness.dynamic.flash_scans import judged
+from tests.liveness.dynamic.synthetic import Kind
+
+SETTINGS = ShapeSettings()
+
+
+def _score(kind: Kind, lux: float = 150.0) -> float:
+    (signal,) = (signal for signal in judged(kind, lux).signals if signal.name == "flash_shape")
+    assert signal.score is not None
+    return signal.score
+
+
+@pytest.mark.parametrize("lux", [20.0, 150.0, 400.0])
+def test_a_head_stands_out(lux: float) -> None:
+    assert _score(Kind.GENUINE, lux) > 0.9
+
+
+@pytest.mark.parametrize("kind", [Kind.PRINT, Kind.TINT_FACE, Kind.TINT_FRAME])
+def test_what_is_flat_does_not(kind: Kind) -> None:
+    assert _score(kind) < 0.2
+
+
+def test_a_generic_shape_stands_out_less_than_a_face() -> None:
+    """Software that puts a smooth head's light on is nearer to a face than a sheet is, and not one."""
+    assert _score(Kind.TINT_FACE) < _score(Kind.RELIT) < _score(Kind.GENUINE)
+    assert judged(Kind.RELIT).finding in {Finding.RIGHT, Finding.WRONG}
+
+
+def test_noise_tells_nothing() -> None:
+    assert not shape_signal(ShapeFinding(0.5, 0.5, 0.3), SETTINGS).assessed
+    assert not shape_signal(None, SETTINGS).assessed
+
+
+def test_the_line_is_a_half() -> None:
+    signal = shape_signal(ShapeFinding(0.2, SETTINGS.relief, 0.01), SETTINGS)
+    assert signal.score == pytest.approx(0.5)
+    none = shape_signal(ShapeFinding(0.0, 0.0, 0.01), SETTINGS)
+    assert none.score is not None
+    assert math.isfinite(none.score)
+    assert none.passed is False

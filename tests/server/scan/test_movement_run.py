@@ -1,0 +1,106 @@
+"""The movement challenge of an attempt: which ovals are sent, and how it ends."""
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from liveness.dynamic.movement import MovementChallenge
+from liveness.dynamic.ovals import OvalScript
+from liveness.guidance import Oval
+from server.scan.analyst import SeenFrame
+from server.scan.challenge import ChallengeFrame
+from server.scan.messages import FeedbackMessage, Outbound, OvalChangeMessage
+from server.scan.movement_run import MovementRun
+from server.scan.worker_pool import WorkerPool
+from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation
+from tests.liveness.dynamic.random_source import seeded
+from tests.server.scan.records import frame_message
+
+_RATE = 15.0
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(workers=1)
+    yield pool
+    pool.close()
+
+
+class _Person:
+    """Fills each oval as soon as it comes, or stays where they are."""
+
+    def __init__(self, pool: WorkerPool, *, follows: bool) -> None:
+        self.run = MovementRun(MovementChallenge(OvalScript(seeded(4), rest=Oval())), pool=pool)
+        self.follows = follows
+        self.place = Oval()
+        self.sent: list[Outbound] = []
+        self.now = 50.0
+
+    async def play(self, *, longest: float = 30.0) -> None:
+        index = 0
+        while not self.run.over and self.now < 50 + longest:
+            await self._frame(index)
+            said = self.run.messages(self.now, frame_index=index)
+            self.sent += said
+            for message in said:
+                if isinstance(message, OvalChangeMessage) and self.follows:
+                    self.place = message.oval
+            index += 1
+            self.now += 1 / _RATE
+
+    async def _frame(self, index: int) -> None:
+        place = self.place
+        face = face_at(place.centre_x * WIDTH, place.centre_y * HEIGHT, place.width * WIDTH)
+        seen = SeenFrame(
+            message=frame_message(index),
+            pixels=None,
+            observation=observation(index, face=face),
+            view=np.zeros((8, 8), np.uint8),
+        )
+        await self.run.take(
+            ChallengeFrame(
+                message=seen.message,
+                seen=seen,
+                capture_time=self.now - 50,
+                origin_us=0,
+                arrival=self.now,
+                guidance=None,
+            )
+        )
+
+    @property
+    def ovals(self) -> list[OvalChangeMessage]:
+        return [message for message in self.sent if isinstance(message, OvalChangeMessage)]
+
+
+async def test_ovals_come_one_at_a_time_and_are_followed(pool: WorkerPool) -> None:
+    person = _Person(pool, follows=True)
+    assert person.run.due(person.now) is None
+    await person.play()
+    assert [change.change for change in person.ovals] == [1, 2]
+    assert person.ovals[0].oval.width < Oval().width < person.ovals[1].oval.width
+    assert person.run.over
+    assert not person.run.gave_up
+    assert person.run.progress == 1.0
+    assert person.run.hints == ()
+    assert person.run.record.followed
+    assert person.run.due(person.now) is None
+
+
+async def test_who_does_not_follow_is_told_and_it_ends(pool: WorkerPool) -> None:
+    person = _Person(pool, follows=False)
+    await person.play()
+    assert [change.change for change in person.ovals] == [1]
+    told = {message.code for message in person.sent if isinstance(message, FeedbackMessage)}
+    assert told == {"MOVE_BACK"}
+    assert person.run.gave_up
+    assert person.run.hints == ("ACTION_NOT_PERFORMED", "MOVE_BACK")
+
+
+async def test_between_frames_it_is_asked_again_but_not_at_once(pool: WorkerPool) -> None:
+    person = _Person(pool, follows=True)
+    await person.play(longest=0.1)
+    due = person.run.due(person.now)
+    assert due is not None
+    assert due > person.now
