@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-slow check protos protos-check buf-breaking bench lock clean format
+.PHONY: help install dev demo test test-slow check protos protos-check buf-breaking bench accuracy-dynamic lock clean format
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -83,6 +83,15 @@ buf-breaking:
 
 bench: install ## Measure: packs, decoders, portraits, scans; CPU against model time and against the naive pipeline.
 	@$(BIN)/facegate bench
+
+# 10 scans of everybody in every cell: about 6200 scans, 4 to 5 hours of one core. A killed run goes on where it was.
+ASSETS ?= $(or $(FACEGATE_TEST_ASSETS),../shared)
+TURNS ?= 10
+JOBS ?= 1
+accuracy-dynamic: dev ## Measure the flash over simulated people and attackers (ASSETS=, TURNS=, JOBS=), into accuracy-dynamic/.
+	@mkdir -p accuracy-dynamic
+	@$(BIN)/python -m evaluation.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/rows.jsonl --turns $(TURNS) --jobs $(JOBS)
+	@$(BIN)/python -m evaluation.dynamic report --rows accuracy-dynamic/rows.jsonl --out accuracy-dynamic
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -6,9 +6,9 @@
     python -m evaluation.dynamic scan --assets DIR --rows FILE.jsonl --group genuine --minutes 15
     python -m evaluation.dynamic report --rows FILE.jsonl --out DIR
 
-``scan`` renders, drives and judges one scan after another and adds a line for each; a killed run goes on where
-it was, and a longer one (more turns) only adds. ``report`` writes tables as text and JSON, and charts. It is all
-simulation: what it says of phones, rooms and people outside it has to be measured there.
+``scan`` renders, drives and judges one scan after another and adds a line for each; a killed run goes on
+where it was, and a longer one (more turns) only adds. ``report`` writes tables as text and JSON, and charts.
+It is all simulation: what holds for phones, rooms and people outside it has to be measured there.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from evaluation.dynamic.cases import Case, Group, all_cases, small_slice
+from evaluation.dynamic.cases import Group, all_cases, small_slice
 from evaluation.dynamic.drive import Link
 from evaluation.dynamic.errors import DynamicEvaluationError
 from evaluation.dynamic.measure import Conditions, code_hash, measure_cases
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _scan(options: argparse.Namespace) -> None:
+    done = _done(options.rows)
     conditions = Conditions(
         pack=options.pack or f"open:{options.assets / 'models'}",
         portrait_pack=options.portrait_pack,
@@ -70,7 +71,7 @@ def _scan(options: argparse.Namespace) -> None:
     keys = [person.key for person in people]
     plan = small_slice(keys) if options.slice == "small" else all_cases(keys, turns=options.turns)
     wanted = [case for case in plan if not options.group or case.group in options.group]
-    missing = _missing(wanted, options.rows)
+    missing = [case for case in wanted if case.name not in done]
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -89,15 +90,14 @@ def _scan(options: argparse.Namespace) -> None:
                 break
 
 
-def _missing(wanted: Sequence[Case], path: Path) -> list[Case]:
-    """The cases that have no row yet; rows of other code must not be mixed with this one's."""
+def _done(path: Path) -> set[str]:
+    """Names of the cases that have a row; rows of other code must not be mixed with this one's."""
     rows = read_rows(path)
     if others := {row.code for row in rows} - {code_hash()}:
         raise DynamicEvaluationError(
             f"{path.name} holds rows of other code ({', '.join(sorted(others))}); begin a new file"
         )
-    done = {row.name for row in rows}
-    return [case for case in wanted if case.name not in done]
+    return {row.name for row in rows}
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=(
             "examples:\n"
             "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --turns 10 --jobs 8\n"
-            "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --group genuine --minutes 15\n"
+            "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --group genuine --minutes 9\n"
             "  python -m evaluation.dynamic report --rows rows.jsonl --out report"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,

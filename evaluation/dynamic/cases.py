@@ -141,7 +141,7 @@ def all_cases(people: Sequence[str], *, turns: int) -> tuple[Case, ...]:
     cases = itertools.chain(
         *(_turn(people, turn) for turn in range(turns)),
         (
-            _case(Group.RELIGHTING, FlashKind.INJECTED_RELIGHTING, AmbientPreset.INDOOR, person, 0, curve)
+            _case(Group.RELIGHTING, FlashKind.INJECTED_RELIGHTING, AmbientPreset.INDOOR, person, curve=curve)
             for person in people
             for curve in itertools.product(LATENCIES, QUALITIES)
         ),
@@ -153,11 +153,11 @@ def small_slice(people: Sequence[str]) -> tuple[Case, ...]:
     """A few scans that show whether things point the right way."""
     first, second = people[0], people[min(1, len(people) - 1)]
     genuine = [
-        _case(Group.GENUINE, FlashKind.GENUINE, ambient, person, 0)
+        _case(Group.GENUINE, FlashKind.GENUINE, ambient, person)
         for person in (first, second)
         for ambient in (AmbientPreset.INDOOR, AmbientPreset.SUN)
     ]
-    clean = _case(Group.ATTACK, FlashKind.INJECTED_VIDEO, AmbientPreset.INDOOR, first, 0)
+    clean = _case(Group.ATTACK, FlashKind.INJECTED_VIDEO, AmbientPreset.INDOOR, first)
     return (*genuine, clean)
 
 
@@ -225,7 +225,8 @@ def _case(
     kind: FlashKind,
     ambient: AmbientPreset,
     person: str,
-    turn: int,
+    turn: int = 0,
+    *,
     curve: tuple[float, str] | None = None,
 ) -> Case:
     latency, quality = (None, None) if curve is None else curve

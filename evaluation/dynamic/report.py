@@ -44,10 +44,10 @@ def _head(rows: Sequence[Row], draws: Draws) -> list[str]:
     codes = ", ".join(sorted({row.code for row in rows}))
     return [
         "The flash challenge: SIMULATION. No recording of a face under a screen's light was measured.",
-        f"{len(rows)} scans of {people} people on whom nothing of the flash was tuned; code {codes}. Shares are of all "
-        "attempts, one attempt a check; outcomes are the flash's alone unless said otherwise.",
-        f"In brackets: two-sided 95 % from {draws.resamples} draws of people; where no error was seen, up to 3 / people "
-        "(rule of three). Fewer than ten people give no interval otherwise.",
+        f"{len(rows)} scans of {people} people on whom nothing of the flash was tuned; code {codes}. Shares "
+        "are of all attempts, one attempt a check; outcomes are the flash's alone unless said otherwise.",
+        f"In brackets: two-sided 95 % from {draws.resamples} draws of people; where no error was seen, up to "
+        "3 / people (rule of three). Fewer than ten people give no interval otherwise.",
     ]
 
 

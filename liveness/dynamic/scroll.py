@@ -24,6 +24,8 @@ _NAME = "flash_scroll"
 _LABEL = "Scrolling colours"
 _LENGTHS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0])
 _FEWEST_FRAMES = 8
+_FEWEST_OVER = 3
+"""Frames over which a scroll must go, or it looks like a jump."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,9 @@ class ScrollSettings:
     """Lines of the scroll.
 
     Attributes:
-        least_frames_a_scroll: Below it a scroll and a jump look alike.
-        travel: How much later the chin answers than the forehead, as a share of the scroll, for a face.
-        least_precision: Standard error of that share, above which it says nothing.
+        least_precision: Standard error of ``ScrollFinding.travel`` above which it is not told.
     """
 
-    least_frames_a_scroll: float = 3.0
-    travel: float = 0.04
     least_precision: float = 0.04
 
 
@@ -69,7 +67,7 @@ def measure_scroll(
         length = one.step.transition_seconds
         change = (one.step.colour.linear - before.step.colour.linear) @ response.matrix.T
         power = float(change @ change)
-        if length <= 0 or power <= 0 or length < 3 * track.frame_seconds:
+        if length <= 0 or power <= 0 or length < _FEWEST_OVER * track.frame_seconds:
             continue
         following = [other.at for other in shown if other.at > one.at]
         end = min([one.at + length + one.step.hold_seconds, *following]) + lag

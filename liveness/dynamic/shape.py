@@ -54,13 +54,12 @@ class ShapeFinding:
     """How unevenly the face answers; as shares of its mean answer, stretched where light saturates.
 
     Attributes:
-        uneven: Standard deviation of the cells' answers, without noise; 0 for an even answer.
-        relief: The same without what a curve over the cells' brightness explains: a camera's tone curve
-            makes a picture that is tinted evenly answer unevenly, bright parts unlike dark ones.
+        relief: Standard deviation of the cells' answers, without noise and without what a curve over the
+            cells' brightness explains: a camera's tone curve makes a picture that is tinted evenly answer
+            unevenly, bright parts unlike dark ones. 0 for an even answer.
         noise: Standard error of a cell's answer.
     """
 
-    uneven: float
     relief: float
     noise: float
 
@@ -107,11 +106,8 @@ def measure_shape(
     stretch = _stretch(response.strength)
     weights = 1 / (errors**2 + _FLOOR**2)
     noise = float(weights @ errors**2 / weights.sum())
-    brightness = middle.mean(axis=1)
-    uneven = _unexplained(shares, weights, np.zeros_like(brightness))
-    own = _unexplained(shares, weights, brightness)
+    own = _unexplained(shares, weights, middle.mean(axis=1))
     return ShapeFinding(
-        uneven=stretch * math.sqrt(max(0.0, uneven - noise)),
         relief=stretch * math.sqrt(max(0.0, own - noise)),
         noise=stretch * math.sqrt(noise),
     )

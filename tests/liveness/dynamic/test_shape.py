@@ -33,14 +33,14 @@ def test_a_generic_shape_stands_out_less_than_a_face() -> None:
 
 
 def test_noise_tells_nothing() -> None:
-    assert not shape_signal(ShapeFinding(0.5, 0.5, 0.3), SETTINGS).assessed
+    assert not shape_signal(ShapeFinding(0.5, 0.3), SETTINGS).assessed
     assert not shape_signal(None, SETTINGS).assessed
 
 
 def test_the_line_is_a_half() -> None:
-    signal = shape_signal(ShapeFinding(0.2, SETTINGS.relief, 0.01), SETTINGS)
+    signal = shape_signal(ShapeFinding(SETTINGS.relief, 0.01), SETTINGS)
     assert signal.score == pytest.approx(0.5)
-    none = shape_signal(ShapeFinding(0.0, 0.0, 0.01), SETTINGS)
+    none = shape_signal(ShapeFinding(0.0, 0.01), SETTINGS)
     assert none.score is not None
     assert math.isfinite(none.score)
     assert none.passed is False
