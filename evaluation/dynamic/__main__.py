@@ -50,7 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _scan(options: argparse.Namespace) -> None:
-    done = _done(options.rows)
     conditions = Conditions(
         pack=options.pack or f"open:{options.assets / 'models'}",
         portrait_pack=options.portrait_pack,
@@ -60,11 +59,13 @@ def _scan(options: argparse.Namespace) -> None:
         link=Link(round_trip=options.round_trip, processing=options.processing),
         bits=options.bits,
     )
+    done = _done(options.rows, conditions)
     people = with_usable_photo(
         held_out_people(
             options.assets / "data" / "faces", split=read_split(), corrections=options.corrections
         ),
         pack=load_pack(conditions.portrait_pack),
+        witness=load_pack(conditions.pack).detector,
     )
     if not people:
         raise DynamicEvaluationError("no photo of anybody who was not tuned on can be used")
@@ -90,12 +91,16 @@ def _scan(options: argparse.Namespace) -> None:
                 break
 
 
-def _done(path: Path) -> set[str]:
-    """Names of the cases that have a row; rows of other code must not be mixed with this one's."""
+def _done(path: Path, conditions: Conditions) -> set[str]:
+    """Names of the cases that have a row; rows of another measurement must not be mixed with this one's."""
     rows = read_rows(path)
     if others := {row.code for row in rows} - {code_hash()}:
         raise DynamicEvaluationError(
             f"{path.name} holds rows of other code ({', '.join(sorted(others))}); begin a new file"
+        )
+    if others := {row.conditions for row in rows} - {str(conditions)}:
+        raise DynamicEvaluationError(
+            f"{path.name} holds rows of other conditions ({'; '.join(sorted(others))}); begin a new file"
         )
     return {row.name for row in rows}
 
@@ -128,10 +133,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     stages = parser.add_subparsers(dest="name", required=True)
-    scan = stages.add_parser("scan", help="simulate, judge and add rows; goes on where it was")
+    scan = stages.add_parser(
+        "scan",
+        help="simulate, judge and add rows; goes on where it was",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     scan.add_argument("--assets", type=Path, required=True, help="folder with data/faces and models")
     scan.add_argument("--rows", type=Path, required=True, help="file to add to, lines of JSON")
-    scan.add_argument("--pack", help="what looks at the frames; open:<assets>/models by default")
+    scan.add_argument("--pack", help="what looks at the frames; open:<assets>/models if None")
     scan.add_argument("--portrait-pack", default="embedded", help="what finds the 68 landmarks of the photos")
     scan.add_argument(
         "--corrections",
@@ -142,17 +151,23 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--slice", choices=("full", "small"), default="full", help="small is five scans")
     scan.add_argument("--turns", type=int, default=10, help="scans of each person in every cell")
     scan.add_argument(
-        "--group", type=Group, choices=tuple(Group), action="append", help="only this; again for more"
+        "--group",
+        type=Group,
+        choices=tuple(Group),
+        action="append",
+        help="only this, all if None; again for more",
     )
     scan.add_argument("--jobs", type=int, default=1, help="processes")
-    scan.add_argument("--minutes", type=float, help="stop after so long; all by default")
+    scan.add_argument("--minutes", type=float, help="stop after so long; when all is done if None")
     scan.add_argument("--size", type=_size, default=(240, 320), help="of the frames, pixels")
     scan.add_argument("--rate", type=float, default=20.0, help="frames a second")
     scan.add_argument("--round-trip", type=float, default=0.05, help="of the network, seconds")
     scan.add_argument("--processing", type=float, default=0.02, help="of the server, seconds a frame")
     scan.add_argument("--bits", type=float, default=12.0, help="floor of verified bits")
     scan.set_defaults(stage=_scan)
-    report = stages.add_parser("report", help="tables and charts of rows")
+    report = stages.add_parser(
+        "report", help="tables and charts of rows", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     report.add_argument("--rows", type=Path, required=True, help="file that scan wrote")
     report.add_argument("--out", type=Path, required=True, help="folder for the report")
     report.add_argument("--resamples", type=int, default=2000, help="draws of persons")

@@ -109,7 +109,7 @@ CAMERAS: Final[Mapping[str, FlashCameraSettings]] = MappingProxyType(
 
 DISTANCES: Final[Mapping[str, float]] = MappingProxyType({"near": 0.60, "usual": 0.52, "far": 0.46})
 """Width of the face as a share of the frame's: 0.27, 0.31 and 0.35 m at 48 degrees, 0.19 to 0.25 m at 65.
-Nearer and farther the guidance asks to move before anything is shown."""
+Farther away the guidance asks to come closer before anything is shown, and the person does."""
 
 QUALITIES: Final[Mapping[str, InjectionSettings]] = MappingProxyType(
     {

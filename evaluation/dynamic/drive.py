@@ -1,5 +1,6 @@
 """One flash scan in virtual time: a simulated phone, a network, and the server's own work on the frames."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,14 @@ from liveness.dynamic.steps import ColourStep
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import GreyView, ScanObservations
 from liveness.watch import FrameWatcher
-from simulator import FlashScanSettings, Photo, ScreenLight, SimulatedFrame, simulate_flash_scan
+from simulator import (
+    FlashScanSettings,
+    OvalGuide,
+    Photo,
+    ScreenLight,
+    SimulatedFrame,
+    simulate_flash_scan,
+)
 from vision.face import BgrImage
 from vision.packs import Pack
 
@@ -32,6 +40,11 @@ _MOST_ACTIONS: Final = 8
 _LEAST_WAIT: Final = 0.02
 _QUALITY: Final = 88
 """Of the JPEGs that are sent."""
+_MOVES: Final = {GuidanceCode.MOVE_CLOSER: 1.12, GuidanceCode.MOVE_BACK: 1 / 1.12}
+"""How much wider the face is to be in the frame after a person was told."""
+_MOVE_AGAIN: Final = 1.5
+"""Seconds before a person moves again."""
+_NARROWEST, _USUAL_WIDTH, _WIDEST = 0.4, 0.52, 0.7
 _WELL_PLACED: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
 )
@@ -98,9 +111,13 @@ def drive_scan(
         link: Network and server.
         rng: Draws the colours and the network's jitter.
     """
-    light = ScreenLight(settings.phone, seed=settings.seed)
+    light, oval = ScreenLight(settings.phone, seed=settings.seed), OvalGuide(seed=settings.seed)
     phone = _Phone(
-        light=light, frames=simulate_flash_scan(photo, settings, light), one_way=link.round_trip / 2
+        light=light,
+        frames=simulate_flash_scan(photo, settings, light, oval),
+        one_way=link.round_trip / 2,
+        oval=oval,
+        face_width=settings.face_width or _USUAL_WIDTH,
     )
     server = _Server(
         FlashChallenge(script=ColourScript(rng.bytes), meter=FlashMeter(model), policy=policy),
@@ -125,11 +142,17 @@ def drive_scan(
 
 @dataclass(slots=True)
 class _Phone:
-    """The device: shows what it is told, half a round trip later, and says so truly."""
+    """The device: shows what it is told, half a round trip later, and says so truly.
+
+    Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches.
+    """
 
     light: ScreenLight
     frames: Iterator[SimulatedFrame]
     one_way: float
+    oval: OvalGuide
+    face_width: float
+    moved_at: float = -math.inf
     numbers: list[int] = field(default_factory=list)
     paused_from: float | None = None
     paused_until: float | None = None
@@ -138,6 +161,14 @@ class _Phone:
         colour = step.colour.red, step.colour.green, step.colour.blue
         self.light.show(colour, at=self._heard(now), scroll_seconds=step.transition_seconds)
         self.numbers.append(step.number)
+
+    def guide(self, code: GuidanceCode | None, now: float) -> None:
+        """Tell the person where to go."""
+        change = _MOVES.get(code) if code is not None else None
+        if change is not None and now >= self.moved_at + _MOVE_AGAIN:
+            self.moved_at = now
+            self.face_width = min(_WIDEST, max(_NARROWEST, self.face_width * change))
+            self.oval.ask(self.face_width, at=self._heard(now))
 
     def pause(self, now: float) -> None:
         self.paused_from, self.paused_until = self._heard(now), None
@@ -208,6 +239,7 @@ class _Server:
         )
         self._samples.append(sample)
         self._challenge.add(sample, guidance.code)
+        self._phone.guide(guidance.code, arrival)
 
     def act(self, now: float, *, until: float) -> None:
         """Do what the challenge wants at ``now``, and at each time it asks for before ``until``."""

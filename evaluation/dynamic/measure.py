@@ -17,6 +17,7 @@ from evaluation.dynamic.cases import Case, settings_of
 from evaluation.dynamic.drive import Link, ScanTrace, drive_scan
 from evaluation.dynamic.people import Person, photo_of
 from evaluation.dynamic.rows import Outcome, Row
+from evaluation.match.calibration import without_folder
 from liveness.dynamic.combine import combine_flash
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult, judge_flash
@@ -61,6 +62,18 @@ class Conditions:
     rate: float = 20.0
     link: Link = field(default_factory=Link)
     bits: float = 12.0
+
+    def __str__(self) -> str:
+        """In words, without this machine's paths."""
+        packs = (
+            f"faces by {without_folder(self.pack)}, photos' landmarks by {without_folder(self.portrait_pack)}"
+        )
+        frames = f"{self.width}x{self.height} JPEG at {self.rate:g} frames a second"
+        link = (
+            f"round trip {1000 * self.link.round_trip:g} ms, {1000 * self.link.processing:g} ms of the server "
+            "a frame"
+        )
+        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits"
 
 
 class Bench:
@@ -107,7 +120,7 @@ class Bench:
 
     def _photo(self, key: str) -> Photo:
         if key not in self._photos:
-            self._photos[key] = photo_of(self._people[key], pack=self._portraits)
+            self._photos[key] = photo_of(self._people[key], pack=self._portraits, witness=self._pack.detector)
         return self._photos[key]
 
     def _row(
@@ -136,6 +149,7 @@ class Bench:
             latency=case.latency,
             quality=case.quality,
             code=self._code,
+            conditions=str(self._conditions),
             finding=str(flash.finding),
             reason=None if flash.reason is None else str(flash.reason),
             bits=round(flash.verified_bits, 3),

@@ -17,7 +17,9 @@ from evaluation.match.corrections import Corrections, read_corrections
 from evaluation.match.errors import MatchEvaluationError
 from evaluation.match.photos import FacePhoto, read_photos
 from simulator import Photo, PhotoUnusable, photo_from_image
+from vision.face import DetectedFace
 from vision.packs import Pack
+from vision.packs.interfaces import FaceDetector
 
 __all__ = ["Person", "Split", "held_out_people", "key_of", "photo_of", "read_split", "with_usable_photo"]
 
@@ -25,6 +27,8 @@ _SHORT_SIDE: Final = 720
 """Pixels to which a small photo is enlarged, so that its landmarks have room."""
 _SMALLEST_FACE: Final = 60.0
 """Width in pixels below which the collection's photo of a face is too coarse to be lit."""
+_EYES_APART: Final = 0.3
+"""Distance of an eye in two detectors' sight, eye distances, from which they do not mean the same face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,14 @@ def held_out_people(folder: Path, *, split: Split, corrections: Path | None) -> 
     return tuple(sorted(people, key=lambda person: person.key))
 
 
-def photo_of(person: Person, *, pack: Pack) -> Photo:
+def photo_of(person: Person, *, pack: Pack, witness: FaceDetector) -> Photo:
     """The photo that scans of a person start from.
 
     Args:
         person: Who.
         pack: Finds the face and 68 landmarks in it, such as the embedded pack.
+        witness: Another detector, which must see the eyes in the same place: what one takes for a face may be
+            none.
 
     Raises:
         DynamicEvaluationError: The photo cannot be read or used.
@@ -129,25 +135,32 @@ def photo_of(person: Person, *, pack: Pack) -> Photo:
     scale = _SHORT_SIDE / min(image.shape[:2])
     if scale > 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    pixels = np.asarray(image, np.uint8)
     try:
-        return photo_from_image(
-            np.asarray(image, np.uint8), detector=pack.detector, landmarker=pack.landmarker
-        )
+        photo = photo_from_image(pixels, detector=pack.detector, landmarker=pack.landmarker)
     except PhotoUnusable as error:
         raise DynamicEvaluationError(f"{person.photo.name}: {error}") from error
+    if not any(_same_eyes(photo, face) for face in witness.detect(pixels)[:1]):
+        raise DynamicEvaluationError(f"{person.photo.name}: two detectors do not see the same face")
+    return photo
 
 
-def with_usable_photo(people: Sequence[Person], *, pack: Pack) -> tuple[Person, ...]:
+def with_usable_photo(people: Sequence[Person], *, pack: Pack, witness: FaceDetector) -> tuple[Person, ...]:
     """Those of whom ``photo_of`` makes a photo."""
-    return tuple(person for person in people if _usable(person, pack))
+    return tuple(person for person in people if _usable(person, pack, witness))
 
 
-def _usable(person: Person, pack: Pack) -> bool:
+def _usable(person: Person, pack: Pack, witness: FaceDetector) -> bool:
     try:
-        photo_of(person, pack=pack)
+        photo_of(person, pack=pack, witness=witness)
     except DynamicEvaluationError:
         return False
     return True
+
+
+def _same_eyes(photo: Photo, face: DetectedFace) -> bool:
+    apart = np.linalg.norm(photo.eye_centres - face.five_points[:2], axis=1)
+    return bool(apart.max() < _EYES_APART * photo.eye_distance)
 
 
 def _largest(photos: Sequence[FacePhoto]) -> FacePhoto:

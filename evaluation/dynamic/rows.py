@@ -36,6 +36,7 @@ class Row:
         latency: See there.
         quality: See there.
         code: Hash of the measuring and the rendering code: rows of different code are different measurements.
+        conditions: What all scans of a measurement share, in words.
         finding: Of the flash.
         reason: Of the finding; ``None`` for RIGHT.
         bits: Verified, net of chance.
@@ -70,6 +71,7 @@ class Row:
     latency: float | None
     quality: str | None
     code: str
+    conditions: str
     finding: str
     reason: str | None
     bits: float

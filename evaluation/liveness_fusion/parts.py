@@ -37,7 +37,7 @@ _LARGEST = "Silent-Face-Anti-Spoofing"
 
 _TEMPORAL_PRIOR: Prior = (0.5, 0.05, 0.3)
 _NETWORK_PRIOR: Prior = (0.5, 0.02, 0.05)
-_CUE_PRIOR: Prior = (0.0, 0.03, 0.03)
+_CUE_PRIOR: Prior = (0.0, 0.3, 0.3)
 _NETWORK_AT_MOST = 1.25
 """Few sources make a network look much surer than it is of itself; it is not taken to be."""
 _PULSE_AT_MOST = 0.2
@@ -50,7 +50,7 @@ class Limits:
 
     temporal_for: float = 2.5
     temporal_against: float = 3.0
-    cues_for: float = 1.0
+    cues_for: float = 0.5
     cues_against: float = 1.5
     traces_against: float = 2.0
 

@@ -20,6 +20,7 @@ _ROW: Final = Row(
     latency=None,
     quality=None,
     code="0" * 12,
+    conditions="as in a test",
     finding="RIGHT",
     reason=None,
     bits=13.0,

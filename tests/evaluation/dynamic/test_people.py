@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,10 @@ from evaluation.dynamic.people import (
     read_split,
     with_usable_photo,
 )
+from simulator import PhotoNotFound, builtin_photos
 from tests.packs import real_pack
+from vision.face import BgrImage, DetectedFace
+from vision.packs.interfaces import FaceDetector
 
 _NOBODY = Split(calibration=frozenset(), cameras=frozenset())
 
@@ -85,9 +89,38 @@ def test_a_photo_without_a_face_is_not_usable(tmp_path: Path) -> None:
     path = tmp_path / "wall.png"
     path.write_bytes(cv2.imencode(".png", np.full((200, 200, 3), 128, np.uint8))[1].tobytes())
     person = Person("wall", path)
+    pack = real_pack()
     with pytest.raises(DynamicEvaluationError, match=r"wall\.png"):
-        photo_of(person, pack=real_pack())
-    assert with_usable_photo([person], pack=real_pack()) == ()
+        photo_of(person, pack=pack, witness=pack.detector)
+    assert with_usable_photo([person], pack=pack, witness=pack.detector) == ()
+
+
+class _Elsewhere:
+    """A detector that sees the face beside where it is."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return tuple(
+            replace(face, five_points=np.asarray(face.five_points + 0.5 * face.eye_distance, np.float32))
+            for face in self._detector.detect(image)
+        )
+
+
+@pytest.mark.slow
+def test_a_photo_is_usable_where_two_detectors_see_the_same_face(tmp_path: Path) -> None:
+    pack = real_pack()
+    try:
+        image = builtin_photos(names=("astronaut",))["astronaut"].pixels
+    except PhotoNotFound as missing:
+        pytest.skip(str(missing))
+    path = tmp_path / "face.png"
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    person = Person("face", path)
+    assert with_usable_photo([person], pack=pack, witness=pack.detector) == (person,)
+    with pytest.raises(DynamicEvaluationError, match="same face"):
+        photo_of(person, pack=pack, witness=_Elsewhere(pack.detector))
 
 
 def test_nobody_of_the_real_collection_was_tuned_on(assets: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.dynamic.__main__ import main
+from evaluation.dynamic.measure import code_hash
 from evaluation.dynamic.people import read_split
 from evaluation.dynamic.rates import Draws, Rate
 from evaluation.dynamic.report import write_report
@@ -105,8 +106,11 @@ def test_a_file_without_rows_makes_no_report(tmp_path: Path, capsys: pytest.Capt
     assert "holds no rows" in capsys.readouterr().err
 
 
-def test_rows_of_other_code_are_not_added_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("code", "wrong"), [("f" * 12, "other code"), (code_hash(), "other conditions")])
+def test_rows_of_another_measurement_are_not_added_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, wrong: str
+) -> None:
     rows = tmp_path / "rows.jsonl"
-    append_row(rows, row(code="f" * 12))
+    append_row(rows, row(code=code))
     assert main(["scan", "--assets", str(tmp_path), "--rows", str(rows), "--slice", "small"]) == 2
-    assert "other code" in capsys.readouterr().err
+    assert wrong in capsys.readouterr().err
