@@ -27,7 +27,7 @@ from evaluation.dynamic.errors import DynamicEvaluationError
 from evaluation.dynamic.measure import Conditions, code_hash, measure_cases
 from evaluation.dynamic.people import held_out_people, read_split, with_usable_photo
 from evaluation.dynamic.report import write_report
-from evaluation.dynamic.rows import append_row, read_rows
+from evaluation.dynamic.rows import append_row, mend_rows, read_rows
 from evaluation.figures import FiguresUnavailable
 from vision.errors import VisionError
 from vision.packs import load_pack
@@ -59,6 +59,7 @@ def _scan(options: argparse.Namespace) -> None:
         link=Link(round_trip=options.round_trip, processing=options.processing),
         bits=options.bits,
     )
+    mend_rows(options.rows)
     done = _done(options.rows, conditions)
     people = with_usable_photo(
         held_out_people(

@@ -69,10 +69,8 @@ class Conditions:
             f"faces by {without_folder(self.pack)}, photos' landmarks by {without_folder(self.portrait_pack)}"
         )
         frames = f"{self.width}x{self.height} JPEG at {self.rate:g} frames a second"
-        link = (
-            f"round trip {1000 * self.link.round_trip:g} ms, {1000 * self.link.processing:g} ms of the server "
-            "a frame"
-        )
+        there, busy = (1000 * seconds for seconds in (self.link.round_trip, self.link.processing))
+        link = f"round trip {there:g} ms, {busy:g} ms of the server a frame"
         return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits"
 
 

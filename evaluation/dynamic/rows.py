@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.dynamic.errors import DynamicEvaluationError
 
-__all__ = ["Outcome", "Row", "append_row", "read_rows"]
+__all__ = ["Outcome", "Row", "append_row", "mend_rows", "read_rows"]
 
 
 class Outcome:
@@ -98,6 +98,17 @@ def append_row(path: Path, row: Row) -> None:
     """Add a line; a process that dies leaves whole lines, and at most one broken at the end."""
     with path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(asdict(row)) + "\n")
+
+
+def mend_rows(path: Path) -> None:
+    """Take off a last line that a killed run did not finish, so that what is added begins a line."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as stream:
+            stream.truncate(whole)
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.dynamic.errors import DynamicEvaluationError
-from evaluation.dynamic.rows import append_row, read_rows
+from evaluation.dynamic.rows import append_row, mend_rows, read_rows
 from tests.evaluation.dynamic.builders import row
 
 
@@ -24,6 +24,18 @@ def test_a_line_that_a_killed_run_did_not_finish_is_left_out(tmp_path: Path) -> 
     append_row(path, row())
     whole = path.read_text()
     path.write_text(whole + whole[: len(whole) // 2])
+    assert read_rows(path) == [row()]
+    mend_rows(path)
+    append_row(path, row(name="next"))
+    assert read_rows(path) == [row(), row(name="next")]
+
+
+def test_what_is_whole_is_not_mended(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    mend_rows(path)
+    assert not path.exists()
+    append_row(path, row())
+    mend_rows(path)
     assert read_rows(path) == [row()]
 
 
