@@ -70,6 +70,7 @@ def _times(parts: Mapping[str, Sequence[Row]]) -> bytes:
                 took, shares, where="post", color=COLOURS[number], linestyle=STYLES[number % 4], label=name
             )
     axes.axvline(6.0, color="#666666", linewidth=0.8)
+    axes.set_ylim(0, 103)
     axes.set_xlabel("seconds from the first well-placed frame to the end")
     axes.set_ylabel("% of scans with SUCCESS")
     axes.set_title("How long scans take (simulation)")

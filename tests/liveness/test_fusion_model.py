@@ -171,7 +171,7 @@ def test_a_wrong_text_is_refused(part: str, instead: str) -> None:
 _SCORES = st.floats(0, 1)
 
 
-@given(begins=st.floats(-10, 10), width=st.floats(0.1, 5), score=_SCORES, other=_SCORES)
+@given(begins=st.floats(-8, 8), width=st.floats(0.1, 5), score=_SCORES, other=_SCORES)
 def test_a_trace_is_seen_from_where_it_begins_and_the_more_the_lower_its_score(
     begins: float, width: float, score: float, other: float
 ) -> None:
