@@ -5,8 +5,9 @@
 * Express says SPOOF: it stays so. A mask or a print answers the flash as well as a face.
 * The challenge was answered wrongly, or not where it would have been: SPOOF.
 * It could not be measured, or too few bits were verified: INCONCLUSIVE. Never SPOOF, and never LIVE.
-* It was answered rightly: its log odds are added to Express', within limits. What Express misses for LIVE (a
-  sign of life, open eyes, enough frames) it still misses: light on a face is no sign of life.
+* It was answered rightly: what Express says stands, surer where both say the same. A right answer makes
+  nobody LIVE whom Express does not: paper and masks are lit as a face is, so it says nothing against what
+  Express doubts. Each stands against other attackers, and LIVE takes both.
 """
 
 import math
@@ -23,17 +24,6 @@ from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 
 __all__ = ["combine_flash", "combine_movement"]
-
-_SOFT = frozenset(
-    {
-        Reason.EVIDENCE_TOO_WEAK,
-        Reason.MOVES_AS_A_PLANE,
-        Reason.SHOWS_A_MEDIUM,
-        Reason.FACE_UNSTEADY,
-        Reason.NETWORK_SEES_ATTACK,
-    }
-)
-"""Doubts of Express that are nothing but too little confidence; the others keep a scan from LIVE."""
 
 _WRONG_CONFIDENCE = 2.0
 _FLASH_SHARE = 0.5
@@ -71,7 +61,7 @@ def combine_flash(
             if flash.verified_bits < dynamic.minimum_bits:
                 return _undecided(express, signals, Reason.TOO_FEW_CHALLENGE_BITS)
             odds = min(settings.most_for, max(-settings.most_against, flash.odds))
-            return _lifted(express, signals, odds, liveness)
+            return _weighed(express, signals, odds, liveness)
 
 
 def combine_movement(
@@ -137,16 +127,17 @@ def _undecided(express: LivenessResult, signals: tuple[Signal, ...], reason: Rea
     )
 
 
-def _lifted(
+def _weighed(
     express: LivenessResult, signals: tuple[Signal, ...], odds: float, liveness: LivenessPolicy
 ) -> LivenessResult:
-    """Express' confidence with the flash's log odds added to it."""
+    """Express' confidence with the flash's log odds; those for life count only where Express says LIVE."""
+    alive = express.verdict is Verdict.LIVE
     held = min(0.9999, max(0.0001, express.confidence / 100))
-    confidence = 100 / (1 + math.exp(-(math.log(held / (1 - held)) + odds)))
-    if confidence <= liveness.spoof_threshold:
+    total = math.log(held / (1 - held)) + (odds if alive else min(0.0, odds))
+    confidence = 100 / (1 + math.exp(-total))
+    if odds < 0 and confidence <= liveness.spoof_threshold:
         return _spoof(express, signals, Reason.LIGHT_FITS_NO_FACE, liveness)
-    doubts = tuple(one for one in express.reasons if one not in _SOFT and one is not Reason.LOOKS_ALIVE)
-    if confidence >= liveness.live_threshold and not doubts:
+    if alive and confidence >= liveness.live_threshold:
         return LivenessResult(
             verdict=Verdict.LIVE,
             confidence=confidence,
@@ -156,7 +147,7 @@ def _lifted(
             reasons=(Reason.LOOKS_ALIVE,),
         )
     kept = tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
-    if confidence < liveness.live_threshold:
+    if not kept or confidence < liveness.live_threshold:
         kept = (*kept, Reason.EVIDENCE_TOO_WEAK)
     return LivenessResult(
         verdict=Verdict.INCONCLUSIVE,

@@ -55,7 +55,7 @@ class JudgeSettings:
             another challenge.
         foreign_share: Share of all its leaps that these must be.
         wrong_odds: Log odds of all signals together below which the answer is no face's.
-        most_for: Most log odds that the flash adds to Express' for life.
+        most_for: Most log odds that the flash adds to Express' for life, where Express says LIVE.
         most_against: Most that it adds against.
         weights: Weight of each signal by name: how many times its log odds count.
     """

@@ -51,12 +51,21 @@ def test_a_right_answer_makes_a_live_scan_surer() -> None:
     assert sum(signal.weight for signal in result.signals) == pytest.approx(1)
 
 
-def test_a_right_answer_lifts_weak_evidence() -> None:
-    weak = _express(Verdict.INCONCLUSIVE, 50.0, (Reason.EVIDENCE_TOO_WEAK,))
-    assert _combine(weak, _flash()).verdict is Verdict.LIVE
-    barely = _combine(weak, _flash(odds=0.2))
-    assert barely.verdict is Verdict.INCONCLUSIVE
-    assert Reason.EVIDENCE_TOO_WEAK in barely.reasons
+@pytest.mark.parametrize("doubt", [Reason.EVIDENCE_TOO_WEAK, Reason.SHOWS_A_MEDIUM, Reason.MOVES_AS_A_PLANE])
+def test_a_right_answer_makes_nobody_live_whom_express_doubts(doubt: Reason) -> None:
+    # A sheet of paper is lit as a face is.
+    weak = _express(Verdict.INCONCLUSIVE, 65.0, (doubt,))
+    result = _combine(weak, _flash(odds=9.0))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.confidence == pytest.approx(65.0)
+    assert doubt in result.reasons
+
+
+def test_light_that_fits_no_face_speaks_against_a_doubtful_one() -> None:
+    weak = _express(Verdict.INCONCLUSIVE, 40.0, (Reason.EVIDENCE_TOO_WEAK,))
+    result = _combine(weak, _flash(odds=-2.0))
+    assert result.verdict is Verdict.SPOOF
+    assert Reason.LIGHT_FITS_NO_FACE in result.reasons
 
 
 @pytest.mark.parametrize(
@@ -112,12 +121,14 @@ def test_too_few_bits_are_undecided(floor: float, verdict: Verdict) -> None:
     finding=st.sampled_from(list(Finding)),
 )
 def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, finding: Finding) -> None:
-    express = _express(Verdict.INCONCLUSIVE, confidence, (Reason.EVIDENCE_TOO_WEAK,))
+    verdict = Verdict.LIVE if confidence >= LIVENESS.live_threshold else Verdict.INCONCLUSIVE
+    express = _express(verdict, confidence, (Reason.EVIDENCE_TOO_WEAK,))
     reason = None if finding is Finding.RIGHT else Reason.CHALLENGE_NOT_MEASURABLE
     result = _combine(express, _flash(finding, reason, bits, odds))
     assert 0 <= result.confidence <= 100
     assert result.reasons
     if result.verdict is Verdict.LIVE:
+        assert express.verdict is Verdict.LIVE
         assert finding is Finding.RIGHT
         assert bits >= 12
     if finding is Finding.NOT_MEASURABLE:
