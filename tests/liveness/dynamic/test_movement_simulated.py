@@ -49,7 +49,7 @@ def test_people_are_told_from_prints_that_follow_as_well(
     # One of the people, rendered very near, is seen a little smaller than the second oval asks for.
     assert reasons.count(EndReason.PROVEN) >= len(reasons) - 1
     assert Finding.WRONG not in found["person"]
-    # Few people yet: the rendered heads show too little depth at this distance (docs/accuracy.md has the counts).
+    # Few: rendered heads show too little depth at this distance (docs/accuracy.md has the counts).
     assert found["person"].count(Finding.RIGHT) >= 1, "the others are asked to try again"
     assert Finding.RIGHT not in found["flat"] + found["bent"]
     assert (found["flat"] + found["bent"]).count(Finding.WRONG) >= 7
