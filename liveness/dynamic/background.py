@@ -17,9 +17,9 @@ from liveness.dynamic.response import Response
 from liveness.dynamic.track import TrackView
 from liveness.signal import Signal, assessed, not_assessed
 
-__all__ = ["BackgroundSettings", "background_signal", "measure_background"]
+__all__ = ["BACKGROUND", "BackgroundSettings", "background_signal", "measure_background"]
 
-_NAME = "flash_background"
+BACKGROUND = "flash_background"
 _LABEL = "Background under the screen's light"
 
 
@@ -60,11 +60,11 @@ def measure_background(
 def background_signal(share: float | None, strength: float, settings: BackgroundSettings) -> Signal:
     """What the background says; a small answer is as it must be, and proves little."""
     if share is None:
-        return not_assessed(name=_NAME, label=_LABEL, reason="no background was seen beside the face")
+        return not_assessed(name=BACKGROUND, label=_LABEL, reason="no background was seen beside the face")
     if strength > settings.strongest:
         reason = "the screen is nearly all the light there is, on the face and behind it"
-        return not_assessed(name=_NAME, label=_LABEL, reason=reason)
+        return not_assessed(name=BACKGROUND, label=_LABEL, reason=reason)
     odds = settings.steepness * (settings.share - share)
     score = 1 / (1 + math.exp(-odds))
     detail = f"it answers {100 * share:.0f} % as much as the face does"
-    return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)
+    return assessed(name=BACKGROUND, label=_LABEL, score=score, detail=detail)

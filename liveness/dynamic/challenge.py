@@ -189,8 +189,8 @@ class FlashChallenge:
 
     @property
     def progress(self) -> float:
-        """0..1: proven bits over those asked for, or the most that they were; never falls."""
-        return self._progress
+        """0..1: colours shown over those of a whole script; never falls, 1 at the end. No score is in it."""
+        return self._progress if self.ended is None else 1.0
 
     def add(self, sample: FlashSample, guidance: GuidanceCode | None = None) -> None:
         """Take the next frame, in order of arrival.
@@ -293,7 +293,7 @@ class FlashChallenge:
     def _go_on(self) -> Action:
         """The step on display is done with: another, or the end."""
         answers = self._answers()
-        self._progress = max(self._progress, min(1.0, answers.proven_bits / self._policy.minimum_bits))
+        self._progress = max(self._progress, min(1.0, answers.shown / self._script.settings.steps))
         enough = (
             answers.proven_bits >= self._policy.minimum_bits
             and self._meter.verified_bits() >= self._policy.minimum_bits

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from liveness.dynamic.background import background_signal, measure_background
+from liveness.dynamic.background import BACKGROUND, background_signal, measure_background
 from liveness.dynamic.brightness import expected_response, read_exposure, scene_lux
 from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.course import Appearance, Sent, appearances
@@ -37,7 +37,7 @@ from liveness.dynamic.model import FlashModel
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.scroll import ScrollFinding, measure_scroll, scroll_signal
-from liveness.dynamic.shape import measure_shape, shape_signal
+from liveness.dynamic.shape import SHAPE, measure_shape, shape_signal
 from liveness.dynamic.shutter import ShutterFinding, measure_shutter, shutter_signal
 from liveness.dynamic.track import FlashTrack, TrackView
 from liveness.express.scoring import log_odds
@@ -117,7 +117,7 @@ def judge_flash(
     measured = _measure(samples, revealed, model)
     signals = _signals(measured, model)
     odds = _odds(signals, model)
-    finding, reason, detail = _find(measured, odds, model)
+    finding, reason, detail = _find(measured, signals, odds, model)
     counted = [signal for signal in signals if signal.name in model.judge.weights and signal.assessed]
     total = sum(model.judge.weights[signal.name] for signal in counted)
     return FlashResult(
@@ -245,7 +245,21 @@ def _bits(measured: _Measured, model: FlashModel) -> float:
     return bits_beyond_chance(verified, shown=len(coloured))
 
 
-def _find(measured: _Measured, odds: float, model: FlashModel) -> tuple[Finding, Reason | None, str]:
+def _telling(signals: Sequence[Signal], model: FlashModel) -> bool:
+    """Whether what speaks against a face may call it an attack.
+
+    Two signals may. The background alone may not, as a wall can be close behind the head; nor the shape alone
+    in the dark, where it is lost in noise: there the background cannot be told either.
+    """
+    scores = {one.name: one.score for one in signals if one.score is not None}
+    weights = model.judge.weights
+    against = {name for name, score in scores.items() if score < 0.5 and weights.get(name, 0.0) > 0}
+    return len(against) > 1 or (SHAPE in against and BACKGROUND in scores)
+
+
+def _find(
+    measured: _Measured, signals: Sequence[Signal], odds: float, model: FlashModel
+) -> tuple[Finding, Reason | None, str]:
     judge = model.judge
     told, right, wrong = measured.told, measured.right, measured.wrong
     if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
@@ -261,7 +275,11 @@ def _find(measured: _Measured, odds: float, model: FlashModel) -> tuple[Finding,
         return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
     if right >= judge.least_right and wrong <= judge.most_wrong * told:
         if odds < judge.wrong_odds:
-            return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, "the light on the picture is not that on a face"
+            if _telling(signals, model):
+                detail = "the light on the picture is not that on a face"
+                return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, detail
+            detail = "one sign alone says that the light is not that on a face"
+            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):
             detail = "the face follows the screen too late to tell what causes it"
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_ANSWERED_LATE, detail

@@ -22,9 +22,9 @@ from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.track import TrackView
 from liveness.signal import Signal, assessed, not_assessed
 
-__all__ = ["ShapeFinding", "ShapeSettings", "measure_shape", "shape_signal"]
+__all__ = ["SHAPE", "ShapeFinding", "ShapeSettings", "measure_shape", "shape_signal"]
 
-_NAME = "flash_shape"
+SHAPE = "flash_shape"
 _LABEL = "Shape under the screen's light"
 _ROWS, _COLUMNS = slice(1, 15), slice(3, 13)
 _FEWEST_CELLS = 60
@@ -116,17 +116,17 @@ def measure_shape(
 def shape_signal(finding: ShapeFinding | None, settings: ShapeSettings) -> Signal:
     """What the shape says."""
     if finding is None:
-        return not_assessed(name=_NAME, label=_LABEL, reason="no answer to compare parts of the face by")
+        return not_assessed(name=SHAPE, label=_LABEL, reason="no answer to compare parts of the face by")
     if finding.noise > settings.most_noise:
         reason = f"each part of the face is only known to {100 * finding.noise:.0f} % of the answer"
-        return not_assessed(name=_NAME, label=_LABEL, reason=reason)
+        return not_assessed(name=SHAPE, label=_LABEL, reason=reason)
     odds = settings.steepness * math.log(max(finding.relief, 0.01) / settings.relief)
     score = 1 / (1 + math.exp(-odds))
     detail = (
         f"parts of the face answer differently by {100 * finding.relief:.0f} % "
         f"beyond their brightness (a sheet or a tint: below 9 %), each known to {100 * finding.noise:.0f} %"
     )
-    return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)
+    return assessed(name=SHAPE, label=_LABEL, score=score, detail=detail)
 
 
 def _unexplained(

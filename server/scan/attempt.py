@@ -233,6 +233,9 @@ class AttemptRun:
         """Says what the challenge has to say now, until the capture is complete."""
         if self._challenge is None or self._told_complete is not None:
             return
+        if self.frames < self._env.settings.counted_frames:
+            # A colour is shown only in attempts that count: else one could look at many draws and pick.
+            return
         for message in self._challenge.messages(self._env.clock.monotonic(), frame_index=self._latest):
             if isinstance(message, OvalChangeMessage):
                 self.capture.move_oval(message.oval)

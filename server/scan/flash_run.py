@@ -81,7 +81,7 @@ class FlashRun:
 
     @property
     def progress(self) -> float:
-        """Proven bits over those asked for, 0..1; 1 once it is over."""
+        """Colours shown over those of a whole script, 0..1; 1 once it is over. The device learns no score."""
         self._progress = 1.0 if self.over else max(self._progress, self._challenge.progress)
         return self._progress
 
