@@ -201,7 +201,13 @@ async def _scanned(
 
 @pytest.mark.slow
 async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_before(real: LiveServer) -> None:
+    # Colours are drawn anew each time, and about one draw in ten leaves the shape in the dark unsure: such a
+    # person is asked to try again, and never called an attacker.
     result, wire = await _check(real, FlashKind.GENUINE)
+    for _ in range(2):
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF, result.liveness
+        if result.status != result_pb2.CHECK_STATUS_SUCCESS:
+            result, wire = await _check(real, FlashKind.GENUINE)
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
     liveness = result.liveness
     assert (liveness.requested_mode, liveness.used_mode) == (_DYNAMIC, _DYNAMIC)
