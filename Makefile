@@ -36,11 +36,11 @@ install: $(VENV)/.installed-$(RUNTIME) ## Install Facegate into .venv (RUNTIME=c
 
 dev: $(VENV)/.installed-dev
 
-demo: install ## Run the main job: a server, seven checks through gRPC, a table and demo/index.html.
+demo: install ## Run both modes: a server, nineteen checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
-test: dev ## Run the fast tests.
-	@$(BIN)/python -m pytest
+test: dev ## Run the fast tests, on two cores.
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-slow: dev ## Run the slow tests: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
 	@$(BIN)/python -m pytest -m slow --timeout 1800
@@ -96,7 +96,7 @@ accuracy-dynamic: dev ## Measure the flash over simulated people and attackers (
 # The locks name no index host; uv resolves from whatever registry the environment gives it.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate pyproject.toml requirements/headless.in --extra embedded --extra evaluation \
-  --extra postgres
+  --extra postgres --extra play-integrity
 lock: dev ## Resolve the lock files anew.
 	@$(LOCK) --override requirements/cpu.override -o requirements/cpu.lock
 	@$(LOCK) --override requirements/gpu.override --extra gpu -o requirements/gpu.lock

@@ -4,6 +4,7 @@ import typer
 
 from cli import calibrate, config, db, evaluate, keys, policy
 from cli.analyze.command import analyze
+from cli.attest import command as attest
 from cli.bench import bench
 from cli.demo.command import demo
 from cli.image import command as image
@@ -25,6 +26,7 @@ app.command()(demo)
 app.command()(analyze)
 app.command()(bench)
 app.add_typer(image.app, name="image")
+app.add_typer(attest.app, name="attest")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 app.add_typer(evaluate.app, name="evaluate")

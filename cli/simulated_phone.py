@@ -6,20 +6,33 @@ held back, so that the phone only seems to move and to flash more slowly; the ca
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 from facegate.v1 import device_pb2, scan_pb2
 
 from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
-from simulator.frame import SimulatedExposure, SimulatedFrame
-from simulator.light.screen_light import ScreenLight
+from liveness.extent import face_extent
+from simulator import (
+    FlashScanSettings,
+    OvalGuide,
+    Photo,
+    ScreenLight,
+    SimulatedExposure,
+    SimulatedFrame,
+    simulate_flash_scan,
+)
+from vision.face import BgrImage, DetectedFace
 
-__all__ = ["SimulatedPhone"]
+__all__ = ["SimulatedPhone", "phone_in_hand"]
 
 _LATE_US = 20_000
 _NOTHING = 0
 _PIXELS_PER_MM = 16.0
+_FRAMES_A_LOOK = 5
+
+FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
+"""Finds the faces of a frame, largest first."""
 
 
 class SimulatedPhone:
@@ -32,7 +45,9 @@ class SimulatedPhone:
         *,
         label: str,
         frames_per_second: float,
-        idle_colour: tuple[int, int, int],
+        locks_exposure: bool = False,
+        guide: OvalGuide | None = None,
+        find_faces: FindFaces | None = None,
     ) -> None:
         """Switches the phone on.
 
@@ -41,17 +56,22 @@ class SimulatedPhone:
             light: The screen.
             label: Name of the camera for people.
             frames_per_second: Mean rate of ``frames``.
-            idle_colour: What the screen shows outside the flash, sRGB 0..255.
+            locks_exposure: Whether the app locks exposure or white balance.
+            guide: Tells who is in front of ``frames`` the ovals; without one the phone draws none.
+            find_faces: How they see themselves on the screen; without it they fill ovals by guess.
         """
         self._frames = frames
         self._light = light
-        self._idle = idle_colour
+        self._guide = guide
+        self._find_faces = find_faces
+        self._rendered = 0
         self._interval_us = round(1e6 / frames_per_second)
         self._camera = CameraDescription(
             label=label,
             frames_per_second=frames_per_second,
             timestamp_source="simulated",
             reports_exposure=True,
+            locks_exposure=locks_exposure,
         )
         self._offset_us: int | None = None
         self._last_us = 0
@@ -73,7 +93,9 @@ class SimulatedPhone:
         return "realtime"
 
     def begin_attempt(self) -> None:
-        """Simulated time stood still between attempts."""
+        """Simulated time stood still between attempts; who followed an oval goes back to where they were."""
+        if self._guide is not None:
+            self._guide.release(at=self._rendered_us / 1e6)
         self._offset_us = None
 
     def __aiter__(self) -> Self:
@@ -97,7 +119,7 @@ class SimulatedPhone:
             self._offset_us += late
         elif late < 0:
             await asyncio.sleep(-late / 1e6)
-        frame = await asyncio.to_thread(next, self._frames, None)
+        frame = await asyncio.to_thread(self._next_frame)
         if frame is None:
             raise StopAsyncIteration
         self._rendered_us = round(frame.capture_time * 1e6)
@@ -107,6 +129,18 @@ class SimulatedPhone:
             capture_time_us=self._last_us,
             exposure=None if frame.exposure is None else _exposure(frame.exposure),
         )
+
+    def _next_frame(self) -> SimulatedFrame | None:
+        frame = next(self._frames, None)
+        if frame is None or self._guide is None or not self._guide.asks or self._find_faces is None:
+            return frame
+        self._rendered += 1
+        if self._rendered % _FRAMES_A_LOOK == 0 and (faces := self._find_faces(frame.pixels)):
+            (tall, wide), seen = frame.pixels.shape[:2], face_extent(faces[0])
+            self._guide.notice(
+                seen.width / wide, centre=(seen.x / wide, seen.y / tall), at=frame.capture_time
+            )
+        return frame
 
     async def aclose(self) -> None:
         """Switches the phone off; may be called twice."""
@@ -129,8 +163,9 @@ class SimulatedPhone:
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """It scrolls. It draws no oval, as the simulated person would not follow it."""
-        return (scan_pb2.CAPABILITY_FLASH_SCROLL,)
+        """It scrolls, and draws ovals where somebody follows them."""
+        scroll = scan_pb2.CAPABILITY_FLASH_SCROLL
+        return (scroll,) if self._guide is None else (scroll, scan_pb2.CAPABILITY_OVAL_CHANGE)
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         """Tells the screen a colour now."""
@@ -139,15 +174,26 @@ class SimulatedPhone:
             duration = step.transition_duration
             scroll_s = duration.seconds + duration.nanos / 1e9
         colour = (step.color.red, step.color.green, step.color.blue)
-        self._tell(step.step, colour, scroll_s)
+        self._steps.append(step.step)
+        self._light.show(colour, at=self._told_at(), scroll_seconds=scroll_s)
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Never called: the oval was not announced."""
+        """Tells the person to fill an oval."""
+        if self._guide is None:
+            return
+        oval, duration = change.oval, change.transition_duration
+        self._guide.fill(
+            oval.width,
+            centre=(oval.center_x, oval.center_y),
+            at=self._told_at(),
+            seconds=duration.seconds + duration.nanos / 1e9,
+        )
 
     def restore(self) -> None:
         """Tells the screen to show what it showed before the flash."""
         if self._steps and self._steps[-1] != _NOTHING:
-            self._tell(_NOTHING, self._idle, 0.0)
+            self._steps.append(_NOTHING)
+            self._light.restore(at=self._told_at())
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """What the app knows to have been on display when a frame was captured."""
@@ -158,11 +204,34 @@ class SimulatedPhone:
             return DisplayedStep()
         return DisplayedStep(step, self._since_us.setdefault(number, round(since * 1e6) + offset))
 
-    def _tell(self, step: int, colour: tuple[int, int, int], scroll_s: float) -> None:
-        offset = self._offset_us
-        at = self._rendered_us if offset is None else max(self._rendered_us, _now_us() - offset)
-        self._steps.append(step)
-        self._light.show(colour, at=at / 1e6, scroll_seconds=scroll_s)
+    def _told_at(self) -> float:
+        """Now, in simulated seconds: however late the next frame is, not after it."""
+        if self._offset_us is None:
+            return self._rendered_us / 1e6
+        due = self._rendered_us + self._interval_us
+        return min(due, max(self._rendered_us, _now_us() - self._offset_us)) / 1e6
+
+
+def phone_in_hand(
+    photo: Photo, settings: FlashScanSettings, *, find_faces: FindFaces | None = None
+) -> SimulatedPhone:
+    """A phone in front of a person or an attacker, at the beginning of a scan.
+
+    Args:
+        photo: The person, or the victim of the attack.
+        settings: Everything else.
+        find_faces: How they see themselves on the screen, where they have to fill an oval.
+    """
+    light, guide = ScreenLight(settings.phone, seed=settings.seed), OvalGuide(seed=settings.seed)
+    return SimulatedPhone(
+        simulate_flash_scan(photo, settings, light, guide),
+        light,
+        label=f"simulated {settings.kind}",
+        frames_per_second=settings.frames_per_second,
+        locks_exposure=settings.camera.exposure_locked or settings.camera.white_balance_locked,
+        guide=guide,
+        find_faces=find_faces,
+    )
 
 
 def _now_us() -> int:

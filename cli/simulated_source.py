@@ -4,9 +4,10 @@ Needs the `embedded` extra, for its landmarks.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
-from cli.simulated_phone import SimulatedPhone
+from cli.simulated_phone import SimulatedPhone, phone_in_hand
 from cli.simulation_knobs import turned
 from client import FrameSource, Pixels, SourceError, generated_source
 from matcher.errors import TrustedImageRefused
@@ -17,19 +18,18 @@ from simulator import (
     Photo,
     ScanKind,
     ScanSettings,
-    ScreenLight,
     SimulatorError,
     photo_from_image,
-    simulate_flash_scan,
     simulate_scan,
 )
 from vision import packs
 from vision.errors import VisionError
+from vision.face import BgrImage, DetectedFace
 from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat
 from vision.isolation.pool import DecoderPool
 
-__all__ = ["needs_screen", "open_simulated", "open_simulated_phone"]
+__all__ = ["flash_settings", "needs_screen", "open_simulated", "open_simulated_phone", "scan_settings"]
 
 _PHOTO_BYTES = 20_000_000
 _SECONDS = 8.0
@@ -40,6 +40,16 @@ _FLASH_SECONDS = 60.0
 def needs_screen(kind: str) -> bool:
     """Whether a kind is about the screen's light, and so needs a phone with a screen."""
     return kind not in set(ScanKind) and kind in set(FlashKind)
+
+
+def scan_settings(kind: ScanKind, *, seed: int) -> ScanSettings:
+    """A simulated scan without a flash, before any knob is turned."""
+    return ScanSettings(kind=kind, seed=seed, seconds=_SECONDS)
+
+
+def flash_settings(kind: FlashKind, *, seed: int) -> FlashScanSettings:
+    """A simulated scan with a flash, before any knob is turned."""
+    return FlashScanSettings(kind=kind, seed=seed, seconds=_FLASH_SECONDS)
 
 
 def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = ()) -> FrameSource:
@@ -55,7 +65,7 @@ def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = 
         SourceError: There is no such kind or knob, or no head can be made from the photo.
     """
     _check(kind, [known.value for known in ScanKind])
-    settings = turned(ScanSettings(kind=ScanKind(kind), seed=seed, seconds=_SECONDS), knobs)
+    settings = turned(scan_settings(ScanKind(kind), seed=seed), knobs)
     person = _person(photo)
 
     def frames() -> Iterator[tuple[Pixels, float]]:
@@ -78,16 +88,18 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[s
         SourceError: As for ``open_simulated``.
     """
     _check(kind, [known.value for known in FlashKind])
-    settings = turned(FlashScanSettings(kind=FlashKind(kind), seed=seed, seconds=_FLASH_SECONDS), knobs)
-    light = ScreenLight(settings.phone, seed=seed)
-    idle = round(settings.phone.idle_grey)
-    return SimulatedPhone(
-        simulate_flash_scan(_person(photo), settings, light),
-        light,
-        label=f"simulated {kind}",
-        frames_per_second=settings.frames_per_second,
-        idle_colour=(idle, idle, idle),
-    )
+    settings = turned(flash_settings(FlashKind(kind), seed=seed), knobs)
+    return phone_in_hand(_person(photo), settings, find_faces=_find_faces)
+
+
+def _find_faces(picture: BgrImage) -> tuple[DetectedFace, ...]:
+    """As the person sees themselves on the screen."""
+    return tuple(_embedded().detector.detect(picture))
+
+
+@cache
+def _embedded() -> packs.Pack:
+    return packs.load_pack("embedded")
 
 
 def _check(kind: str, known: Sequence[str]) -> None:
@@ -108,7 +120,7 @@ def _person(photo: Path) -> Photo:
                 honour_exif_orientation=True,
                 still_decoder=decoder,
             )
-        pack = packs.load_pack("embedded")
+        pack = _embedded()
         if pack.landmarker is None:
             raise SourceError("the embedded pack has no landmarks, which a simulated head needs")
         return photo_from_image(decoded.pixels, detector=pack.detector, landmarker=pack.landmarker)

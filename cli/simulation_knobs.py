@@ -1,8 +1,10 @@
 """The knobs of a simulated scan, as `--set NAME=VALUE` names them."""
 
+import inspect
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -25,7 +27,7 @@ class KnobLine:
         name: As `--set` takes it, such as ``injection.latency_seconds``.
         values: What it may be.
         default: What it is where nothing is said.
-        text: What it does; empty where the simulator says no more than the name.
+        text: What it does, with its unit and where it is narrower its range.
     """
 
     name: str
@@ -55,36 +57,47 @@ def turned(settings: Settings, changes: Sequence[str]) -> Settings:
     return settings
 
 
-def knob_lines(settings: type[Any]) -> tuple[KnobLine, ...]:
-    """Every knob of a settings class, in order of definition."""
+def knob_lines(settings: Any) -> tuple[KnobLine, ...]:
+    """Every knob of a simulated scan, in order of definition.
+
+    Args:
+        settings: Of the scan as it is where no knob is turned.
+    """
     return tuple(_lines(settings, ""))
 
 
-def _lines(settings: type[Any], prefix: str) -> Iterator[KnobLine]:
-    hints = get_type_hints(settings)
+def _lines(settings: Any, prefix: str) -> Iterator[KnobLine]:
+    hints = get_type_hints(type(settings))
     described = {knob.name: knob for knob in knobs_of(settings)}
+    documented = _attributes(type(settings))
     for item in fields(settings):
         kind = hints[item.name]
         name = f"{prefix}{item.name}"
         if item.name in _NOT_KNOBS:
             continue
         if is_dataclass(kind) and isinstance(kind, type):
-            yield from _lines(kind, f"{name}.")
+            yield from _lines(getattr(settings, item.name), f"{name}.")
             continue
         knob = described.get(item.name)
         values = f"{knob.lowest:g} to {knob.highest:g}" if knob is not None else _values(kind)
-        yield KnobLine(name, values, _default(item), "" if knob is None else knob.text)
+        text = documented.get(item.name, "") if knob is None else knob.text
+        yield KnobLine(name, values, _shown(getattr(settings, item.name)), text)
 
 
-def _default(item: "Field[Any]") -> str:
-    if item.default is MISSING:
-        return ""
-    if item.default is None:
-        return "drawn"
-    return _shown(item.default)
+def _attributes(settings: type[Any]) -> Mapping[str, str]:
+    """What the docstring of a settings class says of each attribute."""
+    _, _, listed = (inspect.getdoc(settings) or "").partition("\nAttributes:\n")
+    listed = re.split(r"\n\n|\nRaises:", listed)[0]
+    entries = re.split(r"^    (\w+): ", listed, flags=re.MULTILINE)[1:]
+    return {
+        name: " ".join(text.replace("``", "").split()).rstrip(".")
+        for name, text in zip(entries[::2], entries[1::2], strict=True)
+    }
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "drawn"
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, bool):

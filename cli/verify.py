@@ -8,11 +8,10 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, NoReturn
 
 import typer
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
-from joserfc.jwk import KeySet
 from rich.console import Console
 from rich.markup import escape
 
@@ -20,28 +19,27 @@ from cli.portrait_words import portrait_words
 from cli.refusal_text import describe_refusal
 from cli.scan_display import ScanDisplay
 from cli.scan_source import open_scan
+from cli.test_devices.errors import PlatformUnusable
 from cli.verdict_files import result_json, save_verdict
 from cli.verdict_table import verdict_view
+from cli.verify_files import read_api_key, read_file, read_key_set, read_tls
 from client import (
-    ApiKey,
     CallRefusedError,
     ClientError,
-    CredentialsError,
     FaceScanner,
     FlashScreen,
     FrameSource,
     Orchestrator,
     ScanSettings,
     SourceError,
-    TlsSettings,
-    fetch_key_set,
-    is_loopback,
-    load_key_set,
     open_channel,
     server_spki_sha256,
     ticket_of,
 )
 from server.settings import DeviceListener, ServiceListener
+
+if TYPE_CHECKING:
+    from cli.test_devices.played_device import PlayedDevice
 
 __all__ = ["verify"]
 
@@ -75,6 +73,7 @@ class _Options:
     photo: Path | None
     seed: int
     flash: bool | None
+    decline_flash: bool
     knobs: tuple[str, ...]
     frames_per_second: float
     service: str
@@ -89,6 +88,8 @@ class _Options:
     key: Path | None
     jwks: str | None
     audit_images: int
+    test_device: str | None
+    test_platform: Path | None
 
 
 def verify(
@@ -139,6 +140,13 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    decline_flash: Annotated[
+        bool,
+        typer.Option(
+            "--decline-flash",
+            help="With --simulate: the phone can flash, and the person does not want it to.",
+        ),
+    ] = False,
     knobs: Annotated[
         list[str] | None,
         typer.Option(
@@ -177,6 +185,21 @@ def verify(
         Path | None, typer.Option(help="Folder for the evidence frame, the result and its signature.")
     ] = None,
     audit_images: Annotated[int, typer.Option(help="Audit images to ask for.", min=0, max=4)] = 0,
+    test_device: Annotated[
+        str | None,
+        typer.Option(
+            help="Scan as a device of this kind, honest or not, with evidence of --test-platform; the kinds "
+            "are listed below.",
+            show_default=False,
+        ),
+    ] = None,
+    test_platform: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that `facegate attest test-platform` made, whose settings the server has.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Verify that a scan shows the trusted portrait's person, alive.
@@ -195,6 +218,8 @@ def verify(
       facegate verify --trusted portrait.jpg --mode dynamic --simulate injected-relighting
       --set injection.latency_seconds=0.2 --set injection.quality=0.5
 
+      facegate verify --trusted portrait.jpg --simulate genuine --test-platform platform --test-device relayed
+
       facegate verify --trusted-reference 2031/4711.jpg --scan selfie.mp4
 
       facegate verify --trusted p.jpg --scan s.mp4 --service api.example:8444
@@ -204,10 +229,12 @@ def verify(
     """
     if (trusted is None) == (trusted_reference is None):
         raise typer.BadParameter("give either --trusted or --trusted-reference", param_hint="--trusted")
-    if (flash is not None or knobs) and simulate is None:
-        raise typer.BadParameter("--flash and --set are for --simulate", param_hint="--simulate")
+    if (flash is not None or decline_flash or knobs) and simulate is None:
+        raise typer.BadParameter("--flash, --decline-flash and --set are for --simulate")
     if (scan is None) == (simulate is None):
         raise typer.BadParameter("give either --scan or --simulate", param_hint="--scan")
+    if (test_device is None) != (test_platform is None):
+        raise typer.BadParameter("give --test-device and --test-platform together")
     options = _Options(
         trusted=trusted,
         trusted_reference=trusted_reference,
@@ -215,7 +242,8 @@ def verify(
         simulate=simulate,
         photo=photo,
         seed=seed,
-        flash=flash,
+        flash=decline_flash or flash,
+        decline_flash=decline_flash,
         knobs=tuple(knobs or ()),
         frames_per_second=frames_per_second,
         service=service,
@@ -230,6 +258,8 @@ def verify(
         key=key,
         jwks=jwks,
         audit_images=audit_images,
+        test_device=test_device,
+        test_platform=test_platform,
     )
     messages = Console(stderr=True)
     try:
@@ -237,7 +267,7 @@ def verify(
         pictures = () if out is None else save_verdict(response, out)
     except CallRefusedError as error:
         _fail(messages, describe_refusal(error.refusal))
-    except ClientError as error:
+    except (ClientError, PlatformUnusable) as error:
         _fail(messages, str(error))
     except (OSError, ValueError) as error:
         _fail(messages, f"the verdict cannot be saved in {out}: {error}")
@@ -251,22 +281,25 @@ def verify(
 
 
 class _Subject(NamedTuple):
-    """Where frames come from, and the screen before it."""
+    """Where frames come from, the screen before it, and the device around both."""
 
     source: FrameSource
     screen: FlashScreen | None
+    device: "PlayedDevice | None" = None
 
 
 async def _check(options: _Options, messages: Console) -> verification_service_pb2.FinishCheckResponse:
-    portrait = None if options.trusted is None else _read(options.trusted, "the trusted portrait")
-    keys = await _keys(options.jwks)
-    api_key = _api_key(options.api_key_file)
-    service_tls, device_tls = _tls(options, options.service), _tls(options, options.device, caller=False)
+    portrait = None if options.trusted is None else read_file(options.trusted, "the trusted portrait")
+    keys = await read_key_set(options.jwks)
+    api_key = read_api_key(options.api_key_file)
+    service_tls = read_tls(options.service, ca=options.ca, certificate=options.cert, key=options.key)
+    # The device has no certificate.
+    device_tls = read_tls(options.device, ca=options.ca)
     spki = await server_spki_sha256(options.device, device_tls)
     async with (
         open_channel(options.service, tls=service_tls) as service,
         open_channel(options.device, tls=device_tls) as device,
-        _opened(options) as (source, screen),
+        _opened(options) as (source, screen, played),
     ):
         orchestrator = Orchestrator(channel=service, api_key=api_key, keys=keys)
         created = await orchestrator.upload_trusted_image(
@@ -286,9 +319,12 @@ async def _check(options: _Options, messages: Console) -> verification_service_p
                 ticket=ticket_of(created),
                 source=source,
                 screen=screen,
+                profile=None if played is None else played.profile,
+                camera=None if played is None else played.camera,
+                attestor=None if played is None else played.attestor,
                 server_spki_sha256=spki,
                 events=display,
-                settings=ScanSettings(),
+                settings=ScanSettings(decline_flash=options.decline_flash),
             )
             with _cancelled_by_interrupt(scanner):
                 outcome = await scanner.scan()
@@ -301,9 +337,20 @@ async def _check(options: _Options, messages: Console) -> verification_service_p
 
 @asynccontextmanager
 async def _opened(options: _Options) -> AsyncIterator[_Subject]:
+    played = None
+    if options.test_device is not None and options.test_platform is not None:
+        from cli.test_devices.played_device import open_played_device
+
+        played = open_played_device(options.test_device, options.test_platform)
     subject = await _subject(options)
+    if played is not None:
+        subject = _Subject(played.source(subject.source), subject.screen, played)
     async with aclosing(subject.source):
-        yield subject
+        try:
+            yield subject
+        finally:
+            if played is not None:
+                played.remember()
 
 
 async def _subject(options: _Options) -> _Subject:
@@ -330,42 +377,6 @@ async def _subject(options: _Options) -> _Subject:
     return _Subject(
         await asyncio.to_thread(open_simulated, kind, photo, seed=options.seed, knobs=options.knobs), None
     )
-
-
-async def _keys(jwks: str | None) -> KeySet | None:
-    if jwks is None:
-        return None
-    if jwks.startswith(("http://", "https://")):
-        return await fetch_key_set(jwks)
-    return load_key_set(_read(Path(jwks), "the JWKS"))
-
-
-def _api_key(path: Path | None) -> ApiKey | None:
-    if path is None:
-        return None
-    try:
-        return ApiKey(_read(path, "the API key").decode("ascii").strip())
-    except UnicodeDecodeError as error:
-        raise CredentialsError(f"the API key in {path} is not ASCII") from error
-
-
-def _tls(options: _Options, target: str, *, caller: bool = True) -> TlsSettings | None:
-    """TLS wherever it is asked for or the target is another computer; the device has no certificate."""
-    mutual = caller and (options.cert is not None or options.key is not None)
-    if options.ca is None and not mutual and is_loopback(target):
-        return None
-    return TlsSettings(
-        root_certificates=None if options.ca is None else _read(options.ca, "the authorities"),
-        client_certificate=_read(options.cert, "the certificate") if mutual and options.cert else None,
-        client_key=_read(options.key, "the private key") if mutual and options.key else None,
-    )
-
-
-def _read(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"{what} at {path} cannot be read: {error.strerror}") from error
 
 
 @contextmanager

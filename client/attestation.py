@@ -1,5 +1,6 @@
 """The platform's word for the session key."""
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from facegate.v1 import device_pb2
@@ -13,20 +14,23 @@ class Attestor(Protocol):
     A platform that fails gives an AttestationUnavailable with its reason; nothing is raised.
     """
 
-    async def attest(self, *, binding: bytes) -> device_pb2.Attestation:
-        """Evidence whose own challenge is ``binding``, the binding hash H of the stream, 32 bytes."""
+    def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        """Evidence whose own challenge is ``binding``, the binding hash H of the stream, 32 bytes.
+
+        Each piece is sent as soon as it is there; at most 4 in a scan, over all its streams.
+        """
         ...
 
 
 class NoAttestation:
     """A platform without any: says so, so that the server need not wait."""
 
-    async def attest(self, *, binding: bytes) -> device_pb2.Attestation:
-        """An AttestationUnavailable with REASON_NOT_SUPPORTED.
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        """One AttestationUnavailable with REASON_NOT_SUPPORTED.
 
         Args:
             binding: The binding hash H of the stream, 32 bytes; not used.
         """
         del binding
         reason = device_pb2.AttestationUnavailable.REASON_NOT_SUPPORTED
-        return device_pb2.Attestation(unavailable=device_pb2.AttestationUnavailable(reason=reason))
+        yield device_pb2.Attestation(unavailable=device_pb2.AttestationUnavailable(reason=reason))

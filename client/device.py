@@ -41,6 +41,7 @@ class ScanSettings:
         result_timeout_s: How long to wait for a result or the next attempt, seconds.
         reconnect: How to reconnect.
         language: BCP 47 language of the person.
+        decline_flash: Whether the person declines every attempt that would flash, before its first frame.
     """
 
     max_side: int = 640
@@ -51,6 +52,7 @@ class ScanSettings:
     result_timeout_s: float = 60.0
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     language: str = "en"
+    decline_flash: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class FaceScanner:
         source: FrameSource,
         server_spki_sha256: bytes = b"",
         profile: device_pb2.DeviceProfile | None = None,
+        camera: device_pb2.CameraProfile | None = None,
         screen: FlashScreen | None = None,
         attestor: Attestor | None = None,
         events: ScanEvents | None = None,
@@ -102,6 +105,7 @@ class FaceScanner:
             server_spki_sha256: SHA-256 of the SubjectPublicKeyInfo of the server's TLS certificate, 32
                 bytes; empty on plaintext loopback. See `client.channel.server_spki_sha256`.
             profile: The device; a desktop where None.
+            camera: The camera as the platform describes it; what the source says of itself where None.
             screen: A screen that can flash; where None the device announces none, and a check that
                 demands DYNAMIC refuses it.
             attestor: Makes the platform's evidence; says "not supported" where None.
@@ -118,7 +122,7 @@ class FaceScanner:
         self._profile = scan_pb2.ScanStart(
             capabilities=_capabilities(source.camera, screen),
             device=profile or desktop_profile(),
-            camera=camera_profile(source.camera),
+            camera=camera or camera_profile(source.camera),
             screen=None if screen is None else screen.profile,
             server_spki_sha256=server_spki_sha256,
             language=self._settings.language,
@@ -202,9 +206,13 @@ class FaceScanner:
 
     async def _attest(self, stream: ScanStream) -> None:
         # H is new in every stream, so evidence is made anew after a reconnect, up to the server's limit.
-        if self._attestations < _MAX_ATTESTATIONS:
+        if self._attestations >= _MAX_ATTESTATIONS:
+            return
+        async for evidence in self._attestor.attest(binding=stream.binding):
             self._attestations += 1
-            await stream.send_attestation(await self._attestor.attest(binding=stream.binding))
+            await stream.send_attestation(evidence)
+            if self._attestations >= _MAX_ATTESTATIONS:
+                return
 
     async def _attempts(self, stream: ScanStream) -> scan_pb2.ScanResult:
         while True:
@@ -223,7 +231,7 @@ class FaceScanner:
                     events=self._events,
                     screen=self._screen,
                 )
-                if self._cancelled:
+                if self._cancelled or (self._settings.decline_flash and message.plan == scan_pb2.PLAN_FLASH):
                     self._attempt.cancel()
                 result = await self._attempt.run(result_timeout_s=self._settings.result_timeout_s)
                 self._source_error = self._attempt.source_error

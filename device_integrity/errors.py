@@ -3,7 +3,17 @@
 ::
 
     DeviceIntegrityError
-    └── KeyMaterialError    a public key, key share or signature encoding that cannot be read
+    ├── AnchorsUnusable         trust anchors of this installation that are missing or damaged
+    ├── ReferenceDataMalformed  a revocation list or token keys of the operator that cannot be read
+    ├── PlayDecoderUnavailable  Google's decoder of Play Integrity tokens did not answer
+    ├── FingerprintError        packaged lists of cameras and emulators that are not usable
+    ├── KeyMaterialError    a public key, key share or signature encoding that cannot be read
+    └── EvidenceMalformed   bytes that a device sent as evidence and that cannot be read as such
+        ├── CborMalformed   not one CBOR item within the limits, or not of the asked shape
+        ├── DerMalformed    not ASN.1 in the accepted encoding, within the limits, or of the asked shape
+        ├── CertificateMalformed     a certificate, or a chain of them, that cannot be read
+        ├── KeyDescriptionMalformed  an Android attestation extension that cannot be read
+        └── PlayTokenMalformed       a Play Integrity token that cannot be decrypted, verified or read
 """
 
 
@@ -11,5 +21,45 @@ class DeviceIntegrityError(Exception):
     """Root of everything that this room raises."""
 
 
+class AnchorsUnusable(DeviceIntegrityError):
+    """The trust anchors of this installation are missing or damaged."""
+
+
+class FingerprintError(DeviceIntegrityError):
+    """The packaged lists of cameras and emulators cannot be read. The message says what is wrong."""
+
+
 class KeyMaterialError(DeviceIntegrityError):
     """A key that the device sent is not of the kind or length that the protocol asks for."""
+
+
+class EvidenceMalformed(DeviceIntegrityError):
+    """Bytes that a device sent as evidence cannot be read as what they claim to be."""
+
+
+class CborMalformed(EvidenceMalformed):
+    """Bytes are not one CBOR item within the limits, or the item is not of the shape that was asked for."""
+
+
+class DerMalformed(EvidenceMalformed):
+    """Bytes are not ASN.1 in the accepted encoding and limits, or not of the shape that was asked for."""
+
+
+class CertificateMalformed(EvidenceMalformed):
+    """A certificate, or a chain of them, cannot be read or is beyond the limits."""
+
+
+class KeyDescriptionMalformed(EvidenceMalformed):
+    """Android's attestation extension, or the one on provisioning, is not what its specification says."""
+
+
+class PlayTokenMalformed(EvidenceMalformed):
+    """A Play Integrity token cannot be decrypted, verified or read, or Google refused to decode it."""
+
+
+class ReferenceDataMalformed(DeviceIntegrityError):
+    """A revocation list or token keys, which the operator provides, cannot be read."""
+
+
+class PlayDecoderUnavailable(DeviceIntegrityError):
+    """Google's decoder of Play Integrity tokens could not be reached, or did not answer properly."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
 from liveness.extent import face_extent
@@ -17,6 +19,10 @@ from vision.pose import estimate_pose
 VIEW_SIDE = 384
 """Longest side of the view in which motion is measured, pixels."""
 
+_FINE_SIDE = 640
+"""The same, for following a face while it comes closer. At 384 pixels, tracking errs by as much as bent paper
+moves; at 640 by half of that."""
+
 _SECOND_FACE_SHARE = 0.4
 _SHADING_SIDE = 25
 _DETAIL_GAIN = 2.5
@@ -24,12 +30,34 @@ _SMOOTHING = 1.15
 _SAMPLE_ROWS = 64
 _SAMPLE_COLUMNS = 64
 
+_Kind = TypeVar("_Kind", bound=np.generic)
 
-def view_frame(image: BgrImage | GreyView) -> FrameView:
-    """The grey copies of one upright frame; pure, and safe to call from several threads at once.
+
+class ViewSpace:
+    """Room to work in for the views of one camera's frames, which are mostly of one size.
+
+    Half of a view's price was memory that the system gave, cleared and took back for every frame. Belongs
+    to one scan: not for several threads at once.
+    """
+
+    def __init__(self) -> None:
+        """Empty; it grows with the first view."""
+        self._arrays: dict[str, NDArray[np.generic]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], kind: type[_Kind]) -> NDArray[_Kind]:
+        """An array of this shape and kind with anything in it; the same one for the same name."""
+        found = self._arrays.get(name)
+        if found is None or found.shape != shape or found.dtype != kind:
+            found = self._arrays[name] = np.empty(shape, kind)
+        return cast("NDArray[_Kind]", found)
+
+
+def view_frame(image: BgrImage | GreyView, space: ViewSpace | None = None) -> FrameView:
+    """The grey copies of one upright frame; safe to call from several threads, each with its own space.
 
     Args:
         image: Its colours, or its luma alone, which a JPEG gives for half the price.
+        space: Where to work; its own where none is given.
 
     Raises:
         ObservationError: The image is not an 8-bit colour or grey image.
@@ -40,11 +68,25 @@ def view_frame(image: BgrImage | GreyView) -> FrameView:
     return FrameView(
         width=width,
         height=height,
-        view=_view(grey, scale),
+        view=_view(grey, scale, ViewSpace() if space is None else space),
         scale=scale,
         samples=sample_frame(grey),
         grey=grey,
     )
+
+
+def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
+    """A larger view, for ``liveness.dynamic.movement``, and its pixels per frame pixel.
+
+    Args:
+        image: The upright frame, or its luma alone.
+
+    Raises:
+        ObservationError: The image is not an 8-bit colour or grey image.
+    """
+    grey = _grey(image)
+    scale = min(1.0, _FINE_SIDE / max(grey.shape))
+    return _view(grey, scale, ViewSpace(), side=_FINE_SIDE), scale
 
 
 def sample_frame(image: BgrImage | GreyView) -> Samples:
@@ -57,7 +99,8 @@ def sample_frame(image: BgrImage | GreyView) -> Samples:
     height, width = grey.shape
     rows = (np.arange(_SAMPLE_ROWS) * height + height // 2) // _SAMPLE_ROWS
     columns = (np.arange(_SAMPLE_COLUMNS) * width + width // 2) // _SAMPLE_COLUMNS
-    return grey[np.ix_(rows, columns)]
+    samples: Samples = grey.take(rows, axis=0).take(columns, axis=1)
+    return samples
 
 
 def observe_frame(
@@ -171,24 +214,27 @@ def _faces_that_count(faces: Sequence[DetectedFace]) -> int:
     return sum(face_extent(face).width >= _SECOND_FACE_SHARE * largest for face in faces)
 
 
-def _view(grey: GreyView, scale: float) -> GreyView:
+def _view(grey: GreyView, scale: float, space: ViewSpace, *, side: int = VIEW_SIDE) -> GreyView:
     """Fine structure around mid-grey: exposure, shadows and shading move no point in it."""
     height, width = grey.shape
     size = max(1, round(width * scale)), max(1, round(height * scale))
     # Halving by averages is cheap; other ratios are, at this price, only by bilinear resizing of a
     # picture smoothed so far that it leaves no aliases.
-    while min(grey.shape) >= 2 and max(grey.shape) >= 2 * VIEW_SIDE:
+    while min(grey.shape) >= 2 and max(grey.shape) >= 2 * side:
         half = grey.shape[1] // 2, grey.shape[0] // 2
         grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    if max(grey.shape) > VIEW_SIDE:
-        smoothed = cv2.GaussianBlur(grey, (5, 5), _SMOOTHING)
-        smooth = cv2.resize(smoothed, size, interpolation=cv2.INTER_LINEAR)
+    smoothed = space.array("smoothed", grey.shape, np.uint8)
+    if max(grey.shape) > side:
+        cv2.GaussianBlur(grey, (5, 5), _SMOOTHING, dst=smoothed)
+        smooth = space.array("smooth", size[::-1], np.uint8)
+        cv2.resize(smoothed, size, dst=smooth, interpolation=cv2.INTER_LINEAR)
     else:
-        smooth = cv2.GaussianBlur(grey, (3, 3), 0)
-    shading = cv2.boxFilter(smooth, cv2.CV_32F, (_SHADING_SIDE, _SHADING_SIDE))
+        smooth = smoothed
+        cv2.GaussianBlur(grey, (3, 3), 0, dst=smooth)
+    shading = space.array("shading", smooth.shape, np.float32)
+    cv2.boxFilter(smooth, cv2.CV_32F, (_SHADING_SIDE, _SHADING_SIDE), dst=shading)
+    fine = space.array("fine", smooth.shape, np.float32)
+    np.copyto(fine, smooth)
     # Halves down from mid-grey: OpenCV rounds where the view's unit is cut off.
-    fine = cv2.addWeighted(
-        smooth.astype(np.float32), _DETAIL_GAIN, shading, -_DETAIL_GAIN, 127.5, dtype=cv2.CV_8U
-    )
-    view: GreyView = fine.astype(np.uint8, copy=False)
-    return view
+    view = cv2.addWeighted(fine, _DETAIL_GAIN, shading, -_DETAIL_GAIN, 127.5, dtype=cv2.CV_8U)
+    return view.astype(np.uint8, copy=False)

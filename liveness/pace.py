@@ -9,8 +9,9 @@ each where fewer than 14 come. Of 162 scans (50 live, 112 photos presented in fo
 verdict against twice as many frames; of 50 windows of 19 live clips at 24 frames a second one did, to
 INCONCLUSIVE."""
 
-_RESTLESS_SECONDS = 0.04
-"""The same while a face moves so fast that its points are lost: then nearly every frame is needed."""
+_RESTLESS_SECONDS = 0.08
+"""The same while a face moves so fast that its points are lost: about 12 a second, and each frame is sampled.
+See ADR 0010 for what half of that and twice as many do."""
 
 _SAMPLED_SECONDS = 1.0
 """How long every frame is sampled at first: a second of all frames against the rest of the scan's measured
@@ -67,4 +68,5 @@ class FramePace:
         if since_watched >= apart / 2 and since_watched + until_next / 2 >= apart:
             self._watched = capture_time
             return FrameWork.WATCH
-        return FrameWork.SAMPLE if capture_time - self._began < _SAMPLED_SECONDS else FrameWork.NOTE
+        sampled = restless or capture_time - self._began < _SAMPLED_SECONDS
+        return FrameWork.SAMPLE if sampled else FrameWork.NOTE

@@ -78,10 +78,12 @@ class FacePart:
     """One part of a face.
 
     Attributes:
-        mask: 1 on the part, in the cut-out; 0 elsewhere.
+        around: Rows and columns of the cut-out that hold the part.
+        mask: 1 on the part, in these rows and columns; 0 elsewhere.
         slope: Mean squared gradient of the cut-out's detail on the part.
     """
 
+    around: tuple[slice, slice]
     mask: NDArray[np.uint8]
     slope: float
 
@@ -148,7 +150,8 @@ def follow(
     """
     found, seen, difference = _flow(start.view, view, start.points, guess, _LEVELS)
     back, returned, _ = _flow(view, start.view, found, start.points, _BACK_LEVELS)
-    error = np.linalg.norm(back - start.points, axis=1).astype(np.float32)
+    missed = back - start.points
+    error: NDArray[np.float32] = np.hypot(missed[:, 0], missed[:, 1])
     lost = ~seen | ~returned | (error > _LARGEST_RETURN_ERROR) | (difference > _LARGEST_DIFFERENCE)
     found[lost] = np.nan
     error[lost] = np.nan
@@ -175,10 +178,12 @@ def region_change(start: TrackingStart, view: GreyView, motion: NDArray[np.float
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    change = (laid_over.astype(np.float32) - parts.detail) ** 2
+    change = np.subtract(laid_over, parts.detail, dtype=np.float32)
+    change *= change
 
     def displacement(part: FacePart) -> float:
-        return math.sqrt(cv2.mean(change, part.mask)[0] / (part.slope + 1.0)) / start.face_width
+        squared = cv2.mean(change[part.around], part.mask)[0]
+        return math.sqrt(squared / (part.slope + 1.0)) / start.face_width
 
     return RegionChange(
         eyes=max(displacement(parts.eyes[0]), displacement(parts.eyes[1])),
@@ -267,7 +272,12 @@ def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts |
     slope = across**2 + down**2
 
     def part(mask: NDArray[np.bool_]) -> FacePart:
-        return FacePart(mask=mask.astype(np.uint8), slope=float(slope[mask].mean()))
+        around = _rows_and_columns(mask)
+        return FacePart(
+            around=around,
+            mask=np.ascontiguousarray(mask[around]).astype(np.uint8),
+            slope=float(slope[mask].mean()),
+        )
 
     return FaceParts(
         left=left,
@@ -277,3 +287,9 @@ def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts |
         mouth=part(mouth),
         rest=part(rest),
     )
+
+
+def _rows_and_columns(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The smallest rectangle that holds a mask, which has to be somewhere."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

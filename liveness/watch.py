@@ -7,7 +7,7 @@ from typing import Protocol
 from liveness.collect import FOLLOW_SECONDS, ScanCollector
 from liveness.eye_watch import EyeRatios, EyeWatch
 from liveness.observation import FrameObservation, FrameView, GreyView, PassedFrame, ScanObservations
-from liveness.observe import observe_followed, observe_frame, view_frame
+from liveness.observe import ViewSpace, observe_followed, observe_frame, view_frame
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio
 from vision.pose import estimate_pose
@@ -37,13 +37,10 @@ class WatchedFrame:
         observation: What was measured.
         pixels: The picture where a detector looked at it; ``None`` for a followed frame, which no
             expensive model is shown.
-        view: Its small grey copy, which the observation has given up to the collector; see
-            ``FrameObservation.view``.
     """
 
     observation: FrameObservation
     pixels: BgrImage | None
-    view: GreyView
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +77,7 @@ class FrameWatcher:
         self._collector = ScanCollector(follow_seconds=follow_seconds)
         self._eyes = EyeWatch()
         self._posed: _Posed | None = None
+        self._space = ViewSpace()
 
     @property
     def observations(self) -> ScanObservations:
@@ -107,7 +105,7 @@ class FrameWatcher:
         """
         # Where it is known that the detector will look, the grey copy is cheaper made from the colours.
         pixels = picture.colour() if self._collector.look_is_due(capture_time) else None
-        seen = view_frame(picture.grey() if pixels is None else pixels)
+        seen = view_frame(picture.grey() if pixels is None else pixels, self._space)
         followed = None if pixels is not None else self._collector.follow(seen, capture_time)
         if followed is not None:
             eyes, _ = self._measure(picture.colour, seen, followed.face, capture_time, looked=False)
@@ -124,7 +122,7 @@ class FrameWatcher:
             pixels = picture.colour() if pixels is None else pixels
             observation = self._look(pixels, seen, index, capture_time)
         kept = self._collector.add(replace(observation, fingerprint=fingerprint))
-        return WatchedFrame(observation=kept, pixels=pixels, view=seen.view)
+        return WatchedFrame(observation=kept, pixels=pixels)
 
     def pass_over(self, passed: PassedFrame) -> None:
         """Notes a frame that is not watched, but sampled or known by its bytes."""

@@ -9,12 +9,13 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from device_integrity.camera import load_fingerprints
 from liveness.dynamic.model import load_flash_model
 from liveness.fusion import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
@@ -26,6 +27,10 @@ from server.checks.intake import CheckIntake
 from server.checks.recorder import CheckRecorder
 from server.checks.terms import Mode
 from server.decoders import make_decoders, start_decoders
+from server.device.assessment import nothing_claimed
+from server.device.revocation import RevocationFile
+from server.device.trust import DeviceTrust, load_served_policies, open_device_trust
+from server.device.verification import DeviceVerifier
 from server.edge.analysis_servicer import AnalysisElsewhere
 from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
@@ -38,18 +43,20 @@ from server.evidence.store import EvidenceStore
 from server.housekeeping import Housekeeper
 from server.keys import KeyRing, load_keys
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
-from server.policies import PolicyBook, load_policies
+from server.policies import PolicyBook
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import CapturePlan
-from server.scan.device_claims import nothing_claimed
+from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
 from server.scan.messages import CaptureBudget
 from server.scan.transcript import ClockLimits
 from server.scan.worker_pool import WorkerPool
 from server.settings import Settings
+from server.storage.devices import DeviceRepository
 from server.storage.engine import open_engine
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
+from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import prepare_database
 from server.telemetry.metrics import Metrics
 from server.tls import certificate_spki_sha256, server_credentials
@@ -125,6 +132,8 @@ class FacegateServer:
             settings.analysis, settings.isolation, metrics=self._metrics, workers=self._workers
         )
         self._trusted_images: TrustedImages | None = None
+        self._trust: DeviceTrust | None = None
+        self._revocation = RevocationFile(settings.device_integrity.android.revocation_file)
         self._housekeeper: Housekeeper | None = None
         self._admin: AdminServer | None = None
         self._listeners: tuple[Listener, ...] = ()
@@ -170,7 +179,11 @@ class FacegateServer:
         """
         settings = self._settings
         check_runtime()
-        policies = load_policies(settings.policies.folder)
+        for_tests = settings.device_integrity.for_tests
+        policies = load_served_policies(settings.policies.folder, for_tests=for_tests)
+        if for_tests:
+            _log.warning("test_devices_are_believed", policies=list(policies.names))
+        self._trust = await asyncio.to_thread(open_device_trust, settings.device_integrity)
         keys = await asyncio.to_thread(load_keys, settings.key_folder)
         self._trusted_images = await asyncio.to_thread(
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
@@ -189,6 +202,13 @@ class FacegateServer:
         await prepare_database(settings.database_url)
         self._engine = open_engine(settings.database_url)
         self._repository = CheckRepository(self._engine)
+        self._devices = DeviceRepository(self._engine)
+        self._memory = DatabaseScanMemory(
+            self._engine,
+            tenant_key=keys.memory.of,
+            wrapping_keys=keys.wrapping_keys,
+            random=secrets.token_bytes,
+        )
         pack = self._given_pack
         if pack is None:
             pack = await asyncio.to_thread(load_configured_pack, settings)
@@ -197,7 +217,8 @@ class FacegateServer:
         decoders = self._decoders = make_decoders(settings.isolation, self._metrics)
         await asyncio.to_thread(start_decoders, decoders)
         await asyncio.to_thread(self._analyses.start)
-        self._open(policies, keys, pack, decoders)
+        await asyncio.to_thread(self._revocation.refresh)
+        self._open(policies, keys, pack, decoders, self._trust)
         await self._device.serve()
         await self._service.serve()
         self._ready = True
@@ -241,6 +262,8 @@ class FacegateServer:
         await asyncio.to_thread(self._analyses.close)
         if self._trusted_images is not None:
             self._trusted_images.close()
+        if self._trust is not None:
+            self._trust.close()
         if self._pool is not None:
             self._pool.close()
         if self._engine is not None:
@@ -296,7 +319,14 @@ class FacegateServer:
         )
         self._listeners = (self._device, self._service)
 
-    def _open(self, policies: PolicyBook, keys: KeyRing, pack: Pack, decoders: DecoderPool) -> None:
+    def _open(
+        self,
+        policies: PolicyBook,
+        keys: KeyRing,
+        pack: Pack,
+        decoders: DecoderPool,
+        trust: DeviceTrust,
+    ) -> None:
         settings, tuning = self._settings, self._tuning
         listeners, limits = settings.listeners, settings.limits
         pool = self._pool = WorkerPool(workers=self._workers)
@@ -318,6 +348,8 @@ class FacegateServer:
         completion = CheckCompletion(
             repository=self._repository, recorder=recorder, evidence=evidence, metrics=self._metrics
         )
+        devices = self._devices
+        proxies = settings.device_integrity.proxy_spki_sha256
         window = limits.max_scan_frames_in_flight
         tls = listeners.device.tls
         self._device_servicer.open(
@@ -333,7 +365,10 @@ class FacegateServer:
                     lease_seconds=limits.lease_seconds,
                     end_seconds=tuning.end_seconds,
                     owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
-                    tls_spki_sha256=None if tls is None else certificate_spki_sha256(tls.certificate),
+                    own_keys=frozenset(
+                        [bytes.fromhex(proxy) for proxy in proxies]
+                        + ([] if tls is None else [certificate_spki_sha256(tls.certificate)])
+                    ),
                 ),
                 repository=self._repository,
                 recorder=recorder,
@@ -348,6 +383,17 @@ class FacegateServer:
                 clock=self._clock,
                 random=secrets.token_bytes,
                 metrics=self._metrics,
+                verifier=DeviceVerifier(
+                    trust=trust,
+                    revocation=self._revocation,
+                    devices=devices,
+                    workers=pool,
+                    tenant_key=keys.memory.of,
+                    now=self._clock.now,
+                ),
+                devices=devices,
+                memory=DeviceMemory(self._memory, tenant_key=keys.memory.of, pool=pool),
+                fingerprints=load_fingerprints(),
                 draining=self._draining,
                 serialise_challenge=serialise_challenge,
             )
@@ -387,6 +433,9 @@ class FacegateServer:
             metrics=self._metrics,
             now=self._clock.now,
             sweep_seconds=tuning.sweep_seconds,
+            devices=devices,
+            revocation=self._revocation,
+            enrolment=timedelta(days=settings.device_integrity.enrolment_days),
         )
         self._housekeeper.start()
 

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from server.checks.completion import CheckCompletion
+from server.device.revocation import RevocationFile
 from server.evidence.store import EvidenceStore
+from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 
@@ -30,6 +32,9 @@ class Housekeeper:
         metrics: Metrics,
         now: Callable[[], datetime],
         sweep_seconds: float,
+        devices: DeviceRepository,
+        revocation: RevocationFile,
+        enrolment: timedelta,
     ) -> None:
         """Takes what it keeps; ``start`` begins.
 
@@ -41,6 +46,9 @@ class Housekeeper:
             now: Wall clock, UTC.
             sweep_seconds: Between two looks at deadlines; retention is looked at every 12th time,
                 orphans every 720th.
+            devices: Forgets enrolled keys and one-time tokens.
+            revocation: Is read again where its file changed.
+            enrolment: How long a key that nobody uses stays enrolled.
         """
         self._completion = completion
         self._evidence = evidence
@@ -48,6 +56,9 @@ class Housekeeper:
         self._metrics = metrics
         self._now = now
         self._sweep_seconds = sweep_seconds
+        self._devices = devices
+        self._revocation = revocation
+        self._enrolment = enrolment
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -71,6 +82,8 @@ class Housekeeper:
         await self._step("deadlines", self._sweep)
         if number % _ERASE_EVERY == 0:
             await self._step("retention", self._erase)
+            await self._step("devices", self._expire_devices)
+            await self._step("revocation", self._read_revocation)
         if number % _ORPHANS_EVERY == 0:
             await self._step("orphans", self._sweep_orphans)
 
@@ -89,6 +102,13 @@ class Housekeeper:
         self._metrics.checks_erased(await self._completion.erase_expired(self._now(), limit=_BATCH))
         if not await self._repository.forget_erased():
             _log.warning("erased_still_in_log", why="a reader, such as a backup, holds the database's log")
+
+    async def _expire_devices(self) -> None:
+        now = self._now()
+        await self._devices.expire(now, unused_since=now - self._enrolment)
+
+    async def _read_revocation(self) -> None:
+        await asyncio.to_thread(self._revocation.refresh)
 
     async def _sweep_orphans(self) -> None:
         await self._evidence.sweep_orphans(

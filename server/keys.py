@@ -6,6 +6,7 @@ The folder holds, by purpose (see ``server.key_files`` for names and permissions
 - ``challenge-*.pem``: P-256, signs challenges; apps pin it
 - ``result-*.pem``: P-256, signs results; published as JWKS
 - ``evidence-*.key``: AES-256, wraps the data keys of sealed records
+- ``memory-*.key``: 32 bytes, what frames and devices' keys are known again by; a new one forgets them
 
 What is missing is made on the first start. Adding a file with the next number rotates a key.
 """
@@ -35,7 +36,7 @@ from joserfc.jwk import ECKey
 from server.evidence.sealing import WrappingKeys
 from server.key_files import KeyFile, KeysUnusable, make_key_file, read_key_files
 
-__all__ = ["KeyRing", "KeysUnusable", "ResultSigner", "ScanTokens", "load_keys", "rotate_key"]
+__all__ = ["KeyRing", "KeysUnusable", "MemoryKey", "ResultSigner", "ScanTokens", "load_keys", "rotate_key"]
 
 _SECRET_BYTES = 32
 _TOKEN_VERSION = b"\x01"
@@ -46,6 +47,7 @@ _CHECK_ID_BYTES = 16
 _HEAD_BYTES = 1 + _KEY_ID_BYTES + _CHECK_ID_BYTES
 _TOKEN_BYTES = _HEAD_BYTES + 32
 _TOKEN_CHARACTERS = 71
+_MEMORY_DOMAIN = b"facegate/v1/scan-memory-key"
 _RESULT_TYPE = "facegate-result"
 
 
@@ -112,6 +114,21 @@ class ResultSigner:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryKey:
+    """Gives each tenant a key of its own for marks, so that they tell nothing outside of it.
+
+    Attributes:
+        secret: 32 bytes.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def of(self, tenant: str) -> bytes:
+        """A tenant's key, 32 bytes."""
+        return hmac.digest(self.secret, _MEMORY_DOMAIN + tenant.encode(), "sha256")
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRing:
     """Every key of a server.
 
@@ -120,12 +137,14 @@ class KeyRing:
         challenge_key: Signs challenges, P-256.
         results: Signs results.
         wrapping_keys: Wrap the data keys of sealed records.
+        memory: What frames and devices' keys are known again by.
     """
 
     tokens: ScanTokens
     challenge_key: ec.EllipticCurvePrivateKey = field(repr=False)
     results: ResultSigner
     wrapping_keys: WrappingKeys
+    memory: MemoryKey
 
     @property
     def challenge_key_sha256(self) -> bytes:
@@ -157,6 +176,7 @@ def load_keys(folder: Path) -> KeyRing:
             newest=_wrapping_key_id(found["evidence"][0]),
             keys={_wrapping_key_id(file): _secret(file) for file in found["evidence"]},
         ),
+        memory=MemoryKey(_secret(found["memory"][0])),
     )
 
 
@@ -165,7 +185,7 @@ def rotate_key(folder: Path, purpose: str) -> Path:
 
     Args:
         folder: The key folder.
-        purpose: ``"token"``, ``"challenge"``, ``"result"`` or ``"evidence"``.
+        purpose: ``"token"``, ``"challenge"``, ``"result"``, ``"evidence"`` or ``"memory"``.
 
     Returns:
         The new file.
@@ -195,6 +215,7 @@ _PURPOSES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "challenge": ("pem", _new_private_key),
     "result": ("pem", _new_private_key),
     "evidence": ("key", _new_secret),
+    "memory": ("key", _new_secret),
 }
 
 

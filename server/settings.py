@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from server.settings_analysis import AnalysisSettings
 from server.settings_base import Table, is_loopback
+from server.settings_device import DeviceIntegritySettings
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs.models_dir import default_models_dir
 
@@ -186,7 +187,7 @@ class LimitSettings(Table):
 
     max_scans: int = Field(default=32, ge=1, le=10_000)
     """Scans at once."""
-    max_scan_frames_in_flight: int = Field(default=4, ge=1, le=64)
+    max_scan_frames_in_flight: int = Field(default=8, ge=1, le=64)
     """Frames of one scan that are on the way or being judged: the credit window."""
     max_unary: int = Field(default=64, ge=1, le=10_000)
     """Unary calls at once, on both listeners together."""
@@ -295,6 +296,8 @@ class Settings(BaseSettings):
     """The processes in which images of risky formats are decoded."""
     analysis: AnalysisSettings = AnalysisSettings()
     """AnalysisService."""
+    device_integrity: DeviceIntegritySettings = DeviceIntegritySettings()
+    """Whose apps and pages may scan, and what their evidence is held against."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long running scans may go on after SIGTERM."""
     reflection: bool = False

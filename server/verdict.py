@@ -7,9 +7,10 @@ enough challenge bits verified. Missing is never pass.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from device_integrity.assurance import Assurance
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
-from server.checks.terms import Assurance, Mode
+from server.checks.terms import Mode
 
 
 class CheckStatus(StrEnum):
@@ -64,6 +65,9 @@ class VerdictInputs:
         mode_used: The mode of the deciding attempt; ``None`` where none was judged.
         verified_bits: Challenge bits that were verified.
         assurance: The device assurance that was reached.
+        device_demands_met: Whether what the policy demands of the device is there and holds.
+        injected: Whether the device's evidence, as far as the policy demands it, shows for certain that no
+            camera made the frames.
         transcript_intact: Whether the deciding attempt's transcript holds; ``None`` where none ended.
         ended_by: Why the scan ended without a judged attempt, or the circumstances of the last one;
             ``None`` where an attempt was judged.
@@ -75,6 +79,8 @@ class VerdictInputs:
     mode_used: Mode | None
     verified_bits: float
     assurance: Assurance
+    device_demands_met: bool
+    injected: bool
     transcript_intact: bool | None
     ended_by: FailureReason | None
 
@@ -94,7 +100,7 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
         reasons.append(inputs.ended_by)
     if inputs.transcript_intact is False:
         reasons.append(FailureReason.TRANSCRIPT_BROKEN)
-    if inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF:
+    if inputs.injected or (inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF):
         reasons.append(FailureReason.SPOOF)
     if inputs.identity_constant is False:
         reasons.append(FailureReason.IDENTITY_CHANGED)
@@ -106,7 +112,7 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
         reasons.append(FailureReason.MODE_NOT_MET)
     if inputs.mode_used is Mode.DYNAMIC and inputs.verified_bits < demands.required_bits:
         reasons.append(FailureReason.CHALLENGE_BITS_TOO_FEW)
-    if inputs.assurance.level < demands.minimum_assurance.level:
+    if not inputs.device_demands_met or inputs.assurance.level < demands.minimum_assurance.level:
         reasons.append(FailureReason.DEVICE_NOT_TRUSTED)
     complete = (
         inputs.match is not None

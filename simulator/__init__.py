@@ -12,6 +12,9 @@ white-balance loops, the noise of its light level and a rolling shutter. An ``Ov
 closer. Parts of it exist in several models (`RendererSettings`, `ToneCurve`), so that nothing has to be
 tuned to one of them.
 
+``simulator.devices`` has the devices that such people and attackers hold: what they say of themselves, and
+the evidence that they show under a test platform.
+
 What is not modelled, so that nobody mistakes a simulated result for a measured one: in ``simulate_scan``
 light and shadow do not change when the head turns, skin does not shine, and the shutter reads all rows at
 once (but for a screen's bands). In ``simulate_flash_scan`` nothing casts a shadow on anything else, light
@@ -36,7 +39,7 @@ from simulator.knobs import Knob, knobs_of
 from simulator.light.ambient import AmbientPreset, AmbientSettings
 from simulator.light.area_light import Emission
 from simulator.light.material import Diffuse
-from simulator.light.phone_camera import FlashCameraSettings, ToneCurve
+from simulator.light.phone_camera import FlashCameraSettings, LockTime, ToneCurve
 from simulator.light.screen_light import PhoneSettings, ScreenLight
 from simulator.oval_guide import OvalGuide
 from simulator.photo import Photo, photo_from_image
@@ -66,6 +69,7 @@ __all__ = [
     "InjectionSettings",
     "InstrumentSettings",
     "Knob",
+    "LockTime",
     "MotionSettings",
     "OvalGuide",
     "PhoneSettings",

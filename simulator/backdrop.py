@@ -1,4 +1,4 @@
-"""The room behind whoever is in front of the camera: far away, so it moves little."""
+"""The room behind whoever is in front of the camera: the farther away, the less it moves."""
 
 import cv2
 import numpy as np
@@ -10,20 +10,22 @@ from vision.face import BgrImage
 __all__ = ["Backdrop"]
 
 _MARGIN = 0.12
+_FARTHEST = 6.0
 
 
 class Backdrop:
-    """A painted wall a few arm's lengths behind the face."""
+    """A painted wall behind the face."""
 
-    def __init__(self, rng: np.random.Generator, viewport: Viewport) -> None:
+    def __init__(self, rng: np.random.Generator, viewport: Viewport, *, nearest: float = 3.0) -> None:
         """Paints the wall.
 
         Args:
             rng: Draws what it looks like and how far away it is.
             viewport: Frame and lens.
+            nearest: Least distance of the wall, in distances of the face; 1..6.
         """
         self._viewport = viewport
-        self._nearness = 1 / float(rng.uniform(3.0, 6.0))
+        self._nearness = 1 / float(rng.uniform(nearest, _FARTHEST))
         self._wall = paint_room(
             rng,
             width=round(viewport.width * (1 + 2 * _MARGIN)),

@@ -10,6 +10,7 @@ from simulator.camera import capture_times
 from simulator.flash_settings import FlashKind, FlashScanSettings
 from simulator.flash_subjects import attackers_depth, living_person, presented, skin_of
 from simulator.frame import SimulatedFrame
+from simulator.geometry.relief import Placement
 from simulator.light.ambient import Ambient
 from simulator.light.area_light import AreaLight
 from simulator.light.film import film
@@ -17,7 +18,7 @@ from simulator.light.lit_person import LitPerson
 from simulator.light.lit_scene import BANDS, LitScene
 from simulator.light.lit_surface import LitSurface
 from simulator.light.material import Material
-from simulator.light.phone_camera import PhoneCamera
+from simulator.light.phone_camera import LockTime, PhoneCamera
 from simulator.light.screen_light import ScreenLight
 from simulator.light.subject import Subject
 from simulator.oval_guide import OvalGuide
@@ -59,7 +60,7 @@ def simulate_flash_scan(
         photo: The person, or the victim of the attack.
         settings: Everything else.
         light: The phone's screen; the caller goes on telling it colours while frames come.
-        guide: Asks to come closer, while frames come; an injected video does not listen.
+        guide: Tells ovals to follow, while frames come; an injected video does not listen.
     """
     draws = _Draws.of(settings.seed)
     ambient = Ambient(settings.ambient, draws.light)
@@ -75,15 +76,24 @@ def simulate_flash_scan(
         return _relit(photo, settings, draws, ambient, clean=seen, told=light)
     followed = guide if guide is not None and seen is light else OvalGuide()
     subject = presented(photo, settings, draws.scene, followed)
-    frames = _filmed(subject, settings, draws, ambient, seen)
+    # A clean video is filmed as the protocol asks for, so that its metadata are those of a conforming device.
+    locking = light if settings.kind is FlashKind.INJECTED_VIDEO else seen
+    frames = _filmed(subject, settings, draws, ambient, seen, locking=locking)
     if settings.kind is FlashKind.INJECTED_TINT:
         return tint(frames, settings.injection, light, draws.attack)
     return frames
 
 
 def _filmed(
-    subject: Subject, settings: FlashScanSettings, draws: _Draws, ambient: Ambient, light: ScreenLight
+    subject: Subject,
+    settings: FlashScanSettings,
+    draws: _Draws,
+    ambient: Ambient,
+    light: ScreenLight,
+    *,
+    locking: ScreenLight,
 ) -> Iterator[SimulatedFrame]:
+    """Film in front of ``light``, with a camera that locks by what ``locking`` shows."""
     scene = LitScene(
         subject,
         screen=light,
@@ -99,7 +109,7 @@ def _filmed(
         frames_per_second=settings.frames_per_second,
         jitter_seconds=settings.camera.jitter_seconds,
     )
-    return film(scene, camera, settings.camera, times)
+    return film(scene, camera, settings.camera, times, locked=lambda time: _locked(settings, locking, time))
 
 
 def _relit(
@@ -112,7 +122,7 @@ def _relit(
     told: ScreenLight,
 ) -> Iterator[SimulatedFrame]:
     person = living_person(photo, settings, draws.scene)
-    tracked = RecordingSubject(LitPerson(person, material=skin_of(settings), nearer=_stays))
+    tracked = RecordingSubject(LitPerson(person, material=skin_of(settings), follow=_stays))
     surface = LitSurface(
         viewport=viewport_of(settings.as_scan()),
         millimetres_per_pixel=person.millimetres_per_pixel,
@@ -121,7 +131,7 @@ def _relit(
         material=Material(diffuse=settings.renderer.diffuse),
     )
     return relight(
-        _filmed(tracked, settings, draws, ambient, clean),
+        _filmed(tracked, settings, draws, ambient, clean, locking=clean),
         settings.injection,
         told,
         draws.attack,
@@ -130,12 +140,20 @@ def _relit(
         surface=surface,
         ambient=ambient,
         face_pixels=person.face_pixels,
-        exposure_locked=settings.camera.exposure_locked,
+        exposure_locked=lambda time: settings.camera.exposure_locked and _locked(settings, told, time),
     )
 
 
-def _stays(time: float) -> float:
-    return 0.0
+def _locked(settings: FlashScanSettings, light: ScreenLight, time: float) -> bool:
+    """Whether what the app locks of its camera is locked at ``time``."""
+    if settings.camera.locks_at is LockTime.START:
+        return True
+    since = light.flash_since(time)
+    return since is not None and time >= since + settings.camera.lock_after_seconds
+
+
+def _stays(time: float) -> Placement:
+    return Placement()
 
 
 def _other_challenge(settings: FlashScanSettings, rng: np.random.Generator) -> ScreenLight:

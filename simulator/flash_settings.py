@@ -167,6 +167,8 @@ class FlashScanSettings:
         height: Frame height in pixels, 160..1920, even.
         face_width: Mean width of the face as a share of the frame's width, 0.2..0.8; with the field of view
             it sets the distance (0.52 at 48 degrees is 0.31 m); None draws one between 0.47 and 0.58.
+        nearest_wall: Least distance of the wall behind a person or a worn instrument, in distances of the
+            face; the distance is drawn from there to 6. At 1.2 a head lies on a pillow.
         ambient: The surrounding light.
         phone: Screen and display delays; has to be the one that the `ScreenLight` was made with.
         camera: The camera.
@@ -190,6 +192,7 @@ class FlashScanSettings:
     width: int = 480
     height: int = 640
     face_width: float | None = None
+    nearest_wall: float = knob(1.2, 1.0, 6.0, "least distance of the wall, in distances of the face")
     ambient: AmbientSettings = field(default_factory=AmbientSettings)
     phone: PhoneSettings = field(default_factory=PhoneSettings)
     camera: FlashCameraSettings = field(default_factory=FlashCameraSettings)
@@ -205,6 +208,7 @@ class FlashScanSettings:
     def __post_init__(self) -> None:
         if not isinstance(self.kind, FlashKind):
             raise SettingsInvalid(f"kind has to be a FlashKind, got {self.kind!r}")
+        check_knobs(self)
         self.as_scan()  # checks what the two kinds of scan share
 
     def as_scan(self, *, expression: ExpressionSettings | None = None) -> ScanSettings:
@@ -221,6 +225,7 @@ class FlashScanSettings:
             width=self.width,
             height=self.height,
             face_width=self.face_width,
+            nearest_wall=self.nearest_wall,
             motion=self.motion,
             expression=expression or self.expression,
             camera=CameraSettings(field_of_view_degrees=self.camera.field_of_view_degrees),

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.extent import FaceExtent
 from simulator.attacks.lit_sheet import HandHeld, LitSheet
 from simulator.attacks.print_out import WavedPrint
 from simulator.attacks.screen import ScreenReplay
@@ -11,11 +12,12 @@ from simulator.flash_settings import FlashKind, FlashScanSettings, Geometry
 from simulator.geometry.depth import head_depth
 from simulator.geometry.ellipsoid import ellipsoid_depth
 from simulator.geometry.head_shape import HeadFit
+from simulator.geometry.relief import Placement
 from simulator.light.albedo import AlbedoPaint
 from simulator.light.lit_person import LitPerson
 from simulator.light.material import Material
-from simulator.light.subject import Nearer, Subject
-from simulator.oval_guide import OvalGuide
+from simulator.light.subject import Follow, Subject
+from simulator.oval_guide import OvalGuide, RestingFace
 from simulator.person import DepthSource, Person
 from simulator.photo import Photo
 from simulator.scene import ExpressionSettings
@@ -74,7 +76,7 @@ def presented(
             return _cut_out(photo, settings, rng, guide)
         case _:
             person = living_person(photo, settings, rng)
-            return LitPerson(person, material=skin_of(settings), nearer=_follow(guide, person, settings))
+            return LitPerson(person, material=skin_of(settings), follow=_follow(guide, person, settings))
 
 
 def attackers_depth(settings: FlashScanSettings) -> DepthSource:
@@ -110,21 +112,32 @@ def _replay(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator,
 def _held(
     held: HandHeld, material: Material, settings: FlashScanSettings, guide: OvalGuide, *, width_mm: float
 ) -> Subject:
-    shown = held.sheet.width * settings.sheet.face_share / settings.width
+    shown = _resting(held.outline, held.sheet.width * settings.sheet.face_share, settings)
 
-    def nearer(time: float) -> float:
-        return guide.approach(time, face_width=shown)
+    def follow(time: float) -> Placement:
+        return guide.placement(time, face=shown)
 
-    return LitSheet(held, material=material, nearer=nearer, millimetres_per_pixel=width_mm / held.sheet.width)
+    return LitSheet(held, material=material, follow=follow, millimetres_per_pixel=width_mm / held.sheet.width)
 
 
-def _follow(guide: OvalGuide, person: Person, settings: FlashScanSettings) -> Nearer:
+def _follow(guide: OvalGuide, person: Person, settings: FlashScanSettings) -> Follow:
     """How whoever shows this face follows the oval."""
+    face = _resting(person.outline, person.face_pixels, settings)
 
-    def nearer(time: float) -> float:
-        return guide.approach(time, face_width=person.face_pixels / settings.width)
+    def follow(time: float) -> Placement:
+        return guide.placement(time, face=face)
 
-    return nearer
+    return follow
+
+
+def _resting(outline: FaceExtent, face_pixels: float, settings: FlashScanSettings) -> RestingFace:
+    return RestingFace(
+        width=face_pixels / settings.width,
+        outline_width=outline.width / settings.width,
+        x=outline.x / settings.width,
+        y=outline.y / settings.height,
+        frame=(settings.width, settings.height),
+    )
 
 
 def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide) -> Subject:
@@ -139,7 +152,7 @@ def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, g
     resin = Material(
         diffuse=settings.renderer.diffuse, gloss=settings.instrument.mask_gloss, sharpness=_RESIN_SHARPNESS
     )
-    return LitPerson(worn, material=resin, nearer=_follow(guide, worn, settings), corneas=False)
+    return LitPerson(worn, material=resin, follow=_follow(guide, worn, settings), corneas=False)
 
 
 def _cut_out(
@@ -163,4 +176,4 @@ def _cut_out(
     paper = Material(
         diffuse=settings.renderer.diffuse, gloss=settings.instrument.print_gloss, sharpness=_PAPER_SHARPNESS
     )
-    return LitPerson(worn, material=paper, nearer=_follow(guide, worn, settings))
+    return LitPerson(worn, material=paper, follow=_follow(guide, worn, settings))

@@ -1,29 +1,71 @@
-"""What the app asks the person to do with an oval on the screen: come closer, or go back."""
+"""What the app asks the person to do with an oval on the screen: come closer, go back, or fill it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
-__all__ = ["OvalGuide"]
+from simulator.geometry.relief import Placement
+
+__all__ = ["OvalGuide", "RestingFace"]
 
 _REACTION_SECONDS = (0.25, 0.55)
 _SHORTEST_SECONDS = 0.6
-_NEAREST, _FARTHEST = 0.45, -0.6
+_NEAREST, _FARTHEST = 0.55, -0.9
 # People stop a little before or after the line.
 _MISSED = 0.03
+# Who watches themselves corrects a part of what they miss by, a few times a second.
+_CORRECTED, _LOOK_SECONDS = 0.4, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RestingFace:
+    """A face that nobody has asked to move; lengths are shares of the frame's width, y of its height.
+
+    Attributes:
+        width: At 145 mm, as everywhere in the simulator.
+        outline_width: As what looks at the frame measures it, from ear to ear.
+        x: Its middle.
+        y: Its middle.
+        frame: Width and height of the frame, pixels.
+    """
+
+    width: float
+    outline_width: float
+    x: float
+    y: float
+    frame: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Oval:
+    width: float
+    x: float
+    y: float
+
+    def target(self, face: RestingFace) -> Placement:
+        (wide, tall), approach = face.frame, _nearer(self.width / face.outline_width)
+        near = 1 - approach
+        return Placement(
+            shift_x=wide * ((self.x - 0.5) * near - (face.x - 0.5)),
+            shift_y=tall * ((self.y - 0.5) * near - (face.y - 0.5)),
+            approach=approach,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
     begin: float
     seconds: float
-    face_width: float
+    target: Callable[[RestingFace], Placement]
 
 
 class OvalGuide:
     """The ovals of one scan, told while it runs, and how a willing person follows them.
 
-    A person reacts after a quarter to half a second, moves smoothly, and ends up within three per cent.
+    A person reacts after a quarter to half a second, moves smoothly, and ends up within three per cent of
+    where they take the oval to be; told by ``notice`` where their face really is, they correct themselves.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -34,29 +76,106 @@ class OvalGuide:
         """
         self._rng = np.random.default_rng(seed)
         self._moves: list[_Move] = []
+        self._oval: _Oval | None = None
+        self._settled = 0.0
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is an oval to fill."""
+        return self._oval is not None
 
     def ask(self, face_width: float, *, at: float, seconds: float = 0.0) -> None:
-        """Shows an oval that a face has to fill.
+        """Asks to come closer or to go back, wherever the face is.
 
         Args:
             face_width: Width that the face is to have, as a share of the frame's.
             at: Simulated time in seconds; calls have to be in order of time.
             seconds: How long the oval takes to reach its size.
         """
-        begin = at + float(self._rng.uniform(*_REACTION_SECONDS))
-        met = face_width * (1 + _MISSED * float(self._rng.uniform(-1, 1)))
-        self._moves.append(_Move(begin, max(_SHORTEST_SECONDS, seconds), met))
+        wide = face_width * self._about()
+        self._oval = None
+        self._add(at, seconds, lambda face: Placement(approach=_nearer(wide / face.width)))
 
-    def approach(self, time: float, *, face_width: float) -> float:
-        """Share of the rest distance by which the distance has shrunk at ``time``.
+    def fill(
+        self, oval_width: float, *, centre: tuple[float, float], at: float, seconds: float = 0.0
+    ) -> None:
+        """Shows an oval that the face has to fill.
 
         Args:
-            time: Seconds.
-            face_width: Width of the face at rest, as a share of the frame's.
+            oval_width: As a share of the frame's width.
+            centre: Of the oval, as shares of the frame's width and height.
+            at: As for ``ask``.
+            seconds: How long the oval takes to reach its place.
         """
-        now = 0.0
-        for move in self._moves:
-            wanted = float(np.clip(1 - face_width / move.face_width, _FARTHEST, _NEAREST))
-            share = float(np.clip((time - move.begin) / move.seconds, 0, 1))
-            now += (wanted - now) * share * share * (3 - 2 * share)
-        return now
+        self._oval = _Oval(oval_width, *centre)
+        across, down = (_MISSED * oval_width * float(self._rng.uniform(-1, 1)) for _ in range(2))
+        first = _Oval(oval_width * self._about(), centre[0] + across, centre[1] + down)
+        self._add(at, seconds, first.target)
+
+    def notice(self, outline_width: float, *, centre: tuple[float, float], at: float) -> None:
+        """Shows the person where their face is, who then goes a part of the way to the oval.
+
+        Args:
+            outline_width: Of the face in the frame, as a share of its width.
+            centre: Of the face, as shares of the frame's width and height.
+            at: As for ``ask``; while the person moves and just after, nothing is corrected.
+        """
+        oval = self._oval
+        if oval is None or at < self._settled:
+            return
+        closer = (outline_width / oval.width) ** _CORRECTED
+        across, down = (
+            _CORRECTED * (wanted - seen) for wanted, seen in zip((oval.x, oval.y), centre, strict=True)
+        )
+
+        def corrected(face: RestingFace, so_far: tuple[_Move, ...] = tuple(self._moves)) -> Placement:
+            now, (wide, tall) = _placed(so_far, at, face), face.frame
+            near = 1 - now.approach
+            return replace(
+                now,
+                shift_x=now.shift_x + wide * across * near,
+                shift_y=now.shift_y + tall * down * near,
+                approach=float(np.clip(1 - near * closer, _FARTHEST, _NEAREST)),
+            )
+
+        self._moves.append(_Move(at, _LOOK_SECONDS, cache(corrected)))
+        self._settled = at + 2 * _LOOK_SECONDS
+
+    def release(self, *, at: float) -> None:
+        """Asks for nothing any more: the person goes back to where they were.
+
+        Args:
+            at: As for ``ask``.
+        """
+        self._oval = None
+        if self._moves:
+            self._add(at, 0.0, lambda face: Placement())
+
+    def placement(self, time: float, *, face: RestingFace) -> Placement:
+        """Movement away from rest at ``time`` seconds."""
+        return _placed(self._moves, time, face)
+
+    def _about(self) -> float:
+        return 1 + _MISSED * float(self._rng.uniform(-1, 1))
+
+    def _add(self, at: float, seconds: float, target: Callable[[RestingFace], Placement]) -> None:
+        begin, seconds = at + float(self._rng.uniform(*_REACTION_SECONDS)), max(_SHORTEST_SECONDS, seconds)
+        self._moves.append(_Move(begin, seconds, target))
+        self._settled = begin + seconds
+
+
+def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> Placement:
+    """Each move begins where those before it have come to."""
+    x = y = approach = 0.0
+    for move in moves:
+        target, share = move.target(face), float(np.clip((time - move.begin) / move.seconds, 0, 1))
+        part = share * share * (3 - 2 * share)
+        x += part * (target.shift_x - x)
+        y += part * (target.shift_y - y)
+        approach += part * (target.approach - approach)
+    return Placement(shift_x=x, shift_y=y, approach=approach)
+
+
+def _nearer(growth: float) -> float:
+    """The approach by which a face grows so much."""
+    return float(np.clip(1 - 1 / growth, _FARTHEST, _NEAREST))

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.extent import FaceExtent, face_extent
 from simulator.appearance.cut_out import person_mask, spread_inside_colours
 from simulator.appearance.expression import Expression
 from simulator.appearance.eyelids import Eyelids
@@ -17,7 +18,7 @@ from simulator.geometry.head_shape import HeadFit, fit_head
 from simulator.geometry.relief import Relief, Sight, Viewport
 from simulator.photo import Photo
 from simulator.scene import ScanSettings
-from vision.face import BgrImage, Points
+from vision.face import BgrImage, Box, DetectedFace, Points
 
 __all__ = ["DepthSource", "Layout", "Person", "PersonView", "Recolour", "viewport_of"]
 
@@ -125,7 +126,7 @@ class Person:
         self._layer = np.dstack([colours, np.round(mask * 255).astype(np.uint8)])
         self._eyelids = Eyelids(self._layer, landmarks)
         self._relief, self._expression = _head(landmarks, fit, depth, self._viewport)
-        self._backdrop = Backdrop(rng, self._viewport)
+        self._backdrop = Backdrop(rng, self._viewport, nearest=settings.nearest_wall)
         eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
         self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
 
@@ -144,6 +145,17 @@ class Person:
         """Middle of the face at rest, frame pixels."""
         x, y = self._landmarks.mean(axis=0) - self._viewport.margin
         return float(x), float(y)
+
+    @property
+    def outline(self) -> FaceExtent:
+        """The face at rest from ear to ear and from hairline to chin, frame pixels."""
+        marks = self._landmarks - np.float32(self._viewport.margin)
+        five = np.stack(
+            [marks[36:42].mean(axis=0), marks[42:48].mean(axis=0), marks[30], marks[48], marks[54]]
+        )
+        low, high = five.min(axis=0), five.max(axis=0)
+        around = Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return face_extent(DetectedFace(box=around, confidence=1.0, five_points=five.astype(np.float32)))
 
     @property
     def landmarks(self) -> Points:

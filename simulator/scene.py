@@ -160,6 +160,8 @@ class ScanSettings:
         face_width: Mean width of the face as a share of the frame's width, 0.2..0.8; None draws one
             between 0.47 and 0.58.
         loop_frames: Length of a looped clip in frames, 2 or more.
+        nearest_wall: Least distance of the wall behind the face, in distances of the face, 1..6; the distance
+            is drawn from there to 6.
         motion: How the person moves.
         expression: Blinks and small movements of the face.
         camera: The camera.
@@ -178,6 +180,7 @@ class ScanSettings:
     height: int = 640
     face_width: float | None = None
     loop_frames: int = 12
+    nearest_wall: float = 3.0
     motion: MotionSettings = field(default_factory=MotionSettings)
     expression: ExpressionSettings = field(default_factory=ExpressionSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
@@ -195,6 +198,7 @@ class ScanSettings:
         if self.face_width is not None:
             _require("face_width", self.face_width, 0.2, 0.8)
         _require("loop_frames", self.loop_frames, 2, 3600)
+        _require("nearest_wall", self.nearest_wall, 1.0, 6.0)
         for group in (self.motion, self.expression, self.camera, self.sheet, self.screen):
             for knob in fields(group):
                 _require(f"{type(group).__name__}.{knob.name}", getattr(group, knob.name), 0.0, 1000.0)

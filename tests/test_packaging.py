@@ -82,12 +82,15 @@ def test_wheel_carries_stubs_contract_and_data(tmp_path: Path) -> None:
         "facegate/py.typed",
         "server/policies/shipped/standard.toml",
         "server/storage/migrations/env.py",
+        "device_integrity/camera/fingerprints.toml",
         "liveness/dynamic/flash_model.toml",
         "liveness/fusion_model.toml",
         "vision/packs/catalogue.toml",
         "vision/packs/calibrations/dlib_resnet.toml",
         "vision/packs/weights/facegate_pad_v1.onnx",
         "evaluation/pad_network/split.toml",
+        "device_integrity/android/android_roots.toml",
+        "device_integrity/apple/anchors.toml",
         "cli/main.py",
     ):
         assert name in names

@@ -8,6 +8,7 @@ Conventions, for every room:
 * *Left* and *right* in names are the image's left and right, not the person's.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -87,7 +88,8 @@ class DetectedFace:
     @property
     def eye_distance(self) -> float:
         """Distance between the eye centres in pixels (ISO/IEC 29794-5 inter-eye distance)."""
-        return float(np.linalg.norm(self.five_points[1] - self.five_points[0]))
+        (left_x, left_y), (right_x, right_y) = self.five_points[:2].tolist()
+        return math.hypot(right_x - left_x, right_y - left_y)
 
 
 @dataclass(frozen=True, slots=True)

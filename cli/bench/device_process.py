@@ -12,7 +12,10 @@ from pathlib import Path
 import grpc
 from facegate.v1 import scan_pb2
 
+from cli.bench.errors import BenchFailed
 from cli.bench.jobs import DeviceJob, ScanTimes
+from cli.bench.material import frame_pictures
+from cli.bench.tinted_phone import TintedPhone
 from client import (
     ClientError,
     FaceScanner,
@@ -29,9 +32,14 @@ __all__ = ["main", "run_job"]
 class _Watch(ScanEvents):
     def __init__(self) -> None:
         self.ended: float | None = None
+        self.latest = 0.0
         self.seconds: float | None = None
+        self.since_last_frame: float | None = None
         self.frames = 0
         self.dropped = 0
+
+    def frame_sent(self, attempt: int, index: int, size: int) -> None:
+        self.latest = time.monotonic()
 
     def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
         self.ended = time.monotonic()
@@ -39,7 +47,8 @@ class _Watch(ScanEvents):
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         if self.ended is not None and self.seconds is None:
-            self.seconds = time.monotonic() - self.ended
+            now = time.monotonic()
+            self.seconds, self.since_last_frame = now - self.ended, now - self.latest
 
 
 async def run_job(job: DeviceJob) -> tuple[ScanTimes, ...]:
@@ -52,19 +61,27 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
     token, fingerprint = ticket
     watch = _Watch()
     try:
+        folder, rate = Path(job.frames), job.frames_per_second
+        phone = TintedPhone(frame_pictures(folder), frames_per_second=rate) if job.flash else None
         scanner = FaceScanner(
             channel=channel,
             ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
-            source=open_image_folder(Path(job.frames), frames_per_second=job.frames_per_second),
+            source=open_image_folder(folder, frames_per_second=rate) if phone is None else phone,
+            screen=phone,
             events=watch,
             settings=ScanSettings(max_attempts=1),
         )
         await scanner.scan()
-    except (ClientError, ValueError) as error:
+    except (BenchFailed, ClientError, ValueError) as error:
         return ScanTimes(error=f"{type(error).__name__}: {error}")
     if watch.seconds is None:
         return ScanTimes(frames=watch.frames, dropped=watch.dropped, error="no result came")
-    return ScanTimes(frames=watch.frames, dropped=watch.dropped, seconds_to_result=watch.seconds)
+    return ScanTimes(
+        frames=watch.frames,
+        dropped=watch.dropped,
+        seconds_to_result=watch.seconds,
+        seconds_from_last_frame=watch.since_last_frame,
+    )
 
 
 def main() -> None:

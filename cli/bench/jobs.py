@@ -16,12 +16,14 @@ class DeviceJob:
         frames: Folder with the frames, JPEG files in the order of their names.
         frames_per_second: Rate at which a camera would give them.
         tickets: For each scan the token and the hex fingerprint of the challenge key.
+        flash: Whether the devices have screens that can flash.
     """
 
     target: str
     frames: str
     frames_per_second: float
     tickets: tuple[tuple[str, str], ...]
+    flash: bool = False
 
     def to_line(self) -> str:
         """As one line."""
@@ -42,6 +44,7 @@ class DeviceJob:
                 frames=str(fields["frames"]),
                 frames_per_second=float(fields["frames_per_second"]),
                 tickets=tickets,
+                flash=bool(fields["flash"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError("the line is no job") from error
@@ -56,12 +59,14 @@ class ScanTimes:
         dropped: Images dropped because the server gave no credit in time.
         seconds_to_result: From the moment AttemptEnd was handed to the transport to ScanResult; None
             where no result came.
+        seconds_from_last_frame: The same from the moment the last frame was handed to the transport.
         error: Why no result came; empty where one did.
     """
 
     frames: int = 0
     dropped: int = 0
     seconds_to_result: float | None = None
+    seconds_from_last_frame: float | None = None
     error: str = ""
 
     @staticmethod

@@ -7,14 +7,17 @@ from typing import Final
 from cli.bench.errors import BenchFailed
 from simulator import ScanKind, ScanSettings, SimulatorError, builtin_photos, simulate_scan
 from vision.errors import VisionError
-from vision.image import encode_jpeg
+from vision.face import BgrImage
+from vision.image import DecodeLimits, decode_image, encode_jpeg
+from vision.image_header import ImageFormat
 
-__all__ = ["BenchMaterial", "make_material"]
+__all__ = ["BenchMaterial", "frame_pictures", "make_material"]
 
 _PERSON: Final = "astronaut"
 _SEED: Final = 1
 _PORTRAIT_QUALITY: Final = 92
 _FRAME_QUALITY: Final = 85
+_LIMITS: Final = DecodeLimits(max_bytes=1_000_000, max_pixels=1_000_000, max_side=2000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +61,23 @@ def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> 
     return BenchMaterial(
         portrait=portrait, frames=folder, frames_per_second=frames_per_second, seconds=seconds
     )
+
+
+def frame_pictures(folder: Path) -> list[BgrImage]:
+    """Decodes the frames of a folder, in the order of their names.
+
+    Raises:
+        BenchFailed: A file is no frame that ``make_material`` wrote.
+    """
+    try:
+        return [
+            decode_image(
+                path.read_bytes(),
+                limits=_LIMITS,
+                formats=frozenset({ImageFormat.JPEG}),
+                honour_exif_orientation=False,
+            ).pixels
+            for path in sorted(folder.iterdir())
+        ]
+    except VisionError as error:
+        raise BenchFailed(f"a frame cannot be decoded: {error}") from error

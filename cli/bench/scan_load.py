@@ -1,8 +1,10 @@
-"""The suite of scans: CPU a frame against the models' part of it, and the time to a verdict."""
+"""The suites of scans: CPU a frame against the models' part of it, and the time to a verdict."""
 
 import time
 from dataclasses import dataclass
 from typing import Final
+
+from facegate.v1 import scan_pb2
 
 from cli.bench.errors import ScanNotMeasured
 from cli.bench.jobs import DeviceJob, ScanTimes
@@ -10,7 +12,7 @@ from cli.bench.setting import Bench
 from client import ClientError, Orchestrator, open_channel, ticket_of
 from evaluation.bench import Measurement, ModelUse
 
-__all__ = ["ScanRun", "measure_scans", "scan_measurements"]
+__all__ = ["ScanRun", "measure_flash_scans", "measure_scans", "scan_measurements"]
 
 _MS: Final = 1000.0
 
@@ -45,39 +47,64 @@ class ScanRun:
         """Of each scan that got a result."""
         return tuple(scan.seconds_to_result for scan in self.scans if scan.seconds_to_result is not None)
 
+    @property
+    def seconds_from_last_frame(self) -> tuple[float, ...]:
+        """Of each scan that got a result."""
+        return tuple(
+            scan.seconds_from_last_frame for scan in self.scans if scan.seconds_from_last_frame is not None
+        )
+
 
 async def measure_scans(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures scans under each load.
+    """Measures EXPRESS scans under each load.
 
     Raises:
         ScanNotMeasured: A scan ended without a result.
         DeviceProcessFailed: The devices cannot be used.
         NothingMeasured: No model ran.
     """
+    return await _measure(bench, flash=False)
+
+
+async def measure_flash_scans(bench: Bench) -> tuple[Measurement, ...]:
+    """Measures DYNAMIC scans under each load: phones whose screens tint what they send.
+
+    Raises:
+        ScanNotMeasured: As for ``measure_scans``.
+        DeviceProcessFailed: Likewise.
+        NothingMeasured: Likewise.
+    """
+    return await _measure(bench, flash=True)
+
+
+async def _measure(bench: Bench, *, flash: bool) -> tuple[Measurement, ...]:
     bench.say(f"{bench.pack}: warming up")
-    await _run(bench, at_once=1)
+    await _run(bench, at_once=1, flash=flash)
     measurements: list[Measurement] = []
     for at_once in bench.effort.scans_at_once:
         runs = []
         for number in range(1, bench.effort.runs + 1):
-            bench.say(f"{bench.pack}: {_load(at_once)}, run {number} of {bench.effort.runs}")
-            runs.append(await _run(bench, at_once=at_once))
-        measurements += scan_measurements(bench.pack, at_once=at_once, runs=tuple(runs))
+            bench.say(f"{bench.pack}: {_load(at_once, flash=flash)}, run {number} of {bench.effort.runs}")
+            runs.append(await _run(bench, at_once=at_once, flash=flash))
+        measurements += scan_measurements(bench.pack, at_once=at_once, runs=tuple(runs), flash=flash)
     return tuple(measurements)
 
 
-def scan_measurements(pack: str, *, at_once: int, runs: tuple[ScanRun, ...]) -> tuple[Measurement, ...]:
+def scan_measurements(
+    pack: str, *, at_once: int, runs: tuple[ScanRun, ...], flash: bool = False
+) -> tuple[Measurement, ...]:
     """What runs under one load amount to.
 
     Args:
         pack: Name of the pack.
         at_once: Scans at once.
         runs: The runs, at least one.
+        flash: Whether the scans were DYNAMIC.
 
     Raises:
         NothingMeasured: There are no runs, or no model ran.
     """
-    load = _load(at_once)
+    load = _load(at_once, flash=flash)
 
     def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
@@ -103,9 +130,20 @@ def scan_measurements(pack: str, *, at_once: int, runs: tuple[ScanRun, ...]) -> 
             ],
         ),
         told(
+            "last frame to ScanResult",
+            "model frames",
+            "The same from the moment at which the device sent its last frame: the server works it in and "
+            "asks for the end, the device signs it, and the server judges.",
+            [
+                seconds / one_frame
+                for run, one_frame in zip(runs, unit, strict=True)
+                for seconds in run.seconds_from_last_frame
+            ],
+        ),
+        told(
             "AttemptEnd to ScanResult",
             "ms",
-            "The same in milliseconds.",
+            "From AttemptEnd, in milliseconds.",
             [_MS * seconds for run in runs for seconds in run.seconds_to_result],
         ),
         told(
@@ -135,12 +173,13 @@ def scan_measurements(pack: str, *, at_once: int, runs: tuple[ScanRun, ...]) -> 
     )
 
 
-async def _run(bench: Bench, *, at_once: int) -> ScanRun:
+async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
     job = DeviceJob(
         target=bench.server.device_target,
         frames=str(bench.material.frames),
         frames_per_second=bench.material.frames_per_second,
-        tickets=await _tickets(bench, at_once),
+        tickets=await _tickets(bench, at_once, flash=flash),
+        flash=flash,
     )
     bench.clock.take()
     began = time.process_time()
@@ -152,18 +191,22 @@ async def _run(bench: Bench, *, at_once: int) -> ScanRun:
     return run
 
 
-async def _tickets(bench: Bench, count: int) -> tuple[tuple[str, str], ...]:
+async def _tickets(bench: Bench, count: int, *, flash: bool) -> tuple[tuple[str, str], ...]:
     tickets = []
+    mode = scan_pb2.MODE_DYNAMIC if flash else scan_pb2.MODE_EXPRESS
     try:
         async with open_channel(bench.server.service_target) as channel:
             orchestrator = Orchestrator(channel=channel)
             for _ in range(count):
-                ticket = ticket_of(await orchestrator.upload_trusted_image(bench.material.portrait))
+                ticket = ticket_of(
+                    await orchestrator.upload_trusted_image(bench.material.portrait, mode=mode)
+                )
                 tickets.append((ticket.token, ticket.challenge_key_sha256.hex()))
     except ClientError as error:
         raise ScanNotMeasured(f"no check could be created: {error}") from error
     return tuple(tickets)
 
 
-def _load(at_once: int) -> str:
-    return "1 scan" if at_once == 1 else f"{at_once} scans at once"
+def _load(at_once: int, *, flash: bool) -> str:
+    kind = "DYNAMIC " if flash else ""
+    return f"1 {kind}scan" if at_once == 1 else f"{at_once} {kind}scans at once"

@@ -1,11 +1,11 @@
-"""``facegate demo``: the main job, from photos that installed packages carry."""
+"""``facegate demo``: both modes, from photos that installed packages carry."""
 
 import asyncio
 import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,9 +15,10 @@ from joserfc.jwk import KeySet
 from rich.console import Console
 from rich.markup import escape
 
-from cli.demo.display import DemoDisplay
+from cli.demo.display import CheckView, DemoDisplay
 from cli.demo.errors import DemoError
 from cli.demo.files import make_folder, write_files
+from cli.demo.flash import FlashStrip, TapedPhone, flash_strip
 from cli.demo.local_server import LocalServer, local_server
 from cli.demo.pack_choice import ChosenPack, choose_pack
 from cli.demo.page import PageContext, render_page
@@ -25,23 +26,29 @@ from cli.demo.record import CheckRecord
 from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import SCENARIOS, Scenario
 from cli.demo.stage import Stage, open_stage
-from cli.demo.summary import summary_table, unexpected
-from cli.demo.words import expectation_text, outcome_text
+from cli.demo.summary import passed_attacks, summary_table, unexpected
+from cli.demo.tested import POLICY, open_tested
+from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
 from cli.models.progress import TerminalProgress
+from cli.test_devices.errors import PlatformUnusable
 from client import ClientError, fetch_key_set, open_channel
+from liveness.dynamic.model import FlashModel, load_flash_model
 from server.app import server_version
 from server.policies import load_policies
+from simulator.devices import TestPlatform
+from vision.packs import Pack
 from vision.packs.catalogue import CataloguePack, load_catalogue
 
 __all__ = ["demo"]
 
 UNEXPECTED, IMPOSSIBLE = 1, 2
 
-_POLICY: Final = "standard"
 _LOG: Final = "server.log"
 _PULL_SECONDS: Final = 30.0
+_AT_ONCE: Final = 2
+"""Checks that run side by side: scans take real time, which two of them share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +76,14 @@ def demo(
     models_dir: ModelsDirOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
-    """Run the main job: a server, seven checks through gRPC, a table and a page.
+    """Run both modes: a server, nineteen checks through gRPC, a table and a page.
 
-    Starts `facegate serve` on loopback and simulates scans from photos that installed packages carry: the
-    same person, another person, three attacks, a portrait that is too small, and a screen replay that
-    only informs. Takes one to two minutes.
+    Starts `facegate serve` on loopback and simulates scans from photos that installed packages carry. In
+    EXPRESS: the same person, another person, three attacks, a portrait that is too small, and a screen
+    replay that only informs. In DYNAMIC, where the screen flashes: the same person and the eight attackers
+    of the simulator, with a picture strip each; three of them may pass, and only inform. With evidence of the
+    device: an honest phone, a repackaged app, and a clean phone's evidence that another one passes on.
+    Takes about two minutes.
 
     It uses the best pack that it can get: one that lies in the models folder, else `open`, which it tries
     to pull for at most 30 seconds, else `embedded`; and says which and why.
@@ -102,7 +112,7 @@ def demo(
         make_folder(out)
         with tempfile.TemporaryDirectory(prefix="facegate-demo-") as folder:
             records = asyncio.run(_demo(console, options, folder=Path(folder)))
-    except (ClientError, DemoError) as error:
+    except (ClientError, DemoError, PlatformUnusable) as error:
         console.print(escape(f"The demo cannot run: {error}"), style="red", highlight=False)
         raise typer.Exit(IMPOSSIBLE) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -123,11 +133,18 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[C
     console.print("Starting a server; all scans are simulated.", highlight=False)
     photos = frozenset(name for s in SCENARIOS for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
+    tested = open_tested(folder / "platform")
     async with local_server(
-        folder, log=options.out / _LOG, pack=chosen.spec, models_dir=chosen.models_dir
+        folder,
+        log=options.out / _LOG,
+        pack=chosen.spec,
+        models_dir=chosen.models_dir,
+        further=tested.settings,
     ) as server:
         keys = await fetch_key_set(server.jwks_url)
-        records = await _checks(console, server, stage, keys, seed=options.seed)
+        records = await _checks(
+            console, server, stage, keys, seed=options.seed, pack=chosen.pack, platform=tested.platform
+        )
         context = _context(chosen, seed=options.seed, seconds=time.monotonic() - began)
         page = write_files(options.out, records=records, page=render_page(records, context), keys=keys)
         _conclude(console, records, page=page, seconds=context.seconds)
@@ -154,36 +171,73 @@ async def _choose(console: Console, options: _Options) -> ChosenPack:
             wanted=options.pack,
             models_dir=options.models_dir,
             catalogue=load_catalogue(),
-            policy=load_policies(None).get(_POLICY).policy,
+            policy=load_policies(None).get(POLICY).policy,
             pull=None if options.offline else pull,
         )
 
 
 async def _checks(
-    console: Console, server: LocalServer, stage: Stage, keys: KeySet, *, seed: int
+    console: Console,
+    server: LocalServer,
+    stage: Stage,
+    keys: KeySet,
+    *,
+    seed: int,
+    pack: Pack,
+    platform: TestPlatform,
 ) -> tuple[CheckRecord, ...]:
-    records: list[CheckRecord] = []
+    room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
     async with open_channel(server.service) as service, open_channel(server.device) as device:
-        runner = CheckRunner(service=service, device=device, keys=keys, policy=_POLICY)
+        runner = CheckRunner(service=service, device=device, keys=keys, policy=POLICY, platform=platform)
         with DemoDisplay(console, checks=len(SCENARIOS)) as display:
-            for scenario in SCENARIOS:
-                display.begin(scenario)
-                record = await _check(runner, stage, display, scenario, seed=seed)
-                display.end(record)
-                records.append(record)
-    return tuple(records)
+
+            async def check(scenario: Scenario) -> CheckRecord:
+                async with room:
+                    view = display.begin(scenario)
+                    record = await _check(
+                        runner, stage, view, scenario, seed=seed + scenario.turn, pack=pack, model=model
+                    )
+                    view.end(record)
+                    return record
+
+            running = [asyncio.create_task(check(scenario)) for scenario in SCENARIOS]
+            try:
+                return tuple(await asyncio.gather(*running))
+            finally:
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _check(
-    runner: CheckRunner, stage: Stage, display: DemoDisplay, scenario: Scenario, *, seed: int
+    runner: CheckRunner,
+    stage: Stage,
+    view: CheckView,
+    scenario: Scenario,
+    *,
+    seed: int,
+    pack: Pack,
+    model: FlashModel,
 ) -> CheckRecord:
     portrait = await asyncio.to_thread(stage.portrait, scenario)
-    scan = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=display.rendered)
-    return await runner.run(scenario, portrait=portrait, scan=scan, watcher=display)
+    phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
+    if phone is None:
+        scan = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=view.rendered)
+        return await runner.run(scenario, portrait=portrait, scan=scan, watcher=view)
+    record = await runner.run(scenario, portrait=portrait, scan=phone, watcher=view)
+    return replace(record, flash=await asyncio.to_thread(_strip, phone, record, pack, model))
+
+
+def _strip(phone: TapedPhone, record: CheckRecord, pack: Pack, model: FlashModel) -> FlashStrip | None:
+    """What the scan shows of the flash, measured with the pack that judged it."""
+    if record.result is None:
+        return None
+    steps = record.result.liveness.challenge_steps
+    return flash_strip(phone.attempts, steps, find_faces=pack.detector.detect, model=model)
 
 
 def _context(chosen: ChosenPack, *, seed: int, seconds: float) -> PageContext:
-    liveness = load_policies(None).get(_POLICY).policy.liveness
+    liveness = load_policies(None).get(POLICY).policy.liveness
     return PageContext(
         chosen=chosen,
         thresholds=(liveness.spoof_threshold, liveness.live_threshold),
@@ -208,7 +262,10 @@ def _conclude(console: Console, records: Sequence[CheckRecord], *, page: Path, s
             highlight=False,
         )
     if not wrong:
-        console.print("Every outcome is the expected one.", style="green", highlight=False)
+        console.print("Every outcome that is expected came.", style="green", highlight=False)
+    if passed := passed_attacks(records):
+        names = "; ".join(f"{one.scenario.title} ({mode_word(one.scenario)})" for one in passed)
+        console.print(escape(f"Attacks that passed: {names}."), style="yellow", highlight=False)
     console.print(escape(f"Took {seconds:.0f} s. Open {page}"), highlight=False, soft_wrap=True)
 
 

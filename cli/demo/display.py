@@ -1,4 +1,4 @@
-"""The demo in the terminal while it runs: one bar, and what each scan says."""
+"""The demo in the terminal while it runs: a bar for each running check, and what came of those that ended."""
 
 from types import TracebackType
 from typing import Final, Self
@@ -6,15 +6,15 @@ from typing import Final, Self
 from facegate.v1 import feedback_pb2
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Scenario
-from cli.demo.words import outcome_text
+from cli.demo.words import mode_word, outcome_text
 from cli.feedback_text import feedback_text
 from cli.verdict_table import enum_word
 
-__all__ = ["DemoDisplay", "hint_name"]
+__all__ = ["CheckView", "DemoDisplay", "hint_name"]
 
 _RENDERING_SHARE: Final = 0.35
 _SCANNING_SHARE: Final = 0.6
@@ -26,15 +26,14 @@ def hint_name(code: int) -> str:
 
 
 class DemoDisplay:
-    """A progress bar over all checks where the console is a terminal, and lines that stay."""
+    """Bars where the console is a terminal, and lines that stay; several checks may run at once."""
 
     def __init__(self, console: Console, *, checks: int) -> None:
         """Shows ``checks`` checks on ``console``."""
         self._console = console
         self._checks = checks
-        self._number = 0
-        self._hint: int | None = None
-        self._bar = Progress(
+        self._begun = 0
+        self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -42,57 +41,72 @@ class DemoDisplay:
             console=console,
             transient=True,
         )
-        self._task = self._bar.add_task("starting", total=float(checks))
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._bar.start()
+            self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._bars.stop()
 
-    def say(self, text: str, *, style: str = "") -> None:
-        """A line that stays."""
-        self._console.print(escape(text), style=style, highlight=False)
-
-    def begin(self, scenario: Scenario) -> None:
+    def begin(self, scenario: Scenario) -> "CheckView":
         """The next check begins."""
-        self._number += 1
-        self._hint = None
-        self.say(f"{self._number}/{self._checks} {scenario.title}", style="bold")
-        self._update(0.0, "making the frames")
+        self._begun += 1
+        place = f"{self._begun}/{self._checks} {mode_word(scenario)}: {scenario.title}"
+        return CheckView(self._console, self._bars, place)
+
+
+class CheckView:
+    """One check: a bar while it runs; its hints and its outcome, together, once it is over."""
+
+    def __init__(self, console: Console, bars: Progress, place: str) -> None:
+        """Shows the bar.
+
+        Args:
+            console: For what stays.
+            bars: For the bar.
+            place: Which check it is, in words.
+        """
+        self._console = console
+        self._bars = bars
+        self._place = place
+        self._task: TaskID = bars.add_task(escape(place), total=1.0)
+        self._hints: list[int] = []
 
     def rendered(self, share: float) -> None:
         """How much of the scan is rendered, 0..1. May be called from another thread."""
         self._update(_RENDERING_SHARE * share, "making the frames")
 
     def hint(self, code: int, progress: float) -> None:
-        """A feedback code of the scan, said once while it stays the same."""
-        self._update(_RENDERING_SHARE + _SCANNING_SHARE * progress, f"scanning: {hint_name(code)}")
-        if code != self._hint:
-            self._hint = code
-            self.say(f"      {hint_name(code):<18} {feedback_text(code)}", style="dim")
+        """A feedback code of the scan, kept once while it stays the same."""
+        self._update(_RENDERING_SHARE + _SCANNING_SHARE * progress, hint_name(code))
+        if self._hints[-1:] != [code]:
+            self._hints.append(code)
 
     def deciding(self, frames: int) -> None:
-        """All frames are out."""
+        """All frames of an attempt are out."""
         self._update(_RENDERING_SHARE + _SCANNING_SHARE, f"deciding over {frames} frames")
 
     def end(self, record: CheckRecord) -> None:
-        """A check is over."""
-        self._update(1.0, "done")
+        """The check is over."""
+        self._bars.remove_task(self._task)
+        self._say(self._place, style="bold")
+        for code in self._hints:
+            self._say(f"      {hint_name(code):<23} {feedback_text(code)}", style="dim")
         mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "cyan")}[
             record.as_expected
         ]
+        if record.as_expected is None and record.attack_passed:
+            mark, style = "!", "yellow"
         outcome = outcome_text(record.status, record.reasons)
         said = f"{outcome}: the attack passed" if record.attack_passed else outcome
-        self.say(f"    {mark} {said} ({record.timings.total:.1f} s)", style=style)
+        self._say(f"    {mark} {said} ({record.timings.total:.1f} s)", style=style)
+
+    def _say(self, text: str, *, style: str) -> None:
+        self._console.print(escape(text), style=style, highlight=False)
 
     def _update(self, share: float, doing: str) -> None:
-        self._bar.update(
-            self._task,
-            completed=max(self._number - 1, 0) + share,
-            description=f"{self._number}/{self._checks} {doing}",
-        )
+        self._bars.update(self._task, completed=share, description=escape(f"{self._place}: {doing}"))

@@ -8,7 +8,10 @@ from typing import Any, Final
 from joserfc.jwk import KeySet
 
 from cli.demo.errors import OutputUnusable
+from cli.demo.flash import file_picture, png
 from cli.demo.record import CheckRecord
+from cli.demo.scenarios import Status
+from cli.demo.words import outcome_text, reason_sentences
 from cli.verdict_files import result_json
 
 __all__ = ["make_folder", "write_files"]
@@ -62,12 +65,32 @@ def _write_check(folder: Path, record: CheckRecord) -> None:
         "evidence.jpg": evidence,
         "result.json": None if response is None else result_json(response.result).encode() + b"\n",
         "result.jws": None if response is None else response.result_jws.encode("ascii") + b"\n",
+        "strip.png": _strip(record),
     }
     for name, content in contents.items():
         if content is None:
             (folder / name).unlink(missing_ok=True)
         else:
             _write(folder / name, content)
+
+
+def _strip(record: CheckRecord) -> bytes | None:
+    """The scan under the screen's colours, with its verdict, as a picture."""
+    result = record.result
+    if record.flash is None or result is None:
+        return None
+    outcome = outcome_text(record.status, record.reasons[:1])
+    passed = record.attack_passed
+    return png(
+        file_picture(
+            record.flash,
+            title=record.scenario.title,
+            outcome=f"{outcome}: the attack passed" if passed else outcome,
+            tone="warn" if passed else "good" if record.status is Status.SUCCESS else "bad",
+            sentences=(record.scenario.shown, *reason_sentences(record), *result.liveness.explanations),
+            signals=[one for one in result.liveness.signals if one.name.startswith("flash_")],
+        )
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

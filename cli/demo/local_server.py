@@ -44,7 +44,9 @@ class LocalServer:
 
 
 @asynccontextmanager
-async def local_server(folder: Path, *, log: Path, pack: str, models_dir: Path) -> AsyncIterator[LocalServer]:
+async def local_server(
+    folder: Path, *, log: Path, pack: str, models_dir: Path, further: str = ""
+) -> AsyncIterator[LocalServer]:
     """Starts a server on free ports, and ends it with SIGTERM.
 
     Args:
@@ -52,6 +54,7 @@ async def local_server(folder: Path, *, log: Path, pack: str, models_dir: Path) 
         log: File that gets its log.
         pack: The pack that it is to use, as settings name it.
         models_dir: The models folder.
+        further: Further settings, TOML.
 
     Raises:
         OutputUnusable: The settings or the log cannot be written.
@@ -59,7 +62,7 @@ async def local_server(folder: Path, *, log: Path, pack: str, models_dir: Path) 
     """
     settings = folder / "facegate.toml"
     try:
-        settings.write_text(_settings(folder / "data", pack, models_dir), encoding="utf-8")
+        settings.write_text(_settings(folder / "data", pack, models_dir) + further, encoding="utf-8")
         sink = log.open("w", encoding="utf-8")
     except OSError as error:
         raise OutputUnusable(f"{error.filename} cannot be written: {error.strerror}") from error

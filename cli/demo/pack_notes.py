@@ -15,11 +15,11 @@ _ALWAYS_SEEN = (
 )
 _NO_NETWORK = (
     "It has no presentation attack detection (PAD) network: good screen replays, masks and deepfakes are "
-    "not recognised as such. The last check below shows what a replay gets."
+    "not recognised as such. The checks below show what some of them get."
 )
 _NETWORK = (
     "Its PAD networks look at single frames and were trained on other attacks than yours: good masks, "
-    "deepfakes and screens that they have not met may pass. The last check below shows what a replay gets."
+    "deepfakes and screens that they have not met may pass. The checks below show what some of them get."
 )
 
 

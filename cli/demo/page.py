@@ -4,16 +4,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from itertools import groupby
+from typing import Final
 
 from cli.demo.markup import Html, fill, joined
 from cli.demo.pack_choice import ChosenPack
 from cli.demo.pack_notes import pack_notes
 from cli.demo.page_parts import card, fact, row
 from cli.demo.record import CheckRecord
-from cli.demo.summary import unexpected
+from cli.demo.summary import passed_attacks, unexpected
+from cli.demo.words import mode_word
 from vision.packs import MatchCalibration, Pack
 
 __all__ = ["PageContext", "render_page"]
+
+
+_MODES: Final = {
+    "EXPRESS": (
+        "the person only looks at the camera",
+        "The person only looks at the camera. The server watches depth, motion, and traces of print and "
+        "screen.",
+    ),
+    "DYNAMIC": (
+        "the screen flashes in colours that only the server knows",
+        "The same policy, raised to DYNAMIC by the orchestrator: the screen flashes in colours that the "
+        "server draws and reveals one at a time, and SUCCESS needs their reflection on the face as well as "
+        "all that EXPRESS asks for. The flash proves that whoever answers sees this screen now. It does not "
+        "prove what is lit: a mask has a face's shape, and relighting in real time imitates one. Against "
+        "these stand a pack's PAD networks and the attestation of the device; these scans do without the "
+        "second.",
+    ),
+    "ATTESTED": (
+        "EXPRESS, and the policy demands evidence of the device",
+        "EXPRESS under a policy that demands evidence: the phone's hardware attests a key that was made for "
+        "this scan, its boot state and the app, and the face alone decides nothing. The devices are made "
+        "under a test platform with roots of its own, which this server believes; a server with production "
+        "policies believes no such root.",
+    ),
+}
+"""What each mode is, short and long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +93,33 @@ def render_page(records: Sequence[CheckRecord], context: PageContext) -> str:
         use=notes.use,
         measured=pack.match_calibration.record.note,
         terms=_terms(pack),
-        rows=[row(record) for record in records],
-        cards=[
-            card(record, number=number, thresholds=context.thresholds)
-            for number, record in enumerate(records, start=1)
-        ],
+        passed=_passed(records),
+        rows=_rows(records),
+        cards=_cards(records, context.thresholds),
         command=f"facegate demo --seed {context.seed}",
     )
+
+
+def _passed(records: Sequence[CheckRecord]) -> Html:
+    """How many attacks passed; nothing where none did."""
+    count = len(passed_attacks(records))
+    text = f"{count} attack{'s' if count > 1 else ''} passed"
+    return fill("pill", tone="warn", text=text) if count else Html("")
+
+
+def _rows(records: Sequence[CheckRecord]) -> Html:
+    rows: list[Html] = []
+    for mode, group in groupby(records, key=lambda record: mode_word(record.scenario)):
+        rows += [fill("mode", mode=mode, text=_MODES[mode][0]), *map(row, group)]
+    return joined(rows)
+
+
+def _cards(records: Sequence[CheckRecord], thresholds: tuple[float, float]) -> Html:
+    cards: list[Html] = []
+    for mode, group in groupby(enumerate(records, start=1), key=lambda one: mode_word(one[1].scenario)):
+        cards.append(fill("part", mode=mode, text=_MODES[mode][1]))
+        cards += [card(record, number=number, thresholds=thresholds) for number, record in group]
+    return joined(cards)
 
 
 def matcher_sentence(calibration: MatchCalibration, records: Sequence[CheckRecord]) -> str:

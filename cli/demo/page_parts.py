@@ -5,6 +5,7 @@ from typing import Final
 from facegate.v1 import result_pb2
 
 from cli.demo.display import hint_name
+from cli.demo.flash import page_picture, svg
 from cli.demo.markup import Html, fill, joined, jpeg_uri
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Status
@@ -22,6 +23,12 @@ _EXPECTED: Final = {
     None: ("it informs", ""),
 }
 _MIDDLE: Final = 0.5
+_FLASH: Final = "flash_"
+"""How names of the flash's signals begin."""
+
+_FULL_BITS: Final = 1.5
+"""Times the bits that are needed, at the end of their gauge."""
+
 _NEITHER: Final = 0.02
 _VERDICT_TONES: Final = {
     result_pb2.LIVENESS_VERDICT_LIVE: "good",
@@ -75,8 +82,7 @@ def card(record: CheckRecord, *, number: int, thresholds: tuple[float, float]) -
         expected=expected,
         expected_tone=expected_tone,
         shown=record.scenario.shown,
-        pictures=_pictures(record),
-        why=_why(record),
+        evidence=_flash_evidence(record) if record.scenario.flashes else _evidence(record),
         measures=_NOTHING if result is None else _measures(result, thresholds),
         signals=_NOTHING if result is None else _signals(result),
         facts=_facts(record),
@@ -90,42 +96,70 @@ def _judged(record: CheckRecord) -> tuple[str, str]:
     return _EXPECTED[record.as_expected]
 
 
-def _pictures(record: CheckRecord) -> Html:
-    pictures = [
-        fill(
-            "picture",
-            kind="portrait",
-            uri=jpeg_uri(record.portrait),
-            alt="The trusted portrait",
-            caption="Trusted portrait, refused" if record.refusal else "Trusted portrait",
-        )
-    ]
+def _evidence(record: CheckRecord) -> Html:
+    """Portrait, a few frames, evidence frame; and what the server says."""
+    pictures = [_portrait(record)]
     if record.strip:
         frames = [
             fill("frame", uri=jpeg_uri(frame), alt=f"Frame {number} of the scan")
             for number, frame in enumerate(record.strip, start=1)
         ]
         pictures.append(fill("strip", frames=frames))
-    if record.response is not None and record.response.HasField("evidence_frame"):
-        pictures.append(
-            fill(
-                "picture",
-                kind="evidence",
-                uri=jpeg_uri(record.response.evidence_frame.image),
-                alt="The evidence frame",
-                caption="Evidence frame from FinishCheck",
-            )
+    return joined([fill("pictures", pictures=[*pictures, *_evidence_frame(record)]), _why(record)])
+
+
+def _flash_evidence(record: CheckRecord) -> Html:
+    """Portrait, evidence frame and what the server says, in a row; below, the scan under the colours."""
+    pictures = [_portrait(record), *_evidence_frame(record), _why(record)]
+    if record.flash is None:
+        strip = fill("sentence", kind="small", text="No frame shows a colour of the screen.")
+    else:
+        strip = fill("flash", drawing=svg(page_picture(record.flash)))
+    return joined([fill("flash_pictures", pictures=pictures), strip])
+
+
+def _portrait(record: CheckRecord) -> Html:
+    return fill(
+        "picture",
+        kind="portrait",
+        uri=jpeg_uri(record.portrait),
+        alt="The trusted portrait",
+        caption="Trusted portrait, refused" if record.refusal else "Trusted portrait",
+    )
+
+
+def _evidence_frame(record: CheckRecord) -> list[Html]:
+    if record.response is None or not record.response.HasField("evidence_frame"):
+        return []
+    return [
+        fill(
+            "picture",
+            kind="evidence",
+            uri=jpeg_uri(record.response.evidence_frame.image),
+            alt="The evidence frame",
+            caption="Evidence frame from FinishCheck",
         )
-    return joined(pictures)
+    ]
 
 
 def _why(record: CheckRecord) -> Html:
     sentences = [fill("sentence", kind="reason", text=text) for text in reason_sentences(record)]
     if record.result is not None:
-        sentences += [
-            fill("sentence", kind="because", text=text) for text in record.result.liveness.explanations
-        ]
-    return joined(sentences)
+        said = [*_device_faults(record), *record.result.liveness.explanations]
+        sentences += [fill("sentence", kind="because", text=text) for text in said]
+    return fill("why", sentences=sentences)
+
+
+def _device_faults(record: CheckRecord) -> list[str]:
+    """What is wrong with a device that was asked for evidence: failed checks of what it sent."""
+    if record.result is None or record.scenario.device is None:
+        return []
+    evidence = ("android_key.", "play_integrity.")
+    return [
+        f"Device: {check.detail}."
+        for check in record.result.device.checks
+        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL and check.name.startswith(evidence)
+    ]
 
 
 def _measures(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -> Html:
@@ -134,6 +168,8 @@ def _measures(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -
         measures.append(_liveness(result.liveness, thresholds))
     if result.match.HasField("similarity"):
         measures.append(_similarity(result.match))
+    if result.liveness.required_bits > 0:
+        measures.append(_bits(result.liveness))
     return fill("measures", measures=measures)
 
 
@@ -168,13 +204,40 @@ def _similarity(match: result_pb2.MatchResult) -> Html:
     )
 
 
+def _bits(liveness: result_pb2.LivenessResult) -> Html:
+    verified, required = liveness.verified_bits, liveness.required_bits
+    full = _FULL_BITS * required
+    return fill(
+        "measure",
+        name="Verified challenge bits",
+        value=f"{verified:.1f}",
+        tone="good" if verified >= required else "bad",
+        spoken=f"{verified:.1f} bits, {required:g} are needed",
+        share=f"{min(100.0, 100 * verified / full):.1f}",
+        marks=[_mark(100 * required / full, "needed")],
+        detail=f"Needed: {required:g}. A blind guess gets there once in {2**required:,.0f} attempts.",
+    )
+
+
 def _mark(share: float, title: str) -> Html:
     return fill("mark", share=f"{share:.1f}", title=title)
 
 
 def _signals(result: result_pb2.CheckResult) -> Html:
+    """The challenge's own signals, or without a challenge those that decide; the others are folded away."""
     signals = sorted(result.liveness.signals, key=lambda signal: -signal.weight)
-    return fill("signals", signals=[_signal(signal) for signal in signals]) if signals else _NOTHING
+    if not signals:
+        return _NOTHING
+    flashed = len(result.liveness.challenge_steps) > 0
+    first = [one for one in signals if (one.name.startswith(_FLASH) if flashed else one.weight > 0)]
+    rest = [one for one in signals if one not in first]
+    return fill(
+        "signals",
+        title="Signals of the flash" if flashed else "Signals",
+        signals=[_signal(one) for one in first],
+        others=f"{len(rest)} signals of EXPRESS" if flashed else f"{len(rest)} signals that only inform",
+        rest=[_signal(one) for one in rest],
+    )
 
 
 def _signal(signal: result_pb2.Signal) -> Html:
@@ -210,6 +273,10 @@ def _facts(record: CheckRecord) -> Html:
         fact("FinishCheck", f"{times.finish:.2f} s"),
         fact("Hints on the way", ", ".join(map(hint_name, record.hints)) or "none"),
         fact("Attempts", str(len(result.attempts))),
+        fact(
+            "Device assurance",
+            enum_word(result_pb2.DeviceAssurance.Name, result.device.assurance, "DEVICE_ASSURANCE_"),
+        ),
         fact("Transcript", "intact" if result.transcript.intact else "broken"),
         fact("Signature (JWS, ES256)", "verified" if record.signature_verified else "NOT VERIFIED"),
         fact("Check", result.check_id),

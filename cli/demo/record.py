@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from facegate.v1 import result_pb2, verification_service_pb2
 
+from cli.demo.flash import FlashStrip
 from cli.demo.scenarios import Scenario, Status
 from cli.verdict_table import failure_words
 from client import Refusal
@@ -40,7 +41,8 @@ class CheckRecord:
     Attributes:
         scenario: What was shown, and what was expected.
         portrait: The trusted image, JPEG.
-        strip: A few frames of the scan, JPEGs; empty without a scan.
+        strip: A few frames of the scan, JPEGs; empty without a scan, and where ``flash`` shows it.
+        flash: The scan under the screen's colours; None without a flash, and where no frame shows a colour.
         hints: Feedback codes in the order in which they came, without repetitions in a row.
         timings: How long it took.
         refusal: Why the portrait was refused; None where it was accepted.
@@ -52,6 +54,7 @@ class CheckRecord:
     scenario: Scenario
     portrait: bytes
     strip: tuple[bytes, ...] = ()
+    flash: FlashStrip | None = None
     hints: tuple[int, ...] = ()
     timings: Timings
     refusal: Refusal | None = None

@@ -1,4 +1,7 @@
-"""Runs one scenario: the three calls, as an orchestrator and a phone make them."""
+"""Runs one scenario: the three calls, as an orchestrator and a phone make them.
+
+The phone goes on for as many attempts as the policy allows, the attacker's as well as the genuine one.
+"""
 
 import time
 from typing import Final, Protocol
@@ -7,25 +10,29 @@ import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
 from joserfc.jwk import KeySet
 
+from cli.demo.flash import TapedPhone
 from cli.demo.record import CheckRecord, Timings
 from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
+from cli.test_devices.attestor import DeviceAttestor
+from cli.test_devices.messages import camera_profile_of, device_profile_of
+from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
 from client import (
     CallRefusedError,
     FaceScanner,
+    FrameSource,
     Orchestrator,
     ScanEvents,
-    ScanSettings,
     ServerNotTrustedError,
     generated_source,
     ticket_of,
     verify_response,
 )
+from simulator.devices import TestPlatform, make_device
 
 __all__ = ["CaptureWatcher", "CheckRunner"]
 
 _WAIT_SECONDS: Final = 15.0
-_MAX_ATTEMPTS: Final = 2
 
 
 class CaptureWatcher(Protocol):
@@ -44,7 +51,13 @@ class CheckRunner:
     """Makes checks against one server."""
 
     def __init__(
-        self, *, service: grpc.aio.Channel, device: grpc.aio.Channel, keys: KeySet, policy: str
+        self,
+        *,
+        service: grpc.aio.Channel,
+        device: grpc.aio.Channel,
+        keys: KeySet,
+        policy: str,
+        platform: TestPlatform,
     ) -> None:
         """Uses open channels to both listeners.
 
@@ -52,15 +65,22 @@ class CheckRunner:
             service: To the service listener.
             device: To the device listener.
             keys: The server's published keys.
-            policy: Policy of the checks.
+            policy: Policy of the checks that ask for no evidence.
+            platform: Makes the devices of the others.
         """
         self._orchestrator = Orchestrator(channel=service)
         self._policy = policy
+        self._platform = platform
         self._device = device
         self._keys = keys
 
     async def run(
-        self, scenario: Scenario, *, portrait: bytes, scan: StagedScan | None, watcher: CaptureWatcher
+        self,
+        scenario: Scenario,
+        *,
+        portrait: bytes,
+        scan: StagedScan | TapedPhone | None,
+        watcher: CaptureWatcher,
     ) -> CheckRecord:
         """Runs one check; a portrait that is refused ends it.
 
@@ -75,7 +95,11 @@ class CheckRunner:
         """
         began = time.monotonic()
         try:
-            created = await self._orchestrator.upload_trusted_image(portrait, policy=self._policy)
+            created = await self._orchestrator.upload_trusted_image(
+                portrait,
+                policy=self._policy if scenario.device is None else ATTESTED_POLICY,
+                mode=scan_pb2.MODE_DYNAMIC if scenario.flashes else scan_pb2.MODE_UNSPECIFIED,
+            )
         except CallRefusedError as error:
             upload = time.monotonic() - began
             return CheckRecord(
@@ -84,23 +108,14 @@ class CheckRunner:
         uploaded = time.monotonic()
         events = _CaptureEvents(watcher)
         if scan is not None:
-            scanner = FaceScanner(
-                channel=self._device,
-                ticket=ticket_of(created),
-                source=generated_source(
-                    scan.frames, label=f"simulated {scenario.kind}", frames_per_second=FRAMES_PER_SECOND
-                ),
-                events=events,
-                settings=ScanSettings(max_attempts=_MAX_ATTEMPTS),
-            )
-            await scanner.scan()
+            await self._scanner(created, scenario, scan, events).scan()
         scanned = time.monotonic()
         response = await self._orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
         ended = events.ended or scanned
         return CheckRecord(
             scenario=scenario,
             portrait=portrait,
-            strip=() if scan is None else scan.strip,
+            strip=scan.strip if isinstance(scan, StagedScan) else (),
             hints=tuple(events.hints),
             timings=Timings(
                 upload=uploaded - began,
@@ -112,12 +127,39 @@ class CheckRunner:
             signature_verified=self._verified(response, created.check_id),
         )
 
+    def _scanner(
+        self,
+        created: verification_service_pb2.UploadTrustedImageResponse,
+        scenario: Scenario,
+        scan: StagedScan | TapedPhone,
+        events: ScanEvents,
+    ) -> FaceScanner:
+        device = None if scenario.device is None else make_device(scenario.device, self._platform)
+        return FaceScanner(
+            channel=self._device,
+            ticket=ticket_of(created),
+            source=_source(scan, scenario),
+            screen=scan if isinstance(scan, TapedPhone) else None,
+            profile=None if device is None else device_profile_of(device.claim),
+            camera=None if device is None else camera_profile_of(device.camera),
+            attestor=None if device is None else DeviceAttestor(device),
+            events=events,
+        )
+
     def _verified(self, response: verification_service_pb2.FinishCheckResponse, check_id: str) -> bool:
         try:
             verify_response(response, self._keys, check_id=check_id)
         except ServerNotTrustedError:
             return False
         return True
+
+
+def _source(scan: StagedScan | TapedPhone, scenario: Scenario) -> FrameSource:
+    if isinstance(scan, TapedPhone):
+        return scan
+    return generated_source(
+        scan.frames, label=f"simulated {scenario.kind}", frames_per_second=FRAMES_PER_SECOND
+    )
 
 
 class _CaptureEvents(ScanEvents):

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from simulator import ScanKind
+from simulator import FlashKind, ScanKind
+from simulator.devices import DeviceKind
 
-__all__ = ["SCENARIOS", "Expected", "Scenario", "Status"]
+__all__ = ["SCENARIOS", "UNDECIDED", "Expected", "Scenario", "Status"]
 
 _ASTRONAUT: Final = "astronaut"
 _ANOTHER: Final = "grey-shirt"
@@ -21,18 +22,22 @@ class Status(StrEnum):
     """The trusted image was not accepted, so there is no check."""
 
 
+UNDECIDED: Final = ("CONDITIONS", "LIVENESS_INCONCLUSIVE")
+"""Reasons of a check that could not decide, which is FAILURE, too."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What must come out.
 
     Attributes:
         status: The status.
-        reason: The first and most important reason: the name of a ``FailureReason``, or of an
-            ``ErrorReason`` where the portrait is refused, without its prefix; empty with SUCCESS.
+        reasons: What the first and most important reason must be one of: names of ``FailureReason``, or of
+            ``ErrorReason`` where the portrait is refused, without their prefixes; empty with SUCCESS.
     """
 
     status: Status
-    reason: str = ""
+    reasons: tuple[str, ...] = ()
 
     def met_by(self, status: Status, reasons: tuple[str, ...]) -> bool:
         """Whether a check ended like this.
@@ -41,7 +46,7 @@ class Expected:
             status: How it ended.
             reasons: Names of its reasons, most important first.
         """
-        return status is self.status and (reasons[0] if reasons else "") == self.reason
+        return status is self.status and (reasons[0] in self.reasons if reasons else not self.reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +59,13 @@ class Scenario:
         shown: Who or what is in front of the camera, in one sentence.
         portrait: Built-in photo that the orchestrator uploads.
         scanned: Built-in photo that the scan is made from; None where no scan is to follow.
-        kind: Who or what is scanned.
+        kind: Who or what is scanned: a ``FlashKind`` in DYNAMIC, in front of a screen that flashes; a
+            ``ScanKind`` in EXPRESS.
         portrait_eye_distance: Distance between the portrait's eyes that it is scaled down to, pixels;
             None leaves it as it is.
+        device: The device that scans, under a policy that demands its evidence; None for one without any,
+            under a policy that demands none.
+        turn: Added to the demo's seed, so that no two scans of one kind have the same frames.
         expected: What must come out; None where the outcome only informs.
     """
 
@@ -65,17 +74,34 @@ class Scenario:
     shown: str
     portrait: str = _ASTRONAUT
     scanned: str | None = _ASTRONAUT
-    kind: ScanKind = ScanKind.GENUINE
+    kind: ScanKind | FlashKind = ScanKind.GENUINE
     portrait_eye_distance: float | None = None
+    device: DeviceKind | None = None
+    turn: int = 0
     expected: Expected | None
 
     @property
     def attack(self) -> bool:
         """Whether what is scanned is no living person."""
-        return self.scanned is not None and self.kind is not ScanKind.GENUINE
+        return self.scanned is not None and self.kind not in (ScanKind.GENUINE, FlashKind.GENUINE)
+
+    @property
+    def flashes(self) -> bool:
+        """Whether the check asks for DYNAMIC: the screen's colours, as well as what EXPRESS looks at."""
+        return isinstance(self.kind, FlashKind)
 
 
-SCENARIOS: Final = (
+def _flash(
+    kind: FlashKind, title: str, shown: str, *, expected: Expected | None, key: str | None = None
+) -> Scenario:
+    return Scenario(key=f"flash-{key or kind}", title=title, shown=shown, kind=kind, expected=expected)
+
+
+_NO_SUCCESS: Final = Expected(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
+_OPEN: Final = "This may pass: whatever came out is shown, and nothing is expected."
+
+
+_EXPRESS: Final = (
     Scenario(
         key="same-person",
         title="The same person",
@@ -87,28 +113,28 @@ SCENARIOS: Final = (
         title="Another person",
         shown="A living person, but not the one of the portrait.",
         scanned=_ANOTHER,
-        expected=Expected(status=Status.FAILURE, reason="NOT_SAME_PERSON"),
+        expected=Expected(status=Status.FAILURE, reasons=("NOT_SAME_PERSON",)),
     ),
     Scenario(
         key="static-photo",
         title="A photo on a stand",
         shown="A print of the portrait's person, motionless in front of a camera on a stand.",
         kind=ScanKind.STATIC_PHOTO,
-        expected=Expected(status=Status.FAILURE, reason="SPOOF"),
+        expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="waved-photo",
         title="A hand-waved photo",
         shown="The same print, moved, turned and bent by a hand to look alive.",
         kind=ScanKind.WAVED_PHOTO,
-        expected=Expected(status=Status.FAILURE, reason="SPOOF"),
+        expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="frozen-frame",
         title="A frozen injected frame",
         shown="No camera at all: one genuine frame is fed into the app again and again.",
         kind=ScanKind.FROZEN_FRAME,
-        expected=Expected(status=Status.FAILURE, reason="SPOOF"),
+        expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="eyes-too-close",
@@ -116,15 +142,106 @@ SCENARIOS: Final = (
         shown="A trusted image whose eyes are 60 pixels apart; the policy asks for 85.",
         scanned=None,
         portrait_eye_distance=60.0,
-        expected=Expected(status=Status.REFUSED, reason="EYE_DISTANCE_TOO_SMALL"),
+        expected=Expected(status=Status.REFUSED, reasons=("EYE_DISTANCE_TOO_SMALL",)),
     ),
     Scenario(
         key="screen-replay",
         title="A replay on a screen",
-        shown="A recording of a genuine scan on a screen that a hand holds. This may pass: whatever came out "
-        "is shown, and nothing is expected.",
+        shown=f"A recording of a genuine scan on a screen that a hand holds. {_OPEN}",
         kind=ScanKind.SCREEN_REPLAY,
         expected=None,
     ),
 )
-"""The demo, in order."""
+
+_DYNAMIC: Final = (
+    _flash(
+        FlashKind.GENUINE,
+        "The same person",
+        "The portrait's person in a living room, 150 lx: the screen's colours fall on a living face.",
+        key="same-person",
+        expected=Expected(status=Status.SUCCESS),
+    ),
+    _flash(
+        FlashKind.PRINT,
+        "A hand-waved print",
+        "A matt print of the portrait's person. Paper answers the colours, but as a sheet does.",
+        expected=_NO_SUCCESS,
+    ),
+    _flash(
+        FlashKind.SCREEN_REPLAY,
+        "A replay on a screen",
+        "A recording of the person on a glossy screen, whose own light drowns the colours.",
+        expected=_NO_SUCCESS,
+    ),
+    _flash(
+        FlashKind.RECORDED_SCAN,
+        "A recorded scan of another challenge",
+        "Injected behind the camera: a genuine scan that answered other colours than these.",
+        expected=_NO_SUCCESS,
+    ),
+    _flash(
+        FlashKind.INJECTED_VIDEO,
+        "An injected clean video",
+        "Injected behind the camera: a genuine video of the person that never saw a flash.",
+        expected=_NO_SUCCESS,
+    ),
+    _flash(
+        FlashKind.INJECTED_TINT,
+        "An injected video, tinted",
+        "That video, tinted all over with each colour as soon as the app is told to show it.",
+        expected=_NO_SUCCESS,
+    ),
+    _flash(
+        FlashKind.CUT_OUT_PRINT,
+        "A cut-out print with eye holes",
+        f"A print cut along the face and bent over a living one, whose eyes look through. {_OPEN}",
+        expected=None,
+    ),
+    _flash(
+        FlashKind.RIGID_MASK,
+        "A rigid mask",
+        "A stiff resin mask of the person: the light falls on a face's shape, which the flash cannot tell "
+        f"from a face. {_OPEN}",
+        expected=None,
+    ),
+    _flash(
+        FlashKind.INJECTED_RELIGHTING,
+        "An injected video, relit in real time",
+        "That video, relit in 60 ms with the person's own shape and every colour that the app is told: the "
+        f"strongest attacker of the simulator. Device attestation is what stands against it. {_OPEN}",
+        expected=None,
+    ),
+)
+
+_DEVICES: Final = (
+    Scenario(
+        key="device-honest",
+        title="An honest Android phone",
+        shown="The portrait's person; the phone attests its key, its system and the app, and Play vouches "
+        "for both.",
+        device=DeviceKind.ANDROID,
+        turn=1,
+        expected=Expected(status=Status.SUCCESS),
+    ),
+    Scenario(
+        key="device-repackaged",
+        title="A repackaged app",
+        shown="The same person, alive, and the phone is sound; but the app was changed and signed anew, as "
+        "one that injects frames would be.",
+        device=DeviceKind.REPACKAGED,
+        turn=2,
+        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED",)),
+    ),
+    Scenario(
+        key="device-relayed",
+        title="A clean phone's evidence, relayed",
+        shown="The same person, alive; the phone that scans passes on what a clean phone showed in a scan "
+        "of its own.",
+        device=DeviceKind.RELAYED,
+        turn=3,
+        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED",)),
+    ),
+)
+
+SCENARIOS: Final = (*_EXPRESS, *_DYNAMIC, *_DEVICES)
+"""The demo, in order: EXPRESS, then DYNAMIC, then devices that are asked for evidence."""

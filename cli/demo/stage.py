@@ -9,8 +9,20 @@ import cv2
 import numpy as np
 
 from cli.demo.errors import StageUnusable
+from cli.demo.flash import TapedPhone
 from cli.demo.scenarios import Scenario
-from simulator import Photo, ScanSettings, SimulatedFrame, SimulatorError, builtin_photos, simulate_scan
+from cli.simulated_phone import phone_in_hand
+from simulator import (
+    FlashKind,
+    FlashScanSettings,
+    Photo,
+    ScanKind,
+    ScanSettings,
+    SimulatedFrame,
+    SimulatorError,
+    builtin_photos,
+    simulate_scan,
+)
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -23,6 +35,9 @@ FRAMES_PER_SECOND: Final = 15.0
 _AHEAD_SECONDS: Final = 6.0
 # Frames beyond those rendered ahead are made while the scan runs: only a slow machine asks for them.
 _LONGEST_SECONDS: Final = 30.0
+_FLASH_SECONDS: Final = 60.0
+"""Enough for all attempts; frames are made only when they are asked for."""
+
 _PORTRAIT_QUALITY: Final = 92
 _FRAME_QUALITY: Final = 85
 _STRIP_FRAMES: Final = 6
@@ -68,9 +83,9 @@ class Stage:
             progress: Called with the share (0..1) that is rendered.
 
         Returns:
-            The scan; None where the scenario has none.
+            The scan; None where the scenario has none, or one that `phone` makes.
         """
-        if scenario.scanned is None:
+        if scenario.scanned is None or not isinstance(scenario.kind, ScanKind):
             return None
         settings = ScanSettings(
             kind=scenario.kind, seed=seed, seconds=_LONGEST_SECONDS, frames_per_second=FRAMES_PER_SECOND
@@ -87,6 +102,23 @@ class Stage:
                 strip.append(encode_jpeg(scaled, quality=_FRAME_QUALITY))
             progress((number + 1) / count)
         return StagedScan(frames=itertools.chain(ahead, map(_encoded, rendered)), strip=tuple(strip))
+
+    def phone(self, scenario: Scenario, *, seed: int) -> TapedPhone | None:
+        """A phone with a screen, in front of whom the scenario shows; most is rendered while it films.
+
+        Args:
+            scenario: Who or what is scanned.
+            seed: Draws what differs between two scans.
+
+        Returns:
+            The phone; None where the scenario has no scan, or one that `scan` makes.
+        """
+        if scenario.scanned is None or not isinstance(scenario.kind, FlashKind):
+            return None
+        settings = FlashScanSettings(
+            kind=scenario.kind, seed=seed, seconds=_FLASH_SECONDS, frames_per_second=FRAMES_PER_SECOND
+        )
+        return TapedPhone(phone_in_hand(self._photos[scenario.scanned], settings))
 
 
 def open_stage(names: frozenset[str]) -> Stage:

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Status
+from cli.demo.words import expected_reasons, mode_word
 from cli.verdict_table import enum_word
 
-__all__ = ["summary_table", "unexpected"]
+__all__ = ["passed_attacks", "summary_table", "unexpected"]
 
 _STATUS_STYLES = {Status.SUCCESS: "green", Status.FAILURE: "red", Status.REFUSED: "yellow"}
 _MARKS = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text("·", "cyan")}
@@ -20,6 +21,11 @@ _MARKS = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text
 def unexpected(records: Sequence[CheckRecord]) -> tuple[CheckRecord, ...]:
     """Checks that did not end as they must."""
     return tuple(record for record in records if record.as_expected is False)
+
+
+def passed_attacks(records: Sequence[CheckRecord]) -> tuple[CheckRecord, ...]:
+    """Attacks that were taken for a living person."""
+    return tuple(record for record in records if record.attack_passed)
 
 
 def summary_table(records: Sequence[CheckRecord]) -> Table:
@@ -32,15 +38,18 @@ def summary_table(records: Sequence[CheckRecord]) -> Table:
     table.add_column("liveness", justify="right")
     table.add_column("simi-\nlarity", justify="right")
     table.add_column("sec-\nonds", justify="right")
+    mode = None
     for record in records:
         expected = record.scenario.expected
+        if mode_word(record.scenario) != mode:
+            mode = mode_word(record.scenario)
+            table.add_section()
+            table.add_row("", Text(mode, "bold"))
         table.add_row(
-            _MARKS[record.as_expected],
+            Text("!", "yellow") if expected is None and record.attack_passed else _MARKS[record.as_expected],
             Text(record.scenario.title),
-            Text("-", "dim")
-            if expected is None
-            else _outcome(expected.status, (expected.reason,) if expected.reason else ()),
-            _outcome(record.status, ("the attack passed",) if record.attack_passed else record.reasons),
+            Text("-", "dim") if expected is None else _outcome(expected.status, expected_reasons(expected)),
+            _outcome(record.status, ("the attack passed",) if record.attack_passed else record.reasons[:1]),
             _liveness(record),
             _similarity(record),
             f"{record.timings.total:.1f}",

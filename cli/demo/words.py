@@ -4,9 +4,16 @@ from types import MappingProxyType
 from typing import Final
 
 from cli.demo.record import CheckRecord
-from cli.demo.scenarios import Expected, Status
+from cli.demo.scenarios import UNDECIDED, Expected, Scenario, Status
 
-__all__ = ["REASON_TEXT", "expectation_text", "outcome_text", "reason_sentences"]
+__all__ = [
+    "REASON_TEXT",
+    "expectation_text",
+    "expected_reasons",
+    "mode_word",
+    "outcome_text",
+    "reason_sentences",
+]
 
 REASON_TEXT: Final = MappingProxyType(
     {
@@ -28,6 +35,13 @@ REASON_TEXT: Final = MappingProxyType(
 """One sentence for each failure reason, by its name without prefix."""
 
 
+def mode_word(scenario: Scenario) -> str:
+    """The mode that a check asks for; ATTESTED for EXPRESS where the device is asked for evidence."""
+    if scenario.device is not None:
+        return "ATTESTED"
+    return "DYNAMIC" if scenario.flashes else "EXPRESS"
+
+
 def outcome_text(status: Status, reasons: tuple[str, ...]) -> str:
     """An outcome in one line, such as ``FAILURE: SPOOF``."""
     return f"{status}: {', '.join(reasons)}" if reasons else str(status)
@@ -37,7 +51,15 @@ def expectation_text(expected: Expected | None) -> str:
     """An expectation in one line."""
     if expected is None:
         return "nothing: it informs"
-    return outcome_text(expected.status, (expected.reason,) if expected.reason else ())
+    return outcome_text(expected.status, expected_reasons(expected))
+
+
+def expected_reasons(expected: Expected) -> tuple[str, ...]:
+    """The reasons that are expected, as one word or a few; empty with SUCCESS."""
+    decided = [reason for reason in expected.reasons if reason not in UNDECIDED]
+    if len(decided) < len(expected.reasons):
+        decided.append("undecided")
+    return (" or ".join(decided),) if decided else ()
 
 
 def reason_sentences(record: CheckRecord) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from device_integrity.transcript.chain import MAC_BYTES, MacChain
 from device_integrity.transcript.framing import length_prefixed, sha256
 from device_integrity.transcript.signatures import (
     attempt_end_message,
+    attestation_message,
     challenge_message,
     fingerprint,
     load_public_key,
@@ -26,6 +27,7 @@ __all__ = [
     "BindingInputs",
     "MacChain",
     "attempt_end_message",
+    "attestation_message",
     "binding_hash",
     "challenge_message",
     "derive_mac_key",

@@ -14,6 +14,7 @@ from device_integrity.transcript.framing import length_prefixed, sha256
 
 _CHALLENGE = b"facegate/v1/challenge"
 _RESUME = b"facegate/v1/resume"
+_ATTESTATION = b"facegate/v1/attestation"
 _ATTEMPT_END = b"facegate/v1/attempt-end"
 _MAX_PUBLIC_KEY_BYTES = 128
 
@@ -26,6 +27,11 @@ def challenge_message(*, start: bytes, body: bytes) -> bytes:
 def resume_message(*, binding: bytes) -> bytes:
     """What the session key signs on a reconnect: the new stream's binding hash."""
     return length_prefixed(_RESUME, binding)
+
+
+def attestation_message(*, binding: bytes) -> bytes:
+    """What a key signs that a platform attested for this stream: the binding hash."""
+    return length_prefixed(_ATTESTATION, binding)
 
 
 def attempt_end_message(*, binding: bytes, body: bytes) -> bytes:

@@ -3,11 +3,19 @@
 What is measured is wired up by ``cli.bench``, which may import every room.
 """
 
+from evaluation.bench.app_attest_cost import app_attest_case
 from evaluation.bench.errors import BenchError, NothingMeasured
 from evaluation.bench.machine import Machine, describe_machine
 from evaluation.bench.measurement import Measurement
 from evaluation.bench.model_clock import ModelClock, ModelUse, timed_pack
 from evaluation.bench.report import BenchReport
+from evaluation.bench.verification_cost import (
+    VerificationCase,
+    android_chain_case,
+    play_token_case,
+    verification_measurements,
+    verification_times,
+)
 
 __all__ = [
     "BenchError",
@@ -17,6 +25,12 @@ __all__ = [
     "ModelClock",
     "ModelUse",
     "NothingMeasured",
+    "VerificationCase",
+    "android_chain_case",
+    "app_attest_case",
     "describe_machine",
+    "play_token_case",
     "timed_pack",
+    "verification_measurements",
+    "verification_times",
 ]

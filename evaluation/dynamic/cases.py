@@ -36,11 +36,13 @@ __all__ = [
     "CAMERAS",
     "DISTANCES",
     "LATENCIES",
+    "LYING_LATENCIES",
     "QUALITIES",
     "SKINS",
     "Case",
     "Group",
     "all_cases",
+    "claimed_late",
     "settings_of",
     "small_slice",
 ]
@@ -52,7 +54,7 @@ class Group(StrEnum):
     GENUINE = "genuine"
     ATTACK = "attack"
     RELIGHTING = "relighting"
-    """The curve over latency and quality; the other attacks have usual ones."""
+    """The curves over latency and quality; the other attacks have usual ones, and claim true times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Case:
         renderer: Models of light, skin and head, as ``points/lambert/relief``.
         latency: Of relighting, added seconds; ``None`` otherwise.
         quality: Of relighting, name among ``QUALITIES``; ``None`` otherwise.
+        lying: Whether the device claims that colours appeared when its answers need it; see ``claimed_late``.
     """
 
     group: Group
@@ -84,11 +87,13 @@ class Case:
     renderer: str
     latency: float | None = None
     quality: str | None = None
+    lying: bool = False
 
     @property
     def name(self) -> str:
         """Distinct for every case; what is drawn for it is drawn from this."""
         curve = "" if self.latency is None else f"/{self.latency:g}/{self.quality}"
+        curve += "/lying" if self.lying else ""
         return f"{self.group}/{self.kind}/{self.ambient}/{self.person}/{self.turn}{curve}"
 
 
@@ -122,6 +127,11 @@ QUALITIES: Final[Mapping[str, InjectionSettings]] = MappingProxyType(
 """Relighting, from a colour laid over the face to the victim's own shape under the true law of light."""
 
 LATENCIES: Final = (0.0, 0.06, 0.12, 0.2, 0.3, 0.5)
+"""Added seconds of relighting behind a device that claims true times."""
+LYING_LATENCIES: Final = (0.3, 0.5, 0.8, 1.2)
+"""The same behind a device that claims the times at which its answers look punctual."""
+_LOOKS_PUNCTUAL: Final = 0.03
+"""What a lying device leaves of the lag, seconds: none at all would look early with a frame's rounding."""
 
 _ATTACKED: Final = (AmbientPreset.DARK, AmbientPreset.INDOOR, AmbientPreset.OFFICE)
 """Where genuine persons are to succeed: in brighter light nobody does."""
@@ -140,11 +150,7 @@ def all_cases(people: Sequence[str], *, turns: int) -> tuple[Case, ...]:
     """
     cases = itertools.chain(
         *(_turn(people, turn) for turn in range(turns)),
-        (
-            _case(Group.RELIGHTING, FlashKind.INJECTED_RELIGHTING, AmbientPreset.INDOOR, person, curve=curve)
-            for person in people
-            for curve in itertools.product(LATENCIES, QUALITIES)
-        ),
+        *(_curve(people, lying=lying) for lying in (False, True)),
     )
     return tuple(sorted(cases, key=lambda case: (case.turn, _digest(f"order/{case.name}"))))
 
@@ -212,6 +218,27 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
     )
 
 
+def claimed_late(case: Case, settings: FlashScanSettings) -> float:
+    """By how much later than true the device claims that colours appeared, seconds; 0 if it does not lie."""
+    if not case.lying:
+        return 0.0
+    return max(0.0, settings.injection.latency_seconds - settings.phone.latency_seconds - _LOOKS_PUNCTUAL)
+
+
+def _curve(people: Sequence[str], *, lying: bool) -> Iterator[Case]:
+    latencies = LYING_LATENCIES if lying else LATENCIES
+    for person in people:
+        for curve in itertools.product(latencies, QUALITIES):
+            yield _case(
+                Group.RELIGHTING,
+                FlashKind.INJECTED_RELIGHTING,
+                AmbientPreset.INDOOR,
+                person,
+                curve=curve,
+                lying=lying,
+            )
+
+
 def _turn(people: Sequence[str], turn: int) -> Iterator[Case]:
     for person in people:
         for ambient in AmbientPreset:
@@ -228,15 +255,16 @@ def _case(
     turn: int = 0,
     *,
     curve: tuple[float, str] | None = None,
+    lying: bool = False,
 ) -> Case:
     latency, quality = (None, None) if curve is None else curve
-    plain = Case(group, kind, ambient, person, turn, "", "", "", "", latency, quality)
+    plain = Case(group, kind, ambient, person, turn, "", "", "", "", latency, quality, lying)
     rng = _rng(f"draws/{plain.name}")
     renderer = "/".join(
         str(rng.choice([str(one) for one in model])) for model in (Emission, Diffuse, Geometry)
     )
     skin, camera, distance = (str(rng.choice(list(table))) for table in (SKINS, CAMERAS, DISTANCES))
-    return Case(group, kind, ambient, person, turn, skin, camera, distance, renderer, latency, quality)
+    return Case(group, kind, ambient, person, turn, skin, camera, distance, renderer, latency, quality, lying)
 
 
 def _digest(text: str) -> bytes:

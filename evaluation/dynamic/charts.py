@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evaluation.dynamic.cases import LATENCIES, QUALITIES, Group
+from evaluation.dynamic.cases import LATENCIES, LYING_LATENCIES, QUALITIES, Group
 from evaluation.dynamic.rows import Row
 from evaluation.dynamic.tables import inconclusive, spoofed, succeeded
 from evaluation.figures import COLOURS, STYLES, new_figure, png
@@ -36,8 +36,10 @@ def all_charts(rows: Sequence[Row]) -> Mapping[str, bytes]:
     if attacks:
         parts = {name: [row for row in attacks if row.kind == name] for name in map(str, FlashKind)}
         charts["attacks.png"] = _outcomes("Attackers, dark to office (simulation), flash alone", parts)
-    if relit:
-        charts["relighting.png"] = _curve(relit)
+    if true := [row for row in relit if not row.lying]:
+        charts["relighting.png"] = _curve(true, LATENCIES, "true times claimed")
+    if lying := [row for row in relit if row.lying]:
+        charts["relighting_lying.png"] = _curve(lying, LYING_LATENCIES, "punctual times claimed")
     return charts
 
 
@@ -78,13 +80,13 @@ def _times(parts: Mapping[str, Sequence[Row]]) -> bytes:
     return png(figure)
 
 
-def _curve(rows: Sequence[Row]) -> bytes:
+def _curve(rows: Sequence[Row], latencies: Sequence[float], claims: str) -> bytes:
     figure = new_figure(7.2, 3.6)
     axes = figure.add_subplot()
     for number, quality in enumerate(QUALITIES):
         points = [
             (latency, [row for row in rows if row.latency == latency and row.quality == quality])
-            for latency in LATENCIES
+            for latency in latencies
         ]
         told = [(latency, 100 * sum(map(succeeded, part)) / len(part)) for latency, part in points if part]
         axes.plot(
@@ -98,6 +100,6 @@ def _curve(rows: Sequence[Row]) -> bytes:
     axes.set_ylim(-3, 103)
     axes.set_xlabel("latency of relighting, seconds")
     axes.set_ylabel("% SUCCESS")
-    axes.set_title("Relighting in real time, indoor (simulation), flash alone")
+    axes.set_title(f"Relighting in real time, {claims} (simulation), flash alone")
     axes.legend(frameon=False)
     return png(figure)

@@ -99,6 +99,7 @@ def drive_scan(
     model: FlashModel,
     link: Link,
     rng: np.random.Generator,
+    claimed_late: float = 0.0,
 ) -> ScanTrace:
     """Run one scan to its end.
 
@@ -110,6 +111,7 @@ def drive_scan(
         model: Lines of the flash.
         link: Network and server.
         rng: Draws the colours and the network's jitter.
+        claimed_late: By how much later than true the device claims that colours appeared, seconds.
     """
     light, oval = ScreenLight(settings.phone, seed=settings.seed), OvalGuide(seed=settings.seed)
     phone = _Phone(
@@ -118,6 +120,7 @@ def drive_scan(
         one_way=link.round_trip / 2,
         oval=oval,
         face_width=settings.face_width or _USUAL_WIDTH,
+        claimed_late=claimed_late,
     )
     server = _Server(
         FlashChallenge(script=ColourScript(rng.bytes), meter=FlashMeter(model), policy=policy),
@@ -142,7 +145,7 @@ def drive_scan(
 
 @dataclass(slots=True)
 class _Phone:
-    """The device: shows what it is told, half a round trip later, and says so truly.
+    """The device: shows what it is told, half a round trip later, and says so, truly or ``claimed_late``.
 
     Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches.
     """
@@ -152,6 +155,7 @@ class _Phone:
     one_way: float
     oval: OvalGuide
     face_width: float
+    claimed_late: float
     moved_at: float = -math.inf
     numbers: list[int] = field(default_factory=list)
     paused_from: float | None = None
@@ -183,9 +187,9 @@ class _Phone:
         return self.paused_until is not None and time >= self.paused_until
 
     def claims(self, time: float) -> tuple[int, float | None]:
-        """The step on display and since when."""
-        shown, since = self.light.appeared(time)
-        return (self.numbers[shown - 1], since) if shown else (0, None)
+        """The step that it claims to be on display, and since when."""
+        shown, since = self.light.appeared(time - self.claimed_late)
+        return (self.numbers[shown - 1], since + self.claimed_late) if shown else (0, None)
 
     def _heard(self, now: float) -> float:
         return now - _CLOCKS_APART + self.one_way

@@ -13,7 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from evaluation.dynamic.cases import Case, settings_of
+from evaluation.dynamic.cases import Case, claimed_late, settings_of
 from evaluation.dynamic.drive import Link, ScanTrace, drive_scan
 from evaluation.dynamic.people import Person, photo_of
 from evaluation.dynamic.rows import Outcome, Row
@@ -38,7 +38,7 @@ _OUTCOMES: Final = {
     Verdict.SPOOF: Outcome.SPOOF,
     Verdict.INCONCLUSIVE: Outcome.INCONCLUSIVE,
 }
-_MEASURED: Final = ("liveness.dynamic", "simulator")
+_MEASURED: Final = ("evaluation.dynamic", "liveness", "simulator", "vision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,16 @@ class Bench:
         conditions = self._conditions
         policy = DynamicPolicy(minimum_bits=conditions.bits)
         seed = hashlib.sha256(f"scan/{case.name}".encode()).digest()[:8]
+        settings = settings_of(case, width=conditions.width, height=conditions.height, rate=conditions.rate)
         trace = drive_scan(
             self._photo(case.person),
-            settings_of(case, width=conditions.width, height=conditions.height, rate=conditions.rate),
+            settings,
             pack=self._pack,
             policy=policy,
             model=self._model,
             link=conditions.link,
             rng=np.random.default_rng(int.from_bytes(seed, "big")),
+            claimed_late=claimed_late(case, settings),
         )
         flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
         return self._row(case, trace, flash, policy=policy, began=began)
@@ -146,6 +148,7 @@ class Bench:
             renderer=case.renderer,
             latency=case.latency,
             quality=case.quality,
+            lying=case.lying,
             code=self._code,
             conditions=str(self._conditions),
             finding=str(flash.finding),

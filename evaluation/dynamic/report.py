@@ -46,6 +46,8 @@ def _head(rows: Sequence[Row], draws: Draws) -> list[str]:
         "The flash challenge: SIMULATION. No recording of a face under a screen's light was measured.",
         f"{len(rows)} scans of {people} people on whom nothing of the flash was tuned; code {codes}. Shares "
         "are of all attempts, one attempt a check; outcomes are the flash's alone unless said otherwise.",
+        "A floor of b bits lets a blind guess in once in 2^b attempts; a check of n attempts, n times as "
+        "often.",
         *(f"Conditions: {conditions}." for conditions in sorted({row.conditions for row in rows})),
         f"In brackets: two-sided 95 % from {draws.resamples} draws of people; where no error was seen, up to "
         "3 / people (rule of three). Fewer than ten people give no interval otherwise.",

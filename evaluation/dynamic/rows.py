@@ -35,6 +35,7 @@ class Row:
         renderer: See there.
         latency: See there.
         quality: See there.
+        lying: See there.
         code: Hash of the measuring and the rendering code: rows of different code are different measurements.
         conditions: What all scans of a measurement share, in words.
         finding: Of the flash.
@@ -70,6 +71,7 @@ class Row:
     renderer: str
     latency: float | None
     quality: str | None
+    lying: bool
     code: str
     conditions: str
     finding: str

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from evaluation.dynamic.cases import CAMERAS, DISTANCES, LATENCIES, QUALITIES, SKINS, Group
+from evaluation.dynamic.cases import CAMERAS, DISTANCES, LATENCIES, LYING_LATENCIES, QUALITIES, SKINS, Group
 from evaluation.dynamic.people import Split
 from evaluation.dynamic.rates import Draws, Rate, rate_of, text_of
 from evaluation.dynamic.rows import Outcome, Row
@@ -113,7 +113,16 @@ def all_tables(rows: Sequence[Row], *, split: Split, draws: Draws) -> tuple[Tabl
             ("calibrated with", "not calibrated with"),
             draws,
         ),
-        _curve_table(relit),
+        _curve_table(
+            "Relighting in real time, indoor, true times claimed: SUCCESS / SPOOF / INCONCLUSIVE",
+            [row for row in relit if not row.lying],
+            LATENCIES,
+        ),
+        _curve_table(
+            "Relighting in real time, indoor, punctual times claimed: SUCCESS / SPOOF / INCONCLUSIVE",
+            [row for row in relit if row.lying],
+            LYING_LATENCIES,
+        ),
         _combined_table(rows, draws),
         _course_table(rows),
         _why_table(rows),
@@ -172,8 +181,8 @@ def _attack_table(title: str, rows: Sequence[Row], key: Key, names: Iterable[str
     )
 
 
-def _curve_table(rows: Sequence[Row]) -> Table:
-    """APCER of relighting, hits of scans; cells have too few people for an interval of their own."""
+def _curve_table(title: str, rows: Sequence[Row], latencies: Sequence[float]) -> Table:
+    """Outcomes over added latency and quality; cells have too few people for an interval of their own."""
 
     def cell(latency: float, quality: str) -> str:
         part = [row for row in rows if row.latency == latency and row.quality == quality]
@@ -181,13 +190,9 @@ def _curve_table(rows: Sequence[Row]) -> Table:
         return f"{hits} / {spoofs} / {len(part) - hits - spoofs}" if part else ""
 
     lines = tuple(
-        (f"{latency:g} s", *(cell(latency, quality) for quality in QUALITIES)) for latency in LATENCIES
+        (f"{latency:g} s", *(cell(latency, quality) for quality in QUALITIES)) for latency in latencies
     )
-    return Table(
-        "Relighting in real time, indoor: SUCCESS / SPOOF / INCONCLUSIVE over added latency and quality",
-        ("added latency", *QUALITIES),
-        tuple(line for line in lines if any(line[1:])),
-    )
+    return Table(title, ("added latency", *QUALITIES), tuple(line for line in lines if any(line[1:])))
 
 
 def _combined_table(rows: Sequence[Row], draws: Draws) -> Table:

@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from liveness.dynamic.entropy import bits_beyond_chance
+from liveness.dynamic.entropy import bits_beyond_chance, bits_of_choice
 from liveness.dynamic.meter import StepReading
+from liveness.dynamic.palette import PALETTE
 from liveness.dynamic.steps import ColourStep
 
 __all__ = ["Answers", "count_answers"]
+
+_FIRST_BITS, _LATER_BITS = bits_of_choice(len(PALETTE)), bits_of_choice(len(PALETTE) - 1)
+"""Of the first colour's draw, and of every later one's: any colour but the one on display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,34 +20,52 @@ class Answers:
 
     Attributes:
         verified: Colour bits of each step that was answered rightly.
+        open: Colour bits of each step without an answer: it was not measured, or not yet.
         wrong: Steps that were answered with another colour.
-        shown: All that were shown.
     """
 
-    verified: tuple[float, ...]
-    wrong: int
-    shown: int
+    verified: tuple[float, ...] = ()
+    open: tuple[float, ...] = ()
+    wrong: int = 0
 
     @property
-    def unmeasured(self) -> int:
-        """Steps without an answer."""
-        return self.shown - len(self.verified) - self.wrong
+    def shown(self) -> int:
+        """All that were shown."""
+        return len(self.verified) + len(self.open) + self.wrong
+
+    @property
+    def told(self) -> int:
+        """Steps that were answered, rightly or wrongly."""
+        return len(self.verified) + self.wrong
 
     @property
     def proven_bits(self) -> float:
         """What the right answers prove, net of chance (``bits_beyond_chance``)."""
         return bits_beyond_chance(self.verified, shown=self.shown)
 
+    def reach(self, more: int) -> float:
+        """The most that the answers can prove yet, net of chance, bits.
+
+        Steps without an answer count as right: what they show may be told once more is seen. Those that were
+        answered wrongly cost what they cost.
+
+        Args:
+            more: Steps that may still be shown.
+        """
+        later = [_LATER_BITS] * more
+        if more and not self.shown:
+            later[0] = _FIRST_BITS
+        return bits_beyond_chance((*self.verified, *self.open, *later), shown=self.shown + more)
+
 
 def count_answers(shown: Iterable[ColourStep], readings: Iterable[StepReading]) -> Answers:
     """Count the answers to the coloured steps of ``shown``; a disturbed or unsettled reading is none."""
     read = {reading.step: reading for reading in readings}
-    coloured = [step for step in shown if step.bits > 0]
-    answers = [(step, _answer(read.get(step.number))) for step in coloured]
+    answers = [(step, _answer(read.get(step.number))) for step in shown if step.bits > 0]
     return Answers(
         verified=tuple(step.colour_bits for step, answer in answers if answer is True),
+        open=tuple(step.colour_bits for step, answer in answers if answer is None),
         wrong=sum(answer is False for _, answer in answers),
-        shown=len(coloured),
     )
 
 

@@ -52,6 +52,7 @@ class Parallax:
         face: The face of the far view, frame pixels.
         frame_width: Of the frame, pixels.
         frame_height: Of the frame, pixels.
+        face_pixels: Width of the face in the view that it was followed in, pixels.
         places: Shape (n, 2): the points of the face, frame pixels of the far view.
         closeups: The frames after it, in order.
     """
@@ -59,6 +60,7 @@ class Parallax:
     face: DetectedFace
     frame_width: int
     frame_height: int
+    face_pixels: float
     places: NDArray[np.float64]
     closeups: tuple[Closeup, ...]
 
@@ -137,6 +139,7 @@ class ApproachTracker:
             face=face,
             frame_width=far.width,
             frame_height=far.height,
+            face_pixels=start.face_width,
             places=start.points[start.on_face].astype(np.float64) / far.view_scale,
             closeups=tuple(self._closeups),
         )

@@ -10,8 +10,10 @@ is disturbed (a movement, a leap of the exposure, a lost face) the step is exten
 help, another is drawn in its place. A step that was not measured still counts as shown, because whoever may
 leave out steps may leave out those that were guessed wrong (``bits_beyond_chance``).
 
-**It ends** as soon as enough is verified and nothing contradicts; else after a full script and one more step
-for each that was not measured, within the policy's limits.
+**It ends** as soon as enough is verified and nothing contradicts; where one answer contradicts, not before a
+full script was answered. Without enough it goes on for as long as the steps that the policy allows can still
+reach the floor; where two answers contradict, until a full script was answered. The closing step is held like
+every other, so that the screen changes no faster at the end.
 
 **Light.** Where the meter says that daylight drowns the screen's, the person is told; if that does not help
 the policy's fallback begins, or the flash goes on and ends without a result. Nothing but light leads to the
@@ -39,7 +41,6 @@ from liveness.dynamic.actions import (
     Wait,
 )
 from liveness.dynamic.answers import Answers, count_answers
-from liveness.dynamic.entropy import bits_beyond_chance
 from liveness.dynamic.meter import Disturbance, Light, StepReading
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.presence import LightWatch, Presence
@@ -59,9 +60,13 @@ _EXTENSION_SECONDS: Final = 0.6
 """How much longer a disturbed step is shown: time to hold still, or for an exposure loop to settle."""
 _AWAY_SECONDS: Final = 0.7
 """How long the face may be away before the capture pauses."""
+_UNSEEN_SECONDS: Final = 3.0
+"""How long after a pause no frame may come: until a slow line has carried the word there and a frame back."""
 _PAUSE_SECONDS: Final = 1.0
 _MOST_PAUSES: Final = 5
 _HINT_AGAIN_SECONDS: Final = 2.0
+_MOST_WRONG: Final = 1
+"""Wrong answers beyond which a full script is not made longer: one may be a misreading, two are none."""
 
 
 class Meter(Protocol):
@@ -72,6 +77,9 @@ class Meter(Protocol):
 
     def revealed(self, step: ColourStep, at: float) -> None:
         """Learns that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
+
+    def refresh(self) -> None:
+        """Takes every frame that was added into the next answers."""
 
     def readings(self) -> tuple[StepReading, ...]:
         """What is known of each step."""
@@ -149,11 +157,10 @@ class FlashChallenge:
         Raises:
             PolicyError: The steps that the policy allows cannot reach the bits that it asks for.
         """
-        bits = script.settings.colour_bits / script.settings.steps
-        allowed = policy.maximum_steps
-        if bits_beyond_chance([bits] * allowed, shown=allowed) < policy.minimum_bits:
+        if Answers().reach(policy.maximum_steps) < policy.minimum_bits:
             raise PolicyError(
-                f"{allowed} steps cannot verify {policy.minimum_bits} bits; allow more, or ask for less"
+                f"{policy.maximum_steps} steps cannot verify {policy.minimum_bits} bits; "
+                "allow more, or ask for less"
             )
         self._script = script
         self._meter = meter
@@ -259,6 +266,11 @@ class FlashChallenge:
         shown = self._shown
         if shown is None:
             raise ObservationError("a challenge shows nothing")
+        if (unseen_since := self._presence.unseen_since) is not None:
+            shown.away = True
+            if self._now - unseen_since < _UNSEEN_SECONDS:
+                return Wait(min(unseen_since + _UNSEEN_SECONDS, self._deadline))
+            return self._pause()
         if (away_since := self._presence.away_since) is not None:
             shown.away = True
             if self._now - away_since < _AWAY_SECONDS:
@@ -278,10 +290,11 @@ class FlashChallenge:
 
     def _ending(self) -> Action:
         shown = self._shown
-        if shown is not None and not shown.step.last:
+        if shown is not None:
             if self._now < (free := shown.at + shown.lasts):
                 return Wait(free)
-            return self._reveal(self._script.close())
+            if not shown.step.last:
+                return self._reveal(self._script.close())
         self._phase = _Phase.ENDED
         return self._ended_already()
 
@@ -292,6 +305,7 @@ class FlashChallenge:
 
     def _go_on(self) -> Action:
         """The step on display is done with: another, or the end."""
+        self._meter.refresh()
         answers = self._answers()
         self._progress = max(self._progress, min(1.0, answers.shown / self._script.settings.steps))
         enough = (
@@ -299,10 +313,20 @@ class FlashChallenge:
             and self._meter.verified_bits() >= self._policy.minimum_bits
             and self._meter.lag() is not None
         )
-        full = min(self._policy.maximum_steps, self._script.settings.steps + answers.unmeasured)
-        if (enough and answers.wrong == 0) or answers.shown >= full:
-            return self._finish(Complete(EndReason.PROVEN if enough else EndReason.EXHAUSTED))
+        full = answers.told >= self._script.settings.steps
+        if enough and (answers.wrong == 0 or full or not self._may_show(answers)):
+            return self._finish(Complete(EndReason.PROVEN))
+        if not self._may_show(answers) or (full and self._hopeless(answers)):
+            return self._finish(Complete(EndReason.EXHAUSTED))
         return self._reveal(self._script.draw())
+
+    def _may_show(self, answers: Answers) -> bool:
+        return answers.shown < self._policy.maximum_steps
+
+    def _hopeless(self, answers: Answers) -> bool:
+        """Whether no answers that may still come reach the floor, or the wrong ones are too many."""
+        more = self._policy.maximum_steps - answers.shown
+        return answers.wrong > _MOST_WRONG or answers.reach(more) < self._policy.minimum_bits
 
     def _finish(self, end: Complete | FallBack) -> Action:
         self._end = end

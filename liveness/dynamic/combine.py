@@ -5,9 +5,10 @@
 * Express says SPOOF: it stays so. A mask or a print answers the flash as well as a face.
 * The challenge was answered wrongly, or not where it would have been: SPOOF.
 * It could not be measured, or too few bits were verified: INCONCLUSIVE. Never SPOOF, and never LIVE.
-* It was answered rightly: what Express says stands, surer where both say the same. A right answer makes
-  nobody LIVE whom Express does not: paper and masks are lit as a face is, so it says nothing against what
-  Express doubts. Each stands against other attackers, and LIVE takes both.
+* It was answered rightly: what Express says stands, surer where both say the same; where what speaks against
+  the answer outweighs LIVE it is INCONCLUSIVE. A right answer makes nobody LIVE whom Express does not: paper
+  and masks are lit as a face is, so it says nothing against what Express doubts. Each stands against other
+  attackers, and LIVE takes both.
 """
 
 import math
@@ -130,13 +131,16 @@ def _undecided(express: LivenessResult, signals: tuple[Signal, ...], reason: Rea
 def _weighed(
     express: LivenessResult, signals: tuple[Signal, ...], odds: float, liveness: LivenessPolicy
 ) -> LivenessResult:
-    """Express' confidence with the flash's log odds; those for life count only where Express says LIVE."""
+    """Express' confidence with the flash's log odds; those for life count only where Express says LIVE.
+
+    A right answer is never SPOOF: what speaks against it can take LIVE away.
+    """
     alive = express.verdict is Verdict.LIVE
     held = min(0.9999, max(0.0001, express.confidence / 100))
     total = math.log(held / (1 - held)) + (odds if alive else min(0.0, odds))
-    confidence = 100 / (1 + math.exp(-total))
-    if odds < 0 and confidence <= liveness.spoof_threshold:
-        return _spoof(express, signals, Reason.LIGHT_FITS_NO_FACE, liveness)
+    # What the judge of the flash did not call an attack is not made one by adding it to another doubt.
+    least = min(express.confidence, math.nextafter(liveness.spoof_threshold, 100.0))
+    confidence = max(least, 100 / (1 + math.exp(-total)))
     if alive and confidence >= liveness.live_threshold:
         return LivenessResult(
             verdict=Verdict.LIVE,

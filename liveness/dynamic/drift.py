@@ -26,6 +26,8 @@ __all__ = ["Drift", "fit_drift"]
 _FEWEST_ROWS = 12
 _NEIGHBOURS = 3
 _MOST_SHARED = 1.0
+_MOSTLY_SEEN = 0.8
+"""Share of the frames that must show the background: a hand or a bright window may hide it from a few."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +85,20 @@ def fit_drift(track: TrackView, rows: NDArray[np.intp]) -> Drift | None:
     columns /= np.maximum(np.sqrt((columns**2).mean(axis=0)), 1e-6)
     basis, weights, _ = np.linalg.svd(columns, full_matrices=False)
     basis = basis[:, weights > 1e-6 * weights[0]]
-    background = track.background[rows]
-    seen = bool(np.isfinite(background).all())
     gain = np.zeros((len(rows), 3))
-    if seen:
+    background = _filled(times, track.background[rows])
+    if background is not None:
         gain = background - basis @ (basis.T @ background)
     return Drift(rows=rows, basis=basis, gain=gain)
+
+
+def _filled(times: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The background, drawn straight over the few frames that hide it; ``None`` where it is hardly seen."""
+    seen = np.isfinite(background).all(axis=1)
+    if seen.mean() < _MOSTLY_SEEN:
+        return None
+    colours = [np.interp(times, times[seen], background[seen, colour]) for colour in range(3)]
+    return np.stack(colours, axis=1)
 
 
 def _smooth(pose: NDArray[np.float64]) -> NDArray[np.float64]:

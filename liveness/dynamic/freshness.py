@@ -19,6 +19,8 @@ __all__ = ["Freshness", "FreshnessSettings", "freshness_signal", "measure_freshn
 
 _NAME = "flash_freshness"
 _LABEL = "Freshness"
+_NEITHER = 0.5
+"""The score that speaks for neither side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class FreshnessSettings:
         latest: Longest time from sending a step to the frame that shows it, on the device's clock and
             beyond the fastest frame's journey; genuine phones need up to 0.35, networks add more.
         early: By how much a step may be claimed to have appeared before it was sent: rounding of clocks.
-        delay: Time of the slowest tenth of the frames beyond the fastest, at which it counts for neither
-            side.
+        delay: Time of the slowest tenth of the frames beyond the fastest, above which nothing can be told:
+            networks stall, and that speaks against nobody.
     """
 
     latest: float = 1.0
@@ -86,7 +88,7 @@ def freshness_signal(freshness: Freshness, settings: FreshnessSettings) -> Signa
         f"a colour is answered {1000 * freshness.answer:.0f} ms after it was sent; frames take up to "
         f"{1000 * freshness.delay:.0f} ms more than the fastest"
     )
-    if freshness.late > settings.latest:
+    if freshness.late > settings.latest or freshness.delay > settings.delay:
         return not_assessed(name=_NAME, label=_LABEL, reason=detail + ": too slow to tell")
-    score = 0.9 / (1 + math.exp((freshness.delay - settings.delay) / 0.1))
-    return assessed(name=_NAME, label=_LABEL, score=max(0.4, score), detail=detail)
+    score = max(_NEITHER, 0.9 / (1 + math.exp((freshness.delay - settings.delay) / 0.1)))
+    return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)

@@ -7,14 +7,19 @@ one can fit its claims to the changes of a recording. Steps that were shown and 
 their excuse: the sum is net of chance (``entropy.bits_beyond_chance``).
 
 **What a blind guesser gets.** Who does not know the colours meets each with probability 1/8 (the first) or
-1/7, and his answers are independent of the draws. By Ville's inequality he reaches a floor of b net bits with
-probability 2^-b at most, however long he goes on and whatever he leaves out: 1 in 1024 for 10 bits, 1 in 4096
-for 12, 1 in 65536 for 16. The response matrix is fitted to the same frames and could give him more;
-``tests/liveness/dynamic/test_guessing.py`` measures that it does not. It says nothing about who does know the
-colours: relighting in real time is left to lag, shape and the device.
+1/7, and his answers are independent of the draws. By Ville's inequality he reaches a floor of b net bits in
+an attempt with probability 2^-b at most, however long he goes on and whatever he leaves out: 1 in 1024 for 10
+bits, 1 in 4096 for 12, 1 in 65536 for 16. Every further attempt of a check adds as much. The response matrix
+is fitted to the same frames and could give him more; ``tests/liveness/dynamic/test_guessing.py`` measures
+that it does not. It says nothing about who does know the colours: relighting in real time is left to lag,
+shape and the device.
+
+**Right takes a face's shape where shape can be told.** An answer whose shape is a sheet's is never ``RIGHT``;
+it is ``WRONG`` only where that is beyond doubt. Where shape cannot be told, in the dark or under much other
+light, it says nothing, and a sheet that answers the colours is ``RIGHT``.
 
 **Never wrong for want of light.** ``WRONG`` needs an answer that was measured; ``ABSENT`` needs metadata that
-say the room is dim. Everything else that is no answer is ``NOT_MEASURABLE``.
+say the room is dim, and a picture that bears them out. All else that is no answer is ``NOT_MEASURABLE``.
 """
 
 import math
@@ -24,7 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from liveness.dynamic.background import BACKGROUND, background_signal, measure_background
-from liveness.dynamic.brightness import expected_response, read_exposure, scene_lux
+from liveness.dynamic.brightness import expected_response, is_dim, lux_borne_out, read_exposure, scene_lux
 from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.entropy import bits_beyond_chance
@@ -49,7 +54,12 @@ __all__ = ["FlashResult", "judge_flash"]
 _COLOURS, _COLOURS_LABEL = "flash_colours", "Colours of the answer"
 _USUAL_LAG = 0.06
 _MOST_FOR = 0.7
-"""Most log odds that signals for a face count against those that speak against one."""
+"""Log odds that signals for a face count however much speaks against one."""
+_OUTWEIGHS = 8.0
+"""Log odds for a face that one against it takes away, beyond these."""
+
+_NEITHER = 0.5
+"""The score that speaks for neither side."""
 
 _MATERIAL = 3.0
 """Standard errors by which an answer must be bounded."""
@@ -142,7 +152,11 @@ def _measure(
     taken: list[FlashSample] = []
     sent: list[Sent] = []
     waiting = list(revealed)
+    closed = next((one.at for one in revealed if one.step.last), math.inf)
     for sample in samples:
+        if sample.arrival_time > closed:
+            # What was proved when the challenge ended is not proved better by a grey that follows.
+            break
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
             sent.append(Sent(step=one.step, at=one.at, after_capture=collected.latest_capture))
@@ -201,16 +215,25 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
         shutter = measure_shutter(samples, track, shown, response, lag=lag)
         glint = measure_glint(samples, track, shown, response, lag=lag, settings=model.glint)
     strength = 0.0 if response is None else response.strength
+    shaped = shape_signal(shape, strength, model.shape)
     return (
         _colours_signal(measured),
         lag_signal(measured.lag, model.lag),
-        shape_signal(shape, model.shape),
-        background_signal(background, strength, model.background),
+        shaped,
+        _behind(shaped, background_signal(background, strength, model.background)),
         scroll_signal(scroll, model.scroll),
         shutter_signal(shutter, model.shutter),
         glint_signal(glint, model.glint),
         freshness_signal(measured.freshness, model.freshness),
     )
+
+
+def _behind(shaped: Signal, background: Signal) -> Signal:
+    """The background's signal; a strong answer behind what has a face's shape is that of a wall close by."""
+    if shaped.passed and background.passed is False:
+        reason = f"{background.detail}: a wall right behind the head, as the shape is a face's"
+        return not_assessed(name=background.name, label=background.label, reason=reason)
+    return background
 
 
 def _colours_signal(measured: _Measured) -> Signal:
@@ -234,7 +257,8 @@ def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
         if signal.score is not None
     ]
     against = sum(part for part in parts if part < 0)
-    return against + min(_MOST_FOR, sum(part for part in parts if part > 0)) if against < 0 else sum(parts)
+    speaks_for = sum(part for part in parts if part > 0)
+    return against + min(speaks_for, max(_MOST_FOR, speaks_for + _OUTWEIGHS * against))
 
 
 def _bits(measured: _Measured, model: FlashModel) -> float:
@@ -245,16 +269,25 @@ def _bits(measured: _Measured, model: FlashModel) -> float:
     return bits_beyond_chance(verified, shown=len(coloured))
 
 
-def _telling(signals: Sequence[Signal], model: FlashModel) -> bool:
+def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
+    """The signals that speak against a face and count."""
+    return frozenset(
+        one.name
+        for one in signals
+        if one.score is not None and one.score < _NEITHER and model.judge.weights.get(one.name, 0.0) > 0
+    )
+
+
+def _telling(signals: Sequence[Signal], against: frozenset[str]) -> bool:
     """Whether what speaks against a face may call it an attack.
 
-    Two signals may. The background alone may not, as a wall can be close behind the head; nor the shape alone
-    in the dark, where it is lost in noise: there the background cannot be told either.
+    The shape may, where a background beside it shows that there is other light than the screen's. Of the
+    others it takes two. The background is none of them: a wall, a pillow or a headrest right behind a genuine
+    head answers as much as the head does, whatever else the scan looks like.
     """
-    scores = {one.name: one.score for one in signals if one.score is not None}
-    weights = model.judge.weights
-    against = {name for name, score in scores.items() if score < 0.5 and weights.get(name, 0.0) > 0}
-    return len(against) > 1 or (SHAPE in against and BACKGROUND in scores)
+    if SHAPE in against and any(one.name == BACKGROUND and one.assessed for one in signals):
+        return True
+    return len(against - {SHAPE, BACKGROUND}) > 1
 
 
 def _find(
@@ -265,20 +298,26 @@ def _find(
     if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
         detail = f"{wrong} of {told} colours on the face are not the ones that the screen showed"
         return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
-    leaps = find_leaps(measured.track, measured.shown)
+    leaps = find_leaps(measured.track, measured.shown, lag=measured.lag.lag)
     if (
         right < judge.least_right
         and leaps.foreign >= judge.foreign_leaps
         and leaps.foreign >= judge.foreign_share * leaps.all
     ):
+        if not leaps.room_seen:
+            detail = "the face's colour leaps not with the screen, and no background tells whether the room's"
+            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
         detail = f"the face's colour leaps {leaps.all} times, {leaps.foreign} of them not with the screen"
         return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
     if right >= judge.least_right and wrong <= judge.most_wrong * told:
-        if odds < judge.wrong_odds:
-            if _telling(signals, model):
-                detail = "the light on the picture is not that on a face"
-                return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, detail
-            detail = "one sign alone says that the light is not that on a face"
+        against = _against(signals, model)
+        if odds < judge.wrong_odds and _telling(signals, against):
+            detail = "the light on the picture is not that on a face"
+            return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, detail
+        if odds < judge.wrong_odds or SHAPE in against:
+            detail = "the light may not be that on a face: " + ", ".join(
+                one.label.lower() for one in signals if one.name in against
+            )
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):
             detail = "the face follows the screen too late to tell what causes it"
@@ -301,6 +340,9 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[Finding, Reason
     dark = exposed.level is None or exposed.level < model.light.darkest_skin
     if exposed.level is not None and dark:
         return Finding.NOT_MEASURABLE, Reason.TOO_DARK_TO_MEASURE, "the face is nearly black"
+    if exposed.lost > 0.5 and is_dim(measured.samples, model.light.dim_lux):
+        detail = "the screen's own light saturates the skin: the camera's exposure did not follow it"
+        return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
     if exposed.lost > 0.5:
         return Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE, "most of the skin is saturated"
     lux = scene_lux(measured.samples)
@@ -308,7 +350,8 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[Finding, Reason
     if len(seen) < model.judge.least_right or measured.right > 0:
         detail = "too few steps could be told" if measured.right else "too few steps were seen"
         return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
-    if lux is not None and lux < model.light.plain_lux and _none_there(measured, lux, model):
+    plain = lux is not None and lux < model.light.plain_lux and lux_borne_out(measured.samples)
+    if lux is not None and plain and _none_there(measured, lux, model):
         detail = f"at about {lux:.0f} lx any screen's light would show, and none does"
         return Finding.ABSENT, Reason.CHALLENGE_NOT_ANSWERED, detail
     if lux is not None and lux < model.light.dim_lux:

@@ -3,8 +3,8 @@
 The time at which the device says that a colour appeared is compared with the time at which the face shows it.
 A genuine phone's panel and camera add 30 to 350 ms, always the same, and all parts of a face are lit at once.
 Whoever computes the reflection adds the time that takes, and what it takes varies. Lateness alone proves
-nothing, as networks and slow phones are late too; a lag that jitters, that differs between the regions of one
-face, or that is less than nothing, does.
+nothing, however late, as networks and slow phones are late too; a lag that jitters, that differs between the
+regions of one face, or that is less than nothing, does, late or not.
 """
 
 import math
@@ -32,11 +32,14 @@ __all__ = [
 ]
 
 _EARLIEST: Final = -0.12
-_LATEST: Final = 0.6
-"""Lags that are looked for, seconds."""
+_LATEST: Final = 1.2
+"""Lags that are looked for, seconds: far beyond ``LagSettings.longest``, so that a late answer is seen to be
+one, and not taken for another challenge's."""
 
 _TICK: Final = 0.02
 _COARSE: Final = 0.06
+_NEITHER: Final = 0.5
+"""The score that speaks for neither side."""
 _NAME: Final = "flash_lag"
 _LABEL: Final = "Time of the answer"
 
@@ -182,7 +185,7 @@ def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
         return assessed(
             name=_NAME, label=_LABEL, score=0.05, detail="; ".join([*detail, "it came too early"])
         )
-    if lag > settings.longest:
+    if lag > settings.longest and min(parts, default=1.0) >= _NEITHER:
         detail.append("display and camera do not take so long, a slow network may")
         return not_assessed(name=_NAME, label=_LABEL, reason="; ".join(detail))
     if not parts:

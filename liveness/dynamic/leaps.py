@@ -3,8 +3,9 @@
 Colours, not brightness: exposure and shadows leave them alone, and in daylight nothing but another light
 changes them within a tenth of a second. A face whose colour leaps when the screen's does not, or another way,
 was lit by something else: by another challenge, when the picture was recorded, or by a television, which
-lights the room as well. So leaps that the room shares do not count, nor do those of a part of the face, which
-slipped from under its landmarks.
+lights the room as well. So leaps that the room shares do not count, nor do those where it is not seen, nor
+those of a part of the face, which slipped from under its landmarks. Where the room is hardly ever seen they
+are counted all the same, and call nobody an attacker: it may be a television.
 """
 
 import math
@@ -25,8 +26,11 @@ _LEAST = 0.08
 _CLEAR = 8.0
 _SHARED = 0.5
 _ALIKE = 0.4
-_EARLIEST, _LATEST = -0.1, 0.4
-"""How long after a change its leap comes, seconds."""
+_USUAL_LAG = 0.06
+_LEAST_SEEN = 0.25
+"""Share of the places between frames around which the background must be seen."""
+_EARLIEST, _LATEST = -0.16, 0.34
+"""How long after a change, and the lag, its leap comes, seconds."""
 
 _LEAST_ALONG = 0.3
 """Cosine between a leap and the change that caused it: rooms, skin and cameras bend colours."""
@@ -39,22 +43,26 @@ class Leaps:
     Attributes:
         all: How many there are.
         foreign: Those that the screen did not cause: it changed otherwise, or not at all.
+        room_seen: Whether the background was seen often enough to tell which leaps the room shares.
     """
 
     all: int
     foreign: int
+    room_seen: bool
 
 
-def find_leaps(track: TrackView, shown: Sequence[Appearance]) -> Leaps:
+def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float | None) -> Leaps:
     """Leaps of all of the face by 8 % or more, clear of noise, and not shared by the room.
 
     Args:
         track: The scan's light.
         shown: What the screen gave.
+        lag: By how much the face follows it, seconds, so that a late answer is not foreign for being late;
+            ``None`` where no lag stands out.
     """
     rows = np.flatnonzero(track.clean)
     if len(rows) < 4 * _SPAN:
-        return Leaps(0, 0)
+        return Leaps(0, 0, room_seen=False)
     skin = _colour(np.nan_to_num(track.skin[rows]))
     room = _colour(np.nan_to_num(track.background[rows]))
     steps = _steps(skin)
@@ -64,15 +72,20 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance]) -> Leaps:
     noise = float(np.median(bends)) / math.sqrt(6)
     sizes = np.where(along.min(axis=1) >= _ALIKE, np.sqrt((middle**2).sum(axis=1)), 0.0)
     shared = np.sqrt((_steps(room) ** 2).sum(axis=1)) > _SHARED * sizes
+    beside = np.isfinite(track.background[rows]).all(axis=1)
+    told = np.lib.stride_tricks.sliding_window_view(beside, 2 * _SPAN).all(axis=1)
+    room_seen = bool(told.mean() >= _LEAST_SEEN)
+    counted = told & ~shared if room_seen else ~(told & shared)
     line = max(_LEAST, _CLEAR * noise)
     times = (track.times[rows][_SPAN - 1 : -_SPAN] + track.times[rows][_SPAN : len(rows) - _SPAN + 1]) / 2
     count = foreign = 0
-    for place in np.flatnonzero((sizes >= line) & ~shared).tolist():
+    late = _USUAL_LAG if lag is None else lag
+    for place in np.flatnonzero((sizes >= line) & counted).tolist():
         if sizes[place] < sizes[max(0, place - _SPAN) : place + _SPAN + 1].max():
             continue
         count += 1
-        foreign += not _commanded(float(times[place]), middle[place], shown)
-    return Leaps(count, foreign)
+        foreign += not _commanded(float(times[place]) - late, middle[place], shown)
+    return Leaps(count, foreign, room_seen=room_seen)
 
 
 def _commanded(time: float, leap: NDArray[np.float64], shown: Sequence[Appearance]) -> bool:

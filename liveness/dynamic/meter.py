@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.brightness import read_exposure, scene_lux
+from liveness.dynamic.brightness import is_dim, read_exposure
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.lag import measure_lag
 from liveness.dynamic.model import FlashModel, load_flash_model
@@ -41,7 +41,7 @@ class Light(StrEnum):
     OK = "OK"
     """The screen's light shows, or it is too early to say."""
     TOO_BRIGHT = "TOO_BRIGHT"
-    """The skin is saturated, or other light drowns the screen's."""
+    """Other light drowns the screen's, or saturates the skin."""
     TOO_DARK_TO_SEE_FACE = "TOO_DARK_TO_SEE_FACE"
     """The face is nearly black even under the screen's light."""
     WEAK = "WEAK"
@@ -76,7 +76,6 @@ _RECENT: Final = 24
 _EVERY: Final = 12
 _LIGHT_EVERY: Final = 6
 _USUAL_LAG: Final = 0.06
-_LEAST_EXPLAINED: Final = 0.1
 _STEPS_FOR_LIGHT: Final = 2
 
 
@@ -120,6 +119,10 @@ class FlashMeter:
         )
         self._readings = (*self._readings, unknown)
 
+    def refresh(self) -> None:
+        """Take every frame that was added into the next answers, as the judge of the whole scan will."""
+        self._due = self._since_analysis > 0 or self._due
+
     def readings(self) -> tuple[StepReading, ...]:
         """What is known of each step that was revealed, in order."""
         self._analyse()
@@ -142,8 +145,10 @@ class FlashMeter:
         exposed = read_exposure(self._recent)
         lines = self._model.light
         if exposed.lost > 0.5:
-            dark = exposed.level is not None and exposed.level < lines.darkest_skin
-            return Light.TOO_DARK_TO_SEE_FACE if dark else Light.TOO_BRIGHT
+            if exposed.level is not None and exposed.level < lines.darkest_skin:
+                return Light.TOO_DARK_TO_SEE_FACE
+            # In a dim room the screen itself saturates the skin, until the camera's exposure has followed.
+            return Light.OK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
         if exposed.level is not None and exposed.level < lines.darkest_skin:
             return Light.TOO_DARK_TO_SEE_FACE
         answers = self._coloured_answers()
@@ -151,8 +156,7 @@ class FlashMeter:
             return Light.OK
         if max(one.snr for one in answers[-3:]) >= self._model.response.least_snr:
             return Light.OK
-        lux = scene_lux(self._recent)
-        return Light.WEAK if lux is not None and lux < lines.dim_lux else Light.TOO_BRIGHT
+        return Light.WEAK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
 
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
@@ -189,13 +193,12 @@ class FlashMeter:
         )
 
     def _find_lag(self, track: TrackView) -> tuple[float | None, float]:
-        """The lag if one stands out, and the one to go by."""
-        if self._lag is not None:
-            lag, explained = measure_lag(track, self._shown, near=self._lag)
-            if lag is not None and explained >= _LEAST_EXPLAINED:
-                return lag, lag
+        """The lag if one stands out, and the one to go by.
+
+        Looked for anew each time, as the judge does: a first lag that was found by few frames may be another.
+        """
         lag, explained = measure_lag(track, self._shown)
-        if lag is None or explained < _LEAST_EXPLAINED:
+        if lag is None or explained < self._model.lag.least_explained:
             return None, _USUAL_LAG
         return lag, lag
 

@@ -106,7 +106,8 @@ def parse_flash_model(text: str) -> FlashModel:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as broken:
+    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    except (ValueError, RecursionError) as broken:
         raise FlashModelError(f"the flash model is no TOML: {broken}") from None
     if not isinstance(data.get("record"), dict) or not data["record"]:
         raise FlashModelError("the flash model has no record of how it was found")

@@ -9,7 +9,7 @@ move a phone or themselves, so a policy must not make it the only way.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -28,8 +28,6 @@ _HELD_SECONDS: Final = 0.4
 _HELD_FRAMES: Final = 4
 _PATIENCE_SECONDS: Final = 6.0
 """How long a person may take for an oval, once it is in its place."""
-_SECOND_VIEW: Final = 1.2
-"""Growth of the face at which a second view is taken as the one that later ones are compared with."""
 _HINT_AGAIN_SECONDS: Final = 1.5
 _WRONG_SIZE: Final = 0.85
 """Face width over the oval's width below which, or above whose inverse, the size is hinted at first."""
@@ -56,13 +54,12 @@ class MovementRecord:
     Attributes:
         held: The ovals that were filled, in order.
         shown: How many were shown.
-        parallaxes: The way from the far oval to the near one, and its nearer part once more from a second
-            view.
+        parallax: The way from the far oval to the near one; ``None`` where the far face was never followed.
     """
 
     held: tuple[HeldOval, ...]
     shown: int
-    parallaxes: tuple[Parallax, ...]
+    parallax: Parallax | None
 
     @property
     def followed(self) -> bool:
@@ -101,7 +98,7 @@ class MovementChallenge:
         self._moved_at = 0.0
         self._run: list[FrameObservation] = []
         self._held: list[HeldOval] = []
-        self._trackers: list[ApproachTracker] = []
+        self._tracker = ApproachTracker()
         self._hint: HintCode | None = None
         self._told_at = float("-inf")
         self._end = Complete(EndReason.PROVEN)
@@ -109,11 +106,10 @@ class MovementChallenge:
     @property
     def record(self) -> MovementRecord:
         """What was seen so far."""
-        found = [tracker.parallax() for tracker in self._trackers]
         return MovementRecord(
             held=tuple(self._held),
             shown=0 if self._step is None else self._step.number,
-            parallaxes=tuple(parallax for parallax in found if parallax is not None),
+            parallax=self._tracker.parallax(),
         )
 
     @property
@@ -125,14 +121,9 @@ class MovementChallenge:
         """Take the next frame.
 
         Args:
-            observation: What is known of it, with its view: before a ``ScanCollector`` has taken the view
-                out.
+            observation: What is known of it, with ``liveness.observe.fine_view`` as its view.
         """
-        for tracker in self._trackers:
-            tracker.add(observation)
-        # The nearer, the stronger the perspective: what the second view shows is mostly its own.
-        if len(self._trackers) == 1 and self._trackers[0].growth >= _SECOND_VIEW:
-            self._begin_tracker(observation)
+        self._tracker.add(observation)
         if self._step is None or self._phase is not _Phase.MOVING:
             return
         extent = None if observation.face is None else face_extent(observation.face)
@@ -145,6 +136,9 @@ class MovementChallenge:
             self._run.clear()
             return
         self._hint = None
+        if self._run:
+            # Only the last view is needed, and a slow capture clock makes many frames of an oval.
+            self._run[-1] = replace(self._run[-1], view=None)
         self._run.append(observation)
 
     def next_action(self, *, now: float) -> Action:
@@ -187,12 +181,7 @@ class MovementChallenge:
     def _hold(self, step: OvalStep) -> None:
         self._held.append(HeldOval(step, tuple(observation.index for observation in self._run)))
         if self._script.left:
-            self._begin_tracker(self._run[-1])
-
-    def _begin_tracker(self, observation: FrameObservation) -> None:
-        tracker = ApproachTracker()
-        if tracker.begin(observation):
-            self._trackers.append(tracker)
+            self._tracker.begin(self._run[-1])
 
     def _move(self) -> MoveOval:
         self._step = self._script.draw()

@@ -1,15 +1,13 @@
 """What a movement challenge proves.
 
-The finding rests on two things alone: whether the ovals were followed, and whether the face has a head's
-depth. What it cannot tell: a rigid mask, and a sheet that is bent as far as a head is, have depth; a live
-video that somebody relights or renders in three dimensions has it too. Those are left to Express' signals and
-to the device.
+The finding rests on whether the ovals were followed, and on whether what followed them has a head's relief
+and perspective. What it cannot tell: a rigid mask has both; so has a live video that somebody renders in
+three dimensions, and a film of another approach that happens to fit the ovals. Those are left to Express'
+signals and to the device.
 """
 
 from dataclasses import dataclass
 from typing import Final
-
-import numpy as np
 
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.movement import MovementRecord
@@ -22,19 +20,26 @@ from liveness.signal import Signal, assessed, not_assessed
 
 __all__ = ["MovementResult", "judge_movement"]
 
-_DEPTH_LINE: Final = 0.45
-"""Depth over a head's, between what people and prints show in simulation, which
-``tests/liveness/dynamic/test_movement_simulated.py`` prints. A print bent like half a tube can show more."""
+_CLEAR: Final = 1.5
+"""``clarity`` from which there is a relief at all. Of the noise of planes less than half is explained."""
 
+_CURVED: Final = 0.3
+"""Share of a relief that is curved two ways. 0.3 to 0.7 for heads; of bent paper, what errors make of it."""
+_CURVED_CLEAR: Final = 3.0
+"""That part over what errors make of it: errors alone reach 1 to 2, three times is beyond them."""
+
+_DEPTH: Final = 0.5
+"""Of a head's perspective that must be there for sure: heads and lenses differ by a factor of two."""
 _SURE: Final = 2.0
-"""Standard errors by which a head must differ from a plane, and a plane from the line."""
+"""Standard errors by which the perspective must be above its line, or below the one for none."""
 
-_LEAST_GROWTH: Final = 1.4
-"""Growth of the face below which no plane is found: too little perspective to blame anybody."""
-
-_LARGEST_ERROR: Final = 0.3
-_SMALLEST_ERROR: Final = 0.05
-"""What a head's depth is taken to be uncertain by at least: heads differ."""
+_BLAME_GROWTH: Final = 1.4
+"""Growth of the face below which nobody is blamed: too little perspective."""
+_NO_RELIEF: Final = 0.85
+"""``clarity`` up to which there is none, where a head that holds quite still would show ``_EXPECTED``."""
+_EXPECTED: Final = 1.2
+_NOT_CURVED: Final = 0.2
+_NO_DEPTH: Final = 0.25
 
 _ZOOM_LINE: Final = 0.85
 """Share of the face's growth: 0.3 to 0.76 behind simulated people, 0.5 to 1 on prints whose picture is
@@ -48,8 +53,8 @@ class MovementResult:
     """The answer to a movement challenge.
 
     Attributes:
-        finding: RIGHT: followed, by a face with depth. WRONG: by a plane. ABSENT: not followed.
-            NOT_MEASURABLE: followed, and the depth could not be told.
+        finding: RIGHT: followed, by a face with relief and perspective. WRONG: by a picture. ABSENT: not
+            followed. NOT_MEASURABLE: followed, and it could not be told by what.
         verified_bits: Entropy of the ovals that were filled.
         signals: Every measurement, assessed or not, in a fixed order.
         detail: Why, in plain words.
@@ -68,50 +73,53 @@ def judge_movement(record: MovementRecord, scan: ScanObservations) -> MovementRe
         record: Of the challenge.
         scan: The frames of the challenge and the motion between them.
     """
-    depth = _depth(record)
-    finding, detail = _find(record, depth)
+    seen = None if record.parallax is None else measure_perspective(record.parallax)
+    finding, detail = _find(record, seen)
     return MovementResult(
         finding=finding,
         verified_bits=record.verified_bits,
-        signals=(_followed_signal(record), _depth_signal(depth), _zoom_signal(scan)),
+        signals=(
+            _followed_signal(record),
+            _relief_signal(seen),
+            _curved_signal(seen),
+            _depth_signal(seen),
+            _zoom_signal(scan),
+        ),
         detail=detail,
     )
 
 
-def _depth(record: MovementRecord) -> PerspectiveFinding | None:
-    """The mean over the views, weighed by their errors; where they contradict, its error grows with that.
-
-    The error of a mean whose parts scatter more than their errors say is enlarged by how much more they do
-    (R. Birge, Physical Review 40, 1932).
-    """
-    found = [finding for parallax in record.parallaxes if (finding := measure_perspective(parallax))]
-    if not found:
-        return None
-    depths = np.array([finding.depth for finding in found])
-    weights = np.array([max(finding.error, _SMALLEST_ERROR) for finding in found]) ** -2.0
-    mean = float((weights * depths).sum() / weights.sum())
-    scatter = float((weights * (depths - mean) ** 2).sum()) / max(1, len(found) - 1)
-    return PerspectiveFinding(
-        depth=mean,
-        error=float(np.sqrt(max(1.0, scatter) / weights.sum())),
-        growth=max(finding.growth for finding in found),
-        frames=sum(finding.frames for finding in found),
-        points=min(finding.points for finding in found),
-    )
-
-
-def _find(record: MovementRecord, depth: PerspectiveFinding | None) -> tuple[Finding, str]:
+def _find(record: MovementRecord, seen: PerspectiveFinding | None) -> tuple[Finding, str]:
     if not record.followed:
         return Finding.ABSENT, f"The face filled {len(record.held)} of {CHANGES} ovals."
-    if depth is None:
+    if seen is None:
         return Finding.NOT_MEASURABLE, "The face could not be followed from the far oval to the near one."
-    measured = f"The face has {depth.depth:.2f} times a head's depth (error {depth.error:.2f})"
-    if depth.depth >= max(_DEPTH_LINE, _SURE * depth.error):
-        return Finding.RIGHT, f"{measured}, as a head has."
-    sure = depth.growth >= _LEAST_GROWTH and depth.error <= _LARGEST_ERROR
-    if sure and depth.depth + _SURE * depth.error <= _DEPTH_LINE:
-        return Finding.WRONG, f"{measured}: it grew as a flat picture does."
-    return Finding.NOT_MEASURABLE, f"{measured}, too unsure to tell a head from a picture."
+    if _is_head(seen):
+        return Finding.RIGHT, "It has the relief of a head, which came closer as a head's does."
+    picture = _as_picture(seen)
+    if picture is not None and seen.growth >= _BLAME_GROWTH:
+        return Finding.WRONG, picture
+    return Finding.NOT_MEASURABLE, "Too little was seen to tell a head from a picture."
+
+
+def _is_head(seen: PerspectiveFinding) -> bool:
+    relief = seen.clarity >= _CLEAR
+    curved = seen.curved >= _CURVED and seen.curved_clarity >= _CURVED_CLEAR
+    return relief and curved and seen.depth - _SURE * seen.error >= _DEPTH
+
+
+def _as_picture(seen: PerspectiveFinding) -> str | None:
+    """What kind of picture it was, where that is sure."""
+    if seen.clarity <= _NO_RELIEF:
+        flat = seen.expected >= _EXPECTED
+        return "It grew as a flat picture does." if flat else None
+    if seen.clarity < _CLEAR:
+        return None
+    if seen.curved <= _NOT_CURVED and seen.curved_clarity < _CURVED_CLEAR:
+        return "It is curved round one axis only, as a bent sheet is."
+    if seen.depth + _SURE * seen.error <= _NO_DEPTH:
+        return "It turns as a head does, but grew as a flat picture does: a video that is brought closer."
+    return None
 
 
 def _followed_signal(record: MovementRecord) -> Signal:
@@ -125,19 +133,60 @@ def _followed_signal(record: MovementRecord) -> Signal:
     )
 
 
-def _depth_signal(depth: PerspectiveFinding | None) -> Signal:
-    name, label = "perspective_depth", "Its shape changes as a head's when it comes closer"
-    if depth is None:
-        return not_assessed(name=name, label=label, reason="The face could not be followed while it grew.")
+def _relief_signal(seen: PerspectiveFinding | None) -> Signal:
+    name, label = "approach_relief", "It has relief while it comes closer"
+    if seen is None:
+        return _not_followed(name, label)
     return assessed(
         name=name,
         label=label,
-        score=score_against_line(depth.depth, _DEPTH_LINE, _STEEPNESS),
+        score=score_against_line(seen.clarity, _CLEAR, _STEEPNESS),
         detail=(
-            f"While it grew {depth.growth:.2f} times, {depth.points} points showed {depth.depth:.2f} times a "
-            f"head's depth (error {depth.error:.2f})."
+            f"While it grew {seen.growth:.2f} times, {seen.points} points moved {seen.clarity:.1f} times as "
+            "far as depth makes them as they did otherwise, beyond any plane's motion."
         ),
     )
+
+
+def _curved_signal(seen: PerspectiveFinding | None) -> Signal:
+    name, label = "approach_curvature", "It is curved as no bent sheet can be"
+    if seen is None:
+        return _not_followed(name, label)
+    if seen.clarity < _CLEAR:
+        return not_assessed(name=name, label=label, reason="There is too little relief to tell its shape.")
+    return assessed(
+        name=name,
+        label=label,
+        score=min(
+            score_against_line(seen.curved, _CURVED, _STEEPNESS),
+            score_against_line(seen.curved_clarity, _CURVED_CLEAR, _STEEPNESS),
+        ),
+        detail=(
+            f"{100 * seen.curved:.0f} % of the relief is more than a sheet bent round one axis has, "
+            f"{seen.curved_clarity:.1f} times what errors make of it."
+        ),
+    )
+
+
+def _depth_signal(seen: PerspectiveFinding | None) -> Signal:
+    name, label = "perspective_depth", "Its shape changes as a head's when it comes closer"
+    if seen is None:
+        return _not_followed(name, label)
+    if seen.clarity < _CLEAR:
+        return not_assessed(name=name, label=label, reason="There is too little relief to come closer.")
+    return assessed(
+        name=name,
+        label=label,
+        score=score_against_line(max(seen.depth - _SURE * seen.error, 0.0), _DEPTH, _STEEPNESS),
+        detail=(
+            f"While it grew {seen.growth:.2f} times it showed {seen.depth:.2f} times a head's perspective "
+            f"(error {seen.error:.2f})."
+        ),
+    )
+
+
+def _not_followed(name: str, label: str) -> Signal:
+    return not_assessed(name=name, label=label, reason="The face could not be followed while it grew.")
 
 
 def _zoom_signal(scan: ScanObservations) -> Signal:

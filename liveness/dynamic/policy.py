@@ -26,7 +26,7 @@ __all__ = ["BitFloor", "DynamicPolicy", "Fallback", "WithoutFlash"]
 
 
 class BitFloor(IntEnum):
-    """Bits that must be verified for SUCCESS: a blind guess succeeds once in 2 to the power of them."""
+    """Bits that must be verified for SUCCESS: a blind guess succeeds in one of 2 to their power attempts."""
 
     LOW = 10
     STANDARD = 12

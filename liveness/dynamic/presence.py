@@ -43,6 +43,7 @@ class Presence:
         """Starts before any frame."""
         self._in_place = 0
         self._away_since: float | None = None
+        self._unseen_since: float | None = None
         self._code = HintCode.NO_FACE
 
     @property
@@ -54,6 +55,11 @@ class Presence:
     def away_since(self) -> float | None:
         """Since when it has not been there; ``None`` while it is."""
         return self._away_since
+
+    @property
+    def unseen_since(self) -> float | None:
+        """Since when it is looked for again, and no frame has come; ``None`` otherwise."""
+        return self._unseen_since
 
     @property
     def code(self) -> HintCode:
@@ -68,6 +74,7 @@ class Presence:
             guidance: What is told after it; ``None`` tells nothing.
             at: When it arrived.
         """
+        self._unseen_since = None
         code = guidance if face else GuidanceCode.NO_FACE
         away = None if code is None else _AWAY.get(code)
         if away is None:
@@ -80,9 +87,10 @@ class Presence:
             self._away_since = at
 
     def look_again(self, at: float) -> None:
-        """Forget what was seen: the face counts as away until a frame shows it."""
+        """Forget what was seen: the face is neither in its place nor away until the next frame comes."""
         self._in_place = 0
-        self._away_since = at
+        self._away_since = None
+        self._unseen_since = at
 
 
 class LightWatch:

@@ -21,7 +21,7 @@ from liveness.dynamic.palette import PALETTE
 from liveness.dynamic.steps import ScreenColour
 from liveness.dynamic.track import TrackView
 
-__all__ = ["Response", "ResponseSettings", "StepAnswer", "fit_response"]
+__all__ = ["Response", "ResponseSettings", "StepAnswer", "fit_response", "inflation"]
 
 _LIGHTS = np.array([colour.linear for colour in PALETTE])
 _FEWEST_OTHERS = 3
@@ -168,7 +168,7 @@ def fit_response(
     matrix = fit.matrix()
     rest = face - screen @ matrix.T
     held = _held(rest)
-    noise = _Noise(_covariance(held), _inflation(held))
+    noise = _Noise(_covariance(held), inflation(held))
     place = number_at(shown, times, margin=frame)
     total = float((face**2).sum())
     strength = float(np.trace(matrix)) / 3
@@ -195,8 +195,15 @@ def _covariance(rest: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(rest.T @ rest / max(1, len(rest)) + 1e-7 * np.eye(3), np.float64)
 
 
-def _inflation(rest: NDArray[np.float64]) -> float:
-    """Frames that make one independent one: (1 + r) / (1 - r) for noise with correlation r."""
+def inflation(rest: NDArray[np.float64]) -> float:
+    """Frames that make one independent one: (1 + r) / (1 - r) for noise with correlation r.
+
+    Args:
+        rest: Shape (t, n): what is left of n values over time.
+
+    Returns:
+        1 to 19.
+    """
     power = float((rest**2).sum())
     if power <= 0 or len(rest) < 3:
         return 1.0

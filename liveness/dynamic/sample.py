@@ -6,6 +6,7 @@ five points by a similarity, so every pack has them; distances below are in eye 
 between the eyes, x along the line of the eyes and y down the face.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -150,6 +151,12 @@ _STRIP_HALF_WIDTH = 0.6
 _LONGEST_SIDE = 400
 """Pixels: a larger frame is shrunk by halves first, as its light is the same."""
 
+_SHRINKS = 16
+"""Rows that shrink to whole ones, however often a frame is halved."""
+
+_DEEPEST = 2.25
+"""From the eyes to the aligned face's farthest corner, eye distances, and a little."""
+
 _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
@@ -196,7 +203,7 @@ def sample_frame(
     patch = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
     if face is not None and _measurable(pixels, face):
         _measure_eyes(pixels, face, linear, usable)
-        light, points = _shrunk(pixels, face.five_points)
+        light, points = _shrunk(pixels, face)
         measured = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
         _measure_skin(light, measured, linear, usable, patch)
         _measure_background(light, measured, linear=linear, usable=usable, rows=background_rows)
@@ -249,10 +256,17 @@ def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
     return bool(np.abs(points).max() < reach and face.eye_distance >= _SHORTEST_EYE_DISTANCE)
 
 
-def _shrunk(pixels: BgrImage, points: Points) -> tuple[_Light, Points]:
-    """The frame's light, and the face's points in it."""
-    small = pixels
-    while max(small.shape[:2]) > _LONGEST_SIDE:
+def _deepest_row(face: DetectedFace) -> int:
+    """Below which nothing is measured, however the face is turned; a multiple of what shrinks."""
+    eyes = float(face.five_points[:2, 1].mean())
+    deepest = max(eyes + _DEEPEST * face.eye_distance, face_extent(face).bottom)
+    return max(_SHRINKS, _SHRINKS * math.ceil((deepest + 1) / _SHRINKS))
+
+
+def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[_Light, Points]:
+    """The frame's light down to where it is measured, and the face's points in it."""
+    small, points = pixels[: _deepest_row(face)], face.five_points
+    for _ in range(max(0, math.ceil(math.log2(max(pixels.shape[:2]) / _LONGEST_SIDE)))):
         even = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
         size = even.shape[1] // 2, even.shape[0] // 2
         small = cv2.resize(even, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
@@ -260,9 +274,10 @@ def _shrunk(pixels: BgrImage, points: Points) -> tuple[_Light, Points]:
     blue, green, red = cv2.split(small)
     highest = cv2.max(cv2.max(blue, green), red)
     follows = np.asarray(cv2.inRange(highest, _DARKEST, _BRIGHTEST), np.uint8)
-    colours = cv2.LUT(cv2.merge([red, green, blue]), _LINEAR)
-    clear = cv2.bitwise_and(colours, colours, mask=follows)
-    return _Light(np.asarray(clear, np.float32), np.minimum(follows, 1)), points
+    colours = cv2.merge([red, green, blue])
+    # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
+    light = cv2.LUT(cv2.bitwise_and(colours, colours, mask=follows), _LINEAR)
+    return _Light(np.asarray(light, np.float32), np.minimum(follows, 1)), points
 
 
 def _measure_skin(
@@ -358,7 +373,7 @@ def _strips(part: _Light, extent: FaceExtent) -> NDArray[np.float32]:
         return found
     sums = np.zeros((height + 1, 4))
     sums[1:, :3] = cv2.reduce(part.colours, 1, cv2.REDUCE_SUM)[:, 0]
-    sums[1:, 3] = cv2.reduce(part.follows.astype(np.float32), 1, cv2.REDUCE_SUM)[:, 0]
+    sums[1:, 3] = cv2.reduce(part.follows, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
     sums = sums.cumsum(axis=0)
     edges = np.round(np.linspace(extent.top, extent.bottom, ROWS + 1)).astype(int) - max(0, round(extent.top))
     inside = np.clip(edges, 0, height)

@@ -2,10 +2,12 @@
 
 Every cell of the aligned face answers the screen by its own share: by how it is turned to the screen and how
 far away it is, against the other light that falls on it. Its colour cancels, as logarithms are compared. A
-head with nose, brows and chin answers unevenly; a sheet evenly, with at most a smooth gradient; a tint of the
-picture exactly evenly; a generic face shape, put on by software, smoothly. In the dark the screen is all the
-light there is, so that the shares come close to each other, and their differences are stretched by as much
-as saturation compresses them.
+head with nose, brows and chin answers unevenly. A sheet answers smoothly: where it is tilted or near, by a
+gradient, where it is bent, by a gradient that changes evenly. So does a generic head, put on by software; and
+a tint of the picture answers exactly evenly. So what a quadratic curve over the face's places explains says
+nothing, and what it leaves is what a sheet does not have. The less other light there is, the closer the
+shares come to each other. Their differences are stretched by as much as that compresses them; in the dark
+nothing is left to stretch.
 """
 
 import math
@@ -27,11 +29,16 @@ __all__ = ["SHAPE", "ShapeFinding", "ShapeSettings", "measure_shape", "shape_sig
 SHAPE = "flash_shape"
 _LABEL = "Shape under the screen's light"
 _ROWS, _COLUMNS = slice(1, 15), slice(3, 13)
+_SIZE = (14, 10)
 _FEWEST_CELLS = 60
 _SPAN = 0.85
 """Of the palette's linear light, from a channel that is down to one that is up."""
 _LOW = 0.15
 _FLOOR = 0.03
+_INDEPENDENT_CELLS = 70
+"""Of 140: coding and resampling tie neighbours together."""
+_DOUBT = 0.2
+"""Log odds by which a smooth answer speaks against a face at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +49,14 @@ class ShapeSettings:
         relief: ``ShapeFinding.relief`` that speaks for neither side.
         steepness: How many times the relief's logarithm counts as log odds.
         most_noise: ``ShapeFinding.noise`` above which nothing can be told.
+        strongest: ``Response.strength`` above which the screen is nearly all the light there is. Then every
+            part follows it alike, whatever its shape, and a face may look smooth.
     """
 
-    relief: float = 0.13
+    relief: float = 0.08
     steepness: float = 4.0
     most_noise: float = 0.25
+    strongest: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +64,10 @@ class ShapeFinding:
     """How unevenly the face answers; as shares of its mean answer, stretched where light saturates.
 
     Attributes:
-        relief: Standard deviation of the cells' answers, without noise and without what a curve over the
-            cells' brightness explains: a camera's tone curve makes a picture that is tinted evenly answer
-            unevenly, bright parts unlike dark ones. 0 for an even answer.
+        relief: Standard deviation of the cells' answers, without noise, without what a quadratic curve over
+            their places explains, as a bent sheet does, and without what one over their brightness does: a
+            camera's tone curve makes a picture that is tinted evenly answer unevenly, bright parts unlike
+            dark ones. 0 for a smooth answer.
         noise: Standard error of a cell's answer.
     """
 
@@ -106,35 +117,54 @@ def measure_shape(
     stretch = _stretch(response.strength)
     weights = 1 / (errors**2 + _FLOOR**2)
     noise = float(weights @ errors**2 / weights.sum())
-    own = _unexplained(shares, weights, middle.mean(axis=1))
+    own = _unexplained(shares, weights, middle.mean(axis=1), np.argwhere(whole.reshape(_SIZE)))
     return ShapeFinding(
         relief=stretch * math.sqrt(max(0.0, own - noise)),
         noise=stretch * math.sqrt(noise),
     )
 
 
-def shape_signal(finding: ShapeFinding | None, settings: ShapeSettings) -> Signal:
-    """What the shape says."""
+def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeSettings) -> Signal:
+    """What the shape says.
+
+    Args:
+        finding: See ``measure_shape``.
+        strength: ``Response.strength``.
+        settings: Lines.
+    """
     if finding is None:
         return not_assessed(name=SHAPE, label=_LABEL, reason="no answer to compare parts of the face by")
+    if strength > settings.strongest:
+        reason = "the screen is nearly all the light there is, and every part follows it alike"
+        return not_assessed(name=SHAPE, label=_LABEL, reason=reason)
     if finding.noise > settings.most_noise:
         reason = f"each part of the face is only known to {100 * finding.noise:.0f} % of the answer"
         return not_assessed(name=SHAPE, label=_LABEL, reason=reason)
     odds = settings.steepness * math.log(max(finding.relief, 0.01) / settings.relief)
+    if odds < 0:
+        # The noise is known to a part of its variance only, and as much relief may hide in it.
+        hidden = finding.noise * (2 / _INDEPENDENT_CELLS) ** 0.25
+        doubtful = settings.steepness * math.log(math.hypot(finding.relief, hidden) / settings.relief)
+        odds = min(-_DOUBT, max(odds, doubtful))
     score = 1 / (1 + math.exp(-odds))
     detail = (
         f"parts of the face answer differently by {100 * finding.relief:.0f} % "
-        f"beyond their brightness (a sheet or a tint: below 9 %), each known to {100 * finding.noise:.0f} %"
+        f"beyond what is smooth (a sheet or a tint: below 5 %), each known to {100 * finding.noise:.0f} %"
     )
     return assessed(name=SHAPE, label=_LABEL, score=score, detail=detail)
 
 
 def _unexplained(
-    shares: NDArray[np.float64], weights: NDArray[np.float64], brightness: NDArray[np.float64]
+    shares: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    brightness: NDArray[np.float64],
+    places: NDArray[np.intp],
 ) -> float:
-    """Variance of the shares that a quadratic curve over ``brightness`` leaves."""
+    """Variance of the shares that quadratic curves over ``brightness`` and ``places`` leave."""
     centred = brightness - brightness.mean()
-    curve = np.stack([np.ones_like(centred), centred, centred**2], axis=1)
+    down, across = (places - places.mean(axis=0)).T / places.max()
+    smooth = [down, across, down**2, down * across, across**2]
+    curve = np.stack([np.ones_like(centred), centred, centred**2, *smooth], axis=1)
     roots = np.sqrt(weights)
     fitted = curve @ np.linalg.lstsq(curve * roots[:, None], shares * roots, rcond=None)[0]
     return float(weights @ (shares - fitted) ** 2 / weights.sum())

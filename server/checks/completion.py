@@ -13,7 +13,7 @@ from server.checks.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
 from server.evidence.errors import SealError
 from server.evidence.store import EvidenceStore
-from server.policies import parse_policy
+from server.policies import parse_frozen_policy
 from server.storage.errors import Conflict, StorageError, StorageUnavailable
 from server.storage.records import CheckRecord, EvidenceEntry, EvidenceKind
 from server.storage.repository import CheckRepository
@@ -90,6 +90,11 @@ class CheckCompletion:
     async def sweep(self, now: datetime, *, limit: int) -> int:
         """Decides the checks whose scan deadline passed; one that cannot be is logged and left.
 
+        Args:
+            now: The time.
+            limit: Checks that are listed at once; those that follow wait for the next sweep, unless one of
+                the listed ones could not be decided.
+
         Returns:
             How many checks were decided.
 
@@ -97,18 +102,30 @@ class CheckCompletion:
             StorageUnavailable: The storage does not answer; the next sweep tries again.
         """
         moved = 0
-        for record in await self._repository.due(now, limit):
-            try:
-                await self._close(record, _reason_at_deadline(record), now)
-                moved += 1
-            except Conflict:
-                # A stream or call moved the check since it was listed; the next sweep looks again.
-                _log.info("check_moved_during_sweep", check_id=str(record.check_id))
-            except StorageUnavailable:
-                raise
-            except Exception:  # noqa: BLE001 - one check that cannot be closed must not keep the later ones open
-                _log.exception("check_not_closed", check_id=str(record.check_id))
-        return moved
+        last: CheckRecord | None = None
+        while True:
+            page = await self._repository.due(now, limit, after=last)
+            closed = [await self._swept(record, now) for record in page]
+            moved += sum(closed)
+            if all(closed) or len(page) < limit:
+                return moved
+            # Those that cannot be closed stay the first of the list, and must not hide the others for ever.
+            last = page[-1]
+
+    async def _swept(self, record: CheckRecord, now: datetime) -> bool:
+        """Closes a check whose deadline passed; whether it was."""
+        try:
+            await self._close(record, _reason_at_deadline(record), now)
+        except Conflict:
+            # A stream or call moved the check since it was listed; the next sweep looks again.
+            _log.info("check_moved_during_sweep", check_id=str(record.check_id))
+            return False
+        except StorageUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - one check that cannot be closed must not keep the later ones open
+            _log.exception("check_not_closed", check_id=str(record.check_id))
+            return False
+        return True
 
     async def erase_expired(self, now: datetime, *, limit: int) -> int:
         """Erases results and evidence whose retention ended; returns how many."""
@@ -156,7 +173,7 @@ class CheckCompletion:
         return closed
 
     async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:
-        policy = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
         verdict = await self._recorder.close(
             record,
             policy=policy,

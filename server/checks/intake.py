@@ -151,11 +151,11 @@ class CheckIntake:
                 f"the policy {file.policy.name} demands {own}; {mode} is weaker and may only be raised",
                 details={"mode": mode.value, "policyMode": own.value},
             )
-        if mode is Mode.DYNAMIC and not file.policy.challenge.flash_allowed:
+        if mode is Mode.DYNAMIC and (reason := file.policy.why_no_flash) is not None:
             raise Refusal(
                 Reason.MODE_NOT_AVAILABLE,
-                f"the policy {file.policy.name} is for people who must not see flashes, so it allows no "
-                f"{mode} scan. Choose another policy or mode.",
+                f"the policy {file.policy.name} allows no {mode} scan: {reason}. Choose another policy or "
+                "mode.",
                 details={"mode": mode.value, "availableModes": own.value},
             )
         begins = max(mode, file.policy.first_mode, key=lambda one: one.strength)

@@ -2,33 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
+from device_integrity.assurance import Assurance
+from device_integrity.check import DeviceCheck
+from device_integrity.policy import Sign
 from liveness.dynamic.steps import ColourStep
 from liveness.verdict import LivenessResult
 from matcher.comparison import MatchResult
-from server.checks.terms import Assurance, AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, Mode
 from server.verdict import CheckVerdict
-
-
-class DeviceCheckOutcome(StrEnum):
-    """How a check of the device's claims ended. Missing is never a pass."""
-
-    PASS = "PASS"  # noqa: S105 - an outcome, not a secret
-    FAIL = "FAIL"
-    NOT_EVALUATED = "NOT_EVALUATED"
-    UNAVAILABLE = "UNAVAILABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceCheck:
-    """One check of the device's claims: its name, outcome, machine-readable reason and plain words."""
-
-    name: str
-    outcome: DeviceCheckOutcome
-    reason: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +22,17 @@ class DeviceOutcome:
         assurance: The level that was reached.
         required: The level that the policy demands.
         checks: Each check, in a fixed order.
+        signs: Signs of manipulation, the strongest first.
+        demands_met: Whether everything that the policy demands of the platform is there and holds.
+        injected: Whether what the policy demands shows for certain that no camera made the frames.
     """
 
     assurance: Assurance
     required: Assurance
     checks: tuple[DeviceCheck, ...]
+    signs: tuple[Sign, ...] = ()
+    demands_met: bool = True
+    injected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -292,6 +292,8 @@ class CheckRecorder:
                 mode_used=used_mode,
                 verified_bits=verified_bits,
                 assurance=device.assurance,
+                device_demands_met=device.demands_met,
+                injected=device.injected,
                 transcript_intact=transcript.intact if transcript else None,
                 ended_by=ended_by,
             ),

@@ -15,20 +15,6 @@ class Mode(StrEnum):
         return list(Mode).index(self)
 
 
-class Assurance(StrEnum):
-    """How far the device's own claims can be trusted; in order."""
-
-    NONE = "NONE"
-    LOW = "LOW"
-    MEDIUM = "MEDIUM"
-    HIGH = "HIGH"
-
-    @property
-    def level(self) -> int:
-        """Greater is more trusted."""
-        return list(Assurance).index(self)
-
-
 class AttemptOutcome(StrEnum):
     """How an attempt ended."""
 

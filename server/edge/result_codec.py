@@ -5,6 +5,8 @@ from datetime import datetime
 
 from facegate.v1 import result_pb2, scan_pb2
 
+from device_integrity.check import Manipulation
+from device_integrity.policy import Sign
 from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason
 from matcher.comparison import MatchResult
@@ -21,6 +23,18 @@ from server.checks.outcome import (
 from server.checks.recorder import PackIdentity
 from server.edge.scan_codec import feedback_code, mode_to_wire, timestamp, transition_to_wire
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
+
+_LONGEST_DETAIL = 500
+_INJECTIONS = frozenset(
+    {
+        Manipulation.INJECTION,
+        Manipulation.VIRTUAL_CAMERA,
+        Manipulation.EMULATOR,
+        Manipulation.CODE_MODIFICATION,
+        Manipulation.MAN_IN_THE_MIDDLE,
+    }
+)
+"""Signs of a replaced stream, with a method and an instrument of CEN/TS 18099."""
 
 _ROTATIONS = {
     0: scan_pb2.ROTATION_UNSPECIFIED,
@@ -231,6 +245,7 @@ def _calibration(calibration: CalibrationIdentity) -> result_pb2.CalibrationRefe
 
 
 def _device(device: DeviceOutcome) -> result_pb2.DeviceResult:
+    injection = next((sign for sign in device.signs if sign.of in _INJECTIONS), None)
     return result_pb2.DeviceResult(
         assurance=result_pb2.DeviceAssurance.Value(f"DEVICE_ASSURANCE_{device.assurance}"),
         required_assurance=result_pb2.DeviceAssurance.Value(f"DEVICE_ASSURANCE_{device.required}"),
@@ -243,6 +258,21 @@ def _device(device: DeviceOutcome) -> result_pb2.DeviceResult:
             )
             for check in device.checks
         ],
+        signals=[_device_signal(sign) for sign in device.signs],
+        injection_method="" if injection is None else injection.method.value,
+        injection_instrument="" if injection is None else injection.instrument.value,
+    )
+
+
+def _device_signal(sign: Sign) -> result_pb2.Signal:
+    told = ", ".join(sign.checks)
+    return result_pb2.Signal(
+        name=sign.of.value,
+        label=sign.of.value.replace("_", " ").capitalize(),
+        score=1 - sign.strength,
+        weight=sign.strength,
+        passed=not sign.suspected,
+        detail=f"Failed: {told}. Method {sign.method}, instrument {sign.instrument}."[:_LONGEST_DETAIL],
     )
 
 

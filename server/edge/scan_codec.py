@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
+from facegate.v1 import feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from liveness.dynamic.steps import ColourStep, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode
+from server.edge.device_codec import camera_claim, device_claim, to_evidence
 from server.errors import Reason, Refusal
 from server.scan.admission import MAX_START_BYTES
 from server.scan.messages import (
@@ -112,8 +113,7 @@ def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
         case "resume_proof":
             return ResumeProofMessage(request.resume_proof.signature)
         case "attestation":
-            kind = request.attestation.WhichOneof("evidence") or "unspecified"
-            return AttestationMessage(kind=kind, raw=request.attestation.SerializeToString())
+            return AttestationMessage(to_evidence(request.attestation))
         case "frame":
             return _frame(request.frame)
         case "attempt_end":
@@ -135,7 +135,8 @@ def _start(raw: bytes) -> StartMessage:
         session_public_key=start.session_public_key,
         server_spki_sha256=start.server_spki_sha256,
         resume=start.resume,
-        platform=_platform(start.device.platform),
+        device=device_claim(start.device),
+        camera=camera_claim(start.camera),
         capabilities=frozenset(
             _CAPABILITIES[one] for one in start.capabilities[:_MOST_CAPABILITIES] if one in _CAPABILITIES
         ),
@@ -365,9 +366,3 @@ def _credit(credit: CreditMessage) -> scan_pb2.Credit:
 
 def _oval(oval: Oval) -> scan_pb2.Oval:
     return scan_pb2.Oval(center_x=oval.centre_x, center_y=oval.centre_y, width=oval.width, height=oval.height)
-
-
-def _platform(value: "device_pb2.Platform.ValueType") -> str:
-    # A newer client may claim a platform that this version does not know.
-    known = value in device_pb2.Platform.values()
-    return device_pb2.Platform.Name(value).removeprefix("PLATFORM_") if known else "UNSPECIFIED"

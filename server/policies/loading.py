@@ -7,15 +7,17 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
 from server.policies.errors import PolicyInvalid, PolicyNotFound
 from server.policies.schema import Policy
 
-__all__ = ["PolicyBook", "PolicyFile", "load_policies", "parse_policy", "read_policy"]
+__all__ = ["PolicyBook", "PolicyFile", "load_policies", "parse_frozen_policy", "parse_policy", "read_policy"]
 
 _MAX_BYTES = 65_536
+_FORMER_EVIDENCE = {"android": "android_key", "ios": "app_attest", "web": "web_key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +72,65 @@ def parse_policy(source: bytes, *, origin: str) -> PolicyFile:
     Raises:
         PolicyInvalid: They are no TOML, or break the schema; every problem is listed.
     """
+    return _parsed(source, _table(source, origin=origin), origin=origin)
+
+
+def _table(source: bytes, *, origin: str) -> dict[str, Any]:
     if len(source) > _MAX_BYTES:
         raise PolicyInvalid((f"{origin}: {len(source)} bytes; a policy file has at most {_MAX_BYTES}",))
     try:
-        table = tomllib.loads(source.decode("utf-8"))
+        return tomllib.loads(source.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise PolicyInvalid((f"{origin}: not UTF-8 at byte {error.start}",)) from error
     # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise PolicyInvalid((f"{origin}: not TOML: {error}",)) from error
+
+
+def _without_zero_bits(table: dict[str, Any]) -> dict[str, Any]:
+    challenge = table.get("challenge")
+    if not isinstance(challenge, dict) or challenge.get("required_bits") != 0:
+        return table
+    return table | {"challenge": {key: value for key, value in challenge.items() if key != "required_bits"}}
+
+
+def _with_demand_rows(table: dict[str, Any]) -> dict[str, Any]:
+    """Older versions had one word a platform, ``device.attestation``; what it demanded is demanded still."""
+    device = table.get("device")
+    if not isinstance(device, dict) or not isinstance(device.get("attestation"), dict):
+        return table
+    words = device["attestation"]
+    rows: dict[str, dict[str, object]] = {"desktop": {}, "unspecified": {}}
+    for platform, evidence in _FORMER_EVIDENCE.items():
+        rows[platform] = {evidence: words.get(platform, "ignored")}
+    kept = {key: value for key, value in device.items() if key != "attestation"}
+    return table | {"device": {**kept, "demands": rows}}
+
+
+def _parsed(source: bytes, table: dict[str, Any], *, origin: str) -> PolicyFile:
     try:
         policy = Policy.model_validate(table)
     except ValidationError as error:
         raise PolicyInvalid(tuple(_problems(error, origin=origin))) from error
     return PolicyFile(policy=policy, source=source, sha256=sha256(source).digest())
+
+
+def parse_frozen_policy(source: bytes, *, origin: str) -> PolicyFile:
+    """Reads a policy as it was frozen into a check, perhaps by an older version of the server.
+
+    Older versions wrote ``challenge.required_bits = 0`` into policies whose mode is EXPRESS; it is left out.
+    They demanded attestation by platform (``device.attestation``); it becomes a row of ``device.demands``.
+    Anything else that this version refuses is refused here too.
+
+    Args:
+        source: The file's bytes as they were when the check was created.
+        origin: Where they come from, for messages.
+
+    Raises:
+        PolicyInvalid: As for ``parse_policy``.
+    """
+    table = _with_demand_rows(_without_zero_bits(_table(source, origin=origin)))
+    return _parsed(source, table, origin=origin)
 
 
 def read_policy(path: Path) -> PolicyFile:
@@ -100,17 +147,18 @@ def read_policy(path: Path) -> PolicyFile:
     return parse_policy(source, origin=str(path))
 
 
-def load_policies(folder: Path | None = None) -> PolicyBook:
+def load_policies(folder: Path | None = None, *, shipped: bool = True) -> PolicyBook:
     """The shipped policies, with the operator's beside them or in their place.
 
     Args:
         folder: A folder whose ``*.toml`` files are policies; one with a shipped name replaces it.
+        shipped: False leaves out the shipped ones.
 
     Raises:
         PolicyInvalid: A file breaks the schema, or two of the folder's files claim one name; the
             problems of all files are listed.
     """
-    found = {file.policy.name: file for file in _shipped()}
+    found = {file.policy.name: file for file in _shipped()} if shipped else {}
     if folder is not None:
         found |= _operators(folder)
     return PolicyBook(MappingProxyType(dict(sorted(found.items()))))

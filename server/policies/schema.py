@@ -4,29 +4,33 @@ The models mirror the file, one class a table. They say what a use case demands;
 get their part of it from the server.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
+from device_integrity.assurance import Assurance
+from device_integrity.camera import Platform
+from device_integrity.policy import Demand, DemandTable, Evidence
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
 from matcher.errors import PolicyInvalid
 from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
-from server.checks.terms import Assurance, Mode
+from server.checks.terms import Mode
 
 __all__ = [
     "AppDisclosure",
     "AttemptRules",
-    "AttestationDemand",
-    "AttestationRules",
     "ChallengeRules",
     "DeadlineRules",
+    "DemandRules",
     "DeviceRules",
     "DisclosureRules",
     "Fallback",
     "LivenessRules",
     "MatchRules",
+    "PlatformDemands",
     "Policy",
     "PortraitRules",
     "RecordFaces",
@@ -36,6 +40,10 @@ __all__ = [
 ]
 
 _DAY = 86_400
+_FLASH_IDLE_SECONDS = 3
+"""A pause of the flash keeps the device silent for a second, and mobile networks add theirs."""
+_FLASH_ATTEMPT_SECONDS = 15
+"""The longest flash, with steps that stand in for disturbed ones."""
 
 Seconds = Annotated[int, Field(ge=1)]
 
@@ -65,17 +73,6 @@ class Fallback(StrEnum):
     """Nothing: the person is told to find less light."""
     MOVEMENT = "movement"
     """The movement challenge, in the next attempt of the same stream."""
-
-
-class AttestationDemand(StrEnum):
-    """What a missing or failed attestation means."""
-
-    REQUIRED = "required"
-    """The check fails."""
-    ADVISORY = "advisory"
-    """It is reported."""
-    IGNORED = "ignored"
-    """Attestations are not looked at."""
 
 
 class AppDisclosure(StrEnum):
@@ -148,21 +145,58 @@ class ChallengeRules(_Table):
     """What a DYNAMIC challenge must prove."""
 
     required_bits: float = Field(default=12.0, ge=10, le=20)
-    """Challenge bits that must be verified in a DYNAMIC scan, whoever asked for the mode: a blind guess
-    passes once in 2 to the power of this. A script draws 20 bits or more."""
+    """Challenge bits that must be verified in a DYNAMIC scan, whoever asked for the mode: one of 2 to
+    the power of this attempts of a blind guess passes. A script draws 20 bits or more."""
     flash_allowed: bool = True
     """Whether the screen may flash; false for people who must not see it. The mode can then not be raised."""
 
 
-class AttestationRules(_Table):
-    """What is demanded of each platform's attestation."""
+class PlatformDemands(_Table):
+    """What is demanded of one platform's devices, by kind of evidence; what is left out is advisory."""
 
-    android: AttestationDemand = Field(default=AttestationDemand.IGNORED, strict=False)
-    """Android Key Attestation and Play Integrity."""
-    ios: AttestationDemand = Field(default=AttestationDemand.IGNORED, strict=False)
-    """App Attest."""
-    web: AttestationDemand = Field(default=AttestationDemand.IGNORED, strict=False)
-    """WebAuthn."""
+    android_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Android key attestation."""
+    play_integrity: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Google Play Integrity."""
+    app_attest: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Apple App Attest: an attestation or an assertion."""
+    web_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """A browser's key: WebAuthn or WebCrypto."""
+    server_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The TLS key that the device saw."""
+    device: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The device's description of itself."""
+    camera: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The camera's description and the frames' headers."""
+    stream: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The frames themselves."""
+    memory: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Other scans of the same customer."""
+    contradiction: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Sources that contradict each other."""
+
+    def as_row(self) -> Mapping[Evidence, Demand]:
+        """The same in the device room's terms."""
+        return {evidence: getattr(self, evidence.value) for evidence in Evidence}
+
+
+class DemandRules(_Table):
+    """The demands by platform.
+
+    Where no platform is named, none is refused, observations are advisory, and so is attestation, or ignored
+    where no assurance is demanded. Where one is named, devices of platforms without a table are refused.
+    """
+
+    android: PlatformDemands | None = None
+    """Android apps."""
+    ios: PlatformDemands | None = None
+    """iOS and iPadOS apps."""
+    web: PlatformDemands | None = None
+    """Pages in a browser."""
+    desktop: PlatformDemands | None = None
+    """Desktop applications and the reference client."""
+    unspecified: PlatformDemands | None = None
+    """Devices that do not say what they are."""
 
 
 class DeviceRules(_Table):
@@ -170,8 +204,18 @@ class DeviceRules(_Table):
 
     minimum_assurance: Assurance = Field(default=Assurance.NONE, strict=False)
     """The least device assurance with which a check can succeed."""
-    attestation: AttestationRules = AttestationRules()
-    """By platform."""
+    demands: DemandRules = DemandRules()
+    """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
+    the assurance) or "ignored" (it is reported)."""
+
+    def as_table(self) -> DemandTable:
+        """The demands in the device room's terms."""
+        named = {platform: getattr(self.demands, platform.name.lower()) for platform in Platform}
+        if not any(named.values()):
+            asked = Demand.IGNORED if self.minimum_assurance is Assurance.NONE else Demand.ADVISORY
+            row = {evidence: asked if evidence.vouches else Demand.ADVISORY for evidence in Evidence}
+            return DemandTable(dict.fromkeys(Platform, row))
+        return DemandTable({platform: row.as_row() for platform, row in named.items() if row is not None})
 
 
 class AttemptRules(_Table):
@@ -298,6 +342,9 @@ class Policy(_Table):
     """Raised by whoever changes the file."""
     description: str = Field(min_length=1, max_length=500)
     """What the policy is for, in plain words."""
+    for_tests: bool = False
+    """Whether evidence of test devices is believed, on servers that have roots of test devices. Such servers
+    take no other policies."""
     mode: Mode = Field(strict=False)
     """The least mode that gives SUCCESS."""
     preferred_mode: Mode | None = Field(default=None, strict=False)
@@ -329,6 +376,19 @@ class Policy(_Table):
         """The mode that a scan begins with, unless the orchestrator raised it."""
         return self.preferred_mode or self.mode
 
+    @property
+    def why_no_flash(self) -> str | None:
+        """Why no scan of this policy can be a flash, in plain words; ``None`` where it can."""
+        if not self.challenge.flash_allowed:
+            return "challenge.flash_allowed is false"
+        for name, least in (
+            ("idle_seconds", _FLASH_IDLE_SECONDS),
+            ("attempt_seconds", _FLASH_ATTEMPT_SECONDS),
+        ):
+            if (seconds := getattr(self.deadlines, name)) < least:
+                return f"deadlines.{name} is {seconds} and a flash takes {least} or more"
+        return None
+
     @model_validator(mode="after")
     def _mode_fits(self) -> Self:
         if self.preferred_mode is not None and self.preferred_mode.strength < self.mode.strength:
@@ -341,9 +401,8 @@ class Policy(_Table):
                 'fallback must be "none" unless mode is "EXPRESS" and preferred_mode "DYNAMIC": else there '
                 "is nothing to fall back from, or what is fallen back to could not succeed"
             )
-        if self.first_mode is Mode.DYNAMIC and not self.challenge.flash_allowed:
+        if self.first_mode is Mode.DYNAMIC and (reason := self.why_no_flash) is not None:
             raise ValueError(
-                'challenge.flash_allowed must be true where mode or preferred_mode is "DYNAMIC": its '
-                "challenge is the flash"
+                f'mode or preferred_mode is "DYNAMIC", whose challenge is the flash, but {reason}'
             )
         return self

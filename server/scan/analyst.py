@@ -1,7 +1,7 @@
 """The CPU work on frames, for the worker pool: no event loop; a scan's state stays with its watcher."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +12,21 @@ from liveness.dynamic.sample import sample_frame as sample_flash
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import FrameObservation, GreyView, PassedFrame
-from liveness.observe import sample_frame
+from liveness.observe import fine_view, sample_frame
 from liveness.watch import FrameWatcher
 from matcher.persons import persons_among
 from matcher.template import TemplateSample, sample_quality
 from server.scan.frame_pictures import FrameDecoder, FramePicture
 from server.scan.messages import CaptureBudget, ExposureClaim, FrameMessage
 from vision.face import BgrImage, Box, DetectedFace, HeadPose
+from vision.image import GreyImage
 from vision.packs import Pack
 
 # As for the portrait: small faces in the background and unsure ones make no second person.
 _SECOND_FACE_FRACTION = 1 / 3
 _SURE_FACE = 0.6
+
+Measure = Callable[[GreyImage | BgrImage], None]
 
 _STRAIGHT = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
 
@@ -36,13 +39,11 @@ class SeenFrame:
         message: The frame as it arrived; its bytes are what evidence keeps.
         pixels: The upright picture; ``None`` where no detector looked at it.
         observation: What was measured on it.
-        view: Its small grey copy, for measuring motion.
     """
 
     message: FrameMessage
     pixels: BgrImage | None
     observation: FrameObservation
-    view: GreyView
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,12 @@ class FrameAnalyst:
         )
 
     def look(
-        self, message: FrameMessage, capture_time: float, *, watcher: FrameWatcher | None = None
+        self,
+        message: FrameMessage,
+        capture_time: float,
+        *,
+        watcher: FrameWatcher | None = None,
+        measure: Measure | None = None,
     ) -> SeenFrame:
         """Decodes a frame as far as it is needed, finds or follows its face and measures it.
 
@@ -92,34 +98,54 @@ class FrameAnalyst:
             message: The frame, already vouched for by its MAC.
             capture_time: Device clock, seconds.
             watcher: What watches the attempt, and takes this frame; without one the detector looks.
+            measure: What else measures the picture as it was coded, whichever of luma and colours there is.
 
         Raises:
             Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
         """
+        picture = FramePicture(self._decoder, message)
         watched = (self.watcher() if watcher is None else watcher).watch(
-            FramePicture(self._decoder, message),
+            picture,
             index=message.index,
             capture_time=capture_time,
             fingerprint=fingerprint(message),
         )
-        return SeenFrame(
-            message=message, pixels=watched.pixels, observation=watched.observation, view=watched.view
-        )
+        if measure is not None:
+            measure(picture.coded)
+        return SeenFrame(message=message, pixels=watched.pixels, observation=watched.observation)
 
-    def sample(self, message: FrameMessage, capture_time: float, *, watcher: FrameWatcher) -> None:
-        """Takes the samples of a frame that is not measured.
+    def fine_view(self, message: FrameMessage) -> tuple[GreyView, float]:
+        """See ``liveness.observe.fine_view``.
 
         Raises:
             Refusal: As for ``look``.
         """
+        return fine_view(self._decoder.luma(message))
+
+    def sample(
+        self,
+        message: FrameMessage,
+        capture_time: float,
+        *,
+        watcher: FrameWatcher,
+        measure: Measure | None = None,
+    ) -> None:
+        """Takes the samples of a frame that is not measured; ``measure`` as for ``look``.
+
+        Raises:
+            Refusal: As for ``look``.
+        """
+        picture = FramePicture(self._decoder, message)
         watcher.pass_over(
             PassedFrame(
                 index=message.index,
                 capture_time=capture_time,
                 fingerprint=fingerprint(message),
-                samples=sample_frame(self._decoder.luma(message)),
+                samples=sample_frame(picture.grey()),
             )
         )
+        if measure is not None:
+            measure(picture.coded)
 
     def flash_sample(
         self,

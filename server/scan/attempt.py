@@ -5,32 +5,34 @@ from dataclasses import dataclass, replace
 from server.checks.terms import Mode
 from server.errors import Reason, Refusal
 from server.scan.capture import AttemptCapture
+from server.scan.capture_rate import CaptureRate
 from server.scan.challenge import AttemptChallenge
 from server.scan.credit import CreditLedger
-from server.scan.device_claims import MAX_ATTESTATION_BYTES, MAX_ATTESTATIONS
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream, Send, attempt_seconds
 from server.scan.inbox import Arrival, Inbox
 from server.scan.messages import (
-    AdjustmentMessage,
     AttemptEndMessage,
     AttemptStartMessage,
     AttestationMessage,
     CompleteMessage,
+    FlashStepMessage,
     FrameMessage,
     OvalChangeMessage,
+    PauseMessage,
     Plan,
 )
+from server.scan.plans import fewer_bytes
 from server.storage.records import NewAttempt
 
 _NONCE_BYTES = 16
-_EXAMINE_FROM_PROGRESS = 0.85
 _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
 """Silence after which a device gets the credit that was held back while it had plenty."""
-_SMALLER_SIDE = 480
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 8.0}
 """How long a good capture with a challenge takes; without one it is the capture plan's time."""
+_CHALLENGE_RENEW_SECONDS = 1.5
+"""What was seen of a challenge is judged before the newer stream, which took the lease, draws another."""
 _LEAST_MEASURED_SHARE = 0.5
 """Of the least rate of frames, what must be measured of them: 0.85 are where they come evenly."""
 
@@ -41,11 +43,9 @@ class StreamCounts:
 
     Attributes:
         frame_bytes: Bytes of images in the whole scan, earlier streams included.
-        attestations: Evidence of the device's platform.
     """
 
     frame_bytes: int
-    attestations: list[AttestationMessage]
 
 
 class LeaseLost(Exception):
@@ -104,7 +104,8 @@ class AttemptRun:
         self._renewed = env.clock.monotonic()
         self._told_complete: float | None = None
         self._adjusted = False
-        self._captured: tuple[int, int] | None = None
+        self._rate = CaptureRate()
+        self._revealed = stream.plans.first_step - 1
         self._recorded = False
 
     @property
@@ -120,7 +121,7 @@ class AttemptRun:
     @property
     def frames(self) -> int:
         """Frames accepted."""
-        return self._stream.transcript.frames if self._captured else 0
+        return self._rate.frames
 
     @property
     def recorded(self) -> bool:
@@ -128,17 +129,10 @@ class AttemptRun:
         return self._recorded
 
     @property
-    def frames_per_second(self) -> float | None:
-        """Rate of the accepted frames by the device's clock; ``None`` before two frames."""
-        if self._captured is None or self.frames < 2:
-            return None
-        first, last = self._captured
-        return (self.frames - 1) * 1e6 / (last - first)
-
-    @property
     def too_slow(self) -> bool:
         """Whether fewer frames came than show how a face moves, or nearly all of them at the same moments."""
-        rate, measured = self.frames_per_second, self.capture.measured_per_second
+        rate = self._rate.per_second
+        measured = self.capture.measured_per_second(paused_seconds=self._rate.paused_seconds)
         least = self._env.settings.budget.min_frames_per_second
         return (rate is not None and rate < least) or (
             measured is not None and measured < _LEAST_MEASURED_SHARE * least
@@ -170,7 +164,7 @@ class AttemptRun:
         while True:
             await self._examine_ahead(inbox)
             arrival = await inbox.next(timeout=self._tick(heard, began))
-            await self._renew_lease()
+            await self.renew_lease()
             if arrival is None:
                 await self._challenge_further(send)
                 await self._give_held_back(heard, send)
@@ -180,8 +174,8 @@ class AttemptRun:
             match arrival.message:
                 case FrameMessage() as frame:
                     await self._take_frame(frame, arrival, send)
-                case AttestationMessage() as attestation:
-                    self._take_attestation(attestation)
+                case AttestationMessage(evidence):
+                    self._stream.evidence.take(evidence)
                 case AttemptEndMessage() as end:
                     transcript.end_attempt(end)
                     return end
@@ -210,8 +204,8 @@ class AttemptRun:
         self._credit.spend(size)
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
         self._counts.frame_bytes += size
-        first = frame.capture_time_us if self._captured is None else self._captured[0]
-        self._captured = (first, frame.capture_time_us)
+        self._rate.frame(frame.capture_time_us / 1e6)
+        self._check_claim(frame)
         await self.record()
         await self._count()
         feedback = None
@@ -236,9 +230,18 @@ class AttemptRun:
         if self.frames < self._env.settings.counted_frames:
             # A colour is shown only in attempts that count: else one could look at many draws and pick.
             return
-        for message in self._challenge.messages(self._env.clock.monotonic(), frame_index=self._latest):
-            if isinstance(message, OvalChangeMessage):
-                self.capture.move_oval(message.oval)
+        for message in await self._challenge.messages(self._env.clock.monotonic(), frame_index=self._latest):
+            match message:
+                case OvalChangeMessage(oval=oval):
+                    self.capture.move_oval(oval)
+                case FlashStepMessage(step):
+                    self._revealed = step.number
+                case PauseMessage(paused=True):
+                    self._rate.pause(self._env.clock.monotonic())
+                case PauseMessage():
+                    self._rate.resume(self._env.clock.monotonic())
+                case _:
+                    pass
             await send(message)
         if self.capture.complete:
             await self._tell_complete(send)
@@ -278,14 +281,15 @@ class AttemptRun:
                 details={"scanBytes": total, "maxScanBytes": budget.max_scan_bytes},
             )
 
-    def _take_attestation(self, attestation: AttestationMessage) -> None:
-        if len(self._counts.attestations) >= MAX_ATTESTATIONS or len(attestation.raw) > MAX_ATTESTATION_BYTES:
+    def _check_claim(self, frame: FrameMessage) -> None:
+        """In attempts of every plan, and also of frames that are not looked at."""
+        if frame.flash_step > self._revealed:
             raise Refusal(
-                Reason.SCAN_BUDGET_EXCEEDED,
-                f"a scan takes at most {MAX_ATTESTATIONS} attestations of {MAX_ATTESTATION_BYTES} bytes each",
-                details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
+                Reason.INVALID_FIELD,
+                f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last that was "
+                f"revealed in this stream is {self._revealed}",
+                details={"field": "frame.header.flash_step", "frameIndex": frame.index},
             )
-        self._counts.attestations.append(attestation)
 
     async def _count(self) -> None:
         if self.frames == self._env.settings.counted_frames:
@@ -297,7 +301,7 @@ class AttemptRun:
     async def _examine_ahead(self, inbox: Inbox) -> None:
         # Between frames only: on a busy server the rate of frames, which motion is judged by, comes
         # before an early verdict. And not so early that most selected frames will still be replaced.
-        if self.capture.progress >= _EXAMINE_FROM_PROGRESS and not inbox.waiting:
+        if self.capture.ripe and not inbox.waiting:
             await self.capture.examine_one()
 
     async def _tell_complete(self, send: Send) -> None:
@@ -306,25 +310,20 @@ class AttemptRun:
             await send(CompleteMessage(attempt=self.number))
 
     async def _adjust_capture(self, send: Send) -> None:
-        rate = self.frames_per_second
-        if self._adjusted or rate is None or self._captured is None:
+        rate = self._rate.per_second
+        if self._adjusted or rate is None:
             return
-        seconds = (self._captured[1] - self._captured[0]) / 1e6
         slow = rate < self._env.settings.budget.min_frames_per_second
-        if slow and seconds >= _RATE_AFTER_SECONDS and self._stream.transcript.dropped:
+        if slow and self._rate.seconds >= _RATE_AFTER_SECONDS and self._stream.transcript.dropped:
             self._adjusted = True
-            await send(
-                AdjustmentMessage(
-                    max_frames_per_second=0.0,
-                    max_side=_SMALLER_SIDE,
-                    max_frame_bytes=self._env.settings.budget.max_frame_bytes // 8,
-                )
-            )
+            self.capture.trace.adjusted()
+            budget = self._env.settings.budget
+            await send(fewer_bytes(self.plan, max_frame_bytes=budget.max_frame_bytes))
 
     def _tick(self, heard: float, began: float) -> float:
         now = self._env.clock.monotonic()
         settings = self._env.settings
-        due = [self._renewed + settings.lease_seconds / 3, heard + self._stream.policy.deadlines.idle_seconds]
+        due = [self._renewed + self._renew_seconds, heard + self._stream.policy.deadlines.idle_seconds]
         if self._credit.held_back and not self.capture.complete:
             due.append(heard + _PAUSE_SECONDS)
         if self._told_complete is not None:
@@ -335,6 +334,12 @@ class AttemptRun:
                 due.append(says)
         remaining = (self._stream.record.scan_deadline - self._env.clock.now()).total_seconds()
         return max(0.0, min(min(due) - now, remaining))
+
+    @property
+    def _renew_seconds(self) -> float:
+        """After how long the lease is renewed, which is when a silent stream learns that it lost it."""
+        third = self._env.settings.lease_seconds / 3
+        return third if self._challenge is None else min(third, _CHALLENGE_RENEW_SECONDS)
 
     @property
     def _attempt_seconds(self) -> float:
@@ -353,10 +358,15 @@ class AttemptRun:
         if now - heard >= idle:
             raise _idle("nothing came", idle)
 
-    async def _renew_lease(self) -> None:
+    async def renew_lease(self) -> None:
+        """Prolongs the stream's lease where that is due.
+
+        Raises:
+            LeaseLost: A newer stream took over.
+        """
         now = self._env.clock.monotonic()
         lease = self._env.settings.lease_seconds
-        if now - self._renewed < lease / 3:
+        if now - self._renewed < self._renew_seconds:
             return
         held = await self._env.repository.renew_lease(
             self._stream.record.check_id,

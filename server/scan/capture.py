@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 from liveness.collect import FOLLOW_SECONDS
 from liveness.continuity import unseen_stretches
@@ -13,6 +14,7 @@ from liveness.selection import CUE_FRAMES, FrameSelector, frame_quality
 from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame, fingerprint
 from server.scan.challenge import AttemptChallenge, ChallengeFrame
 from server.scan.messages import CaptureBudget, FeedbackMessage, FrameMessage
+from server.scan.stream_trace import AttemptTrace
 from server.scan.worker_pool import WorkerPool
 
 FEEDBACK_CODES: dict[GuidanceCode, str] = {
@@ -39,6 +41,10 @@ _COUNTS_FOR_CAPTURE = frozenset(
 )
 _REPEAT_FEEDBACK_SECONDS = 1.0
 _PROGRESS_STEP = 0.1
+_RIPE_SHARE = 0.85
+"""Of the wanted frames, from which on few of the selected ones are replaced yet."""
+_RIPE_CHALLENGE = 0.5
+"""Of a challenge: it lasts longer than its frames would, and its last step ends it at once."""
 _LEFT_FOR_THE_END = 2
 """Selected frames that are not examined before the capture is complete: most are replaced yet."""
 
@@ -109,6 +115,7 @@ class AttemptCapture:
         self._watcher = analyst.watcher(
             follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_LOOKS_PER_SELECTED * plan.selected))
         )
+        self.trace = AttemptTrace()
         self._pace = FramePace(apart_seconds=plan.apart_seconds)
         self._selector = FrameSelector(count=plan.selected)
         self._kept: dict[int, SeenFrame] = {}
@@ -144,6 +151,14 @@ class AttemptCapture:
         return self._progress
 
     @property
+    def ripe(self) -> bool:
+        """Whether few of the selected frames are likely to be replaced yet, so that they can be examined."""
+        challenge = self._challenge
+        return self._share_of_frames >= _RIPE_SHARE and (
+            challenge is None or challenge.progress >= _RIPE_CHALLENGE
+        )
+
+    @property
     def hints(self) -> tuple[str, ...]:
         """Feedback codes of what stood in the way, the challenge's first, then the most frequent first."""
         own = () if self._challenge is None else self._challenge.hints
@@ -154,11 +169,15 @@ class AttemptCapture:
         """What was measured so far."""
         return self._watcher.observations
 
-    @property
-    def measured_per_second(self) -> float | None:
-        """Rate of the measured frames by the device's clock; ``None`` before two of them."""
+    def measured_per_second(self, *, paused_seconds: float) -> float | None:
+        """Rate of the measured frames by the device's clock; ``None`` before two of them.
+
+        Args:
+            paused_seconds: What does not count, because the device was told to send nothing.
+        """
         scan = self.observations
-        return (len(scan.frames) - 1) / scan.duration if scan.duration > 0 else None
+        seconds = scan.duration - paused_seconds
+        return (len(scan.frames) - 1) / seconds if seconds > 0 else None
 
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
@@ -203,10 +222,12 @@ class AttemptCapture:
             self._origin = frame.capture_time_us
         time = (frame.capture_time_us - self._origin) / 1e6
         work = self._pace.next(time, restless=self._watcher.restless)
+        self.trace.arrived(frame)
         if work is not FrameWork.WATCH:
-            await self._pass_over(frame, time, sampled=work is FrameWork.SAMPLE)
+            await self._pass_over(frame, time, arrival=arrival, sampled=work is FrameWork.SAMPLE)
             return None
-        seen = await self._pool.run(self._analyst.look, frame, time, watcher=self._watcher)
+        measure = partial(self.trace.measure, frame, arrival=arrival)
+        seen = await self._pool.run(self._analyst.look, frame, time, watcher=self._watcher, measure=measure)
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
             self._looks[observation.index] = (frame, observation)
@@ -236,7 +257,7 @@ class AttemptCapture:
             self._last_good = time
         else:
             self._hints[FEEDBACK_CODES[guidance.frame_code]] += 1
-        done = min(1.0, self._good / self._plan.frames, self._good_seconds / self._plan.seconds)
+        done = self._share_of_frames
         if self._challenge is not None:
             done = min(done, self._challenge.progress)
         self._progress = max(self._progress, done)
@@ -248,10 +269,11 @@ class AttemptCapture:
             code = self._challenge.hint(arrival) or code
         return self._feedback(code, time, observation.index)
 
-    async def _pass_over(self, frame: FrameMessage, time: float, *, sampled: bool) -> None:
+    async def _pass_over(self, frame: FrameMessage, time: float, *, arrival: float, sampled: bool) -> None:
         """Takes a frame that is not measured; it is as well placed as the measured one before it."""
         if sampled:
-            await self._pool.run(self._analyst.sample, frame, time, watcher=self._watcher)
+            measure = partial(self.trace.measure, frame, arrival=arrival)
+            await self._pool.run(self._analyst.sample, frame, time, watcher=self._watcher, measure=measure)
         else:
             mark = fingerprint(frame)
             self._watcher.pass_over(
@@ -302,6 +324,10 @@ class AttemptCapture:
         self._examined[index] = await self._pool.run(
             self._analyst.examine, self._kept[index], with_cues=with_cues
         )
+
+    @property
+    def _share_of_frames(self) -> float:
+        return min(1.0, self._good / self._plan.frames, self._good_seconds / self._plan.seconds)
 
     @property
     def _good_seconds(self) -> float:

@@ -74,7 +74,7 @@ class AttemptChallenge(Protocol):
         """When ``messages`` may have more to say without a further frame, monotonic seconds; or ``None``."""
         ...
 
-    def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
+    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
         """What to send now.
 
         Args:

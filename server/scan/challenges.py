@@ -13,7 +13,7 @@ from server.scan.messages import Plan
 from server.scan.movement_run import MovementRun
 from server.scan.plans import ScanPlans
 
-__all__ = ["challenge_evidence", "conclude_challenge", "start_challenge"]
+__all__ = ["challenge_evidence", "conclude_challenge", "declined", "start_challenge"]
 
 
 def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | MovementRun | None:
@@ -31,7 +31,8 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
         )
         return FlashRun(challenge, analyst=env.analyst, pool=env.pool, first_step=plans.first_step)
     if plans.next is Plan.MOVEMENT:
-        return MovementRun(MovementChallenge(OvalScript(env.random, rest=env.settings.oval)), pool=env.pool)
+        movement = MovementChallenge(OvalScript(env.random, rest=env.settings.oval))
+        return MovementRun(movement, analyst=env.analyst, pool=env.pool)
     return None
 
 
@@ -47,6 +48,11 @@ def challenge_evidence(
         movement=challenge.record if isinstance(challenge, MovementRun) else None,
         model=env.flash,
     )
+
+
+def declined(challenge: AttemptChallenge | None) -> bool:
+    """Whether an attempt that the person cancelled was a flash that had shown no colour yet."""
+    return isinstance(challenge, FlashRun) and not challenge.coloured
 
 
 def conclude_challenge(plans: ScanPlans, challenge: AttemptChallenge | None) -> None:

@@ -7,17 +7,21 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from device_integrity.camera import CameraFingerprints
 from liveness.dynamic.model import FlashModel
 from liveness.fusion import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
 from server.checks.recorder import CheckRecorder
+from server.device.verification import DeviceVerifier
 from server.evidence.sealing import WrappingKeys
 from server.keys import ScanTokens
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import CapturePlan
+from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
 from server.scan.transcript import ClockLimits
 from server.scan.worker_pool import WorkerPool
+from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from vision.packs import Pack
@@ -47,7 +51,8 @@ class ScanSettings:
         lease_seconds: How long a stream's lease lasts without renewal.
         end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
         owner: Name of this replica in leases.
-        tls_spki_sha256: SHA-256 of the device listener's SubjectPublicKeyInfo; ``None`` without TLS.
+        own_keys: SHA-256 of the SubjectPublicKeyInfo that devices may see: the device listener's and those of
+            the operator's proxies; empty without TLS.
     """
 
     budget: CaptureBudget
@@ -55,13 +60,13 @@ class ScanSettings:
     oval: Oval
     guidance: GuidanceSettings
     clocks: ClockLimits
-    window_frames: int = 6
+    window_frames: int = 8
     window_bytes: int = 1024 * 1024
     counted_frames: int = 8
     lease_seconds: float = 15.0
     end_seconds: float = 5.0
     owner: str
-    tls_spki_sha256: bytes | None
+    own_keys: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,5 +87,9 @@ class ScanEnvironment:
     clock: Clock
     random: Callable[[int], bytes]
     metrics: Metrics
+    verifier: DeviceVerifier
+    devices: DeviceRepository
+    memory: DeviceMemory
+    fingerprints: CameraFingerprints
     draining: asyncio.Event
     serialise_challenge: Callable[[ChallengeFields], bytes]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge, RevealedStep
 from liveness.dynamic.sample import FlashSample
-from server.errors import Reason, Refusal
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
 from server.scan.challenge_hints import ChallengeHints
@@ -45,7 +44,7 @@ class FlashRun:
         Args:
             challenge: The controller.
             analyst: Measures the frames.
-            pool: Where it does.
+            pool: Where it does, and where the controller thinks; one call at a time, in the order of frames.
             first_step: Number of the attempt's first step.
         """
         self._challenge = challenge
@@ -96,6 +95,11 @@ class FlashRun:
         return FlashEvidence(steps=self._challenge.revealed, samples=tuple(self._samples))
 
     @property
+    def coloured(self) -> bool:
+        """Whether a colour was revealed; the lead-in is grey."""
+        return any(revealed.step.bits > 0 for revealed in self._challenge.revealed)
+
+    @property
     def next_step(self) -> int:
         """The number from which a later attempt's steps go on."""
         return self._latest_step + 1
@@ -104,30 +108,10 @@ class FlashRun:
         """Measures a frame's light and hands it to the controller.
 
         Raises:
-            Refusal: The frame claims to show a step that was not revealed (INVALID_FIELD), or its image
-                cannot be used (FRAME_IMAGE_INVALID).
+            Refusal: Its image cannot be used (FRAME_IMAGE_INVALID).
         """
-        message = frame.message
-        if message.flash_step > self._latest_step:
-            raise Refusal(
-                Reason.INVALID_FIELD,
-                f"frame {message.index} claims to show flash step {message.flash_step}, and the last that "
-                f"was revealed is {self._latest_step}",
-                details={"field": "frame.header.flash_step", "frameIndex": message.index},
-            )
-        if self.over:
-            return
-        step, since = self._claim(message, frame.origin_us)
-        sample = await self._pool.run(
-            self._analyst.flash_sample,
-            frame.seen,
-            capture_time=frame.capture_time,
-            arrival=frame.arrival,
-            step=step,
-            step_since=since,
-        )
-        self._samples.append(sample)
-        self._challenge.add(sample, frame.guidance)
+        if not self.over:
+            self._samples.append(await self._pool.run(self._measure, frame))
 
     def hint(self, now: float) -> str | None:
         """What stands in its way; ``None`` once it is over."""
@@ -139,8 +123,11 @@ class FlashRun:
             return None
         return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
 
-    def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
-        """What the controller wants sent."""
+    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
+        """What the controller wants sent. It reads the steps for that, which is work for the pool."""
+        return await self._pool.run(self._said, now, frame_index)
+
+    def _said(self, now: float, frame_index: int) -> tuple[Outbound, ...]:
         said: list[Outbound] = []
         for _ in range(_MOST_ACTIONS):
             match self._challenge.next_action(now=now):
@@ -166,6 +153,19 @@ class FlashRun:
                     self._wait_until = until
                     break
         return tuple(said)
+
+    def _measure(self, frame: ChallengeFrame) -> FlashSample:
+        """What the frame shows, already handed to the controller."""
+        step, since = self._claim(frame.message, frame.origin_us)
+        sample = self._analyst.flash_sample(
+            frame.seen,
+            capture_time=frame.capture_time,
+            arrival=frame.arrival,
+            step=step,
+            step_since=since,
+        )
+        self._challenge.add(sample, frame.guidance)
+        return sample
 
     def _claim(self, message: FrameMessage, origin_us: int) -> tuple[int, float | None]:
         """The step that the frame claims, and since when, seconds since the attempt's first frame."""

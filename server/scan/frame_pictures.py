@@ -47,6 +47,14 @@ class FrameDecoder:
         Raises:
             Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
         """
+        return upright(message, self.coded_colour(message))
+
+    def coded_colour(self, message: FrameMessage) -> DecodedImage:
+        """The frame as its image has it: not turned upright.
+
+        Raises:
+            Refusal: As for ``colour``.
+        """
 
         def decode(image: bytes) -> DecodedImage:
             return decode_image(
@@ -56,7 +64,7 @@ class FrameDecoder:
                 honour_exif_orientation=False,
             )
 
-        return _upright(message, _checked(message, decode))
+        return _checked(message, decode)
 
     def luma(self, message: FrameMessage) -> GreyImage:
         """The upright frame's luma, shape (height, width), for half the price of its colours.
@@ -64,9 +72,15 @@ class FrameDecoder:
         Raises:
             Refusal: As for ``colour``.
         """
-        return _upright(
-            message, _checked(message, lambda image: decode_jpeg_luma(image, limits=self._limits))
-        )
+        return upright(message, self.coded_luma(message))
+
+    def coded_luma(self, message: FrameMessage) -> DecodedLuma:
+        """The frame's luma as its image has it: not turned upright.
+
+        Raises:
+            Refusal: As for ``colour``.
+        """
+        return _checked(message, lambda image: decode_jpeg_luma(image, limits=self._limits))
 
     def small(self, message: FrameMessage) -> BgrImage:
         """The upright frame for measuring its light: at half its size where it is large enough for that.
@@ -78,7 +92,7 @@ class FrameDecoder:
         """
         if min(message.width, message.height) < _SHORTEST_HALVED:
             return self.colour(message)
-        return _upright(
+        return upright(
             message,
             _checked(message, lambda image: decode_jpeg_reduced(image, limits=self._limits, divisor=2)),
         )
@@ -91,14 +105,25 @@ class FramePicture:
         """Decodes nothing yet."""
         self._decoder = decoder
         self._message = message
+        self._coded: DecodedImage | DecodedLuma | None = None
 
     def grey(self) -> GreyImage:
         """See ``FrameDecoder.luma``."""
-        return self._decoder.luma(self._message)
+        self._coded = self._decoder.coded_luma(self._message)
+        return upright(self._message, self._coded)
 
     def colour(self) -> BgrImage:
         """See ``FrameDecoder.colour``."""
-        return self._decoder.colour(self._message)
+        decoded = self._decoder.coded_colour(self._message)
+        self._coded = self._coded or decoded
+        return upright(self._message, decoded)
+
+    @property
+    def coded(self) -> GreyImage | BgrImage:
+        """The pixels as the image has them, not turned upright: luma or colours, whichever is decoded."""
+        if self._coded is None:
+            self._coded = self._decoder.coded_luma(self._message)
+        return self._coded.pixels
 
 
 def _checked(message: FrameMessage, decode: Callable[[bytes], Decoded]) -> Decoded:
@@ -127,6 +152,7 @@ def _checked(message: FrameMessage, decode: Callable[[bytes], Decoded]) -> Decod
     return decoded
 
 
-def _upright(message: FrameMessage, decoded: DecodedImage | DecodedLuma) -> GreyImage | BgrImage:
-    upright = rotate_upright(decoded.pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
-    return np.ascontiguousarray(upright)
+def upright(message: FrameMessage, decoded: DecodedImage | DecodedLuma) -> GreyImage | BgrImage:
+    """A decoded frame turned upright and no longer mirrored, as its header says."""
+    turned = rotate_upright(decoded.pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
+    return np.ascontiguousarray(turned)

@@ -15,10 +15,12 @@ from device_integrity.transcript import (
     sign,
 )
 from server.checks.terms import Mode
+from server.device.assessment import attestation_demand
+from server.device.evidence import EvidenceContext
 from server.errors import Reason, Refusal
-from server.policies import Policy, parse_policy
-from server.policies.schema import AttestationDemand
+from server.policies import Policy, parse_frozen_policy
 from server.scan.admission import PROTOCOL_VERSION, Admission, admit, check_start
+from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
 from server.scan.lease import give_back_lease, take_lease
@@ -52,6 +54,7 @@ class OpenStream:
         policy: The check's frozen policy.
         transcript: The stream's transcript, before its first attempt.
         plans: What its attempts ask for.
+        evidence: Of the device's platform.
     """
 
     start: StartMessage
@@ -60,6 +63,7 @@ class OpenStream:
     policy: Policy
     transcript: StreamTranscript
     plans: ScanPlans
+    evidence: StreamEvidence
 
 
 async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStream:
@@ -78,7 +82,7 @@ async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStr
     record = None if check_id is None else await env.repository.get(check_id)
     if record is None:
         raise Refusal(Reason.TOKEN_INVALID, "the scan token is not one of this server's")
-    policy = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+    policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
     attempts = await env.repository.attempts(record.check_id)
     admission = admit(
         start=start,
@@ -100,13 +104,34 @@ async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStr
     try:
         # Attempts of a stream that was fenced just now may have moved on since they were read.
         attempts = await env.repository.attempts(record.check_id)
+        evidence = await StreamEvidence.open(
+            verifier=env.verifier,
+            devices=env.devices,
+            context=EvidenceContext(
+                check_id=record.check_id,
+                tenant=record.tenant,
+                subject=record.subject_reference,
+                binding=transcript.binding,
+                session_public_key=start.session_public_key,
+                app_id=start.device.app_id,
+                for_tests=policy.for_tests,
+            ),
+            start=start,
+            table=policy.device.as_table(),
+        )
         if not admission.proof_required:
             await send(challenge)
     except BaseException:
         await give_back_lease(env, record)
         raise
     return OpenStream(
-        start=start, record=record, attempts=attempts, policy=policy, transcript=transcript, plans=plans
+        start=start,
+        record=record,
+        attempts=attempts,
+        policy=policy,
+        transcript=transcript,
+        plans=plans,
+        evidence=evidence,
     )
 
 
@@ -163,7 +188,7 @@ def _challenge(
             scan_deadline=record.scan_deadline,
             server_time=env.clock.now(),
             resume_proof_required=admission.proof_required,
-            attestation_level=_attestation_level(start.platform, policy),
+            attestation_level=attestation_demand(start.device.platform, policy.device.as_table()).name,
             attestation_grace_seconds=policy.deadlines.attestation_grace_seconds,
         )
     )
@@ -198,10 +223,3 @@ def _challenge(
 def attempt_seconds(policy: Policy, budget: CaptureBudget) -> float:
     """The longest attempt: the policy's limit or the server's, whichever is shorter."""
     return min(float(policy.deadlines.attempt_seconds), budget.max_attempt_seconds)
-
-
-def _attestation_level(platform: str, policy: Policy) -> str:
-    demands = policy.device.attestation
-    by_platform = {"ANDROID": demands.android, "IOS": demands.ios, "WEB": demands.web}
-    # A platform that the policy does not name, such as a desktop, has nothing to attest with.
-    return by_platform.get(platform, AttestationDemand.IGNORED).value.upper()

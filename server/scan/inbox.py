@@ -37,6 +37,11 @@ class Inbox:
         """Whether a message has arrived that nobody has taken."""
         return not self._queue.empty()
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more can come: the connection was lost, and every message was taken."""
+        return self._reader.done() and self._queue.empty()
+
     async def next(self, *, timeout: float) -> Arrival | None:  # noqa: ASYNC109 - a tick, not a failure
         """The next message, or ``None`` if none comes within ``timeout`` seconds.
 

@@ -96,6 +96,11 @@ class AttemptJudgement:
     verified_bits: float = 0.0
     challenge_steps: tuple[ChallengeStepOutcome, ...] = ()
 
+    @property
+    def spoof(self) -> bool:
+        """Whether it shows an attack."""
+        return self.liveness.verdict is Verdict.SPOOF
+
 
 def judge_attempt(
     *,

@@ -8,9 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from device_integrity.camera import CameraClaim, DeviceClaim
 from liveness.dynamic.steps import ColourStep
 from liveness.guidance import Oval
 from server.checks.terms import Mode
+from server.device.evidence import DeviceEvidence
 
 
 class Capability(StrEnum):
@@ -41,7 +43,8 @@ class StartMessage:
         session_public_key: SubjectPublicKeyInfo, DER.
         server_spki_sha256: What the device saw; 32 bytes or empty.
         resume: Whether the scan's connection was lost before.
-        platform: Name of the platform that the device claims.
+        device: What the device claims to be.
+        camera: What it claims of its camera.
         capabilities: What the device says that it can do.
     """
 
@@ -52,7 +55,8 @@ class StartMessage:
     session_public_key: bytes
     server_spki_sha256: bytes
     resume: bool
-    platform: str
+    device: DeviceClaim
+    camera: CameraClaim
     capabilities: frozenset[Capability] = frozenset()
 
 
@@ -65,10 +69,9 @@ class ResumeProofMessage:
 
 @dataclass(frozen=True, slots=True)
 class AttestationMessage:
-    """Evidence of the device's platform: its kind and the serialised message as received."""
+    """Evidence of the device's platform."""
 
-    kind: str
-    raw: bytes
+    evidence: DeviceEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from liveness.dynamic.actions import Complete, EndReason, Hint, MoveOval, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
+from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
 from server.scan.challenge_hints import ChallengeHints
 from server.scan.messages import FeedbackMessage, Outbound, OvalChangeMessage
@@ -18,14 +19,16 @@ _LEAST_WAIT_SECONDS = 0.02
 class MovementRun:
     """Implements ``server.scan.challenge.AttemptChallenge``."""
 
-    def __init__(self, challenge: MovementChallenge, *, pool: WorkerPool) -> None:
+    def __init__(self, challenge: MovementChallenge, *, analyst: FrameAnalyst, pool: WorkerPool) -> None:
         """Takes the controller, which has drawn nothing yet.
 
         Args:
             challenge: The controller.
-            pool: Where it follows the face.
+            analyst: Gives the views in which the face is followed.
+            pool: Where it is followed.
         """
         self._challenge = challenge
+        self._analyst = analyst
         self._pool = pool
         self._end: Complete | None = None
         self._hints = ChallengeHints()
@@ -57,11 +60,13 @@ class MovementRun:
         return self._challenge.record
 
     async def take(self, frame: ChallengeFrame) -> None:
-        """Hands a frame to the controller, with the view that shows how its points moved."""
-        if self.over:
-            return
-        observation = replace(frame.seen.observation, view=frame.seen.view)
-        await self._pool.run(self._challenge.add, observation)
+        """Hands a frame to the controller, with a view fine enough to show how its points moved."""
+        if not self.over:
+            await self._pool.run(self._add, frame)
+
+    def _add(self, frame: ChallengeFrame) -> None:
+        view, scale = self._analyst.fine_view(frame.message)
+        self._challenge.add(replace(frame.seen.observation, view=view, view_scale=scale))
 
     def hint(self, now: float) -> str | None:
         """What brings the face nearer to the oval; ``None`` once it is over."""
@@ -73,7 +78,7 @@ class MovementRun:
             return None
         return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
 
-    def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
+    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
         """What the controller wants sent."""
         said: list[Outbound] = []
         for _ in range(_MOST_ACTIONS):

@@ -7,9 +7,23 @@ from liveness.dynamic.script import ScriptSettings
 from server.checks.terms import Mode
 from server.policies import Policy
 from server.policies.schema import Fallback
-from server.scan.messages import Capability, Plan
+from server.scan.messages import AdjustmentMessage, Capability, Plan
 
-__all__ = ["ScanPlans"]
+__all__ = ["ScanPlans", "fewer_bytes"]
+
+_SMALLER_SIDE = 480
+
+
+def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
+    """What a slow line is asked for: an eighth of the bytes, in smaller frames.
+
+    Not smaller for movement, which is measured in frames of one size and not in small ones.
+    """
+    return AdjustmentMessage(
+        max_frames_per_second=0.0,
+        max_side=0 if plan is Plan.MOVEMENT else _SMALLER_SIDE,
+        max_frame_bytes=max_frame_bytes // 8,
+    )
 
 
 class ScanPlans:
@@ -63,6 +77,17 @@ class ScanPlans:
         if Capability.FLASH_SCROLL in self._capabilities:
             return ScriptSettings()
         return ScriptSettings(scroll_one_in=None)
+
+    def decline(self) -> bool:
+        """The person does not want to see flashes; they said so before the first colour.
+
+        Returns:
+            Whether the scan goes on without them; not where the check demands the flash.
+        """
+        if self.limits.without_flash is dynamic.WithoutFlash.REFUSED:
+            return False
+        self._plan = Plan.EXPRESS
+        return True
 
     def fall_back(self) -> None:
         """The light does not allow the flash: attempts that follow ask for the policy's fallback."""

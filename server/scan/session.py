@@ -6,26 +6,22 @@ and its evidence are durable before the device hears of them.
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
 
-from matcher.comparison import MatchPolicy
-from server.checks.outcome import TranscriptOutcome
 from server.checks.recorder import JudgedAttempt
 from server.checks.state import OPEN_STATES, CheckState
-from server.checks.templates import open_template
 from server.checks.terms import AttemptOutcome
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed, StreamCounts
-from server.scan.challenges import challenge_evidence, conclude_challenge, start_challenge
-from server.scan.device_claims import assess_device
+from server.scan.challenges import conclude_challenge, declined, start_challenge
+from server.scan.closing import AttemptCloser
 from server.scan.disclosure import final_status, told_feedback
 from server.scan.environment import ScanEnvironment
+from server.scan.evidence_grace import await_evidence
 from server.scan.handshake import OpenStream, Send, open_stream
 from server.scan.inbox import Inbox, StreamEnded
-from server.scan.judgement import AttemptJudgement, judge_attempt, liveness_policy
 from server.scan.messages import (
     AttemptEndMessage,
     EndCause,
@@ -36,7 +32,7 @@ from server.scan.messages import (
     ScanStatus,
 )
 from server.storage.errors import Conflict
-from server.storage.records import AttemptRecord, EvidenceEntry
+from server.storage.records import AttemptRecord
 from server.verdict import CheckVerdict, FailureReason
 
 Outcome = TypeVar("Outcome")
@@ -67,7 +63,8 @@ class ScanSession:
         self._env = env
         self._stream: OpenStream | None = None
         self._run: AttemptRun | None = None
-        self._counts = StreamCounts(frame_bytes=0, attestations=[])
+        self._counts = StreamCounts(frame_bytes=0)
+        self._closer = AttemptCloser(env)
         self._over = False
         self._cancelled_by_person = False
 
@@ -85,11 +82,13 @@ class ScanSession:
         try:
             await self._serve(inbox, send)
         except (LeaseLost, Conflict) as error:
-            self._over = True
+            await _unhindered(self._leave(fenced=True))
             raise await self._fenced(send) from error
         finally:
             inbox.close()
             await _unhindered(self._leave())
+            if self._stream is not None:
+                await self._stream.evidence.close()
 
     async def _serve(self, inbox: Inbox, send: Send) -> None:
         # However a stream ends, it may find only then that another one took over: see ``serve``.
@@ -135,29 +134,35 @@ class ScanSession:
             )
             end = await self._run.run(inbox, send)
             # A device that vanishes now must not take the verdict with it.
-            result, attempts = await _unhindered(self._conclude(stream, self._run, end))
+            result, attempts = await _unhindered(self._conclude(stream, self._run, end, inbox))
             conclude_challenge(stream.plans, challenge)
             await send(result)
             if not result.another_attempt:
                 return
 
     async def _conclude(
-        self, stream: OpenStream, run: AttemptRun, end: AttemptEndMessage
+        self, stream: OpenStream, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
         began = self._env.clock.monotonic()
-        judgement = await self._judge(stream, run)
+        judgement = await self._closer.judge(stream, run)
         await run.record()
         self._cancelled_by_person = end.cause is EndCause.CANCELLED
         attempts = await self._env.repository.attempts(stream.record.check_id)
         used = sum(attempt.counted for attempt in attempts)
         remaining = stream.policy.attempts.maximum - used
         again = judgement.retryable and remaining > 0 and run.number < _MOST_ATTEMPTS
+        if self._cancelled_by_person and declined(run.challenge):
+            again = stream.plans.decline() and again
+        if not again:
+            await await_evidence(self._env, stream, run, inbox)
+        device, recollection = await self._closer.look_at_device(stream, run, judgement, ended=True)
+        again = again and not device.injected
         status = ScanStatus.RETRY
-        async with self._kept_pictures(stream, run) as pictures:
-            judged = self._judged(stream, run, judgement, pictures, ended=True)
+        async with self._closer.kept_pictures(stream, run) as pictures:
+            judged = self._closer.judged(stream, run, judgement, device, pictures, ended=True)
             if again:
-                attempts = await self._end_attempt(
+                attempts = await self._closer.end(
                     stream,
                     run,
                     outcome=AttemptOutcome.RETRY,
@@ -166,10 +171,11 @@ class ScanSession:
                     pictures=pictures,
                 )
             else:
-                attempts = await self._end_attempt(
+                attempts = await self._closer.end(
                     stream, run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, pictures=()
                 )
                 verdict = await self._decide(stream, judged, attempts)
+                await self._closer.keep_memory(stream, recollection)
                 status = final_status(verdict, stream.policy.disclosure.app)
         self._env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value, seconds=self._env.clock.monotonic() - began
@@ -183,106 +189,6 @@ class ScanSession:
             attempts_remaining=max(0, remaining) if again else 0,
         )
         return result, attempts
-
-    async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
-        env = self._env
-        await run.capture.examine_rest()
-        template = open_template(stream.record, wrapping_keys=env.wrapping_keys)
-        return await env.pool.run(
-            judge_attempt,
-            scan=run.capture.observations,
-            examined=run.capture.examined,
-            witnesses=run.capture.witnesses,
-            portrait=template,
-            calibration=env.pack.match_calibration,
-            liveness_policy=liveness_policy(stream.policy),
-            match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),
-            fusion=env.fusion,
-            hints=run.capture.hints,
-            too_slow=run.too_slow,
-            challenge=challenge_evidence(self._env, stream.plans, run.challenge),
-        )
-
-    @asynccontextmanager
-    async def _kept_pictures(
-        self, stream: OpenStream, run: AttemptRun
-    ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
-        """Stores an attempt's pictures; a stream that may not write their rows then leaves none of them."""
-        pictures = await self._env.recorder.keep_pictures(
-            stream.record,
-            attempt=run.number,
-            best=run.capture.best,
-            audit=run.capture.audit(stream.policy.retention.audit_images),
-        )
-        try:
-            yield pictures
-        except Conflict:
-            await self._env.recorder.drop_pictures(pictures)
-            raise
-
-    def _judged(
-        self,
-        stream: OpenStream,
-        run: AttemptRun,
-        judgement: AttemptJudgement,
-        pictures: tuple[EvidenceEntry, ...],
-        *,
-        ended: bool,
-    ) -> JudgedAttempt:
-        return JudgedAttempt(
-            number=run.number,
-            judgement=judgement,
-            mode=run.mode,
-            device=assess_device(
-                start=stream.start,
-                attestations=self._counts.attestations,
-                tls_spki_sha256=self._env.settings.tls_spki_sha256,
-                required=stream.policy.device.minimum_assurance,
-            ),
-            transcript=TranscriptOutcome(
-                intact=True,
-                frames=run.frames,
-                dropped=stream.transcript.dropped,
-                streams=stream.record.streams,
-                final_mac_sha256=stream.transcript.final_mac_sha256,
-            )
-            if ended
-            else None,
-            evidence=pictures,
-        )
-
-    async def _end_attempt(
-        self,
-        stream: OpenStream,
-        run: AttemptRun,
-        *,
-        outcome: AttemptOutcome,
-        attempts: tuple[AttemptRecord, ...],
-        judged: JudgedAttempt | None,
-        pictures: tuple[EvidenceEntry, ...],
-    ) -> tuple[AttemptRecord, ...]:
-        """Ends the attempt in the database; the check's ``attempts`` as they stand then."""
-        env, record = self._env, stream.record
-        now = env.clock.now()
-        interim = None
-        if judged is not None:
-            interim = env.recorder.interim(
-                record, policy=stream.policy, attempt=judged, attempts=attempts, now=now
-            )
-        ended = await env.repository.end_attempt(
-            record.check_id,
-            epoch=record.lease_epoch,
-            attempt=run.number,
-            outcome=outcome,
-            frames=run.frames,
-            dropped=stream.transcript.dropped,
-            feedback=judged.judgement.feedback if judged else run.capture.hints[:_MOST_FEEDBACK],
-            end_time=now,
-            final_mac_sha256=stream.transcript.final_mac_sha256,
-            judgement=interim,
-            evidence=pictures,
-        )
-        return tuple(ended if attempt.number == ended.number else attempt for attempt in attempts)
 
     async def _decide(
         self, stream: OpenStream, judged: JudgedAttempt, attempts: tuple[AttemptRecord, ...]
@@ -315,7 +221,8 @@ class ScanSession:
         stream = self._stream
         if stream is None or self._over:
             return
-        await self._interrupt_run(stream)
+        if await self._interrupt_run(stream, reason):
+            return
         env = self._env
         verdict = await env.recorder.close(
             stream.record,
@@ -333,41 +240,39 @@ class ScanSession:
             status=verdict.status.value, reasons=[reason.value for reason in verdict.reasons]
         )
 
-    async def _interrupt_run(self, stream: OpenStream) -> None:
+    async def _interrupt_run(
+        self, stream: OpenStream, ended_by: FailureReason, *, fenced: bool = False
+    ) -> bool:
+        """Ends an attempt that was left early; whether what was seen of it decided the check."""
         run, self._run = self._run, None
         if run is None or not run.recorded:
-            return
-        async with self._kept_pictures(stream, run) as pictures:
-            judged = None
-            if run.frames >= self._env.settings.counted_frames:
-                # It decides nothing, but whoever leaves early leaves what was seen of them.
-                judgement = await self._judge(stream, run)
-                judged = self._judged(stream, run, judgement, pictures, ended=False)
-            await self._end_attempt(
-                stream,
-                run,
-                outcome=AttemptOutcome.INTERRUPTED,
-                attempts=await self._env.repository.attempts(stream.record.check_id),
-                judged=judged,
-                pictures=pictures,
-            )
+            return False
+        verdict = await self._closer.abandon(stream, run, ended_by=ended_by, fenced=fenced)
+        if verdict is not None:
+            self._decided(verdict)
+        return verdict is not None
 
-    async def _leave(self) -> None:
-        """Leaves a check that is not decided in a state from which the device may come back."""
+    async def _leave(self, *, fenced: bool = False) -> None:
+        """Leaves a check that is not decided in a state from which the device may come back.
+
+        Args:
+            fenced: Whether a newer stream took over, so that there is nothing to leave.
+        """
         stream = self._stream
         if stream is None or self._over:
             return
         self._over = True
         env, record = self._env, stream.record
         try:
-            await self._interrupt_run(stream)
-            await env.repository.transition(
-                record.check_id,
-                expected={CheckState.SCANNING},
-                epoch=record.lease_epoch,
-                to=CheckState.WAITING,
-                bytes_received=self._counts.frame_bytes,
-            )
+            decided = await self._interrupt_run(stream, FailureReason.ABANDONED, fenced=fenced)
+            if not decided and not fenced:
+                await env.repository.transition(
+                    record.check_id,
+                    expected={CheckState.SCANNING},
+                    epoch=record.lease_epoch,
+                    to=CheckState.WAITING,
+                    bytes_received=self._counts.frame_bytes,
+                )
         except Conflict:
             _log.info("scan_superseded_while_leaving", check_id=str(record.check_id))
 

@@ -46,6 +46,11 @@ class StreamTranscript:
         self._first_arrival = 0.0
 
     @property
+    def binding(self) -> bytes:
+        """The stream's binding hash H, 32 bytes."""
+        return self._binding
+
+    @property
     def frames(self) -> int:
         """Frames accepted in the current attempt."""
         return self._next_index

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from server.checks.state import OPEN_STATES, CheckState, may_become
 from server.checks.terms import AttemptOutcome
 from server.storage import rows, statements
+from server.storage.devices import forget_check
 from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven
 from server.storage.records import (
     AttemptRecord,
@@ -340,13 +341,20 @@ class CheckRepository:
             return await statements.change(connection, check_id, values)
 
     @uncancelled
-    async def due(self, now: datetime, limit: int) -> list[CheckRecord]:
+    async def due(self, now: datetime, limit: int, *, after: CheckRecord | None = None) -> list[CheckRecord]:
         """Open checks whose scan deadline passed and that no stream holds, earliest deadline first.
 
         A stream that holds its check sees the deadline itself and ends with what it has.
+
+        Args:
+            now: The time.
+            limit: At most so many.
+            after: Only those that follow this one in the list.
         """
         async with self._transactions.read() as connection:
-            return await statements.due_checks(connection, states=OPEN_STATES, now=now, limit=limit)
+            return await statements.due_checks(
+                connection, states=OPEN_STATES, now=now, limit=limit, after=after
+            )
 
     @uncancelled
     async def expired_results(self, now: datetime, limit: int) -> list[CheckRecord]:
@@ -358,7 +366,9 @@ class CheckRepository:
 
     @uncancelled
     async def erase(self, check_id: UUID, now: datetime) -> tuple[EvidenceEntry, ...]:
-        """Destroys result, references, and evidence keys; a tombstone stays, and the status with it.
+        """Destroys result, references, evidence keys and what is known of the device.
+
+        A tombstone stays, and the status with it.
 
         Returns:
             The entries that were removed, so that their objects can be deleted; what a crash leaves
@@ -375,6 +385,7 @@ class CheckRepository:
                 return ()
             removed = await statements.remove_evidence(connection, check_id)
             await statements.forget_judgements(connection, check_id)
+            await forget_check(connection, check_id)
             await statements.change(connection, check_id, rows.tombstone(now))
         self._erased_is_in_log = True
         await self.forget_erased()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.checks.state import CheckState
@@ -146,7 +146,12 @@ async def change_leased(
 
 
 async def due_checks(
-    connection: AsyncConnection, *, states: Collection[CheckState], now: datetime, limit: int
+    connection: AsyncConnection,
+    *,
+    states: Collection[CheckState],
+    now: datetime,
+    limit: int,
+    after: CheckRecord | None,
 ) -> list[CheckRecord]:
     """Checks in ``states`` whose scan deadline passed and that no stream holds, earliest deadline first."""
     query = (
@@ -156,6 +161,11 @@ async def due_checks(
         .order_by(checks.c.scan_deadline, checks.c.check_id)
         .limit(limit)
     )
+    if after is not None:
+        same = checks.c.scan_deadline == after.scan_deadline
+        query = query.where(
+            or_(checks.c.scan_deadline > after.scan_deadline, and_(same, checks.c.check_id > after.check_id))
+        )
     return [rows.check_record(row) for row in (await connection.execute(query)).mappings()]
 
 

@@ -22,7 +22,20 @@ from sqlalchemy import (
     Uuid,
 )
 
-__all__ = ["attempts", "checks", "evidence", "metadata", "policies", "requests"]
+__all__ = [
+    "attempts",
+    "checks",
+    "device_evidence",
+    "device_key_uses",
+    "enrolled_keys",
+    "evidence",
+    "metadata",
+    "one_time_tokens",
+    "policies",
+    "requests",
+    "scan_marks",
+    "scan_memories",
+]
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -148,3 +161,81 @@ evidence = Table(
     Column("key_id", String(64), nullable=False),
     UniqueConstraint("object_key"),
 )
+
+enrolled_keys = Table(
+    "enrolled_keys",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("key_sha256", LargeBinary(32), primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    Column("app", String(256), nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("ceiling", String(16), nullable=False),
+    Column("for_tests", Boolean, nullable=False),
+    Column("subject", String(256), nullable=False),
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), nullable=False),
+    Column("use_time", UtcTime, nullable=False),
+    Index(None, "check_id"),
+    Index(None, "use_time"),
+)
+"""Keys that outlive a scan: App Attest's and WebAuthn's."""
+
+one_time_tokens = Table(
+    "one_time_tokens",
+    metadata,
+    Column("token", LargeBinary(32), primary_key=True),
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), nullable=False),
+    Column("expire_time", UtcTime, nullable=False),
+    Index(None, "check_id"),
+    Index(None, "expire_time"),
+)
+"""Evidence that counts once, for as long as it would be fresh."""
+
+device_evidence = Table(
+    "device_evidence",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("finding", LargeBinary, nullable=False),
+)
+"""What became of each piece of evidence, for the streams that come after a lost one."""
+
+device_key_uses = Table(
+    "device_key_uses",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("subject", String(256), nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Index(None, "check_id"),
+    Index(None, "tenant", "subject"),
+)
+"""Which checks a device's key served; keys as HMACs."""
+
+scan_memories = Table(
+    "scan_memories",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("subject", String(256), nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Index(None, "tenant", "subject"),
+)
+"""What a decided scan's frames are known again by, sealed."""
+
+scan_marks = Table(
+    "scan_marks",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("mark", LargeBinary(32), primary_key=True),
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("frame", Integer, primary_key=True, autoincrement=False),
+    Index(None, "check_id"),
+)
+"""Where to look for a scan: HMACs of its frames' hashes (32 bytes) and of slices of them (8 bytes)."""

@@ -5,7 +5,7 @@ when the app is told to show it. He knows the room of his video and tracks the f
 more than a real one can do; what he lacks is set by the knobs of `InjectionSettings`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -91,7 +91,7 @@ def relight(
     surface: LitSurface,
     ambient: Ambient,
     face_pixels: float,
-    exposure_locked: bool,
+    exposure_locked: Callable[[float], bool],
 ) -> Iterator[SimulatedFrame]:
     """Multiplies the face with the light that the colour on display would have added.
 
@@ -105,7 +105,7 @@ def relight(
         surface: How he thinks that it is lit.
         ambient: The room of the video.
         face_pixels: Width of the face.
-        exposure_locked: Whether the camera that he pretends to be has its exposure locked.
+        exposure_locked: Whether the camera that he pretends to be has its exposure locked at a time.
     """
     delay, exposure = _Delay(settings, rng), _Exposure(locked=exposure_locked)
     room = (ambient.lux * ambient.colour).astype(np.float32)
@@ -147,21 +147,21 @@ def _put_on(
 class _Exposure:
     """The exposure loop that the attacker imitates: the face's mean returns to what it was."""
 
-    def __init__(self, *, locked: bool) -> None:
+    def __init__(self, *, locked: Callable[[float], bool]) -> None:
         self._locked = locked
         self._gain = 1.0
         self._mean: float | None = None
         self._time = 0.0
 
     def gain(self, light: NDArray[np.float32], time: float) -> float:
-        if self._locked:
-            return 1.0
         tall, wide = light.shape[:2]
         middle = light[tall // 4 : -tall // 4 : 8, wide // 4 : -wide // 4 : 8]
         mean = max(1e-4, float(middle[..., 1].mean()))
         if self._mean is None:
             self._mean = mean
         gain, passed = self._gain, time - self._time
-        self._gain *= (self._mean / (mean * gain)) ** (1 - np.exp(-passed / _EXPOSURE_SECONDS))
         self._time = time
+        if self._locked(time):
+            return gain
+        self._gain *= (self._mean / (mean * gain)) ** (1 - np.exp(-passed / _EXPOSURE_SECONDS))
         return gain

@@ -2,11 +2,12 @@
 
 from typing import Protocol
 
+from liveness.extent import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook
 from simulator.backdrop import Backdrop
-from simulator.geometry.relief import Relief
+from simulator.geometry.relief import Placement, Relief
 from simulator.light.material import Material
-from simulator.light.subject import Nearer, SubjectView
+from simulator.light.subject import Follow, SubjectView
 
 __all__ = ["HandHeld", "LitSheet"]
 
@@ -19,12 +20,17 @@ class HandHeld(Protocol):
         """What is held."""
         ...
 
-    def look(self, time: float, *, nearer: float) -> SheetLook:
+    @property
+    def outline(self) -> FaceExtent:
+        """The face on it at rest, frame pixels."""
+        ...
+
+    def look(self, time: float, *, moved: Placement) -> SheetLook:
         """The sheet alone at ``time`` seconds; times may have to grow from call to call.
 
         Args:
             time: Seconds.
-            nearer: Share of the distance by which the hand brings it closer.
+            moved: How the hand moves it to follow an oval.
         """
         ...
 
@@ -33,19 +39,19 @@ class LitSheet:
     """A hand-held sheet as a subject: it answers the light as the plane, or slight bow, that it is."""
 
     def __init__(
-        self, held: HandHeld, *, material: Material, nearer: Nearer, millimetres_per_pixel: float
+        self, held: HandHeld, *, material: Material, follow: Follow, millimetres_per_pixel: float
     ) -> None:
         """Takes the sheet.
 
         Args:
             held: The sheet and the hand.
             material: Paper, or the glass of a screen that shines.
-            nearer: How the hand brings the sheet closer when an oval asks for it.
+            follow: How the hand moves the sheet when an oval asks for it.
             millimetres_per_pixel: At the sheet's plane at rest; it says how far away the sheet is.
         """
         self._held = held
         self._material = material
-        self._nearer = nearer
+        self._follow = follow
         self._millimetres_per_pixel = millimetres_per_pixel
 
     @property
@@ -70,7 +76,7 @@ class LitSheet:
 
     def look(self, time: float) -> SubjectView:
         """The sheet at ``time`` seconds."""
-        seen = self._held.look(time, nearer=self._nearer(time))
+        seen = self._held.look(time, moved=self._follow(time))
         return SubjectView(
             layer=seen.layer,
             sight=seen.sight,

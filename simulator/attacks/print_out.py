@@ -1,10 +1,9 @@
 """A selfie of the person, printed on paper: on a stand, or waved by a hand."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 
+from liveness.extent import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.behaviour import PersonState
 from simulator.geometry.relief import Placement
@@ -24,8 +23,10 @@ _PAPER_GRAIN = 1.5
 _MEAN_BEND, _BEND_SWAY = 0.5, 0.4
 
 
-def _print_selfie(photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> tuple[Sheet, BgrImage]:
-    """The sheet with the selfie on it, and the selfie."""
+def _print_selfie(
+    photo: Photo, settings: ScanSettings, rng: np.random.Generator
+) -> tuple[Sheet, BgrImage, FaceExtent]:
+    """The sheet with the selfie on it, the selfie, and the face's place at rest."""
     victim = Person(photo, settings, rng)
     selfie = crop_around_face(
         victim.show(PersonState(head=Placement())),
@@ -42,7 +43,7 @@ def _print_selfie(photo: Photo, settings: ScanSettings, rng: np.random.Generator
         edge_colour=_PAPER,
         edge=round(settings.sheet.border * wide),
     )
-    return sheet, ink(selfie, rng)
+    return sheet, ink(selfie, rng), sheet.shown(victim.outline, around=victim.face_centre)
 
 
 def ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
@@ -60,7 +61,7 @@ class StaticPrint:
 
     def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and puts it up, a few degrees askew."""
-        sheet, picture = _print_selfie(photo, settings, rng)
+        sheet, picture, _ = _print_selfie(photo, settings, rng)
         sheet.put(picture)
         askew = Placement(
             yaw=float(rng.uniform(-4, 4)), pitch=float(rng.uniform(-6, 2)), roll=float(rng.uniform(-1.5, 1.5))
@@ -77,7 +78,7 @@ class WavedPrint:
 
     def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and draws the hand's movements."""
-        self._sheet, picture = _print_selfie(photo, settings, rng)
+        self._sheet, picture, self._outline = _print_selfie(photo, settings, rng)
         self._sheet.put(picture)
         knobs = settings.sheet
         shift = knobs.shift * settings.width
@@ -102,10 +103,14 @@ class WavedPrint:
         """The paper."""
         return self._sheet
 
-    def look(self, time: float, *, nearer: float = 0.0) -> SheetLook:
-        """The print alone at ``time`` seconds, brought closer by the share ``nearer`` of its distance."""
-        held = self._hand.at(time)
-        placement = replace(held, approach=held.approach + nearer)
+    @property
+    def outline(self) -> FaceExtent:
+        """The printed face at rest, frame pixels."""
+        return self._outline
+
+    def look(self, time: float, *, moved: Placement) -> SheetLook:
+        """The print alone at ``time`` seconds, ``moved`` to follow an oval."""
+        placement = self._hand.at(time).moved(moved)
         return self._sheet.look(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
 
     def show(self, time: float) -> BgrImage:

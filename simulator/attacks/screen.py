@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.extent import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.camera import Camera
 from simulator.geometry.relief import Placement
@@ -66,16 +67,21 @@ class ScreenReplay:
         """The screen's surface."""
         return self._sheet
 
-    def look(self, time: float, *, nearer: float = 0.0) -> SheetLook:
+    @property
+    def outline(self) -> FaceExtent:
+        """The face shown at rest, frame pixels."""
+        return self._sheet.shown(self._victim.outline, around=self._victim.face_centre)
+
+    def look(self, time: float, *, moved: Placement) -> SheetLook:
         """The screen alone as it shines; times have to grow from call to call.
 
         Args:
             time: Seconds.
-            nearer: Share of the distance by which the hand brings it closer.
+            moved: How the hand moves it to follow an oval.
         """
         self._play(time)
         placement, pan = self._held_at(time)
-        seen = self._sheet.look(replace(placement, approach=placement.approach + nearer), pan=pan)
+        seen = self._sheet.look(placement.moved(moved), pan=pan)
         lit = self._through_pixels(
             np.asarray(cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), dtype=np.uint8),
             seen.sight.map_x,

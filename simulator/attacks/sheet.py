@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.extent import FaceExtent
 from simulator.backdrop import Backdrop
 from simulator.geometry.relief import Placement, Relief, Sight, Viewport
 from vision.face import BgrImage
@@ -102,6 +103,7 @@ class Sheet:
         self._columns = slice(max(0, left), min(canvas_width, left + wide))
         self._cut = (self._rows.start - top, self._columns.start - left)
         self._size = size
+        self._middle = (left + wide / 2 - viewport.margin, top + tall / 2 - viewport.margin)
         self._layer = np.zeros((canvas_height, canvas_width, 4), np.uint8)
         corner, opposite = (left - edge, top - edge), (left + wide + edge - 1, top + tall + edge - 1)
         cv2.rectangle(self._layer, corner, opposite, (*edge_colour, 255), -1)
@@ -129,6 +131,20 @@ class Sheet:
     def width(self) -> int:
         """Width of the picture on the sheet at rest, pixels."""
         return self._size[0]
+
+    def shown(self, outline: FaceExtent, *, around: tuple[float, float]) -> FaceExtent:
+        """Where a face is at rest, frame pixels, that was cut out by ``crop_around_face`` and put here.
+
+        Args:
+            outline: In the picture that it was cut out of.
+            around: Where that was cut: the face's middle there.
+        """
+        return FaceExtent(
+            x=self._middle[0] + outline.x - around[0],
+            y=self._middle[1] + outline.y - around[1],
+            width=outline.width,
+            height=outline.height,
+        )
 
     @property
     def relief(self) -> Relief:

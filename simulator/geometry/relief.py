@@ -1,6 +1,6 @@
 """A picture with depth in front of a pinhole camera: where each frame pixel looks into the picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -11,7 +11,6 @@ __all__ = ["Placement", "Relief", "Sight", "Viewport"]
 FloatMap = NDArray[np.float32]
 _STEP = 4
 _ITERATIONS = 4
-_MORE_WHEN_NEAR, _NEAR = 100, 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,10 @@ class Placement:
     shift_x: float = 0.0
     shift_y: float = 0.0
     approach: float = 0.0
+
+    def moved(self, by: "Placement") -> "Placement":
+        """The same, turned and moved further: small movements add up."""
+        return Placement(*(getattr(self, one.name) + getattr(by, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ class Relief:
     """Inverse warps of one picture with depth.
 
     The forward movement is computed on every fourth pixel and inverted by fixed-point iteration,
-    which converges while the movement changes slower than the place it starts from: true for the
-    few degrees by which heads and sheets move here.
+    which converges while the movement, less the growth that coming closer gives to all, changes slower than
+    the place it starts from: true for the few degrees by which heads and sheets turn here.
     """
 
     def __init__(
@@ -225,11 +228,16 @@ class Relief:
             pan: Movement of the whole image in pixels, as a turning camera gives it.
         """
         space = self.positions(placement, morph=morph, lift=lift)
+        # Coming closer enlarges everything; without that, what is left to invert stays small however near.
+        near = np.float32(1 - placement.approach)
+        centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
         projected_x, projected_y = self._on_picture(space, placement)
-        moved = np.dstack((projected_x - self._x, projected_y - self._y))
-        target_x, target_y = self._frame_x - np.float32(pan[0]), self._frame_y - np.float32(pan[1])
+        shrunk_x, shrunk_y = (projected_x - centre_x) * near, (projected_y - centre_y) * near
+        moved = np.dstack((shrunk_x + centre_x - self._x, shrunk_y + centre_y - self._y))
+        target_x = (self._frame_x - np.float32(pan[0]) - centre_x) * near + centre_x
+        target_y = (self._frame_y - np.float32(pan[1]) - centre_y) * near + centre_y
         source_x, source_y = target_x, target_y
-        for _ in range(_ITERATIONS + self._more_when_near(placement)):
+        for _ in range(_ITERATIONS):
             step = cv2.remap(
                 moved, source_x / _STEP, source_y / _STEP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
@@ -240,11 +248,6 @@ class Relief:
             space=space,
             lens=self._viewport.focal * (1 - placement.approach),
         )
-
-    @staticmethod
-    def _more_when_near(placement: Placement) -> int:
-        """Iterations to add: they converge the slower the more the picture is enlarged."""
-        return round(_MORE_WHEN_NEAR * max(0.0, abs(placement.approach) - _NEAR))
 
     def _enlarge(self, small: FloatMap) -> FloatMap:
         size = (self._out_columns * _STEP, self._out_rows * _STEP)

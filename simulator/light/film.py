@@ -1,6 +1,6 @@
 """Filming a lit scene: one frame after another through the phone's camera."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -12,7 +12,12 @@ __all__ = ["film"]
 
 
 def film(
-    scene: LitScene, camera: PhoneCamera, settings: FlashCameraSettings, times: Iterable[float]
+    scene: LitScene,
+    camera: PhoneCamera,
+    settings: FlashCameraSettings,
+    times: Iterable[float],
+    *,
+    locked: Callable[[float], bool],
 ) -> Iterator[SimulatedFrame]:
     """The frames that ``camera`` takes of ``scene``, each rendered when it is asked for.
 
@@ -21,6 +26,7 @@ def film(
         camera: Not started yet.
         settings: The camera's.
         times: Time stamps of the frames in seconds, rising.
+        locked: Whether what the app locks of the camera is locked at a time.
     """
     for time in times:
         begin, readout = time - settings.stamp_lag_seconds, settings.rolling_shutter_seconds
@@ -34,5 +40,5 @@ def film(
             gains=camera.gains,
             pedestal=camera.pedestal,
         )
-        pixels, said = camera.take(exposed, time)
+        pixels, said = camera.take(exposed, time, locked=locked(time))
         yield SimulatedFrame(pixels=pixels, capture_time=time, exposure=said)

@@ -7,7 +7,7 @@ import numpy as np
 from simulator.backdrop import Backdrop
 from simulator.geometry.relief import Relief
 from simulator.light.material import Material
-from simulator.light.subject import Nearer, SubjectView
+from simulator.light.subject import Follow, SubjectView
 from simulator.person import Person
 
 __all__ = ["LitPerson"]
@@ -16,18 +16,18 @@ __all__ = ["LitPerson"]
 class LitPerson:
     """A person whose skin is matt and a little glossy, and whose corneas mirror the screen."""
 
-    def __init__(self, person: Person, *, material: Material, nearer: Nearer, corneas: bool = True) -> None:
+    def __init__(self, person: Person, *, material: Material, follow: Follow, corneas: bool = True) -> None:
         """Takes a person whose colours are albedo.
 
         Args:
             person: Whom the camera sees.
             material: The skin.
-            nearer: How the person comes closer when asked to.
+            follow: How the person follows an oval.
             corneas: Whether the eyes are moist; those of a mask are not.
         """
         self._person = person
         self._material = material
-        self._nearer = nearer
+        self._follow = follow
         left, right = person.landmarks[36:42].mean(axis=0), person.landmarks[42:48].mean(axis=0)
         self._eyes = np.stack([left, right]).astype(np.float32)[: 2 if corneas else 0]
 
@@ -54,8 +54,7 @@ class LitPerson:
     def look(self, time: float) -> SubjectView:
         """The person at ``time`` seconds."""
         state = self._person.state_at(time)
-        head = replace(state.head, approach=state.head.approach + self._nearer(time))
-        state = replace(state, head=head)
+        state = replace(state, head=state.head.moved(self._follow(time)))
         seen = self._person.look(state)
         return SubjectView(
             layer=seen.layer,

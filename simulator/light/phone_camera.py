@@ -12,7 +12,7 @@ from simulator.frame import SimulatedExposure
 from simulator.knobs import check_knobs, knob
 from vision.face import BgrImage
 
-__all__ = ["FlashCameraSettings", "PhoneCamera", "ToneCurve", "tone_table"]
+__all__ = ["FlashCameraSettings", "LockTime", "PhoneCamera", "ToneCurve", "tone_table"]
 
 _NOISE_MARGIN = 61
 _TARGET = 0.22
@@ -42,9 +42,24 @@ class ToneCurve(StrEnum):
     """sRGB under an S-curve with a soft shoulder, as phones like it."""
 
 
+class LockTime(StrEnum):
+    """When an app locks what it locks of its camera."""
+
+    START = "start"
+    """Before the first frame."""
+    FIRST_COLOUR = "first-colour"
+    """Some time after the flash's first colour appeared, as the device protocol asks; until its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlashCameraSettings:
     """The camera of the phone.
+
+    Attributes:
+        tone_curve: How linear light becomes an 8-bit value.
+        exposure_locked: Whether the app locks exposure.
+        white_balance_locked: Whether the app locks white balance.
+        locks_at: When it does.
 
     Raises:
         SettingsInvalid: Where a value is outside its range.
@@ -53,6 +68,10 @@ class FlashCameraSettings:
     tone_curve: ToneCurve = ToneCurve.SRGB
     exposure_locked: bool = False
     white_balance_locked: bool = False
+    locks_at: LockTime = LockTime.FIRST_COLOUR
+    lock_after_seconds: float = knob(
+        1.0, 0.0, 5.0, "from the first colour's appearance to the lock, where it is locked then, seconds"
+    )
     exposure_seconds: float | None = knob(
         None, 0.02, 10.0, "time constant of automatic exposure, seconds; drawn from 0.2 to 1 otherwise"
     )
@@ -148,17 +167,20 @@ class PhoneCamera:
         self._white = self._base
         self._gain = self._gain_of(mean)
 
-    def take(self, exposed: NDArray[np.float32], time: float) -> tuple[BgrImage, SimulatedExposure]:
+    def take(
+        self, exposed: NDArray[np.float32], time: float, *, locked: bool
+    ) -> tuple[BgrImage, SimulatedExposure]:
         """The frame and what the platform says of it; then the loops move on.
 
         Args:
             exposed: Light times ``gains`` plus ``pedestal``, shape (h, w, 3): 1 is full scale.
             time: Of the frame, seconds.
+            locked: Whether what the app locks is locked now.
         """
         mean = np.maximum(self._meter(exposed) - self.pedestal, 1e-6) / self.gains
         pixels = self._develop(exposed)
-        said = self._metadata()
-        self._follow(mean, 0.0 if self._before is None else time - self._before)
+        said = self._metadata(locked=locked)
+        self._follow(mean, 0.0 if self._before is None else time - self._before, locked=locked)
         self._before = time
         return pixels, said
 
@@ -179,7 +201,7 @@ class PhoneCamera:
         """Electrons that full scale stands for in this exposure."""
         return self._electrons * self.exposure_time / self._gain
 
-    def _metadata(self) -> SimulatedExposure:
+    def _metadata(self, *, locked: bool) -> SimulatedExposure:
         time = self.exposure_time
         wanted = _FULL_WELL * self._gain / self._electrons
         iso = float(np.clip(_BASE_ISO * wanted / time, _BASE_ISO, _HIGHEST_ISO))
@@ -190,8 +212,8 @@ class PhoneCamera:
             iso=round(iso),
             white_balance_kelvin=round(float(np.clip(6500 * ratio**0.55, 2000, 12000))),
             rolling_shutter_seconds=self._settings.rolling_shutter_seconds,
-            exposure_locked=self._settings.exposure_locked,
-            white_balance_locked=self._settings.white_balance_locked,
+            exposure_locked=locked and self._settings.exposure_locked,
+            white_balance_locked=locked and self._settings.white_balance_locked,
         )
 
     def _meter(self, light: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -203,14 +225,14 @@ class PhoneCamera:
         wanted = float(_TARGET / ((mean * self._white) @ (0.25, 0.5, 0.25)))
         return min(wanted, self._highest_gain)
 
-    def _follow(self, mean: NDArray[np.float64], passed: float) -> None:
+    def _follow(self, mean: NDArray[np.float64], passed: float, *, locked: bool) -> None:
         settings = self._settings
-        if not settings.white_balance_locked:
+        if not (locked and settings.white_balance_locked):
             wanted = (self._start / (mean / mean[1])) ** _WHITE_BALANCE_STRENGTH
             share = 1 - np.exp(-passed / self._white_seconds)
             self._white = self._white * (self._base * wanted / self._white) ** share
             self._white /= self._white[1]
-        if not settings.exposure_locked:
+        if not (locked and settings.exposure_locked):
             error = float(np.log(self._gain_of(mean) / self._gain))
             if abs(error) > _DEAD_BAND:
                 self._gain *= float(np.exp(error * (1 - np.exp(-passed / self._exposure_seconds))))

@@ -50,6 +50,7 @@ class _Shown:
     since: float
     scroll: float
     colour: NDArray[np.float64]
+    idle: bool = False
 
 
 class ScreenLight:
@@ -85,6 +86,32 @@ class ScreenLight:
             at: Simulated time of the call in seconds; calls have to be in order of time.
             scroll_seconds: How long the colour takes from the top to the bottom; 0 shows it at once.
         """
+        self._show(linear_of_srgb(colour_srgb), at=at, scroll_seconds=scroll_seconds)
+
+    def restore(self, *, at: float) -> None:
+        """Tells the app to show what it showed before the flash; counts as a ``show`` call.
+
+        Args:
+            at: Simulated time of the call in seconds; in order with ``show``.
+        """
+        self._show(self._idle, at=at, idle=True)
+
+    def flash_since(self, time: float) -> float | None:
+        """When the first colour of the flash that is on at ``time`` appeared, as the app can know it.
+
+        Returns:
+            Seconds; None before a flash and after its end.
+        """
+        since = None
+        for shown in self._shown:
+            if shown.since > time:
+                break
+            since = None if shown.idle else since if since is not None else shown.since
+        return since
+
+    def _show(
+        self, colour: NDArray[np.float64], *, at: float, scroll_seconds: float = 0.0, idle: bool = False
+    ) -> None:
         phone = self._settings
         late = phone.latency_seconds + phone.latency_jitter_seconds * float(
             np.clip(self._rng.standard_normal(), -3, 3)
@@ -93,8 +120,9 @@ class ScreenLight:
         since = np.ceil((at + max(0.0, late)) / refresh) * refresh
         if self._shown:
             since = max(since, self._shown[-1].since + refresh)
-        colour = linear_of_srgb(colour_srgb)
-        self._shown.append(_Shown(told=at, since=float(since), scroll=scroll_seconds, colour=colour))
+        self._shown.append(
+            _Shown(told=at, since=float(since), scroll=scroll_seconds, colour=colour, idle=idle)
+        )
 
     def appeared(self, time: float) -> tuple[int, float]:
         """What the app says was on display at ``time``.

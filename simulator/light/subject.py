@@ -11,10 +11,10 @@ from simulator.backdrop import Backdrop
 from simulator.geometry.relief import Placement, Relief, Sight
 from simulator.light.material import Material
 
-__all__ = ["Nearer", "Subject", "SubjectView"]
+__all__ = ["Follow", "Subject", "SubjectView"]
 
-Nearer: TypeAlias = Callable[[float], float]
-"""By which share of the rest distance somebody has come closer at a time in seconds."""
+Follow: TypeAlias = Callable[[float], Placement]
+"""How far somebody who follows an oval has moved away from rest at a time in seconds."""
 
 
 def _nowhere() -> NDArray[np.float32]:

@@ -1,15 +1,20 @@
 """A simulated phone as the client's camera and screen: colours are on the frames that say so."""
 
+import asyncio
 from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from facegate.v1 import scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from cli.simulated_phone import SimulatedPhone
 from client import CapturedImage
-from simulator import PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
+from simulator import OvalGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
+from simulator.geometry.relief import Placement
+from simulator.oval_guide import RestingFace
+from vision.face import Box, DetectedFace
 
 _RATE = 50.0
 _EXPOSURE = SimulatedExposure(
@@ -47,7 +52,6 @@ def _phone(count: int = 200) -> SimulatedPhone:
         light,
         label="simulated",
         frames_per_second=_RATE,
-        idle_colour=(0, 0, 0),
     )
 
 
@@ -128,3 +132,57 @@ async def test_what_the_camera_did_and_the_screen_can_do_is_said() -> None:
     assert exposure is not None
     assert (exposure.exposure_time_ns, exposure.iso, exposure.exposure_locked) == (10_000_000, 200, True)
     await phone.aclose()
+
+
+async def test_a_screen_that_returns_to_normal_late_does_not_hold_up_the_next_colour() -> None:
+    phone = _phone()
+    phone.begin_attempt()
+    phone.show_step(_step(1, 255))
+    [await anext(phone) for _ in range(10)]
+    await asyncio.sleep(0.5)
+    phone.restore()
+    phone.begin_attempt()
+    phone.show_step(_step(2, 128))
+    image = [await anext(phone) for _ in range(8)][-1]
+    assert phone.displayed(image.capture_time_us).number == 2
+    assert _level(image) == 55
+    await phone.aclose()
+
+
+_FACE = DetectedFace(
+    box=Box(2, 2, 6, 6),
+    confidence=1.0,
+    five_points=np.array([[3, 3], [5, 3], [4, 4], [3, 5.3], [5, 5.3]], np.float32),
+)
+
+
+def _phone_with_ovals(guide: OvalGuide) -> SimulatedPhone:
+    light = ScreenLight(PhoneSettings())
+    return SimulatedPhone(
+        iter(_Rendered(light, 200)),
+        light,
+        label="simulated",
+        frames_per_second=_RATE,
+        guide=guide,
+        find_faces=lambda picture: [_FACE],
+    )
+
+
+async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> None:
+    guide = OvalGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    assert scan_pb2.CAPABILITY_OVAL_CHANGE in phone.capabilities
+    assert scan_pb2.CAPABILITY_OVAL_CHANGE not in _phone().capabilities
+    phone.begin_attempt()
+    await anext(phone)
+    oval = scan_pb2.Oval(center_x=0.4, center_y=0.5, width=0.8, height=0.6)
+    phone.show_oval(scan_pb2.OvalChange(oval=oval, transition_duration=Duration(nanos=100_000_000), change=1))
+    face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
+    assert guide.placement(0.0, face=face).approach == 0
+    assert guide.placement(3.0, face=face).approach == pytest.approx(0.375, abs=0.03)
+    # The face that is found is narrower than the oval: they come closer still.
+    for _ in range(70):
+        await anext(phone)
+    assert guide.placement(3.0, face=face).approach > 0.42
+    phone.begin_attempt()
+    assert guide.placement(5.0, face=face) == Placement()

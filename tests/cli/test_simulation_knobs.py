@@ -1,5 +1,7 @@
 """Knobs by name: what may be set, and what is told where it may not."""
 
+from dataclasses import replace
+
 import pytest
 
 from cli.simulation_knobs import knob_lines, turned
@@ -59,10 +61,22 @@ def test_what_cannot_be_set_is_told(change: str, told: str) -> None:
 
 
 def test_every_listed_knob_can_be_set_to_its_default() -> None:
-    lines = knob_lines(FlashScanSettings)
+    lines = knob_lines(_FLASH)
     assert len({line.name for line in lines}) == len(lines) > 40
     defaults = [f"{line.name}={line.default}" for line in lines if line.default != "drawn"]
     assert turned(_FLASH, defaults) == _FLASH
     lux = next(line for line in lines if line.name == "ambient.lux")
     assert (lux.values, lux.default) == ("0.1 to 100000", "drawn")
     assert "lux" in lux.text
+
+
+@pytest.mark.parametrize("settings", [_FLASH, ScanSettings(kind=ScanKind.GENUINE)])
+def test_every_listed_knob_says_what_it_does(settings: FlashScanSettings | ScanSettings) -> None:
+    assert [line.name for line in knob_lines(settings) if len(line.text) < 5] == []
+
+
+def test_defaults_are_those_of_the_scan_that_is_made() -> None:
+    (length,) = [line for line in knob_lines(replace(_FLASH, seconds=55.0)) if line.name == "seconds"]
+    assert length.default == "55"
+    shift = {line.name: line for line in knob_lines(_FLASH)}["motion.shift"]
+    assert shift.text == "Movement of the head against the phone, as a share of the frame's width"

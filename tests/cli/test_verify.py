@@ -1,5 +1,6 @@
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -7,14 +8,15 @@ import grpc
 import numpy as np
 import pytest
 import typer
-from facegate.v1 import feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
 from typer.testing import CliRunner
 
 import vision.packs
 from cli.main import app
 from cli.simulation_knobs import knob_lines
+from cli.test_devices.platform_files import write_platform
 from cli.verify import verify
-from simulator import FlashScanSettings, builtin_photos
+from simulator import FlashKind, FlashScanSettings, builtin_photos
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse, Send, StreamPlan
 from tests.packs import shared_pack
@@ -265,6 +267,32 @@ async def test_knobs_are_for_simulations(portrait: str, scan: str) -> None:
 
 def test_the_help_lists_every_knob() -> None:
     shown = CliRunner().invoke(app, ["verify", "--help"]).stdout
-    for line in knob_lines(FlashScanSettings):
+    for line in knob_lines(FlashScanSettings(kind=FlashKind.GENUINE)):
         assert line.name in shown
     assert "injected-relighting" in shown
+
+
+async def test_a_test_device_says_its_words_and_shows_its_evidence_and_counts_on(
+    portrait: str, scan: str, tmp_path: Path
+) -> None:
+    write_platform(tmp_path / "platform", now=datetime.now(UTC))
+    as_iphone = ("--test-platform", str(tmp_path / "platform"), "--test-device", "iphone")
+    shown = []
+    for _ in range(2):
+        fake = FakeServer()
+        run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60", *as_iphone)
+        assert run.code == 0
+        (start,) = fake.starts
+        assert start.device.platform == device_pb2.PLATFORM_IOS
+        assert start.camera.facing == device_pb2.CAMERA_FACING_FRONT
+        shown += [one.WhichOneof("evidence") for one in fake.attestations]
+    assert shown == ["app_attest", "app_attest_assertion"]
+
+
+async def test_a_test_device_that_there_is_not_says_so(portrait: str, scan: str, tmp_path: Path) -> None:
+    for kind, said in (("nokia", "no test device"), ("iphone", "platform.json cannot be read")):
+        arguments = ("--test-platform", str(tmp_path), "--test-device", kind)
+        run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, *arguments)
+        assert run.code == 2
+        # A long path is broken anywhere.
+        assert said.replace(" ", "") in "".join(run.messages.split())

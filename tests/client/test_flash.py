@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -51,6 +52,21 @@ def _revealing(after: Sequence[int]) -> StreamPlan:
             await send(scan_pb2.ScanFaceResponse(flash_step=_step(number, last=last)))
 
     return StreamPlan(plan=scan_pb2.PLAN_FLASH, act=act, frames_wanted=after[-1] + 12)
+
+
+async def test_a_person_who_declines_the_flash_sees_none_and_sends_no_frame_for_it() -> None:
+    fake, screen = FakeServer(_revealing([2, 11])), FakeScreen()
+    async with serving(fake) as target, open_channel(target) as channel:
+        await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(20, fps=20.0), pace="realtime"),
+            screen=screen,
+            settings=replace(FAST, decline_flash=True, max_attempts=1),
+        ).scan()
+    assert fake.violations == []
+    assert fake.frames == []
+    assert fake.ends[0].cause == scan_pb2.AttemptEndBody.CAUSE_CANCELLED
 
 
 async def test_frames_say_which_step_was_on_display_and_since_when() -> None:

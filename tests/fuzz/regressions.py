@@ -9,7 +9,7 @@ from types import MappingProxyType
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from matcher.records.ber import encode
-from tests.fuzz import text_targets
+from tests.fuzz import android_targets, attest_targets, text_targets
 from tests.vision.samples import png_chunk
 
 __all__ = ["REGRESSIONS"]
@@ -60,6 +60,16 @@ REGRESSIONS: Mapping[str, tuple[str, bytes]] = MappingProxyType(
             "service-requests",
             b"\x00"
             + service_pb2.UploadTrustedImageRequest(image=b"x", policy="p" * 60_000).SerializeToString(),
+        ),
+        # The library's InvalidVersion is no ValueError.
+        "certificates of version 6": (
+            "attest-inspect",
+            3
+            * attest_targets.certificate_seed().replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x06", 1),
+        ),
+        "Android chain of version 11": (
+            "android-chain",
+            android_targets.chain_seeds()[0].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x0a", 1),
         ),
         # The tag 0 was written as no byte at all.
         "DG2 whose header holds a data object with tag 0": (

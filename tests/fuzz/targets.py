@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from tests.fuzz import (
     analysis_targets,
+    android_targets,
+    attest_targets,
     image_targets,
     record_targets,
     reference_targets,
@@ -73,6 +75,10 @@ _ALL = (
     Target("public-key", secret_targets.key_seeds, secret_targets.load_a_key, 20_000),
     Target("token", secret_targets.token_seeds, secret_targets.read_token, 30_000),
     Target("seal", secret_targets.seal_seeds, secret_targets.open_seal, 20_000),
+    Target("android-chain", android_targets.chain_seeds, android_targets.verify_chain, 10_000),
+    Target("key-description", android_targets.description_seeds, android_targets.read_description, 60_000),
+    Target("play-token", android_targets.play_seeds, android_targets.read_play, 20_000),
+    Target("revocation-list", android_targets.revocation_seeds, android_targets.read_revocation, 20_000),
     Target("result-jws", secret_targets.jws_seeds, secret_targets.verify_jws, 20_000),
     Target("jwks", secret_targets.jwks_seeds, secret_targets.read_jwks, 20_000),
     Target("policy", text_targets.policy_seeds, text_targets.read_policy, 10_000),
@@ -81,7 +87,40 @@ _ALL = (
     Target("image-reference", reference_targets.reference_seeds, reference_targets.follow_reference, 40_000),
     Target("catalogue", text_targets.catalogue_seeds, text_targets.read_catalogue, 3_000),
     Target("calibration", text_targets.calibration_seeds, text_targets.read_calibration, 8_000),
+    Target("cbor", attest_targets.cbor_seeds, attest_targets.read_cbor, 60_000),
+    Target(
+        "app-attest",
+        attest_targets.attestation_seeds,
+        attest_targets.judge_attestation,
+        20_000,
+    ),
+    Target(
+        "app-attest-assertion",
+        attest_targets.assertion_seeds,
+        attest_targets.judge_assertion,
+        20_000,
+    ),
+    Target(
+        "app-attest-receipt",
+        attest_targets.receipt_seeds,
+        attest_targets.judge_receipt,
+        20_000,
+    ),
+    Target(
+        "web-authn-registration",
+        attest_targets.web_authn_seeds,
+        attest_targets.judge_registration,
+        20_000,
+    ),
+    Target(
+        "web-authn-use",
+        attest_targets.authentication_seeds,
+        attest_targets.judge_authentication,
+        10_000,
+    ),
+    Target("attest-inspect", attest_targets.inspected_seeds, attest_targets.inspect_any, 10_000),
     Target("fusion-model", text_targets.fusion_seeds, text_targets.read_fusion_model, 8_000),
+    Target("flash-model", text_targets.flash_seeds, text_targets.read_flash_model, 8_000),
 )
 
 TARGETS: Mapping[str, Target] = MappingProxyType({target.name: target for target in _ALL})

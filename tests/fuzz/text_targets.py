@@ -6,7 +6,8 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
-from liveness.errors import FusionModelError
+from liveness.dynamic.model import parse_flash_model
+from liveness.errors import FlashModelError, FusionModelError
 from liveness.fusion_model import parse_fusion_model
 from server.api_keys import ApiKeysInvalid, load_api_keys
 from server.policies import parse_policy
@@ -85,6 +86,12 @@ def fusion_seeds() -> tuple[bytes, ...]:
     return ((files("liveness") / "fusion_model.toml").read_bytes(),)
 
 
+@functools.cache
+def flash_seeds() -> tuple[bytes, ...]:
+    """The packaged flash model."""
+    return ((files("liveness.dynamic") / "flash_model.toml").read_bytes(),)
+
+
 def read_policy(data: bytes) -> None:
     """Any bytes give a policy or PolicyInvalid."""
     try:
@@ -114,6 +121,14 @@ def read_fusion_model(data: bytes) -> None:
     try:
         parse_fusion_model(data.decode(errors="replace"))
     except FusionModelError:
+        return
+
+
+def read_flash_model(data: bytes) -> None:
+    """Any text gives a model or FlashModelError."""
+    try:
+        parse_flash_model(data.decode(errors="replace"))
+    except FlashModelError:
         return
 
 

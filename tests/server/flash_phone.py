@@ -7,7 +7,7 @@ import grpc
 from facegate.v1 import feedback_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from cli.simulated_phone import SimulatedPhone
+from cli.simulated_phone import SimulatedPhone, phone_in_hand
 from client import (
     DisplayedStep,
     FaceScanner,
@@ -17,9 +17,9 @@ from client import (
     ScanSettings,
     ScanTicket,
 )
-from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo, ScreenLight
-from simulator.flash_scan import simulate_flash_scan
+from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
 from simulator.photos import builtin_photos
+from tests.packs import real_pack
 
 WIDTH, HEIGHT, RATE = 480, 640, 20.0
 """As a phone sends them."""
@@ -36,9 +36,10 @@ def phone(
     seed: int = 5,
     ambient: AmbientPreset = AmbientPreset.DARK,
     person: str = "astronaut",
+    size: tuple[int, int] = (WIDTH, HEIGHT),
     settings: FlashScanSettings | None = None,
 ) -> SimulatedPhone:
-    """A phone in front of a simulated person or attacker."""
+    """A phone in front of a simulated person or attacker; ``size`` is its camera's, (width, height)."""
     base = settings or FlashScanSettings(kind=kind)
     chosen = replace(
         base,
@@ -46,19 +47,11 @@ def phone(
         seed=seed,
         seconds=60.0,
         frames_per_second=RATE,
-        width=WIDTH,
-        height=HEIGHT,
+        width=size[0],
+        height=size[1],
         ambient=AmbientSettings(preset=ambient),
     )
-    light = ScreenLight(chosen.phone, seed=seed)
-    idle = round(chosen.phone.idle_grey)
-    return SimulatedPhone(
-        simulate_flash_scan(_photo(person), chosen, light),
-        light,
-        label=f"simulated {kind}",
-        frames_per_second=RATE,
-        idle_colour=(idle, idle, idle),
-    )
+    return phone_in_hand(_photo(person), chosen, find_faces=real_pack().detector.detect)
 
 
 @dataclass
@@ -102,20 +95,19 @@ class Wire(ScanEvents):
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         self.results.append(result)
 
-    def watched(self, screen: SimulatedPhone, *, oval: bool = False) -> "WatchedScreen":
-        """The screen, whose claims are noted; with ``oval`` it announces one, which nobody follows."""
-        return WatchedScreen(screen, self.claims, oval=oval)
+    def watched(self, screen: SimulatedPhone) -> "WatchedScreen":
+        """The screen, whose claims are noted."""
+        return WatchedScreen(screen, self.claims)
 
 
 class WatchedScreen:
     """Notes what frames claim; implements `client.FlashScreen`."""
 
-    def __init__(self, screen: FlashScreen, claims: list[int], *, oval: bool) -> None:
+    def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
         self._screen = screen
         self._claims = claims
         self.profile = screen.profile
-        own = (scan_pb2.CAPABILITY_OVAL_CHANGE,) if oval else ()
-        self.capabilities = (*screen.capabilities, *own)
+        self.capabilities = screen.capabilities
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         self._screen.show_step(step)

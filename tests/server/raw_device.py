@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from google.protobuf.message import Message
 
 from device_integrity.transcript import (
     BindingInputs,
@@ -134,6 +135,8 @@ class RawStream:
         for field, value in overrides.items():
             if field == "capabilities":
                 start.capabilities.extend(value)  # type: ignore[arg-type]  # of numbers
+            elif isinstance(value, Message):
+                getattr(start, field).CopyFrom(value)
             else:
                 setattr(start, field, value)
         raw = start.SerializeToString()

@@ -275,7 +275,7 @@ async def test_mutual_tls(tmp_path: Path) -> None:
         answer = await VerificationServiceStub(channel).FinishCheck(finish)
     checks = {check.name: check.reason for check in answer.result.device.checks}
     # A proxy ended TLS between the device and this server, and the result says so.
-    assert checks["server_public_key"] == "OTHER_KEY"
+    assert checks["server_key.tls"] == "OTHER_KEY"
     await server.stop()
 
 

@@ -12,6 +12,7 @@ from server.housekeeping import Housekeeper
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
 
+_FIRST = ["sweep", "erase", "devices", "revocation", "orphans", "sweep"]
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
@@ -43,6 +44,13 @@ class _Work:
         self.older_than = older_than
         return self._step("orphans")
 
+    async def expire(self, now: datetime, *, unused_since: datetime) -> int:
+        assert unused_since == now - timedelta(days=400)
+        return self._step("devices")
+
+    def refresh(self) -> None:
+        self._step("revocation")
+
     async def referenced(self, _keys: object) -> frozenset[str]:
         return frozenset()
 
@@ -56,6 +64,9 @@ async def _rounds(work: Any, count: int) -> None:
         metrics=metrics,
         now=lambda: NOW,
         sweep_seconds=0.001,
+        devices=work,
+        revocation=work,
+        enrolment=timedelta(days=400),
     )
     housekeeper.start()
     for _ in range(2000):
@@ -71,7 +82,7 @@ async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> N
         await _rounds(work, 13)
     # What the first erasure left in the database's log is gone with the second.
     assert [entry["event"] for entry in logs] == ["erased_still_in_log"]
-    assert work.done[:4] == ["sweep", "erase", "orphans", "sweep"]
+    assert work.done[:6] == _FIRST
     assert work.done.count("erase") == 1 + (work.done.count("sweep") - 1) // 12
     assert work.done.count("orphans") == 1
     assert work.older_than == NOW - timedelta(hours=1)
@@ -79,12 +90,14 @@ async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> N
 
 @pytest.mark.parametrize("error", [StorageUnavailable("away"), ValueError("one bad record")])
 async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) -> None:
-    work = _Work({"sweep": error, "erase": error, "orphans": error})
+    work = _Work({"sweep": error, "erase": error, "orphans": error, "devices": error, "revocation": error})
     with capture_logs() as logs:
         await _rounds(work, 3)
-    assert work.done[:4] == ["sweep", "erase", "orphans", "sweep"]
+    assert work.done[:6] == _FIRST
     assert {entry["step"] for entry in logs if entry["event"] == "housekeeping_failed"} == {
         "deadlines",
         "retention",
+        "devices",
+        "revocation",
         "orphans",
     }

@@ -41,6 +41,7 @@ def test_the_first_start_makes_every_key_for_the_owner_only(folder: Path) -> Non
         "challenge-0001.pem",
         "result-0001.pem",
         "evidence-0001.key",
+        "memory-0001.key",
     }
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -10,9 +10,10 @@ from facegate.v1 import result_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device_integrity.assurance import Assurance
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
-from server.checks.terms import Assurance, Mode
+from server.checks.terms import Mode
 from server.verdict import (
     CheckStatus,
     CheckVerdict,
@@ -52,6 +53,8 @@ GOOD = VerdictInputs(
     mode_used=Mode.EXPRESS,
     verified_bits=0.0,
     assurance=Assurance.NONE,
+    device_demands_met=True,
+    injected=False,
     transcript_intact=True,
     ended_by=None,
 )
@@ -78,6 +81,8 @@ SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
     "weaker mode": ({"mode_used": Mode.EXPRESS}, FailureReason.MODE_NOT_MET),
     "no mode": ({"mode_used": None}, FailureReason.CONDITIONS),
     "too few bits": ({"verified_bits": 15.9}, FailureReason.CHALLENGE_BITS_TOO_FEW),
+    "a demand on the device not met": ({"device_demands_met": False}, FailureReason.DEVICE_NOT_TRUSTED),
+    "injected frames": ({"injected": True}, FailureReason.SPOOF),
     "device below": ({"assurance": Assurance.LOW}, FailureReason.DEVICE_NOT_TRUSTED),
     **{
         f"ended by {reason}": ({"ended_by": reason}, reason)
@@ -142,6 +147,8 @@ def test_nothing_at_all_is_a_failure() -> None:
         mode_used=None,
         verified_bits=0.0,
         assurance=Assurance.NONE,
+        device_demands_met=True,
+        injected=False,
         transcript_intact=None,
         ended_by=None,
     )
@@ -156,6 +163,8 @@ _inputs = st.builds(
     mode_used=st.sampled_from([None, *Mode]),
     verified_bits=st.floats(0, 128),
     assurance=st.sampled_from(Assurance),
+    device_demands_met=st.booleans(),
+    injected=st.booleans(),
     transcript_intact=st.sampled_from([None, True, False]),
     ended_by=st.sampled_from([None, *FailureReason]),
 )
@@ -180,6 +189,8 @@ def test_success_if_and_only_if_every_condition_holds(inputs: VerdictInputs, dem
         and inputs.mode_used is not None
         and inputs.mode_used.strength >= demands.mode.strength
         and (inputs.mode_used is Mode.EXPRESS or inputs.verified_bits >= demands.required_bits)
+        and inputs.device_demands_met
+        and not inputs.injected
         and inputs.assurance.level >= demands.minimum_assurance.level
     )
     verdict = judge_check(inputs=inputs, demands=demands)

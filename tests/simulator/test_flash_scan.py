@@ -17,6 +17,7 @@ from simulator import (
     FlashScanSettings,
     Geometry,
     InjectionSettings,
+    LockTime,
     MotionSettings,
     PhoneSettings,
     Photo,
@@ -54,7 +55,7 @@ _BASE = FlashScanSettings(
     ambient=AmbientSettings(AmbientPreset.INDOOR),
     # Exposure is locked at half the light that white gives, so that white does not clip.
     phone=PhoneSettings(idle_grey=199.0),
-    camera=FlashCameraSettings(exposure_locked=True, white_balance_locked=True),
+    camera=FlashCameraSettings(exposure_locked=True, white_balance_locked=True, locks_at=LockTime.START),
 )
 _COLOURS = (DARK, RED, GREEN, BLUE, WHITE)
 _LIT = (
@@ -119,6 +120,21 @@ def test_a_video_that_never_saw_the_flash_does_not_answer(scans: Scans) -> None:
     seen = scans.kind(FlashKind.INJECTED_VIDEO)
     for colour in (1, 2, 3, 4):
         assert np.abs(seen.face(colour) / seen.face(0) - 1).max() < 0.01
+
+
+def test_a_clean_video_claims_the_locks_of_a_conforming_device(astronaut: Photo) -> None:
+    locks = FlashCameraSettings(exposure_locked=True, white_balance_locked=True)
+    settings = replace(_BASE, kind=FlashKind.INJECTED_VIDEO, camera=locks, seconds=3.0)
+    light = ScreenLight(settings.phone)
+    locked: list[tuple[float, bool]] = []
+    for frame in islice(simulate_flash_scan(astronaut, settings, light), 36):
+        if len(locked) == 4:
+            light.show((199, 199, 199), at=frame.capture_time)
+        assert frame.exposure is not None
+        locked.append((frame.capture_time, frame.exposure.exposure_locked))
+    began = light.appeared(3.0)[1]
+    assert [lock for _, lock in locked] == [time >= began + 1.0 for time, _ in locked]
+    assert {lock for _, lock in locked} == {False, True}
 
 
 @pytest.mark.slow
@@ -304,3 +320,23 @@ def test_faces_are_found_in_every_kind_under_every_colour(scans: Scans, embedded
         seen = scans.of(replace(_BASE, kind=kind, width=240, height=320))
         for settled in seen.settled[::2]:
             assert len(embedded.detector.detect(settled[0].pixels)) == 1, kind
+
+
+def test_a_camera_locks_after_the_first_colour_and_lets_go_at_the_end(astronaut: Photo) -> None:
+    settings = replace(
+        _BASE,
+        camera=FlashCameraSettings(exposure_locked=True, white_balance_locked=True, lock_after_seconds=0.3),
+    )
+    light = ScreenLight(settings.phone)
+    locked: list[tuple[float, bool]] = []
+    for frame in islice(simulate_flash_scan(astronaut, settings, light), 24):
+        if len(locked) == 4:
+            light.show((199, 199, 199), at=frame.capture_time)
+        if len(locked) == 16:
+            light.restore(at=frame.capture_time)
+        assert frame.exposure is not None
+        assert frame.exposure.exposure_locked is frame.exposure.white_balance_locked
+        locked.append((frame.capture_time, frame.exposure.exposure_locked))
+    began, ended = light.appeared(0.5)[1], light.appeared(2.0)[1]
+    assert [lock for _, lock in locked] == [began + 0.3 <= time < ended for time, _ in locked]
+    assert {lock for _, lock in locked} == {False, True}

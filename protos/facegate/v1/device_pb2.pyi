@@ -470,7 +470,7 @@ Global___WebAuthnEvidence: _TypeAlias = WebAuthnEvidence  # noqa: Y015
 
 @_typing.final
 class WebCryptoEvidence(_message.Message):
-    """A signature over H by a non-extractable WebCrypto key."""
+    """A signature by a non-extractable WebCrypto key, which binds it to H."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -480,7 +480,7 @@ class WebCryptoEvidence(_message.Message):
     public_key: _builtins.bytes
     """SubjectPublicKeyInfo of the P-256 key, DER; at most 128 bytes."""
     signature: _builtins.bytes
-    """ECDSA signature, ASN.1 DER; at most 80 bytes."""
+    """ECDSA signature by that key over the transcript's attestation message, ASN.1 DER; at most 80 bytes."""
     origin: _builtins.str
     """The page's origin as the page sees it; at most 256 bytes."""
     def __init__(

@@ -10,12 +10,14 @@ jobs = st.builds(
     frames=st.text(),
     frames_per_second=st.floats(min_value=1, max_value=60),
     tickets=st.lists(st.tuples(st.text(), st.text())).map(tuple),
+    flash=st.booleans(),
 )
 times = st.builds(
     ScanTimes,
     frames=st.integers(0, 1000),
     dropped=st.integers(0, 1000),
     seconds_to_result=st.none() | st.floats(min_value=0, max_value=100),
+    seconds_from_last_frame=st.none() | st.floats(min_value=0, max_value=100),
     error=st.text(),
 )
 

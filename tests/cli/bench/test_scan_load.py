@@ -9,7 +9,10 @@ USE = ModelUse(calls={"detector": 50, "embedder": 10}, seconds={"detector": 1.0,
 
 
 def run(*results: float, server: float = 2.6, use: ModelUse = USE) -> ScanRun:
-    scans = tuple(ScanTimes(frames=40, dropped=10, seconds_to_result=seconds) for seconds in results)
+    scans = tuple(
+        ScanTimes(frames=40, dropped=10, seconds_to_result=seconds, seconds_from_last_frame=seconds + 0.05)
+        for seconds in results
+    )
     return ScanRun(scans=scans, server_seconds=server, models=use)
 
 
@@ -21,6 +24,7 @@ def test_figures_of_two_runs() -> None:
     told = by_name(scan_measurements("p", at_once=2, runs=(run(0.1, 0.2), run(0.3, 0.4, server=5.2))))
     assert told["CPU a frame / its model time", ""].values == pytest.approx((2.0, 4.0))
     assert told["AttemptEnd to ScanResult", "model frames"].values == pytest.approx((2.0, 4.0, 6.0, 8.0))
+    assert told["last frame to ScanResult", "model frames"].values == pytest.approx((3.0, 5.0, 7.0, 9.0))
     assert told["AttemptEnd to ScanResult", "ms"].values == pytest.approx((100, 200, 300, 400))
     assert told["every model once", "ms"].values == pytest.approx((50.0, 50.0))
     assert told["model CPU a frame", "ms"].values == pytest.approx((16.25, 16.25))
@@ -32,6 +36,8 @@ def test_figures_of_two_runs() -> None:
 
 def test_one_scan_is_called_one_scan() -> None:
     assert scan_measurements("p", at_once=1, runs=(run(0.1),))[0].load == "1 scan"
+    flashed = scan_measurements("p", at_once=1, runs=(run(0.1),), flash=True)
+    assert flashed[0].load == "1 DYNAMIC scan"
 
 
 def test_without_models_there_is_no_ratio() -> None:

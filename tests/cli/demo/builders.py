@@ -3,10 +3,14 @@
 import numpy as np
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
+from cli.demo.flash import FlashStrip
+from cli.demo.flash.measure import FlashCurves
+from cli.demo.flash.strip import StripColumn
 from cli.demo.record import CheckRecord, Timings
 from cli.demo.scenarios import SCENARIOS, Scenario
 from client import Refusal
 from vision.face import BgrImage, DetectedFace, Embedding
+from vision.image import encode_jpeg
 from vision.packs import LicenceTerms, MatchCalibration, Pack
 from vision.packs.calibration import CalibrationRecord, ScorePoint
 
@@ -58,6 +62,48 @@ PACK = Pack(
 )
 
 
+FLASH_SIGNALS = (
+    result_pb2.Signal(name="flash_colours", label="Colours of the answer", score=0.92, weight=0.3),
+    result_pb2.Signal(name="flash_glint", label="Screen mirrored in the eyes", weight=0.0),
+)
+STEPS = (
+    result_pb2.ChallengeStep(step=3, color=scan_pb2.Rgb(red=199, green=199, blue=199)),
+    result_pb2.ChallengeStep(
+        step=4,
+        color=scan_pb2.Rgb(red=255, green=108, blue=108),
+        drawn_bits=4.0,
+        signal_to_noise=9.4,
+        agrees=True,
+    ),
+    result_pb2.ChallengeStep(
+        step=5, color=scan_pb2.Rgb(red=108, green=108, blue=255), drawn_bits=3.8, signal_to_noise=1.2
+    ),
+)
+"""The server's word on a flash: a known grey, a colour that was answered, and one that could not be told."""
+
+
+def strip(*, curves: bool = True) -> FlashStrip:
+    """A flash of three colours, with curves or too little light for them."""
+    times = np.arange(40) / 20 + 10.0
+    light = np.sin(times)[:, None] * np.array([0.05, 0.1, 0.2])
+    columns = [
+        StripColumn(
+            number=step.step,
+            colour=(step.color.red, step.color.green, step.color.blue),
+            scrolls=step.step == 5,
+            since=10.0 + 0.6 * place,
+            until=10.6 + 0.6 * place,
+            crop=None if step.step == 5 else encode_jpeg(np.full((180, 150, 3), 90, np.uint8), quality=80),
+            proves=step.drawn_bits > 0,
+            agrees=step.agrees if step.HasField("agrees") else None,
+            signal_to_noise=step.signal_to_noise if step.HasField("signal_to_noise") else None,
+        )
+        for place, step in enumerate(STEPS)
+    ]
+    drawn = FlashCurves(times=times, face=light, background=light / 4, expected=light * 0.9, lag=0.04)
+    return FlashStrip(columns=tuple(columns), curves=drawn if curves else None)
+
+
 def scenario(key: str) -> Scenario:
     """The demo's scenario of that key."""
     return next(found for found in SCENARIOS if found.key == key)
@@ -68,8 +114,9 @@ def result(
     confidence: float = 97.0,
     similarity: float = 78.0,
     detail: str = "1 blink in 4.0 s.",
+    flashed: bool = False,
 ) -> result_pb2.CheckResult:
-    """A verdict: SUCCESS without reasons."""
+    """A verdict: SUCCESS without reasons; ``flashed`` in DYNAMIC."""
     success = not reasons
     return result_pb2.CheckResult(
         check_id=CHECK_ID,
@@ -79,8 +126,12 @@ def result(
             verdict=result_pb2.LIVENESS_VERDICT_LIVE,
             confidence=confidence,
             attack_type=result_pb2.ATTACK_TYPE_REAL,
-            used_mode=scan_pb2.MODE_EXPRESS,
+            used_mode=scan_pb2.MODE_DYNAMIC if flashed else scan_pb2.MODE_EXPRESS,
+            verified_bits=13.1 if flashed else 0.0,
+            required_bits=12.0 if flashed else 0.0,
+            challenge_steps=STEPS if flashed else (),
             signals=[
+                *(FLASH_SIGNALS if flashed else ()),
                 result_pb2.Signal(name="pad_network", label="Looks real to the network", weight=0.0),
                 result_pb2.Signal(
                     name="blink", label="Blinks", score=0.95, weight=0.6, passed=True, detail=detail
@@ -107,14 +158,16 @@ def judged(
     key: str, verdict: result_pb2.CheckResult | None = None, *, signature_verified: bool = True
 ) -> CheckRecord:
     """A check that was scanned and judged."""
+    flashes = scenario(key).flashes
     return CheckRecord(
         scenario=scenario(key),
         portrait=JPEG,
-        strip=(JPEG, JPEG),
+        strip=() if flashes else (JPEG, JPEG),
+        flash=strip() if flashes else None,
         hints=(1,),
         timings=_TIMES,
         response=verification_service_pb2.FinishCheckResponse(
-            result=verdict or result(),
+            result=verdict or result(flashed=flashes),
             result_jws="header.payload.signature",
             evidence_frame=result_pb2.EvidenceImage(image=JPEG, media_type="image/jpeg"),
         ),
@@ -133,8 +186,21 @@ def refused(reason: str, message: str = "the eyes are 60 pixels apart") -> Check
 
 
 def all_as_expected() -> tuple[CheckRecord, ...]:
-    """The whole demo as it should end, the replay passing."""
+    """The whole demo as it should end; what may pass passes."""
     spoof = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0)
+    unlit = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0, flashed=True)
+    undecided = result(
+        result_pb2.FAILURE_REASON_CONDITIONS, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE, flashed=True
+    )
+    untrusted = result(result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED)
+    untrusted.device.checks.append(
+        result_pb2.DeviceCheck(
+            name="android_key.application",
+            outcome=result_pb2.DeviceCheck.OUTCOME_FAIL,
+            reason="APPLICATION_REPACKAGED",
+            detail="it was <repackaged>",
+        )
+    )
     return (
         judged("same-person"),
         judged("another-person", result(result_pb2.FAILURE_REASON_NOT_SAME_PERSON, similarity=0.0)),
@@ -143,4 +209,16 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
         judged("frozen-frame", spoof),
         refused("EYE_DISTANCE_TOO_SMALL"),
         judged("screen-replay"),
+        judged("flash-same-person"),
+        judged("flash-print", unlit),
+        judged("flash-screen-replay", undecided),
+        judged("flash-recorded-scan", unlit),
+        judged("flash-injected-video", undecided),
+        judged("flash-injected-tint", unlit),
+        judged("flash-cut-out-print", unlit),
+        judged("flash-rigid-mask"),
+        judged("flash-injected-relighting"),
+        judged("device-honest"),
+        judged("device-repackaged", untrusted),
+        judged("device-relayed", untrusted),
     )

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey, KeySet
+from PIL import Image
 
 from cli.demo.errors import OutputUnusable
 from cli.demo.files import make_folder, write_files
@@ -24,6 +25,13 @@ def test_everything_lies_beside_the_page(tmp_path: Path) -> None:
     ]
     assert (folder / "evidence.jpg").read_bytes() == JPEG
     assert json.loads((folder / "result.json").read_text())["check_id"] == CHECK_ID
+
+
+def test_a_flash_leaves_its_strip(tmp_path: Path) -> None:
+    write_files(tmp_path, records=(judged("flash-rigid-mask"),), page="", keys=KEYS)
+    with Image.open(tmp_path / "flash-rigid-mask" / "strip.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width == 2000
 
 
 def test_only_public_keys_are_written(tmp_path: Path) -> None:

@@ -114,18 +114,28 @@ def test_a_pack_with_pad_networks_is_told_apart() -> None:
     assert "for evaluation only" not in text
 
 
+def test_what_is_wrong_with_a_device_is_said_where_it_was_asked_for_evidence() -> None:
+    records = {record.scenario.key: record for record in all_as_expected()}
+    assert "Device: it was &lt;repackaged&gt;." in render((records["device-repackaged"],))
+    unasked = replace(records["same-person"], response=records["device-repackaged"].response)
+    assert "repackaged" not in render((unasked,))
+
+
 def test_every_check_is_on_it(page: _Page) -> None:
     text = " ".join(page.text.split())
     for scenario in SCENARIOS:
         assert scenario.title in text
         assert scenario.shown in text
         assert scenario.key in page.ids
-    assert "6 of 6 outcomes as expected" in text
+    assert "15 of 15 outcomes as expected" in text
+    assert "3 attacks passed" in text
+    assert "Verified challenge bits" in text
+    assert text.count("Signals of the flash") == 9
     assert "This attack passed" in text
     assert "1 blink in 4.0 s." in text
     assert "not assessed" in render(all_as_expected())
     assert bytes(32).hex() in text
-    assert text.count("verified") >= 6
+    assert text.count("verified") >= 15
 
 
 def test_text_of_the_server_cannot_become_markup() -> None:

@@ -4,7 +4,8 @@ import pytest
 from facegate.v1 import error_reason_pb2, result_pb2
 
 from cli.demo.scenarios import SCENARIOS, Expected, Status
-from simulator import ScanKind, builtin_photo_names
+from simulator import FlashKind, ScanKind, builtin_photo_names
+from simulator.devices import DeviceKind
 
 EXPECTED = {
     "same-person": ("SUCCESS", "", ScanKind.GENUINE),
@@ -13,20 +14,52 @@ EXPECTED = {
     "waved-photo": ("FAILURE", "SPOOF", ScanKind.WAVED_PHOTO),
     "frozen-frame": ("FAILURE", "SPOOF", ScanKind.FROZEN_FRAME),
     "eyes-too-close": ("REFUSED", "EYE_DISTANCE_TOO_SMALL", None),
+    "flash-same-person": ("SUCCESS", "", FlashKind.GENUINE),
+    "flash-print": ("FAILURE", "SPOOF", FlashKind.PRINT),
+    "flash-screen-replay": ("FAILURE", "SPOOF", FlashKind.SCREEN_REPLAY),
+    "flash-recorded-scan": ("FAILURE", "SPOOF", FlashKind.RECORDED_SCAN),
+    "flash-injected-video": ("FAILURE", "SPOOF", FlashKind.INJECTED_VIDEO),
+    "flash-injected-tint": ("FAILURE", "SPOOF", FlashKind.INJECTED_TINT),
+    "device-honest": ("SUCCESS", "", ScanKind.GENUINE),
+    "device-repackaged": ("FAILURE", "DEVICE_NOT_TRUSTED", ScanKind.GENUINE),
+    "device-relayed": ("FAILURE", "DEVICE_NOT_TRUSTED", ScanKind.GENUINE),
 }
 
 
 def test_the_demo_shows_what_was_promised() -> None:
     shown = {
-        s.key: (str(s.expected.status), s.expected.reason, s.kind if s.scanned else None)
+        s.key: (str(s.expected.status), "".join(s.expected.reasons[:1]), s.kind if s.scanned else None)
         for s in SCENARIOS
         if s.expected is not None
     }
     assert shown == EXPECTED
 
 
-def test_only_the_replay_expects_nothing() -> None:
-    assert [s.kind for s in SCENARIOS if s.expected is None] == [ScanKind.SCREEN_REPLAY]
+def test_only_what_may_pass_expects_nothing() -> None:
+    assert [s.kind for s in SCENARIOS if s.expected is None] == [
+        ScanKind.SCREEN_REPLAY,
+        FlashKind.CUT_OUT_PRINT,
+        FlashKind.RIGID_MASK,
+        FlashKind.INJECTED_RELIGHTING,
+    ]
+    assert all("may pass" in s.shown for s in SCENARIOS if s.expected is None)
+
+
+def test_every_kind_of_the_flash_is_shown_once() -> None:
+    assert sorted(s.kind for s in SCENARIOS if s.flashes) == sorted(FlashKind)
+
+
+def test_devices_are_asked_for_evidence_and_the_person_is_never_what_is_wrong() -> None:
+    asked = [s for s in SCENARIOS if s.device is not None]
+    assert [s.device for s in asked] == [DeviceKind.ANDROID, DeviceKind.REPACKAGED, DeviceKind.RELAYED]
+    assert {(s.kind, s.portrait, s.scanned) for s in asked} == {
+        (ScanKind.GENUINE, SCENARIOS[0].portrait, SCENARIOS[0].scanned)
+    }
+
+
+def test_no_two_scans_have_the_same_frames() -> None:
+    scans = [(s.flashes, s.kind, s.scanned, s.turn) for s in SCENARIOS if s.scanned is not None]
+    assert len(set(scans)) == len(scans)
 
 
 def test_keys_name_folders() -> None:
@@ -45,7 +78,8 @@ def test_the_impostor_is_another_person_and_nobody_else_is() -> None:
 
 
 def test_attacks_are_the_scans_without_a_living_person() -> None:
-    attacks = {s.key for s in SCENARIOS if s.attack}
+    attacks = {s.key for s in SCENARIOS if s.attack and not s.flashes}
+    assert [s.key for s in SCENARIOS if s.flashes and not s.attack] == ["flash-same-person"]
     assert attacks == {"static-photo", "waved-photo", "frozen-frame", "screen-replay"}
 
 
@@ -55,11 +89,14 @@ def test_expected_reasons_are_names_of_the_wire() -> None:
             continue
         match s.expected.status:
             case Status.SUCCESS:
-                assert s.expected.reason == ""
+                assert s.expected.reasons == ()
             case Status.FAILURE:
-                assert result_pb2.FailureReason.Value(f"FAILURE_REASON_{s.expected.reason}") > 0
+                assert s.expected.reasons
+                for reason in s.expected.reasons:
+                    assert result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason}") > 0
             case Status.REFUSED:
-                assert error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{s.expected.reason}") > 0
+                (reason,) = s.expected.reasons
+                assert error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}") > 0
 
 
 @pytest.mark.parametrize(
@@ -77,7 +114,7 @@ def test_expected_reasons_are_names_of_the_wire() -> None:
 def test_an_expectation_is_about_the_first_reason(
     status: Status, reasons: tuple[str, ...], met: bool
 ) -> None:
-    assert Expected(status=Status.FAILURE, reason="SPOOF").met_by(status, reasons) is met
+    assert Expected(status=Status.FAILURE, reasons=("SPOOF",)).met_by(status, reasons) is met
 
 
 def test_success_is_met_without_reasons_only() -> None:

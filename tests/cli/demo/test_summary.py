@@ -3,7 +3,7 @@ import io
 from facegate.v1 import result_pb2
 from rich.console import Console
 
-from cli.demo.summary import summary_table, unexpected
+from cli.demo.summary import passed_attacks, summary_table, unexpected
 from tests.cli.demo.builders import all_as_expected, judged, result
 
 
@@ -21,12 +21,20 @@ def test_it_fits_a_narrow_terminal_uncut() -> None:
 
 def test_it_tells_every_outcome() -> None:
     text = " ".join(printed(160).split())
-    assert text.count("✓") == 6
+    assert text.count("✓") == 15
     assert "eye distance too small" in text
     assert "not same person" in text
     assert "the attack passed" in text
     assert "97 LIVE" in text
-    assert "6 of 6 verdicts carry a signature that verifies." in text
+    assert text.index("EXPRESS") < text.index("DYNAMIC") < text.index("ATTESTED")
+    assert text.count("spoof or undecided") == 5
+    assert text.count("! ") == 3
+    assert "18 of 18 verdicts carry a signature that verifies." in text
+
+
+def test_attacks_that_passed_are_named() -> None:
+    passed = [record.scenario.key for record in passed_attacks(all_as_expected())]
+    assert passed == ["screen-replay", "flash-rigid-mask", "flash-injected-relighting"]
 
 
 def test_unexpected_are_those_that_fail_an_expectation() -> None:

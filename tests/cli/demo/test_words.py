@@ -1,6 +1,6 @@
 from facegate.v1 import result_pb2
 
-from cli.demo.scenarios import Expected, Status
+from cli.demo.scenarios import UNDECIDED, Expected, Status
 from cli.demo.words import REASON_TEXT, expectation_text, outcome_text, reason_sentences
 from tests.cli.demo.builders import judged, refused, result
 
@@ -15,7 +15,9 @@ def test_outcomes_in_one_line() -> None:
     assert outcome_text(Status.SUCCESS, ()) == "SUCCESS"
     assert outcome_text(Status.FAILURE, ("SPOOF", "EXPIRED")) == "FAILURE: SPOOF, EXPIRED"
     assert expectation_text(Expected(status=Status.SUCCESS)) == "SUCCESS"
-    assert expectation_text(Expected(status=Status.REFUSED, reason="X")) == "REFUSED: X"
+    assert expectation_text(Expected(status=Status.REFUSED, reasons=("X",))) == "REFUSED: X"
+    undecided = Expected(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
+    assert expectation_text(undecided) == "FAILURE: SPOOF or undecided"
     assert "informs" in expectation_text(None)
 
 

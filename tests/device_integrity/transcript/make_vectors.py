@@ -19,6 +19,7 @@ from device_integrity.transcript import (
     BindingInputs,
     MacChain,
     attempt_end_message,
+    attestation_message,
     binding_hash,
     challenge_message,
     derive_mac_key,
@@ -44,6 +45,9 @@ SESSION_P256 = "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721
 # SHA-256 of the ASCII text "facegate test challenge key".
 CHALLENGE_P256 = sha256(b"facegate test challenge key").hex()
 
+# SHA-256 of the ASCII text "facegate test attested key".
+ATTESTED_P256 = sha256(b"facegate test attested key").hex()
+
 TOKEN = "test-token-7f3a"
 _WRAP = 64
 
@@ -54,6 +58,7 @@ def make_vectors() -> Vectors:
     server = X25519PrivateKey.from_private_bytes(bytes.fromhex(SERVER_X25519))
     session = ec.derive_private_key(int(SESSION_P256, 16), ec.SECP256R1())
     challenge_key = ec.derive_private_key(int(CHALLENGE_P256, 16), ec.SECP256R1())
+    attested = ec.derive_private_key(int(ATTESTED_P256, 16), ec.SECP256R1())
     device_share, server_share = (
         device.public_key().public_bytes_raw(),
         server.public_key().public_bytes_raw(),
@@ -87,6 +92,7 @@ def make_vectors() -> Vectors:
     mac_key = derive_mac_key(private_key=device, peer_share=server_share, nonce=nonce, binding=binding)
     challenge = challenge_message(start=start, body=body)
     resume = resume_message(binding=binding)
+    attestation = attestation_message(binding=binding)
     return {
         "keys": {
             "device_x25519_private": DEVICE_X25519,
@@ -98,6 +104,8 @@ def make_vectors() -> Vectors:
             "challenge_p256_private": CHALLENGE_P256,
             "challenge_public_key_der": challenge_der.hex(),
             "challenge_key_sha256": fingerprint(challenge_der).hex(),
+            "attested_p256_private": ATTESTED_P256,
+            "attested_public_key_der": public_key_der(attested.public_key()).hex(),
         },
         "handshake": {
             "token_text": TOKEN,
@@ -118,6 +126,10 @@ def make_vectors() -> Vectors:
         },
         "chain": _chain(mac_key, binding, session),
         "resume": {"resume_message": resume.hex(), "resume_signature": _sign(session, resume)},
+        "attestation": {
+            "attestation_message": attestation.hex(),
+            "attestation_signature": _sign(attested, attestation),
+        },
     }
 
 

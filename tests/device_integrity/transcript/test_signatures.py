@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from device_integrity.errors import KeyMaterialError
 from device_integrity.transcript import (
     attempt_end_message,
+    attestation_message,
     challenge_message,
     fingerprint,
     load_public_key,
@@ -66,9 +67,10 @@ def test_messages_of_different_purposes_never_pass_for_each_other() -> None:
     messages = {
         challenge_message(start=b"", body=binding),
         resume_message(binding=binding),
+        attestation_message(binding=binding),
         attempt_end_message(binding=binding, body=b""),
     }
-    assert len(messages) == 3
+    assert len(messages) == 4
 
 
 @given(st.binary(max_size=50), st.binary(max_size=50), st.binary(max_size=50), st.binary(max_size=50))

@@ -110,6 +110,7 @@ def test_chain_follows_the_document(published: Vectors) -> None:
         ("handshake", "challenge", "challenge_public_key_der"),
         ("chain", "attempt_end", "session_public_key_der"),
         ("resume", "resume", "session_public_key_der"),
+        ("attestation", "attestation", "attested_public_key_der"),
     ],
 )
 def test_published_signatures_verify(published: Vectors, section: str, name: str, key: str) -> None:
@@ -128,6 +129,9 @@ def test_signed_messages_follow_the_document(published: Vectors) -> None:
         _hex(published, "handshake", "challenge_body_bytes"),
     )
     assert _hex(published, "resume", "resume_message") == _framed(b"facegate/v1/resume", binding)
+    assert _hex(published, "attestation", "attestation_message") == _framed(
+        b"facegate/v1/attestation", binding
+    )
     assert _hex(published, "chain", "attempt_end_message") == _framed(
         b"facegate/v1/attempt-end", binding, _hex(published, "chain", "attempt_end_body_bytes")
     )

@@ -19,6 +19,7 @@ _ROW: Final = Row(
     renderer="points/lambert/relief",
     latency=None,
     quality=None,
+    lying=False,
     code="0" * 12,
     conditions="as in a test",
     finding="RIGHT",

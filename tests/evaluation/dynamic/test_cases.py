@@ -6,10 +6,12 @@ from evaluation.dynamic.cases import (
     CAMERAS,
     DISTANCES,
     LATENCIES,
+    LYING_LATENCIES,
     QUALITIES,
     SKINS,
     Group,
     all_cases,
+    claimed_late,
     settings_of,
     small_slice,
 )
@@ -26,8 +28,21 @@ def test_every_cell_is_filled_with_everybody() -> None:
     assert genuine == {(ambient, person): 2 for ambient in AmbientPreset for person in _PEOPLE}
     kinds = {case.kind for case in cases}
     assert kinds == set(FlashKind)
-    curve = Counter((case.latency, case.quality) for case in cases if case.group is Group.RELIGHTING)
-    assert curve == {(latency, quality): 12 for latency in LATENCIES for quality in QUALITIES}
+    for lying, latencies in ((False, LATENCIES), (True, LYING_LATENCIES)):
+        curve = Counter(
+            (case.latency, case.quality) for case in cases if case.lying is lying and case.latency is not None
+        )
+        assert curve == {(latency, quality): 12 for latency in latencies for quality in QUALITIES}
+
+
+def test_a_lying_device_claims_the_times_at_which_its_answers_look_punctual() -> None:
+    for case in all_cases(_PEOPLE[:2], turns=1):
+        settings = settings_of(case, width=240, height=320, rate=20.0)
+        late = claimed_late(case, settings)
+        assert (late > 0) is case.lying
+        if case.lying:
+            left = settings.injection.latency_seconds - settings.phone.latency_seconds - late
+            assert 0.02 < left < 0.05
 
 
 def test_more_turns_only_add() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.dynamic import measure
 from evaluation.dynamic.__main__ import main
 from evaluation.dynamic.measure import code_hash
 from evaluation.dynamic.people import read_split
@@ -47,6 +48,7 @@ def _rows() -> list[Row]:
             for person in people
         ),
         row(group="relighting", kind="injected-relighting", latency=0.06, quality="own head"),
+        row(group="relighting", kind="injected-relighting", latency=0.8, quality="crude", lying=True),
     ]
 
 
@@ -80,8 +82,9 @@ def test_tables_count_every_scan_once() -> None:
     assert [line[:2] for line in tables["Attackers, dark to office"].rows] == [("print", 12)]
     apart = tables["Attackers, cameras not used for calibration apart"]
     assert [line[:2] for line in apart.rows] == [("not calibrated with", 12)]
-    curve = next(table for title, table in tables.items() if title.startswith("Relighting"))
-    assert curve.rows == (("0.06 s", "", "", "", "1 / 0 / 0"),)
+    true, lying = (table for title, table in tables.items() if title.startswith("Relighting"))
+    assert true.rows == (("0.06 s", "", "", "", "1 / 0 / 0"),)
+    assert lying.rows == (("0.8 s", "1 / 0 / 0", "", "", ""),)
 
 
 def test_the_report_says_simulation_first_and_its_json_has_the_counts(tmp_path: Path) -> None:
@@ -97,7 +100,7 @@ def test_the_report_says_simulation_first_and_its_json_has_the_counts(tmp_path: 
         "lower": 0.0,
         "upper": 0.25,
     }
-    for name in ("genuine.png", "attacks.png", "relighting.png", "seconds.png"):
+    for name in ("genuine.png", "attacks.png", "relighting.png", "relighting_lying.png", "seconds.png"):
         assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
 
 
@@ -114,3 +117,10 @@ def test_rows_of_another_measurement_are_not_added_to(
     append_row(rows, row(code=code))
     assert main(["scan", "--assets", str(tmp_path), "--rows", str(rows), "--slice", "small"]) == 2
     assert wrong in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["evaluation.dynamic", "liveness", "simulator", "vision"])
+def test_the_code_of_rows_is_all_that_decides_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = code_hash()
+    monkeypatch.setattr(measure, "_MEASURED", tuple(name for name in measure._MEASURED if name != package))
+    assert code_hash() != whole

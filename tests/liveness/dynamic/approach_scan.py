@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import pytest
 
 from liveness.collect import ScanCollector
 from liveness.dynamic.actions import Complete, Hint, MoveOval, Wait
@@ -14,11 +13,10 @@ from liveness.dynamic.ovals import OvalScript
 from liveness.extent import FaceExtent, face_extent
 from liveness.guidance import Oval
 from liveness.observation import ScanObservations
-from liveness.observe import observe_followed, observe_frame, view_frame
+from liveness.observe import fine_view, observe_followed, observe_frame, view_frame
 from simulator.attacks.sheet import Sheet, crop_around_face
 from simulator.behaviour import PersonState
 from simulator.camera import Camera
-from simulator.geometry import relief
 from simulator.geometry.relief import Placement
 from simulator.person import Person, viewport_of
 from simulator.photo import Photo
@@ -55,7 +53,6 @@ def follow_ovals(
     seed: int,
     field_of_view: float = 48.0,
     follows: bool = True,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Approach:
     """Plays one challenge.
 
@@ -66,9 +63,7 @@ def follow_ovals(
         seed: Draws everything.
         field_of_view: Of the lens, degrees.
         follows: Whether they move at all.
-        monkeypatch: For the renderer's accuracy, which is meant for small movements.
     """
-    monkeypatch.setattr(relief, "_ITERATIONS", 14)
     camera = CameraSettings(field_of_view_degrees=field_of_view)
     settings = ScanSettings(kind=ScanKind.GENUINE, seed=seed, seconds=30, face_width=0.5, camera=camera)
     rng = np.random.default_rng(seed)
@@ -108,7 +103,8 @@ def follow_ovals(
             observation = observe_followed(
                 seen, index=index, capture_time=time, face=followed.face, looked=followed.looked
             )
-        challenge.add(observation)
+        view, scale = fine_view(seen.grey)
+        challenge.add(replace(observation, view=view, view_scale=scale))
         if oval is not None and observation.face is not None and time - told_at > _ADJUSTING_FROM:
             start = target = _adjusted(target, oval, face_extent(observation.face), rest, settings)
         collector.add(observation)

@@ -64,6 +64,7 @@ class ScriptedMeter:
     needed: int = 3
     steps: list[ColourStep] = field(default_factory=list)
     frames: dict[int, int] = field(default_factory=dict)
+    refreshed: int = 0
 
     def add(self, sample: FlashSample) -> None:
         if sample.step:
@@ -72,6 +73,9 @@ class ScriptedMeter:
     def revealed(self, step: ColourStep, at: float) -> None:
         assert np.isfinite(at)
         self.steps.append(step)
+
+    def refresh(self) -> None:
+        self.refreshed = sum(self.frames.values())
 
     def readings(self) -> tuple[StepReading, ...]:
         return tuple(self._reading(step) for step in self.steps)

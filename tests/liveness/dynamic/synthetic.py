@@ -253,7 +253,9 @@ class Film:
         # gain = k * t * iso; a mid-grey of 0.18 at f/2 and lux E needs t * iso = 8.7 * 18 / E or so.
         product = gain * 160.0
         seconds = min(1 / 30, product / 50)
-        reading = ExposureReading(exposure_seconds=seconds, iso=product / seconds)
+        reading = ExposureReading(
+            exposure_seconds=seconds, iso=product / seconds, exposure_locked=scene.exposure_pull == 0
+        )
         return pixels, face, reading if scene.metadata else None
 
     def _painted(self, pixels: NDArray[np.uint8], time: float) -> NDArray[np.uint8]:

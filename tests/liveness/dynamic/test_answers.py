@@ -1,6 +1,6 @@
 import pytest
 
-from liveness.dynamic.answers import count_answers
+from liveness.dynamic.answers import Answers, count_answers
 from liveness.dynamic.entropy import bits_beyond_chance
 from liveness.dynamic.meter import Disturbance, StepReading
 from liveness.dynamic.script import ColourScript
@@ -27,7 +27,7 @@ def test_each_answer_counts_as_what_it_is() -> None:
     ]
     answers = count_answers(_STEPS, readings)
     assert list(answers.verified) == pytest.approx([_STEPS[1].colour_bits])
-    assert (answers.wrong, answers.shown, answers.unmeasured) == (1, 5, 3)
+    assert (answers.wrong, answers.shown, answers.told, len(answers.open)) == (1, 5, 2, 3)
     assert answers.proven_bits == bits_beyond_chance(answers.verified, shown=5)
 
 
@@ -35,3 +35,16 @@ def test_nothing_shown_proves_nothing() -> None:
     answers = count_answers(_STEPS[:1], [_reading(1, True)])
     assert answers.shown == 0
     assert answers.proven_bits == pytest.approx(0, abs=1e-9)
+
+
+def test_what_can_be_reached_is_what_a_script_draws() -> None:
+    script = ColourScript(seeded(2))
+    script.lead_in()
+    drawn = [script.draw().colour_bits for _ in range(9)]
+    assert Answers().reach(9) == pytest.approx(bits_beyond_chance(drawn, shown=9))
+
+
+def test_open_answers_can_be_right_yet_and_wrong_ones_cost() -> None:
+    answers = Answers(verified=(3.0,), open=(2.8, 2.8), wrong=1)
+    assert answers.reach(0) == pytest.approx(bits_beyond_chance((3.0, 2.8, 2.8), shown=4))
+    assert answers.reach(0) < answers.reach(1) < answers.reach(2)

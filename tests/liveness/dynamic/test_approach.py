@@ -43,6 +43,7 @@ def test_a_picture_that_grows_is_followed_without_left_over() -> None:
         left_over = closeup.left_over[np.isfinite(closeup.left_over[:, 0])]
         assert np.median(np.abs(left_over)) < 0.004
     assert parallax.places.shape == parallax.closeups[0].left_over.shape
+    assert parallax.face_pixels == pytest.approx(_FAR * 0.6, rel=0.05)
 
 
 def test_a_leap_loses_the_face() -> None:

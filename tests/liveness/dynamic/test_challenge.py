@@ -161,6 +161,74 @@ def test_unmeasurable_steps_are_repeated_up_to_the_policy_s_limit() -> None:
     assert sum(step.bits > 0 for _, step in device.reveals) == 9
 
 
+@pytest.mark.parametrize(
+    ("answers", "shown"),
+    [
+        ({3: None, 5: None, 7: None}, 13),
+        ({4: False}, 9),
+        ({3: None, 4: False, 6: None}, 13),
+    ],
+)
+def test_sixteen_bits_are_reached_with_more_steps_where_some_are_lost(
+    answers: dict[int, bool | None], shown: int
+) -> None:
+    meter = ScriptedMeter(answer=lambda step: answers.get(step.number, True))
+    policy = DynamicPolicy(minimum_bits=BitFloor.HIGH, maximum_seconds=30)
+    device = FlashDevice(_challenge(meter, policy))
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert sum(step.bits > 0 for _, step in device.reveals) == shown
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    answers=st.lists(st.sampled_from([True, True, True, None, False]), min_size=20, max_size=20),
+    floor=st.sampled_from(list(BitFloor)),
+    most=st.integers(9, 18),
+)
+def test_it_is_exhausted_only_where_nothing_that_may_come_reaches_the_floor(
+    answers: list[bool | None], floor: BitFloor, most: int
+) -> None:
+    meter = ScriptedMeter(answer=lambda step: answers[step.number])
+    policy = DynamicPolicy(minimum_bits=floor, maximum_steps=most, maximum_seconds=60)
+    device = FlashDevice(_challenge(meter, policy), rate=10)
+    end = device.run()
+    coloured = [step for _, step in device.reveals if step.bits > 0]
+    told = [answers[step.number] for step in coloured]
+    right = [step.colour_bits for step, answer in zip(coloured, told, strict=True) if answer]
+    if end == Complete(EndReason.EXHAUSTED) and told.count(False) < 2:
+        hoped = right + [math.log2(7)] * told.count(None)
+        for more in range(most - len(coloured) + 1):
+            reached = bits_beyond_chance(hoped + [math.log2(7)] * more, shown=len(coloured) + more)
+            assert reached < floor or not more, "with a right answer to every step that may still come"
+    if end == Complete(EndReason.PROVEN):
+        assert bits_beyond_chance(right, shown=len(coloured)) >= floor
+    assert len(coloured) <= most
+
+
+def test_the_closing_step_is_held_like_every_other() -> None:
+    device = FlashDevice(_challenge())
+    device.run()
+    at, closing = device.reveals[-1]
+    assert closing.last
+    assert device.actions[-1][0] - at >= SHORTEST_HOLD_SECONDS
+
+
+def test_what_is_decided_rests_on_every_frame() -> None:
+    """The judge sees the whole scan, and may not know less of it than who ended it."""
+    meter = ScriptedMeter()
+    seen = []
+
+    def answer(_: ColourStep) -> bool:
+        seen.append(meter.refreshed)
+        return True
+
+    meter.answer = answer
+    device = FlashDevice(_challenge(meter))
+    device.run()
+    at, _ = device.reveals[-1]
+    assert max(seen) >= sum(frame.step > 0 for frame in device.samples if frame.arrival_time < at - 0.5)
+
+
 def test_who_leaves_out_wrong_guesses_is_let_in_as_rarely_as_stated() -> None:
     """A blind guesser who moves at every step that was guessed wrong."""
     floor, proven = 10, 0
@@ -238,6 +306,33 @@ def test_a_face_that_stays_away_ends_it() -> None:
     )
     assert device.run() == Complete(EndReason.FACE_AWAY)
     assert device.reveals[-1][1].last
+
+
+@pytest.mark.parametrize("trip", [0.025, 0.2, 0.4, 0.6])
+def test_one_glance_away_is_one_pause_on_a_slow_line_too(trip: float) -> None:
+    """What a device sends after it was told to go on comes a round trip later."""
+    device = FlashDevice(
+        _challenge(),
+        trip=trip,
+        guidance=lambda time: GuidanceCode.NO_FACE if 3 < time < 3.9 else GuidanceCode.OK,
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert len([action for _, action in device.actions if isinstance(action, Pause)]) == 1
+
+
+def test_who_sends_nothing_after_a_pause_is_waited_for_and_then_paused_again() -> None:
+    challenge = _challenge()
+    index = 0
+    while not isinstance(action := challenge.next_action(now=index / 15), Pause):
+        time = index / 15
+        challenge.add(sample(index, capture_time=time, arrival_time=time, face=index < 10))
+        index += 1
+    paused = index / 15
+    assert challenge.next_action(now=paused + 1.0) == Resume()
+    patience = challenge.next_action(now=paused + 1.1)
+    assert isinstance(patience, Wait)
+    assert patience.until == pytest.approx(paused + 4.0)
+    assert challenge.next_action(now=patience.until) == action
 
 
 def test_a_face_that_is_away_for_a_moment_pauses_nothing() -> None:

@@ -61,11 +61,19 @@ def test_a_right_answer_makes_nobody_live_whom_express_doubts(doubt: Reason) -> 
     assert doubt in result.reasons
 
 
-def test_light_that_fits_no_face_speaks_against_a_doubtful_one() -> None:
-    weak = _express(Verdict.INCONCLUSIVE, 40.0, (Reason.EVIDENCE_TOO_WEAK,))
-    result = _combine(weak, _flash(odds=-2.0))
-    assert result.verdict is Verdict.SPOOF
-    assert Reason.LIGHT_FITS_NO_FACE in result.reasons
+@pytest.mark.parametrize("odds", [-0.5, -1.1, -9.0])
+@pytest.mark.parametrize("confidence", [31.0, 40.0, 65.0])
+def test_two_doubts_make_nobody_an_attacker(odds: float, confidence: float) -> None:
+    """A wall behind the head and a face that hardly moves are both genuine."""
+    weak = _express(Verdict.INCONCLUSIVE, confidence, (Reason.EVIDENCE_TOO_WEAK,))
+    result = _combine(weak, _flash(odds=odds))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert LIVENESS.spoof_threshold < result.confidence <= confidence
+
+
+def test_what_speaks_against_a_right_answer_takes_life_away() -> None:
+    assert _combine(_express(Verdict.LIVE, 75.0), _flash(odds=-1.0)).verdict is Verdict.INCONCLUSIVE
+    assert _combine(_express(Verdict.LIVE, 99.0), _flash(odds=-0.3)).verdict is Verdict.LIVE
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,8 @@ def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, findi
     result = _combine(express, _flash(finding, reason, bits, odds))
     assert 0 <= result.confidence <= 100
     assert result.reasons
+    if finding is Finding.RIGHT:
+        assert result.verdict is not Verdict.SPOOF
     if result.verdict is Verdict.LIVE:
         assert express.verdict is Verdict.LIVE
         assert finding is Finding.RIGHT

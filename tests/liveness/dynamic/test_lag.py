@@ -8,7 +8,7 @@ from tests.liveness.dynamic.light_scan import light_scan, seen
 SETTINGS = LagSettings()
 
 
-@pytest.mark.parametrize("lag", [0.0, 0.08, 0.2, 0.35, 0.5])
+@pytest.mark.parametrize("lag", [0.0, 0.08, 0.2, 0.35, 0.5, 0.8, 1.1])
 def test_the_lag_is_found(lag: float) -> None:
     track, shown = seen(light_scan(2, lag=lag, steps=10))
     found, explained = measure_lag(track, shown)
@@ -56,6 +56,9 @@ def test_no_answer_has_no_lag() -> None:
         (LagFinding(0.06, 0.9, 0.004, 0.08), False),
         (LagFinding(-0.12, 0.9, 0.004, 0.003), False),
         (LagFinding(0.5, 0.9, 0.004, 0.003), None),
+        (LagFinding(0.5, 0.9, None, None), None),
+        (LagFinding(0.5, 0.9, 0.06, 0.003), False),
+        (LagFinding(0.9, 0.9, 0.004, 0.08), False),
         (LagFinding(0.06, 0.9, None, None), None),
         (LagFinding(None, 0.0, None, None), None),
         (LagFinding(0.06, 0.05, 0.004, 0.003), None),

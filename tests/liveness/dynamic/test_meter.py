@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveness.dynamic.challenge import Meter
+from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import Disturbance, FlashMeter, Light
-from liveness.dynamic.sample import FlashSample, Region
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.sample import ExposureReading, FlashSample, Region
 from tests.liveness.builders import face_at
 from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan
@@ -62,6 +64,30 @@ def test_a_step_is_told_while_it_is_on_display() -> None:
             meter.revealed(one.step, one.at)
         meter.add(sample)
     assert late.count(True) >= len(late) - 1
+
+
+@pytest.mark.parametrize("seed", [2, 6])
+@pytest.mark.parametrize("lost", [0, 1, 3])
+def test_refreshed_it_knows_what_the_judge_of_the_whole_scan_knows(seed: int, lost: int) -> None:
+    """However often it was asked before, and however its lag was found."""
+    scan = light_scan(seed, noise=0.02)
+    samples = list(scan.samples)[: len(scan.samples) - lost]
+    asked, fresh = _fed(scan, samples), FlashMeter()
+    waiting = list(scan.revealed)
+    for sample in samples:
+        while waiting and sample.arrival_time > waiting[0].at:
+            one = waiting.pop(0)
+            fresh.revealed(one.step, one.at)
+        fresh.add(sample)
+    for meter in (asked, fresh):
+        meter.refresh()
+    assert asked.readings() == fresh.readings()
+    assert asked.lag() == fresh.lag()
+    judged = judge_flash(samples=samples, revealed=scan.revealed, model=load_flash_model())
+    told = {one.step: one.agrees for one in fresh.readings()}
+    assert {answer.number: answer.agrees for answer in judged.steps} == {
+        answer.number: told[answer.number] for answer in judged.steps
+    }
 
 
 def test_before_anything_nothing_is_known() -> None:
@@ -122,6 +148,20 @@ def test_saturated_skin_is_too_bright() -> None:
     gone = np.full((len(Region), 3), np.nan, np.float32)
     samples = [replace(one, linear=gone, usable=np.zeros(len(Region), np.float32)) for one in scan.samples]
     assert _fed(scan, samples).light() is Light.TOO_BRIGHT
+
+
+@pytest.mark.parametrize(
+    ("iso", "light"), [(1600.0, Light.OK), (20.0, Light.TOO_BRIGHT), (None, Light.TOO_BRIGHT)]
+)
+def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(
+    iso: float | None, light: Light
+) -> None:
+    """Until the camera's exposure has followed, or where it was locked too early."""
+    scan = light_scan(1)
+    exposure = ExposureReading(exposure_seconds=1 / 30, iso=iso)
+    half = np.full(len(Region), 0.5, np.float32)
+    samples = [replace(one, exposure=exposure, usable=half) for one in scan.samples]
+    assert _fed(scan, samples).light() is light
 
 
 @settings(max_examples=20, deadline=None)

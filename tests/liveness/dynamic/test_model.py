@@ -51,8 +51,8 @@ def test_every_signal_has_a_weight() -> None:
         ("least_frames = 3", "least_frames = 3.5"),
         ("[glint]", "[glimmer]"),
         ("[record]", "[other]"),
-        ('version = "1"', "version = 1"),
-        ('version = "1"', ""),
+        ('version = "2"', "version = 2"),
+        ('version = "2"', ""),
         ("[judge.weights]", "[judge.weight]"),
         ("[lag]", "[lag"),
     ],
@@ -61,6 +61,11 @@ def test_a_broken_model_is_refused(old: str, new: str) -> None:
     assert old in TEXT
     with pytest.raises(FlashModelError):
         parse_flash_model(TEXT.replace(old, new, 1))
+
+
+def test_a_model_nested_beyond_reason_is_refused() -> None:
+    with pytest.raises(FlashModelError):
+        parse_flash_model("a = " + "[" * 5000)
 
 
 @given(text=st.text())

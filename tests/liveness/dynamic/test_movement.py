@@ -1,7 +1,9 @@
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from liveness.dynamic import movement_judge
 from liveness.dynamic.actions import Complete, EndReason, Hint, HintCode, MoveOval, Wait
@@ -71,10 +73,12 @@ def test_without_texture_the_depth_is_not_measurable() -> None:
     assert result.finding is Finding.NOT_MEASURABLE
     assert [signal.name for signal in result.signals] == [
         "ovals_followed",
+        "approach_relief",
+        "approach_curvature",
         "perspective_depth",
         "surroundings_stay",
     ]
-    assert [signal.assessed for signal in result.signals] == [True, False, False]
+    assert [signal.assessed for signal in result.signals] == [True, False, False, False, False]
 
 
 def test_who_does_not_follow_is_told_and_then_it_ends() -> None:
@@ -125,6 +129,28 @@ def test_no_face_and_two_faces_fill_no_oval(changes: dict[str, object], code: Hi
     assert challenge.next_action(now=2.1) == Hint(code)
 
 
+def test_a_capture_clock_that_creeps_fills_no_memory() -> None:
+    """A device that claims a microsecond between frames never holds the oval, and its pictures are let go."""
+    challenge, first = _start()
+    challenge.next_action(now=2.0)
+    view = np.zeros((HEIGHT, WIDTH), np.uint8)
+    alive: list[weakref.ref[NDArray[np.uint8]]] = []
+    action: object = None
+    for index in range(400):
+        frame = _in_oval(index, first.oval)
+        frame = replace(frame, capture_time=1.0 + index * 1e-6, view=view.copy(), view_scale=1.0)
+        assert frame.view is not None
+        alive.append(weakref.ref(frame.view))
+        challenge.add(frame)
+        del frame
+        assert sum(one() is not None for one in alive[-20:]) <= 1
+        action = challenge.next_action(now=2.0 + index / 60)
+        if isinstance(action, Complete):
+            break
+    assert action == Complete(EndReason.NOT_FOLLOWED)
+    assert sum(one() is not None for one in alive) <= 1
+
+
 def test_a_face_that_passes_by_has_not_held_it() -> None:
     challenge, first = _start()
     challenge.next_action(now=2.0)
@@ -159,36 +185,72 @@ def test_a_time_that_is_none_is_refused() -> None:
         _start()[0].next_action(now=float("nan"))
 
 
-@pytest.mark.parametrize(
-    ("findings", "expected"),
-    [
-        ([(1.1, 0.2, 1.7), (0.9, 0.2, 1.5)], Finding.RIGHT),
-        ([(0.1, 0.2, 1.7), (0.0, 0.2, 1.5)], Finding.WRONG),
-        ([(0.1, 0.2, 1.3), (0.0, 0.2, 1.3)], Finding.NOT_MEASURABLE),
-        ([(0.1, 0.5, 1.7)], Finding.NOT_MEASURABLE),
-        ([(0.6, 0.4, 1.7)], Finding.NOT_MEASURABLE),
-        ([(1.6, 0.3, 1.7), (0.1, 0.3, 1.5)], Finding.NOT_MEASURABLE),
-        ([], Finding.NOT_MEASURABLE),
-    ],
-    ids=["head", "plane", "hardly grew", "unsure plane", "unsure head", "views contradict", "nothing"],
+_HEAD = PerspectiveFinding(
+    depth=1.1,
+    error=0.1,
+    clarity=3.0,
+    expected=1.0,
+    curved=0.45,
+    curved_clarity=6.0,
+    growth=1.7,
+    frames=40,
+    points=70,
 )
-def test_the_finding_follows_the_depth(
-    findings: list[tuple[float, float, float]], expected: Finding, monkeypatch: pytest.MonkeyPatch
+_FLAT = replace(_HEAD, clarity=0.6, expected=1.8, depth=0.1, curved=0.7, curved_clarity=2.5)
+_SHEET = replace(_HEAD, clarity=2.0, curved=0.12, curved_clarity=1.6)
+_FILM = replace(_HEAD, depth=-0.1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (_HEAD, Finding.RIGHT),
+        (_FLAT, Finding.WRONG),
+        (_SHEET, Finding.WRONG),
+        (_FILM, Finding.WRONG),
+        (replace(_FLAT, growth=1.3), Finding.NOT_MEASURABLE),
+        (replace(_FLAT, expected=0.9), Finding.NOT_MEASURABLE),
+        (replace(_FLAT, clarity=1.1), Finding.NOT_MEASURABLE),
+        (replace(_HEAD, curved_clarity=2.0), Finding.NOT_MEASURABLE),
+        (replace(_HEAD, curved=0.25), Finding.NOT_MEASURABLE),
+        (replace(_HEAD, depth=0.6), Finding.NOT_MEASURABLE),
+        (replace(_HEAD, error=0.4), Finding.NOT_MEASURABLE),
+        (None, Finding.NOT_MEASURABLE),
+    ],
+    ids=[
+        "head",
+        "flat",
+        "bent sheet",
+        "film of a head",
+        "hardly grew",
+        "a still head would not show either",
+        "a little relief",
+        "curved by chance",
+        "hardly curved",
+        "little perspective",
+        "unsure perspective",
+        "nothing",
+    ],
+)
+def test_the_finding_follows_what_was_seen(
+    seen: PerspectiveFinding | None, expected: Finding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     challenge, first = _start()
     action, time = _hold(challenge, first.oval, 0.2)
     assert isinstance(action, MoveOval)
     _hold(challenge, action.oval, time, index=100)
-    found = [
-        PerspectiveFinding(depth=depth, error=error, growth=growth, frames=9, points=40)
-        for depth, error, growth in findings
-    ]
     parallax = Parallax(
-        face=face_at(), frame_width=WIDTH, frame_height=HEIGHT, places=np.zeros((0, 2)), closeups=()
+        face=face_at(),
+        frame_width=WIDTH,
+        frame_height=HEIGHT,
+        face_pixels=200.0,
+        places=np.zeros((0, 2)),
+        closeups=(),
     )
-    record = replace(challenge.record, parallaxes=(parallax,) * len(found))
-    given = iter(found)
-    monkeypatch.setattr(movement_judge, "measure_perspective", lambda _: next(given))
+    record = replace(challenge.record, parallax=parallax)
+    monkeypatch.setattr(movement_judge, "measure_perspective", lambda _: seen)
     result = judge_movement(record, scan())
     assert result.finding is expected
     assert result.verified_bits == record.verified_bits
+    passed = [signal.passed for signal in result.signals[1:4]]
+    assert (passed == [True, True, True]) == (expected is Finding.RIGHT)

@@ -29,16 +29,14 @@ def photos() -> dict[str, Photo]:
 
 @pytest.mark.timeout(600)
 def test_people_are_told_from_prints_that_follow_as_well(
-    photos: dict[str, Photo], detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
+    photos: dict[str, Photo], detector: FaceDetector
 ) -> None:
     found: dict[str, list[Finding]] = {"person": [], "flat": [], "bent": []}
     reasons: list[EndReason] = []
     for number, (name, photo) in enumerate(photos.items()):
         for kind, bend in (("person", None), ("flat", 0.0), ("bent", 0.06)):
             seed, lens = 40 + number, (48.0, 62.0)[number % 2]
-            played = follow_ovals(
-                photo, detector, bend=bend, seed=seed, field_of_view=lens, monkeypatch=monkeypatch
-            )
+            played = follow_ovals(photo, detector, bend=bend, seed=seed, field_of_view=lens)
             reasons.append(played.end.reason)
             assert played.seconds < 12
             result = judge_movement(played.challenge.record, played.scan)
@@ -46,21 +44,15 @@ def test_people_are_told_from_prints_that_follow_as_well(
             for signal in result.signals[1:]:
                 print("   ", signal.name, signal.score, signal.detail)
             found[kind].append(result.finding)
-    # One of the people, rendered very near, is seen a little smaller than the second oval asks for.
-    assert reasons.count(EndReason.PROVEN) >= len(reasons) - 1
+    assert reasons == [EndReason.PROVEN] * len(reasons)
+    assert found["person"].count(Finding.RIGHT) >= 3, "the others are asked to try again"
     assert Finding.WRONG not in found["person"]
-    # Few: rendered heads show too little depth at this distance (docs/accuracy.md has the counts).
-    assert found["person"].count(Finding.RIGHT) >= 1, "the others are asked to try again"
     assert Finding.RIGHT not in found["flat"] + found["bent"]
-    assert (found["flat"] + found["bent"]).count(Finding.WRONG) >= 7
+    assert (found["flat"] + found["bent"]).count(Finding.WRONG) >= 5
 
 
-def test_who_does_not_move_has_not_followed(
-    photos: dict[str, Photo], detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    played = follow_ovals(
-        photos["astronaut"], detector, bend=0.0, seed=3, follows=False, monkeypatch=monkeypatch
-    )
+def test_who_does_not_move_has_not_followed(photos: dict[str, Photo], detector: FaceDetector) -> None:
+    played = follow_ovals(photos["astronaut"], detector, bend=0.0, seed=3, follows=False)
     assert played.end.reason is EndReason.NOT_FOLLOWED
     assert 2 <= played.hints <= 8
     assert judge_movement(played.challenge.record, played.scan).finding is Finding.ABSENT

@@ -40,7 +40,17 @@ def test_after_a_pause_the_face_has_to_show_again() -> None:
     presence = Presence()
     presence.see(face=True, guidance=None, at=1.0)
     presence.look_again(5.0)
-    assert (presence.frames_in_place, presence.away_since) == (0, 5.0)
+    assert (presence.frames_in_place, presence.away_since, presence.unseen_since) == (0, None, 5.0)
+    presence.see(face=True, guidance=None, at=5.8)
+    assert (presence.frames_in_place, presence.away_since, presence.unseen_since) == (1, None, None)
+
+
+def test_after_a_pause_a_face_is_away_from_the_first_frame_on_that_shows_it_so() -> None:
+    presence = Presence()
+    presence.see(face=False, guidance=None, at=1.0)
+    presence.look_again(5.0)
+    presence.see(face=False, guidance=None, at=5.8)
+    assert (presence.away_since, presence.unseen_since) == (5.8, None)
 
 
 def test_light_is_blamed_only_after_two_colours() -> None:

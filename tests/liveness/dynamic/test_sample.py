@@ -48,6 +48,22 @@ def test_a_saturated_face_is_not_measured() -> None:
     assert np.isnan(sample.patch).all()
 
 
+@pytest.mark.parametrize("turned", [0.0, 0.6, -0.6])
+def test_what_lies_below_the_face_is_not_looked_at_and_changes_nothing(turned: float) -> None:
+    face = face_at(width=120)
+    middle = face.five_points[:2].mean(axis=0)
+    turn = np.array([[np.cos(turned), -np.sin(turned)], [np.sin(turned), np.cos(turned)]])
+    points = ((face.five_points - middle) @ turn.T + middle).astype(np.float32)
+    rolled = DetectedFace(box=face.box, confidence=0.9, five_points=points)
+    pixels = np.random.default_rng(3).integers(40, 200, (640, 480, 3)).astype(np.uint8)
+    changed = pixels.copy()
+    changed[round(float(middle[1] + 2.6 * face.eye_distance)) :] = 90
+    before, after = _sample(pixels, rolled), _sample(changed, rolled)
+    for name in ("linear", "usable", "face_rows", "background_rows", "patch"):
+        assert np.array_equal(getattr(before, name), getattr(after, name), equal_nan=True)
+    assert np.isfinite(before.patch).all()
+
+
 def test_regions_lie_where_they_are_said_to() -> None:
     pixels = _plain(60, 60, 60)
     face = face_at()

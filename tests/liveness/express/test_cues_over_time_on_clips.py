@@ -59,7 +59,7 @@ def test_a_broadcast_talk_shows_its_nose_and_raises_no_alarm(assets: Path, pack:
     assert _alarms(scan) == []
     nose = _score(PoseConsistency(), scan)
     assert nose is not None
-    assert nose > 0.8
+    assert nose > 0.6
     flicker = ScreenFlicker().assess(with_bands(scan.scan, 0.08, everywhere=False), _SETTINGS)
     assert flicker.passed is False
 

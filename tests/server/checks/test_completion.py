@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,6 +35,8 @@ from tests.server.raw_device import RawDevice, RawStream
 from tests.server.storage.samples import new_check
 
 _C = grpc.StatusCode
+_LISTED_AT_ONCE = 100
+"""By housekeeping."""
 
 
 async def _finish_refused(live: LiveServer, check_id: str, **fields: int) -> Refused:
@@ -85,7 +89,7 @@ async def test_during_a_scan(scene: LiveServer) -> None:
         ("", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
         ("no identifier", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
         ("'; drop table checks; --", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-        (str(uuid4()), _C.NOT_FOUND, "CHECK_NOT_FOUND"),
+        ("8366b788-9c1b-42af-b63f-d9078de4adac", _C.NOT_FOUND, "CHECK_NOT_FOUND"),
     ],
 )
 async def test_an_identifier_of_no_check(
@@ -188,6 +192,31 @@ async def test_a_check_that_cannot_be_closed_keeps_no_later_one_open(tmp_path: P
         live.clock.ahead = timedelta(seconds=181)
         await live.reaches(upload.check_id, CheckState.DECIDED)
         assert (await live.record(str(broken.check_id))).state is CheckState.CREATED
+
+
+@pytest.mark.slow
+async def test_as_many_as_are_listed_at_once_that_cannot_be_closed_hide_nobody(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path)) as live:
+        past = datetime.now(UTC) - timedelta(hours=1)
+        for number in range(_LISTED_AT_ONCE + 1):
+            # Some of one deadline, some of another: the list goes on from either.
+            deadline = past + timedelta(seconds=number // 40)
+            broken = replace(new_check(policy=b"no policy at all"), scan_deadline=deadline)
+            await live.repository.create(broken, None)
+        upload = await live.upload()
+        live.clock.ahead = timedelta(seconds=181)
+        await live.reaches(upload.check_id, CheckState.DECIDED)
+
+
+async def test_a_check_with_a_policy_of_an_older_version_is_closed(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path)) as live:
+        past = datetime.now(UTC) - timedelta(hours=1)
+        source = (files("server.policies") / "shipped" / "standard.toml").read_bytes()
+        old = re.sub(rb"required_bits = .*", b"required_bits = 0", source)
+        assert old != source
+        check = replace(new_check(policy=old), scan_deadline=past)
+        await live.repository.create(check, None)
+        await live.reaches(str(check.check_id), CheckState.DECIDED)
 
 
 async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Path) -> None:

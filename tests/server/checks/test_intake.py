@@ -102,6 +102,7 @@ FIELDS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
         _C.FAILED_PRECONDITION,
         "MODE_NOT_AVAILABLE",
     ),
+    "a flash in no time": ({"policy": "hasty", "mode": 2}, _C.FAILED_PRECONDITION, "MODE_NOT_AVAILABLE"),
     "a mode that is none": ({"mode": 9}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
     "a long subject": ({"subject_reference": "é" * 129}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
     "a long consent": ({"consent_reference": "x" * 257}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),

@@ -7,6 +7,9 @@ from uuid import UUID
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
+from device_integrity.assurance import Assurance
+from device_integrity.check import CheckOutcome as DeviceCheckOutcome
+from device_integrity.check import passed
 from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
@@ -17,13 +20,11 @@ from server.checks.outcome import (
     CalibrationIdentity,
     ChallengeStepOutcome,
     CheckOutcome,
-    DeviceCheck,
-    DeviceCheckOutcome,
     DeviceOutcome,
     EvidenceMark,
     TranscriptOutcome,
 )
-from server.checks.terms import Assurance, AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, Mode
 from server.edge.result_codec import EXPLANATIONS, ResultCodec, parse_result, picture_to_wire
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.server.storage.samples import entry
@@ -73,7 +74,7 @@ OUTCOME = CheckOutcome(
     device=DeviceOutcome(
         assurance=Assurance.NONE,
         required=Assurance.LOW,
-        checks=(DeviceCheck("server_public_key", DeviceCheckOutcome.PASS, "SAME_KEY", "words"),),
+        checks=(passed("server_key.tls", "SAME_KEY", "words"),),
     ),
     transcript=TranscriptOutcome(intact=True, frames=30, dropped=2, streams=1, final_mac_sha256=bytes(32)),
     attempts=(ATTEMPT,),

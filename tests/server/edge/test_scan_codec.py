@@ -8,10 +8,12 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from liveness.dynamic.actions import HintCode
 from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode
+from server.device.evidence import UnknownEvidence
 from server.edge.scan_codec import (
     duration,
     feedback_code,
@@ -72,7 +74,8 @@ def test_a_start_keeps_its_bytes() -> None:
         session_public_key=b"k",
         server_spki_sha256=bytes(32),
         resume=True,
-        platform="IOS",
+        device=DeviceClaim(platform=Platform.IOS),
+        camera=CameraClaim(),
     )
 
 
@@ -80,7 +83,7 @@ def test_a_platform_of_a_later_version_is_unspecified() -> None:
     raw = scan_pb2.ScanStart(device=device_pb2.DeviceProfile(platform=77)).SerializeToString()  # type: ignore[arg-type]  # a number that this version does not know
     message = to_inbound(_Request(start=raw))
     assert isinstance(message, StartMessage)
-    assert message.platform == "UNSPECIFIED"
+    assert message.device.platform is Platform.UNSPECIFIED
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_proof_and_attestation() -> None:
     proof = scan_pb2.ResumeProof(signature=b"s")
     assert to_inbound(_Request(resume_proof=proof)) == ResumeProofMessage(b"s")
     empty = device_pb2.Attestation()
-    assert to_inbound(_Request(attestation=empty)) == AttestationMessage("unspecified", b"")
+    assert to_inbound(_Request(attestation=empty)) == AttestationMessage(UnknownEvidence())
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,11 @@ def test_any_shorter_data_are_noticed(data: st.DataObject) -> None:
         unseal(Sealed(**parts, key_id="old"), wrapping_keys=_OLD, aad=_AAD)
 
 
-@pytest.mark.parametrize("aad", [b"", context(uuid4(), "EVIDENCE_FRAME"), context(_CHECK, "AUDIT_IMAGE")])
+@pytest.mark.parametrize(
+    "aad",
+    [b"", context(uuid4(), "EVIDENCE_FRAME"), context(_CHECK, "AUDIT_IMAGE")],
+    ids=["none", "another check's", "another kind"],
+)
 def test_a_record_opens_for_its_own_check_and_kind_only(aad: bytes) -> None:
     sealed = seal(b"x", wrapping_keys=_OLD, aad=_AAD, random=secrets.token_bytes)
     with pytest.raises(SealBroken):

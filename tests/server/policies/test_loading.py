@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.checks.terms import Assurance, Mode
-from server.policies import load_policies, parse_policy, read_policy
+from device_integrity.assurance import Assurance
+from device_integrity.camera import Platform
+from device_integrity.policy import Demand, Evidence
+from server.checks.terms import Mode
+from server.policies import load_policies, parse_frozen_policy, parse_policy, read_policy
 from server.policies.errors import PolicyInvalid, PolicyNotFound
 from server.policies.schema import Fallback
 from vision.packs.calibration import parse_calibration
@@ -21,6 +24,24 @@ mode = "EXPRESS"
 [match]
 max_fmr = 0.005
 """
+
+
+@pytest.mark.parametrize("bits", [b"0", b"0.0"])
+def test_a_policy_that_an_older_version_froze_is_still_read(bits: bytes) -> None:
+    frozen = _MINE + b"[challenge]\nrequired_bits = " + bits
+    with pytest.raises(PolicyInvalid, match="required_bits"):
+        parse_policy(frozen, origin="a file")
+    file = parse_frozen_policy(frozen, origin="a check")
+    assert file.policy.challenge.required_bits == 12
+    assert (file.source, file.sha256) == (frozen, hashlib.sha256(frozen).digest())
+    assert parse_frozen_policy(_MINE, origin="a check") == parse_policy(_MINE, origin="a check")
+
+
+@pytest.mark.parametrize("challenge", [b"challenge = 1", b"[challenge]\nrequired_bits = 9.0"])
+def test_nothing_else_is_read_more_leniently(challenge: bytes) -> None:
+    for table in (challenge + _MINE, _MINE + challenge):
+        with pytest.raises(PolicyInvalid):
+            parse_frozen_policy(table, origin="a check")
 
 
 def test_the_shipped_policies() -> None:
@@ -148,3 +169,15 @@ def test_a_damaged_policy_is_read_or_refused(place: int, junk: bytes) -> None:
     except PolicyInvalid as error:
         problems = error.problems
     assert source == damaged or problems
+
+
+def test_a_policy_frozen_by_an_older_version_demands_what_it_did() -> None:
+    former = _MINE + b'[device]\nminimum_assurance = "MEDIUM"\n[device.attestation]\nandroid = "required"\n'
+    with pytest.raises(PolicyInvalid, match="there is no such key"):
+        parse_policy(former, origin="x.toml")
+    file = parse_frozen_policy(former, origin="a check")
+    table = file.policy.device.as_table()
+    assert file.source == former
+    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
+    assert table.of(Platform.IOS, Evidence.APP_ATTEST) is Demand.IGNORED
+    assert all(table.allows(platform) for platform in Platform)

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from device_integrity.camera import Platform
+from device_integrity.policy import DEFAULT_DEMANDS, Demand, Evidence
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.conformance.interface import Component
 from matcher.conformance.profiles import Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Rule, Severity
 from matcher.portrait_report import Representations
+from server.policies import load_policies
 from server.policies.json_schema import render_schema
 from server.policies.schema import Policy
 
@@ -23,6 +26,7 @@ _EXPRESS: dict[str, Any] = {
     "match": {"max_fmr": 0.01},
 }
 _DYNAMIC = {**_EXPRESS, "mode": "DYNAMIC", "challenge": {"required_bits": 12.0}}
+_ADAPTIVE = {**_EXPRESS, "preferred_mode": "DYNAMIC", "fallback": "movement"}
 
 
 def changed(base: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -73,9 +77,13 @@ def test_what_a_policy_must_say_is_enough() -> None:
         (_DYNAMIC, "preferred_mode", "EXPRESS"),
         (_EXPRESS, "preferred_mode", "MOVEMENT"),
         (_DYNAMIC, "fallback", "anything"),
+        (_DYNAMIC, "deadlines.idle_seconds", 2),
+        (_DYNAMIC, "deadlines.attempt_seconds", 14),
+        (_ADAPTIVE, "deadlines.idle_seconds", 2),
+        (_ADAPTIVE, "deadlines.attempt_seconds", 14),
         (_EXPRESS, "device.minimum_assurance", "SOME"),
-        (_EXPRESS, "device.attestation.android", "maybe"),
-        (_EXPRESS, "device.attestation.windows", "required"),
+        (_EXPRESS, "device.demands.android", {"android_key": "maybe"}),
+        (_EXPRESS, "device.demands.windows", {"web_key": "required"}),
         (_EXPRESS, "attempts.maximum", 0),
         (_EXPRESS, "attempts.maximum", 2.0),
         (_EXPRESS, "deadlines.scan_seconds", 20),
@@ -105,12 +113,18 @@ def test_anything_out_of_its_range_is_refused(base: dict[str, Any], key: str, va
 
 
 def test_a_policy_may_prefer_more_than_it_demands() -> None:
-    wishes = {**_EXPRESS, "preferred_mode": "DYNAMIC", "fallback": "movement"}
-    policy = Policy.model_validate(wishes)
+    policy = Policy.model_validate(_ADAPTIVE)
     assert (policy.mode, policy.first_mode) == ("EXPRESS", "DYNAMIC")
     assert Policy.model_validate(_EXPRESS).first_mode == "EXPRESS"
-    with pytest.raises(ValidationError, match="flash_allowed must be true"):
-        Policy.model_validate(changed(wishes, "challenge.flash_allowed", False))
+    with pytest.raises(ValidationError, match="flash_allowed is false"):
+        Policy.model_validate(changed(_ADAPTIVE, "challenge.flash_allowed", False))
+
+
+@pytest.mark.parametrize(("key", "least"), [("idle_seconds", 3), ("attempt_seconds", 15)])
+def test_a_policy_whose_deadlines_are_too_short_for_a_flash_says_so(key: str, least: int) -> None:
+    assert Policy.model_validate(changed(_ADAPTIVE, f"deadlines.{key}", least)).why_no_flash is None
+    short = Policy.model_validate(changed(_EXPRESS, f"deadlines.{key}", least - 1))
+    assert short.why_no_flash == f"deadlines.{key} is {least - 1} and a flash takes {least} or more"
 
 
 def test_the_json_schema_in_the_package_is_the_models() -> None:
@@ -171,3 +185,30 @@ def test_the_json_schema_knows_the_requirements_names() -> None:
     schema = json.loads(render_schema())
     names = schema["$defs"]["PortraitRules"]["properties"]["requirements"]["propertyNames"]["enum"]
     assert names == [*Component, *IntakeCode]
+
+
+def test_without_demands_every_platform_is_taken_and_no_attestation_asked_for() -> None:
+    table = Policy.model_validate(_EXPRESS).device.as_table()
+    assert set(table.rows) == set(Platform)
+    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.IGNORED
+    assert table.of(Platform.ANDROID, Evidence.STREAM) is Demand.ADVISORY
+    asking = Policy.model_validate(changed(_EXPRESS, "device.minimum_assurance", "MEDIUM")).device.as_table()
+    assert asking.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
+
+
+def test_platforms_without_a_table_are_refused_where_one_is_named() -> None:
+    demands = {"android": {"android_key": "required", "web_key": "ignored"}}
+    table = Policy.model_validate(changed(_EXPRESS, "device.demands", demands)).device.as_table()
+    assert table.allows(Platform.ANDROID)
+    assert not any(table.allows(one) for one in Platform if one is not Platform.ANDROID)
+    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
+    assert table.of(Platform.ANDROID, Evidence.WEB_KEY) is Demand.IGNORED
+    assert table.of(Platform.ANDROID, Evidence.PLAY_INTEGRITY) is Demand.ADVISORY
+
+
+def test_the_policy_of_high_value_decisions_demands_what_the_device_room_advises() -> None:
+    table = load_policies().get("high").policy.device.as_table()
+    assert set(table.rows) == set(DEFAULT_DEMANDS.rows)
+    for platform in DEFAULT_DEMANDS.rows:
+        for evidence in Evidence:
+            assert table.of(platform, evidence) is DEFAULT_DEMANDS.of(platform, evidence)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from server.checks.state import CheckState
 from server.checks.terms import Mode
 from server.scan.messages import FrameMessage, StartMessage
@@ -80,7 +81,8 @@ def start_message(**changes: Any) -> StartMessage:
         "session_public_key": b"key",
         "server_spki_sha256": b"",
         "resume": False,
-        "platform": "DESKTOP",
+        "device": DeviceClaim(platform=Platform.DESKTOP),
+        "camera": CameraClaim(),
     }
     return StartMessage(**(fields | changes))
 

@@ -12,7 +12,8 @@ from liveness.selection import CUE_FRAMES
 from server.errors import Reason, Refusal
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import FEEDBACK_CODES, AttemptCapture
-from server.scan.messages import CaptureBudget, FrameMessage
+from server.scan.challenge import AttemptChallenge, ChallengeFrame
+from server.scan.messages import CaptureBudget, FrameMessage, Outbound
 from server.scan.worker_pool import WorkerPool
 from tests.server.live import PLAN, pictures, remembering_pack
 from tests.server.scan.records import frame_message
@@ -20,18 +21,28 @@ from vision.image import encode_jpeg
 
 
 @pytest_asyncio.fixture
-async def capture() -> AsyncIterator[AttemptCapture]:
+async def pool() -> AsyncIterator[WorkerPool]:
     pool = WorkerPool(workers=1)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def capture(pool: WorkerPool) -> AttemptCapture:
+    return _capture(pool)
+
+
+def _capture(pool: WorkerPool, challenge: AttemptChallenge | None = None) -> AttemptCapture:
     budget = CaptureBudget()
-    yield AttemptCapture(
+    return AttemptCapture(
         analyst=FrameAnalyst(pack=remembering_pack(), budget=budget),
         pool=pool,
         plan=PLAN,
         budget=budget,
         oval=Oval(),
         guidance=GuidanceSettings(),
+        challenge=challenge,
     )
-    pool.close()
 
 
 def _frame(index: int) -> FrameMessage:
@@ -71,6 +82,51 @@ async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
         audit = capture.audit(limit)
         assert len(audit) == limit
         assert best.message.index not in {seen.message.index for seen in audit}
+
+
+class _Challenge:
+    """One that is as far as it is told to be; implements ``server.scan.challenge.AttemptChallenge``."""
+
+    over = False
+    gave_up = False
+    hints: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.progress = 0.0
+
+    def hint(self, now: float) -> str | None:
+        return None
+
+    async def take(self, frame: ChallengeFrame) -> None:
+        pass
+
+    def due(self, now: float) -> float | None:
+        return None
+
+    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
+        return ()
+
+
+async def test_frames_are_examined_ahead_when_few_are_replaced_yet(capture: AttemptCapture) -> None:
+    ripe = []
+    for index in range(PLAN.frames):
+        await capture.take(_frame(index), arrival=0.0)
+        ripe.append(capture.ripe)
+    assert ripe == sorted(ripe)
+    assert 0.7 * PLAN.frames < ripe.index(True) < PLAN.frames
+
+
+async def test_a_challenge_that_ends_at_once_leaves_time_to_examine(pool: WorkerPool) -> None:
+    challenge = _Challenge()
+    capture = _capture(pool, challenge)
+    for index in range(PLAN.frames):
+        await capture.take(_frame(index), arrival=0.0)
+    ripe = [capture.ripe]
+    # A flash goes from five sixths to its end in one step.
+    challenge.progress = 5 / 6
+    ripe.append(capture.ripe)
+    assert ripe == [False, True]
+    assert not capture.complete
 
 
 async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import grpc
@@ -17,12 +18,13 @@ from server.app import Tuning
 from server.checks.state import CheckState
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.packs import real_pack
-from tests.server.flash_phone import Wire, phone, scan
+from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
 from tests.server.live import LiveServer, pictures, serving, settings_for, write_policy
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
 _FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
 _DYNAMIC = scan_pb2.MODE_DYNAMIC
+_PICTURES = 60
 
 
 class _Sender:
@@ -40,7 +42,9 @@ class _Sender:
     async def send(self, *, claim: int | None = None) -> None:
         number = self.step if claim is None else claim
         time_us = round(self.sent / 15 * 1e6)
-        picture = replace(pictures()[self.sent % len(pictures())], time_us=time_us)
+        # Enough of them that none comes twice: frames that recur are an attack, whoever leaves after it.
+        own = pictures(count=_PICTURES)
+        picture = replace(own[self.sent % len(own)], time_us=time_us)
         header = {"flash_step": number, "flash_step_since_us": self.since_us if number else 0}
         while not self.stream.credit:
             await self.stream.read()
@@ -99,6 +103,47 @@ async def test_the_screen_stays_dark_for_who_must_not_see_flashes(scene: LiveSer
     assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
 
 
+async def test_who_declines_the_flash_is_scanned_without_it(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="adaptive")
+    stream = await RawDevice(scene.device, upload).open(**_FLASH)
+    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+    await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
+    declined = await stream.result()
+    assert (declined.status, declined.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    # It costs no attempt.
+    assert declined.attempts_remaining == 4
+    assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
+    result = await stream.run_rest(pictures())
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    liveness = (await scene.finish(upload.check_id)).result.liveness
+    assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_EXPRESS)
+    assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
+
+
+async def test_who_declines_what_is_demanded_ends_the_check(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="adaptive", mode=_DYNAMIC)
+    stream = await RawDevice(scene.device, upload).open(**_FLASH)
+    await stream.begin()
+    await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
+    result = await stream.result()
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
+    assert await stream.outcome() is None
+    reasons = (await scene.finish(upload.check_id)).result.reasons
+    assert reasons[0] == result_pb2.FAILURE_REASON_CANCELLED
+
+
+async def test_after_the_first_colour_it_is_too_late_to_choose_another_way(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="adaptive")
+    stream = await RawDevice(scene.device, upload).open(**_FLASH)
+    await stream.begin()
+    sender = _Sender(stream)
+    await sender.until_step(2)
+    await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
+    if (await stream.result()).another_attempt:
+        assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+    await stream.vanish()
+
+
 async def test_a_step_comes_only_after_frames_that_show_the_one_before(scene: LiveServer) -> None:
     stream = await RawDevice(scene.device, await scene.upload(mode=_DYNAMIC)).open(**_FLASH)
     await stream.begin()
@@ -124,6 +169,15 @@ async def test_a_frame_cannot_show_what_was_not_revealed(scene: LiveServer) -> N
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
     # It may come back, and begins anew.
     assert (await scene.record(upload.check_id)).state is not CheckState.DECIDED
+
+
+async def test_no_plan_lets_a_frame_show_what_was_not_revealed(scene: LiveServer) -> None:
+    stream = await RawDevice(scene.device, await scene.upload(policy="no-flash")).open(**_FLASH)
+    assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
+    await _Sender(stream).send(claim=1)
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
 
 
 async def test_after_a_reconnect_everything_is_drawn_anew(scene: LiveServer) -> None:
@@ -167,6 +221,11 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
     settings = settings_for(tmp_path_factory.mktemp("dynamic"))
     assert settings.policies.folder is not None
     write_policy(settings.policies.folder, "single", maximum=1)
+    # Rendered in the sun and from close by, the one person at hand is as like the portrait as the threshold
+    # of "adaptive" asks for, give or take: what is tried here is the way, not the match.
+    adaptive = (files("server.policies") / "shipped" / "adaptive.toml").read_text()
+    lenient = adaptive.replace('"adaptive"', '"approach"').replace("max_fmr = 1e-2", "max_fmr = 0.1")
+    (settings.policies.folder / "approach.toml").write_text(lenient)
     async with serving(settings, pack=real_pack(), tuning=Tuning()) as server:
         yield server
 
@@ -180,9 +239,10 @@ async def _check(
     policy: str = "single",
     person: str = "astronaut",
     flash: bool = True,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> tuple[result_pb2.CheckResult, Wire]:
     upload = await real.upload(policy=policy, mode=_DYNAMIC if flash else scan_pb2.MODE_UNSPECIFIED)
-    return await _scanned(real, upload, kind, ambient, seed=seed, person=person)
+    return await _scanned(real, upload, kind, ambient, seed=seed, person=person, size=size)
 
 
 async def _scanned(
@@ -193,8 +253,9 @@ async def _scanned(
     *,
     seed: int,
     person: str,
+    size: tuple[int, int],
 ) -> tuple[result_pb2.CheckResult, Wire]:
-    device, wire = phone(kind, ambient=ambient, seed=seed, person=person), Wire()
+    device, wire = phone(kind, ambient=ambient, seed=seed, person=person, size=size), Wire()
     await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire)
     return (await real.finish(upload.check_id)).result, wire
 
@@ -223,6 +284,17 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
     assert shown[-1].last
     assert sum(step.agrees for step in kept) >= 4
     assert {signal.name for signal in liveness.signals} >= {"flash_colours", "planar_motion"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(240, 320), (200, 268)], ids=["240x320", "the smallest that is taken"])
+async def test_small_frames_show_the_colours_too(real: LiveServer, size: tuple[int, int]) -> None:
+    result, wire = await _check(real, FlashKind.GENUINE, size=size)
+    assert wire.plans == [scan_pb2.PLAN_FLASH]
+    liveness = result.liveness
+    assert liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF, liveness
+    assert liveness.verified_bits >= liveness.required_bits
+    assert not any(step.HasField("agrees") and not step.agrees for step in liveness.challenge_steps)
 
 
 @pytest.mark.slow
@@ -295,31 +367,48 @@ async def test_a_preferred_flash_is_used_and_said(real: LiveServer) -> None:
     assert result.liveness.used_mode == _DYNAMIC
 
 
+async def _in_the_sun(
+    real: LiveServer, kind: FlashKind, *, mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED
+) -> tuple[result_pb2.CheckResult, Wire]:
+    upload = await real.upload(policy="approach", mode=mode)
+    device, wire = phone(kind, ambient=AmbientPreset.SUN), Wire()
+    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=4)
+    return (await real.finish(upload.check_id)).result, wire
+
+
 @pytest.mark.slow
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
-    upload = await real.upload(policy="adaptive")
-    device, wire = phone(FlashKind.GENUINE, ambient=AmbientPreset.SUN), Wire()
-    screen = wire.watched(device, oval=True)
-    await scan(real.device_channel, upload, device, screen=screen, wire=wire, max_attempts=2)
-    assert wire.plans == [scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT]
-    flash, movement = wire.results
-    assert feedback_pb2.FEEDBACK_CODE_TOO_BRIGHT in flash.feedback
-    # The simulated person follows no oval, and nothing else of the scan makes up for that.
-    assert wire.ovals == [1]
-    assert movement.feedback[0] == feedback_pb2.FEEDBACK_CODE_ACTION_NOT_PERFORMED
-    result = (await real.finish(upload.check_id)).result
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    # An approach is conclusive in two of three attempts, and a check has three of them.
+    checks = [await _in_the_sun(real, FlashKind.GENUINE)]
+    if checks[0][0].status != result_pb2.CHECK_STATUS_SUCCESS:
+        checks.append(await _in_the_sun(real, FlashKind.GENUINE))
+    for result, wire in checks:
+        assert wire.plans[:2] == [scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT]
+        assert set(wire.plans[1:]) == {scan_pb2.PLAN_MOVEMENT}
+        assert feedback_pb2.FEEDBACK_CODE_TOO_BRIGHT in wire.results[0].feedback
+        assert wire.ovals[-2:] == [1, 2]
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+    result = checks[-1][0]
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result
     assert result.liveness.used_mode == scan_pb2.MODE_EXPRESS
-    assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    # Movement is no flash: it verified no bits.
+    assert result.liveness.verified_bits == 0
+
+
+@pytest.mark.slow
+async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
+    result, wire = await _in_the_sun(real, FlashKind.PRINT)
+    assert wire.plans[0] == scan_pb2.PLAN_FLASH
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
 
 
 @pytest.mark.slow
 async def test_what_is_demanded_has_no_fallback(real: LiveServer) -> None:
-    upload = await real.upload(policy="adaptive", mode=_DYNAMIC)
-    device, wire = phone(FlashKind.GENUINE, ambient=AmbientPreset.SUN), Wire()
-    screen = wire.watched(device, oval=True)
-    await scan(real.device_channel, upload, device, screen=screen, wire=wire, max_attempts=2)
-    assert wire.plans == [scan_pb2.PLAN_FLASH, scan_pb2.PLAN_FLASH]
+    result, wire = await _in_the_sun(real, FlashKind.GENUINE, mode=_DYNAMIC)
+    assert set(wire.plans) == {scan_pb2.PLAN_FLASH}
+    assert wire.ovals == []
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
     numbers = [step.step for step, _ in wire.steps]
     # Over the attempts of a stream the numbers go on.
     assert numbers == list(range(1, len(numbers) + 1))

@@ -1,18 +1,18 @@
 """The flash of an attempt: what is sent and when, and what a frame may claim."""
 
 import secrets
+import threading
 from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
 
 from liveness.dynamic.actions import HintCode
-from liveness.dynamic.challenge import FlashChallenge
-from liveness.dynamic.meter import Light
+from liveness.dynamic.challenge import FlashChallenge, Meter
+from liveness.dynamic.meter import FlashMeter, Light
 from liveness.dynamic.policy import DynamicPolicy, Fallback
 from liveness.dynamic.script import ColourScript
 from liveness.guidance import GuidanceCode
-from server.errors import Reason, Refusal
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
 from server.scan.flash_run import FlashRun
@@ -41,7 +41,7 @@ async def pool() -> AsyncIterator[WorkerPool]:
 class _Phone:
     """Sends frames at a rate, in virtual time, and shows what it is told at once."""
 
-    def __init__(self, pool: WorkerPool, meter: ScriptedMeter, policy: DynamicPolicy, first: int = 1) -> None:
+    def __init__(self, pool: WorkerPool, meter: Meter, policy: DynamicPolicy, first: int = 1) -> None:
         analyst = FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget())
         self.run = FlashRun(
             FlashChallenge(
@@ -90,7 +90,7 @@ class _Phone:
                 guidance=GuidanceCode.OK,
             )
         )
-        said = self.run.messages(self.now, frame_index=0)
+        said = await self.run.messages(self.now, frame_index=0)
         self.sent += said
         for message in said:
             if isinstance(message, FlashStepMessage):
@@ -133,13 +133,26 @@ async def test_nothing_is_revealed_before_frames_show_the_step_before(pool: Work
         assert not any(isinstance(said, FlashStepMessage) for said in await phone.frame(claim=0))
 
 
-async def test_a_step_that_was_not_revealed_cannot_be_claimed(pool: WorkerPool) -> None:
-    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy())
-    while not phone.sent:
-        await phone.frame()
-    with pytest.raises(Refusal, match="claims to show flash step 2") as caught:
-        await phone.frame(claim=2)
-    assert caught.value.reason is Reason.INVALID_FIELD
+class _WatchedMeter(FlashMeter):
+    """Notes on which threads steps are read, and whether there was anything to read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: set[str] = set()
+
+    def _analyse(self) -> None:
+        if self._due:
+            self.read.add(threading.current_thread().name)
+        super()._analyse()
+
+
+async def test_steps_are_read_off_the_event_loop(pool: WorkerPool) -> None:
+    meter = _WatchedMeter()
+    phone = _Phone(pool, meter, DynamicPolicy())
+    await phone.play(longest=4.0)
+    assert len([said for said in phone.sent if isinstance(said, FlashStepMessage)]) >= 2
+    assert meter.read
+    assert all(name.startswith("facegate-cpu") for name in meter.read)
 
 
 async def test_a_claim_of_an_earlier_attempt_is_no_claim(pool: WorkerPool) -> None:
@@ -192,7 +205,7 @@ async def test_a_face_that_leaves_pauses_the_capture(pool: WorkerPool) -> None:
                 )
             )
             index += 1
-        said = phone.run.messages(phone.now, frame_index=index)
+        said = await phone.run.messages(phone.now, frame_index=index)
         pauses += [message for message in said if isinstance(message, PauseMessage)]
         phone.now += 1 / _RATE
     assert [pause.paused for pause in pauses[:2]] == [True, False]

@@ -2,19 +2,19 @@
 
 from collections.abc import AsyncIterator
 
-import numpy as np
 import pytest
 
 from liveness.dynamic.movement import MovementChallenge
 from liveness.dynamic.ovals import OvalScript
 from liveness.guidance import Oval
-from server.scan.analyst import SeenFrame
+from server.scan.analyst import FrameAnalyst, SeenFrame
 from server.scan.challenge import ChallengeFrame
-from server.scan.messages import FeedbackMessage, Outbound, OvalChangeMessage
+from server.scan.messages import CaptureBudget, FeedbackMessage, Outbound, OvalChangeMessage
 from server.scan.movement_run import MovementRun
 from server.scan.worker_pool import WorkerPool
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation
 from tests.liveness.dynamic.random_source import seeded
+from tests.server.live import pictures, remembering_pack
 from tests.server.scan.records import frame_message
 
 _RATE = 15.0
@@ -31,7 +31,9 @@ class _Person:
     """Fills each oval as soon as it comes, or stays where they are."""
 
     def __init__(self, pool: WorkerPool, *, follows: bool) -> None:
-        self.run = MovementRun(MovementChallenge(OvalScript(seeded(4), rest=Oval())), pool=pool)
+        challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()))
+        analyst = FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget())
+        self.run = MovementRun(challenge, analyst=analyst, pool=pool)
         self.follows = follows
         self.place = Oval()
         self.sent: list[Outbound] = []
@@ -41,7 +43,7 @@ class _Person:
         index = 0
         while not self.run.over and self.now < 50 + longest:
             await self._frame(index)
-            said = self.run.messages(self.now, frame_index=index)
+            said = await self.run.messages(self.now, frame_index=index)
             self.sent += said
             for message in said:
                 if isinstance(message, OvalChangeMessage) and self.follows:
@@ -50,13 +52,12 @@ class _Person:
             self.now += 1 / _RATE
 
     async def _frame(self, index: int) -> None:
-        place = self.place
+        place, picture = self.place, pictures()[0]
         face = face_at(place.centre_x * WIDTH, place.centre_y * HEIGHT, place.width * WIDTH)
         seen = SeenFrame(
-            message=frame_message(index),
+            message=frame_message(index, image=picture.jpeg, width=picture.width, height=picture.height),
             pixels=None,
             observation=observation(index, face=face),
-            view=np.zeros((8, 8), np.uint8),
         )
         await self.run.take(
             ChallengeFrame(

@@ -8,7 +8,7 @@ from liveness.dynamic import policy as dynamic
 from server.checks.terms import Mode
 from server.policies import Policy, load_policies
 from server.scan.messages import Capability, Plan
-from server.scan.plans import ScanPlans
+from server.scan.plans import ScanPlans, fewer_bytes
 
 _ALL = frozenset(Capability)
 _NONE: frozenset[Capability] = frozenset()
@@ -38,6 +38,15 @@ def test_the_first_attempt(
 ) -> None:
     plans = _plans(policy, requested, capabilities)
     assert (plans.next, plans.mode) == (plan, mode)
+
+
+def test_who_declines_the_flash_is_scanned_without_it_where_it_is_only_preferred() -> None:
+    plans = _plans("adaptive", Mode.EXPRESS)
+    assert plans.decline()
+    assert (plans.next, plans.mode) == (Plan.EXPRESS, Mode.EXPRESS)
+    demanded = _plans("adaptive", Mode.DYNAMIC)
+    assert not demanded.decline()
+    assert demanded.next is Plan.FLASH
 
 
 def test_a_fallback_stands_in_only_where_the_policy_names_it() -> None:
@@ -72,3 +81,9 @@ def test_the_limits_are_the_policys() -> None:
 def test_only_a_screen_that_scrolls_is_asked_to() -> None:
     assert _plans("standard", Mode.DYNAMIC, {Capability.FLASH}).script.scroll_one_in is None
     assert _plans("standard", Mode.DYNAMIC).script.scroll_one_in is not None
+
+
+@pytest.mark.parametrize(("plan", "side"), [(Plan.EXPRESS, 480), (Plan.FLASH, 480), (Plan.MOVEMENT, 0)])
+def test_movement_is_never_asked_for_smaller_frames(plan: Plan, side: int) -> None:
+    asked = fewer_bytes(plan, max_frame_bytes=524_288)
+    assert (asked.max_side, asked.max_frame_bytes, asked.max_frames_per_second) == (side, 65_536, 0.0)

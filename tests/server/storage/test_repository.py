@@ -350,6 +350,9 @@ async def test_due_are_passed_deadlines_that_no_stream_holds(repository: CheckRe
     ]
     assert [r.check_id for r in await repository.due(after(501), 1)] == [waiting_long.check_id]
     assert len(await repository.due(after(601), 10)) == 2
+    first, second = await repository.due(after(601), 10)
+    assert await repository.due(after(601), 10, after=first) == [second]
+    assert await repository.due(after(601), 10, after=second) == []
     assert alive.check_id in {r.check_id for r in await repository.due(after(700), 10)}
 
 

@@ -20,10 +20,10 @@ def _scene(*lux: float) -> np.typing.NDArray[np.float32]:
 
 
 def _take(
-    camera: PhoneCamera, scene: np.typing.NDArray[np.float32], time: float
+    camera: PhoneCamera, scene: np.typing.NDArray[np.float32], time: float, *, locked: bool = True
 ) -> tuple[np.typing.NDArray[np.uint8], SimulatedExposure]:
     exposed = scene * camera.gains.astype(np.float32) + np.float32(camera.pedestal)
-    return camera.take(exposed, time)
+    return camera.take(exposed, time, locked=locked)
 
 
 def test_exposure_pulls_a_brighter_scene_back_and_takes_its_time() -> None:
@@ -44,6 +44,16 @@ def test_locked_exposure_stays() -> None:
     later = [_take(camera, _scene(100, 100, 100), i / 20)[0] for i in range(1, 20)][-1]
     assert np.array_equal(first, later)
     assert said.exposure_locked
+
+
+def test_exposure_follows_until_it_is_locked() -> None:
+    camera = _camera(replace(_QUIET, exposure_locked=True))
+    camera.start(_scene(50, 50, 50))
+    taken = [_take(camera, _scene(100, 100, 100), i / 20, locked=i >= 20) for i in range(60)]
+    levels = [float(pixels.mean()) for pixels, _ in taken]
+    assert levels[19] < levels[0] - 30, "it had a second to follow the brighter scene"
+    assert levels[-1] == levels[20]
+    assert [said.exposure_locked for _, said in taken] == [i >= 20 for i in range(60)]
 
 
 def test_white_balance_follows_a_change_of_colour_by_part_unless_locked() -> None:

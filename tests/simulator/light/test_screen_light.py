@@ -40,6 +40,21 @@ def test_channels_are_blue_green_red() -> None:
     assert np.argmax(_at(light, 1.0)[0]) == 0
 
 
+def test_a_flash_lasts_from_its_first_colour_until_the_screen_returns_to_normal() -> None:
+    light = ScreenLight(_EXACT)
+    light.show(_WHITE, at=1.0)
+    light.show(_BLUE, at=2.0)
+    light.restore(at=3.0)
+    light.show(_RED, at=5.0)
+    first, idle, again = (light.appeared(time)[1] for time in (1.5, 4.0, 6.0))
+    assert light.flash_since(first - 1e-6) is None
+    assert light.flash_since(1.5) == light.flash_since(2.5) == first
+    assert light.flash_since(idle) is None
+    assert light.flash_since(6.0) == again
+    assert np.array_equal(_at(light, 4.0), light.idle_bands(bands=4))
+    assert light.appeared(4.0)[0] == 3
+
+
 def test_a_scrolling_colour_moves_downward() -> None:
     light = ScreenLight(_EXACT)
     light.show(_BLUE, at=0.0)

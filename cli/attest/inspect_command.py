@@ -1,0 +1,144 @@
+"""``facegate attest inspect``: what a piece of evidence says, and each check's result."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.attest.errors import AttestCommandError, OptionUnusable
+from cli.attest.files import read_file, read_public_key
+from cli.attest.report import Given, as_json
+from cli.attest.reports import make_report
+from cli.attest.view import report_view
+from device_integrity.apple import Environment
+from device_integrity.errors import DeviceIntegrityError
+
+__all__ = ["inspect_command"]
+
+_A_CHECK_FAILED: Final = 1
+_FAILED: Final = 2
+_HEX: Final = re.compile(r"([0-9a-fA-F]{2})*")
+
+
+def inspect_command(
+    *,
+    file: Annotated[Path, typer.Argument(help="The evidence: binary, PEM, base64, or JSON.")],
+    challenge: Annotated[
+        str | None,
+        typer.Option(help="What the evidence has to answer to, in hexadecimal: H.", metavar="HEX"),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Judge as of this time, ISO 8601 with a time zone; now by default.", metavar="TIME"
+        ),
+    ] = None,
+    app: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An app that is allowed: TEAM.BUNDLE for Apple, PACKAGE@SHA256 of the signing certificate "
+            "for Android, an origin for the web. May be repeated.",
+            metavar="APP",
+        ),
+    ] = None,
+    environment: Annotated[Environment | None, typer.Option(help="Of App Attest.")] = None,
+    key_id: Annotated[
+        str | None,
+        typer.Option(help="Identifier that was sent with the evidence, in hexadecimal.", metavar="HEX"),
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="The enrolled key, PEM: for assertions and receipts.")
+    ] = None,
+    counter: Annotated[int | None, typer.Option(help="The counter seen last: for assertions.", min=0)] = None,
+    max_age: Annotated[
+        int | None, typer.Option(help="How old a receipt may be, in seconds.", min=1, max=10**9)
+    ] = None,
+    most_keys: Annotated[
+        int | None, typer.Option(help="The greatest risk metric of a receipt that raises no doubt.", min=0)
+    ] = None,
+    client_data: Annotated[Path | None, typer.Option(help="WebAuthn's clientDataJSON, as sent.")] = None,
+    rp_id: Annotated[str | None, typer.Option(help="WebAuthn's relying party identifier.")] = None,
+    revocation: Annotated[
+        Path | None, typer.Option(help="Google's list of revoked attestation keys, JSON.")
+    ] = None,
+    play_keys: Annotated[
+        Path | None,
+        typer.Option(help='Keys of Play tokens: JSON with "decryption_key" and "verification_key".'),
+    ] = None,
+    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a piece of evidence says, and what became of each check.
+
+    Told by content: Android key attestation (a chain in PEM or DER, or a KeyDescription), Play Integrity
+    (a token, or its decoded payload), App Attest (attestation object, assertion, receipt), WebAuthn
+    (attestation object). What a check needs and was not given is named in its place. Nothing is fetched.
+    Exit code 1 where a check failed, 2 where the file is no evidence or cannot be read. For example:
+
+        facegate attest inspect chain.pem
+
+        facegate attest inspect attestation.cbor --challenge 9f86d081... --app TEAM123456.org.example.bank
+
+        facegate attest inspect assertion.cbor --public-key key.pem --counter 7 --challenge 9f86d081...
+
+        facegate attest inspect chain.pem --at 2026-03-01T12:00:00Z --revocation status.json --json
+    """
+    with _told():
+        given = Given(
+            at=_time(at),
+            challenge=_hexadecimal("--challenge", challenge),
+            apps=tuple(app or ()),
+            environment=environment,
+            key_id=_hexadecimal("--key-id", key_id),
+            public_key=read_public_key(public_key) if public_key else None,
+            counter=counter,
+            max_age=None if max_age is None else timedelta(seconds=max_age),
+            most_keys=most_keys,
+            client_data=read_file(client_data) if client_data else None,
+            rp_id=rp_id,
+            revocation=read_file(revocation) if revocation else None,
+            play_keys=read_file(play_keys) if play_keys else None,
+        )
+        report = make_report(read_file(file), given)
+    if as_json_text:
+        typer.echo(json.dumps({"file": str(file)} | as_json(report), indent=2))
+    else:
+        Console().print(report_view(report, file=file, at=given.at))
+    if report.failed:
+        raise typer.Exit(_A_CHECK_FAILED)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tells errors on standard error, in one line."""
+    try:
+        yield
+    except (AttestCommandError, DeviceIntegrityError) as error:
+        Console(stderr=True).print(escape(str(error)), style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(_FAILED) from error
+
+
+def _hexadecimal(option: str, text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    if not _HEX.fullmatch(text):
+        raise OptionUnusable(f"{option} {text}: write it in hexadecimal, two digits a byte")
+    return bytes.fromhex(text)
+
+
+def _time(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise OptionUnusable(f"--at {text}: write a time such as 2026-03-01T12:00:00Z") from error
+    if at.tzinfo is None:
+        raise OptionUnusable(f"--at {text}: add the time zone, such as Z for UTC")
+    return at

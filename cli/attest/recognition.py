@@ -1,0 +1,146 @@
+"""Which kind of evidence some bytes are: told by content, never by name."""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cli.attest.errors import NotEvidence
+from device_integrity.cbor import decode_cbor
+from device_integrity.der import Encoding, read_prefix
+from device_integrity.errors import CborMalformed, DerMalformed
+
+__all__ = ["Evidence", "EvidenceKind", "recognise"]
+
+_MOST_CBOR_BYTES: Final = 64 * 1024
+_MOST_DER_BYTES: Final = 80 * 1024
+_SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
+# Base64 has no hyphen: so a file of nothing but beginnings is passed over once, and not once for each.
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s([^-]*)-----END CERTIFICATE-----")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/_=\s-]+")
+_COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)+")
+_PLAY_MEMBERS: Final = frozenset(
+    {"requestDetails", "deviceIntegrity", "appIntegrity", "tokenPayloadExternal"}
+)
+_JWE_PARTS: Final = 5
+
+
+class EvidenceKind(StrEnum):
+    """What is recognised, in words."""
+
+    ANDROID_CHAIN = "Android key attestation, certificate chain"
+    KEY_DESCRIPTION = "Android key attestation, KeyDescription alone"
+    PLAY_TOKEN = "Play Integrity token"  # noqa: S105 - a kind, not a secret
+    PLAY_PAYLOAD = "Play Integrity token, decoded payload"
+    APP_ATTEST = "App Attest attestation object"
+    APP_ATTEST_ASSERTION = "App Attest assertion"
+    APP_ATTEST_RECEIPT = "App Attest receipt"
+    WEB_AUTHN = "WebAuthn attestation object"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Evidence of a known kind.
+
+    Attributes:
+        kind: Which.
+        parts: Its bytes: certificates, leaf first, of a chain; one part of everything else.
+    """
+
+    kind: EvidenceKind
+    parts: tuple[bytes, ...]
+
+
+def recognise(data: bytes) -> Evidence:
+    """Tells the kind of some bytes, also where they are written in base64 or base64url.
+
+    Raises:
+        NotEvidence: They are of no kind that is known.
+    """
+    found = _recognise(data)
+    text = data.strip()
+    if found is None and _BASE64.fullmatch(text):
+        found = _recognise(_decoded(text))
+    if found is None:
+        raise NotEvidence(
+            "the file is no evidence that is known. Expected: " + "; ".join(EvidenceKind) + ". Binary, "
+            "base64, and for certificates PEM."
+        )
+    return found
+
+
+def _recognise(data: bytes) -> Evidence | None:
+    if pem := _PEM.findall(data):
+        return Evidence(EvidenceKind.ANDROID_CHAIN, tuple(map(_decoded, pem)))
+    text = data.strip()
+    if text.startswith(b"{"):
+        return _json_kind(text)
+    if _COMPACT.fullmatch(text):
+        if text.count(b".") + 1 != _JWE_PARTS:
+            raise NotEvidence(
+                "the file is a signed or otherwise packed token, and no Play Integrity token, which is "
+                "encrypted and has five parts"
+            )
+        return Evidence(EvidenceKind.PLAY_TOKEN, (text,))
+    return _cbor_kind(data) or _der_kind(data)
+
+
+def _json_kind(text: bytes) -> Evidence | None:
+    try:
+        members = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(members, dict) and members.keys() & _PLAY_MEMBERS
+    return Evidence(EvidenceKind.PLAY_PAYLOAD, (text,)) if known else None
+
+
+def _cbor_kind(data: bytes) -> Evidence | None:
+    try:
+        item = decode_cbor(data, max_bytes=_MOST_CBOR_BYTES)
+    except CborMalformed:
+        return None
+    if not isinstance(item, dict):
+        return None
+    if item.keys() == {"signature", "authenticatorData"}:
+        return Evidence(EvidenceKind.APP_ATTEST_ASSERTION, (data,))
+    if not {"fmt", "attStmt", "authData"} <= item.keys():
+        return None
+    apple = item["fmt"] == "apple-appattest"
+    return Evidence(EvidenceKind.APP_ATTEST if apple else EvidenceKind.WEB_AUTHN, (data,))
+
+
+def _der_kind(data: bytes) -> Evidence | None:
+    try:
+        first, behind = read_prefix(data, encoding=Encoding.BER, max_bytes=_MOST_DER_BYTES)
+        parts = first.sequence()
+        if len(parts) == 2 and not parts[0].constructed and parts[0].object_identifier() == _SIGNED_DATA:
+            return Evidence(EvidenceKind.APP_ATTEST_RECEIPT, (data,))
+        if len(parts) == 8 and not behind:
+            return Evidence(EvidenceKind.KEY_DESCRIPTION, (data,))
+        if len(parts) == 3 and parts[0].constructed:
+            return Evidence(EvidenceKind.ANDROID_CHAIN, _elements(data))
+    except DerMalformed:
+        return None
+    return None
+
+
+def _elements(data: bytes) -> tuple[bytes, ...]:
+    """Certificates one after the other."""
+    found = []
+    while data:
+        element, behind = read_prefix(data, max_bytes=_MOST_DER_BYTES)
+        found.append(element.encoded)
+        data = data[len(data) - behind :]
+    return tuple(found)
+
+
+def _decoded(text: bytes) -> bytes:
+    """Base64 or base64url, padded or not; nothing where it is neither."""
+    packed = re.sub(rb"[\s=]", b"", text).translate(bytes.maketrans(b"-_", b"+/"))
+    try:
+        return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
+    except binascii.Error:
+        return b""

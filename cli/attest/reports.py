@@ -1,0 +1,39 @@
+"""The report of a file: its kind recognised, and that kind's report made."""
+
+from cli.attest.android_reports import chain_report, description_report
+from cli.attest.apple_reports import assertion_report, attestation_report, receipt_report
+from cli.attest.play_reports import payload_report, token_report
+from cli.attest.recognition import EvidenceKind, recognise
+from cli.attest.report import Given, Report
+from cli.attest.web_reports import registration_report
+
+__all__ = ["make_report"]
+
+
+def make_report(data: bytes, given: Given) -> Report:
+    """The report of some evidence.
+
+    Raises:
+        NotEvidence: The bytes are of no kind that is known.
+        OptionUnusable: Something given cannot be understood.
+        DeviceIntegrityError: Something given cannot be read, or a KeyDescription is malformed.
+    """
+    evidence = recognise(data)
+    first = evidence.parts[0]
+    match evidence.kind:
+        case EvidenceKind.ANDROID_CHAIN:
+            return chain_report(evidence.parts, given)
+        case EvidenceKind.KEY_DESCRIPTION:
+            return description_report(first)
+        case EvidenceKind.PLAY_TOKEN:
+            return token_report(first, given)
+        case EvidenceKind.PLAY_PAYLOAD:
+            return payload_report(first, given)
+        case EvidenceKind.APP_ATTEST:
+            return attestation_report(first, given)
+        case EvidenceKind.APP_ATTEST_ASSERTION:
+            return assertion_report(first, given)
+        case EvidenceKind.APP_ATTEST_RECEIPT:
+            return receipt_report(first, given)
+        case EvidenceKind.WEB_AUTHN:
+            return registration_report(first, given)

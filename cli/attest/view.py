@@ -1,0 +1,80 @@
+"""A report as tables for a terminal. What evidence says is text from outside: it is escaped."""
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli.attest.report import Report, Section, moment
+from device_integrity.check import CheckOutcome, DeviceCheck
+
+__all__ = ["report_view"]
+
+_STYLES: Final = {
+    CheckOutcome.PASS: "green",
+    CheckOutcome.FAIL: "bold red",
+    CheckOutcome.NOT_EVALUATED: "dim",
+    CheckOutcome.UNAVAILABLE: "yellow",
+}
+
+
+def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
+    """Everything of a report.
+
+    Args:
+        report: The report.
+        file: Where the evidence came from.
+        at: When it was judged.
+    """
+    head = Text.assemble((str(file), "bold"), f"  {report.kind}, judged as of {moment(at)}")
+    if not report.checks:
+        return Group(head, *map(_section, report.sections), Text("Nothing vouches for this: no checks."))
+    counts = Counter(check.outcome for check in report.checks)
+    total = ", ".join(f"{counts[one]} {_word(one)}" for one in CheckOutcome if counts[one])
+    return Group(head, *map(_section, report.sections), _checks(report.checks), Text(f"Checks: {total}."))
+
+
+def _section(section: Section) -> RenderableType:
+    table = Table(
+        title=Text(section.title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE,
+        show_header=False,
+        pad_edge=False,
+    )
+    table.add_column(no_wrap=True, min_width=32)
+    table.add_column(overflow="fold")
+    for name, value in section.rows:
+        table.add_row(Text(name), Text(_printable(value)))
+    return table
+
+
+def _checks(checks: tuple[DeviceCheck, ...]) -> RenderableType:
+    table = Table(title="Checks", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
+    for name in ("check", "outcome", "why"):
+        table.add_column(name, overflow="fold", no_wrap=name != "why")
+    for check in checks:
+        why = f"{check.detail} ({check.reason})"
+        if check.sign_of is not None:
+            why += f"; a sign of {_word(check.sign_of)}"
+        if check.soft:
+            why += "; does not decide alone"
+        table.add_row(
+            Text(check.name), Text(_word(check.outcome), _STYLES[check.outcome]), Text(_printable(why))
+        )
+    return table
+
+
+def _word(one: str) -> str:
+    return one.lower().replace("_", " ")
+
+
+def _printable(text: str) -> str:
+    """Without control characters: evidence must not steer the terminal."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)

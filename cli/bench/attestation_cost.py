@@ -1,0 +1,93 @@
+"""The suite of device evidence: verifying it, beside verifying its signatures alone."""
+
+import asyncio
+import json
+import os
+import re
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cli.bench.errors import BenchFailed
+from cli.bench.setting import Bench
+from device_integrity.android import load_classic_keys
+from device_integrity.errors import DeviceIntegrityError
+from evaluation.bench import (
+    Measurement,
+    VerificationCase,
+    android_chain_case,
+    app_attest_case,
+    play_token_case,
+    verification_measurements,
+    verification_times,
+)
+
+__all__ = ["evidence_cases", "measure_attestations"]
+
+_ASSETS: Final = "FACEGATE_TEST_ASSETS"
+_FOLDER: Final = "data/attestation"
+_CHAIN: Final = "android_key/google_keyattestation/invalid/malformed_rot_device_locked.pem"
+"""A genuine locked phone; what is odd about it is one octet in its description."""
+_WHEN: Final = datetime(2026, 2, 13, 15, 8, 20, tzinfo=UTC)
+_APP_ATTEST: Final = "app_attest/apple/apple_documented_sample.json"
+_APP_ATTEST_WHEN: Final = datetime(2024, 4, 18, 12, tzinfo=UTC)
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+
+
+async def measure_attestations(bench: Bench) -> tuple[Measurement, ...]:
+    """Measures real evidence of the test assets; without them there is nothing to measure.
+
+    Raises:
+        BenchFailed: The evidence cannot be read.
+    """
+    assets = os.environ.get(_ASSETS)
+    if not assets:
+        return ()
+    bench.say("device evidence")
+    try:
+        cases = await asyncio.to_thread(evidence_cases, Path(assets))
+    except (OSError, ValueError, KeyError, DeviceIntegrityError) as error:
+        raise BenchFailed(f"device evidence cannot be measured: {error}") from error
+    return verification_measurements(
+        {
+            case.name: await asyncio.to_thread(verification_times, case, runs=bench.effort.runs)
+            for case in cases
+        }
+    )
+
+
+def evidence_cases(assets: Path) -> Sequence[VerificationCase]:
+    """What is measured.
+
+    Args:
+        assets: The folder of test assets.
+
+    Raises:
+        OSError: A file is missing.
+        ValueError: A file is not what it was.
+        KeyError: The same.
+        DeviceIntegrityError: The same.
+    """
+    folder = assets / _FOLDER
+    text = (folder / _CHAIN).read_text(encoding="utf-8")
+    minted = json.loads((folder / "play_integrity/minted_keys.json").read_text(encoding="utf-8"))
+    keys = load_classic_keys(
+        decryption_key=minted["decryption_key_b64_std"],
+        verification_key=minted["verification_key_spki_b64_std"],
+    )
+    sample = json.loads((folder / _APP_ATTEST).read_text(encoding="utf-8"))
+    token = (folder / "play_integrity/token_classic.jwe").read_text(encoding="utf-8").strip()
+    return (
+        android_chain_case([b64decode(match[1]) for match in _CERTIFICATE.finditer(text)], now=_WHEN),
+        play_token_case(token, keys=keys, now=_WHEN),
+        app_attest_case(
+            b64decode(sample["attestation"]),
+            key_id=b64decode(sample["keyId"]),
+            # Apple's sample passes its challenge as it is.
+            client_data_hash=sample["clientDataHash_is_raw_challenge"].encode(),
+            app_id=sample["appId"],
+            now=_APP_ATTEST_WHEN,
+        ),
+    )

@@ -1,0 +1,202 @@
+"""The suite of the flash's own work: CPU a frame and for the judgement, against the pack's detector."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.bench.errors import ScanNotMeasured
+from cli.bench.material import frame_pictures
+from cli.bench.setting import Bench
+from cli.bench.tinted_phone import tinted
+from evaluation.bench import Measurement
+from liveness.dynamic.actions import Complete, FallBack, Reveal, Wait
+from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.judge import judge_flash
+from liveness.dynamic.meter import FlashMeter
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.script import ColourScript, ScriptSettings
+from liveness.dynamic.steps import ColourStep
+from liveness.guidance import GuidanceCode
+from server.scan.analyst import FrameAnalyst
+from server.scan.messages import CaptureBudget, FrameMessage
+from vision.face import BgrImage
+from vision.image import encode_jpeg
+from vision.packs import Pack, load_pack
+from vision.packs.models_dir import default_models_dir
+
+__all__ = ["FlashCost", "flash_measurements", "measure_flash", "run_flash"]
+
+_MS: Final = 1000.0
+_LOAD: Final = "the flash alone"
+_SERVER_CLOCK: Final = 1000.0
+_QUALITY: Final = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashCost:
+    """What one flash took, CPU seconds of the thread that ran it.
+
+    Attributes:
+        frames: Frames that it looked at, at least 1.
+        detections: Of one detection, each frame's.
+        each: Of the flash's work on each frame: its light, the reading of the steps, the next action.
+        judging: Of the judgement at the end.
+    """
+
+    frames: int
+    detections: float
+    each: float
+    judging: float
+
+    @property
+    def of_a_detection(self) -> float:
+        """The flash's work on a frame over a detection."""
+        return self.each / self.detections
+
+
+async def measure_flash(bench: Bench) -> tuple[Measurement, ...]:
+    """Measures the flash's own work on the bench's scan, tinted; no server and no network take part.
+
+    Raises:
+        ScanNotMeasured: The scan was too short for the flash to end.
+    """
+    bench.say(f"{bench.pack}: the flash alone")
+    pack = await asyncio.to_thread(
+        load_pack, bench.pack, models_dir=default_models_dir(os.environ, Path.home())
+    )
+    frames = await asyncio.to_thread(frame_pictures, bench.material.frames)
+    costs = []
+    for number in range(bench.effort.runs + 1):
+        cost = await asyncio.to_thread(
+            run_flash, pack, frames, frames_per_second=bench.material.frames_per_second
+        )
+        if number:
+            costs.append(cost)
+    return flash_measurements(bench.pack, costs)
+
+
+def flash_measurements(pack: str, costs: Sequence[FlashCost]) -> tuple[Measurement, ...]:
+    """What the flashes amount to.
+
+    Args:
+        pack: Name of the pack.
+        costs: One a run, at least one.
+
+    Raises:
+        NothingMeasured: There are no runs.
+    """
+
+    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+        return Measurement(pack=pack, name=name, load=_LOAD, unit=unit, meaning=meaning, values=tuple(values))
+
+    return (
+        told(
+            "flash CPU a frame / one detection",
+            "",
+            "CPU time that the flash adds to a frame (decoding it for its light, measuring that, reading the "
+            "steps, deciding what comes next), divided by that of the pack's detector on the same frames.",
+            [cost.of_a_detection for cost in costs],
+        ),
+        told("flash CPU a frame", "ms", "The same in milliseconds.", [_MS * cost.each for cost in costs]),
+        told(
+            "judging a flash",
+            "ms",
+            "CPU time of the judgement on the whole flash, once a scan and after its last frame.",
+            [_MS * cost.judging for cost in costs],
+        ),
+    )
+
+
+def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: float) -> FlashCost:
+    """Runs one flash in the calling thread, as a server would, without server and network.
+
+    Args:
+        pack: Finds the faces.
+        frames: A scan in white light; each is tinted in the colour that the flash shows then.
+        frames_per_second: Their rate.
+
+    Raises:
+        ScanNotMeasured: The frames end before the flash does.
+    """
+    analyst, model = FrameAnalyst(pack=pack, budget=CaptureBudget()), load_flash_model()
+    watcher = analyst.watcher()
+    challenge = FlashChallenge(
+        script=ColourScript(secrets.token_bytes, ScriptSettings(scroll_one_in=None)),
+        meter=FlashMeter(model),
+        policy=DynamicPolicy(),
+    )
+    samples: list[FlashSample] = []
+    detections = each = 0.0
+    step: ColourStep | None = None
+    since = 0.0
+    for index, pixels in enumerate(frames):
+        at = index / frames_per_second
+        colour = None if step is None else (step.colour.red, step.colour.green, step.colour.blue)
+        message = _message(index, at, tinted(pixels, colour))
+        seen = analyst.look(message, at, watcher=watcher)
+        began = time.thread_time()
+        pack.detector.detect(pixels)
+        detected = time.thread_time()
+        sample = analyst.flash_sample(
+            seen,
+            capture_time=at,
+            arrival=_SERVER_CLOCK + at,
+            step=0 if step is None else step.number,
+            step_since=None if step is None else since,
+        )
+        challenge.add(sample, GuidanceCode.OK)
+        shown = _next(challenge, _SERVER_CLOCK + at)
+        each += time.thread_time() - detected
+        detections += detected - began
+        samples.append(sample)
+        if shown is not None:
+            # The camera sees it on the next frame.
+            step, since = shown, at
+        if challenge.ended is not None:
+            break
+    if challenge.ended is None:
+        raise ScanNotMeasured("the scan is too short for a flash; give it more --seconds")
+    began = time.thread_time()
+    judge_flash(samples=samples, revealed=challenge.revealed, model=model)
+    judging = time.thread_time() - began
+    count = len(samples)
+    return FlashCost(frames=count, detections=detections / count, each=each / count, judging=judging)
+
+
+def _next(challenge: FlashChallenge, now: float) -> ColourStep | None:
+    """Asks the controller until it waits; the step that is to be shown."""
+    shown = None
+    while True:
+        match challenge.next_action(now=now):
+            case Reveal(step):
+                shown = step
+            case Wait() | Complete() | FallBack():
+                return shown
+            case _:
+                pass
+
+
+def _message(index: int, at: float, pixels: BgrImage) -> FrameMessage:
+    height, width = pixels.shape[:2]
+    return FrameMessage(
+        header=b"",
+        image=encode_jpeg(pixels, quality=_QUALITY),
+        mac=b"",
+        attempt=1,
+        index=index,
+        capture_time_us=round(at * 1e6),
+        rotation_degrees=0,
+        mirrored=False,
+        dropped_before=0,
+        width=width,
+        height=height,
+        flash_step=0,
+        flash_step_since_us=0,
+    )

@@ -1,0 +1,125 @@
+"""A phone whose screen tints a scan that was rendered ahead: cheap enough for several at once.
+
+Rendering a face in the light of a screen takes as much time as the server's own work. Here the screen's
+colour scales the channels of each frame, the background's like the face's. So the challenge runs its course
+and measures colours, as it does with a person; what it makes of the spatial shape is an attacker's.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from facegate.v1 import device_pb2, scan_pb2
+
+from client import CameraDescription, CapturedImage, DisplayedStep, Pace
+from vision.face import BgrImage
+
+__all__ = ["TintedPhone", "tinted"]
+
+_LAG_US: Final = 60_000
+"""From a colour's appearance until the camera sees it."""
+_AMBIENT, _SCREEN = 0.45, 0.55
+"""Shares of the light, in the values that JPEGs store; the second is what white would add."""
+
+
+class TintedPhone:
+    """Implements ``client.FrameSource`` and ``client.FlashScreen`` for one scan."""
+
+    def __init__(self, frames: Sequence[BgrImage], *, frames_per_second: float) -> None:
+        """Takes the pictures of a scan, in order."""
+        self._frames = frames
+        self._interval_us = round(1e6 / frames_per_second)
+        self._began_us: int | None = None
+        self._next = 0
+        self._steps: list[tuple[DisplayedStep, scan_pb2.Rgb | None]] = [(DisplayedStep(), None)]
+        self._camera = CameraDescription(
+            label="tinted", frames_per_second=frames_per_second, timestamp_source="benchmark"
+        )
+
+    @property
+    def camera(self) -> CameraDescription:
+        """What the camera says of itself."""
+        return self._camera
+
+    @property
+    def pace(self) -> Pace:
+        """A phone is always in real time."""
+        return "realtime"
+
+    def begin_attempt(self) -> None:
+        """Nothing changes."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CapturedImage:
+        """The frame that is due, in the colour that had appeared a little before.
+
+        Raises:
+            StopAsyncIteration: The scan's length is over.
+        """
+        if self._began_us is None:
+            self._began_us = _now_us()
+        # Frames whose time passed while the device was busy were never captured.
+        passed = (_now_us() - self._began_us) // self._interval_us
+        number = self._next = max(self._next, passed)
+        if number >= len(self._frames):
+            raise StopAsyncIteration
+        captured = self._began_us + number * self._interval_us
+        await asyncio.sleep(max(0.0, (captured - _now_us()) / 1e6))
+        self._next += 1
+        _, colour = self._at(captured - _LAG_US)
+        rgb = None if colour is None else (colour.red, colour.green, colour.blue)
+        return CapturedImage(image=tinted(self._frames[number], rgb), capture_time_us=captured)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def profile(self) -> device_pb2.ScreenProfile:
+        """What the screen says of itself."""
+        return device_pb2.ScreenProfile(width=1080, height=2340, brightness=1.0, refresh_rate_hz=60)
+
+    @property
+    def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
+        """It does not scroll and draws no oval."""
+        return ()
+
+    def show_step(self, step: scan_pb2.FlashStep) -> None:
+        """Fills the screen at once."""
+        self._steps.append((DisplayedStep(step.step, _now_us()), step.color))
+
+    def show_oval(self, change: scan_pb2.OvalChange) -> None:
+        """Never called: the oval was not announced."""
+
+    def restore(self) -> None:
+        """Shows nothing."""
+        self._steps.append((DisplayedStep(0, _now_us()), None))
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """What was on display when a frame was captured."""
+        shown, _ = self._at(capture_time_us)
+        return shown if shown.number else DisplayedStep()
+
+    def _at(self, time_us: int) -> tuple[DisplayedStep, scan_pb2.Rgb | None]:
+        return next(one for one in reversed(self._steps) if one[0].since_us <= time_us)
+
+
+def tinted(pixels: BgrImage, colour: tuple[int, int, int] | None) -> BgrImage:
+    """A picture as if a screen lit all of it.
+
+    Args:
+        pixels: The picture in white light.
+        colour: Red, green and blue of the screen, 0 to 255; ``None`` for a dark one.
+    """
+    red, green, blue = colour or (0, 0, 0)
+    gains = _AMBIENT + _SCREEN * np.array([blue, green, red]) / 255
+    table = (np.arange(256)[:, None] * gains).astype(np.uint8)
+    return np.asarray(cv2.LUT(pixels, table.reshape(1, 256, 3)), np.uint8)
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000

@@ -1,0 +1,138 @@
+"""A drawing as a list of shapes, which a page and a picture file render alike."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+__all__ = ["Anchor", "Bar", "Dot", "Drawing", "Label", "Picture", "Shape", "Stroke", "shifted"]
+
+Anchor = Literal["start", "middle", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A filled rectangle.
+
+    Attributes:
+        x: Left side.
+        y: Upper side.
+        width: Width.
+        height: Height.
+        fill: Name of a colour of the theme, or ``#rrggbb`` for a colour that is itself the message.
+        radius: Of the corners.
+        outline: Name of a colour of the theme; empty for none.
+        hint: What to say when somebody points at it; empty for nothing.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    fill: str
+    radius: float = 0.0
+    outline: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A line through points.
+
+    Attributes:
+        points: (x, y) each.
+        colour: Name of a colour of the theme.
+        width: Of the line.
+        dashed: Whether it is broken.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    colour: str
+    width: float = 1.0
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A circle, filled or hollow.
+
+    Attributes:
+        x: Of the middle.
+        y: Of the middle.
+        radius: Of the circle.
+        colour: Name of a colour of the theme.
+        hollow: Whether only its edge is drawn.
+    """
+
+    x: float
+    y: float
+    radius: float
+    colour: str
+    hollow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A line of text.
+
+    Attributes:
+        x: Of the anchor.
+        y: Of the base line.
+        text: The text.
+        size: Of the letters.
+        colour: Name of a colour of the theme.
+        anchor: Which end of the text ``x`` is.
+        bold: Whether it is printed bold.
+    """
+
+    x: float
+    y: float
+    text: str
+    size: float = 12.0
+    colour: str = "soft"
+    anchor: Anchor = "start"
+    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG in a rectangle, which it fills.
+
+    Attributes:
+        x: Left side.
+        y: Upper side.
+        width: Width.
+        height: Height.
+        jpeg: The picture, of the rectangle's proportions.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    jpeg: bytes
+
+
+Shape = Bar | Stroke | Dot | Label | Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Shapes on a sheet; lengths are in pixels at usual size, y runs down.
+
+    Attributes:
+        width: Of the sheet.
+        height: Of the sheet.
+        shapes: In the order in which they are drawn.
+        spoken: What it shows, for who cannot see it.
+    """
+
+    width: float
+    height: float
+    shapes: tuple[Shape, ...]
+    spoken: str
+
+
+def shifted(shape: Shape, *, right: float = 0.0, down: float = 0.0) -> Shape:
+    """A shape elsewhere."""
+    if isinstance(shape, Stroke):
+        return replace(shape, points=tuple((x + right, y + down) for x, y in shape.points))
+    return replace(shape, x=shape.x + right, y=shape.y + down)

@@ -1,0 +1,32 @@
+"""A test device as the reference client's attestor."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+from facegate.v1 import device_pb2
+
+from cli.test_devices.messages import attestation_of
+from simulator.devices import TestDevice
+
+__all__ = ["DeviceAttestor"]
+
+
+class DeviceAttestor:
+    """Implements ``client.Attestor``."""
+
+    def __init__(
+        self, device: TestDevice, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """Takes the device.
+
+        Args:
+            device: Whose evidence it is.
+            now: The time that its evidence tells.
+        """
+        self._device = device
+        self._now = now
+
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        """The device's evidence for a stream's binding hash H, 32 bytes."""
+        for piece in self._device.evidence(binding, now=self._now()):
+            yield attestation_of(piece)

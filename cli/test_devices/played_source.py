@@ -1,0 +1,86 @@
+"""A source of frames behind a test device's habits."""
+
+from dataclasses import replace
+from typing import Final, Self
+
+from client import CameraDescription, CapturedImage, Exposure, FrameSource, Pace
+from simulator.devices import StreamHabit
+
+__all__ = ["PlayedSource"]
+
+_USUAL_RATE: Final = 15.0
+_CONSTANT: Final = Exposure(exposure_time_ns=20_000_000, iso=200)
+
+
+class PlayedSource:
+    """Implements ``client.FrameSource``: another source, as the device shows it."""
+
+    def __init__(self, source: FrameSource, habit: StreamHabit) -> None:
+        """Takes the source, and closes it.
+
+        Args:
+            source: The camera that the device has, or stands for.
+            habit: What it does to frames.
+        """
+        self._source = source
+        self._habit = habit
+        self._step_us = round(1e6 / (source.camera.frames_per_second or _USUAL_RATE))
+        self._kept: list[CapturedImage] = []
+        self._shown = 0
+        self._first_us: int | None = None
+        self._place = -1
+
+    @property
+    def camera(self) -> CameraDescription:
+        """What the source says of itself."""
+        camera = self._source.camera
+        return replace(camera, reports_exposure=camera.reports_exposure or self._habit.constant_exposure)
+
+    @property
+    def pace(self) -> Pace:
+        """The source's."""
+        return self._source.pace
+
+    def begin_attempt(self) -> None:
+        """Lets the source go on."""
+        self._source.begin_attempt()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CapturedImage:
+        """The next frame as the device shows it.
+
+        Raises:
+            StopAsyncIteration: The source has no more.
+            SourceError: The source failed.
+        """
+        frame = await anext(self._source)
+        shown = self._looped(frame)
+        return replace(
+            shown,
+            capture_time_us=self._timed(frame.capture_time_us),
+            lost_before=frame.lost_before,
+            exposure=_CONSTANT if self._habit.constant_exposure else frame.exposure,
+        )
+
+    async def aclose(self) -> None:
+        """Closes the source; may be called twice."""
+        await self._source.aclose()
+
+    def _looped(self, frame: CapturedImage) -> CapturedImage:
+        if not self._habit.loop_frames:
+            return frame
+        if len(self._kept) < self._habit.loop_frames:
+            self._kept.append(frame)
+        self._shown += 1
+        return self._kept[(self._shown - 1) % len(self._kept)]
+
+    def _timed(self, time_us: int) -> int:
+        """The nearest place on the grid that is not taken; strictly rising."""
+        if not self._habit.even_timing:
+            return time_us
+        if self._first_us is None:
+            self._first_us = time_us
+        self._place = max(self._place + 1, round((time_us - self._first_us) / self._step_us))
+        return self._first_us + self._place * self._step_us

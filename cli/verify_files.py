@@ -1,0 +1,85 @@
+"""What `facegate verify` reads before it calls anybody: portrait, keys and certificates."""
+
+from pathlib import Path
+
+from joserfc.jwk import KeySet
+
+from client import (
+    ApiKey,
+    CredentialsError,
+    SourceError,
+    TlsSettings,
+    fetch_key_set,
+    is_loopback,
+    load_key_set,
+)
+
+__all__ = ["read_api_key", "read_file", "read_key_set", "read_tls"]
+
+
+def read_file(path: Path, what: str) -> bytes:
+    """A file's bytes.
+
+    Args:
+        path: Where it lies.
+        what: What it is, for the message.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{what} at {path} cannot be read: {error.strerror}") from error
+
+
+async def read_key_set(jwks: str | None) -> KeySet | None:
+    """The server's result keys from a file or an address.
+
+    Raises:
+        ClientError: They cannot be read or reached, or are no keys.
+    """
+    if jwks is None:
+        return None
+    if jwks.startswith(("http://", "https://")):
+        return await fetch_key_set(jwks)
+    return load_key_set(read_file(Path(jwks), "the JWKS"))
+
+
+def read_api_key(path: Path | None) -> ApiKey | None:
+    """The orchestrator's API key.
+
+    Raises:
+        SourceError: The file cannot be read.
+        CredentialsError: It holds no API key.
+    """
+    if path is None:
+        return None
+    try:
+        return ApiKey(read_file(path, "the API key").decode("ascii").strip())
+    except UnicodeDecodeError as error:
+        raise CredentialsError(f"the API key in {path} is not ASCII") from error
+
+
+def read_tls(
+    target: str, *, ca: Path | None, certificate: Path | None = None, key: Path | None = None
+) -> TlsSettings | None:
+    """TLS wherever it is asked for, or the target is another computer.
+
+    Args:
+        target: ``host:port``.
+        ca: PEM of the authorities to trust; the system's where ``None``.
+        certificate: PEM of the caller's own certificate, for mutual TLS.
+        key: PEM of its private key.
+
+    Raises:
+        SourceError: A file cannot be read.
+        CredentialsError: Only one of certificate and key is given.
+    """
+    if ca is None and certificate is None and key is None and is_loopback(target):
+        return None
+    return TlsSettings(
+        root_certificates=None if ca is None else read_file(ca, "the authorities"),
+        client_certificate=None if certificate is None else read_file(certificate, "the certificate"),
+        client_key=None if key is None else read_file(key, "the private key"),
+    )

@@ -1,0 +1,217 @@
+"""Certificates of an Android attestation chain, read under limits (RFC 5280)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+from device_integrity.certificate_form import refuse_odd_certificate
+from device_integrity.errors import CertificateMalformed, DerMalformed
+
+__all__ = [
+    "ATTESTATION_EXTENSION",
+    "MAX_CERTIFICATES",
+    "MAX_CERTIFICATE_BYTES",
+    "MIN_CERTIFICATES",
+    "PROVISIONING_EXTENSION",
+    "Certificate",
+    "PublicKey",
+    "parse_certificates",
+]
+
+MIN_CERTIFICATES: Final = 3
+"""The shortest chain is that of a software keystore: leaf, attestation key, root."""
+MAX_CERTIFICATES: Final = 10
+MAX_CERTIFICATE_BYTES: Final = 8 * 1024
+
+ATTESTATION_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.17"
+"""The extension that holds the KeyDescription."""
+PROVISIONING_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.30"
+"""The extension of a remotely provisioned attestation certificate that says how many were issued."""
+
+_BASIC_CONSTRAINTS: Final = "2.5.29.19"
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    DerMalformed,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for certificates that it cannot read; not all of it is a ValueError."""
+_MIN_RSA_BITS: Final = 2048
+_MAX_RSA_BITS: Final = 8192
+_HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
+PublicKey = (
+    ec.EllipticCurvePublicKey
+    | rsa.RSAPublicKey
+    | ed25519.Ed25519PublicKey
+    | mldsa.MLDSA44PublicKey
+    | mldsa.MLDSA65PublicKey
+    | mldsa.MLDSA87PublicKey
+)
+"""The kinds of keys that a chain may hold."""
+_KEY_KINDS: Final = (
+    ec.EllipticCurvePublicKey,
+    rsa.RSAPublicKey,
+    ed25519.Ed25519PublicKey,
+    mldsa.MLDSA44PublicKey,
+    mldsa.MLDSA65PublicKey,
+    mldsa.MLDSA87PublicKey,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What is needed of a certificate.
+
+    Attributes:
+        serial: Its serial number, positive.
+        not_before: From when it is valid, UTC.
+        not_after: Until when it is valid, UTC.
+        is_ca: What its basic constraints say; ``None`` where it has none.
+        path_length: How many certificates that are not self-issued may stand between it and the leaf;
+            ``None`` where that is not limited.
+        key: Its public key.
+        extensions: Raw values of the two extensions of key attestation, by dotted identifier.
+    """
+
+    serial: int
+    not_before: datetime
+    not_after: datetime
+    is_ca: bool | None
+    path_length: int | None
+    key: PublicKey
+    extensions: Mapping[str, bytes] = field(repr=False)
+    _parsed: x509.Certificate = field(repr=False)
+
+    @property
+    def subject(self) -> str:
+        """Its subject as RFC 4514 writes it."""
+        return self._parsed.subject.rfc4514_string()
+
+    @property
+    def subject_serials(self) -> tuple[str, ...]:
+        """The serialNumber attributes (2.5.4.5) of its subject."""
+        return _attributes(self._parsed.subject, NameOID.SERIAL_NUMBER)
+
+    @property
+    def subject_units(self) -> tuple[str, ...]:
+        """The organisation (2.5.4.10) and title (2.5.4.12) attributes of its subject."""
+        name = self._parsed.subject
+        return (*_attributes(name, NameOID.ORGANIZATION_NAME), *_attributes(name, NameOID.TITLE))
+
+    @property
+    def spki(self) -> bytes:
+        """Its public key as SubjectPublicKeyInfo, DER."""
+        return self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def spki_sha256(self) -> bytes:
+        """SHA-256 of the SubjectPublicKeyInfo, 32 bytes."""
+        return sha256(self.spki).digest()
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Whether subject and issuer are the same name."""
+        return self._parsed.subject == self._parsed.issuer
+
+    def was_issued_under_the_name_of(self, issuer: "Certificate") -> bool:
+        """Whether its issuer is the subject of ``issuer``."""
+        return self._parsed.issuer == issuer._parsed.subject
+
+    def is_signed_by(self, issuer: "Certificate") -> bool:
+        """Whether its signature is that of ``issuer``'s key: RSA of 2048 to 8192 bits, ECDSA or ML-DSA.
+
+        Signatures over SHA-1 never are.
+        """
+        if (
+            isinstance(issuer.key, rsa.RSAPublicKey)
+            and not _MIN_RSA_BITS <= issuer.key.key_size <= _MAX_RSA_BITS
+        ):
+            return False
+        if isinstance(issuer.key, ec.EllipticCurvePublicKey) and not isinstance(issuer.key.curve, _CURVES):
+            return False
+        try:
+            algorithm = self._parsed.signature_hash_algorithm
+            if algorithm is not None and not isinstance(algorithm, _HASHES):
+                return False
+            self._parsed.verify_directly_issued_by(issuer._parsed)
+        except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
+            return False
+        return True
+
+
+def parse_certificates(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
+    """Reads a chain as the device sent it.
+
+    Args:
+        chain: DER certificates, leaf first, root last; 3 to 10 of at most 8 KiB each.
+
+    Raises:
+        CertificateMalformed: There are too few or too many, one is too long, or one cannot be read.
+    """
+    if not MIN_CERTIFICATES <= len(chain) <= MAX_CERTIFICATES:
+        raise CertificateMalformed(
+            f"{len(chain)} certificates, {MIN_CERTIFICATES} to {MAX_CERTIFICATES} are read"
+        )
+    return tuple(_certificate(data, place) for place, data in enumerate(chain))
+
+
+def _certificate(data: bytes, place: int) -> Certificate:
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise CertificateMalformed(
+            f"certificate {place} has {len(data)} bytes, at most {MAX_CERTIFICATE_BYTES} are read"
+        )
+    try:
+        refuse_odd_certificate(data, max_bytes=MAX_CERTIFICATE_BYTES)
+        parsed = x509.load_der_x509_certificate(data)
+        _ = parsed.subject, parsed.issuer  # read again later, when nothing may be malformed any more
+        return _read(parsed)
+    except CertificateMalformed as error:
+        raise CertificateMalformed(f"certificate {place}: {error}") from error
+    except _UNREADABLE as error:
+        # The messages of the library may quote what was sent.
+        raise CertificateMalformed(f"certificate {place} is not X.509 in DER") from error
+
+
+def _read(parsed: x509.Certificate) -> Certificate:
+    key = parsed.public_key()
+    if not isinstance(key, _KEY_KINDS):
+        raise CertificateMalformed("a key is of a kind that no attestation chain holds")
+    raw: dict[str, bytes] = {}
+    is_ca, path_length = None, None
+    for extension in parsed.extensions:
+        oid = extension.oid.dotted_string
+        if isinstance(extension.value, x509.UnrecognizedExtension):
+            if oid in (ATTESTATION_EXTENSION, PROVISIONING_EXTENSION):
+                raw[oid] = extension.value.value
+        elif isinstance(extension.value, x509.BasicConstraints):
+            is_ca, path_length = extension.value.ca, extension.value.path_length
+    return Certificate(
+        serial=parsed.serial_number,
+        not_before=parsed.not_valid_before_utc,
+        not_after=parsed.not_valid_after_utc,
+        is_ca=is_ca,
+        path_length=path_length,
+        key=key,
+        extensions=raw,
+        _parsed=parsed,
+    )
+
+
+def _attributes(name: x509.Name, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
+    values = (attribute.value for attribute in name.get_attributes_for_oid(oid))
+    return tuple(value for value in values if isinstance(value, str))

@@ -1,0 +1,225 @@
+"""The chain of an Android key attestation, walked from its root to its leaf.
+
+The order is linear and the rules are few, so they are written out instead of left to a path builder:
+genuine chains of old devices are not RFC 5280 (expired batch certificates, an attestation certificate that
+says it is no CA), and forged ones are where a general builder says yes (an attested leaf key that signs one
+more certificate). The rules are Google's: developer.android.com, "Verify hardware-backed key pairs with key
+attestation", and the verifier android/keyattestation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from device_integrity.android.certificates import (
+    ATTESTATION_EXTENSION,
+    PROVISIONING_EXTENSION,
+    Certificate,
+)
+from device_integrity.android.checklists import ANDROID_KEY
+from device_integrity.android.roots import RootKind, TrustRoot
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+
+__all__ = ["ChainShape", "WalkedChain", "walk_chain"]
+
+_FACTORY_LENGTH: Final = 4
+_REMOTE_LENGTH: Final = 5
+_ENVIRONMENTS: Final = frozenset({"TEE", "StrongBox"})
+_STRONGBOX: Final = "StrongBox"
+
+
+class ChainShape(StrEnum):
+    """How the attestation key came into the device."""
+
+    FACTORY = "factory"
+    """One key for a batch of devices, put in when they were made: root, intermediate, attestation, leaf."""
+    REMOTE = "remote"
+    """A key for this device, certified for weeks at a time (remote key provisioning, RKP): root, two
+    servers, attestation, leaf."""
+    OTHER = "other"
+    """No shape that a sold device has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkedChain:
+    """A chain and what the walk found.
+
+    Attributes:
+        certificates: Leaf first, root last.
+        shape: How the attestation key came into the device, by the chain's form.
+        root: The known root whose key the last certificate holds; ``None`` if it is unknown.
+        checks: What became of every rule.
+    """
+
+    certificates: tuple[Certificate, ...]
+    shape: ChainShape
+    root: TrustRoot | None
+    checks: tuple[DeviceCheck, ...]
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether every rule holds."""
+        return all(check.outcome is CheckOutcome.PASS for check in self.checks)
+
+    @property
+    def leaf(self) -> Certificate:
+        """The certificate of the attested key."""
+        return self.certificates[0]
+
+    @property
+    def attestation(self) -> Certificate:
+        """The certificate of the key that attests."""
+        return self.certificates[1]
+
+    @property
+    def says_strongbox(self) -> bool:
+        """Whether the attestation certificate is that of a StrongBox."""
+        return _STRONGBOX in self.attestation.subject_units
+
+
+def walk_chain(
+    certificates: tuple[Certificate, ...], *, roots: Sequence[TrustRoot], now: datetime
+) -> WalkedChain:
+    """Applies every rule to a chain; a chain is trusted if all of the checks pass.
+
+    Args:
+        certificates: Leaf first, root last; 3 to 10.
+        roots: The keys at which a chain may end.
+        now: The present time, with a time zone.
+    """
+    by_key = {root.spki_sha256: root for root in roots}
+    root = by_key.get(certificates[-1].spki_sha256)
+    shape = _shape(certificates)
+    return WalkedChain(
+        certificates=certificates,
+        shape=shape,
+        root=root,
+        checks=(
+            _check_root(certificates[-1], root, roots),
+            _check_signatures(certificates),
+            _check_extension(certificates),
+            _check_authority(certificates, shape),
+            _check_shape(certificates, shape),
+            _check_validity(certificates, shape, now),
+        ),
+    )
+
+
+def _shape(certificates: tuple[Certificate, ...]) -> ChainShape:
+    attestation = certificates[1]
+    provisioned = PROVISIONING_EXTENSION in attestation.extensions
+    if len(certificates) == _FACTORY_LENGTH and not provisioned and certificates[2].subject_serials:
+        return ChainShape.FACTORY
+    if len(certificates) == _REMOTE_LENGTH and provisioned and _ENVIRONMENTS & set(attestation.subject_units):
+        return ChainShape.REMOTE
+    return ChainShape.OTHER
+
+
+def _check_root(last: Certificate, root: TrustRoot | None, roots: Sequence[TrustRoot]) -> DeviceCheck:
+    if not last.is_self_issued:
+        return ANDROID_KEY.failed(
+            "root", "ROOT_MISSING", "the last certificate is not a root", Manipulation.EMULATOR
+        )
+    if root is None:
+        if any(known.subject == last.subject for known in roots):
+            detail = "the last certificate has the name of a known root and another key"
+            return ANDROID_KEY.failed("root", "LOOK_ALIKE_ROOT", detail, Manipulation.CODE_MODIFICATION)
+        detail = "the chain ends at a key that is none of the known roots"
+        return ANDROID_KEY.failed("root", "UNKNOWN_ROOT", detail, Manipulation.EMULATOR)
+    if root.kind is RootKind.SOFTWARE:
+        detail = f"the chain ends at {root.name}: a software keystore, as emulators have it"
+        return ANDROID_KEY.failed("root", "SOFTWARE_ROOT", detail, Manipulation.EMULATOR)
+    if root.kind is RootKind.NON_PRODUCTION:
+        detail = f"the chain ends at {root.name}: a device that was never sold"
+        return ANDROID_KEY.failed("root", "NON_PRODUCTION_ROOT", detail, Manipulation.ROOTED)
+    reason = "TEST_ROOT" if root.kind is RootKind.TEST else "HARDWARE_ROOT"
+    return ANDROID_KEY.passed("root", reason, f"the chain ends at {root.name}")
+
+
+def _check_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
+    for place, (certificate, issuer) in reversed(list(enumerate(pairwise(certificates)))):
+        if not certificate.was_issued_under_the_name_of(issuer):
+            detail = f"the issuer of certificate {place} is not the subject of certificate {place + 1}"
+            return ANDROID_KEY.failed(
+                "chain_signatures", "NAMES_NOT_CHAINED", detail, Manipulation.CODE_MODIFICATION
+            )
+        if not certificate.is_signed_by(issuer):
+            detail = f"certificate {place} is not soundly signed by the key of certificate {place + 1}"
+            return ANDROID_KEY.failed(
+                "chain_signatures", "SIGNATURE_INVALID", detail, Manipulation.CODE_MODIFICATION
+            )
+    return ANDROID_KEY.passed(
+        "chain_signatures", "SIGNATURES_VALID", "every certificate is signed by the next one's key"
+    )
+
+
+def _check_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
+    """Only the leaf may be attested: whoever is attested himself could attest anything."""
+    for place, certificate in enumerate(certificates):
+        if place > 0 and ATTESTATION_EXTENSION in certificate.extensions:
+            detail = f"certificate {place} is itself an attested key, and signed the one below it"
+            return ANDROID_KEY.failed(
+                "chain_extension", "FORGED_CHAIN", detail, Manipulation.CODE_MODIFICATION
+            )
+    if ATTESTATION_EXTENSION not in certificates[0].extensions:
+        return ANDROID_KEY.failed("chain_extension", "NOT_ATTESTED", "the leaf has no attestation extension")
+    return ANDROID_KEY.passed(
+        "chain_extension", "ONLY_LEAF_ATTESTED", "the leaf alone has the attestation extension"
+    )
+
+
+def _check_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
+    """Basic constraints, RFC 5280 4.2.1.9, with the one exception that sold devices need."""
+    for place in range(1, len(certificates)):
+        certificate = certificates[place]
+        # Batch certificates of 2016 say CA:FALSE, and sign leaves all the same. They hold no attested key
+        # (see above) and nothing is above them but Google's intermediate.
+        may_say_no = place == 1 and shape is ChainShape.FACTORY and certificate.is_ca is False
+        if not certificate.is_ca and not may_say_no:
+            detail = f"certificate {place} signed another one and is no certificate authority"
+            return ANDROID_KEY.failed(
+                "chain_authority", "FORGED_CHAIN", detail, Manipulation.CODE_MODIFICATION
+            )
+        between = sum(not middle.is_self_issued for middle in certificates[1:place])
+        if certificate.path_length is not None and between > certificate.path_length:
+            detail = (
+                f"{between} certificates are below certificate {place}, {certificate.path_length} allowed"
+            )
+            return ANDROID_KEY.failed(
+                "chain_authority", "PATH_TOO_LONG", detail, Manipulation.CODE_MODIFICATION
+            )
+    return ANDROID_KEY.passed(
+        "chain_authority", "ALL_AUTHORITIES", "every certificate above the leaf may sign others"
+    )
+
+
+def _check_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
+    if shape is ChainShape.OTHER:
+        detail = f"{len(certificates)} certificates that are neither a factory's chain nor a provisioned one"
+        return ANDROID_KEY.failed("chain_shape", "SHAPE_UNKNOWN", detail)
+    return ANDROID_KEY.passed("chain_shape", shape.name, f"the chain has the {shape} shape")
+
+
+def _check_validity(certificates: tuple[Certificate, ...], shape: ChainShape, now: datetime) -> DeviceCheck:
+    """Dates of all but leaf and root.
+
+    The leaf's are set by the device, whose clock nobody checked. The root's do not matter because its key
+    is pinned. Expired batch certificates of a factory are in devices that are in use.
+    """
+    for place, certificate in enumerate(certificates[:-1]):
+        if place == 0:
+            continue
+        if now < certificate.not_before:
+            return ANDROID_KEY.failed(
+                "chain_validity", "NOT_YET_VALID", f"certificate {place} is not valid yet"
+            )
+        if now > certificate.not_after and shape is not ChainShape.FACTORY:
+            return ANDROID_KEY.failed("chain_validity", "EXPIRED", f"certificate {place} has expired")
+    return ANDROID_KEY.passed(
+        "chain_validity",
+        "VALID",
+        "every certificate between leaf and root is valid, or expired where that is usual",
+    )

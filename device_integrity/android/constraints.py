@@ -1,0 +1,225 @@
+"""What a KeyDescription has to say, one named constraint at a time.
+
+The defaults are those of Google's verifier (android/keyattestation, ConstraintConfig) and of
+developer.android.com, "Verify hardware-backed key pairs with key attestation". Only what the secure
+environment enforces is believed, save for the app's name, which the operating system alone knows.
+"""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from device_integrity.android.apps import app_is_allowed
+from device_integrity.android.authorizations import BootState, KeyOrigin, KeyPurpose, RootOfTrust
+from device_integrity.android.certificates import PROVISIONING_EXTENSION
+from device_integrity.android.chain import WalkedChain
+from device_integrity.android.checklists import ANDROID_KEY
+from device_integrity.android.key_description import (
+    ApplicationId,
+    KeyDescription,
+    SecurityLevel,
+    read_certificates_issued,
+)
+from device_integrity.android.key_policy import KeyAttestationPolicy
+from device_integrity.check import DeviceCheck, Manipulation
+from device_integrity.errors import KeyDescriptionMalformed
+
+__all__ = ["CONSTRAINTS", "Claims", "Constraint"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What is checked, and against what.
+
+    Attributes:
+        description: The leaf's KeyDescription.
+        application: The app in it; ``None`` where there is none.
+        chain: The chain that carries it.
+        challenge: The challenge that was expected.
+        policy: What is asked.
+        now: The present time, with a time zone.
+    """
+
+    description: KeyDescription
+    application: ApplicationId | None
+    chain: WalkedChain
+    challenge: bytes
+    policy: KeyAttestationPolicy
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One demand.
+
+    Attributes:
+        name: The check's name without the verifier.
+        label: What is demanded, in plain words.
+        evaluate: Makes the check.
+    """
+
+    name: str
+    label: str
+    evaluate: Callable[[Claims], DeviceCheck]
+
+
+def _challenge(claims: Claims) -> DeviceCheck:
+    return ANDROID_KEY.judged(
+        "challenge",
+        holds=hmac.compare_digest(claims.description.challenge, claims.challenge),
+        good=("CHALLENGE_MATCHES", "the key was made for this scan"),
+        bad=("CHALLENGE_MISMATCH", "the key was made for something else than this scan"),
+        sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+    )
+
+
+def _security_level(claims: Claims) -> DeviceCheck:
+    failed = partial(ANDROID_KEY.failed, "security_level", sign_of=Manipulation.EMULATOR)
+    attesting = claims.description.attestation_security_level
+    keymint = claims.description.keymint_security_level
+    if SecurityLevel.SOFTWARE in (attesting, keymint):
+        return failed("SOFTWARE_KEYSTORE", "the key, or what attests it, lives in software")
+    if attesting is not keymint:
+        detail = f"attested by {attesting.name}, and the key is said to live in {keymint.name}"
+        return failed("SECURITY_LEVELS_DIFFER", detail)
+    if attesting is SecurityLevel.STRONGBOX and not claims.chain.says_strongbox:
+        detail = "STRONGBOX is claimed, and the attestation certificate is not a StrongBox's"
+        return failed("NOT_A_STRONGBOX", detail)
+    if attesting < claims.policy.min_security_level:
+        detail = f"the key lives in {attesting.name}, {claims.policy.min_security_level.name} is demanded"
+        return ANDROID_KEY.failed("security_level", "SECURITY_LEVEL_TOO_LOW", detail)
+    return ANDROID_KEY.passed("security_level", attesting.name, f"the key lives in {attesting.name}")
+
+
+def _boot_state(claims: Claims) -> DeviceCheck:
+    failed = partial(ANDROID_KEY.failed, "boot_state", sign_of=Manipulation.ROOTED)
+    root = claims.description.hardware_enforced.root_of_trust
+    if root is None:
+        return failed("BOOT_STATE_MISSING", "the secure environment says nothing on the boot state")
+    if not root.device_locked:
+        return failed("BOOTLOADER_UNLOCKED", f"the boot loader is unlocked, the boot state {_state(root)}")
+    if root.verified_boot_state == BootState.SELF_SIGNED:
+        return ANDROID_KEY.judged(
+            "boot_state",
+            holds=root.verified_boot_key in claims.policy.self_signed_boot_keys,
+            good=("KNOWN_SELF_SIGNED_SYSTEM", "a system of another maker, whose key is trusted by policy"),
+            bad=("SELF_SIGNED_SYSTEM", "a system of another maker, whose key is not trusted"),
+            sign_of=Manipulation.ROOTED,
+        )
+    if root.verified_boot_state != BootState.VERIFIED:
+        return failed("BOOT_NOT_VERIFIED", f"the boot state is {_state(root)}")
+    return ANDROID_KEY.passed("boot_state", "VERIFIED_BOOT", "boot loader locked, the maker's own system")
+
+
+def _state(root: RootOfTrust) -> str:
+    states = {state.value: state.name for state in BootState}
+    return states.get(root.verified_boot_state, "unknown")
+
+
+def _origin(claims: Claims) -> DeviceCheck:
+    return ANDROID_KEY.judged(
+        "origin",
+        holds=claims.description.hardware_enforced.origin == KeyOrigin.GENERATED,
+        good=("GENERATED", "the key was made in the secure environment"),
+        bad=("NOT_GENERATED", "the key was not made in the secure environment; others may have it"),
+    )
+
+
+def _purpose(claims: Claims) -> DeviceCheck:
+    return ANDROID_KEY.judged(
+        "purpose",
+        holds=KeyPurpose.SIGN in claims.description.hardware_enforced.purposes,
+        good=("SIGN", "the key may sign"),
+        bad=("SIGN_MISSING", "the key is not one for signatures"),
+    )
+
+
+def _all_applications(claims: Claims) -> DeviceCheck:
+    lists = (claims.description.software_enforced, claims.description.hardware_enforced)
+    return ANDROID_KEY.judged(
+        "all_applications",
+        holds=not any(authorizations.all_applications for authorizations in lists),
+        good=("ONE_APPLICATION", "no other app may use the key"),
+        bad=("ALL_APPLICATIONS", "every app on the device may use the key"),
+    )
+
+
+def _application(claims: Claims) -> DeviceCheck:
+    name = "application"
+    if not claims.policy.apps:
+        return ANDROID_KEY.not_evaluated(
+            name, "NO_APPS_CONFIGURED", "the server knows no app of its operator"
+        )
+    if claims.application is None:
+        return ANDROID_KEY.failed(
+            name, "APPLICATION_MISSING", "no app is named", Manipulation.CODE_MODIFICATION
+        )
+    names = {package.name for package in claims.application.packages}
+    if not names & {app.package for app in claims.policy.apps}:
+        detail = "the key was made by an app that is none of the operator's"
+        return ANDROID_KEY.failed(name, "APPLICATION_UNKNOWN", detail, Manipulation.CODE_MODIFICATION)
+    if not app_is_allowed(claims.policy.apps, names, claims.application.certificate_digests):
+        detail = "the app has the operator's name and another's signature: it was repackaged"
+        return ANDROID_KEY.failed(name, "APPLICATION_REPACKAGED", detail, Manipulation.CODE_MODIFICATION)
+    return ANDROID_KEY.passed(name, "APPLICATION_KNOWN", "the operator's app, signed with his key")
+
+
+def _patch_level(claims: Claims) -> DeviceCheck:
+    name = "patch_level"
+    limit, level = claims.policy.max_patch_age_months, claims.description.hardware_enforced.os_patch_level
+    if limit is None:
+        return ANDROID_KEY.not_evaluated(name, "NO_LIMIT", "the policy sets no limit")
+    if level is None:
+        return ANDROID_KEY.failed(name, "PATCH_LEVEL_MISSING", "no security patch level is stated", soft=True)
+    year, month = divmod(level, 100)
+    if not (2010 <= year <= 9999 and 1 <= month <= 12):
+        return ANDROID_KEY.failed(name, "PATCH_LEVEL_MALFORMED", "the patch level is no month", soft=True)
+    age = (claims.now.year - year) * 12 + claims.now.month - month
+    if age > limit:
+        detail = f"the security patch level is {age} months old, at most {limit} allowed"
+        return ANDROID_KEY.failed(name, "PATCH_LEVEL_OLD", detail, soft=True)
+    return ANDROID_KEY.passed(name, "PATCH_LEVEL_RECENT", f"the security patch level is {age} months old")
+
+
+def _provisioning(claims: Claims) -> DeviceCheck:
+    name = "provisioning"
+    extension = claims.chain.attestation.extensions.get(PROVISIONING_EXTENSION)
+    if extension is None:
+        return ANDROID_KEY.not_evaluated(name, "NOT_PROVISIONED", "the attestation key came from the factory")
+    try:
+        issued = read_certificates_issued(extension)
+    except KeyDescriptionMalformed as error:
+        return ANDROID_KEY.failed(name, "MALFORMED", str(error), soft=True)
+    if issued is None:
+        return ANDROID_KEY.not_evaluated(name, "NOT_SAID", "the number of certificates issued is not said")
+    limit = claims.policy.max_certificates_issued
+    if issued > limit:
+        detail = f"{issued} certificates were issued to the device in 30 days, at most {limit} are usual"
+        return ANDROID_KEY.failed(name, "KEY_FARM", detail, soft=True)
+    return ANDROID_KEY.passed(name, "USUAL_NUMBER", f"{issued} certificates were issued in 30 days")
+
+
+def _encoding(claims: Claims) -> DeviceCheck:
+    oddities = sorted(claims.description.oddities)
+    if oddities:
+        detail = f"the description is not DER: {', '.join(oddities)}; some genuine devices write so"
+        return ANDROID_KEY.failed("encoding", "NOT_DER", detail, soft=True)
+    return ANDROID_KEY.passed("encoding", "DER", "the description is DER")
+
+
+CONSTRAINTS: Final = (
+    Constraint("challenge", "the key was made for this scan", _challenge),
+    Constraint("security_level", "the key lives in secure hardware, which also attests it", _security_level),
+    Constraint("boot_state", "the boot loader is locked and the system its maker's", _boot_state),
+    Constraint("origin", "the key was made in secure hardware", _origin),
+    Constraint("purpose", "the key may sign", _purpose),
+    Constraint("all_applications", "only one app may use the key", _all_applications),
+    Constraint("application", "that app is the operator's, signed with his key", _application),
+    Constraint("patch_level", "the system is not too old", _patch_level),
+    Constraint("provisioning", "the device was not given keys by the hundred", _provisioning),
+    Constraint("encoding", "the description is DER", _encoding),
+)
+"""Every constraint, in the order of the checks."""

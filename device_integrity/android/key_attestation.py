@@ -1,0 +1,188 @@
+"""Verifies an Android key attestation: is this key in the hardware of a sound phone, made for this scan?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device_integrity.android.certificates import (
+    ATTESTATION_EXTENSION,
+    Certificate,
+    parse_certificates,
+)
+from device_integrity.android.chain import WalkedChain, walk_chain
+from device_integrity.android.checklists import ANDROID_KEY
+from device_integrity.android.constraints import CONSTRAINTS, Claims
+from device_integrity.android.key_description import (
+    ApplicationId,
+    KeyDescription,
+    read_application_id,
+    read_key_description,
+)
+from device_integrity.android.key_policy import KeyAttestationPolicy
+from device_integrity.android.revocation import RevocationList, check_revocation
+from device_integrity.android.roots import TrustRoot
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.errors import CertificateMalformed, KeyDescriptionMalformed
+from device_integrity.transcript import verify
+
+__all__ = ["KeyAttestation", "Possession", "verify_key_attestation"]
+
+_MAX_SIGNATURE_BYTES: Final = 256
+_DESCRIPTION_CHECKS: Final = ("description", *(constraint.name for constraint in CONSTRAINTS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Possession:
+    """What shows that whoever sent a chain can use its key.
+
+    Attributes:
+        message: What was to be signed: ``transcript.attestation_message``.
+        signature: ECDSA on P-256 with SHA-256, ASN.1 DER.
+    """
+
+    message: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAttestation:
+    """What became of a key attestation.
+
+    Attributes:
+        checks: Every check, one for each name in ``checklists.ANDROID_KEY``, in that order.
+        attested_key: SubjectPublicKeyInfo (DER) of the attested key; ``None`` unless the chain is trusted and
+            the key was made for the expected challenge. The other checks still decide what it is worth.
+        chain: The chain; ``None`` where it cannot be read.
+        description: What it says about the key; ``None`` where that cannot be read.
+        application: The app in it; ``None`` where there is none.
+    """
+
+    checks: tuple[DeviceCheck, ...]
+    attested_key: bytes | None
+    chain: WalkedChain | None
+    description: KeyDescription | None
+    application: ApplicationId | None
+
+
+def verify_key_attestation(
+    *,
+    certificate_chain: Sequence[bytes],
+    challenge: bytes,
+    possession: Possession | None,
+    policy: KeyAttestationPolicy,
+    roots: Sequence[TrustRoot],
+    revocation: RevocationList | None,
+    now: datetime,
+) -> KeyAttestation:
+    """Verifies a chain and all that it says. Nothing is raised for what a device sends.
+
+    Args:
+        certificate_chain: DER certificates, leaf first, root last.
+        challenge: What ``attestationChallenge`` has to be: the binding hash H.
+        possession: The signature by the attested key; without one, possession is not evaluated.
+        policy: What is asked.
+        roots: The keys at which a chain may end.
+        revocation: Google's list, or ``None`` where the server has none.
+        now: The present time, with a time zone.
+    """
+    try:
+        certificates = parse_certificates(certificate_chain)
+    except CertificateMalformed as error:
+        return KeyAttestation(
+            checks=ANDROID_KEY.unreadable(str(error)),
+            attested_key=None,
+            chain=None,
+            description=None,
+            application=None,
+        )
+    chain = walk_chain(certificates, roots=roots, now=now)
+    revoked = check_revocation(
+        certificates,
+        revocation=revocation,
+        max_age=policy.max_revocation_age,
+        stale_is_soft=policy.stale_revocation_is_soft,
+        now=now,
+    )
+    description, application, said = _described(chain, challenge=challenge, policy=policy, now=now)
+    vouched = chain.is_trusted and revoked.outcome is not CheckOutcome.FAIL
+    said = (*said, _check_possession(chain.leaf, possession))
+    if not vouched:
+        said = tuple(map(_believed_by_nobody, said))
+    form = ANDROID_KEY.passed("chain_form", "X509", f"{len(certificates)} certificates")
+    return KeyAttestation(
+        checks=(form, *chain.checks, revoked, *said),
+        attested_key=chain.leaf.spki if vouched and _passed("challenge", said) else None,
+        chain=chain,
+        description=description,
+        application=application,
+    )
+
+
+def _described(
+    chain: WalkedChain, *, challenge: bytes, policy: KeyAttestationPolicy, now: datetime
+) -> tuple[KeyDescription | None, ApplicationId | None, tuple[DeviceCheck, ...]]:
+    """The leaf's description, the app in it, and the checks on both."""
+    extension = chain.leaf.extensions.get(ATTESTATION_EXTENSION)
+    if extension is None:
+        return None, None, _undescribed("MISSING", "the leaf has no attestation extension")
+    try:
+        description = read_key_description(extension)
+        octets = description.software_enforced.attestation_application_id
+        application = None if octets is None else read_application_id(octets)
+    except KeyDescriptionMalformed as error:
+        return None, None, _undescribed("MALFORMED", str(error))
+    claims = Claims(
+        description=description,
+        application=application,
+        chain=chain,
+        challenge=challenge,
+        policy=policy,
+        now=now,
+    )
+    read = ANDROID_KEY.passed("description", "READ", f"attestation version {description.attestation_version}")
+    return description, application, (read, *(constraint.evaluate(claims) for constraint in CONSTRAINTS))
+
+
+def _undescribed(reason: str, detail: str) -> tuple[DeviceCheck, ...]:
+    first, *rest = _DESCRIPTION_CHECKS
+    return (
+        ANDROID_KEY.failed(first, reason, detail),
+        *(ANDROID_KEY.not_evaluated(name, "DESCRIPTION_UNREADABLE", "not looked at") for name in rest),
+    )
+
+
+def _believed_by_nobody(check: DeviceCheck) -> DeviceCheck:
+    """What an untrusted chain says never passes; what it says against itself stands."""
+    if check.outcome is not CheckOutcome.PASS:
+        return check
+    return replace(
+        check,
+        outcome=CheckOutcome.NOT_EVALUATED,
+        reason="CHAIN_NOT_TRUSTED",
+        detail=f"only an untrusted chain says: {check.detail}",
+    )
+
+
+def _passed(name: str, checks: Sequence[DeviceCheck]) -> bool:
+    full = f"{ANDROID_KEY.verifier}.{name}"
+    return any(check.name == full and check.outcome is CheckOutcome.PASS for check in checks)
+
+
+def _check_possession(leaf: Certificate, possession: Possession | None) -> DeviceCheck:
+    name = "possession"
+    if possession is None:
+        return ANDROID_KEY.not_evaluated(name, "NO_SIGNATURE", "no signature by the attested key was given")
+    key = leaf.key
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        return ANDROID_KEY.failed(name, "KEY_KIND_NOT_SUPPORTED", "the attested key is not one on P-256")
+    return ANDROID_KEY.judged(
+        name,
+        holds=len(possession.signature) <= _MAX_SIGNATURE_BYTES
+        and verify(public_key=key, message=possession.message, signature=possession.signature),
+        good=("SIGNED", "the attested key signed for this scan"),
+        bad=("SIGNATURE_INVALID", "whoever sent the chain does not hold its key"),
+        sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+    )

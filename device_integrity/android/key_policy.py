@@ -1,0 +1,34 @@
+"""What is asked of an Android key attestation."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from device_integrity.android.apps import AllowedApp
+from device_integrity.android.key_description import SecurityLevel
+
+__all__ = ["KeyAttestationPolicy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAttestationPolicy:
+    """Demands and limits.
+
+    Attributes:
+        apps: The apps that may scan; without any, the app is not evaluated.
+        min_security_level: The least that the key has to live in; SOFTWARE is never accepted.
+        self_signed_boot_keys: Digests of boot keys, 32 bytes each, that are trusted with the boot state
+            SELF_SIGNED: systems such as GrapheneOS, which publishes them.
+        max_patch_age_months: From how many months on a security patch level is old; ``None`` for no limit.
+        max_certificates_issued: More certificates than this, provisioned to one device in 30 days, look
+            like a farm that sells keys. Devices of test laboratories show up to 64.
+        max_revocation_age: How old the revocation list may be.
+        stale_revocation_is_soft: Whether an older list does not decide alone.
+    """
+
+    apps: tuple[AllowedApp, ...] = ()
+    min_security_level: SecurityLevel = SecurityLevel.TRUSTED_ENVIRONMENT
+    self_signed_boot_keys: frozenset[bytes] = frozenset()
+    max_patch_age_months: int | None = 24
+    max_certificates_issued: int = 512
+    max_revocation_age: timedelta = timedelta(days=2)
+    stale_revocation_is_soft: bool = False

@@ -1,0 +1,349 @@
+"""Judges the payload of a Play Integrity token, label by label.
+
+What the labels mean: developer.android.com, "Integrity verdicts". Labels that honest devices show too often
+are soft: they do not decide alone.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from functools import partial
+from typing import Final
+
+from device_integrity.android.apps import AllowedApp, app_is_allowed, package_is_allowed
+from device_integrity.android.checklists import PLAY_INTEGRITY
+from device_integrity.android.play_payload import PlayPayload
+from device_integrity.android.play_token import PlayTokenKind
+from device_integrity.check import DeviceCheck, Manipulation
+from device_integrity.transcript import length_prefixed, sha256
+
+__all__ = ["PlayIntegrity", "PlayLevel", "PlayPolicy", "refused_token", "unavailable_token", "verify_payload"]
+
+_ONE_TIME: Final = b"facegate/v1/play-token"
+_HARDWARE_API: Final = 33
+"""Android 13: from here on MEETS_DEVICE_INTEGRITY rests on hardware, since May 2025."""
+
+
+class PlayLevel(IntEnum):
+    """How sound a device has to be; each level includes those below."""
+
+    BASIC = 1
+    """Hardware attests the key; the system may be anybody's."""
+    DEVICE = 2
+    """A certified device with a locked boot loader."""
+    STRONG = 3
+    """Also a security patch of the last year."""
+
+
+_LABELS: Final = {
+    PlayLevel.BASIC: "MEETS_BASIC_INTEGRITY",
+    PlayLevel.DEVICE: "MEETS_DEVICE_INTEGRITY",
+    PlayLevel.STRONG: "MEETS_STRONG_INTEGRITY",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayPolicy:
+    """What is asked of a token.
+
+    Attributes:
+        apps: The apps that may scan.
+        min_level: The least integrity of the device.
+        max_age: How old a token may be.
+        clock_skew: How far in the future it may be.
+        refused_recall_bits: The app's own bits, 1 to 3, that bar a device.
+    """
+
+    apps: tuple[AllowedApp, ...]
+    min_level: PlayLevel = PlayLevel.DEVICE
+    max_age: timedelta = timedelta(minutes=3)
+    clock_skew: timedelta = timedelta(seconds=30)
+    refused_recall_bits: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayIntegrity:
+    """What became of a token.
+
+    Attributes:
+        checks: Every check, one for each name in ``checklists.PLAY_INTEGRITY``, in that order.
+        payload: What Google said; ``None`` where the token was not opened.
+        one_time_key: 32 bytes that no other token has. Whoever calls stores them for as long as the token
+            would be fresh, and refuses a token whose key is there already. ``None`` without a payload.
+    """
+
+    checks: tuple[DeviceCheck, ...]
+    payload: PlayPayload | None
+    one_time_key: bytes | None
+
+
+def refused_token(detail: str) -> PlayIntegrity:
+    """What became of a token that cannot be opened or read.
+
+    Args:
+        detail: Why, in plain words.
+    """
+    return PlayIntegrity(checks=PLAY_INTEGRITY.unreadable(detail), payload=None, one_time_key=None)
+
+
+def unavailable_token(detail: str) -> PlayIntegrity:
+    """What became of a token that nobody was there to open.
+
+    Args:
+        detail: Why, in plain words.
+    """
+    checks = tuple(
+        PLAY_INTEGRITY.unavailable(name, "DECODER_UNAVAILABLE", detail) for name in PLAY_INTEGRITY.checks
+    )
+    return PlayIntegrity(checks=checks, payload=None, one_time_key=None)
+
+
+def verify_payload(
+    payload: PlayPayload, *, kind: PlayTokenKind, challenge: bytes, policy: PlayPolicy, now: datetime
+) -> PlayIntegrity:
+    """Judges what Google said.
+
+    Args:
+        payload: From ``open_classic_token`` or a ``PlayTokenDecoder``: nobody else may have written it.
+        kind: The request that made the token.
+        challenge: What ``nonce`` or ``requestHash`` has to be, decoded: the binding hash H.
+        policy: What is asked.
+        now: The present time, with a time zone.
+    """
+    found = payload.request.nonce if kind is PlayTokenKind.CLASSIC else payload.request.request_hash
+    judge = _Judge(payload, policy)
+    return PlayIntegrity(
+        checks=(
+            PLAY_INTEGRITY.passed("token", "OPENED", "the token is Google's"),
+            judge.request_package(),
+            _challenge(found, challenge),
+            _freshness(payload.request.time, policy, now),
+            judge.test_response(),
+            judge.app_recognition(),
+            judge.app_identity(),
+            judge.device_recognition(),
+            judge.emulated_device(),
+            judge.android_version(),
+            judge.app_licensing(),
+            judge.app_access_risk(),
+            judge.play_protect(),
+            judge.device_activity(),
+            judge.account_activity(),
+            judge.device_recall(),
+            judge.location_spoofing(),
+        ),
+        payload=payload,
+        one_time_key=_one_time_key(payload, kind, found or b""),
+    )
+
+
+def _challenge(found: bytes | None, expected: bytes) -> DeviceCheck:
+    return PLAY_INTEGRITY.judged(
+        "challenge",
+        holds=found is not None and hmac.compare_digest(found, expected),
+        good=("CHALLENGE_MATCHES", "the token was made for this scan"),
+        bad=("CHALLENGE_MISMATCH", "the token was made for something else than this scan"),
+        sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+    )
+
+
+def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceCheck:
+    age = now - made
+    seconds = round(age.total_seconds())
+    if age < -policy.clock_skew:
+        return PLAY_INTEGRITY.failed("freshness", "FROM_THE_FUTURE", f"made in {-seconds} seconds from now")
+    if age > policy.max_age:
+        detail = (
+            f"the token is {seconds} seconds old, at most {round(policy.max_age.total_seconds())} allowed"
+        )
+        return PLAY_INTEGRITY.failed("freshness", "TOKEN_OLD", detail)
+    return PLAY_INTEGRITY.passed("freshness", "FRESH", f"the token is {seconds} seconds old")
+
+
+def _one_time_key(payload: PlayPayload, kind: PlayTokenKind, challenge: bytes) -> bytes:
+    """Of the content, not of the token's text: one content can be written in several ways."""
+    millis = str(round(payload.request.time.timestamp() * 1000)).encode()
+    package = payload.request.package.encode("utf-8", "surrogatepass")
+    return sha256(length_prefixed(_ONE_TIME, kind.encode(), package, challenge, millis))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """One method for each label."""
+
+    payload: PlayPayload
+    policy: PlayPolicy
+
+    def request_package(self) -> DeviceCheck:
+        return PLAY_INTEGRITY.judged(
+            "request_package",
+            holds=package_is_allowed(self.policy.apps, self.payload.request.package),
+            good=("PACKAGE_KNOWN", "one of the operator's apps asked for the token"),
+            bad=("PACKAGE_UNKNOWN", "none of the operator's apps asked for the token"),
+            sign_of=Manipulation.CODE_MODIFICATION,
+        )
+
+    def test_response(self) -> DeviceCheck:
+        return PLAY_INTEGRITY.judged(
+            "test_response",
+            holds=not self.payload.is_test,
+            good=("REAL", "Google evaluated the device"),
+            bad=("TEST_RESPONSE", "a fixed answer for a tester, set in the Play Console"),
+        )
+
+    def app_recognition(self) -> DeviceCheck:
+        word = self.payload.app.recognition
+        if word == "PLAY_RECOGNIZED":
+            return PLAY_INTEGRITY.passed("app_recognition", word, "the app is the one that Google Play sells")
+        if word == "UNRECOGNIZED_VERSION":
+            detail = "the app, or its signature, is none that Google Play knows"
+            return PLAY_INTEGRITY.failed("app_recognition", word, detail, Manipulation.CODE_MODIFICATION)
+        return _unevaluated("app_recognition", word)
+
+    def app_identity(self) -> DeviceCheck:
+        app = self.payload.app
+        if not app.package and not app.certificate_digests:
+            return _unevaluated("app_identity", "")
+        return PLAY_INTEGRITY.judged(
+            "app_identity",
+            holds=app.package == self.payload.request.package
+            and app_is_allowed(self.policy.apps, [app.package], app.certificate_digests),
+            good=("APPLICATION_KNOWN", "the operator's app, signed with his key"),
+            bad=("APPLICATION_REPACKAGED", "not the operator's app, or not signed with his key"),
+            sign_of=Manipulation.CODE_MODIFICATION,
+        )
+
+    def device_recognition(self) -> DeviceCheck:
+        labels = self.payload.device.labels
+        met = [level for level, label in _LABELS.items() if label in labels]
+        demanded = self.policy.min_level
+        if met and max(met) >= demanded:
+            return PLAY_INTEGRITY.passed("device_recognition", _LABELS[max(met)], "the device is sound")
+        if met:
+            detail = f"{_LABELS[max(met)]} is met, {_LABELS[demanded]} demanded"
+            return PLAY_INTEGRITY.failed(
+                "device_recognition", "INTEGRITY_TOO_LOW", detail, Manipulation.ROOTED
+            )
+        detail = "no integrity is met: a rooted device, a hooked app or an emulator"
+        virtual = "MEETS_VIRTUAL_INTEGRITY" in labels
+        sign_of = Manipulation.EMULATOR if virtual else Manipulation.ROOTED
+        return PLAY_INTEGRITY.failed("device_recognition", "NO_INTEGRITY", detail, sign_of)
+
+    def emulated_device(self) -> DeviceCheck:
+        return PLAY_INTEGRITY.judged(
+            "emulated_device",
+            holds="MEETS_VIRTUAL_INTEGRITY" not in self.payload.device.labels,
+            good=("NOT_VIRTUAL", "not known as an emulator"),
+            bad=("MEETS_VIRTUAL_INTEGRITY", "an emulator, one that Google Play supports"),
+            sign_of=Manipulation.EMULATOR,
+        )
+
+    def android_version(self) -> DeviceCheck:
+        version = self.payload.device.sdk_version
+        if version is None:
+            return PLAY_INTEGRITY.not_evaluated("android_version", "NOT_SAID", "the API level is not said")
+        if version < _HARDWARE_API:
+            detail = f"API level {version}: before {_HARDWARE_API} the labels need no hardware"
+            return PLAY_INTEGRITY.failed("android_version", "WEAKER_LABELS", detail, soft=True)
+        return PLAY_INTEGRITY.passed("android_version", "HARDWARE_LABELS", f"API level {version}")
+
+    def app_licensing(self) -> DeviceCheck:
+        word = self.payload.app.licensing
+        return _worded(
+            "app_licensing",
+            word,
+            good={"LICENSED": "the app was installed from Google Play"},
+            bad={"UNLICENSED": "the app was not installed from Google Play"},
+            sign_of=Manipulation.CODE_MODIFICATION,
+        )
+
+    def app_access_risk(self) -> DeviceCheck:
+        apps = self.payload.environment.apps_detected
+        if apps is None:
+            return _unevaluated("app_access_risk", "")
+        failed = partial(PLAY_INTEGRITY.failed, "app_access_risk", soft=True)
+        # Google leaves verified accessibility services out.
+        if controlling := sorted(word for word in apps if word.endswith("_CONTROLLING")):
+            detail = "an app that can control this one is running"
+            return failed(controlling[-1], detail, Manipulation.REMOTE_CONTROL)
+        if capturing := sorted(word for word in apps if word.endswith("_CAPTURING")):
+            detail = "an app that can see the screen is running"
+            return failed(capturing[-1], detail, Manipulation.REMOTE_CONTROL)
+        if overlays := sorted(word for word in apps if word.endswith("_OVERLAYS")):
+            return failed(overlays[-1], "an app that can draw over this one is running")
+        return PLAY_INTEGRITY.passed("app_access_risk", "NO_RISK", "no app sees or controls this one")
+
+    def play_protect(self) -> DeviceCheck:
+        return _worded(
+            "play_protect",
+            self.payload.environment.play_protect,
+            good={"NO_ISSUES": "Play Protect found no harmful apps"},
+            bad={
+                "POSSIBLE_RISK": "Play Protect is off",
+                "MEDIUM_RISK": "Play Protect found harmful apps",
+                "HIGH_RISK": "Play Protect found dangerous apps",
+            },
+        )
+
+    def device_activity(self) -> DeviceCheck:
+        few = "the device asked for a usual number of tokens"
+        return _worded(
+            "device_activity",
+            self.payload.device.activity,
+            good={"LEVEL_1": few, "LEVEL_2": few, "LEVEL_3": few},
+            bad={"LEVEL_4": "the device asked for very many tokens, as farms do"},
+        )
+
+    def account_activity(self) -> DeviceCheck:
+        return _worded(
+            "account_activity",
+            self.payload.device.account_activity,
+            good={
+                "TYPICAL_BASIC": "the account is used as usual",
+                "TYPICAL_STRONG": "the account is used as usual",
+            },
+            bad={"UNUSUAL": "the account is used in unusual ways"},
+        )
+
+    def device_recall(self) -> DeviceCheck:
+        bits = self.payload.device.recall_bits
+        if bits is None:
+            return _unevaluated("device_recall", "")
+        barred = bits & self.policy.refused_recall_bits
+        if barred:
+            detail = f"bits {sorted(barred)} that the app set for this device bar it"
+            return PLAY_INTEGRITY.failed("device_recall", "DEVICE_BARRED", detail)
+        return PLAY_INTEGRITY.passed("device_recall", "NOT_BARRED", "no bit bars the device")
+
+    def location_spoofing(self) -> DeviceCheck:
+        words = self.payload.environment.location_spoofing
+        if words is None:
+            return _unevaluated("location_spoofing", "")
+        if risky := sorted(word for word in words if word.startswith(("HIGH_RISK_", "MEDIUM_RISK_"))):
+            detail = "the location is likely spoofed"
+            return PLAY_INTEGRITY.failed("location_spoofing", risky[0], detail, soft=True)
+        return PLAY_INTEGRITY.passed("location_spoofing", "LOW_RISK", "no sign of a spoofed location")
+
+
+def _unevaluated(check: str, word: str) -> DeviceCheck:
+    """Google evaluated nothing, or said a word of tomorrow: neither is a pass."""
+    if word in ("", "UNEVALUATED", "UNKNOWN", "NO_DATA") or word.endswith("_UNSPECIFIED"):
+        return PLAY_INTEGRITY.not_evaluated(check, "UNEVALUATED", "Google did not evaluate it")
+    return PLAY_INTEGRITY.not_evaluated(check, "UNKNOWN_LABEL", "Google says a word that is not known here")
+
+
+def _worded(
+    check: str,
+    word: str,
+    *,
+    good: dict[str, str],
+    bad: dict[str, str],
+    sign_of: Manipulation | None = None,
+) -> DeviceCheck:
+    """A label of one word; its bad words are soft."""
+    if word in good:
+        return PLAY_INTEGRITY.passed(check, word, good[word])
+    if word in bad:
+        return PLAY_INTEGRITY.failed(check, word, bad[word], sign_of, soft=True)
+    return _unevaluated(check, word)

@@ -1,0 +1,184 @@
+"""Google's list of attestation certificates that are not to be trusted any more.
+
+The list is JSON: developer.android.com, "Verify hardware-backed key pairs with key attestation",
+"Certificate revocation status list". This room is handed the list; fetching it is the server's.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from device_integrity.android.certificates import Certificate
+from device_integrity.android.checklists import ANDROID_KEY
+from device_integrity.check import DeviceCheck, Manipulation
+from device_integrity.errors import ReferenceDataMalformed
+
+__all__ = [
+    "MAX_LIST_BYTES",
+    "MAX_LIST_ENTRIES",
+    "RevocationEntry",
+    "RevocationList",
+    "RevocationStatus",
+    "check_revocation",
+    "parse_revocation_list",
+]
+
+MAX_LIST_BYTES: Final = 16 * 1024 * 1024
+MAX_LIST_ENTRIES: Final = 200_000
+
+_CHECK: Final = "revocation"
+_MAX_KEY_CHARACTERS: Final = 128
+_CLOCK_SKEW: Final = timedelta(minutes=10)
+
+
+class RevocationStatus(StrEnum):
+    """What the list says about a certificate. None of them is trusted."""
+
+    REVOKED = "REVOKED"
+    SUSPENDED = "SUSPENDED"
+    """Not revoked yet, or only for a time."""
+    OTHER = "OTHER"
+    """A word that this release does not know; the list has no entries for sound certificates."""
+
+
+_WORDS: Final = {
+    RevocationStatus.REVOKED: "revoked",
+    RevocationStatus.SUSPENDED: "suspended",
+    RevocationStatus.OTHER: "listed as unsound",
+}
+_STATUSES: Final = {status.value: status for status in RevocationStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationEntry:
+    """One certificate of the list.
+
+    Attributes:
+        status: What it is.
+        reason: Why, in Google's words: KEY_COMPROMISE, CA_COMPROMISE, SUPERSEDED, SOFTWARE_FLAW, or another
+            word; empty where the list gives none.
+    """
+
+    status: RevocationStatus
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationList:
+    """The list as it was at one time.
+
+    Attributes:
+        entries: By serial number, in lowercase and without leading zeros. Most keys are hexadecimal, some
+            decimal, and nothing tells them apart.
+        fetched_at: When it was fetched, with a time zone.
+    """
+
+    entries: Mapping[str, RevocationEntry]
+    fetched_at: datetime
+
+    def find(self, certificate: Certificate) -> RevocationEntry | None:
+        """The entry of a certificate, by its serial number or the serial numbers in its subject."""
+        serial = certificate.serial
+        for key in (format(serial, "x"), str(serial), *map(_normal, certificate.subject_serials)):
+            if (entry := self.entries.get(key)) is not None:
+                return entry
+        return None
+
+
+def parse_revocation_list(data: bytes, *, fetched_at: datetime) -> RevocationList:
+    """Reads the list as Google publishes it.
+
+    Args:
+        data: JSON; at most 16 MiB and 200,000 entries.
+        fetched_at: When it was fetched, with a time zone.
+
+    Raises:
+        ReferenceDataMalformed: It is longer, not JSON in UTF-8, holds a key twice, an entry without a
+            status, or is not of the published form.
+    """
+    if len(data) > MAX_LIST_BYTES:
+        raise ReferenceDataMalformed(f"the revocation list has more than {MAX_LIST_BYTES} bytes")
+    try:
+        document: Any = json.loads(data.decode("utf-8"), object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError) as error:
+        raise ReferenceDataMalformed("the revocation list is not JSON") from error
+    raw = document.get("entries") if isinstance(document, dict) else None
+    if not isinstance(raw, dict):
+        raise ReferenceDataMalformed("the revocation list has no object `entries`")
+    if len(raw) > MAX_LIST_ENTRIES:
+        raise ReferenceDataMalformed(f"the revocation list has more than {MAX_LIST_ENTRIES} entries")
+    return RevocationList(
+        entries={_key(key): _entry(value) for key, value in raw.items()}, fetched_at=fetched_at
+    )
+
+
+def check_revocation(
+    certificates: Iterable[Certificate],
+    *,
+    revocation: RevocationList | None,
+    max_age: timedelta,
+    stale_is_soft: bool,
+    now: datetime,
+) -> DeviceCheck:
+    """Looks every certificate of a chain up.
+
+    Args:
+        certificates: The chain.
+        revocation: The list, or ``None`` where the server has none.
+        max_age: How old the list may be.
+        stale_is_soft: Whether an old list, in which no certificate of the chain is found, is a soft
+            UNAVAILABLE, which does not decide alone. A missing list never is.
+        now: The present time, with a time zone.
+    """
+    if revocation is None:
+        return ANDROID_KEY.unavailable(_CHECK, "NO_REVOCATION_LIST", "the server has no revocation list")
+    for place, certificate in enumerate(certificates):
+        if (entry := revocation.find(certificate)) is not None:
+            because = f", {entry.reason}" if entry.reason.isidentifier() else ""
+            detail = f"certificate {place} is {_WORDS[entry.status]}{because}"
+            return ANDROID_KEY.failed(
+                _CHECK,
+                f"KEY_{entry.status}" if entry.status is not RevocationStatus.OTHER else "KEY_LISTED",
+                detail,
+                Manipulation.ROOTED,
+            )
+    age = now - revocation.fetched_at
+    if not -_CLOCK_SKEW <= age <= max_age:
+        detail = f"the revocation list is {_hours(age)} hours old, at most {_hours(max_age)} allowed"
+        return ANDROID_KEY.unavailable(_CHECK, "REVOCATION_LIST_STALE", detail, soft=stale_is_soft)
+    return ANDROID_KEY.passed(_CHECK, "NOT_REVOKED", "no certificate of the chain is in the revocation list")
+
+
+def _hours(span: timedelta) -> int:
+    return round(span.total_seconds() / 3600)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _normal(key: str) -> str:
+    return key.strip().lower().lstrip("0")
+
+
+def _key(key: str) -> str:
+    if not 0 < len(key) <= _MAX_KEY_CHARACTERS:
+        raise ReferenceDataMalformed("a serial number in the revocation list is empty or too long")
+    return _normal(key)
+
+
+def _entry(value: Any) -> RevocationEntry:
+    if not isinstance(value, dict):
+        raise ReferenceDataMalformed("an entry of the revocation list is not an object")
+    word = value.get("status")
+    if not isinstance(word, str):
+        raise ReferenceDataMalformed("an entry of the revocation list has no status")
+    status = _STATUSES.get(word, RevocationStatus.OTHER)
+    reason = value.get("reason", "")
+    return RevocationEntry(status, reason if isinstance(reason, str) else "")

@@ -1,0 +1,42 @@
+"""What Apple's devices claim: App Attest attestations, assertions and receipts."""
+
+from device_integrity.apple.anchors import AppleAnchors, load_apple_anchors, parse_apple_anchors
+from device_integrity.apple.assertion import (
+    AssertionResult,
+    AttestAssertion,
+    parse_assertion,
+    verify_assertion,
+)
+from device_integrity.apple.attestation import AttestationResult, AttestedKey, verify_attestation
+from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
+from device_integrity.apple.authenticator_data import AuthenticatorData, parse_authenticator_data
+from device_integrity.apple.key_use import KeyUse, check_key_use
+from device_integrity.apple.receipt import ReceiptResult, verify_receipt
+from device_integrity.apple.receipt_format import Receipt, ReceiptKind, SignedReceipt, parse_receipt
+
+__all__ = [
+    "AppleAnchors",
+    "AssertionResult",
+    "AttestAssertion",
+    "Attestation",
+    "AttestationResult",
+    "AttestedKey",
+    "AuthenticatorData",
+    "Environment",
+    "KeyUse",
+    "LeafClaims",
+    "Receipt",
+    "ReceiptKind",
+    "ReceiptResult",
+    "SignedReceipt",
+    "check_key_use",
+    "load_apple_anchors",
+    "parse_apple_anchors",
+    "parse_assertion",
+    "parse_attestation",
+    "parse_authenticator_data",
+    "parse_receipt",
+    "verify_assertion",
+    "verify_attestation",
+    "verify_receipt",
+]

@@ -1,0 +1,130 @@
+"""An App Attest assertion: an enrolled key signs, and counts that it did.
+
+The steps are those of Apple's "Validating apps that connect to your server", section "Verify the assertion".
+"""
+
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+from device_integrity.apple.authenticator_data import AuthenticatorData, parse_authenticator_data
+from device_integrity.cbor import decode_cbor, take_bytes, whole_map
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.checklist import Checklist
+from device_integrity.errors import EvidenceMalformed
+from device_integrity.transcript import load_public_key, sha256, verify
+
+__all__ = ["MAX_ASSERTION_BYTES", "AssertionResult", "AttestAssertion", "parse_assertion", "verify_assertion"]
+
+MAX_ASSERTION_BYTES: Final = 4 * 1024
+"""Longest assertion that is read."""
+
+_LIST: Final = Checklist("app_attest_assertion", ("format", "signature", "app", "counter"))
+_MAX_SIGNATURE_BYTES: Final = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestAssertion:
+    """An assertion, read and not yet judged.
+
+    Attributes:
+        signature: ECDSA, ASN.1 DER.
+        authenticator_data: As sent, for hashing.
+        authenticator: The same, read.
+    """
+
+    signature: bytes
+    authenticator_data: bytes
+    authenticator: AuthenticatorData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertionResult:
+    """What became of an assertion.
+
+    Attributes:
+        checks: ``app_attest_assertion.<check>``; all of them, also those that were not reached.
+        counter: What the caller has to store in place of the counter that it passed in, by an atomic
+            compare-and-set: an assertion whose set loses is a replay. ``None`` unless every check passed.
+    """
+
+    checks: tuple[DeviceCheck, ...]
+    counter: int | None
+
+
+def parse_assertion(data: bytes) -> AttestAssertion:
+    """Reads an assertion.
+
+    Args:
+        data: CBOR, at most ``MAX_ASSERTION_BYTES``.
+
+    Raises:
+        EvidenceMalformed: It is no assertion of App Attest.
+    """
+    fields = whole_map(
+        decode_cbor(data, max_bytes=MAX_ASSERTION_BYTES, max_depth=1),
+        frozenset({"signature", "authenticatorData"}),
+        "the assertion",
+    )
+    signature = take_bytes(fields["signature"], "signature")
+    if len(signature) > _MAX_SIGNATURE_BYTES:
+        raise EvidenceMalformed(
+            f"a signature of {len(signature)} bytes: at most {_MAX_SIGNATURE_BYTES} are taken"
+        )
+    authenticator_data = take_bytes(fields["authenticatorData"], "authenticatorData")
+    return AttestAssertion(
+        signature=signature,
+        authenticator_data=authenticator_data,
+        authenticator=parse_authenticator_data(authenticator_data, with_credential=False),
+    )
+
+
+def verify_assertion(
+    *, assertion: bytes, client_data: bytes, public_key: bytes, app_id: str, stored_counter: int
+) -> AssertionResult:
+    """Judges an assertion; never raises for what the device sent.
+
+    Args:
+        assertion: As sent.
+        client_data: What the app hashed for ``generateAssertion``: in this protocol the binding hash H.
+        public_key: Of the enrolled key, SubjectPublicKeyInfo, DER.
+        app_id: The app that the key was enrolled for: team identifier, a dot, bundle identifier.
+        stored_counter: Of the key's last accepted assertion; 0 after its attestation.
+
+    Raises:
+        KeyMaterialError: ``public_key``, which is the caller's, cannot be read.
+    """
+    key = load_public_key(public_key)
+    try:
+        parsed = parse_assertion(assertion)
+    except EvidenceMalformed as error:
+        return AssertionResult(checks=_LIST.unreadable(str(error)), counter=None)
+    # Apple signs this hash as a message: ECDSA hashes it once more.
+    nonce = sha256(parsed.authenticator_data + sha256(client_data))
+    counter = parsed.authenticator.counter
+    checks = (
+        _LIST.passed("format", "WELL_FORMED", "the assertion is App Attest's"),
+        _LIST.judged(
+            "signature",
+            holds=verify(public_key=key, message=nonce, signature=parsed.signature),
+            good=("SIGNATURE_VALID", "the enrolled key signed for this scan"),
+            bad=("SIGNATURE_INVALID", "the signature is not the enrolled key's for this scan"),
+            sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+        ),
+        _LIST.judged(
+            "app",
+            holds=hmac.compare_digest(parsed.authenticator.app_id_hash, sha256(app_id.encode())),
+            good=("APP_MATCHES", "the app is the one that the key was enrolled for"),
+            bad=("APP_MISMATCH", "the app is not the one that the key was enrolled for"),
+            sign_of=Manipulation.CODE_MODIFICATION,
+        ),
+        _LIST.judged(
+            "counter",
+            holds=counter > max(stored_counter, 0),
+            good=("COUNTER_ROSE", "the counter is greater than that of the last assertion"),
+            bad=("COUNTER_NOT_GREATER", f"the counter is {counter}, and {stored_counter} was seen already"),
+            sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+        ),
+    )
+    accepted = all(check.outcome is CheckOutcome.PASS for check in checks)
+    return AssertionResult(checks=checks, counter=counter if accepted else None)

@@ -1,0 +1,193 @@
+"""An App Attest attestation: Apple vouches for a new key of a genuine app on a genuine device.
+
+The steps are those of Apple's "Validating apps that connect to your server", section "Verify the
+attestation". What it does not say: App Attest sees neither a jailbreak nor code hooked into a genuine app.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from device_integrity.apple.anchors import AppleAnchors
+from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
+from device_integrity.apple.certificates import chain_problem
+from device_integrity.apple.key_use import KeyUse, check_key_use
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.checklist import Checklist
+from device_integrity.errors import EvidenceMalformed
+from device_integrity.transcript import sha256
+
+__all__ = ["AttestationResult", "AttestedKey", "verify_attestation"]
+
+_LIST: Final = Checklist(
+    "app_attest", ("format", "chain", "challenge", "key_id", "app", "environment", "counter", "key_use")
+)
+_NONCE_HEAD: Final = bytes.fromhex("3024a1220420")
+"""DER of SEQUENCE { [1] { OCTET STRING of 32 bytes } }, up to its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestedKey:
+    """What the caller stores of an accepted attestation.
+
+    Attributes:
+        key_id: 32 bytes.
+        public_key: SubjectPublicKeyInfo, DER.
+        app_id: The app that it belongs to.
+        environment: Whether the app is one from the store.
+        counter: Of assertions so far: 0.
+        receipt: The first receipt; Apple's server exchanges it for one with a risk metric.
+    """
+
+    key_id: bytes
+    public_key: bytes
+    app_id: str
+    environment: Environment
+    counter: int
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationResult:
+    """What became of an attestation.
+
+    Attributes:
+        checks: ``app_attest.<check>``; all of them, also those that were not reached.
+        key: The key to enrol; ``None`` unless every check but ``app_attest.key_use`` passed.
+        claims: What the certificate says beside the key, to be held against the device's own words;
+            ``None`` where the attestation cannot be read or its chain is not Apple's.
+    """
+
+    checks: tuple[DeviceCheck, ...]
+    key: AttestedKey | None
+    claims: LeafClaims | None
+
+
+def verify_attestation(
+    *,
+    key_id: bytes,
+    attestation_object: bytes,
+    client_data_hash: bytes,
+    app_ids: frozenset[str],
+    environment: Environment,
+    key_use: KeyUse | None,
+    anchors: AppleAnchors,
+    now: datetime,
+) -> AttestationResult:
+    """Judges an attestation; never raises for what the device sent.
+
+    Args:
+        key_id: The identifier that the device sent with it, 32 bytes.
+        attestation_object: As sent.
+        client_data_hash: What the app passed to ``attestKey`` as ``clientDataHash``, as it passed it: in this
+            protocol the binding hash H itself. (Apple's published sample passes a text's bytes without
+            hashing them; hashed, they do not verify.)
+        app_ids: The apps that are allowed: team identifier, a dot, bundle identifier.
+        environment: The only one that is accepted; development is for tests.
+        key_use: Whom the store knows the key of; ``None`` where nobody looked.
+        anchors: Apple's roots.
+        now: When the evidence was received, with a time zone. Leaf certificates live for days to months.
+    """
+    try:
+        attestation = parse_attestation(attestation_object)
+    except EvidenceMalformed as error:
+        return AttestationResult(checks=_LIST.unreadable(str(error)), key=None, claims=None)
+    app_id = _matching_app(attestation.authenticator.app_id_hash, app_ids)
+    chain = _chain_check(attestation, anchors, now)
+    evidence = (
+        _LIST.passed("format", "WELL_FORMED", "the attestation object is App Attest's"),
+        chain,
+        _challenge_check(attestation, client_data_hash),
+        _key_check(attestation, key_id),
+        _app_check(app_id),
+        _environment_check(attestation.credential.aaguid, environment),
+        _counter_check(attestation.authenticator.counter),
+    )
+    key = None
+    if app_id is not None and all(check.outcome is CheckOutcome.PASS for check in evidence):
+        key = AttestedKey(
+            key_id=key_id,
+            public_key=attestation.key_der,
+            app_id=app_id,
+            environment=environment,
+            counter=0,
+            receipt=attestation.receipt,
+        )
+    return AttestationResult(
+        checks=(*evidence, check_key_use(_LIST.verifier, key_use)),
+        key=key,
+        claims=attestation.claims if chain.outcome is CheckOutcome.PASS else None,
+    )
+
+
+def _chain_check(attestation: Attestation, anchors: AppleAnchors, now: datetime) -> DeviceCheck:
+    problem = chain_problem(
+        chain=(attestation.leaf, attestation.intermediate), anchor=anchors.app_attest, now=now
+    )
+    if problem is None:
+        return _LIST.passed("chain", "CHAIN_TRUSTED", "the key's certificate is Apple's")
+    # A certificate that is merely too old says nothing about who sends it.
+    sign_of = None if problem.reason == "CERTIFICATE_NOT_VALID_NOW" else Manipulation.EMULATOR
+    return _LIST.failed("chain", problem.reason, problem.detail, sign_of)
+
+
+def _challenge_check(attestation: Attestation, client_data_hash: bytes) -> DeviceCheck:
+    nonce = sha256(attestation.authenticator_data + client_data_hash)
+    if hmac.compare_digest(attestation.nonce_extension or b"", _NONCE_HEAD + nonce):
+        return _LIST.passed("challenge", "CHALLENGE_MATCHES", "the attestation was made for this scan")
+    return _LIST.failed(
+        "challenge",
+        "CHALLENGE_MISMATCH",
+        "the attestation was made for another challenge, or its authenticator data was changed",
+        Manipulation.MAN_IN_THE_MIDDLE,
+    )
+
+
+def _key_check(attestation: Attestation, key_id: bytes) -> DeviceCheck:
+    credential = attestation.credential
+    if not hmac.compare_digest(sha256(attestation.key_point), key_id):
+        detail = "the key identifier is not the hash of the certificate's key"
+    elif not hmac.compare_digest(credential.credential_id, key_id):
+        detail = "the authenticator data names another key identifier"
+    elif not hmac.compare_digest(credential.point, attestation.key_point):
+        detail = "the authenticator data holds another key than the certificate"
+    else:
+        return _LIST.passed("key_id", "KEY_ID_MATCHES", "identifier, certificate and data name one key")
+    return _LIST.failed("key_id", "KEY_ID_MISMATCH", detail, Manipulation.MAN_IN_THE_MIDDLE)
+
+
+def _matching_app(app_id_hash: bytes, app_ids: frozenset[str]) -> str | None:
+    return next(
+        (one for one in sorted(app_ids) if hmac.compare_digest(sha256(one.encode()), app_id_hash)), None
+    )
+
+
+def _app_check(app_id: str | None) -> DeviceCheck:
+    if app_id is not None:
+        return _LIST.passed("app", "APP_ALLOWED", f"the app is {app_id}")
+    return _LIST.failed(
+        "app", "APP_NOT_ALLOWED", "the app is none of the allowed ones", Manipulation.CODE_MODIFICATION
+    )
+
+
+def _environment_check(aaguid: bytes, environment: Environment) -> DeviceCheck:
+    if hmac.compare_digest(aaguid, environment.aaguid):
+        return _LIST.passed("environment", "ENVIRONMENT_MATCHES", f"the key is one for {environment}")
+    found = next(
+        (one.value for one in Environment if one.aaguid == aaguid), "neither of Apple's environments"
+    )
+    return _LIST.failed(
+        "environment",
+        "ENVIRONMENT_MISMATCH",
+        f"the key is one for {found}, {environment} is expected",
+        Manipulation.CODE_MODIFICATION,
+    )
+
+
+def _counter_check(counter: int) -> DeviceCheck:
+    if counter == 0:
+        return _LIST.passed("counter", "COUNTER_NEW", "the key has not signed anything yet")
+    return _LIST.failed(
+        "counter", "COUNTER_NOT_NEW", f"the key has signed {counter} times before its attestation"
+    )

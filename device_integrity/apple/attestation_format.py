@@ -1,0 +1,158 @@
+"""The format of an App Attest attestation object: WebAuthn's, with a statement of Apple's own."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from device_integrity.apple.authenticator_data import (
+    AttestedCredential,
+    AuthenticatorData,
+    parse_authenticator_data,
+)
+from device_integrity.apple.certificates import p256_key, read_certificate, unrecognised_extension
+from device_integrity.cbor import decode_cbor, take_bytes, take_list, take_text, whole_map
+from device_integrity.der import Element, TagClass, read
+from device_integrity.errors import DerMalformed, EvidenceMalformed
+from device_integrity.transcript import public_key_der
+
+__all__ = ["MAX_ATTESTATION_BYTES", "Attestation", "Environment", "LeafClaims", "parse_attestation"]
+
+MAX_ATTESTATION_BYTES: Final = 64 * 1024
+"""Longest attestation object that is read."""
+
+_FORMAT: Final = "apple-appattest"
+_NONCE_OID: Final = "1.2.840.113635.100.8.2"
+_APP_OID: Final = "1.2.840.113635.100.8.5"
+_SYSTEM_OID: Final = "1.2.840.113635.100.8.7"
+_APP_TAG, _VERSION_TAG, _BUILD_TAG = 1204, 1400, 1403
+
+
+class Environment(StrEnum):
+    """For whom Apple attested the key."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+    @property
+    def aaguid(self) -> bytes:
+        """How the authenticator data says it, 16 bytes."""
+        return b"appattestdevelop" if self is Environment.DEVELOPMENT else b"appattest".ljust(16, b"\0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafClaims:
+    """What Apple wrote into the certificate beside the key, where it can be read.
+
+    Attributes:
+        app_id: Team identifier, a dot, bundle identifier.
+        os_version: Such as ``14.4``.
+        os_build: Such as ``21A329``.
+    """
+
+    app_id: str | None
+    os_version: str | None
+    os_build: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """An attestation object, read and not yet judged.
+
+    Attributes:
+        leaf: The key's certificate.
+        intermediate: Its issuer's.
+        receipt: The receipt, as ``receipt.parse_receipt`` reads it.
+        authenticator_data: As sent, for hashing.
+        authenticator: The same, read.
+        credential: The key that it is about.
+        key_point: The leaf's public key, uncompressed X9.62, 65 bytes.
+        key_der: The same as SubjectPublicKeyInfo, DER, 91 bytes.
+        nonce_extension: The leaf's extension 1.2.840.113635.100.8.2, DER, or ``None``.
+        claims: What else the leaf says.
+    """
+
+    leaf: x509.Certificate
+    intermediate: x509.Certificate
+    receipt: bytes
+    authenticator_data: bytes
+    authenticator: AuthenticatorData
+    credential: AttestedCredential
+    key_point: bytes
+    key_der: bytes
+    nonce_extension: bytes | None
+    claims: LeafClaims
+
+
+def parse_attestation(data: bytes) -> Attestation:
+    """Reads an attestation object.
+
+    Args:
+        data: CBOR, at most ``MAX_ATTESTATION_BYTES``.
+
+    Raises:
+        EvidenceMalformed: It is no attestation object of App Attest.
+    """
+    top = whole_map(
+        decode_cbor(data, max_bytes=MAX_ATTESTATION_BYTES, max_depth=3),
+        frozenset({"fmt", "attStmt", "authData"}),
+        "the attestation object",
+    )
+    if take_text(top["fmt"], "fmt") != _FORMAT:
+        raise EvidenceMalformed(f"the attestation object's format is not {_FORMAT}")
+    statement = whole_map(top["attStmt"], frozenset({"x5c", "receipt"}), "attStmt")
+    leaf, intermediate = (
+        read_certificate(take_bytes(one, "a certificate"), "a certificate")
+        for one in take_list(statement["x5c"], "x5c", size=2)
+    )
+    authenticator_data = take_bytes(top["authData"], "authData")
+    authenticator = parse_authenticator_data(authenticator_data, with_credential=True)
+    if authenticator.credential is None:
+        raise EvidenceMalformed("the attestation is about no key")
+    key = p256_key(leaf, "the leaf")
+    return Attestation(
+        leaf=leaf,
+        intermediate=intermediate,
+        receipt=take_bytes(statement["receipt"], "receipt"),
+        authenticator_data=authenticator_data,
+        authenticator=authenticator,
+        credential=authenticator.credential,
+        key_point=key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+        key_der=public_key_der(key),
+        nonce_extension=unrecognised_extension(leaf, _NONCE_OID),
+        claims=_claims(leaf),
+    )
+
+
+def _claims(leaf: x509.Certificate) -> LeafClaims:
+    app, system = _tagged(leaf, _APP_OID), _tagged(leaf, _SYSTEM_OID)
+    return LeafClaims(
+        app_id=app.get(_APP_TAG), os_version=system.get(_VERSION_TAG), os_build=system.get(_BUILD_TAG)
+    )
+
+
+def _tagged(leaf: x509.Certificate, oid: str) -> dict[int, str]:
+    """Texts by context tag; none where Apple wrote the extension in another way: it is not documented."""
+    value = unrecognised_extension(leaf, oid)
+    try:
+        fields = read(value).sequence() if value is not None else ()
+        return {
+            one.tag.number: text
+            for one in fields
+            if one.tag.tag_class is TagClass.CONTEXT and (text := _text(one)) is not None
+        }
+    except DerMalformed:
+        return {}
+
+
+def _text(tagged: Element) -> str | None:
+    inner = tagged.explicit()
+    if inner.constructed:
+        return None
+    try:
+        text = inner.content.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() and text else None

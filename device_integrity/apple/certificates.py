@@ -1,0 +1,187 @@
+"""Certificates that Apple issues to devices and signers: read whole, and walked to a pinned root.
+
+Apple's chains are linear and short, so they are walked and not built (RFC 5280 section 6.1, without
+policies and name constraints, which these chains do not use).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtensionOID
+
+from device_integrity.certificate_form import refuse_odd_certificate
+from device_integrity.errors import CertificateMalformed, DerMalformed
+
+__all__ = ["ChainProblem", "chain_problem", "p256_key", "read_certificate", "unrecognised_extension"]
+
+_MAX_BYTES: Final = 8 * 1024
+_UNDERSTOOD: Final = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+_NO_KEY_TYPES: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainProblem:
+    """Why a chain is not one of the anchor's.
+
+    Attributes:
+        reason: Machine-readable, UPPER_SNAKE_CASE.
+        detail: In plain words.
+    """
+
+    reason: str
+    detail: str
+
+
+def read_certificate(der: bytes, what: str) -> x509.Certificate:
+    """A certificate whose every part that is used here can be read.
+
+    Args:
+        der: The certificate, DER, at most 8 KiB.
+        what: Its name in messages.
+
+    Raises:
+        CertificateMalformed: It is too long, or a part of it cannot be read.
+    """
+    if len(der) > _MAX_BYTES:
+        raise CertificateMalformed(f"{what} has {len(der)} bytes: at most {_MAX_BYTES} are taken")
+    try:
+        refuse_odd_certificate(der, max_bytes=_MAX_BYTES)
+        certificate = x509.load_der_x509_certificate(der)
+        # The library reads lazily; what is malformed has to show here and nowhere later.
+        parts = (
+            certificate.extensions,
+            certificate.subject,
+            certificate.issuer,
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            certificate.signature_algorithm_oid,
+            certificate.version,
+        )
+    except (DerMalformed, *_UNREADABLE) as error:
+        raise CertificateMalformed(f"{what} cannot be read as a certificate") from error
+    del parts
+    return certificate
+
+
+def p256_key(certificate: x509.Certificate, what: str) -> ec.EllipticCurvePublicKey:
+    """The certificate's key, which has to be on P-256.
+
+    Raises:
+        CertificateMalformed: It is another, or cannot be read.
+    """
+    try:
+        key = certificate.public_key()
+    except _NO_KEY_TYPES as error:
+        raise CertificateMalformed(f"the key of {what} cannot be read") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise CertificateMalformed(f"the key of {what} is not on the curve P-256")
+    return key
+
+
+def unrecognised_extension(certificate: x509.Certificate, oid: str) -> bytes | None:
+    """The value of an extension that only its issuer defines, DER, or ``None`` where it is absent."""
+    try:
+        value = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(oid)).value
+    except x509.ExtensionNotFound:
+        return None
+    return value.value if isinstance(value, x509.UnrecognizedExtension) else None
+
+
+def chain_problem(
+    *, chain: Sequence[x509.Certificate], anchor: x509.Certificate, now: datetime
+) -> ChainProblem | None:
+    """What keeps ``chain`` from being one that ``anchor`` vouches for at ``now``; ``None`` if nothing does.
+
+    Args:
+        chain: From ``read_certificate``: the end entity first, each followed by its issuer, without the
+            anchor.
+        anchor: The pinned root.
+        now: When, with a time zone.
+    """
+    whole = (*chain, anchor)
+    for place, certificate in enumerate(whole):
+        name = _common_name(certificate)
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            period = (
+                f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
+            )
+            return ChainProblem(
+                "CERTIFICATE_NOT_VALID_NOW", f"{name} is valid from {period}, not at {now:%Y-%m-%d}"
+            )
+        problem = _role_problem(certificate, name, below=place)
+        if problem is not None:
+            return problem
+    for certificate, issuer in pairwise(whole):
+        if not _issued_by(certificate, issuer):
+            return ChainProblem(
+                "CHAIN_NOT_TRUSTED", f"{_common_name(certificate)} is not signed by {_common_name(issuer)}"
+            )
+    return None
+
+
+def _role_problem(certificate: x509.Certificate, name: str, *, below: int) -> ChainProblem | None:
+    """What is wrong with a certificate in its place: ``below`` certificates are under it."""
+    critical = {one.oid for one in certificate.extensions if one.critical}
+    if critical - _UNDERSTOOD:
+        return ChainProblem(
+            "CERTIFICATE_NOT_UNDERSTOOD", f"{name} has a critical extension that is not known"
+        )
+    constraints = _basic_constraints(certificate)
+    usage = _key_usage(certificate)
+    if below == 0:
+        if constraints is not None and constraints.ca:
+            return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} is a certificate authority's")
+        if usage is not None and not usage.digital_signature:
+            return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} may not sign")
+        return None
+    if constraints is None or not constraints.ca or (usage is not None and not usage.key_cert_sign):
+        return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} is not a certificate authority's")
+    if constraints.path_length is not None and below - 1 > constraints.path_length:
+        return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} may not have so many certificates under it")
+    return None
+
+
+def _basic_constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether names and signature fit."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, *_NO_KEY_TYPES):
+        return False
+    return True
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    """A name for messages: of authorities their own; of an end entity none, since it may name a device."""
+    constraints = _basic_constraints(certificate)
+    if constraints is None or not constraints.ca:
+        return "the end entity's certificate"
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(names[0].value)[:64] if names else "a certificate authority without a name"

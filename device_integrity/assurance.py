@@ -1,0 +1,23 @@
+"""How far the device's own claims can be trusted."""
+
+from enum import StrEnum
+
+__all__ = ["Assurance"]
+
+
+class Assurance(StrEnum):
+    """A level of trust, in order; the names are those of ``facegate.v1.DeviceAssurance``."""
+
+    NONE = "NONE"
+    """Nothing vouches for the device."""
+    LOW = "LOW"
+    """The same key, or the same app, as before; nothing is known of the device."""
+    MEDIUM = "MEDIUM"
+    """A platform vouches for the key or the app."""
+    HIGH = "HIGH"
+    """Hardware vouches for key and app, on Android for the system too, and the frames are bound to it."""
+
+    @property
+    def level(self) -> int:
+        """Greater is more trusted."""
+        return list(Assurance).index(self)

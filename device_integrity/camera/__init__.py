@@ -1,0 +1,31 @@
+"""What a device says of its camera, held against what cameras are. All of it is a claim of the client."""
+
+from device_integrity.camera.claims import (
+    CameraClaim,
+    CameraFacing,
+    DeviceClaim,
+    ExposureClaim,
+    FrameClaim,
+    Platform,
+)
+from device_integrity.camera.emulator import check_device
+from device_integrity.camera.fingerprints import CameraFingerprints, load_fingerprints, parse_fingerprints
+from device_integrity.camera.metadata import check_metadata
+from device_integrity.camera.names import check_name
+from device_integrity.camera.profile import check_profile
+
+__all__ = [
+    "CameraClaim",
+    "CameraFacing",
+    "CameraFingerprints",
+    "DeviceClaim",
+    "ExposureClaim",
+    "FrameClaim",
+    "Platform",
+    "check_device",
+    "check_metadata",
+    "check_name",
+    "check_profile",
+    "load_fingerprints",
+    "parse_fingerprints",
+]

@@ -1,0 +1,94 @@
+"""Is the device one in software, or the app hosted by another, by what the device says of itself?"""
+
+from typing import Final
+
+from device_integrity.camera.claims import CameraClaim, DeviceClaim, Platform
+from device_integrity.camera.fingerprints import CameraFingerprints
+from device_integrity.camera.tokens import contains_run, tokens_of
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+
+__all__ = ["check_device"]
+
+_EMULATOR: Final = "device.emulator"
+_HOOK: Final = "device.hook"
+
+
+def check_device(
+    device: DeviceClaim, camera: CameraClaim, *, fingerprints: CameraFingerprints
+) -> tuple[DeviceCheck, ...]:
+    """Look for the marks of emulators and of apps that hook or host another.
+
+    Returns:
+        ``device.emulator`` and ``device.hook``: FAIL for a listed mark; NOT_EVALUATED where nothing is
+        listed, as a device can lie; UNAVAILABLE where it says nothing of itself.
+    """
+    return _emulator(device, camera, fingerprints), _hook(device, fingerprints)
+
+
+def _emulator(device: DeviceClaim, camera: CameraClaim, fingerprints: CameraFingerprints) -> DeviceCheck:
+    texts = [text for text in (device.manufacturer, device.model, device.os_version) if text]
+    if not texts:
+        return DeviceCheck(
+            name=_EMULATOR,
+            outcome=CheckOutcome.UNAVAILABLE,
+            reason="NO_DEVICE_DESCRIPTION",
+            detail="The device named neither manufacturer, model nor operating system.",
+        )
+    seen = [tokens_of(text) for text in texts]
+    names = [tokens_of(text) for text in (camera.id, camera.label)]
+    # A desktop's model is its processor's, such as x86_64.
+    soft = fingerprints.soft_emulators if device.platform.is_phone else ()
+    for run in fingerprints.hard_emulators:
+        if any(contains_run(tokens, run) for tokens in seen):
+            return _is_emulator("KNOWN_EMULATOR", f'The device calls itself "{" ".join(run)}".', soft=False)
+    if device.platform is Platform.ANDROID:
+        for run in fingerprints.emulator_cameras:
+            # An identifier as a whole: "0" and "1" are real.
+            if run in names:
+                return _is_emulator("EMULATOR_CAMERA", f'The camera is "{" ".join(run)}".', soft=False)
+    for run in soft:
+        if any(contains_run(tokens, run) for tokens in seen):
+            return _is_emulator(
+                "EMULATOR_WORDING", f'The device\'s description has "{" ".join(run)}".', soft=True
+            )
+    return DeviceCheck(
+        name=_EMULATOR,
+        outcome=CheckOutcome.NOT_EVALUATED,
+        reason="DEVICE_NOT_LISTED",
+        detail=f"The device is on no list ({fingerprints.version}); a device can lie.",
+    )
+
+
+def _is_emulator(reason: str, detail: str, *, soft: bool) -> DeviceCheck:
+    return DeviceCheck(
+        name=_EMULATOR,
+        outcome=CheckOutcome.FAIL,
+        reason=reason,
+        detail=detail,
+        sign_of=Manipulation.EMULATOR,
+        soft=soft,
+    )
+
+
+def _hook(device: DeviceClaim, fingerprints: CameraFingerprints) -> DeviceCheck:
+    if not device.app_id:
+        return DeviceCheck(
+            name=_HOOK,
+            outcome=CheckOutcome.UNAVAILABLE,
+            reason="NO_APP",
+            detail="The device did not name its app.",
+        )
+    if device.app_id.casefold() in fingerprints.hook_packages:
+        return DeviceCheck(
+            name=_HOOK,
+            outcome=CheckOutcome.FAIL,
+            reason="KNOWN_HOOK",
+            detail=f'The app is "{device.app_id[:256]}", which hooks or hosts other apps.',
+            sign_of=Manipulation.CODE_MODIFICATION,
+        )
+    return DeviceCheck(
+        name=_HOOK,
+        outcome=CheckOutcome.NOT_EVALUATED,
+        reason="APP_NOT_LISTED",
+        detail="The app is on no list of hooks; an app can lie.",
+    )

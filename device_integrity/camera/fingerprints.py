@@ -1,0 +1,113 @@
+"""The packaged lists of virtual cameras, capture devices, emulators and hooks: data with a version."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from device_integrity.camera.tokens import tokens_of
+from device_integrity.errors import FingerprintError
+
+__all__ = ["CameraFingerprints", "load_fingerprints", "parse_fingerprints"]
+
+_DATA_FILE: Final = "fingerprints.toml"
+_USB: Final = re.compile(r"[0-9a-f]{4}:([0-9a-f]{4}|\*)")
+_KEYS: Final = {
+    "camera": ("hard", "soft"),
+    "usb": ("capture",),
+    "emulator": ("hard", "soft", "camera_ids"),
+    "hook": ("packages",),
+}
+
+Names = tuple[tuple[str, ...], ...]
+"""Each a run of tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraFingerprints:
+    """What is looked for, as runs of tokens (see ``tokens.tokens_of``).
+
+    Attributes:
+        version: Of the data, for the evidence record.
+        hard_cameras: Cameras that show whatever their owner likes.
+        soft_cameras: Cameras that honest people use, too.
+        capture_devices: USB identifiers ``vvvv:pppp`` or ``vvvv:*``, lower case.
+        hard_emulators: Words that only emulators use of themselves.
+        soft_emulators: Words that odd but honest devices use, too.
+        emulator_cameras: Names of emulators' cameras.
+        hook_packages: Android packages, as they are written.
+    """
+
+    version: str
+    hard_cameras: Names
+    soft_cameras: Names
+    capture_devices: frozenset[str]
+    hard_emulators: Names
+    soft_emulators: Names
+    emulator_cameras: Names
+    hook_packages: frozenset[str]
+
+
+def load_fingerprints() -> CameraFingerprints:
+    """The packaged lists.
+
+    Raises:
+        FingerprintError: The installation's data file is not usable.
+    """
+    text = files("device_integrity.camera").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    return parse_fingerprints(text)
+
+
+def parse_fingerprints(text: str) -> CameraFingerprints:
+    """Read lists; every table and key must be there, and no other.
+
+    Raises:
+        FingerprintError: No TOML, a key missing or unknown, an entry without a letter or digit, or a USB
+            identifier of another form.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as broken:
+        raise FingerprintError(f"the camera fingerprints are no TOML: {broken}") from None
+    version = data.pop("version", None)
+    if not isinstance(version, str) or not version:
+        raise FingerprintError("the camera fingerprints name no version")
+    if set(data) != set(_KEYS):
+        raise FingerprintError(f"the camera fingerprints must have the tables {', '.join(_KEYS)}")
+    lists = {(table, key): entry for table in _KEYS for key, entry in _table(table, data[table]).items()}
+    capture = lists["usb", "capture"]
+    for entry in capture:
+        if not _USB.fullmatch(entry):
+            raise FingerprintError(f"{entry!r} is no USB identifier such as 534d:2109 or 534d:*")
+    return CameraFingerprints(
+        version=version,
+        hard_cameras=_names(lists["camera", "hard"]),
+        soft_cameras=_names(lists["camera", "soft"]),
+        capture_devices=frozenset(capture),
+        hard_emulators=_names(lists["emulator", "hard"]),
+        soft_emulators=_names(lists["emulator", "soft"]),
+        emulator_cameras=_names(lists["emulator", "camera_ids"]),
+        hook_packages=frozenset(lists["hook", "packages"]),
+    )
+
+
+def _table(name: str, content: object) -> Mapping[str, tuple[str, ...]]:
+    keys = _KEYS[name]
+    if not isinstance(content, dict) or set(content) != set(keys):
+        raise FingerprintError(f"table {name} of the camera fingerprints must have {', '.join(keys)}")
+    found = {}
+    for key in keys:
+        entries = content[key]
+        if not isinstance(entries, list) or not all(isinstance(one, str) for one in entries):
+            raise FingerprintError(f"{name}.{key} of the camera fingerprints must be a list of texts")
+        found[key] = tuple(entries)
+    return found
+
+
+def _names(entries: tuple[str, ...]) -> Names:
+    runs = tuple(tokens_of(entry) for entry in entries)
+    if () in runs:
+        raise FingerprintError("an entry of the camera fingerprints has no letter or digit")
+    return runs

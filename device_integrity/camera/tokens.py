@@ -1,0 +1,45 @@
+"""Text that a client wrote, as tokens that can be compared."""
+
+import unicodedata
+from typing import Final
+
+__all__ = ["contains_run", "mixes_scripts", "tokens_of"]
+
+_LONGEST: Final = 512
+"""Characters that are looked at; the protocol allows 256 bytes."""
+
+_SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
+
+
+def tokens_of(text: str) -> tuple[str, ...]:
+    """Words and numbers of a text: NFKC, case folded, invisible characters left out.
+
+    Full-width and other compatibility forms become plain ones, so that they cannot hide a name (Unicode
+    Standard Annex 15); everything that is no letter, digit or mark divides.
+    """
+    plain = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
+    kept = [character for character in plain if unicodedata.category(character) != "Cf"]
+    return tuple("".join(one if one.isalnum() else " " for one in kept).split())
+
+
+def contains_run(tokens: tuple[str, ...], run: tuple[str, ...]) -> bool:
+    """Whether the run's tokens are among the tokens in a row, or written as one word.
+
+    A number at a token's end is no part of a name: "OBS Camera2" is one.
+    """
+    bare = tuple(token.rstrip("0123456789") or token for token in tokens)
+    joined = "".join(run)
+    return any(
+        joined in words or any(words[at : at + len(run)] == run for at in range(len(words) - len(run) + 1))
+        for words in (tokens, bare)
+    )
+
+
+def mixes_scripts(text: str) -> bool:
+    """Whether one word has letters of two alphabets that look alike (Unicode Technical Standard 39, 5.1)."""
+    for token in tokens_of(text):
+        names = (unicodedata.name(character, "") for character in token)
+        scripts = {script for name in names for script in _SCRIPTS if name.startswith(script)}
+        if len(scripts) > 1:
+            return True
+    return False

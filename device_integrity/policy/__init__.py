@@ -1,0 +1,23 @@
+"""From checks to a level of assurance: what is demanded, what contradicts itself, what it is a sign of."""
+
+from device_integrity.policy.assess import DeviceAssessment, Unmet, UnmetReason, assess
+from device_integrity.policy.contradictions import AttestedFacts, check_contradictions
+from device_integrity.policy.demands import DEFAULT_DEMANDS, Demand, DemandTable, Evidence
+from device_integrity.policy.signs import InjectionInstrument, InjectionMethod, Sign, find_signs
+
+__all__ = [
+    "DEFAULT_DEMANDS",
+    "AttestedFacts",
+    "Demand",
+    "DemandTable",
+    "DeviceAssessment",
+    "Evidence",
+    "InjectionInstrument",
+    "InjectionMethod",
+    "Sign",
+    "Unmet",
+    "UnmetReason",
+    "assess",
+    "check_contradictions",
+    "find_signs",
+]

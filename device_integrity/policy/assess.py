@@ -1,0 +1,220 @@
+"""All checks of a device to one level of assurance, and whether the policy's demands are met.
+
+Pure and total: the same checks give the same answer, and what is missing never helps.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from device_integrity.assurance import Assurance
+from device_integrity.camera.claims import Platform
+from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.policy.demands import CEILINGS, NEEDED_CHECKS, Demand, DemandTable, Evidence
+from device_integrity.policy.signs import Sign, find_signs
+
+__all__ = ["DeviceAssessment", "Unmet", "UnmetReason", "assess"]
+
+_OBSERVED: Final = (Evidence.DEVICE, Evidence.CAMERA, Evidence.STREAM)
+"""What has to have been looked at before claims without contradictions are worth anything."""
+
+_MAY_BE_SOFT: Final = frozenset({CheckOutcome.FAIL, CheckOutcome.UNAVAILABLE})
+
+_NEVER_PASS: Final = frozenset({Evidence.DEVICE, Evidence.CONTRADICTION})
+
+
+class UnmetReason(StrEnum):
+    """Why a demand is not met."""
+
+    PLATFORM_NOT_ALLOWED = "PLATFORM_NOT_ALLOWED"
+    MISSING = "MISSING"
+    """The evidence did not arrive or could not be looked at."""
+    NOT_VERIFIED = "NOT_VERIFIED"
+    """A check of it failed, or one that it needs could not be made."""
+    MANIPULATED = "MANIPULATED"
+    """It shows a sign of manipulation that stands by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A demand that is not met: of which evidence (``None`` for the platform itself), and why."""
+
+    evidence: Evidence | None
+    reason: UnmetReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAssessment:
+    """What a policy makes of a device.
+
+    Attributes:
+        assurance: How far its claims can be trusted.
+        unmet: Demands that are not met; the device is trusted only where there is none and ``assurance``
+            is as high as the policy asks.
+        signs: Signs of manipulation, the strongest first.
+        checks: All checks, as they came.
+    """
+
+    assurance: Assurance
+    unmet: tuple[Unmet, ...]
+    signs: tuple[Sign, ...]
+    checks: tuple[DeviceCheck, ...]
+
+
+def assess(
+    checks: Sequence[DeviceCheck],
+    *,
+    platform: Platform,
+    demands: DemandTable,
+    transcript_bound: bool,
+    active_challenge: bool,
+    ceilings: Mapping[str, Assurance] | None = None,
+) -> DeviceAssessment:
+    """Weigh a device's checks.
+
+    HIGH needs hardware attestation, a transcript that is bound to the attested key, and an active challenge
+    that was passed. MEDIUM needs a platform's attestation and the bound transcript. LOW needs the bound
+    transcript and either a verified key, or claims that were looked at and raise no suspicion. Any sign of
+    manipulation that stands by itself leaves NONE. One that is only suspected leaves no more than MEDIUM. So
+    does an attestation that failed beside one that holds, and one with a soft UNAVAILABLE check: an old
+    revocation list that the operator's settings allow.
+
+    Args:
+        checks: Of all verifiers, named ``<verifier>.<check>``.
+        platform: As the device claims.
+        demands: The policy's table.
+        transcript_bound: Whether the transcript is intact and signed by the session key.
+        active_challenge: Whether the person answered a challenge that only this server knew.
+        ceilings: By verifier, the most that its evidence can vouch for, where its result says less than
+            ``demands.CEILINGS``.
+    """
+    weighed: defaultdict[Evidence, list[DeviceCheck]] = defaultdict(list)
+    owners = {verifier: evidence for evidence in Evidence for verifier in evidence.verifiers}
+    for check in checks:
+        evidence = owners.get(check.name.partition(".")[0])
+        if evidence is not None and demands.of(platform, evidence) is not Demand.IGNORED:
+            weighed[evidence].append(check)
+    signs = find_signs(check for group in weighed.values() for check in group)
+    vouched = {
+        evidence: _vouched(evidence, group, demands.optional, ceilings or {})
+        for evidence, group in weighed.items()
+    }
+    manipulated = {name for sign in signs if sign.decided for name in sign.checks}
+    unmet = _unmet(platform, demands, weighed, vouched, manipulated)
+    return DeviceAssessment(
+        assurance=_assurance(
+            weighed,
+            vouched,
+            signs,
+            doubted=any(_refuted(evidence, group) for evidence, group in weighed.items()),
+            transcript_bound=transcript_bound and demands.allows(platform),
+            active_challenge=active_challenge,
+        ),
+        unmet=unmet,
+        signs=signs,
+        checks=tuple(checks),
+    )
+
+
+def _vouched(
+    evidence: Evidence,
+    group: Sequence[DeviceCheck],
+    optional: frozenset[str],
+    ceilings: Mapping[str, Assurance],
+) -> Assurance:
+    """The most that one verifier of the evidence, all of whose checks hold, vouches for; NONE without."""
+    found = Assurance.NONE
+    for verifier in evidence.verifiers:
+        most = CEILINGS.get(verifier, Assurance.NONE)
+        own = [check for check in group if check.name.partition(".")[0] == verifier]
+        if _verified(own, NEEDED_CHECKS.get(verifier, frozenset()), optional):
+            limits = (most, ceilings.get(verifier, most), Assurance.MEDIUM if _waived(own) else most)
+            level = min(limits, key=lambda one: one.level)
+            found = max(found, level, key=lambda one: one.level)
+    return found
+
+
+def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: frozenset[str]) -> bool:
+    passes = {check.name.partition(".")[2] for check in own if check.outcome is CheckOutcome.PASS}
+    if not passes or not needed <= passes | {name.partition(".")[2] for name in _waived(own)}:
+        return False
+    return all(
+        check.outcome is CheckOutcome.PASS
+        or (check.outcome in _MAY_BE_SOFT and check.soft)
+        or (check.outcome is CheckOutcome.NOT_EVALUATED and check.name in optional)
+        for check in own
+    )
+
+
+def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
+    """Checks for which something is missing that the operator's settings let be missing."""
+    return frozenset(check.name for check in own if check.outcome is CheckOutcome.UNAVAILABLE and check.soft)
+
+
+def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
+    """Whether an attestation failed for certain, be it without a sign of what was done."""
+    return evidence.vouches and any(check.outcome is CheckOutcome.FAIL and not check.soft for check in group)
+
+
+def _unmet(
+    platform: Platform,
+    demands: DemandTable,
+    weighed: Mapping[Evidence, Sequence[DeviceCheck]],
+    vouched: Mapping[Evidence, Assurance],
+    manipulated: Collection[str],
+) -> tuple[Unmet, ...]:
+    if not demands.allows(platform):
+        return (Unmet(None, UnmetReason.PLATFORM_NOT_ALLOWED),)
+    found = []
+    for evidence in Evidence:
+        if demands.of(platform, evidence) is not Demand.REQUIRED:
+            continue
+        group = weighed.get(evidence, ())
+        if not _looked_at(evidence, group):
+            found.append(Unmet(evidence, UnmetReason.MISSING))
+        elif any(check.name in manipulated for check in group):
+            found.append(Unmet(evidence, UnmetReason.MANIPULATED))
+        elif evidence.vouches:
+            if vouched[evidence] is Assurance.NONE:
+                found.append(Unmet(evidence, UnmetReason.NOT_VERIFIED))
+        elif any(check.outcome is CheckOutcome.FAIL and not check.soft for check in group):
+            found.append(Unmet(evidence, UnmetReason.NOT_VERIFIED))
+    return tuple(found)
+
+
+def _looked_at(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
+    """Whether there was something to look at; a device that is silent is not one that was looked at."""
+    outcomes = {check.outcome for check in group} - {CheckOutcome.UNAVAILABLE}
+    # Lists of names and contradictions find something or say nothing: to have looked is enough.
+    return bool(outcomes if evidence in _NEVER_PASS else outcomes - {CheckOutcome.NOT_EVALUATED})
+
+
+def _assurance(
+    weighed: Mapping[Evidence, Sequence[DeviceCheck]],
+    vouched: Mapping[Evidence, Assurance],
+    signs: Sequence[Sign],
+    *,
+    doubted: bool,
+    transcript_bound: bool,
+    active_challenge: bool,
+) -> Assurance:
+    if not transcript_bound or any(sign.decided for sign in signs):
+        return Assurance.NONE
+    suspected = any(sign.suspected for sign in signs)
+    level = max(vouched.values(), key=lambda one: one.level, default=Assurance.NONE)
+    if level is Assurance.NONE:
+        return Assurance.LOW if _consistent(weighed) and not suspected else Assurance.NONE
+    if level is Assurance.HIGH and (suspected or doubted or not active_challenge):
+        return Assurance.MEDIUM
+    return level
+
+
+def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
+    """Whether device, camera and frames were looked at, and nothing failed that does not happen by chance."""
+    if not all(_looked_at(evidence, weighed.get(evidence, ())) for evidence in _OBSERVED):
+        return False
+    every = [check for group in weighed.values() for check in group]
+    passes = any(check.outcome is CheckOutcome.PASS for check in weighed[Evidence.STREAM])
+    return passes and not any(check.outcome is CheckOutcome.FAIL and not check.soft for check in every)

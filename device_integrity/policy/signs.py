@@ -1,0 +1,161 @@
+"""What failed checks are signs of, weighed over sources, in the words of CEN/TS 18099.
+
+CEN/TS 18099:2024 tells the injection attack *method* (how the stream is replaced) from the injection attack
+*instrument* (what is shown). The same instrument may come by any method, so both are told.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+
+__all__ = ["InjectionInstrument", "InjectionMethod", "Sign", "find_signs"]
+
+_DECIDES: Final = 1.0
+_CONTRADICTS: Final = 0.7
+_HINTS: Final = 0.35
+_MOST_OF_HINTS: Final = 0.95
+"""However many soft checks of however many sources fail, they do not decide alone."""
+
+SUSPECTED: Final = 0.5
+"""Strength from which a sign is worth a second look: a contradiction, or soft checks of two sources."""
+
+
+class InjectionMethod(StrEnum):
+    """How a stream was replaced."""
+
+    VIRTUAL_CAMERA = "virtual_camera"
+    EMULATOR = "emulator"
+    FUNCTION_HOOKING = "function_hooking"
+    NETWORK_INTERCEPTION = "network_interception"
+    MODIFIED_SYSTEM = "modified_system"
+    REMOTE_CONTROL = "remote_control"
+    UNKNOWN = "unknown"
+
+
+class InjectionInstrument(StrEnum):
+    """What the stream shows."""
+
+    RECORDED_VIDEO = "recorded_video"
+    SYNTHETIC_VIDEO = "synthetic_video"
+    COMPOSED_VIDEO = "composed_video"
+    UNKNOWN = "unknown"
+
+
+_METHODS: Final[Mapping[Manipulation, InjectionMethod]] = {
+    Manipulation.VIRTUAL_CAMERA: InjectionMethod.VIRTUAL_CAMERA,
+    Manipulation.EMULATOR: InjectionMethod.EMULATOR,
+    Manipulation.CODE_MODIFICATION: InjectionMethod.FUNCTION_HOOKING,
+    Manipulation.MAN_IN_THE_MIDDLE: InjectionMethod.NETWORK_INTERCEPTION,
+    Manipulation.ROOTED: InjectionMethod.MODIFIED_SYSTEM,
+    Manipulation.REMOTE_CONTROL: InjectionMethod.REMOTE_CONTROL,
+    Manipulation.INJECTION: InjectionMethod.UNKNOWN,
+}
+
+_INSTRUMENTS: Final[Mapping[str, InjectionInstrument]] = {
+    "FRAMES_RETURN": InjectionInstrument.RECORDED_VIDEO,
+    "FRAMES_LOOP": InjectionInstrument.RECORDED_VIDEO,
+    "FRAMES_SEEN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
+    "PICTURES_SEEN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
+    "COMPRESSED_TWICE": InjectionInstrument.RECORDED_VIDEO,
+    "PARTS_STAND_STILL": InjectionInstrument.COMPOSED_VIDEO,
+    "NO_NOISE": InjectionInstrument.SYNTHETIC_VIDEO,
+}
+"""By a failed check's reason, the more certain ones first."""
+
+_SUPPORTS: Final[Mapping[Manipulation, frozenset[Manipulation]]] = {
+    # What a virtual camera and an emulator do is inject.
+    Manipulation.INJECTION: frozenset(
+        {Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA, Manipulation.EMULATOR}
+    ),
+    Manipulation.VIRTUAL_CAMERA: frozenset({Manipulation.VIRTUAL_CAMERA}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """A sign of manipulation.
+
+    Attributes:
+        of: What it is a sign of.
+        strength: 0..1; 1 decides.
+        method: How the stream was replaced, as far as the sign tells.
+        instrument: What the stream shows, as far as the failed checks tell.
+        checks: Names of the failed checks behind it.
+    """
+
+    of: Manipulation
+    strength: float
+    method: InjectionMethod
+    instrument: InjectionInstrument
+    checks: tuple[str, ...]
+
+    @property
+    def decided(self) -> bool:
+        """Whether it stands by itself."""
+        return self.strength >= _DECIDES
+
+    @property
+    def suspected(self) -> bool:
+        """Whether it limits what the device can be trusted with."""
+        return self.strength >= SUSPECTED
+
+
+def find_signs(checks: Iterable[DeviceCheck]) -> tuple[Sign, ...]:
+    """The signs in what failed, the strongest first.
+
+    A hard check decides. A soft contradiction between two sources weighs twice a soft check of one, and of
+    each source one soft check is a hint and several are a suspicion, as its checks share their errors. Soft
+    checks never decide, nor does one soft contradiction with them beside it: how often honest devices
+    contradict themselves is not known. Two contradictions do.
+    """
+    failed = [check for check in checks if check.outcome is CheckOutcome.FAIL and check.sign_of is not None]
+    signs = []
+    for of in Manipulation:
+        supporting = _SUPPORTS.get(of, frozenset({of}))
+        own = [check for check in failed if check.sign_of is of]
+        if not own:
+            continue
+        behind = [check for check in failed if check.sign_of in supporting]
+        signs.append(
+            Sign(
+                of=of,
+                strength=_strength(behind),
+                method=_METHODS[of] if of is not Manipulation.INJECTION else _method_of(behind),
+                instrument=_instrument_of(failed),
+                checks=tuple(check.name for check in behind),
+            )
+        )
+    return tuple(sorted(signs, key=lambda sign: -sign.strength))
+
+
+def _strength(behind: Sequence[DeviceCheck]) -> float:
+    weights: dict[str, float] = {}
+    contradictions = 0
+    for check in behind:
+        source = check.name.partition(".")[0]
+        if not check.soft:
+            return _DECIDES
+        if source == "contradiction":
+            # Each is between other sources, so they add up.
+            contradictions += 1
+        else:
+            weights[source] = SUSPECTED if source in weights else _HINTS
+    total = _CONTRADICTS * contradictions + sum(weights.values())
+    return min(total, _DECIDES if contradictions > 1 else _MOST_OF_HINTS)
+
+
+def _method_of(behind: Sequence[DeviceCheck]) -> InjectionMethod:
+    """Of an injection: that of the first check that knows one."""
+    told = (_METHODS[check.sign_of] for check in behind if check.sign_of is not None)
+    return next((method for method in told if method is not InjectionMethod.UNKNOWN), InjectionMethod.UNKNOWN)
+
+
+def _instrument_of(failed: Sequence[DeviceCheck]) -> InjectionInstrument:
+    reasons = {check.reason for check in failed}
+    return next(
+        (instrument for reason, instrument in _INSTRUMENTS.items() if reason in reasons),
+        InjectionInstrument.UNKNOWN,
+    )

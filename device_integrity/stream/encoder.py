@@ -1,0 +1,33 @@
+"""Does one encoder make all frames, and is it a camera app's?"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from device_integrity.check import DeviceCheck, passed
+from device_integrity.stream.findings import suspect, unavailable
+from device_integrity.stream.tracing import FrameTrace
+
+__all__ = ["check_encoder"]
+
+_VIDEO_TOOLS: Final = ("lavc", "ffmpeg", "libav", "x264", "handbrake", "gstreamer", "obs")
+_EDITORS: Final = ("gimp", "photoshop", "gd-jpeg", "imagemagick", "adobe")
+
+
+def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
+    """``stream.encoder``: JPEG headers of one make, without the comments of video tools and editors."""
+    name = "stream.encoder"
+    facts = [frame.facts for frame in frames if frame.facts is not None]
+    if not facts or len(facts) < len(frames):
+        return unavailable(name, "HEADER_UNREADABLE", "The JPEG header of a frame could not be read.")
+    words = {comment.casefold() for each in facts for comment in each.comments}
+    for kind, tools in (("VIDEO_TOOL", _VIDEO_TOOLS), ("EDITOR", _EDITORS)):
+        tool = next((tool for tool in tools if any(tool in word for word in words)), None)
+        if tool is not None:
+            return suspect(name, kind, f'The frames say that "{tool}" wrote them, which no camera app is.')
+    changes = sum(last.structure != now.structure for last, now in pairwise(facts))
+    if changes:
+        return suspect(
+            name, "ENCODER_CHANGED", f"The frames' JPEG headers change their make {changes} times."
+        )
+    return passed(name, "ONE_ENCODER", "All frames have JPEG headers of one make.")

@@ -1,0 +1,117 @@
+"""The header of a JPEG: what its encoder chose. No pixel is decoded (ITU-T T.81, annex B)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["JpegFacts", "read_jpeg_facts"]
+
+_MOST_SEGMENTS: Final = 64
+_MOST_FILL: Final = 16
+_LONGEST_COMMENT: Final = 64
+_MOST_TABLES: Final = 16
+"""Quantisation tables that are read; four places hold one each, and may be filled anew (B.2.4.1)."""
+_DESTINATIONS: Final = 4
+
+_SOI: Final = b"\xff\xd8"
+_DQT: Final = 0xDB
+_SOS: Final = 0xDA
+_COMMENT: Final = 0xFE
+_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
+_ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+
+
+def _zigzag() -> NDArray[np.intp]:
+    """Natural position of each zigzag position (ITU-T T.81, figure 5)."""
+    order = sorted(
+        range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8)
+    )
+    return np.array(order)
+
+
+_NATURAL: Final = _zigzag()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JpegFacts:
+    """What a JPEG's header says of its encoder.
+
+    Attributes:
+        structure: The markers before the scan, the coding process and the sampling factors; the same for
+            every picture of one encoder, whatever its quality.
+        luma_table: Quantisation steps of the luma, shape (64,), row by row.
+        comments: Printable starts of comment segments, each of at most 64 characters.
+    """
+
+    structure: bytes
+    luma_table: NDArray[np.float32]
+    comments: tuple[str, ...]
+
+
+def read_jpeg_facts(data: bytes) -> JpegFacts | None:
+    """Read the header up to the first scan; ``None`` where it cannot be read or has no luma table."""
+    if not data.startswith(_SOI):
+        return None
+    at = len(_SOI)
+    structure = bytearray()
+    tables: dict[int, NDArray[np.float32]] = {}
+    left = _MOST_TABLES
+    luma_selector: int | None = None
+    comments: list[str] = []
+    for _ in range(_MOST_SEGMENTS):
+        # A marker may have fill bytes before it; nobody needs many.
+        head = data[at : at + _MOST_FILL]
+        at += len(head) - len(head.lstrip(b"\xff")) - 1
+        if head[:1] != b"\xff" or at + 4 > len(data):
+            return None
+        marker = data[at + 1]
+        if marker in _ALONE:
+            at += 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        body = data[at + 4 : at + 2 + length]
+        if length < 2 or len(body) != length - 2:
+            return None
+        structure.append(marker)
+        if marker == _SOS:
+            table = tables.get(luma_selector) if luma_selector is not None else None
+            if table is None:
+                return None
+            return JpegFacts(structure=bytes(structure), luma_table=table, comments=tuple(comments))
+        if marker == _DQT:
+            read = _read_tables(body, tables, most=left)
+            if read is None:
+                return None
+            left -= read
+        if marker in _FRAMES:
+            if len(body) < 9:
+                return None
+            luma_selector = body[8]
+            # Sampling factors; not the size, the identifiers or the selectors.
+            structure += body[7::3]
+        if marker == _COMMENT:
+            comments.append(_printable(body))
+        at += 2 + length
+    return None
+
+
+def _read_tables(body: bytes, tables: dict[int, NDArray[np.float32]], *, most: int) -> int | None:
+    """How many tables a segment holds; ``None`` for more than ``most``, or for damaged ones."""
+    at, count = 0, 0
+    while at < len(body):
+        wide, selector = body[at] >> 4, body[at] & 0x0F
+        size = 64 * (1 + wide)
+        steps = body[at + 1 : at + 1 + size]
+        if wide > 1 or selector >= _DESTINATIONS or len(steps) != size or count == most:
+            return None
+        table = np.empty(64, np.float32)
+        table[_NATURAL] = np.frombuffer(steps, ">u2" if wide else np.uint8)
+        tables[selector] = np.maximum(table, 1.0)
+        at, count = at + 1 + size, count + 1
+    return count
+
+
+def _printable(body: bytes) -> str:
+    return "".join(chr(byte) for byte in body[:_LONGEST_COMMENT] if 0x20 <= byte < 0x7F)

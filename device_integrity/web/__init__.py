@@ -1,0 +1,27 @@
+"""What a browser can show: that it holds a key, and which page it is on. No browser attests more."""
+
+from device_integrity.web.authenticator_data import AuthenticatorHead, RegistrationData, parse_registration
+from device_integrity.web.client_data import ClientData, parse_client_data
+from device_integrity.web.relying_party import RelyingParty
+from device_integrity.web.webauthn import (
+    EnrolledCredential,
+    WebAuthnResult,
+    verify_authentication,
+    verify_registration,
+)
+from device_integrity.web.webcrypto import WebCryptoResult, verify_web_crypto
+
+__all__ = [
+    "AuthenticatorHead",
+    "ClientData",
+    "EnrolledCredential",
+    "RegistrationData",
+    "RelyingParty",
+    "WebAuthnResult",
+    "WebCryptoResult",
+    "parse_client_data",
+    "parse_registration",
+    "verify_authentication",
+    "verify_registration",
+    "verify_web_crypto",
+]

@@ -1,0 +1,166 @@
+"""What an authenticator sends, bounded before the library reads it (Level 3, sections 6.1 and 6.5)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from device_integrity.cbor import (
+    CborMap,
+    decode_cbor,
+    item_end,
+    take_bytes,
+    take_int,
+    take_map,
+    take_text,
+    whole_map,
+)
+from device_integrity.errors import EvidenceMalformed
+
+__all__ = [
+    "MAX_ATTESTATION_BYTES",
+    "MAX_AUTHENTICATOR_DATA_BYTES",
+    "AuthenticatorHead",
+    "RegistrationData",
+    "check_cose_key",
+    "parse_head",
+    "parse_registration",
+]
+
+MAX_ATTESTATION_BYTES: Final = 64 * 1024
+MAX_AUTHENTICATOR_DATA_BYTES: Final = 4 * 1024
+
+_HEAD_BYTES: Final = 37
+_AAGUID_BYTES: Final = 16
+_MAX_CREDENTIAL_ID_BYTES: Final = 1023
+_PRESENT, _VERIFIED, _ATTESTED, _EXTENDED = 0x01, 0x04, 0x40, 0x80
+_STATEMENT_KEYS: Final = {"none": frozenset[str](), "packed": frozenset({"alg", "sig"})}
+"""Formats that are taken: no statement, and a signature of the key itself. Others need roots, and prove
+nothing of the camera that this server looks through: ask browsers for the conveyance ``none``."""
+
+# COSE labels: RFC 9052 section 7.1, RFC 9053 section 7, RFC 8230 section 4.
+_KTY, _ALG, _CRV, _X, _Y, _N, _E = 1, 3, -1, -2, -3, -1, -2
+_ES256, _EDDSA, _RS256 = -7, -8, -257
+_RSA_BYTES: Final = range(256, 513)
+_MAX_EXPONENT_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticatorHead:
+    """What authenticator data begins with.
+
+    Attributes:
+        rp_id_hash: SHA-256 of the relying party identifier, 32 bytes.
+        present: Whether a person was there.
+        verified: Whether the authenticator verified that person.
+        sign_count: How often the key has signed; 0 always where it does not count.
+    """
+
+    rp_id_hash: bytes
+    present: bool
+    verified: bool
+    sign_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationData:
+    """A registration's attestation object, in the forms that are taken.
+
+    Attributes:
+        head: Of its authenticator data.
+        credential_id: At most 1023 bytes.
+        public_key: The COSE key, as sent.
+        self_attested: Whether the key signed its own registration.
+    """
+
+    head: AuthenticatorHead
+    credential_id: bytes
+    public_key: bytes
+    self_attested: bool
+
+
+def parse_registration(data: bytes) -> RegistrationData:
+    """Reads an attestation object.
+
+    Args:
+        data: CBOR, at most ``MAX_ATTESTATION_BYTES``.
+
+    Raises:
+        EvidenceMalformed: It is none, or of a format, an algorithm or a size of key that is not taken.
+    """
+    top = whole_map(
+        decode_cbor(data, max_bytes=MAX_ATTESTATION_BYTES, max_depth=4),
+        frozenset({"fmt", "attStmt", "authData"}),
+        "the attestation object",
+    )
+    form = take_text(top["fmt"], "fmt")
+    statement = take_map(top["attStmt"], "attStmt")
+    if form not in _STATEMENT_KEYS or statement.keys() != _STATEMENT_KEYS[form]:
+        raise EvidenceMalformed("the attestation is neither none nor the key's own: ask for conveyance none")
+    authenticator_data = take_bytes(top["authData"], "authData")
+    head = parse_head(authenticator_data)
+    if not authenticator_data[32] & _ATTESTED:
+        raise EvidenceMalformed("the authenticator data holds no key")
+    rest = authenticator_data[_HEAD_BYTES + _AAGUID_BYTES :]
+    length = int.from_bytes(rest[:2], "big")
+    credential_id, rest = rest[2 : 2 + length], rest[2 + length :]
+    if not 0 < length <= _MAX_CREDENTIAL_ID_BYTES or len(credential_id) != length:
+        raise EvidenceMalformed("the credential identifier is cut off, empty or too long")
+    end = item_end(rest)
+    _check_extensions(rest[end:], present=bool(authenticator_data[32] & _EXTENDED))
+    check_cose_key(rest[:end])
+    return RegistrationData(
+        head=head, credential_id=credential_id, public_key=rest[:end], self_attested=form == "packed"
+    )
+
+
+def parse_head(data: bytes) -> AuthenticatorHead:
+    """Reads the head of authenticator data.
+
+    Raises:
+        EvidenceMalformed: It is too short, or longer than ``MAX_AUTHENTICATOR_DATA_BYTES``.
+    """
+    if not _HEAD_BYTES <= len(data) <= MAX_AUTHENTICATOR_DATA_BYTES:
+        raise EvidenceMalformed(f"authenticator data of {len(data)} bytes")
+    flags = data[32]
+    return AuthenticatorHead(
+        rp_id_hash=data[:32],
+        present=bool(flags & _PRESENT),
+        verified=bool(flags & _VERIFIED),
+        sign_count=int.from_bytes(data[33:37], "big"),
+    )
+
+
+def check_cose_key(data: bytes) -> None:
+    """Refuses keys but those for ES256, EdDSA with Ed25519, and RS256 with 2048 to 4096 bits.
+
+    Raises:
+        EvidenceMalformed: It is another, whose use may cost too much time.
+    """
+    key = take_map(decode_cbor(data, max_bytes=1024, max_depth=1), "the COSE key")
+    kind = take_int(key.get(_KTY), "kty"), take_int(key.get(_ALG), "alg")
+    if kind == (2, _ES256):
+        _check_members(key, {_CRV: 1}, {_X: 32, _Y: 32})
+    elif kind == (1, _EDDSA):
+        _check_members(key, {_CRV: 6}, {_X: 32})
+    elif kind == (3, _RS256):
+        modulus, exponent = take_bytes(key.get(_N), "n"), take_bytes(key.get(_E), "e")
+        if len(key) != 4 or len(modulus) not in _RSA_BYTES or not 0 < len(exponent) <= _MAX_EXPONENT_BYTES:
+            raise EvidenceMalformed("the RSA key is too small or too large")
+    else:
+        raise EvidenceMalformed("the key is for none of ES256, EdDSA and RS256")
+
+
+def _check_members(key: CborMap, numbers: dict[int, int], strings: dict[int, int]) -> None:
+    if key.keys() != {_KTY, _ALG, *numbers, *strings}:
+        raise EvidenceMalformed("the COSE key lacks a member, or has one too many")
+    for label, value in numbers.items():
+        if take_int(key[label], "crv") != value:
+            raise EvidenceMalformed("the COSE key is on another curve than its algorithm's")
+    for label, size in strings.items():
+        take_bytes(key[label], "a coordinate", size=size)
+
+
+def _check_extensions(data: bytes, *, present: bool) -> None:
+    if present:
+        take_map(decode_cbor(data, max_bytes=MAX_AUTHENTICATOR_DATA_BYTES, max_depth=4), "the extensions")
+    elif data:
+        raise EvidenceMalformed(f"{len(data)} bytes follow the authenticator data")

@@ -1,0 +1,74 @@
+"""The client data of WebAuthn: what the browser itself says of a ceremony (Level 3, section 5.8.1)."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from device_integrity.errors import EvidenceMalformed
+
+__all__ = ["MAX_CLIENT_DATA_BYTES", "ClientData", "parse_client_data"]
+
+MAX_CLIENT_DATA_BYTES: Final = 4 * 1024
+"""Longest client data that is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientData:
+    """Client data.
+
+    Attributes:
+        kind: ``webauthn.create`` or ``webauthn.get``, or what else is there.
+        challenge: As written, base64url.
+        origin: Of the page that asked.
+        framed: Whether that page was within another of another origin.
+    """
+
+    kind: str
+    challenge: str
+    origin: str
+    framed: bool
+
+
+def parse_client_data(data: bytes) -> ClientData:
+    """Reads client data.
+
+    Args:
+        data: JSON in UTF-8, at most ``MAX_CLIENT_DATA_BYTES``.
+
+    Raises:
+        EvidenceMalformed: It is too long, not a JSON object, has a name twice, or lacks a member.
+    """
+    if len(data) > MAX_CLIENT_DATA_BYTES:
+        raise EvidenceMalformed(
+            f"client data of {len(data)} bytes: at most {MAX_CLIENT_DATA_BYTES} are taken"
+        )
+    try:
+        members = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise EvidenceMalformed("the client data is not JSON, or has a name twice") from error
+    if not isinstance(members, dict):
+        raise EvidenceMalformed("the client data is not a JSON object")
+    cross_origin = members.get("crossOrigin", False)
+    if not isinstance(cross_origin, bool):
+        raise EvidenceMalformed("crossOrigin of the client data is neither true nor false")
+    return ClientData(
+        kind=_text(members, "type"),
+        challenge=_text(members, "challenge"),
+        origin=_text(members, "origin"),
+        framed=cross_origin or "topOrigin" in members,
+    )
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is there twice")
+    return members
+
+
+def _text(members: dict[str, object], name: str) -> str:
+    value = members.get(name)
+    # An escape such as \ud800 alone is JSON, and no text that could be encoded again.
+    if not isinstance(value, str) or any("\ud800" <= one <= "\udfff" for one in value):
+        raise EvidenceMalformed(f"{name} of the client data is missing or not a text")
+    return value

@@ -1,0 +1,58 @@
+"""Whom a browser's evidence has to be for, and the check of the page's origin."""
+
+from dataclasses import dataclass
+
+from device_integrity.check import DeviceCheck, Manipulation
+from device_integrity.checklist import Checklist
+
+__all__ = ["RelyingParty", "origin_check", "page_check"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingParty:
+    """The customer's web site.
+
+    Attributes:
+        rp_id: WebAuthn's relying party identifier: the site's domain, such as ``bank.example``.
+        origins: Where its pages are, as browsers write it: ``https://verify.bank.example``, with a port
+            where it is not 443, without a slash at the end. Compared as a whole.
+        require_user_verification: Whether a WebAuthn ceremony counts only if the authenticator verified
+            the person, by PIN or biometrics of its own.
+    """
+
+    rp_id: str
+    origins: frozenset[str]
+    require_user_verification: bool
+
+
+def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty) -> DeviceCheck:
+    """Check ``origin``: whether the page that the browser names is one of the site's."""
+    return checklist.judged(
+        "origin",
+        holds=origin in relying_party.origins,
+        good=("ORIGIN_ALLOWED", "the page is one of the site's"),
+        bad=("ORIGIN_NOT_ALLOWED", "the page is of an origin that is not allowed"),
+        sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+    )
+
+
+def page_check(checklist: Checklist, origin: str, header_origin: str | None) -> DeviceCheck:
+    """Check ``page``: whether the request came from the page that the evidence names.
+
+    Args:
+        checklist: The verifier's.
+        origin: As the evidence names it.
+        header_origin: The request's ``Origin`` header, which scripts cannot set; ``None`` where the
+            listener does not see it.
+    """
+    if header_origin is None:
+        return checklist.not_evaluated(
+            "page", "ORIGIN_HEADER_ABSENT", "the request had no Origin header to compare with"
+        )
+    return checklist.judged(
+        "page",
+        holds=header_origin == origin,
+        good=("ORIGIN_HEADER_MATCHES", "the request came from the page that the evidence names"),
+        bad=("ORIGIN_HEADER_DIFFERS", "the request came from another page than the evidence names"),
+        sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+    )

@@ -1,0 +1,358 @@
+"""WebAuthn: an authenticator shows that it holds a key, for this page and this scan.
+
+The steps are those of Web Authentication Level 3, sections 7.1 and 7.2. What can be told apart is checked
+here, with a reason for each; ``webauthn`` (py_webauthn) has the last word over signatures. Its own checks
+of certificate chains are not used: they read the clock, and take any chain where no root is given.
+
+A ceremony proves possession of a key and the presence of a person at it. It says nothing of the camera, and
+a program can be an authenticator, so what is shown here has a ceiling.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import webauthn
+from webauthn.helpers.cose import COSEAlgorithmIdentifier
+from webauthn.helpers.structs import (
+    AuthenticationCredential,
+    AuthenticatorAssertionResponse,
+    AuthenticatorAttestationResponse,
+    RegistrationCredential,
+)
+
+from device_integrity.assurance import Assurance
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.checklist import Checklist
+from device_integrity.errors import EvidenceMalformed
+from device_integrity.transcript import sha256
+from device_integrity.web.authenticator_data import (
+    AuthenticatorHead,
+    check_cose_key,
+    parse_head,
+    parse_registration,
+)
+from device_integrity.web.client_data import ClientData, parse_client_data
+from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
+
+__all__ = ["EnrolledCredential", "WebAuthnResult", "verify_authentication", "verify_registration"]
+
+_LIST: Final = Checklist(
+    "web_authn",
+    (
+        "format",
+        "ceremony",
+        "challenge",
+        "origin",
+        "page",
+        "relying_party",
+        "credential",
+        "presence",
+        "user_verification",
+        "signature",
+        "counter",
+    ),
+)
+_ALGORITHMS: Final = [
+    COSEAlgorithmIdentifier.ECDSA_SHA_256,
+    COSEAlgorithmIdentifier.EDDSA,
+    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
+]
+_MAX_SIGNATURE_BYTES: Final = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledCredential:
+    """What the caller stores of an accepted credential.
+
+    Attributes:
+        credential_id: At most 1023 bytes.
+        public_key: COSE key, CBOR.
+        sign_count: Of the last accepted ceremony. Where it is not 0, the caller stores it by an atomic
+            compare-and-set: a ceremony whose set loses is a replay.
+        ceiling: The most assurance that its later use may give: LOW for what ``verify_registration`` made.
+            A customer whose own, guarded sign-in enrolled the credential may store MEDIUM.
+    """
+
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    ceiling: Assurance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebAuthnResult:
+    """What became of a ceremony.
+
+    Attributes:
+        checks: ``web_authn.<check>``; all of them, also those that were not reached.
+        credential: What to store; ``None`` unless every check passed that is not ``page``, and ``page``
+            did not fail.
+        ceiling: The most assurance that this evidence may give: LOW at a registration, which a program
+            can play as well; later what was stored, MEDIUM at most, and only for a verified person.
+    """
+
+    checks: tuple[DeviceCheck, ...]
+    credential: EnrolledCredential | None
+    ceiling: Assurance
+
+
+def verify_registration(
+    *,
+    credential_id: bytes,
+    client_data_json: bytes,
+    attestation_object: bytes,
+    challenge: bytes,
+    relying_party: RelyingParty,
+    header_origin: str | None,
+) -> WebAuthnResult:
+    """Judges the making of a credential; never raises for what the browser sent.
+
+    Args:
+        credential_id: As sent.
+        client_data_json: As sent.
+        attestation_object: As sent; of format ``none``, or ``packed`` signed by the key itself.
+        challenge: The binding hash H, 32 bytes.
+        relying_party: Whom it has to be for.
+        header_origin: The request's ``Origin`` header, or ``None`` where the listener does not see it.
+    """
+    try:
+        client_data = parse_client_data(client_data_json)
+        data = parse_registration(attestation_object)
+    except EvidenceMalformed as error:
+        return _refused(str(error))
+
+    def verify() -> None:
+        webauthn.verify_registration_response(
+            credential=RegistrationCredential(
+                id=_base64url(credential_id),
+                raw_id=credential_id,
+                response=AuthenticatorAttestationResponse(
+                    client_data_json=client_data_json, attestation_object=attestation_object
+                ),
+            ),
+            expected_challenge=challenge,
+            expected_rp_id=relying_party.rp_id,
+            expected_origin=sorted(relying_party.origins),
+            supported_pub_key_algs=_ALGORITHMS,
+        )
+
+    made = EnrolledCredential(
+        credential_id=data.credential_id,
+        public_key=data.public_key,
+        sign_count=data.head.sign_count,
+        ceiling=Assurance.LOW,
+    )
+    return _judge(
+        ceremony="webauthn.create",
+        client_data=client_data,
+        head=data.head,
+        challenge=challenge,
+        relying_party=relying_party,
+        header_origin=header_origin,
+        same_credential=hmac.compare_digest(data.credential_id, credential_id),
+        verify=verify,
+        counter=_LIST.passed("counter", "COUNTER_NEW", "the credential is new"),
+        credential=made,
+        ceiling=Assurance.LOW,
+    )
+
+
+def verify_authentication(
+    *,
+    credential_id: bytes,
+    client_data_json: bytes,
+    authenticator_data: bytes,
+    signature: bytes,
+    challenge: bytes,
+    relying_party: RelyingParty,
+    header_origin: str | None,
+    enrolled: EnrolledCredential,
+) -> WebAuthnResult:
+    """Judges the use of a credential; never raises for what the browser sent.
+
+    Args:
+        credential_id: As sent.
+        client_data_json: As sent.
+        authenticator_data: As sent.
+        signature: As sent.
+        challenge: The binding hash H, 32 bytes.
+        relying_party: Whom it has to be for.
+        header_origin: The request's ``Origin`` header, or ``None`` where the listener does not see it.
+        enrolled: The credential as stored.
+    """
+    try:
+        client_data = parse_client_data(client_data_json)
+        head = parse_head(authenticator_data)
+        check_cose_key(enrolled.public_key)
+        if len(signature) > _MAX_SIGNATURE_BYTES:
+            raise EvidenceMalformed(f"a signature of {len(signature)} bytes")
+    except EvidenceMalformed as error:
+        return _refused(str(error))
+
+    def verify() -> None:
+        webauthn.verify_authentication_response(
+            credential=AuthenticationCredential(
+                id=_base64url(credential_id),
+                raw_id=credential_id,
+                response=AuthenticatorAssertionResponse(
+                    client_data_json=client_data_json,
+                    authenticator_data=authenticator_data,
+                    signature=signature,
+                ),
+            ),
+            expected_challenge=challenge,
+            expected_rp_id=relying_party.rp_id,
+            expected_origin=sorted(relying_party.origins),
+            credential_public_key=enrolled.public_key,
+            # The counter is judged here, with a reason of its own.
+            credential_current_sign_count=0,
+        )
+
+    return _judge(
+        ceremony="webauthn.get",
+        client_data=client_data,
+        head=head,
+        challenge=challenge,
+        relying_party=relying_party,
+        header_origin=header_origin,
+        same_credential=hmac.compare_digest(enrolled.credential_id, credential_id),
+        verify=verify,
+        counter=_counter_check(head.sign_count, enrolled.sign_count),
+        credential=replace(enrolled, sign_count=head.sign_count),
+        ceiling=min(
+            enrolled.ceiling,
+            Assurance.MEDIUM if head.verified else Assurance.LOW,
+            key=lambda one: one.level,
+        ),
+    )
+
+
+def _judge(
+    *,
+    ceremony: str,
+    client_data: ClientData,
+    head: AuthenticatorHead,
+    challenge: bytes,
+    relying_party: RelyingParty,
+    header_origin: str | None,
+    same_credential: bool,
+    verify: Callable[[], None],
+    counter: DeviceCheck,
+    credential: EnrolledCredential,
+    ceiling: Assurance,
+) -> WebAuthnResult:
+    demanded = (
+        _ceremony_check(client_data, ceremony),
+        _LIST.judged(
+            "challenge",
+            holds=hmac.compare_digest(client_data.challenge.encode(), _base64url(challenge).encode()),
+            good=("CHALLENGE_MATCHES", "the ceremony was held for this scan"),
+            bad=("CHALLENGE_MISMATCH", "the ceremony was held for another challenge"),
+            sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+        ),
+        origin_check(_LIST, client_data.origin, relying_party),
+        _LIST.judged(
+            "relying_party",
+            holds=hmac.compare_digest(head.rp_id_hash, sha256(relying_party.rp_id.encode())),
+            good=("RELYING_PARTY_MATCHES", "the credential is the site's"),
+            bad=("RELYING_PARTY_MISMATCH", "the credential is another site's"),
+            sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+        ),
+        _LIST.judged(
+            "credential",
+            holds=same_credential,
+            good=("CREDENTIAL_MATCHES", "the credential is the one that was named"),
+            bad=("CREDENTIAL_MISMATCH", "the credential is not the one that was named"),
+            sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+        ),
+        _LIST.judged(
+            "presence",
+            holds=head.present,
+            good=("USER_PRESENT", "the authenticator noticed a person"),
+            bad=("USER_NOT_PRESENT", "the authenticator noticed nobody"),
+        ),
+    )
+    signature = (
+        _signature_check(verify)
+        if all(check.outcome is CheckOutcome.PASS for check in demanded)
+        else _LIST.not_evaluated("signature", "NOT_REACHED", "not looked at: another check failed before")
+    )
+    page = page_check(_LIST, client_data.origin, header_origin)
+    rest = (_verification_check(head, relying_party), signature, counter)
+    readable = _LIST.passed("format", "WELL_FORMED", "the evidence can be read")
+    accepted = page.outcome is not CheckOutcome.FAIL and all(
+        check.outcome is CheckOutcome.PASS or check.reason == "USER_NOT_VERIFIED_NOT_ASKED"
+        for check in (*demanded, *rest)
+    )
+    return WebAuthnResult(
+        checks=(readable, *demanded[:3], page, *demanded[3:], *rest),
+        credential=credential if accepted else None,
+        ceiling=ceiling if accepted else Assurance.NONE,
+    )
+
+
+def _refused(detail: str) -> WebAuthnResult:
+    return WebAuthnResult(checks=_LIST.unreadable(detail), credential=None, ceiling=Assurance.NONE)
+
+
+def _ceremony_check(client_data: ClientData, ceremony: str) -> DeviceCheck:
+    if client_data.framed:
+        return _LIST.failed(
+            "ceremony",
+            "PAGE_IN_A_FRAME",
+            "the page was within a page of another origin",
+            Manipulation.MAN_IN_THE_MIDDLE,
+        )
+    return _LIST.judged(
+        "ceremony",
+        holds=client_data.kind == ceremony,
+        good=("CEREMONY_MATCHES", f"the ceremony is {ceremony}"),
+        bad=("CEREMONY_MISMATCH", f"the ceremony is not {ceremony}"),
+    )
+
+
+def _verification_check(head: AuthenticatorHead, relying_party: RelyingParty) -> DeviceCheck:
+    if head.verified:
+        return _LIST.passed("user_verification", "USER_VERIFIED", "the authenticator verified the person")
+    if relying_party.require_user_verification:
+        return _LIST.failed(
+            "user_verification", "USER_NOT_VERIFIED", "the authenticator did not verify the person"
+        )
+    return _LIST.not_evaluated(
+        "user_verification",
+        "USER_NOT_VERIFIED_NOT_ASKED",
+        "the authenticator did not verify the person, which is not asked for",
+    )
+
+
+def _counter_check(sign_count: int, stored: int) -> DeviceCheck:
+    if sign_count == 0 and stored == 0:
+        return _LIST.passed("counter", "COUNTER_NOT_USED", "the authenticator does not count")
+    return _LIST.judged(
+        "counter",
+        holds=sign_count > stored,
+        good=("COUNTER_ROSE", "the counter is greater than that of the last ceremony"),
+        bad=("COUNTER_NOT_GREATER", f"the counter is {sign_count}, and {stored} was seen already"),
+        sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+    )
+
+
+def _signature_check(verify: Callable[[], None]) -> DeviceCheck:
+    try:
+        verify()
+    # The library documents its own exceptions, but lets others pass for odd keys and structures.
+    except Exception:  # noqa: BLE001
+        return _LIST.failed(
+            "signature",
+            "SIGNATURE_INVALID",
+            "the signature is not the credential's for this ceremony",
+            Manipulation.MAN_IN_THE_MIDDLE,
+        )
+    return _LIST.passed("signature", "SIGNATURE_VALID", "the ceremony is as the site asked for it")
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,100 @@
+"""WebCrypto: a browser shows that it holds a key which its scripts cannot read.
+
+This is software: it says that the same browser profile as before is there, and nothing of the device.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from device_integrity.assurance import Assurance
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.checklist import Checklist
+from device_integrity.errors import KeyMaterialError
+from device_integrity.transcript import attestation_message, load_public_key, public_key_der, verify
+from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
+
+__all__ = ["WebCryptoResult", "verify_web_crypto"]
+
+_LIST: Final = Checklist("web_crypto", ("format", "origin", "page", "independent_key", "signature"))
+_MAX_SIGNATURE_BYTES: Final = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebCryptoResult:
+    """What became of a proof of possession.
+
+    Attributes:
+        checks: ``web_crypto.<check>``; all of them, also those that were not reached.
+        public_key: The browser's key, SubjectPublicKeyInfo, DER, to be recognised the next time; ``None``
+            unless every check passed that is not ``page``, and ``page`` did not fail.
+        ceiling: The most assurance that this evidence may give: LOW.
+    """
+
+    checks: tuple[DeviceCheck, ...]
+    public_key: bytes | None
+    ceiling: Assurance
+
+
+def verify_web_crypto(
+    *,
+    public_key: bytes,
+    signature: bytes,
+    origin: str,
+    binding: bytes,
+    session_public_key: bytes,
+    relying_party: RelyingParty,
+    header_origin: str | None,
+) -> WebCryptoResult:
+    """Judges a proof of possession; never raises for what the browser sent.
+
+    Args:
+        public_key: The browser's key, SubjectPublicKeyInfo of P-256, DER.
+        signature: Over ``transcript.attestation_message``, ECDSA with SHA-256, ASN.1 DER.
+        origin: The page's origin as the page names it; not signed.
+        binding: The binding hash H, 32 bytes.
+        session_public_key: Of the scan, SubjectPublicKeyInfo of P-256, DER: a key that is made for one scan
+            says nothing a second time.
+        relying_party: Whose page it has to be.
+        header_origin: The request's ``Origin`` header, or ``None`` where the listener does not see it.
+
+    Raises:
+        KeyMaterialError: ``session_public_key``, which is the caller's, cannot be read.
+    """
+    # One key can be written in several ways (RFC 5480: its point compressed), so keys are compared as read.
+    session_key = public_key_der(load_public_key(session_public_key))
+    try:
+        key = load_public_key(public_key)
+    except KeyMaterialError as error:
+        return _refused(str(error))
+    if len(signature) > _MAX_SIGNATURE_BYTES:
+        return _refused(f"a signature of {len(signature)} bytes: at most {_MAX_SIGNATURE_BYTES} are taken")
+    der = public_key_der(key)
+    page = page_check(_LIST, origin, header_origin)
+    first = origin_check(_LIST, origin, relying_party)
+    rest = (
+        _LIST.judged(
+            "independent_key",
+            holds=der != session_key,
+            good=("KEY_INDEPENDENT", "the key is another than the session's"),
+            bad=("KEY_IS_SESSION_KEY", "the key is the session's, which proves nothing more"),
+        ),
+        _LIST.judged(
+            "signature",
+            holds=verify(public_key=key, message=attestation_message(binding=binding), signature=signature),
+            good=("SIGNATURE_VALID", "the browser's key signed for this scan"),
+            bad=("SIGNATURE_INVALID", "the signature is not the key's for this scan"),
+            sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+        ),
+    )
+    accepted = page.outcome is not CheckOutcome.FAIL and all(
+        check.outcome is CheckOutcome.PASS for check in (first, *rest)
+    )
+    return WebCryptoResult(
+        checks=(_LIST.passed("format", "WELL_FORMED", "the evidence can be read"), first, page, *rest),
+        public_key=der if accepted else None,
+        ceiling=Assurance.LOW if accepted else Assurance.NONE,
+    )
+
+
+def _refused(detail: str) -> WebCryptoResult:
+    return WebCryptoResult(checks=_LIST.unreadable(detail), public_key=None, ceiling=Assurance.NONE)

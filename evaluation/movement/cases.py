@@ -1,0 +1,100 @@
+"""Who comes closer, and what is brought closer instead."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from simulator import (
+    AmbientPreset,
+    AmbientSettings,
+    FlashCameraSettings,
+    FlashKind,
+    FlashScanSettings,
+    Geometry,
+    RendererSettings,
+    SheetSettings,
+)
+
+__all__ = ["Approacher", "Case", "settings_of"]
+
+_LENSES: Final = (48.0, 55.0, 62.0)
+_AMBIENTS: Final = (AmbientPreset.SHADE, AmbientPreset.SUN)
+_SECONDS: Final = 25.0
+
+
+class Approacher(StrEnum):
+    """Who or what follows the ovals."""
+
+    GENUINE = "genuine person"
+    STILL = "genuine person who holds quite still"
+    PRINT = "print"
+    TILTED_PRINT = "print, turned to and fro by 8 degrees"
+    BENT_PRINT = "print, bent by a tenth of its width"
+    SCREEN_REPLAY = "screen replay"
+    CUT_OUT_PRINT = "cut-out print, bent over a face"
+    RIGID_MASK = "rigid 3-D mask"
+    RECORDED_APPROACH = "injected film of another approach"
+
+
+_KINDS: Final = {
+    Approacher.PRINT: FlashKind.PRINT,
+    Approacher.TILTED_PRINT: FlashKind.PRINT,
+    Approacher.BENT_PRINT: FlashKind.PRINT,
+    Approacher.SCREEN_REPLAY: FlashKind.SCREEN_REPLAY,
+    Approacher.CUT_OUT_PRINT: FlashKind.CUT_OUT_PRINT,
+    Approacher.RIGID_MASK: FlashKind.RIGID_MASK,
+}
+_STEADY: Final = SheetSettings(yaw_degrees=3.0, pitch_degrees=2.5, shift=0.008, approach=0.015)
+"""Who wants to fill an oval holds the sheet steadier than somebody who waves it."""
+_SHEETS: Final = {
+    Approacher.TILTED_PRINT: replace(_STEADY, yaw_degrees=8.0, pitch_degrees=5.0),
+    # A hand bends it by half of that on the average.
+    Approacher.BENT_PRINT: replace(_STEADY, bend=0.2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One attempt.
+
+    Attributes:
+        approacher: Who or what.
+        person: Key of the person, or of the victim.
+        geometry: Which model of a head renders them.
+        attempt: From 0.
+    """
+
+    approacher: Approacher
+    person: str
+    geometry: Geometry
+    attempt: int
+
+    @property
+    def seed(self) -> int:
+        """What everything of the attempt is drawn from."""
+        name = f"{self.approacher.name}/{self.person}/{self.geometry}/{self.attempt}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+
+
+def settings_of(case: Case) -> FlashScanSettings:
+    """What is rendered: shade and sun in turn, one lens a person."""
+    lens = _LENSES[int(case.person, 16) % len(_LENSES)]
+    settings = FlashScanSettings(
+        kind=_KINDS.get(case.approacher, FlashKind.GENUINE),
+        seed=case.seed,
+        seconds=_SECONDS,
+        frames_per_second=15.0,
+        nearest_wall=3.0,
+        ambient=AmbientSettings(preset=_AMBIENTS[case.attempt % len(_AMBIENTS)]),
+        camera=FlashCameraSettings(field_of_view_degrees=lens),
+        renderer=RendererSettings(geometry=case.geometry),
+        sheet=_SHEETS.get(case.approacher, _STEADY),
+    )
+    if case.approacher is Approacher.STILL:
+        still = settings.motion
+        return replace(
+            settings,
+            motion=replace(still, yaw_degrees=0.4, pitch_degrees=0.4, roll_degrees=0.3, shift=0.004),
+        )
+    return settings

@@ -1,0 +1,246 @@
+"""The relief of a face, and how it moved, from what planes' motions leave of its points.
+
+What a plane's motion leaves of point p in frame t is, for a surface of depth z over some plane (plane plus
+parallax: Irani and Anandan, ECCV 1996)::
+
+    z * (k * s * p  +  u)  +  what a plane's motion may be wrong by
+
+with s the strength of the perspective, (growth - 1) / far distance; u one shift a frame, which sways and
+turns of the head cause; and k = 1 for what really came closer. All lengths are in face widths.
+
+z, u and k are fitted in turns by weighted least squares (alternating least squares, as for factorisation:
+Tomasi and Kanade, IJCV 1992). z is no template, as heads differ, but any smooth surface: polynomials up to
+the fourth degree and a ridge where a nose is. z can only be told up to a factor, so it is given the size of
+a usual head's; k then says how much of a head's perspective there was.
+
+The fit always explains something, noise too. So the same relief is also fitted to what lies *across* the
+directions in which depth can move a point: there a surface of any shape leaves nothing, and errors of
+tracking leave as much as along them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.face_relief import FacePlaces, head_curve, nose_ridge
+
+__all__ = ["PlaneLeftovers", "ReliefFit", "fit_relief"]
+
+_NOSE: Final = 0.15
+"""How far a nose's tip stands out, face widths: 22 mm of 145 mm."""
+
+_DEGREE: Final = 4
+_HALF_WIDTH, _HALF_HEIGHT = 0.45, 0.55
+"""Unit of the polynomials, face widths: about where the tracked points end."""
+
+_STIFFNESS: Final = 1e-3
+"""Share of the mean information that is added for every coefficient of the relief."""
+
+_SWAY_PRIOR: Final = 0.008
+"""Information that is added for every shift, squared face widths of relief: as errors of tracking of 0.3 %
+of the face's width tell of a shift that is 0.03 at most without evidence."""
+
+_ROUNDS: Final = 8
+_OUTLIER: Final = 2.5
+"""Left-over over its typical size at which a point counts half (Cauchy's weights)."""
+
+_TINY: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaneLeftovers:
+    """What planes' motions leave of a face's points while it grows.
+
+    Attributes:
+        where: The n points.
+        left_over: Shape (t, n, 2): across and along the face, face widths; NaN where a point was lost.
+        strength: Shape (t,): growth less 1, over the far distance in face widths.
+    """
+
+    where: FacePlaces
+    left_over: NDArray[np.float64]
+    strength: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReliefFit:
+    """A relief and its motion.
+
+    Attributes:
+        relief: Shape (n,): height of each point over the plane that fits the face best, face widths; of the
+            size of a usual head's, whatever was seen.
+        control: Shape (n,): the same, from what no relief can cause, at the same scale.
+        perspective: k: 1 where the relief came closer as a head of this size does, 0 where it only turned.
+        perspective_error: Standard error of it, with the errors of one point taken as alike in all frames
+            and the relief as known.
+        explained: Root mean square of what the relief explains, face widths.
+        unexplained: Root mean square of the rest, face widths.
+        expected: Root mean square that the perspective of a usual head would leave of these points if it did
+            not turn at all, face widths.
+    """
+
+    relief: NDArray[np.float64]
+    control: NDArray[np.float64]
+    perspective: float
+    perspective_error: float
+    explained: float
+    unexplained: float
+    expected: float
+
+
+def fit_relief(seen: PlaneLeftovers) -> ReliefFit | None:
+    """The relief that explains most; ``None`` where the points determine none.
+
+    Args:
+        seen: At least a dozen frames and some two dozen points.
+    """
+    try:
+        found = _fitted(seen)
+    except np.linalg.LinAlgError:
+        return None
+    numbers = (found.perspective, found.perspective_error, found.explained, found.unexplained, found.expected)
+    return found if np.isfinite(numbers).all() and np.isfinite(found.relief).all() else None
+
+
+def _fitted(seen: PlaneLeftovers) -> ReliefFit:
+    places, found = seen.where.places, np.isfinite(seen.left_over[:, :, 0])
+    moved = np.where(found[:, :, None], seen.left_over, 0.0)
+    weights = found.astype(np.float64)
+    surfaces = _surfaces(seen.where)
+    usual = _without_plane(head_curve(seen.where) + _NOSE * nose_ridge(seen.where), places)
+    size = float(np.linalg.norm(usual))
+    relief, control = usual, np.zeros_like(usual)
+    motion = _Motion(seen, moved)
+    motion.fit(relief, weights)
+    expected = motion.perspective_alone
+    for _ in range(_ROUNDS):
+        weights = found / (1 + motion.outlying(relief, found) ** 2)
+        along = _heights(surfaces, motion.ways, motion.without_plane, weights)
+        turned = np.stack([-motion.ways[:, :, 1], motion.ways[:, :, 0]], axis=-1)
+        across = _heights(surfaces, turned, motion.without_plane, weights)
+        scale = size / max(float(np.linalg.norm(along)), _TINY)
+        scale = scale if float(along @ usual) >= 0 else -scale
+        relief, control = along * scale, across * scale
+        motion.fit(relief, weights)
+    rest = motion.rest(relief)
+    total = max(float(weights.sum()), _TINY)
+    made = relief[None, :, None] * motion.ways
+    return ReliefFit(
+        relief=relief,
+        control=control,
+        perspective=motion.perspective,
+        perspective_error=motion.error(rest, weights),
+        explained=float(np.sqrt((weights[:, :, None] * made**2).sum() / total)),
+        unexplained=float(np.sqrt((weights[:, :, None] * rest**2).sum() / total)),
+        expected=expected,
+    )
+
+
+class _Motion:
+    """How a given relief moved: the planes, the shifts and the perspective of all frames."""
+
+    def __init__(self, seen: PlaneLeftovers, moved: NDArray[np.float64]) -> None:
+        self._places = seen.where.places
+        self._strength = seen.strength
+        self._moved = moved
+        self._plane = _plane_motions(self._places)
+        self._shifts = np.zeros((len(moved), 2))
+        self._planes = np.zeros_like(moved)
+        self._clear = np.zeros_like(moved)
+        self.perspective = 0.0
+        self.perspective_alone = 0.0
+
+    @property
+    def ways(self) -> NDArray[np.float64]:
+        """Shape (t, n, 2): where a point of depth 1 moves."""
+        approach = self.perspective * self._strength[:, None, None] * self._places
+        return np.asarray(approach + self._shifts[:, None, :])
+
+    @property
+    def without_plane(self) -> NDArray[np.float64]:
+        """Shape (t, n, 2): what was left over, less what the planes are wrong by."""
+        return np.asarray(self._moved - self._planes)
+
+    def rest(self, relief: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shape (t, n, 2): what ``relief`` does not explain."""
+        return np.asarray(self.without_plane - relief[None, :, None] * self.ways)
+
+    def outlying(self, relief: NDArray[np.float64], found: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Shape (t, n): what is not explained of each point, over what is usual times ``_OUTLIER``."""
+        lengths = np.linalg.norm(self.rest(relief), axis=2)
+        return np.asarray(lengths / (_OUTLIER * max(float(np.median(lengths[found])), _TINY)))
+
+    def fit(self, relief: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
+        """Fits the motion to a relief."""
+        none = np.zeros_like(relief)
+        sideways = np.stack([np.stack([relief, none], 1), np.stack([none, relief], 1)], axis=2)
+        design = np.concatenate([self._plane, sideways], axis=2)
+        count = design.shape[2]
+        prior = np.full(count, _TINY)
+        prior[-2:] = _SWAY_PRIOR
+        information = np.einsum("tn,nci,ncj->tij", weights, design, design) + np.diag(prior)
+        nearer = self._strength[:, None, None] * relief[None, :, None] * self._places
+
+        def coefficients(field: NDArray[np.float64]) -> NDArray[np.float64]:
+            sums = np.einsum("tn,nci,tnc->ti", weights, design, field)
+            return np.linalg.solve(information, sums[:, :, None])[:, :, 0]
+
+        clear = nearer - np.einsum("nci,ti->tnc", design, coefficients(nearer))
+        weighted = weights[:, :, None] * clear
+        power = max(float((weighted * clear).sum()), _TINY)
+        self._clear = weighted / power
+        self.perspective = float((weighted * self._moved).sum()) / power
+        self.perspective_alone = float(np.sqrt(power / max(float(weights.sum()), _TINY)))
+        found = coefficients(self._moved - self.perspective * nearer)
+        self._planes = np.einsum("nci,ti->tnc", design[:, :, :-2], found[:, :-2])
+        self._shifts = found[:, -2:]
+
+    def error(self, rest: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+        """Standard error of the perspective: points are independent, a point's frames are not."""
+        return float(
+            np.sqrt((np.einsum("tnc,tnc->n", self._clear, rest * (weights[:, :, None] > 0)) ** 2).sum())
+        )
+
+
+def _heights(
+    surfaces: NDArray[np.float64],
+    ways: NDArray[np.float64],
+    moved: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The smooth relief that moves the points along ``ways`` as they did."""
+    told = np.einsum("tn,tnc,tnc->n", weights, ways, ways)
+    information = surfaces.T @ (told[:, None] * surfaces)
+    information += np.eye(len(information)) * max(
+        _STIFFNESS * float(np.trace(information)) / len(information), _TINY
+    )
+    sums = surfaces.T @ np.einsum("tn,tnc,tnc->n", weights, ways, moved)
+    return np.asarray(surfaces @ np.linalg.solve(information, sums))
+
+
+def _surfaces(where: FacePlaces) -> NDArray[np.float64]:
+    """Shape (n, k): an orthonormal basis of smooth reliefs, without planes."""
+    x, y = where.places[:, 0] / _HALF_WIDTH, where.places[:, 1] / _HALF_HEIGHT
+    shapes = [
+        x**across * y ** (degree - across) for degree in range(2, _DEGREE + 1) for across in range(degree + 1)
+    ]
+    stacked = np.stack([*shapes, nose_ridge(where)], axis=1)
+    return np.linalg.qr(_without_plane(stacked, where.places))[0]
+
+
+def _without_plane(heights: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``heights`` over the plane that fits them best."""
+    plane = np.column_stack([np.ones(len(places)), places])
+    return np.asarray(heights - plane @ np.linalg.lstsq(plane, heights, rcond=None)[0])
+
+
+def _plane_motions(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shape (n, 2, 8): what a plane's motion can explain of a small movement."""
+    x, y = places.T
+    none, one = np.zeros_like(x), np.ones_like(x)
+    columns = [
+        (one, none), (none, one), (x, none), (none, x), (y, none), (none, y), (x * x, x * y), (x * y, y * y),
+    ]  # fmt: skip
+    return np.stack([np.stack(column, axis=1) for column in columns], axis=2)

@@ -1,0 +1,276 @@
+"""What is made of a device: its claims, its evidence and its frames to one outcome for the result.
+
+Pure, and work for the worker pool. Missing is never a pass.
+"""
+
+import hmac
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from device_integrity.assurance import Assurance
+from device_integrity.camera import (
+    CameraClaim,
+    CameraFingerprints,
+    DeviceClaim,
+    FrameClaim,
+    Platform,
+    check_device,
+    check_metadata,
+    check_name,
+    check_profile,
+)
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation, passed
+from device_integrity.policy import (
+    AttestedFacts,
+    Demand,
+    DemandTable,
+    DeviceAssessment,
+    Evidence,
+    assess,
+    check_contradictions,
+)
+from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
+from server.checks.outcome import DeviceOutcome
+from server.device.findings import EvidenceFinding, standing
+from server.policies.schema import DeviceRules
+
+__all__ = [
+    "ClaimedDevice",
+    "ObservedFrames",
+    "assess_device",
+    "attestation_demand",
+    "awaited_evidence",
+    "nothing_claimed",
+]
+
+_OF_PLATFORM: Final[Mapping[Platform, tuple[Evidence, ...]]] = {
+    Platform.ANDROID: (Evidence.ANDROID_KEY, Evidence.PLAY_INTEGRITY),
+    Platform.IOS: (Evidence.APP_ATTEST,),
+    Platform.WEB: (Evidence.WEB_KEY,),
+}
+_INJECTIONS: Final = frozenset({Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA})
+_OBSERVATIONS: Final = frozenset({Evidence.STREAM, Evidence.CAMERA, Evidence.MEMORY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedDevice:
+    """What a stream's start says.
+
+    Attributes:
+        device: Of the device.
+        camera: Of its camera.
+        server_spki_sha256: The TLS key that it saw; 32 bytes or empty.
+    """
+
+    device: DeviceClaim
+    camera: CameraClaim
+    server_spki_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedFrames:
+    """What arrived of an attempt's frames.
+
+    Attributes:
+        claims: Every frame's header, in order.
+        measured_claims: The headers of those frames whose pictures were measured.
+        measurements: Of their pictures.
+        adjustments: How often the server asked for smaller frames.
+    """
+
+    claims: tuple[FrameClaim, ...]
+    measured_claims: tuple[FrameClaim, ...]
+    measurements: StreamMeasurements
+    adjustments: int
+
+    @property
+    def traces(self) -> tuple[FrameTrace, ...]:
+        """The measured frames."""
+        return self.measurements.frames
+
+
+def assess_device(
+    *,
+    claimed: ClaimedDevice,
+    own_keys: Collection[bytes],
+    findings: Sequence[EvidenceFinding],
+    observed: ObservedFrames,
+    memory: Sequence[DeviceCheck],
+    rules: DeviceRules,
+    fingerprints: CameraFingerprints,
+    transcript_bound: bool,
+    active_challenge: bool,
+) -> DeviceOutcome:
+    """Weighs everything that is known of a device.
+
+    Args:
+        claimed: What the stream's start says.
+        own_keys: SHA-256 of the SubjectPublicKeyInfo that devices may see: the listener's own and those of
+            the operator's proxies; empty without TLS.
+        findings: What became of the evidence, in order of arrival.
+        observed: The attempt's frames.
+        memory: What earlier scans add.
+        rules: The policy's.
+        fingerprints: Known virtual cameras and emulators.
+        transcript_bound: Whether the transcript is intact and signed by the session key.
+        active_challenge: Whether the person answered a challenge that only this server knew.
+    """
+    counting = standing(tuple(findings))
+    device, camera = claimed.device, claimed.camera
+    checks = (
+        _server_key(claimed.server_spki_sha256, own_keys),
+        *(check for finding in counting for check in finding.checks),
+        *(() if counting else (_missing(),)),
+        *check_device(device, camera, fingerprints=fingerprints),
+        check_name(camera, fingerprints=fingerprints),
+        *check_profile(camera, platform=device.platform),
+        *check_metadata(observed.claims, camera, adjustments=observed.adjustments),
+        *check_stream(observed.measurements),
+        *memory,
+        *check_contradictions(
+            device=device,
+            camera=camera,
+            evidence={finding.verifier for finding in counting if finding.verifier},
+            facts=_facts(counting),
+            frames=observed.measured_claims,
+            traces=observed.traces,
+        ),
+    )
+    table = rules.as_table()
+    assessment = assess(
+        checks,
+        platform=device.platform,
+        demands=table,
+        transcript_bound=transcript_bound,
+        active_challenge=active_challenge,
+        ceilings={finding.verifier: finding.ceiling for finding in counting if finding.ceiling is not None},
+    )
+    return DeviceOutcome(
+        assurance=assessment.assurance,
+        required=rules.minimum_assurance,
+        checks=(*assessment.checks, *_demands(assessment)),
+        signs=assessment.signs,
+        demands_met=not assessment.unmet,
+        injected=_injected(assessment, device.platform, table),
+    )
+
+
+def nothing_claimed(required: Assurance) -> DeviceOutcome:
+    """The outcome for a check that no device ever scanned."""
+    check = DeviceCheck(
+        name="attestation.evidence",
+        outcome=CheckOutcome.UNAVAILABLE,
+        reason="NOT_SCANNED",
+        detail="No device has scanned.",
+    )
+    return DeviceOutcome(assurance=Assurance.NONE, required=required, checks=(check,))
+
+
+def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
+    """What a device of a platform is told: the strongest demand on the evidence that it can have."""
+    demands = {table.of(platform, evidence) for evidence in _OF_PLATFORM.get(platform, ())}
+    if not table.allows(platform):
+        return Demand.IGNORED
+    return next((demand for demand in Demand if demand in demands), Demand.IGNORED)
+
+
+def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform, table: DemandTable) -> bool:
+    """Whether the policy demands evidence of the platform that has not arrived yet.
+
+    A device that said that it has none is not waited for.
+    """
+    if any(finding.verifier == "" for finding in findings) or not table.allows(platform):
+        return False
+    arrived = {finding.verifier for finding in findings}
+    return any(
+        table.of(platform, evidence) is Demand.REQUIRED and not arrived.intersection(evidence.verifiers)
+        for evidence in _OF_PLATFORM.get(platform, ())
+    )
+
+
+def _facts(findings: Sequence[EvidenceFinding]) -> AttestedFacts:
+    """Of all evidence together; the first that tells."""
+    told = [finding.facts for finding in findings]
+    return AttestedFacts(
+        android_version=next((f.android_version for f in told if f.android_version is not None), None),
+        api_level=next((f.api_level for f in told if f.api_level is not None), None),
+        model=next((f.model for f in told if f.model is not None), None),
+        app_id=next((f.app_id for f in told if f.app_id is not None), None),
+    )
+
+
+def _demands(assessment: DeviceAssessment) -> tuple[DeviceCheck, ...]:
+    """Each demand that is not met, for the result's readers."""
+    return tuple(
+        DeviceCheck(
+            name=f"demand.{'platform' if unmet.evidence is None else unmet.evidence.value}",
+            outcome=CheckOutcome.FAIL,
+            reason=unmet.reason.value,
+            detail="The policy takes no devices of this platform."
+            if unmet.evidence is None
+            else f"The policy demands {unmet.evidence.value}: {_UNMET[unmet.reason.value]}.",
+        )
+        for unmet in assessment.unmet
+    )
+
+
+_UNMET: Final = {
+    "MISSING": "it is missing, or could not be looked at",
+    "NOT_VERIFIED": "a check of it failed, or could not be made",
+    "MANIPULATED": "it shows a manipulation",
+}
+
+
+def _injected(assessment: DeviceAssessment, platform: Platform, table: DemandTable) -> bool:
+    """Whether a demanded observation shows by itself that no camera made the frames."""
+    demanded = {
+        verifier
+        for evidence in _OBSERVATIONS
+        if table.of(platform, evidence) is Demand.REQUIRED
+        for verifier in evidence.verifiers
+    }
+    return any(
+        check.outcome is CheckOutcome.FAIL
+        and not check.soft
+        and check.sign_of in _INJECTIONS
+        and check.name.partition(".")[0] in demanded
+        for check in assessment.checks
+    )
+
+
+def _missing() -> DeviceCheck:
+    return DeviceCheck(
+        name="attestation.evidence",
+        outcome=CheckOutcome.UNAVAILABLE,
+        reason="ATTESTATION_MISSING",
+        detail="The device sent no attestation.",
+    )
+
+
+def _server_key(seen: bytes, own: Collection[bytes]) -> DeviceCheck:
+    name = "server_key.tls"
+    if not own:
+        return DeviceCheck(
+            name=name,
+            outcome=CheckOutcome.UNAVAILABLE,
+            reason="NO_TLS",
+            detail="The device listener runs without TLS on loopback.",
+        )
+    if not seen:
+        # No browser tells a page which key it saw: missing is never a pass, and no attack either.
+        return DeviceCheck(
+            name=name,
+            outcome=CheckOutcome.UNAVAILABLE,
+            reason="NOT_SAID",
+            detail="The device does not say which TLS key it saw.",
+        )
+    if any(hmac.compare_digest(seen, key) for key in own):
+        return passed(name, "SAME_KEY", "The device saw this server's own TLS key.")
+    return DeviceCheck(
+        name=name,
+        outcome=CheckOutcome.FAIL,
+        reason="OTHER_KEY",
+        detail="The device saw another TLS key: a proxy terminates TLS between it and this server.",
+        sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+    )

@@ -1,0 +1,272 @@
+"""Evidence by keys that outlive a scan, App Attest's and WebAuthn's: enrolled once, used from then on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from device_integrity.apple import KeyUse, check_key_use, verify_assertion, verify_attestation
+from device_integrity.assurance import Assurance
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.policy import AttestedFacts
+from device_integrity.stream import key_mark
+from device_integrity.web import (
+    EnrolledCredential,
+    WebAuthnResult,
+    verify_authentication,
+    verify_registration,
+)
+from server.device.evidence import (
+    AppAttestAssertionEvidence,
+    AppAttestEvidence,
+    EvidenceContext,
+    WebAuthnEvidence,
+)
+from server.device.findings import EvidenceFinding
+from server.device.trust import DeviceTrust
+from server.scan.worker_pool import WorkerPool
+from server.storage.devices import DeviceRepository, EnrolledKey, KeyKind
+
+__all__ = ["EnrolledKeyVerifier", "no_site"]
+
+
+class EnrolledKeyVerifier:
+    """Verifies, enrols and counts. Safe for several streams at once. Raises ``StorageUnavailable``."""
+
+    def __init__(
+        self,
+        *,
+        trust: DeviceTrust,
+        devices: DeviceRepository,
+        workers: WorkerPool,
+        tenant_key: Callable[[str], bytes],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Takes what evidence is held against, the store, and where to compute."""
+        self._trust = trust
+        self._devices = devices
+        self._workers = workers
+        self._tenant_key = tenant_key
+        self._now = now
+
+    async def app_attest(self, evidence: AppAttestEvidence, context: EvidenceContext) -> EvidenceFinding:
+        """An attestation; what holds is enrolled."""
+        known = await self._devices.enrolled(context.tenant, KeyKind.APP_ATTEST, evidence.key_id)
+        result = await self._workers.run(
+            verify_attestation,
+            key_id=evidence.key_id,
+            attestation_object=evidence.attestation_object,
+            client_data_hash=context.binding,
+            app_ids=self._trust.apple_app_ids,
+            environment=self._trust.apple_environment,
+            key_use=_key_use(known, context.subject),
+            anchors=self._trust.apple_of(for_tests=context.for_tests),
+            now=self._now(),
+        )
+        if (key := result.key) is None:
+            return EvidenceFinding(verifier="app_attest", checks=result.checks)
+        await self._devices.enrol(
+            EnrolledKey(
+                tenant=context.tenant,
+                kind=KeyKind.APP_ATTEST,
+                key_id=key.key_id,
+                public_key=key.public_key,
+                counter=key.counter,
+                app=key.app_id,
+                environment=key.environment.value,
+                ceiling=Assurance.HIGH,
+                for_tests=context.for_tests,
+                subject=context.subject,
+                check_id=context.check_id,
+                use_time=self._now(),
+            )
+        )
+        return EvidenceFinding(
+            verifier="app_attest",
+            checks=result.checks,
+            facts=AttestedFacts(app_id=_bundle(key.app_id)),
+            lasting_key=self._mark(key.public_key, context),
+        )
+
+    async def assertion(
+        self, evidence: AppAttestAssertionEvidence, context: EvidenceContext
+    ) -> EvidenceFinding:
+        """An assertion of an enrolled key; its counter rises, or it is a replay."""
+        verifier = "app_attest_assertion"
+        key = await self._devices.enrolled(context.tenant, KeyKind.APP_ATTEST, evidence.key_id)
+        enrolment = self._enrolment(key, context)
+        if key is None or enrolment.outcome is not CheckOutcome.PASS:
+            return EvidenceFinding(verifier=verifier, checks=(enrolment,))
+        result = await self._workers.run(
+            verify_assertion,
+            assertion=evidence.assertion,
+            client_data=context.binding,
+            public_key=key.public_key,
+            app_id=key.app,
+            stored_counter=key.counter,
+        )
+        checks = (enrolment, check_key_use(verifier, _key_use(key, context.subject)), *result.checks)
+        if result.counter is None:
+            return EvidenceFinding(verifier=verifier, checks=checks)
+        if not await self._advanced(key, result.counter):
+            return EvidenceFinding(verifier=verifier, checks=_replayed(checks, f"{verifier}.counter"))
+        return EvidenceFinding(
+            verifier=verifier,
+            checks=checks,
+            facts=AttestedFacts(app_id=_bundle(key.app)),
+            lasting_key=self._mark(key.public_key, context),
+        )
+
+    def _enrolment(self, key: EnrolledKey | None, context: EvidenceContext) -> DeviceCheck:
+        name = "app_attest_assertion.enrolment"
+        if key is None or (key.for_tests and not context.for_tests):
+            return DeviceCheck(
+                name=name,
+                outcome=CheckOutcome.UNAVAILABLE,
+                reason="KEY_NOT_ENROLLED",
+                detail="The key is not enrolled here; the app has to make and attest a new one.",
+            )
+        if key.app not in self._trust.apple_app_ids or key.environment != self._trust.apple_environment.value:
+            return DeviceCheck(
+                name=name,
+                outcome=CheckOutcome.FAIL,
+                reason="ENROLMENT_NOT_ALLOWED",
+                detail="The key was enrolled for an app or an environment that is not allowed any more.",
+                sign_of=Manipulation.CODE_MODIFICATION,
+            )
+        return DeviceCheck(
+            name=name,
+            outcome=CheckOutcome.PASS,
+            reason="KEY_ENROLLED",
+            detail="The key was attested in an earlier scan.",
+        )
+
+    async def web_authn(self, evidence: WebAuthnEvidence, context: EvidenceContext) -> EvidenceFinding:
+        """A registration, which enrols, or the use of an enrolled credential."""
+        verifier = "web_authn"
+        site = self._trust.relying_party
+        if site is None:
+            return no_site(verifier)
+        if evidence.attestation_object:
+            made = await self._workers.run(
+                verify_registration,
+                credential_id=evidence.credential_id,
+                client_data_json=evidence.client_data_json,
+                attestation_object=evidence.attestation_object,
+                challenge=context.binding,
+                relying_party=site,
+                header_origin=None,
+            )
+            return await self._registered(made, context)
+        key = await self._devices.enrolled(context.tenant, KeyKind.WEB_AUTHN, evidence.credential_id)
+        if key is None or (key.for_tests and not context.for_tests):
+            check = DeviceCheck(
+                name=f"{verifier}.credential",
+                outcome=CheckOutcome.UNAVAILABLE,
+                reason="CREDENTIAL_NOT_ENROLLED",
+                detail="The credential is not enrolled here; the page has to register a new one.",
+            )
+            return EvidenceFinding(verifier=verifier, checks=(check,))
+        result = await self._workers.run(
+            verify_authentication,
+            credential_id=evidence.credential_id,
+            client_data_json=evidence.client_data_json,
+            authenticator_data=evidence.authenticator_data,
+            signature=evidence.signature,
+            challenge=context.binding,
+            relying_party=site,
+            header_origin=None,
+            enrolled=EnrolledCredential(
+                credential_id=evidence.credential_id,
+                public_key=key.public_key,
+                sign_count=key.counter,
+                ceiling=key.ceiling,
+            ),
+        )
+        if result.credential is None:
+            return EvidenceFinding(verifier=verifier, checks=result.checks, ceiling=result.ceiling)
+        if not await self._advanced(key, result.credential.sign_count):
+            return EvidenceFinding(verifier=verifier, checks=_replayed(result.checks, f"{verifier}.counter"))
+        return self._credential(result, result.credential, context)
+
+    async def _registered(self, result: WebAuthnResult, context: EvidenceContext) -> EvidenceFinding:
+        if (made := result.credential) is None:
+            return EvidenceFinding(verifier="web_authn", checks=result.checks, ceiling=result.ceiling)
+        new = await self._devices.enrol(
+            EnrolledKey(
+                tenant=context.tenant,
+                kind=KeyKind.WEB_AUTHN,
+                key_id=made.credential_id,
+                public_key=made.public_key,
+                counter=made.sign_count,
+                app="",
+                environment="",
+                ceiling=made.ceiling,
+                for_tests=context.for_tests,
+                subject=context.subject,
+                check_id=context.check_id,
+                use_time=self._now(),
+            )
+        )
+        if not new:
+            return EvidenceFinding(
+                verifier="web_authn", checks=_replayed(result.checks, "web_authn.credential")
+            )
+        return self._credential(result, made, context)
+
+    def _credential(
+        self, result: WebAuthnResult, credential: EnrolledCredential, context: EvidenceContext
+    ) -> EvidenceFinding:
+        return EvidenceFinding(
+            verifier="web_authn",
+            checks=result.checks,
+            ceiling=result.ceiling,
+            lasting_key=self._mark(credential.public_key, context),
+        )
+
+    async def _advanced(self, key: EnrolledKey, counter: int) -> bool:
+        return await self._devices.advance(
+            key.tenant, key.kind, key.key_id, expected=key.counter, counter=counter, now=self._now()
+        )
+
+    def _mark(self, public_key: bytes, context: EvidenceContext) -> bytes:
+        return key_mark(public_key, tenant_key=self._tenant_key(context.tenant))
+
+
+def no_site(verifier: str) -> EvidenceFinding:
+    """What became of a page's evidence where the settings name no site."""
+    check = DeviceCheck(
+        name=f"{verifier}.origin",
+        outcome=CheckOutcome.UNAVAILABLE,
+        reason="NO_SITE",
+        detail="The server's settings name no site whose pages may scan.",
+    )
+    return EvidenceFinding(verifier=verifier, checks=(check,))
+
+
+def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, ...]:
+    """The checks with the named one failed: somebody used the same evidence, or identifier, first."""
+    return tuple(
+        replace(
+            check,
+            outcome=CheckOutcome.FAIL,
+            reason="USED_BEFORE",
+            detail="Somebody else used the same before, or at the same time.",
+            sign_of=Manipulation.MAN_IN_THE_MIDDLE,
+        )
+        if check.name == name
+        else check
+        for check in checks
+    )
+
+
+def _key_use(known: EnrolledKey | None, subject: str) -> KeyUse | None:
+    if known is None:
+        return KeyUse.NEW
+    if not known.subject or not subject:
+        return None
+    return KeyUse.SAME_SUBJECT if known.subject == subject else KeyUse.OTHER_SUBJECT
+
+
+def _bundle(app_id: str) -> str:
+    """The bundle identifier, which is what devices call their app: without the team."""
+    return app_id.partition(".")[2]

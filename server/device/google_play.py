@@ -1,0 +1,183 @@
+"""Google's own decoder of Play Integrity tokens, for those that only Google can open.
+
+POST ``/v1/{package}:decodeIntegrityToken`` of playintegrity.googleapis.com, with a service account of the
+Google Cloud project that is linked to the app. Needs the extra ``play-integrity``. The libraries block, so
+a few threads of their own run them.
+"""
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from device_integrity.android.play_payload import MAX_PAYLOAD_BYTES
+from device_integrity.android.play_token import MAX_TOKEN_BYTES
+from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
+from server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from google.auth.transport.requests import AuthorizedSession
+    from requests import Response
+
+__all__ = ["GooglePlayDecoder", "open_google_play_decoder"]
+
+_SCOPE: Final = "https://www.googleapis.com/auth/playintegrity"
+_GOOGLE: Final = "https://playintegrity.googleapis.com"
+_THREADS: Final = 4
+_MAX_WAITING: Final = 64
+_PACKAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+")
+_MAX_PACKAGE: Final = 256
+_OK: Final = 200
+_BAD_REQUEST: Final = 400
+
+
+class GooglePlayDecoder:
+    """A ``PlayTokenDecoder`` that asks Google."""
+
+    def __init__(
+        self,
+        *,
+        new_session: Callable[[], "AuthorizedSession"],
+        base_url: str = _GOOGLE,
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            new_session: Makes a session with credentials; one for each of a few threads.
+            base_url: Where Google's service is.
+            timeout_seconds: How long one answer may take, a new access token included.
+        """
+        self._new_session = new_session
+        self._base_url = base_url
+        self._timeout = timeout_seconds
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="google-play")
+        self._local = threading.local()
+        self._sessions: list[AuthorizedSession] = []
+        self._waiting = 0
+
+    async def decode(self, *, package: str, token: str) -> bytes:
+        """The answer of Google's service to one token, JSON of at most 64 KiB.
+
+        Args:
+            package: The app whose token it is.
+            token: The token, at most 64 KiB.
+
+        Raises:
+            PlayTokenMalformed: Google refused the token, or it cannot be one.
+            PlayDecoderUnavailable: Google did not answer in time, answered oddly, or does not let this
+                server ask; or too many tokens are waiting.
+        """
+        if len(package) > _MAX_PACKAGE or not _PACKAGE.fullmatch(package):
+            raise PlayTokenMalformed("the package is not an Android package name")
+        if not 0 < len(token) <= MAX_TOKEN_BYTES or not token.isascii():
+            raise PlayTokenMalformed(f"the token is empty, not ASCII or longer than {MAX_TOKEN_BYTES} bytes")
+        if self._waiting >= _MAX_WAITING:
+            raise PlayDecoderUnavailable("too many tokens are waiting for Google")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            async with asyncio.timeout(self._timeout):
+                return await loop.run_in_executor(self._threads, self._ask, package, token)
+        except TimeoutError as error:
+            raise PlayDecoderUnavailable("Google did not answer in time") from error
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Starts no further questions; those on their way end by their own timeout."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for session in self._sessions:
+            session.close()  # type: ignore[no-untyped-call]
+
+    def _ask(self, package: str, token: str) -> bytes:
+        from google.auth.exceptions import GoogleAuthError
+        from requests import RequestException
+
+        deadline = time.monotonic() + self._timeout
+        url = f"{self._base_url}/v1/{quote(package, safe='.')}:decodeIntegrityToken"
+        try:
+            session = self._session()
+            response = session.post(
+                url,
+                json={"integrityToken": token},
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                return _read(response, deadline)
+        except (GoogleAuthError, RequestException, OSError, ValueError) as error:
+            # Messages of the libraries may hold the address of a proxy, or parts of an answer.
+            raise PlayDecoderUnavailable("Google's decoder cannot be reached") from error
+
+    def _session(self) -> "AuthorizedSession":
+        session = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = self._new_session()
+            self._sessions.append(session)
+        return session
+
+
+def open_google_play_decoder(
+    *, service_account_file: Path, base_url: str = _GOOGLE, timeout_seconds: float = 5.0
+) -> GooglePlayDecoder:
+    """A decoder with the credentials of a service account.
+
+    Args:
+        service_account_file: The key file that Google Cloud gives out, JSON.
+        base_url: Where Google's service is.
+        timeout_seconds: How long one answer may take.
+
+    Raises:
+        ConfigurationError: The extra ``play-integrity`` is not installed, or the file is no such key.
+    """
+    try:
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import AuthorizedSession
+        from google.oauth2.service_account import Credentials
+    except ImportError as error:
+        raise ConfigurationError(
+            "for Google's decoder, install facegate with the extra play-integrity"
+        ) from error
+    try:
+        information: Any = json.loads(service_account_file.read_text(encoding="utf-8"))
+        credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+            information, scopes=[_SCOPE]
+        )
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError) as error:
+        raise ConfigurationError(
+            f"{service_account_file} is not the key of a Google service account"
+        ) from error
+
+    def new_session() -> AuthorizedSession:
+        session = AuthorizedSession(  # type: ignore[no-untyped-call]
+            credentials, refresh_timeout=timeout_seconds
+        )
+        # Without an authentication of its own, requests would look for one in ~/.netrc, which wins.
+        session.auth = lambda request: request
+        return session
+
+    return GooglePlayDecoder(new_session=new_session, base_url=base_url, timeout_seconds=timeout_seconds)
+
+
+def _read(response: "Response", deadline: float) -> bytes:
+    status = response.status_code
+    if status == _BAD_REQUEST:
+        raise PlayTokenMalformed("Google refused the token")
+    if status != _OK:
+        raise PlayDecoderUnavailable(f"Google answered with status {status}")
+    body = bytearray()
+    for part in response.iter_content(8192):
+        body += part
+        if time.monotonic() > deadline:
+            raise PlayDecoderUnavailable("Google did not answer in time")
+        if len(body) > MAX_PAYLOAD_BYTES:
+            raise PlayDecoderUnavailable(f"Google's answer has more than {MAX_PAYLOAD_BYTES} bytes")
+    return bytes(body)

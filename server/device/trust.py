@@ -1,0 +1,209 @@
+"""What devices' evidence is held against: apps, roots and keys, read from the settings at the start."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from device_integrity.android import (
+    AllowedApp,
+    ClassicKeys,
+    KeyAttestationPolicy,
+    PlayLevel,
+    PlayPolicy,
+    PlayTokenDecoder,
+    RootKind,
+    SecurityLevel,
+    TrustRoot,
+    google_roots,
+    load_classic_keys,
+)
+from device_integrity.apple import AppleAnchors, Environment, load_apple_anchors
+from device_integrity.errors import DeviceIntegrityError
+from device_integrity.web import RelyingParty
+from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
+from server.errors import ConfigurationError
+from server.policies import PolicyBook, load_policies
+from server.settings_device import AndroidSettings, DeviceIntegritySettings, PlayDecoderChoice, PlaySettings
+
+__all__ = ["DeviceTrust", "load_served_policies", "open_device_trust"]
+
+_MAX_FILE_BYTES: Final = 64 * 1024
+_LEVELS: Final = {
+    "trusted_environment": SecurityLevel.TRUSTED_ENVIRONMENT,
+    "strongbox": SecurityLevel.STRONGBOX,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTrust:
+    """What evidence is held against.
+
+    Attributes:
+        android_roots: Roots of key attestation.
+        test_android_roots: Further ones, for checks whose policy is for tests.
+        android: What is asked of a key attestation.
+        play: What is asked of a Play Integrity token.
+        classic_keys: Open classic tokens here; ``None`` where they are not.
+        play_decoder: Opens tokens elsewhere; ``None`` where nobody does.
+        apple: Apple's roots.
+        test_apple: Those in their place for checks whose policy is for tests.
+        apple_app_ids: The operator's apps.
+        apple_environment: For whom Apple attested.
+        relying_party: The operator's site; ``None`` without one.
+    """
+
+    android_roots: tuple[TrustRoot, ...]
+    test_android_roots: tuple[TrustRoot, ...]
+    android: KeyAttestationPolicy
+    play: PlayPolicy
+    classic_keys: ClassicKeys | None
+    play_decoder: PlayTokenDecoder | None
+    apple: AppleAnchors
+    test_apple: AppleAnchors
+    apple_app_ids: frozenset[str]
+    apple_environment: Environment
+    relying_party: RelyingParty | None
+
+    def android_roots_of(self, *, for_tests: bool) -> tuple[TrustRoot, ...]:
+        """The roots for a check, by whether its policy is for tests."""
+        return self.android_roots + (self.test_android_roots if for_tests else ())
+
+    def apple_of(self, *, for_tests: bool) -> AppleAnchors:
+        """Apple's roots for a check, by whether its policy is for tests."""
+        return self.test_apple if for_tests else self.apple
+
+    def close(self) -> None:
+        """Ends the threads of Google's decoder."""
+        if isinstance(self.play_decoder, GooglePlayDecoder):
+            self.play_decoder.close()
+
+
+def open_device_trust(settings: DeviceIntegritySettings) -> DeviceTrust:
+    """Reads what the settings name. Blocks for a moment.
+
+    Raises:
+        ConfigurationError: A file cannot be read or is not what it should be.
+    """
+    apps = _apps(settings.android)
+    try:
+        anchors = load_apple_anchors()
+        roots = google_roots()
+    except DeviceIntegrityError as error:
+        raise ConfigurationError(f"device_integrity: {error}") from error
+    play, web = settings.android.play, settings.web
+    return DeviceTrust(
+        android_roots=roots,
+        test_android_roots=tuple(
+            TrustRoot(name="test root", kind=RootKind.TEST, subject="", spki_sha256=bytes.fromhex(spki))
+            for spki in settings.test_roots.android_spki_sha256
+        ),
+        android=_key_policy(settings.android, apps),
+        play=PlayPolicy(
+            apps=apps,
+            min_level=PlayLevel[play.min_level.upper()],
+            max_age=timedelta(seconds=play.max_age_seconds),
+        ),
+        classic_keys=_classic_keys(play) if play.decoder is PlayDecoderChoice.LOCAL else None,
+        play_decoder=_google(play) if play.decoder is PlayDecoderChoice.GOOGLE else None,
+        apple=anchors,
+        test_apple=AppleAnchors(
+            app_attest=_test_certificate(settings.test_roots.apple_certificate) or anchors.app_attest,
+            receipt=anchors.receipt,
+        ),
+        apple_app_ids=frozenset(settings.apple.app_ids),
+        apple_environment=settings.apple.environment,
+        relying_party=RelyingParty(
+            rp_id=web.rp_id,
+            origins=frozenset(web.origins),
+            require_user_verification=web.require_user_verification,
+        )
+        if web.rp_id
+        else None,
+    )
+
+
+def load_served_policies(folder: Path | None, *, for_tests: bool) -> PolicyBook:
+    """The policies that a server serves.
+
+    A server that believes test devices serves only policies that are marked for tests, and none of the
+    shipped ones: it either believes test devices or has production policies, and never both.
+
+    Args:
+        folder: The operator's.
+        for_tests: Whether the server believes test devices.
+
+    Raises:
+        PolicyInvalid: A file breaks the schema.
+        ConfigurationError: A policy of a server that believes test devices is not marked for tests, or there
+            is none.
+    """
+    policies = load_policies(folder, shipped=not for_tests)
+    if not for_tests:
+        return policies
+    production = [name for name in policies.names if not policies.get(name).policy.for_tests]
+    if production or not policies.names:
+        raise ConfigurationError(
+            "device_integrity.test_roots, or the development environment of App Attest, makes the server one "
+            "for tests: every policy in policies.folder must have for_tests = true, "
+            + (f"which {', '.join(production)} have not" if production else "and there is none")
+        )
+    return policies
+
+
+def _apps(settings: AndroidSettings) -> tuple[AllowedApp, ...]:
+    return tuple(
+        AllowedApp(
+            package=app.package,
+            certificate_digests=frozenset(bytes.fromhex(digest) for digest in app.certificate_sha256),
+        )
+        for app in settings.apps
+    )
+
+
+def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyAttestationPolicy:
+    return KeyAttestationPolicy(
+        apps=apps,
+        min_security_level=_LEVELS[settings.min_security_level],
+        self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
+        max_patch_age_months=settings.max_patch_age_months,
+        max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
+        stale_revocation_is_soft=settings.stale_revocation_is_soft,
+    )
+
+
+def _classic_keys(settings: PlaySettings) -> ClassicKeys | None:
+    if settings.decryption_key_file is None or settings.verification_key_file is None:
+        return None
+    try:
+        return load_classic_keys(
+            decryption_key=_read(settings.decryption_key_file).decode("ascii").strip(),
+            verification_key=_read(settings.verification_key_file).decode("ascii").strip(),
+        )
+    except (DeviceIntegrityError, UnicodeDecodeError) as error:
+        raise ConfigurationError("device_integrity.android.play: a response key cannot be read") from error
+
+
+def _google(settings: PlaySettings) -> GooglePlayDecoder | None:
+    if settings.service_account_file is None:
+        return None
+    return open_google_play_decoder(service_account_file=settings.service_account_file)
+
+
+def _test_certificate(path: Path | None) -> x509.Certificate | None:
+    if path is None:
+        return None
+    try:
+        return x509.load_pem_x509_certificate(_read(path))
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: not a certificate in PEM") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_FILE_BYTES)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,265 @@
+"""How an attempt ends: it is judged, its pictures are kept, and what it amounts to stands in the database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from matcher.comparison import MatchPolicy
+from server.checks.outcome import DeviceOutcome, TranscriptOutcome
+from server.checks.recorder import JudgedAttempt
+from server.checks.templates import open_template
+from server.checks.terms import AttemptOutcome, Mode
+from server.device.assessment import ClaimedDevice, assess_device
+from server.scan.attempt import AttemptRun
+from server.scan.challenges import challenge_evidence
+from server.scan.device_memory import Recollection
+from server.scan.environment import ScanEnvironment
+from server.scan.handshake import OpenStream
+from server.scan.judgement import AttemptJudgement, judge_attempt, liveness_policy
+from server.storage.errors import Conflict, StorageUnavailable
+from server.storage.records import AttemptRecord, EvidenceEntry
+from server.verdict import CheckVerdict, FailureReason
+
+__all__ = ["AttemptCloser"]
+
+_log = structlog.get_logger(__name__)
+
+_MOST_FEEDBACK = 8
+
+
+class AttemptCloser:
+    """Closes the attempts of one stream. What it writes is durable when it returns."""
+
+    def __init__(self, env: ScanEnvironment) -> None:
+        """Takes what every stream shares."""
+        self._env = env
+
+    async def judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
+        """What the attempt amounts to, with the frames that came so far."""
+        env = self._env
+        await run.capture.examine_rest()
+        template = open_template(stream.record, wrapping_keys=env.wrapping_keys)
+        return await env.pool.run(
+            judge_attempt,
+            scan=run.capture.observations,
+            examined=run.capture.examined,
+            witnesses=run.capture.witnesses,
+            portrait=template,
+            calibration=env.pack.match_calibration,
+            liveness_policy=liveness_policy(stream.policy),
+            match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),
+            fusion=env.fusion,
+            hints=run.capture.hints,
+            too_slow=run.too_slow,
+            challenge=challenge_evidence(env, stream.plans, run.challenge),
+        )
+
+    @asynccontextmanager
+    async def kept_pictures(
+        self, stream: OpenStream, run: AttemptRun
+    ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
+        """Stores an attempt's pictures; a stream that may not write their rows then leaves none of them."""
+        pictures = await self._env.recorder.keep_pictures(
+            stream.record,
+            attempt=run.number,
+            best=run.capture.best,
+            audit=run.capture.audit(stream.policy.retention.audit_images),
+        )
+        try:
+            yield pictures
+        except Conflict:
+            await self._env.recorder.drop_pictures(pictures)
+            raise
+
+    async def look_at_device(
+        self, stream: OpenStream, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
+    ) -> tuple[DeviceOutcome, Recollection]:
+        """What is known of the device, and what to keep of it once the check is decided.
+
+        Args:
+            stream: The stream.
+            run: The attempt.
+            judgement: What it amounts to.
+            ended: Whether the device signed its end, which binds the frames to the session key.
+        """
+        env, policy = self._env, stream.policy
+        findings = await stream.evidence.settled()
+        observed = run.capture.trace.observed
+        recollection = await env.memory.recollect(
+            stream.record,
+            frames=observed.traces,
+            findings=findings,
+            session_key=stream.start.session_public_key,
+            keeps=policy.retention.evidence_seconds > 0,
+            now=env.clock.now(),
+        )
+        start = stream.start
+        outcome = await env.pool.run(
+            assess_device,
+            claimed=ClaimedDevice(
+                device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
+            ),
+            own_keys=env.settings.own_keys,
+            findings=findings,
+            observed=observed,
+            memory=recollection.checks,
+            rules=policy.device,
+            fingerprints=env.fingerprints,
+            transcript_bound=ended,
+            active_challenge=run.mode is Mode.DYNAMIC
+            and judgement.verified_bits >= policy.challenge.required_bits,
+        )
+        return outcome, recollection
+
+    async def keep_memory(self, stream: OpenStream, recollection: Recollection) -> None:
+        """Keeps what a decided scan is known again by; the decision stands also where that fails."""
+        if stream.policy.retention.evidence_seconds <= 0:
+            return
+        try:
+            await self._env.memory.keep(stream.record, recollection, now=self._env.clock.now())
+        except StorageUnavailable:
+            _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))
+
+    def judged(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        judgement: AttemptJudgement,
+        device: DeviceOutcome,
+        pictures: tuple[EvidenceEntry, ...],
+        *,
+        ended: bool,
+    ) -> JudgedAttempt:
+        """The attempt as results tell of it.
+
+        Args:
+            stream: The stream.
+            run: The attempt.
+            judgement: What it amounts to.
+            device: What is known of the device.
+            pictures: What was kept of it.
+            ended: Whether the device signed its end.
+        """
+        return JudgedAttempt(
+            number=run.number,
+            judgement=judgement,
+            mode=run.mode,
+            device=device,
+            transcript=TranscriptOutcome(
+                intact=True,
+                frames=run.frames,
+                dropped=stream.transcript.dropped,
+                streams=stream.record.streams,
+                final_mac_sha256=stream.transcript.final_mac_sha256,
+            )
+            if ended
+            else None,
+            evidence=pictures,
+        )
+
+    async def end(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        *,
+        outcome: AttemptOutcome,
+        attempts: tuple[AttemptRecord, ...],
+        judged: JudgedAttempt | None,
+        pictures: tuple[EvidenceEntry, ...],
+    ) -> tuple[AttemptRecord, ...]:
+        """Ends the attempt in the database.
+
+        Returns:
+            The check's ``attempts`` as they stand then.
+
+        Raises:
+            Conflict: The stream may not write any more.
+        """
+        env, record = self._env, stream.record
+        now = env.clock.now()
+        interim = None
+        if judged is not None:
+            interim = env.recorder.interim(
+                record, policy=stream.policy, attempt=judged, attempts=attempts, now=now
+            )
+        ended = await env.repository.end_attempt(
+            record.check_id,
+            epoch=record.lease_epoch,
+            attempt=run.number,
+            outcome=outcome,
+            frames=run.frames,
+            dropped=stream.transcript.dropped,
+            feedback=judged.judgement.feedback if judged else run.capture.hints[:_MOST_FEEDBACK],
+            end_time=now,
+            final_mac_sha256=stream.transcript.final_mac_sha256,
+            judgement=interim,
+            evidence=pictures,
+        )
+        return tuple(ended if attempt.number == ended.number else attempt for attempt in attempts)
+
+    async def abandon(
+        self, stream: OpenStream, run: AttemptRun, *, ended_by: FailureReason, fenced: bool = False
+    ) -> CheckVerdict | None:
+        """Ends an attempt whose device left before its end.
+
+        It decides nothing, but whoever leaves early leaves what was seen of them. One case it does decide: a
+        challenge that was answered as an attacker answers it, where enough was seen to tell. Dropping the
+        line before that, or opening a newer stream, leads to other colours, and costs an attempt once its
+        frames count.
+
+        Args:
+            stream: The stream.
+            run: The attempt, which stands in the database.
+            ended_by: Why it was left.
+            fenced: Whether a newer stream took over, which ended the attempt.
+
+        Returns:
+            The check's verdict, where what was seen decides it.
+
+        Raises:
+            Conflict: The stream may not write any more, or somebody decided the check meanwhile.
+        """
+        counts = run.frames >= self._env.settings.counted_frames
+        if fenced and (run.challenge is None or not counts):
+            return None
+        judgement = await self.judge(stream, run) if counts else None
+        decides = run.challenge is not None and judgement is not None and judgement.spoof
+        if fenced and not decides:
+            return None
+        looked = None
+        if judgement is not None:
+            looked = await self.look_at_device(stream, run, judgement, ended=False)
+        async with self.kept_pictures(stream, run) as pictures:
+            judged = None
+            if judgement is not None and looked is not None:
+                judged = self.judged(stream, run, judgement, looked[0], pictures, ended=False)
+            if judged is None or looked is None or not decides:
+                await self._end_abandoned(stream, run, judged, AttemptOutcome.INTERRUPTED, pictures)
+                return None
+            if not fenced:
+                with suppress(Conflict):
+                    await self._end_abandoned(stream, run, judged, AttemptOutcome.DECIDED, ())
+            # Whoever holds the lease by now: a newer stream must not save the older one's answer.
+            verdict = await self._env.recorder.decide(
+                stream.record,
+                policy=stream.policy,
+                attempt=judged,
+                attempts=await self._env.repository.attempts(stream.record.check_id),
+                ended_by=ended_by,
+                epoch=None,
+                now=self._env.clock.now(),
+            )
+            await self.keep_memory(stream, looked[1])
+            return verdict
+
+    async def _end_abandoned(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        judged: JudgedAttempt | None,
+        outcome: AttemptOutcome,
+        pictures: tuple[EvidenceEntry, ...],
+    ) -> None:
+        attempts = await self._env.repository.attempts(stream.record.check_id)
+        await self.end(stream, run, outcome=outcome, attempts=attempts, judged=judged, pictures=pictures)

@@ -1,0 +1,124 @@
+"""A stream's evidence: verified in parallel with its frames, kept for the streams that follow.
+
+Evidence is made for the binding hash H of the stream that carries it, and H names the session key. A later
+stream of the scan proves the same session key before anything else. So what was verified in one stream
+vouches for the session key, and thereby for the frames, of all later ones.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.policy import DemandTable
+from server.device.assessment import awaited_evidence
+from server.device.evidence import MAX_ATTESTATION_BYTES, MAX_ATTESTATIONS, DeviceEvidence, EvidenceContext
+from server.device.findings import EvidenceFinding, finding_from_bytes, finding_to_bytes
+from server.device.verification import DeviceVerifier
+from server.errors import Reason, Refusal
+from server.scan.messages import StartMessage
+from server.storage.devices import DeviceRepository
+from server.storage.errors import StorageError
+
+__all__ = ["StreamEvidence"]
+
+_VERIFIER_FAILED = DeviceCheck(
+    name="attestation.evidence",
+    outcome=CheckOutcome.UNAVAILABLE,
+    reason="VERIFIER_FAILED",
+    detail="The server failed to verify a piece of evidence; its log has more.",
+)
+_log = structlog.get_logger(__name__)
+
+
+class StreamEvidence:
+    """Takes one stream's evidence. Made by ``open``."""
+
+    def __init__(
+        self,
+        *,
+        verifier: DeviceVerifier,
+        devices: DeviceRepository,
+        context: EvidenceContext,
+        start: StartMessage,
+        table: DemandTable,
+        earlier: Sequence[EvidenceFinding],
+    ) -> None:
+        """Begins with what earlier streams of the check brought."""
+        self._verifier = verifier
+        self._devices = devices
+        self._context = context
+        self._platform = start.device.platform
+        self._table = table
+        self._earlier = tuple(earlier)
+        self._tasks: list[asyncio.Task[EvidenceFinding]] = []
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        verifier: DeviceVerifier,
+        devices: DeviceRepository,
+        context: EvidenceContext,
+        start: StartMessage,
+        table: DemandTable,
+    ) -> "StreamEvidence":
+        """A stream's evidence, with what earlier streams brought.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        earlier = [finding_from_bytes(data) for data in await devices.findings(context.check_id)]
+        return cls(
+            verifier=verifier, devices=devices, context=context, start=start, table=table, earlier=earlier
+        )
+
+    def take(self, evidence: DeviceEvidence) -> None:
+        """Begins to verify a piece of evidence.
+
+        Raises:
+            Refusal: The scan had as many as it may have (SCAN_BUDGET_EXCEEDED).
+        """
+        position = len(self._earlier) + len(self._tasks)
+        if position >= MAX_ATTESTATIONS:
+            raise Refusal(
+                Reason.SCAN_BUDGET_EXCEEDED,
+                f"a scan takes at most {MAX_ATTESTATIONS} attestations of {MAX_ATTESTATION_BYTES} bytes each",
+                details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
+            )
+        self._tasks.append(asyncio.create_task(self._verify(evidence, position)))
+
+    async def settled(self) -> tuple[EvidenceFinding, ...]:
+        """What became of everything that arrived in the check so far.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        return (*self._earlier, *await asyncio.gather(*self._tasks))
+
+    async def awaited(self) -> bool:
+        """Whether the policy demands evidence that has not arrived, of a device that may still send it."""
+        findings = await self.settled()
+        if len(findings) >= MAX_ATTESTATIONS:
+            return False
+        return awaited_evidence(findings, platform=self._platform, table=self._table)
+
+    async def close(self) -> None:
+        """Ends verifications that nobody waits for any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _verify(self, evidence: DeviceEvidence, position: int) -> EvidenceFinding:
+        try:
+            finding = await self._verifier.verify(evidence, self._context)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001 - a verifier's mistake must not keep the scan from being decided
+            _log.exception("evidence_not_verified", check_id=str(self._context.check_id))
+            finding = EvidenceFinding(verifier="unknown", checks=(_VERIFIER_FAILED,))
+        await self._devices.add_finding(
+            self._context.check_id, position=position, finding=finding_to_bytes(finding)
+        )
+        return finding

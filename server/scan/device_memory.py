@@ -1,0 +1,135 @@
+"""What other scans of the same customer say of one, and what is kept of it for those to come."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.stream import (
+    FrameMark,
+    FrameTrace,
+    KeyUse,
+    ScanMemory,
+    ScanQuery,
+    check_attestation_key,
+    check_device_subjects,
+    check_frames_before,
+    frame_marks,
+    key_mark,
+)
+from device_integrity.transcript import load_public_key, public_key_der
+from server.device.findings import EvidenceFinding
+from server.scan.worker_pool import WorkerPool
+from server.storage.records import CheckRecord
+
+__all__ = ["DeviceMemory", "Recollection"]
+
+_WINDOW: Final = timedelta(days=400)
+"""How far back uses of a device's key count; retention ends most of them before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recollection:
+    """What earlier scans say of one, and what to keep of it once it is decided.
+
+    Attributes:
+        checks: ``memory.*``.
+        marks: Its frames' marks.
+        keys: Marks of its device's keys.
+    """
+
+    checks: tuple[DeviceCheck, ...] = ()
+    marks: tuple[FrameMark, ...] = ()
+    keys: tuple[bytes, ...] = ()
+
+
+class DeviceMemory:
+    """Asks a ``ScanMemory``, and fills it."""
+
+    def __init__(self, memory: ScanMemory, *, tenant_key: Callable[[str], bytes], pool: WorkerPool) -> None:
+        """Takes the store, the key of a tenant's marks, and where to compute."""
+        self._memory = memory
+        self._tenant_key = tenant_key
+        self._pool = pool
+
+    async def recollect(
+        self,
+        record: CheckRecord,
+        *,
+        frames: Sequence[FrameTrace],
+        findings: Sequence[EvidenceFinding],
+        session_key: bytes,
+        keeps: bool,
+        now: datetime,
+    ) -> Recollection:
+        """What earlier scans say.
+
+        Args:
+            record: The check.
+            frames: Of the attempt, as measured.
+            findings: What became of its evidence.
+            session_key: SubjectPublicKeyInfo, DER.
+            keeps: Whether the policy keeps anything; else nothing is looked up.
+            now: The time.
+
+        Raises:
+            KeyMaterialError: ``session_key`` is none, which admission refuses.
+            StorageUnavailable: The database failed.
+        """
+        if not keeps:
+            return Recollection(checks=tuple(_not_kept(name) for name in _NAMES))
+        key, check_id, tenant = self._tenant_key(record.tenant), str(record.check_id), record.tenant
+        marks = await self._pool.run(frame_marks, frames, tenant_key=key)
+        query = ScanQuery(
+            tenant=tenant,
+            check_id=check_id,
+            exact=frozenset(mark.exact for mark in marks),
+            bands=frozenset(band for mark in marks for band in mark.bands),
+        )
+        recalled = await self._memory.recall(query) if marks else ()
+        lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
+        made = [finding.scan_key for finding in findings if finding.scan_key is not None]
+        # One key can be written with its point compressed or not: it has one mark.
+        made.append(key_mark(public_key_der(load_public_key(session_key)), tenant_key=key))
+        since = now - _WINDOW
+        uses = [await self._memory.key_uses(tenant=tenant, key=one, since=since) for one in lasting]
+        again = [
+            use for one in made for use in await self._memory.key_uses(tenant=tenant, key=one, since=since)
+        ]
+        subject = record.subject_reference
+        return Recollection(
+            checks=(
+                await self._pool.run(check_frames_before, marks, recalled),
+                *(check_device_subjects(of_key, subject=subject) for of_key in uses),
+                check_attestation_key(again, check_id=check_id),
+            ),
+            marks=marks,
+            keys=(*lasting, *made),
+        )
+
+    async def keep(self, record: CheckRecord, recollection: Recollection, *, now: datetime) -> None:
+        """Keeps what a decided scan is known again by.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        check_id, subject = str(record.check_id), record.subject_reference
+        await self._memory.remember(
+            tenant=record.tenant, subject=subject, check_id=check_id, time=now, marks=recollection.marks
+        )
+        use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
+        for key in dict.fromkeys(recollection.keys):
+            await self._memory.remember_key(tenant=record.tenant, use=replace(use, key=key))
+
+
+_NAMES: Final = ("memory.frames", "memory.subjects", "memory.attestation_key")
+
+
+def _not_kept(name: str) -> DeviceCheck:
+    return DeviceCheck(
+        name=name,
+        outcome=CheckOutcome.UNAVAILABLE,
+        reason="NOTHING_IS_KEPT",
+        detail="The policy keeps nothing that scans could be compared with.",
+    )

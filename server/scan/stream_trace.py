@@ -1,0 +1,82 @@
+"""What arrives of one attempt's frames, for the checks of device integrity."""
+
+import cv2
+import numpy as np
+
+from device_integrity.camera import ExposureClaim as CameraExposure
+from device_integrity.camera import FrameClaim
+from device_integrity.stream import StreamTracer
+from server.device.assessment import ObservedFrames
+from server.scan.messages import FrameMessage
+from vision.face import BgrImage
+from vision.image import GreyImage
+
+__all__ = ["AttemptTrace"]
+
+_COLOUR = 3
+
+
+class AttemptTrace:
+    """Takes an attempt's frames in order. Belongs to one attempt; not for several tasks at once."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._tracer = StreamTracer()
+        self._claims: list[FrameClaim] = []
+        self._measured: list[FrameClaim] = []
+        self._adjustments = 0
+
+    def arrived(self, message: FrameMessage) -> None:
+        """Notes a frame's header. Every frame's, before it is measured."""
+        self._claims.append(_claim(message))
+
+    def measure(self, message: FrameMessage, pixels: GreyImage | BgrImage, *, arrival: float) -> None:
+        """Measures a frame's picture: work for the worker pool.
+
+        Args:
+            message: The frame.
+            pixels: Its luma or its colours as decoded: not turned upright, mirrored or scaled.
+            arrival: When it arrived, seconds of the server's monotonic clock.
+        """
+        luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == _COLOUR else pixels
+        self._tracer.add(
+            message.image,
+            np.asarray(luma, np.uint8),
+            capture_time_us=message.capture_time_us,
+            arrival_time_us=round(arrival * 1e6),
+            flash_step=message.flash_step,
+        )
+        self._measured.append(_claim(message))
+
+    def adjusted(self) -> None:
+        """The device was asked for smaller frames."""
+        self._adjustments += 1
+
+    @property
+    def observed(self) -> ObservedFrames:
+        """All frames so far."""
+        return ObservedFrames(
+            claims=tuple(self._claims),
+            measured_claims=tuple(self._measured),
+            measurements=self._tracer.measurements,
+            adjustments=self._adjustments,
+        )
+
+
+def _claim(message: FrameMessage) -> FrameClaim:
+    exposure = message.exposure
+    return FrameClaim(
+        capture_time_us=message.capture_time_us,
+        width=message.width,
+        height=message.height,
+        rotation_degrees=message.rotation_degrees,
+        mirrored=message.mirrored,
+        flash_step=message.flash_step,
+        exposure=None
+        if exposure is None
+        else CameraExposure(
+            exposure_time_ns=exposure.exposure_time_ns,
+            iso=exposure.iso,
+            exposure_locked=exposure.exposure_locked,
+        ),
+    )

@@ -1,0 +1,178 @@
+"""The settings of device integrity: whose apps and pages may scan, and what evidence is held against."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, StringConstraints, model_validator
+
+from device_integrity.apple import Environment
+from server.settings_base import Table
+
+__all__ = [
+    "AndroidAppTable",
+    "AndroidSettings",
+    "AppleSettings",
+    "DeviceIntegritySettings",
+    "PlayDecoderChoice",
+    "PlaySettings",
+    "TestRoots",
+    "WebSettings",
+]
+
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in lowercase hexadecimal digits without colons."""
+
+_Package = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+$", max_length=256)
+]
+_AppleId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{10}\.[A-Za-z0-9.-]+$", max_length=256)]
+_Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+$", max_length=256)]
+_HOSTS_WITHOUT_TLS: Final = frozenset({"localhost", "127.0.0.1"})
+"""Browsers give pages from here, and from nowhere else without TLS, the camera and keys."""
+
+
+class PlayDecoderChoice(StrEnum):
+    """Who opens Play Integrity tokens."""
+
+    OFF = "off"
+    """Nobody: tokens are reported as unavailable."""
+    LOCAL = "local"
+    """This server, with the response keys of the Play Console; classic tokens only."""
+    GOOGLE = "google"
+    """Google's service; needs the extra ``play-integrity``."""
+
+
+class AndroidAppTable(Table):
+    """One of the operator's Android apps."""
+
+    package: _Package
+    """Its package name."""
+    certificate_sha256: tuple[Sha256Hex, ...] = Field(min_length=1, max_length=16)
+    """SHA-256 of each certificate that may have signed it: ``apksigner verify --print-certs`` shows them."""
+
+
+class PlaySettings(Table):
+    """Google Play Integrity."""
+
+    decoder: PlayDecoderChoice = PlayDecoderChoice.OFF
+    """Who opens tokens."""
+    decryption_key_file: Path | None = None
+    """``local``: file with the response decryption key as the Play Console shows it, base64."""
+    verification_key_file: Path | None = None
+    """``local``: file with the response verification key as the Play Console shows it, base64."""
+    service_account_file: Path | None = None
+    """``google``: key file of a service account, JSON."""
+    min_level: Literal["basic", "device", "strong"] = "device"
+    """The least integrity of the device."""
+    max_age_seconds: int = Field(default=180, ge=10, le=600)
+    """How old a token may be."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {
+            PlayDecoderChoice.OFF: (),
+            PlayDecoderChoice.LOCAL: ("decryption_key_file", "verification_key_file"),
+            PlayDecoderChoice.GOOGLE: ("service_account_file",),
+        }[self.decoder]
+        if missing := [name for name in needed if getattr(self, name) is None]:
+            raise ValueError(f'decoder "{self.decoder}" needs {" and ".join(missing)}')
+        return self
+
+
+class AndroidSettings(Table):
+    """Android apps and what their phones' evidence is held against."""
+
+    apps: tuple[AndroidAppTable, ...] = ()
+    """The operator's apps; without any, no Android evidence vouches for one."""
+    revocation_file: Path | None = None
+    """Google's list of revoked attestation certificates, as fetched from its address by a job of the operator
+    that replaces the file whole; the file's time of change is the list's date. It is read again when the file
+    changes. Without it no key attestation is verified."""
+    max_revocation_age_hours: int = Field(default=48, ge=1, le=24 * 90)
+    """How old the list may be."""
+    stale_revocation_is_soft: bool = False
+    """Whether attestations are verified with an older list."""
+    min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
+    """The least that a key has to live in."""
+    self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
+    """Verified boot keys of other systems than the makers' that are trusted, such as GrapheneOS's."""
+    max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
+    """From how many months on a security patch level is old."""
+    play: PlaySettings = PlaySettings()
+    """Google Play Integrity."""
+
+
+class AppleSettings(Table):
+    """Apple apps."""
+
+    app_ids: tuple[_AppleId, ...] = ()
+    """The operator's apps: team identifier, a dot, bundle identifier."""
+    environment: Environment = Environment.PRODUCTION
+    """``development`` accepts apps that were built for tests, and makes the server one for tests only."""
+
+
+class WebSettings(Table):
+    """The operator's pages."""
+
+    rp_id: str = Field(default="", max_length=253)
+    """WebAuthn's relying party identifier: the domain, such as ``bank.example``."""
+    origins: tuple[_Origin, ...] = ()
+    """Where the pages are, such as ``https://verify.bank.example``, without a slash at the end: at ``rp_id``
+    or below it, over https; over http at ``localhost`` and ``127.0.0.1`` only."""
+    require_user_verification: bool = True
+    """Whether a WebAuthn ceremony counts only if the authenticator verified the person."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if bool(self.rp_id) != bool(self.origins):
+            raise ValueError("set rp_id and origins together, or neither")
+        for origin in self.origins:
+            parts = urlsplit(origin)
+            host = parts.hostname or ""
+            if parts.scheme != "https" and host not in _HOSTS_WITHOUT_TLS:
+                raise ValueError(f"{origin} has to begin with https://")
+            if host != self.rp_id and not host.endswith(f".{self.rp_id}"):
+                raise ValueError(f"{origin} is not at {self.rp_id}, nor below it")
+        return self
+
+
+class TestRoots(Table):
+    """Roots of test devices. A server that has any is one for tests only."""
+
+    android_spki_sha256: tuple[Sha256Hex, ...] = ()
+    """SHA-256 of the SubjectPublicKeyInfo of further roots of Android key attestation."""
+    apple_certificate: Path | None = None
+    """PEM file: a root in place of Apple's App Attest root."""
+
+
+class DeviceIntegritySettings(Table):
+    """Whose apps and pages may scan, and what their evidence is held against.
+
+    What each policy demands of it is in the policy (``[device.demands]``).
+    """
+
+    android: AndroidSettings = AndroidSettings()
+    """Android apps."""
+    apple: AppleSettings = AppleSettings()
+    """Apple apps."""
+    web: WebSettings = WebSettings()
+    """Pages."""
+    proxy_spki_sha256: tuple[Sha256Hex, ...] = ()
+    """Where a proxy of the operator terminates the devices' TLS: SHA-256 of the SubjectPublicKeyInfo of each
+    certificate that it shows. Devices must have seen one of these or the device listener's own."""
+    enrolment_days: int = Field(default=400, ge=1, le=3650)
+    """Days without use after which an enrolled key (App Attest, WebAuthn) is forgotten."""
+    test_roots: TestRoots = TestRoots()
+    """Roots of test devices."""
+
+    @property
+    def for_tests(self) -> bool:
+        """Whether evidence of test devices is believed: such a server takes no production policy."""
+        roots = self.test_roots
+        return bool(
+            roots.android_spki_sha256
+            or roots.apple_certificate
+            or self.apple.environment is Environment.DEVELOPMENT
+        )

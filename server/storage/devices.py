@@ -1,0 +1,243 @@
+"""What the database remembers of devices: enrolled keys, one-time tokens, findings of a check's evidence.
+
+As in ``server.storage.repository`` each method is one transaction, and the clock is the caller's. What is
+about a check is erased with it: see ``forget_check``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from device_integrity.assurance import Assurance
+from server.storage.errors import RowTaken
+from server.storage.tables import (
+    device_evidence,
+    device_key_uses,
+    enrolled_keys,
+    one_time_tokens,
+    scan_marks,
+    scan_memories,
+)
+from server.storage.transactions import Transactions
+from server.storage.uncancelled import uncancelled
+
+__all__ = ["DeviceRepository", "EnrolledKey", "KeyKind", "forget_check"]
+
+
+class KeyKind(StrEnum):
+    """Whose key it is."""
+
+    APP_ATTEST = "app_attest"
+    WEB_AUTHN = "web_authn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledKey:
+    """A key that outlives a scan.
+
+    Attributes:
+        tenant: Whose customer the device is; keys are never looked up across tenants.
+        kind: Whose key it is.
+        key_id: Its identifier, as the device names it; stored as SHA-256.
+        public_key: App Attest: SubjectPublicKeyInfo, DER. WebAuthn: COSE.
+        counter: Of the last accepted use.
+        app: App Attest: the app that it was enrolled for; else empty.
+        environment: App Attest's environment; else empty.
+        ceiling: The most assurance that its use may give.
+        for_tests: Whether a test device's root vouched for it.
+        subject: The orchestrator's reference to the person of the enrolling check; may be empty.
+        check_id: The enrolling check.
+        use_time: When it was last used.
+    """
+
+    tenant: str
+    kind: KeyKind
+    key_id: bytes
+    public_key: bytes = field(repr=False)
+    counter: int
+    app: str
+    environment: str
+    ceiling: Assurance
+    for_tests: bool
+    subject: str
+    check_id: UUID
+    use_time: datetime
+
+
+class DeviceRepository:
+    """Keys, tokens and findings. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Works over ``engine``; see ``server.storage.engine.open_engine``."""
+        self._transactions = Transactions(engine)
+
+    @uncancelled
+    async def enrolled(self, tenant: str, kind: KeyKind, key_id: bytes) -> EnrolledKey | None:
+        """The key of that identifier; ``None`` for an unknown one."""
+        query = select(enrolled_keys).where(_is_key(tenant, kind, key_id))
+        async with self._transactions.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            return None
+        return EnrolledKey(
+            tenant=tenant,
+            kind=kind,
+            key_id=key_id,
+            public_key=row["public_key"],
+            counter=row["counter"],
+            app=row["app"],
+            environment=row["environment"],
+            ceiling=Assurance(row["ceiling"]),
+            for_tests=row["for_tests"],
+            subject=row["subject"],
+            check_id=row["check_id"],
+            use_time=row["use_time"],
+        )
+
+    @uncancelled
+    async def enrol(self, key: EnrolledKey) -> bool:
+        """Stores a new key; False, and nothing stored, where its identifier is there already."""
+        row = {
+            "tenant": key.tenant,
+            "kind": key.kind.value,
+            "key_sha256": sha256(key.key_id).digest(),
+            "public_key": key.public_key,
+            "counter": key.counter,
+            "app": key.app,
+            "environment": key.environment,
+            "ceiling": key.ceiling.value,
+            "for_tests": key.for_tests,
+            "subject": key.subject,
+            "check_id": key.check_id,
+            "use_time": key.use_time,
+        }
+        try:
+            async with self._transactions.write() as connection:
+                await connection.execute(insert(enrolled_keys).values(row))
+        except RowTaken:
+            return False
+        return True
+
+    @uncancelled
+    async def advance(
+        self, tenant: str, kind: KeyKind, key_id: bytes, *, expected: int, counter: int, now: datetime
+    ) -> bool:
+        """Sets a key's counter if it still is the expected one; False where somebody was first: a replay."""
+        statement = (
+            update(enrolled_keys)
+            .where(_is_key(tenant, kind, key_id), enrolled_keys.c.counter == expected)
+            .values(counter=counter, use_time=now)
+        )
+        async with self._transactions.write() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    @uncancelled
+    async def consume(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
+        """Uses a one-time token, 32 bytes; False where it was used before."""
+        row = {"token": token, "check_id": check_id, "expire_time": expires}
+        try:
+            async with self._transactions.write() as connection:
+                await connection.execute(insert(one_time_tokens).values(row))
+        except RowTaken:
+            return False
+        return True
+
+    @uncancelled
+    async def add_finding(self, check_id: UUID, *, position: int, finding: bytes) -> None:
+        """Keeps what became of a piece of evidence, for later streams of the check.
+
+        Args:
+            check_id: The check.
+            position: The number of the piece in the check.
+            finding: Opaque. One that is there already stays.
+        """
+        row = {"check_id": check_id, "position": position, "finding": finding}
+        try:
+            async with self._transactions.write() as connection:
+                await connection.execute(insert(device_evidence).values(row))
+        except RowTaken:
+            return
+
+    @uncancelled
+    async def findings(self, check_id: UUID) -> Sequence[bytes]:
+        """What became of a check's evidence so far, in order."""
+        query = (
+            select(device_evidence.c.finding)
+            .where(device_evidence.c.check_id == check_id)
+            .order_by(device_evidence.c.position)
+        )
+        async with self._transactions.read() as connection:
+            return (await connection.execute(query)).scalars().all()
+
+    @uncancelled
+    async def expire(self, now: datetime, *, unused_since: datetime) -> int:
+        """Deletes one-time tokens that would not be fresh any more, and keys that nobody uses; how many."""
+        async with self._transactions.write() as connection:
+            tokens = await connection.execute(
+                delete(one_time_tokens).where(one_time_tokens.c.expire_time <= now)
+            )
+            keys = await connection.execute(
+                delete(enrolled_keys).where(enrolled_keys.c.use_time <= unused_since)
+            )
+        return tokens.rowcount + keys.rowcount
+
+    @uncancelled
+    async def forget_subject(self, tenant: str, subject: str) -> int:
+        """Deletes the keys that a person enrolled, and the uses of keys and marks of that person's scans.
+
+        Returns:
+            How many keys, uses and scans were deleted.
+
+        Raises:
+            ValueError: ``subject`` is empty, which is nobody.
+        """
+        if not subject:
+            raise ValueError("a subject to forget has a reference")
+        forgotten = 0
+        async with self._transactions.write() as connection:
+            scans = select(scan_memories.c.check_id).where(
+                scan_memories.c.tenant == tenant, scan_memories.c.subject == subject
+            )
+            await connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
+            for table in (scan_memories, device_key_uses, enrolled_keys):
+                statement = delete(table).where(table.c.tenant == tenant, table.c.subject == subject)
+                forgotten += (await connection.execute(statement)).rowcount
+        return forgotten
+
+    @uncancelled
+    async def remembered(self, check_id: UUID) -> int:
+        """How many rows there are about a check's device: none after its erasure."""
+        count = 0
+        async with self._transactions.read() as connection:
+            for table in (*_OF_CHECK, enrolled_keys):
+                query = select(func.count()).select_from(table).where(table.c.check_id == check_id)
+                if table is enrolled_keys:
+                    query = query.where(enrolled_keys.c.subject != "")
+                count += (await connection.execute(query)).scalar_one()
+        return count
+
+
+_OF_CHECK = (scan_marks, scan_memories, device_key_uses, device_evidence, one_time_tokens)
+
+
+async def forget_check(connection: AsyncConnection, check_id: UUID) -> None:
+    """Deletes what is known of a check's device. A key that it enrolled stays, as nobody's."""
+    for table in _OF_CHECK:
+        await connection.execute(delete(table).where(table.c.check_id == check_id))
+    await connection.execute(
+        update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject="")
+    )
+
+
+def _is_key(tenant: str, kind: KeyKind, key_id: bytes) -> ColumnElement[bool]:
+    return and_(
+        enrolled_keys.c.tenant == tenant,
+        enrolled_keys.c.kind == kind.value,
+        enrolled_keys.c.key_sha256 == sha256(key_id).digest(),
+    )

@@ -1,0 +1,206 @@
+"""What a tenant's scans are known again by, in the database: ``device_integrity.stream.ScanMemory``.
+
+Perceptual hashes are sealed, one record a scan. To look them up, slices of them are kept as HMACs under the
+tenant's key, cut to 8 bytes: without the key they tell nothing, and with it only what the record tells.
+"""
+
+import hmac
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from device_integrity.stream import FrameMark, KeyUse, RecalledScan, ScanQuery
+from server.checks.state import CheckState
+from server.evidence.errors import SealError
+from server.evidence.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.storage.errors import RowTaken
+from server.storage.tables import checks, device_key_uses, scan_marks, scan_memories
+from server.storage.transactions import Transactions
+from server.storage.uncancelled import uncancelled
+
+__all__ = ["DatabaseScanMemory"]
+
+_BAND_DOMAIN: Final = b"facegate/v1/scan-memory-band"
+_BAND_BYTES: Final = 8
+_MARK_BYTES: Final = 32
+_KIND: Final = "scan_memory"
+_EXACT_WEIGHT: Final = 1000
+_MOST_FRAMES: Final = 24
+
+
+class DatabaseScanMemory:
+    """Implements ``ScanMemory``. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        tenant_key: Callable[[str], bytes],
+        wrapping_keys: WrappingKeys,
+        random: Random,
+    ) -> None:
+        """Works over ``engine``.
+
+        Args:
+            engine: See ``server.storage.engine.open_engine``.
+            tenant_key: The key of a tenant's marks, 32 bytes.
+            wrapping_keys: Wrap the data keys of sealed records.
+            random: Gives unpredictable bytes.
+        """
+        self._transactions = Transactions(engine)
+        self._tenant_key = tenant_key
+        self._wrapping_keys = wrapping_keys
+        self._random = random
+
+    @uncancelled
+    async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
+        """See ``ScanMemory``. Scans whose record cannot be opened any more are left out."""
+        key = self._tenant_key(query.tenant)
+        wanted = [*query.exact, *(_band(key, band) for band in query.bands)]
+        hits = func.count()
+        exact = func.max(func.length(scan_marks.c.mark))
+        frames = (
+            select(scan_marks.c.check_id, hits.label("hits"), exact.label("longest"))
+            .where(scan_marks.c.tenant == query.tenant, scan_marks.c.mark.in_(wanted))
+            .where(scan_marks.c.check_id != UUID(query.check_id))
+            .group_by(scan_marks.c.check_id, scan_marks.c.frame)
+            .having(or_(hits >= query.least_bands, exact == _MARK_BYTES))
+            .order_by(exact.desc(), hits.desc())
+            .limit(query.most * _MOST_FRAMES)
+        )
+        async with self._transactions.read() as connection:
+            scores: dict[UUID, int] = {}
+            for row in (await connection.execute(frames)).mappings():
+                weight = _EXACT_WEIGHT if row["longest"] == _MARK_BYTES else 1
+                scores[row["check_id"]] = scores.get(row["check_id"], 0) + weight
+            best = sorted(scores, key=lambda one: -scores[one])[: query.most]
+            records = await connection.execute(
+                select(scan_memories).where(
+                    scan_memories.c.tenant == query.tenant, scan_memories.c.check_id.in_(best)
+                )
+            )
+            return tuple(
+                RecalledScan(check_id=str(row["check_id"]), marks=marks)
+                for row in records.mappings()
+                if (
+                    marks := self._opened(
+                        row["check_id"], Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
+                    )
+                )
+            )
+
+    @uncancelled
+    async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:
+        """See ``ScanMemory``."""
+        query = select(device_key_uses).where(
+            device_key_uses.c.tenant == tenant, device_key_uses.c.key == key, device_key_uses.c.time >= since
+        )
+        async with self._transactions.read() as connection:
+            return tuple(
+                KeyUse(
+                    key=row["key"], subject=row["subject"], check_id=str(row["check_id"]), time=row["time"]
+                )
+                for row in (await connection.execute(query)).mappings()
+            )
+
+    @uncancelled
+    async def remember(
+        self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
+    ) -> None:
+        """See ``ScanMemory``. A check that was erased meanwhile, or is remembered already, is left alone."""
+        if not marks:
+            return
+        identifier = UUID(check_id)
+        sealed = seal(
+            b"".join(mark.exact + mark.perceptual for mark in marks),
+            wrapping_keys=self._wrapping_keys,
+            aad=context(identifier, _KIND),
+            random=self._random,
+        )
+        key = self._tenant_key(tenant)
+        rows = [
+            {"tenant": tenant, "mark": mark, "check_id": identifier, "frame": frame}
+            for frame, one in enumerate(marks)
+            for mark in {one.exact, *(_band(key, band) for band in one.bands)}
+        ]
+        memory = {
+            "check_id": identifier,
+            "tenant": tenant,
+            "subject": subject,
+            "time": time,
+            "ciphertext": sealed.ciphertext,
+            "wrapped_key": sealed.wrapped_key,
+            "key_id": sealed.key_id,
+        }
+        try:
+            async with self._transactions.write() as connection:
+                if not (await connection.execute(_kept(identifier))).scalar_one_or_none():
+                    return
+                await connection.execute(insert(scan_memories).values(memory))
+                await connection.execute(insert(scan_marks), rows)
+        except RowTaken:
+            return
+
+    @uncancelled
+    async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
+        """See ``ScanMemory``. A check that was erased meanwhile, or has this use already, is left alone."""
+        row = {
+            "tenant": tenant,
+            "key": use.key,
+            "check_id": UUID(use.check_id),
+            "subject": use.subject,
+            "time": use.time,
+        }
+        try:
+            async with self._transactions.write() as connection:
+                if (await connection.execute(_kept(UUID(use.check_id)))).scalar_one_or_none():
+                    await connection.execute(insert(device_key_uses).values(row))
+        except RowTaken:
+            return
+
+    @uncancelled
+    async def forget(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
+        """See ``ScanMemory``; both given, records that are of both."""
+        if not subject and check_id is None:
+            raise ValueError("name the subject or the check that is to be forgotten")
+        forgotten = 0
+        async with self._transactions.write() as connection:
+            for table in (scan_memories, device_key_uses):
+                chosen = [table.c.tenant == tenant]
+                chosen += [table.c.subject == subject] if subject else []
+                chosen += [table.c.check_id == UUID(check_id)] if check_id is not None else []
+                if table is scan_memories:
+                    scans = select(scan_memories.c.check_id).where(*chosen)
+                    await connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
+                forgotten += (await connection.execute(delete(table).where(*chosen))).rowcount
+        return forgotten
+
+    def _opened(self, check_id: UUID, sealed: Sealed) -> tuple[FrameMark, ...]:
+        try:
+            data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=context(check_id, _KIND))
+        except SealError:
+            return ()
+        return tuple(_marks(data))
+
+
+def _kept(check_id: UUID) -> Select[tuple[UUID]]:
+    """A check that is not erased, kept from being erased until the transaction ends."""
+    return (
+        select(checks.c.check_id)
+        .where(checks.c.check_id == check_id, checks.c.state != CheckState.ERASED.value)
+        .with_for_update()
+    )
+
+
+def _marks(data: bytes) -> Iterator[FrameMark]:
+    for at in range(0, len(data), 2 * _MARK_BYTES):
+        exact, perceptual = data[at : at + _MARK_BYTES], data[at + _MARK_BYTES : at + 2 * _MARK_BYTES]
+        yield FrameMark(exact=exact, perceptual=perceptual)
+
+
+def _band(key: bytes, band: bytes) -> bytes:
+    return hmac.digest(key, _BAND_DOMAIN + band, "sha256")[:_BAND_BYTES]

@@ -1,0 +1,156 @@
+"""A test Apple: a root of its own, and App Attest's attestations and assertions under it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import cbor2
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from device_integrity.apple import Environment
+from device_integrity.transcript import public_key_der, sha256
+from simulator.devices.apple_certificates import issue_as_apple
+from simulator.devices.authority import Authority, KeyPair, new_key
+
+__all__ = ["AppAttestKey", "TestApple"]
+
+_NONCE_OID = x509.ObjectIdentifier("1.2.840.113635.100.8.2")
+_NONCE_HEAD = bytes.fromhex("3024a1220420")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppAttestKey:
+    """A key of App Attest, as an iPhone's Secure Enclave holds it."""
+
+    key: KeyPair = field(default_factory=new_key)
+
+    @property
+    def point(self) -> bytes:
+        """The public key as an uncompressed point, 65 bytes."""
+        return self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+    @property
+    def key_id(self) -> bytes:
+        """Its identifier, 32 bytes."""
+        return sha256(self.point)
+
+    @property
+    def public_key(self) -> bytes:
+        """SubjectPublicKeyInfo, DER."""
+        return public_key_der(self.key.public_key())
+
+    def assertion(self, client_data: bytes, *, app_id: str, counter: int = 1) -> bytes:
+        """An assertion over client data, CBOR.
+
+        Args:
+            client_data: What the app hashes for ``generateAssertion``.
+            app_id: Team identifier, a dot, bundle identifier.
+            counter: How often the key has signed, this time included.
+        """
+        data = sha256(app_id.encode()) + b"\x40" + counter.to_bytes(4, "big")
+        signature = self.key.sign(
+            sha256(data + sha256(client_data)), ec.ECDSA(SHA256(), deterministic_signing=True)
+        )
+        return cbor2.dumps({"signature": signature, "authenticatorData": data})
+
+
+class TestApple:
+    """A root and what is issued under it. The same seed and times give the same bytes."""
+
+    __test__ = False  # no test class, whatever pytest thinks of its name
+
+    def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
+        """Makes the authorities.
+
+        Args:
+            seed: Draws their keys.
+            valid: From when until when everything is valid, with time zones.
+        """
+        self._valid = valid
+        self.root = issue_as_apple(
+            "Test App Attest root", by=None, authority=True, valid=valid, key=new_key(f"{seed} root")
+        )
+        self.intermediate = issue_as_apple(
+            "Test App Attest CA",
+            by=self.root,
+            authority=True,
+            path_length=0,
+            valid=valid,
+            key=new_key(f"{seed} intermediate"),
+        )
+
+    def attestation(
+        self,
+        key: AppAttestKey,
+        client_data_hash: bytes,
+        *,
+        app_id: str,
+        aaguid: bytes = Environment.PRODUCTION.aaguid,
+        counter: int = 0,
+        credential_id: bytes | None = None,
+        cose_point: bytes | None = None,
+        nonce: bytes | None = None,
+        leaf: Authority | None = None,
+        intermediate: Authority | None = None,
+        receipt: bytes = b"receipt",
+        more: Mapping[str, object] | None = None,
+    ) -> bytes:
+        """An attestation object, CBOR, with what is named put in the place of what is right.
+
+        Args:
+            key: The key.
+            client_data_hash: What the app passes to ``attestKey``.
+            app_id: Team identifier, a dot, bundle identifier.
+            aaguid: The environment.
+            counter: How often the key has signed.
+            credential_id: The key's identifier.
+            cose_point: The public key in the authenticator data, 65 bytes.
+            nonce: In the leaf, 32 bytes.
+            leaf: The key's certificate.
+            intermediate: Its issuer's.
+            receipt: Apple's receipt.
+            more: Further or other members.
+        """
+        x, y = (cose_point or key.point)[1:33], (cose_point or key.point)[33:]
+        credential_id = key.key_id if credential_id is None else credential_id
+        data = (
+            sha256(app_id.encode())
+            + b"\x40"
+            + counter.to_bytes(4, "big")
+            + aaguid
+            + len(credential_id).to_bytes(2, "big")
+            + credential_id
+            + cbor2.dumps({1: 2, 3: -7, -1: 1, -2: x, -3: y})
+        )
+        leaf = leaf or self.leaf(key, nonce or sha256(data + client_data_hash))
+        return cbor2.dumps(
+            {
+                "fmt": "apple-appattest",
+                "attStmt": {
+                    "x5c": [leaf.der, (intermediate or self.intermediate).der],
+                    "receipt": receipt,
+                },
+                "authData": data,
+                **(more or {}),
+            }
+        )
+
+    def leaf(self, key: AppAttestKey, nonce: bytes, *, by: Authority | None = None) -> Authority:
+        """A key's certificate.
+
+        Args:
+            key: The key.
+            nonce: What its extension holds, 32 bytes.
+            by: Who signs; the intermediate where ``None``.
+        """
+        return issue_as_apple(
+            "leaf",
+            by=by or self.intermediate,
+            authority=False,
+            valid=self._valid,
+            key=key.key,
+            extensions={_NONCE_OID: _NONCE_HEAD + nonce},
+        )

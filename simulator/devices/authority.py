@@ -1,0 +1,103 @@
+"""Certificate authorities of test platforms: the same seed gives the same keys and certificates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from device_integrity.transcript import public_key_der
+
+__all__ = ["Authority", "KeyPair", "issue", "name_of", "new_key", "spki_sha256"]
+
+KeyPair = ec.EllipticCurvePrivateKey
+"""On P-256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate with its key: whoever has both may sign others."""
+
+    key: KeyPair
+    certificate: x509.Certificate
+
+    @property
+    def der(self) -> bytes:
+        """The certificate in DER."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+
+def new_key(seed: str | None = None) -> KeyPair:
+    """A new key, or the same for the same seed. A seed that others know makes a key that others have."""
+    if seed is None:
+        return ec.generate_private_key(ec.SECP256R1())
+    return ec.derive_private_key(int.from_bytes(sha256(seed.encode()).digest()) >> 1, ec.SECP256R1())
+
+
+def name_of(
+    *, cn: str | None = None, serial: str | None = None, o: str | None = None, title: str | None = None
+) -> x509.Name:
+    """A name of the given parts: common name, serial number, organisation, title."""
+    pairs = (
+        (NameOID.COMMON_NAME, cn),
+        (NameOID.SERIAL_NUMBER, serial),
+        (NameOID.ORGANIZATION_NAME, o),
+        (NameOID.TITLE, title),
+    )
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs if value is not None])
+
+
+def issue(
+    subject: x509.Name,
+    key: KeyPair,
+    issuer: Authority | None,
+    *,
+    not_before: datetime,
+    not_after: datetime,
+    ca: bool | None = True,
+    path_length: int | None = None,
+    extensions: Mapping[str, bytes] | None = None,
+    serial: int | None = None,
+) -> x509.Certificate:
+    """A certificate, signed deterministically (RFC 6979).
+
+    Args:
+        subject: Whose it is.
+        key: The subject's key.
+        issuer: Who signs; the subject itself where ``None``.
+        not_before: Valid from, with a time zone.
+        not_after: Valid until, with a time zone.
+        ca: Whether the subject may sign others; no basic constraints at all where ``None``.
+        path_length: How many authorities may be below it.
+        extensions: Further ones that are not critical: content by object identifier.
+        serial: Its serial number; drawn from the key where ``None``.
+    """
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(_serial_of(key) if serial is None else serial)
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+    )
+    if ca is not None:
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
+    for oid, value in (extensions or {}).items():
+        extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key if issuer is None else issuer.key, SHA256(), ecdsa_deterministic=True)
+
+
+def spki_sha256(key: KeyPair) -> bytes:
+    """SHA-256 of a key's SubjectPublicKeyInfo, 32 bytes."""
+    return sha256(public_key_der(key.public_key())).digest()
+
+
+def _serial_of(key: KeyPair) -> int:
+    return key.public_key().public_numbers().x >> 128 | 1

@@ -1,0 +1,72 @@
+"""iPhones: App Attest enrols a key once, and the key signs each scan after that."""
+
+from datetime import datetime
+from typing import Final
+
+from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
+from simulator.devices.device import AttestedUse, EvidenceMaker, TestDevice
+from simulator.devices.evidence import AppAttestAssertion, AppAttestEnrolment, Evidence
+from simulator.devices.platform import TestPlatform
+
+__all__ = ["counter_replay", "honest_iphone"]
+
+_CAMERA: Final = CameraClaim(
+    id="com.apple.avfoundation.avcapturedevice.built-in_video:1",
+    label="Front TrueDepth Camera",
+    facing=CameraFacing.FRONT,
+    width=2560,
+    height=1920,
+    frames_per_second=15.0,
+    sensor_orientation_degrees=270,
+    hardware_level="builtInTrueDepthCamera",
+    timestamp_source="host",
+)
+
+
+def honest_iphone(platform: TestPlatform, use: AttestedUse) -> TestDevice:
+    """A phone as it is sold: its first scan enrols its key, the others count on."""
+
+    def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
+        del now
+        if use.counter is None:
+            return (_enrolment(platform, binding, use),)
+        use.counter += 1
+        return (_assertion(platform, binding, use.counter),)
+
+    return _iphone(platform, make, use)
+
+
+def counter_replay(platform: TestPlatform, use: AttestedUse) -> TestDevice:
+    """It signs with a count that was used already: the first scan enrols, the next ones never count on."""
+
+    def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
+        del now
+        if use.counter is None:
+            return (_enrolment(platform, binding, use),)
+        return (_assertion(platform, binding, use.counter),)
+
+    return _iphone(platform, make, use)
+
+
+def _iphone(platform: TestPlatform, make_evidence: EvidenceMaker, use: AttestedUse) -> TestDevice:
+    claim = DeviceClaim(
+        platform=Platform.IOS,
+        manufacturer="Apple",
+        model="iPhone16,1",
+        os_version="26.1",
+        app_id=platform.app.bundle,
+    )
+    return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make_evidence, use=use)
+
+
+def _enrolment(platform: TestPlatform, binding: bytes, use: AttestedUse) -> AppAttestEnrolment:
+    use.counter = 0
+    key = platform.iphone_key
+    attestation = platform.apple.attestation(key, binding, app_id=platform.app.apple_id)
+    return AppAttestEnrolment(key.key_id, attestation)
+
+
+def _assertion(platform: TestPlatform, binding: bytes, counter: int) -> AppAttestAssertion:
+    key = platform.iphone_key
+    assertion = key.assertion(binding, app_id=platform.app.apple_id, counter=counter)
+    return AppAttestAssertion(key.key_id, assertion)

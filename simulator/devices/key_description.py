@@ -1,0 +1,100 @@
+"""What an Android keystore writes of a key: source.android.com, "Key and ID attestation", schema 400."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from simulator.devices.der import enumerated, explicit, integer, octets, sequence, set_of
+
+__all__ = ["Description", "RootOfTrust"]
+
+_NULL = b"\x05\x00"
+_TRUE = b"\x01\x01\xff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootOfTrust:
+    """How the phone was booted.
+
+    Attributes:
+        key: Digest of the key that signed the system, 32 bytes.
+        locked: Whether the boot loader is locked, as an encoded BOOLEAN.
+        state: 0 for the maker's system, 1 for another maker's, 2 for anybody's, 3 for a broken one.
+    """
+
+    key: bytes = bytes(32)
+    locked: bytes = _TRUE
+    state: int = 0
+
+    def der(self) -> bytes:
+        """Encoded."""
+        return sequence([octets(self.key), self.locked, enumerated(self.state), octets(bytes(32))])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """A KeyDescription as an honest phone writes it, to be spoilt field by field.
+
+    Attributes:
+        challenge: What the key was made for.
+        version: Of the schema.
+        attestation_level: Where the attesting key lives: 0 in software, 1 in the TEE, 2 in a StrongBox.
+        keymint_level: Where the key lives.
+        packages: Names of the app.
+        digests: SHA-256 of its signing certificates.
+        purposes: What the key may do; 2 is to sign.
+        origin: 0 where the secure environment made the key; ``None`` leaves it out.
+        root_of_trust: How the phone was booted; ``None`` leaves it out.
+        patch_level: Year and month of the security patch, such as 202610; ``None`` leaves it out.
+        os_version: Such as 160000 for Android 16; ``None`` leaves it out.
+        all_applications: Whether every app may use the key.
+        software_extra: Further encoded entries that the system enforces.
+        hardware_extra: Further encoded entries that the secure environment enforces.
+    """
+
+    challenge: bytes = b"challenge"
+    version: int = 400
+    attestation_level: int = 1
+    keymint_level: int = 1
+    packages: Sequence[str] = ()
+    digests: Sequence[bytes] = ()
+    purposes: Sequence[int] = (2,)
+    origin: int | None = 0
+    root_of_trust: RootOfTrust | None = field(default_factory=RootOfTrust)
+    patch_level: int | None = 202610
+    os_version: int | None = None
+    all_applications: bool = False
+    software_extra: Iterable[bytes] = ()
+    hardware_extra: Iterable[bytes] = ()
+
+    def der(self) -> bytes:
+        """Encoded: the content of the attestation extension."""
+        application = sequence(
+            [
+                set_of(sequence([octets(name.encode()), integer(7)]) for name in self.packages),
+                set_of(map(octets, self.digests)),
+            ]
+        )
+        software = [explicit(701, integer(1_795_000_000_000)), explicit(709, octets(application))]
+        hardware = [explicit(1, set_of(map(integer, self.purposes))), explicit(2, integer(3))]
+        if self.all_applications:
+            hardware.append(explicit(600, _NULL))
+        if self.origin is not None:
+            hardware.append(explicit(702, integer(self.origin)))
+        if self.root_of_trust is not None:
+            hardware.append(explicit(704, self.root_of_trust.der()))
+        if self.os_version is not None:
+            hardware.append(explicit(705, integer(self.os_version)))
+        if self.patch_level is not None:
+            hardware.append(explicit(706, integer(self.patch_level)))
+        return sequence(
+            [
+                integer(self.version),
+                enumerated(self.attestation_level),
+                integer(self.version),
+                enumerated(self.keymint_level),
+                octets(self.challenge),
+                octets(b""),
+                sequence([*software, *self.software_extra]),
+                sequence([*hardware, *self.hardware_extra]),
+            ]
+        )

@@ -1,0 +1,104 @@
+"""The kinds of test devices, by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from simulator.devices.android import (
+    emulator,
+    honest_phone,
+    phone_of_another_session,
+    relaying_phone,
+    repackaged_app,
+    revoked_key,
+    unlocked_phone,
+)
+from simulator.devices.browser import honest_browser
+from simulator.devices.device import AttestedUse, TestDevice
+from simulator.devices.injectors import looped_file, perfect_timing, renamed_virtual_camera, virtual_camera
+from simulator.devices.iphone import counter_replay, honest_iphone
+from simulator.devices.platform import TestPlatform
+
+__all__ = ["KINDS", "DeviceKind", "KindOfDevice", "make_device"]
+
+
+class DeviceKind(StrEnum):
+    """A kind of test device."""
+
+    ANDROID = "android"
+    IPHONE = "iphone"
+    BROWSER = "browser"
+    UNLOCKED = "unlocked"
+    REPACKAGED = "repackaged"
+    EMULATOR = "emulator"
+    REVOKED_KEY = "revoked-key"
+    OTHER_SESSION = "other-session"
+    RELAYED = "relayed"
+    COUNTER_REPLAY = "counter-replay"
+    VIRTUAL_CAMERA = "virtual-camera"
+    RENAMED_CAMERA = "renamed-camera"
+    LOOPED_FILE = "looped-file"
+    PERFECT_TIMING = "perfect-timing"
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfDevice:
+    """What a kind is.
+
+    Attributes:
+        description: In one line.
+        make: Makes a device of it.
+    """
+
+    description: str
+    make: Callable[[TestPlatform, AttestedUse], TestDevice]
+
+
+def _plain(description: str, make: Callable[[TestPlatform], TestDevice]) -> KindOfDevice:
+    """A kind that remembers nothing from scan to scan."""
+    return KindOfDevice(description, lambda platform, _: make(platform))
+
+
+KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
+    {
+        DeviceKind.ANDROID: _plain("an honest Android phone: key attestation and Play token", honest_phone),
+        DeviceKind.IPHONE: KindOfDevice(
+            "an honest iPhone: its first scan enrols an App Attest key, the next count on",
+            honest_iphone,
+        ),
+        DeviceKind.BROWSER: _plain("an honest browser: WebCrypto", honest_browser),
+        DeviceKind.UNLOCKED: _plain("an Android phone with an unlocked boot loader", unlocked_phone),
+        DeviceKind.REPACKAGED: _plain("an Android app that was changed and signed anew", repackaged_app),
+        DeviceKind.EMULATOR: _plain("an Android emulator, whose keystore is software", emulator),
+        DeviceKind.REVOKED_KEY: _plain("an attestation key that leaked, and is revoked", revoked_key),
+        DeviceKind.OTHER_SESSION: _plain("evidence that was made for another scan", phone_of_another_session),
+        DeviceKind.RELAYED: _plain("a clean phone's evidence, passed on without its key", relaying_phone),
+        DeviceKind.COUNTER_REPLAY: KindOfDevice(
+            "an iPhone's key that never counts on: the first scan enrols it, the next fail",
+            counter_replay,
+        ),
+        DeviceKind.VIRTUAL_CAMERA: _plain(
+            "a virtual camera under its own name, in a browser", virtual_camera
+        ),
+        DeviceKind.RENAMED_CAMERA: _plain(
+            "a virtual camera that copies a phone's, with constant exposure",
+            renamed_virtual_camera,
+        ),
+        DeviceKind.LOOPED_FILE: _plain("a phone that shows a short clip again and again", looped_file),
+        DeviceKind.PERFECT_TIMING: _plain("a phone whose frames come to the microsecond", perfect_timing),
+    }
+)
+"""Every kind."""
+
+
+def make_device(kind: DeviceKind, platform: TestPlatform, *, use: AttestedUse | None = None) -> TestDevice:
+    """A device.
+
+    Args:
+        kind: What it is.
+        platform: Who attests it.
+        use: What it remembers of its App Attest key; a new memory where ``None``.
+    """
+    return KINDS[kind].make(platform, AttestedUse() if use is None else use)

@@ -1,0 +1,301 @@
+"""``facegate attest inspect`` as a user runs it."""
+
+import base64
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
+from typer.testing import CliRunner
+
+from cli.main import app
+from device_integrity.transcript import sha256
+from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
+from tests.device_integrity.apple.vectors import apple_sample, veehaitch
+from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
+
+_RUNNER = CliRunner(env={"COLUMNS": "160"})
+_H = sha256(b"a binding hash")
+_KEY = SoftwareKey(key=ec.derive_private_key(77, ec.SECP256R1()))
+_AT = NOW.isoformat()
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = _RUNNER.invoke(app, ["attest", "inspect", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def checks(*arguments: str | Path) -> dict[str, str]:
+    """Outcomes by name, from the JSON."""
+    _, told, _ = run(*arguments, "--json")
+    return {check["name"]: check["outcome"] for check in json.loads(told)["checks"]}
+
+
+def said(*arguments: str | Path) -> dict[str, Any]:
+    _, told, _ = run(*arguments, "--json")
+    found: dict[str, Any] = json.loads(told)["said"]
+    return found
+
+
+def put(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def pem(folder: Path, public_key: bytes) -> Path:
+    key = load_der_public_key(public_key)
+    return put(folder, "key.pem", key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def test_apples_sample_passes_at_its_date(assets: Path, tmp_path: Path) -> None:
+    sample = apple_sample(assets)
+    file = put(tmp_path, "sample", sample.attestation)
+    status, told, _ = run(
+        file,
+        *("--at", sample.at.isoformat(), "--challenge", sample.client_data_hash.hex()),
+        *("--app", sample.app_id, "--environment", "production", "--key-id", sample.key_id.hex()),
+    )
+    assert status == 0
+    assert "7 pass, 1 not evaluated" in told
+    assert "22A244b" in told
+    assert "0352187391.com.apple.example_app_attest" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (("--challenge", "00"), "challenge"),
+        (("--app", "TEAM.other"), "app"),
+        (("--environment", "development"), "environment"),
+        (("--key-id", "00" * 32), "key_id"),
+        (("--at", "2026-01-01T00:00:00Z"), "chain"),
+    ],
+)
+def test_what_does_not_hold_fails(assets: Path, tmp_path: Path, change: tuple[str, str], check: str) -> None:
+    sample = apple_sample(assets)
+    file = put(tmp_path, "sample", base64.b64encode(sample.attestation))
+    arguments = (file, "--at", sample.at.isoformat(), *change)
+    assert run(*arguments)[0] == 1
+    assert [name for name, outcome in checks(*arguments).items() if outcome == "FAIL"] == [
+        f"app_attest.{check}"
+    ]
+
+
+def test_what_was_not_given_is_named_and_never_passes(assets: Path, tmp_path: Path) -> None:
+    sample = apple_sample(assets)
+    file = put(tmp_path, "sample", sample.attestation)
+    status, told, _ = run(file, "--at", sample.at.isoformat())
+    assert status == 0
+    for option in ("--challenge", "--app", "--environment", "--key-id"):
+        assert f"give {option} to check it" in told
+    found = checks(file, "--at", sample.at.isoformat())
+    assert {name for name, outcome in found.items() if outcome == "NOT_EVALUATED"} == {
+        "app_attest.challenge",
+        "app_attest.app",
+        "app_attest.environment",
+        "app_attest.key_id",
+        "app_attest.key_use",
+    }
+
+
+def test_real_assertions_and_receipts(assets: Path, tmp_path: Path) -> None:
+    recording = veehaitch(assets, "ios-14.4")
+    assertion, receipt = recording.assertion, recording.receipts[1]
+    key = pem(tmp_path, assertion.public_key)
+    file = put(tmp_path, "assertion", assertion.assertion)
+    given = ("--public-key", key, "--app", assertion.app_id, "--challenge", assertion.client_data.hex())
+    assert run(file, *given, "--counter", "0")[0] == 0
+    assert set(checks(file, *given, "--counter", "0").values()) == {"PASS"}
+    assert checks(file, *given, "--counter", "1")["app_attest_assertion.counter"] == "FAIL"
+    assert set(checks(file).values()) == {"PASS", "NOT_EVALUATED"}
+
+    file = put(tmp_path, "receipt", receipt.receipt)
+    given = ("--public-key", key, "--app", receipt.app_id, "--at", receipt.at.isoformat())
+    limits = ("--max-age", "300", "--most-keys", "3")
+    found = checks(file, *given, *limits, "--environment", "development")
+    assert [name for name, outcome in found.items() if outcome != "PASS"] == ["app_attest_receipt.challenge"]
+    assert said(file, *given)["Receipt"]["risk metric"] == "about 3 keys in 30 days"
+    without = checks(file, *given)
+    names = ("freshness", "risk", "environment")
+    assert [without[f"app_attest_receipt.{name}"] for name in names] == ["NOT_EVALUATED"] * 3
+    few = checks(file, *given, "--most-keys", "2", "--max-age", "1")
+    assert few["app_attest_receipt.risk"] == "FAIL"
+    late = checks(file, "--at", "2022-01-01T00:00:00Z")
+    assert late["app_attest_receipt.freshness"] == "FAIL"
+
+
+def test_an_apple_in_software_is_not_apple(tmp_path: Path) -> None:
+    apple = SoftwareApple()
+    attestation = put(tmp_path, "attestation", apple.attestation(_KEY, _H, receipt=apple.receipt(_KEY)))
+    arguments = (attestation, "--at", _AT, "--challenge", _H.hex(), "--app", APP)
+    assert run(*arguments)[0] == 1
+    found = checks(*arguments)
+    assert [name for name, outcome in found.items() if outcome == "FAIL"] == ["app_attest.chain"]
+    assert said(*arguments)["Receipt"]["kind"] == "RECEIPT"
+    receipt = put(tmp_path, "receipt", apple.receipt(_KEY))
+    found = checks(receipt, "--at", _AT, "--public-key", pem(tmp_path, _KEY.public_key))
+    assert [name for name, outcome in found.items() if outcome == "FAIL"] == ["app_attest_receipt.chain"]
+
+
+def test_malformed_evidence_is_judged_and_not_an_error(tmp_path: Path) -> None:
+    broken = cbor2.dumps({"fmt": "apple-appattest", "attStmt": {}, "authData": b""})
+    status, told, _ = run(put(tmp_path, "broken", broken))
+    assert status == 1
+    assert "MALFORMED" in told
+    assert "7 not evaluated" in told
+
+
+def test_a_registration_in_a_browser(tmp_path: Path) -> None:
+    phone = Authenticator(key=ec.derive_private_key(5, ec.SECP256R1()))
+    browser = client_data(_H, kind="webauthn.create")
+    data = phone.attestation(browser, phone.data(attested=True), self_attested=True)
+    file, sent = put(tmp_path, "attestation", data), put(tmp_path, "client.json", browser)
+    given = ("--client-data", sent, "--challenge", _H.hex(), "--rp-id", RP_ID, "--app", ORIGIN)
+    identifier = ("--key-id", phone.credential_id.hex())
+    found = checks(file, *given, *identifier)
+    assert [name for name, outcome in found.items() if outcome != "PASS"] == ["web_authn.page"]
+    assert run(file, *given, *identifier)[0] == 0
+    assert said(file, *given)["Client data"]["origin"] == ORIGIN
+    assert said(file)["Credential"]["algorithm"] == "ES256"
+    assert run(file)[0] == 0
+    assert checks(file, *given, "--rp-id", "other.example")["web_authn.relying_party"] == "FAIL"
+    assert {name for name, outcome in checks(file).items() if outcome == "PASS"} == {
+        "web_authn.format",
+        "web_authn.presence",
+        "web_authn.user_verification",
+        "web_authn.counter",
+    }
+
+
+def _android(assets: Path, *parts: str) -> Path:
+    return assets.joinpath("data", "attestation", "android_key", "google_keyattestation", *parts)
+
+
+def test_an_android_chain(assets: Path, tmp_path: Path) -> None:
+    file = _android(assets, "caiman", "sdk36", "SB_EC_RKP.pem")
+    told = said(file)
+    assert told["KeyDescription"]["attestation security level"] == "strongbox"
+    assert told["Enforced by hardware"]["boot state"] == "verified"
+    challenge = told["KeyDescription"]["challenge"]
+    status = put(tmp_path, "status.json", b'{"entries": {}}')
+    package, digest = told["Application"]["packages"].split()[0], told["Application"].popitem()[1]
+    found = checks(
+        file,
+        *("--at", "2025-09-26T15:31:00Z", "--challenge", challenge),
+        *("--app", f"{package}@{digest}", "--revocation", status),
+    )
+    assert [name for name, outcome in found.items() if outcome != "PASS"] == ["android_key.possession"]
+    assert checks(file, "--at", "2025-09-26T15:31:00Z")["android_key.revocation"] == "NOT_EVALUATED"
+    assert checks(file, "--challenge", "00")["android_key.challenge"] == "FAIL"
+
+
+def test_a_chain_in_der_and_a_description_alone(assets: Path, tmp_path: Path) -> None:
+    text = _android(assets, "caiman", "sdk36", "SB_EC_RKP.pem").read_text()
+    blocks = [part.split("-----END")[0] for part in text.split("-----BEGIN CERTIFICATE-----")[1:]]
+    der = b"".join(map(base64.b64decode, blocks))
+    file = put(tmp_path, "chain.der", der)
+    assert said(file)["Chain"]["shape"] == "remote"
+    # The extension's value is a SEQUENCE that begins with version 300, within the first certificate.
+    start = der.index(bytes.fromhex("0202012c0a0102")) - 4
+    length = int.from_bytes(der[start + 2 : start + 4], "big") + 4
+    status, told, _ = run(put(tmp_path, "description", der[start : start + length]))
+    assert status == 0
+    assert "strongbox" in told
+    assert "Nothing vouches for this" in told
+
+
+def test_play_tokens_and_payloads(assets: Path, tmp_path: Path) -> None:
+    folder = assets / "data" / "attestation" / "play_integrity"
+    minted = json.loads((folder / "minted_keys.json").read_text())
+    keys = put(
+        tmp_path,
+        "keys.json",
+        json.dumps(
+            {
+                "decryption_key": minted["decryption_key_b64_std"],
+                "verification_key": minted["verification_key_spki_b64_std"],
+            }
+        ).encode(),
+    )
+    token = folder / "token_classic.jwe"
+    assert set(checks(token).values()) == {"NOT_EVALUATED"}
+    assert checks(token, "--play-keys", keys)["play_integrity.token"] == "PASS"
+    assert checks(folder / "bad_alg_none.jwe", "--play-keys", keys)["play_integrity.token"] == "FAIL"
+    payload = folder / "payload_repackaged.json"
+    found = checks(payload)
+    assert found["play_integrity.token"] == "NOT_EVALUATED"
+    assert found["play_integrity.app_recognition"] == "FAIL"
+    status, _, told = run(folder / "bad_no_jwe_layer.jws")
+    assert status == 2
+    assert "encrypted and has five parts" in told
+    status, _, told = run(token, "--play-keys", put(tmp_path, "no.json", b"{}"))
+    assert status == 2
+    assert "decryption_key" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--challenge", "xyz"), "--challenge xyz: write it in hexadecimal"),
+        (("--challenge", "abc"), "two digits a byte"),
+        (("--at", "yesterday"), "write a time such as"),
+        (("--at", "2026-03-01T12:00:00"), "add the time zone"),
+        (("--public-key", "missing.pem"), "missing.pem cannot be read"),
+    ],
+)
+def test_options_that_cannot_be_understood(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    status, told, error = run(put(tmp_path, "assertion", _KEY.assertion(_H)), *arguments)
+    assert (status, told) == (2, "")
+    assert says in error
+
+
+def test_apps_of_android_need_a_digest(assets: Path) -> None:
+    file = _android(assets, "caiman", "sdk36", "SB_EC_RKP.pem")
+    for text in ("org.example.bank", "org.example.bank@abcd", "org.example.bank@" + "a:" * 33):
+        status, _, error = run(file, "--app", text)
+        assert status == 2
+        assert "the package, @, and the SHA-256" in error
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"{}", b"[1]", b"\x00" * 100, b"\xa0", b"\x30\x00", b"e30"])
+def test_what_is_no_evidence(tmp_path: Path, data: bytes) -> None:
+    status, _, error = run(put(tmp_path, "file", data))
+    assert status == 2
+    assert "no evidence that is known" in error
+
+
+def test_a_folder_and_a_key_that_is_none(tmp_path: Path) -> None:
+    status, _, error = run(tmp_path)
+    assert (status, "folder" in error or "regular" in error or "cannot be read" in error) == (2, True)
+    assertion = put(tmp_path, "assertion", _KEY.assertion(_H))
+    assert "no public key in PEM" in run(assertion, "--public-key", put(tmp_path, "none.pem", b"x"))[2]
+    other = ec.derive_private_key(7, ec.SECP384R1()).public_key()
+    text = other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert "not on the curve P-256" in run(assertion, "--public-key", put(tmp_path, "p384.pem", text))[2]
+
+
+def test_evidence_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    phone = Authenticator(key=ec.derive_private_key(5, ec.SECP256R1()))
+    browser = client_data(_H, kind="webauthn.create", origin="\x1b[2J[red]x[/red]")
+    file = put(tmp_path, "attestation", phone.attestation(browser, phone.data(attested=True)))
+    _, told, _ = run(file, "--client-data", put(tmp_path, "client.json", browser))
+    assert "\x1b[2J" not in told
+    assert "[red]x[/red]" in told
+
+
+def test_the_time_is_now_where_none_is_given(tmp_path: Path) -> None:
+    apple = SoftwareApple()
+    file = put(tmp_path, "attestation", apple.attestation(_KEY, _H))
+    late = (NOW + timedelta(days=3650)).isoformat()
+    _, told, _ = run(file, "--at", late)
+    assert "CERTIFICATE_NOT_VALID_NOW" in told
+    assert run(file)[0] == 1

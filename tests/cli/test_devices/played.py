@@ -1,0 +1,100 @@
+"""Whole checks of test devices: the reference client before a real server that believes a test platform."""
+
+import tomllib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from facegate.v1 import result_pb2, scan_pb2
+
+from cli.simulated_phone import SimulatedPhone
+from cli.test_devices.attestor import DeviceAttestor
+from cli.test_devices.messages import camera_profile_of, device_profile_of
+from cli.test_devices.platform_files import SETTINGS_FILE, StoredPlatform, write_platform
+from cli.test_devices.played_source import PlayedSource
+from cli.test_devices.settings_text import POLICY_NAME
+from client import FaceScanner, Pace, generated_source, ticket_of
+from client.frame_source import FrameSource
+from server.app import Tuning
+from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
+from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
+
+__all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", "reasons", "signs"]
+
+
+def failed(result: result_pb2.CheckResult) -> set[str]:
+    """Names of the checks of a device that failed.
+
+    Left out are what the policy makes of them, and what it ignores: all these scans have the same frames.
+    """
+    return {
+        check.name
+        for check in result.device.checks
+        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
+        and not check.name.startswith(("demand.", "memory."))
+    }
+
+
+def signs(result: result_pb2.CheckResult) -> set[str]:
+    """The signs of manipulation that stand by themselves."""
+    return {signal.name for signal in result.device.signals if not signal.passed}
+
+
+def reasons(result: result_pb2.CheckResult) -> list[str]:
+    """Why a check failed."""
+    names = map(result_pb2.FailureReason.Name, result.reasons)
+    return [name.removeprefix("FAILURE_REASON_") for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A server and a platform that it believes."""
+
+    live: LiveServer
+    stored: StoredPlatform
+
+    def device(self, kind: DeviceKind, use: AttestedUse | None = None) -> TestDevice:
+        return make_device(kind, self.stored.platform, use=use)
+
+    async def check(
+        self, device: TestDevice, *, pace: Pace = "fast", screen: SimulatedPhone | None = None
+    ) -> result_pb2.CheckResult:
+        """A whole check of the portrait's person, alive, as the device shows them; DYNAMIC with a screen."""
+        mode = scan_pb2.MODE_UNSPECIFIED if screen is None else scan_pb2.MODE_DYNAMIC
+        upload = await self.live.upload(policy=POLICY_NAME, mode=mode)
+        camera = screen or front_camera(pace)
+        scanner = FaceScanner(
+            channel=self.live.device_channel,
+            ticket=ticket_of(upload),
+            source=PlayedSource(camera, device.habit),
+            screen=screen,
+            profile=device_profile_of(device.claim),
+            camera=camera_profile_of(device.camera),
+            attestor=DeviceAttestor(device),
+        )
+        await scanner.scan()
+        return (await self.live.finish(upload.check_id)).result
+
+
+def front_camera(pace: Pace) -> FrameSource:
+    """The portrait's person, alive."""
+    frames: Iterable[tuple[bytes, float]] = ((one.jpeg, one.time_us / 1e6) for one in pictures())
+    return generated_source(frames, label="front", frames_per_second=10.0, pace=pace)
+
+
+def platform_settings(stored: StoredPlatform) -> dict[str, Any]:
+    """What the platform's settings file says, save for where data lie."""
+    settings = tomllib.loads((stored.folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    del settings["data_dir"]
+    return settings
+
+
+@asynccontextmanager
+async def believing(folder: Path, *, tuning: Tuning = FAST) -> AsyncIterator[Field]:
+    """A server whose settings and policy are those that `facegate attest test-platform` wrote."""
+    stored = write_platform(folder / "platform", now=datetime.now(UTC))
+    async with serving(settings_for(folder, **platform_settings(stored)), tuning=tuning) as live:
+        yield Field(live, stored)

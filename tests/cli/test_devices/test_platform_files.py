@@ -1,0 +1,132 @@
+"""A test platform in a folder, and the servers that take it or refuse it."""
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.test_devices.errors import PlatformUnusable
+from cli.test_devices.platform_files import SETTINGS_FILE, read_platform, write_platform
+from cli.test_devices.played_device import open_played_device
+from server.app import FacegateServer
+from server.errors import ConfigurationError
+from server.policies import load_policies
+from server.settings import Settings
+from server.settings_loading import load_settings
+from simulator.devices import AppAttestAssertion, AppAttestEnrolment, DeviceKind, Evidence
+from tests.cli.test_devices.played import platform_settings
+from tests.server.live import remembering_pack, settings_for, write_policy
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+BINDING = bytes(32)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    written, read = write_platform(tmp_path / "p", now=NOW), read_platform(tmp_path / "p")
+    assert read.platform.android_root_sha256 == written.platform.android_root_sha256
+    assert read.platform.apple.root.der == written.platform.apple.root.der
+    assert read.platform.play.decryption_key == written.platform.play.decryption_key
+
+
+def test_two_platforms_have_different_keys_and_the_secret_is_the_owners(tmp_path: Path) -> None:
+    one, other = (write_platform(tmp_path / name, now=NOW) for name in "ab")
+    assert one.platform.android_root_sha256 != other.platform.android_root_sha256
+    assert stat.S_IMODE((tmp_path / "a" / "platform.json").stat().st_mode) == 0o600
+
+
+def test_written_again_it_is_valid_longer_and_has_the_same_keys(tmp_path: Path) -> None:
+    before = write_platform(tmp_path, now=NOW).platform
+    after = write_platform(tmp_path, now=NOW + timedelta(days=300)).platform
+    assert after.android_root_sha256 == before.android_root_sha256
+    assert after.iphone_key.public_key == before.iphone_key.public_key
+    assert after.valid[1] - before.valid[1] == timedelta(days=300)
+
+
+def test_its_settings_are_a_whole_file_for_a_server(tmp_path: Path) -> None:
+    folder = tmp_path / 'with "quotes" and ünicode'
+    stored = write_platform(folder, now=NOW)
+    settings = load_settings(folder / SETTINGS_FILE).settings
+    device = settings.device_integrity
+    assert device.for_tests
+    assert device.test_roots.android_spki_sha256 == (stored.platform.android_root_sha256.hex(),)
+    assert settings.data_dir == folder.resolve() / "data"
+    policy = load_policies(settings.policies.folder).get(settings.policies.default).policy
+    assert policy.for_tests
+
+
+async def _start(settings: Settings) -> None:
+    server = FacegateServer(settings, pack=remembering_pack())
+    try:
+        await server.start()
+    finally:
+        await server.stop()
+
+
+async def test_a_server_with_test_roots_takes_no_production_policy(tmp_path: Path) -> None:
+    stored = write_platform(tmp_path / "p", now=datetime.now(UTC))
+    write_policy(stored.folder / "policies", "production")
+    with pytest.raises(ConfigurationError, match=r"for_tests = true.*production"):
+        await _start(settings_for(tmp_path, **platform_settings(stored)))
+
+
+async def test_a_server_with_test_roots_does_not_fall_back_on_the_shipped_policies(tmp_path: Path) -> None:
+    stored = write_platform(tmp_path / "p", now=datetime.now(UTC))
+    tables = platform_settings(stored) | {"policies": {"default": "standard"}}
+    with pytest.raises(ConfigurationError, match="for_tests = true"):
+        await _start(settings_for(tmp_path, **tables))
+
+
+def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
+    write_platform(tmp_path, now=NOW)
+    shown: list[Evidence] = []
+    for _ in range(3):
+        played = open_played_device("iphone", tmp_path)
+        shown += played.device.evidence(BINDING, now=NOW)
+        played.remember()
+    assert [type(piece) for piece in shown] == [AppAttestEnrolment, AppAttestAssertion, AppAttestAssertion]
+    assert read_platform(tmp_path).device(DeviceKind.IPHONE).use.counter == 2
+    # The thief has the same key, and the same memory.
+    assert read_platform(tmp_path).device(DeviceKind.COUNTER_REPLAY).use.counter == 2
+
+
+def test_a_kind_that_nobody_knows_is_named_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(PlatformUnusable, match=r"'nokia'.*android.*perfect-timing"):
+        open_played_device("nokia", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"[]",
+        b"{}",
+        b'{"seed": 1, "made": "2026-11-20T12:00:00+00:00"}',
+        b'{"seed": "a", "made": 5}',
+    ],
+    ids=["missing", "empty", "array", "nothing", "seed", "made"],
+)
+def test_a_folder_without_a_platform_is_said_so(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "platform.json").write_bytes(content)
+    with pytest.raises(PlatformUnusable, match=r"platform\.json"):
+        read_platform(tmp_path)
+    if content is not None and b'"seed": "' not in content:
+        # What lies there is not written over: it may be something else.
+        with pytest.raises(PlatformUnusable):
+            write_platform(tmp_path, now=NOW)
+
+
+def test_a_damaged_count_is_said_so(tmp_path: Path) -> None:
+    stored = write_platform(tmp_path, now=NOW)
+    (tmp_path / "app_attest_count.json").write_text(json.dumps({"counter": "many"}))
+    with pytest.raises(PlatformUnusable, match="count"):
+        stored.device(DeviceKind.IPHONE)
+
+
+def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PlatformUnusable, match="cannot be"):
+        write_platform(tmp_path / "file" / "below", now=NOW)

@@ -1,0 +1,125 @@
+"""Devices of every kind in whole checks of a real server, under a policy that demands evidence."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2
+
+from server.app import Tuning
+from simulator.devices import AttestedUse, DeviceKind
+from tests.cli.test_devices.played import Field, believing, failed, reasons, signs
+from tests.server.flash_phone import phone
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SUCCESS, FAILURE = result_pb2.CHECK_STATUS_SUCCESS, result_pb2.CHECK_STATUS_FAILURE
+NONE, LOW = result_pb2.DEVICE_ASSURANCE_NONE, result_pb2.DEVICE_ASSURANCE_LOW
+MEDIUM = result_pb2.DEVICE_ASSURANCE_MEDIUM
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def field(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Field]:
+    async with believing(tmp_path_factory.mktemp("field")) as one:
+        yield one
+
+
+# What fails in a whole check, and what it is a sign of that stands by itself. Frames that come as fast as
+# they can are seen, too: `stream.arrival` fails softly in all of them, and is left out.
+REFUSED = {
+    DeviceKind.UNLOCKED: ({"android_key.boot_state", "play_integrity.device_recognition"}, {"rooted"}),
+    DeviceKind.REPACKAGED: (
+        {"android_key.application", "play_integrity.app_recognition", "play_integrity.app_identity"},
+        {"code_modification"},
+    ),
+    DeviceKind.EMULATOR: (
+        {
+            "android_key.root",
+            "android_key.security_level",
+            "android_key.boot_state",
+            "play_integrity.device_recognition",
+            "device.emulator",
+            "camera.name",
+        },
+        {"emulator", "virtual_camera", "injection", "rooted"},
+    ),
+    DeviceKind.REVOKED_KEY: ({"android_key.revocation"}, {"rooted"}),
+    DeviceKind.OTHER_SESSION: ({"android_key.challenge", "play_integrity.challenge"}, {"man_in_the_middle"}),
+    DeviceKind.RELAYED: (
+        {"android_key.challenge", "android_key.possession", "play_integrity.challenge"},
+        {"man_in_the_middle"},
+    ),
+    DeviceKind.VIRTUAL_CAMERA: ({"camera.name"}, {"virtual_camera", "injection"}),
+    DeviceKind.LOOPED_FILE: ({"stream.duplicates", "stream.loop"}, {"injection"}),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+async def test_a_dishonest_device_is_not_trusted_though_the_face_is_right(
+    field: Field, kind: DeviceKind
+) -> None:
+    names, decided = REFUSED[kind]
+    result = await field.check(field.device(kind))
+    assert failed(result) - {"stream.arrival"} == names
+    assert signs(result) == decided
+    assert (result.status, result.device.assurance) == (FAILURE, NONE)
+    assert "DEVICE_NOT_TRUSTED" in reasons(result)
+    assert result.match.same_person
+
+
+@pytest.mark.parametrize(
+    ("kind", "assurance"),
+    [(DeviceKind.ANDROID, MEDIUM), (DeviceKind.IPHONE, MEDIUM), (DeviceKind.BROWSER, LOW)],
+)
+async def test_an_honest_device_is_trusted_as_far_as_its_platform_goes(
+    field: Field, kind: DeviceKind, assurance: "result_pb2.DeviceAssurance.ValueType"
+) -> None:
+    result = await field.check(field.device(kind), pace="realtime")
+    assert failed(result) == signs(result) == set()
+    assert reasons(result) == []
+    assert (result.status, result.device.assurance) == (SUCCESS, assurance)
+
+
+@pytest.mark.parametrize("kind", [DeviceKind.RENAMED_CAMERA, DeviceKind.PERFECT_TIMING])
+async def test_an_injector_that_only_times_too_well_is_told_and_not_decided_upon(
+    field: Field, kind: DeviceKind
+) -> None:
+    result = await field.check(field.device(kind), pace="realtime")
+    assert failed(result) == {"camera.timestamps"}
+    (told,) = result.device.signals
+    assert (told.name, told.passed) == ("injection", True)
+    assert (result.status, result.device.assurance) == (SUCCESS, MEDIUM)
+
+
+async def test_an_iphone_enrols_counts_on_and_whoever_repeats_its_count_is_refused(field: Field) -> None:
+    use = AttestedUse()
+    verified = []
+    for _ in range(2):
+        result = await field.check(field.device(DeviceKind.IPHONE, use))
+        assert result.status == SUCCESS
+        names = {check.name.partition(".")[0] for check in result.device.checks}
+        verified.append(names & {"app_attest", "app_attest_assertion"})
+    assert verified == [{"app_attest"}, {"app_attest_assertion"}]
+    result = await field.check(field.device(DeviceKind.COUNTER_REPLAY, use))
+    assert failed(result) - {"stream.arrival"} == {"app_attest_assertion.counter"}
+    assert signs(result) == {"man_in_the_middle"}
+    assert (result.status, reasons(result)) == (FAILURE, ["DEVICE_NOT_TRUSTED"])
+
+
+@pytest.mark.slow
+async def test_with_the_flash_an_honest_phone_gets_high_and_constant_exposure_is_told(
+    tmp_path: Path,
+) -> None:
+    async with believing(tmp_path, tuning=Tuning()) as field:
+        honest = await field.check(field.device(DeviceKind.ANDROID), screen=phone(seed=5))
+        assert (honest.status, reasons(honest), failed(honest)) == (SUCCESS, [], set())
+        assert honest.device.assurance == result_pb2.DEVICE_ASSURANCE_HIGH
+
+        renamed = await field.check(field.device(DeviceKind.RENAMED_CAMERA), screen=phone(seed=6))
+        assert failed(renamed) == {"camera.exposure", "camera.timestamps"}
+        (told,) = renamed.device.signals
+        # Two soft checks of the camera are a suspicion: they decide nothing, and the device is not HIGH.
+        assert (told.name, told.passed) == ("injection", False)
+        assert renamed.device.assurance == result_pb2.DEVICE_ASSURANCE_MEDIUM
+        assert renamed.status == SUCCESS

@@ -1,0 +1,59 @@
+"""Evidence of the platform: what is sent of it, and when."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from facegate.v1 import device_pb2, scan_pb2
+
+from client import FaceScanner, ScanTicket, generated_source, open_channel
+from tests.client.conftest import FAST, pictures
+from tests.client.fake_server import FakeServer, serving
+
+
+class Pieces:
+    """A platform that makes so many pieces of evidence for each stream."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.bindings: list[bytes] = []
+
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        self.bindings.append(binding)
+        for number in range(self.count):
+            assertion = device_pb2.AppAttestAssertion(key_id=bytes([number]) * 32, assertion=binding)
+            yield device_pb2.Attestation(app_attest_assertion=assertion)
+
+
+@pytest.mark.parametrize(("made", "sent"), [(0, 0), (1, 1), (2, 2), (4, 4), (6, 4)])
+async def test_pieces_are_sent_in_order_up_to_the_protocols_limit(made: int, sent: int) -> None:
+    fake, platform = FakeServer(), Pieces(made)
+    async with serving(fake) as target, open_channel(target) as channel:
+        outcome = await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            attestor=platform,
+            settings=FAST,
+        ).scan()
+    assert fake.violations == []
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert [one.app_attest_assertion.key_id[0] for one in fake.attestations] == list(range(sent))
+    (binding,) = platform.bindings
+    assert {one.app_attest_assertion.assertion for one in fake.attestations} <= {binding}
+
+
+async def test_the_platforms_words_on_device_and_camera_are_sent() -> None:
+    fake = FakeServer()
+    device = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_IOS, model="iPhone16,1")
+    camera = device_pb2.CameraProfile(label="Front", facing=device_pb2.CAMERA_FACING_FRONT)
+    async with serving(fake) as target, open_channel(target) as channel:
+        await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            profile=device,
+            camera=camera,
+            settings=FAST,
+        ).scan()
+    (start,) = fake.starts
+    assert (start.device, start.camera) == (device, camera)

@@ -1,0 +1,316 @@
+"""The walk over a chain: every real one, every rule broken once, forged ones, and another path builder."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from device_integrity.android.certificates import ATTESTATION_EXTENSION, parse_certificates
+from device_integrity.android.chain import ChainShape, WalkedChain, walk_chain
+from device_integrity.android.roots import RootKind, TrustRoot, google_roots
+from device_integrity.check import CheckOutcome, Manipulation
+from device_integrity.errors import CertificateMalformed
+from tests.device_integrity.android.phones import (
+    NOW,
+    Authority,
+    Description,
+    Phone,
+    der_chain,
+    factory_phone,
+    issue,
+    name_of,
+    new_key,
+    remote_phone,
+    trust,
+)
+from tests.device_integrity.android.vectors import read_chain, verify_at
+
+_AKITA = "google_keyattestation/akita/sdk34/"
+_BLUELINE = "google_keyattestation/blueline/sdk28/"
+_FACTORY, _REMOTE = ChainShape.FACTORY, ChainShape.REMOTE
+_CHAINS: dict[str, tuple[ChainShape, set[str]]] = {
+    f"{_AKITA}SB_RSA_NONE": (_REMOTE, set()),
+    f"{_AKITA}TEE_EC_NONE": (_REMOTE, set()),
+    f"{_AKITA}TEE_RSA_BASE+IMEI": (_REMOTE, set()),
+    f"{_AKITA}TEE_RSA_NONE": (_REMOTE, set()),
+    f"{_AKITA}TEE_RSA_NONE_USERAUTH": (_REMOTE, set()),
+    f"{_BLUELINE}SB_RSA_NONE": (_FACTORY, set()),
+    f"{_BLUELINE}SB_RSA_NONE_USERAUTH": (_FACTORY, set()),
+    f"{_BLUELINE}TEE_EC_NONE": (_FACTORY, set()),
+    f"{_BLUELINE}TEE_RSA_BASE+IMEI": (_FACTORY, set()),
+    f"{_BLUELINE}TEE_RSA_NONE": (_FACTORY, set()),
+    "google_keyattestation/caiman/sdk36/SB_EC_RKP": (_REMOTE, set()),
+    "google_keyattestation/caiman/sdk36/TEE_EC_RKP": (_REMOTE, set()),
+    "google_keyattestation/invalid/malformed_rot_device_locked": (_FACTORY, set()),
+    "google_keyattestation/sony-xperia10-iii/sdk33/TEE_EC": (_FACTORY, set()),
+    "google_keyattestation/tokay/sdk37/TEE_MLDSA_FACTORY": (_FACTORY, set()),
+    "google_legacy/algorithm_EC_SecurityLevel_TEE": (_FACTORY, set()),
+    "google_legacy/algorithm_RSA_SecurityLevel_TEE": (_FACTORY, set()),
+    "google_keyattestation/invalid/tags_not_in_ascending_order": (_FACTORY, {"SIGNATURE_INVALID"}),
+    "google_keyattestation/marlin/sdk29/TEE_EC_NONE": (ChainShape.OTHER, {"SOFTWARE_ROOT", "SHAPE_UNKNOWN"}),
+    # Its root has an RSA key of 1024 bits.
+    "google_keyattestation/marlin/sdk29/TEE_RSA_NONE": (
+        ChainShape.OTHER,
+        {"SOFTWARE_ROOT", "SHAPE_UNKNOWN", "SIGNATURE_INVALID"},
+    ),
+    "google_keyattestation/p256_sha384_intermediate": (ChainShape.OTHER, {"UNKNOWN_ROOT", "SHAPE_UNKNOWN"}),
+    "google_legacy/algorithm_RSA_SecurityLevel_StrongBox": (_FACTORY, {"NON_PRODUCTION_ROOT"}),
+}
+_UNREADABLE = {
+    "google_keyattestation/allow_while_on_body",
+    "google_legacy/algorithm_EC_SecurityLevel_StrongBox",
+}
+
+
+def _failures(chain: WalkedChain) -> set[str]:
+    return {check.reason for check in chain.checks if check.outcome is CheckOutcome.FAIL}
+
+
+def _walk(
+    certificates: list[x509.Certificate], roots: tuple[TrustRoot, ...], now: datetime = NOW
+) -> WalkedChain:
+    return walk_chain(parse_certificates(der_chain(certificates)), roots=roots, now=now)
+
+
+@pytest.mark.parametrize("name", _CHAINS)
+def test_a_real_chain(assets: Path, name: str) -> None:
+    certificates = parse_certificates(read_chain(assets, name))
+    chain = walk_chain(certificates, roots=google_roots(), now=verify_at(assets)[name])
+    shape, failures = _CHAINS[name]
+    assert chain.shape is shape
+    assert _failures(chain) == failures
+    assert chain.is_trusted == (not failures)
+
+
+@pytest.mark.parametrize("name", sorted(_UNREADABLE))
+def test_a_real_chain_that_cannot_be_read(assets: Path, name: str) -> None:
+    with pytest.raises(CertificateMalformed):
+        parse_certificates(read_chain(assets, name))
+
+
+def test_every_real_chain_is_tested(assets: Path) -> None:
+    assert set(verify_at(assets)) == set(_CHAINS) | _UNREADABLE
+
+
+def test_the_synthetic_chain_is_sound_under_its_own_root(assets: Path) -> None:
+    name = "google_keyattestation/p256_sha384_intermediate"
+    certificates = parse_certificates(read_chain(assets, name))
+    own = TrustRoot(
+        name="its own",
+        kind=RootKind.TEST,
+        subject=certificates[-1].subject,
+        spki_sha256=certificates[-1].spki_sha256,
+    )
+    chain = walk_chain(certificates, roots=(own,), now=verify_at(assets)[name])
+    assert _failures(chain) == {"SHAPE_UNKNOWN"}
+
+
+def _path_builder_accepts(chain: list[bytes], at: datetime) -> bool:
+    leaf, *middle, root = (x509.load_der_x509_certificate(data) for data in chain)
+    anyone = ExtensionPolicy.permit_all()
+    authorities = anyone.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
+    verifier = (
+        PolicyBuilder()
+        .store(Store([root]))
+        .time(at)
+        .extension_policies(ca_policy=authorities, ee_policy=anyone)
+        .build_client_verifier()
+    )
+    try:
+        verifier.verify(leaf, middle)
+    except VerificationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", [name for name, (_, failures) in _CHAINS.items() if not failures])
+def test_another_path_builder_agrees(assets: Path, name: str) -> None:
+    expired = name == "google_keyattestation/sony-xperia10-iii/sdk33/TEE_EC"
+    at = verify_at(assets)[name].astimezone(UTC)
+    assert _path_builder_accepts(read_chain(assets, name), at) is not expired
+
+
+def test_chains_of_our_own_are_sound_in_both_shapes() -> None:
+    for phone, shape in ((factory_phone(), _FACTORY), (remote_phone(), _REMOTE)):
+        _, certificates = phone.attest(Description())
+        chain = _walk(certificates, trust(phone))
+        assert chain.is_trusted
+        assert chain.shape is shape
+
+
+def _reasons(certificates: list[x509.Certificate], phone: Phone, now: datetime = NOW) -> set[str]:
+    return _failures(_walk(certificates, trust(phone), now))
+
+
+@pytest.mark.parametrize("phone", [factory_phone, remote_phone])
+def test_an_attested_key_that_signs_one_more_certificate_is_no_authority(
+    phone: Callable[[], Phone],
+) -> None:
+    key, genuine = phone().attest(Description())
+    attested = Authority(key, genuine[0])
+    forged_key = new_key()
+    for ca in (True, False, None):
+        leaf = issue(
+            name_of(cn="Android Keystore Key"),
+            forged_key,
+            attested,
+            ca=ca,
+            extensions={ATTESTATION_EXTENSION: Description(challenge=b"other").der()},
+        )
+        forged = [leaf, *genuine]
+        # Names and signatures are all right: a bare loop over signatures would take it.
+        for certificate, issuer in pairwise(forged):
+            certificate.verify_directly_issued_by(issuer)
+        assert "FORGED_CHAIN" in _reasons(forged, phone())
+        assert not _path_builder_accepts(der_chain(forged), NOW)
+        # With one certificate fewer, so that the length is right, nothing is left to sign for it.
+        assert not _walk([leaf, genuine[0], *genuine[2:]], trust(phone())).is_trusted
+
+
+def test_an_authority_in_disguise_is_refused_without_the_extension() -> None:
+    phone = factory_phone()
+    for ca in (False, None):
+        root, middle, _ = phone.authorities
+        batch = new_key()
+        plain = Authority(
+            batch,
+            issue(name_of(serial="0c33", title="TEE"), batch, middle, ca=ca, not_after=NOW + timedelta(1)),
+        )
+        _, certificates = phone.with_attestation(plain).attest(Description())
+        # Phones of 2016 have batch certificates that say CA:FALSE; none has one that says nothing.
+        assert _reasons(certificates, phone) == (set() if ca is False else {"FORGED_CHAIN"})
+        below = new_key()
+        deeper = Authority(below, issue(name_of(serial="0d44", title="TEE"), below, plain))
+        _, certificates = Phone((root, plain, deeper)).attest(Description())
+        assert "FORGED_CHAIN" in _reasons(certificates, phone)
+
+
+def test_a_provisioned_key_has_to_be_an_authority() -> None:
+    phone = remote_phone()
+    key = new_key()
+    last = phone.authorities[-1].certificate
+    extension = last.extensions.get_extension_for_oid(x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.1.30"))
+    assert isinstance(extension.value, x509.UnrecognizedExtension)
+    no_authority = issue(
+        last.subject,
+        key,
+        phone.authorities[-2],
+        ca=False,
+        extensions={extension.oid.dotted_string: extension.value.value},
+    )
+    _, certificates = phone.with_attestation(Authority(key, no_authority)).attest(Description())
+    assert _reasons(certificates, phone) == {"FORGED_CHAIN"}
+
+
+def test_a_look_alike_root_is_refused() -> None:
+    phone = factory_phone()
+    key = new_key()
+    fake = Authority(key, issue(phone.authorities[0].certificate.subject, key, None))
+    middle_key, batch_key = new_key(), new_key()
+    middle = Authority(middle_key, issue(phone.authorities[1].certificate.subject, middle_key, fake))
+    batch = Authority(batch_key, issue(phone.authorities[2].certificate.subject, batch_key, middle))
+    _, certificates = Phone((fake, middle, batch)).attest(Description())
+    chain = _walk(certificates, trust(phone))
+    assert _failures(chain) == {"LOOK_ALIKE_ROOT"}
+    assert chain.checks[0].sign_of is Manipulation.CODE_MODIFICATION
+    # The real root in the fake one's place does not help: it signed nothing here.
+    swapped = [*certificates[:-1], phone.authorities[0].certificate]
+    assert _reasons(swapped, phone) == {"SIGNATURE_INVALID"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "sign_of"),
+    [
+        (RootKind.SOFTWARE, "SOFTWARE_ROOT", Manipulation.EMULATOR),
+        (RootKind.NON_PRODUCTION, "NON_PRODUCTION_ROOT", Manipulation.ROOTED),
+    ],
+)
+def test_known_roots_that_vouch_for_nothing(kind: RootKind, reason: str, sign_of: Manipulation) -> None:
+    phone = factory_phone()
+    _, certificates = phone.attest(Description())
+    chain = _walk(certificates, trust(phone, kind))
+    assert _failures(chain) == {reason}
+    assert chain.checks[0].sign_of is sign_of
+
+
+def test_a_test_root_is_named_as_such() -> None:
+    phone = factory_phone()
+    _, certificates = phone.attest(Description())
+    chain = _walk(certificates, trust(phone, RootKind.TEST))
+    assert chain.is_trusted
+    assert chain.checks[0].reason == "TEST_ROOT"
+
+
+def test_a_chain_without_its_root_or_out_of_order() -> None:
+    phone = remote_phone()
+    _, certificates = phone.attest(Description())
+    assert "ROOT_MISSING" in _reasons(certificates[:-1], phone)
+    assert "NAMES_NOT_CHAINED" in _reasons([certificates[0], *certificates[2:]], phone)
+    assert {"ROOT_MISSING", "NAMES_NOT_CHAINED"} <= _reasons(certificates[::-1], phone)
+
+
+def test_dates() -> None:
+    phone = remote_phone(expired=True)
+    _, certificates = phone.attest(Description())
+    assert _reasons(certificates, phone) == {"EXPIRED"}
+    assert _reasons(certificates, phone, NOW - timedelta(days=2)) == set()
+    assert _reasons(certificates, phone, NOW - timedelta(days=20)) == {"NOT_YET_VALID"}
+    old = factory_phone(expired=True)
+    _, certificates = old.attest(Description())
+    assert _reasons(certificates, old) == set()
+    assert _reasons(certificates, old, NOW - timedelta(days=20)) == {"NOT_YET_VALID"}
+
+
+def test_path_lengths() -> None:
+    phone = remote_phone()
+    root, first, second, attestation = phone.authorities
+    key = new_key()
+    shorter = Authority(key, issue(first.certificate.subject, key, root, path_length=1))
+    below_key, last_key = new_key(), new_key()
+    below = Authority(below_key, issue(second.certificate.subject, below_key, shorter))
+    extension = {
+        item.oid.dotted_string: item.value.value
+        for item in attestation.certificate.extensions
+        if isinstance(item.value, x509.UnrecognizedExtension)
+    }
+    subject = attestation.certificate.subject
+    last = Authority(last_key, issue(subject, last_key, below, extensions=extension))
+    _, certificates = Phone((root, shorter, below, last)).attest(Description())
+    assert _reasons(certificates, phone) == {"PATH_TOO_LONG"}
+
+
+def test_shapes_that_no_phone_has() -> None:
+    phone = remote_phone(environment="Somewhere")
+    _, certificates = phone.attest(Description())
+    assert _reasons(certificates, phone) == {"SHAPE_UNKNOWN"}
+    short = factory_phone()
+    root, middle, _ = short.authorities
+    _, certificates = Phone((root, middle)).attest(Description())
+    assert _reasons(certificates, short) == {"SHAPE_UNKNOWN"}
+
+
+def test_a_leaf_without_the_extension_is_not_attested() -> None:
+    phone = factory_phone()
+    _, certificates = phone.attest(Description())
+    leaf = issue(name_of(cn="Android Keystore Key"), new_key(), phone.authorities[-1], ca=None)
+    assert _reasons([leaf, *certificates[1:]], phone) == {"NOT_ATTESTED"}
+
+
+def test_an_authority_on_an_unusual_curve_signs_nothing() -> None:
+    phone = factory_phone()
+    root, middle, _ = phone.authorities
+    key = ec.generate_private_key(ec.SECP256K1())
+    odd = Authority(key, issue(name_of(serial="0e55"), key, middle))
+    _, certificates = Phone((root, middle, odd)).attest(Description())
+    assert _reasons(certificates, phone) == {"SIGNATURE_INVALID"}

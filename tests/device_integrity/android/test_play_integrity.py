@@ -1,0 +1,431 @@
+"""Judging payloads: Google's own example and what was derived from it, every label, every demand."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_integrity.android.apps import AllowedApp
+from device_integrity.android.checklists import PLAY_INTEGRITY
+from device_integrity.android.play_integrity import (
+    PlayIntegrity,
+    PlayLevel,
+    PlayPolicy,
+    refused_token,
+    unavailable_token,
+    verify_payload,
+)
+from device_integrity.android.play_payload import parse_payload
+from device_integrity.android.play_token import PlayTokenKind
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.errors import PlayTokenMalformed
+from tests.device_integrity.android.play_tokens import CHALLENGE, DIGEST, MILLIS, PACKAGE, b64, payload
+from tests.device_integrity.android.vectors import PLAY_FOLDER
+
+_NOW = datetime.fromtimestamp(MILLIS / 1000, UTC) + timedelta(seconds=5)
+_APP = AllowedApp(package=PACKAGE, certificate_digests=frozenset({DIGEST}))
+_POLICY = PlayPolicy(apps=(_APP,))
+# So it is spelt in Google's example.
+_DOC_CHALLENGE = b"hello wolrd there"
+
+
+def _judge(
+    document: dict[str, Any],
+    *,
+    kind: PlayTokenKind = PlayTokenKind.CLASSIC,
+    challenge: bytes = CHALLENGE,
+    policy: PlayPolicy = _POLICY,
+    now: datetime = _NOW,
+) -> PlayIntegrity:
+    read = parse_payload(json.dumps(document).encode())
+    return verify_payload(read, kind=kind, challenge=challenge, policy=policy, now=now)
+
+
+def _check(result: PlayIntegrity, name: str) -> DeviceCheck:
+    (check,) = (check for check in result.checks if check.name == f"play_integrity.{name}")
+    return check
+
+
+def _failures(result: PlayIntegrity, *, soft: bool = True) -> dict[str, Manipulation | None]:
+    return {
+        check.reason: check.sign_of
+        for check in result.checks
+        if check.outcome is CheckOutcome.FAIL and (soft or not check.soft)
+    }
+
+
+_CAPTURED = {"UNKNOWN_CAPTURING": Manipulation.REMOTE_CONTROL}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("doc_sample_standard", _CAPTURED),
+        ("classic", _CAPTURED),
+        ("strong", {}),
+        (
+            "emulator_gpg_pc",
+            {
+                **_CAPTURED,
+                "NO_INTEGRITY": Manipulation.EMULATOR,
+                "MEETS_VIRTUAL_INTEGRITY": Manipulation.EMULATOR,
+            },
+        ),
+        ("rooted_empty", {"NO_INTEGRITY": Manipulation.ROOTED}),
+        (
+            "repackaged",
+            {
+                **_CAPTURED,
+                "UNRECOGNIZED_VERSION": Manipulation.CODE_MODIFICATION,
+                "APPLICATION_REPACKAGED": Manipulation.CODE_MODIFICATION,
+            },
+        ),
+    ],
+)
+def test_a_vector(assets: Path, name: str, expected: dict[str, Manipulation]) -> None:
+    read = parse_payload((assets / PLAY_FOLDER / f"payload_{name}.json").read_bytes())
+    # The example's digest stands for one; its name and challenge are its own.
+    example = parse_payload((assets / PLAY_FOLDER / "payload_strong.json").read_bytes()).app
+    app = AllowedApp(package="com.package.name", certificate_digests=example.certificate_digests)
+    result = verify_payload(
+        read,
+        kind=PlayTokenKind.CLASSIC if name == "classic" else PlayTokenKind.STANDARD,
+        challenge=_DOC_CHALLENGE,
+        policy=PlayPolicy(apps=(app,)),
+        now=read.request.time + timedelta(seconds=1),
+    )
+    assert _failures(result) == expected
+    assert [check.name for check in result.checks] == [
+        f"play_integrity.{name}" for name in PLAY_INTEGRITY.checks
+    ]
+    if name == "rooted_empty":
+        for check in ("app_recognition", "app_identity", "app_licensing", "app_access_risk"):
+            assert _check(result, check).outcome is CheckOutcome.NOT_EVALUATED
+
+
+def test_labels_of_the_discovery_document_are_known(assets: Path) -> None:
+    """Every word that Google lists is judged, or said to be unevaluated; none is unknown here."""
+    document = json.loads((assets / PLAY_FOLDER / "playintegrity.v1.discovery.json").read_text())
+    schemas = document["schemas"]
+
+    def words(schema: str, name: str) -> list[str]:
+        described = schemas[schema]["properties"][name]
+        found = described.get("enum") or described["items"]["enum"]
+        assert isinstance(found, list)
+        return found
+
+    app = payload()["appIntegrity"]
+    device = payload()["deviceIntegrity"]
+    cases: list[dict[str, Any]] = []
+    cases += [
+        {"appIntegrity": {**app, "appRecognitionVerdict": word}}
+        for word in words("AppIntegrity", "appRecognitionVerdict")
+    ]
+    cases += [
+        {"accountDetails": {"appLicensingVerdict": word}}
+        for word in words("AccountDetails", "appLicensingVerdict")
+    ]
+    cases += [
+        {"accountDetails": {"accountActivity": {"activityLevel": word}}}
+        for word in words("AccountActivity", "activityLevel")
+    ]
+    cases += [
+        {"deviceIntegrity": {**device, "recentDeviceActivity": {"deviceActivityLevel": word}}}
+        for word in words("RecentDeviceActivity", "deviceActivityLevel")
+    ]
+    cases += [
+        {"deviceIntegrity": {**device, "deviceRecognitionVerdict": [word]}}
+        for word in words("DeviceIntegrity", "deviceRecognitionVerdict")
+    ]
+    cases += [
+        {"environmentDetails": {"playProtectVerdict": word}}
+        for word in words("EnvironmentDetails", "playProtectVerdict")
+    ]
+    cases += [
+        {"environmentDetails": {"locationSpoofingRiskVerdict": [word]}}
+        for word in words("EnvironmentDetails", "locationSpoofingRiskVerdict")
+    ]
+    cases += [
+        {"environmentDetails": {"appAccessRiskVerdict": {"appsDetected": [word]}}}
+        for word in words("AppAccessRiskVerdict", "appsDetected")
+    ]
+    assert len(cases) > 40
+    for case in cases:
+        reasons = {check.reason for check in _judge(payload(**case)).checks}
+        assert "UNKNOWN_LABEL" not in reasons, case
+
+
+def test_an_honest_device_passes_every_check() -> None:
+    result = _judge(payload())
+    assert {check.outcome for check in result.checks} == {CheckOutcome.PASS}
+
+
+def _with(part: str, **changes: Any) -> dict[str, Any]:
+    return payload(**{part: {**payload()[part], **changes}})
+
+
+_ENVIRONMENT = "environmentDetails"
+_LABELS: list[tuple[dict[str, Any], str, CheckOutcome, str, bool]] = [
+    (
+        _with("requestDetails", requestPackageName="org.other"),
+        "request_package",
+        CheckOutcome.FAIL,
+        "PACKAGE_UNKNOWN",
+        False,
+    ),
+    (
+        _with("requestDetails", nonce=b64(bytes(32))),
+        "challenge",
+        CheckOutcome.FAIL,
+        "CHALLENGE_MISMATCH",
+        False,
+    ),
+    (_with("requestDetails", nonce="!"), "challenge", CheckOutcome.FAIL, "CHALLENGE_MISMATCH", False),
+    (_with("requestDetails", nonce=""), "challenge", CheckOutcome.FAIL, "CHALLENGE_MISMATCH", False),
+    (
+        _with("requestDetails", nonce=b64(CHALLENGE) + "="),
+        "challenge",
+        CheckOutcome.PASS,
+        "CHALLENGE_MATCHES",
+        False,
+    ),
+    (
+        payload(testingDetails={"isTestingResponse": True}),
+        "test_response",
+        CheckOutcome.FAIL,
+        "TEST_RESPONSE",
+        False,
+    ),
+    (payload(testingDetails={}), "test_response", CheckOutcome.PASS, "REAL", False),
+    (payload(appIntegrity={}), "app_recognition", CheckOutcome.NOT_EVALUATED, "UNEVALUATED", False),
+    (payload(appIntegrity={}), "app_identity", CheckOutcome.NOT_EVALUATED, "UNEVALUATED", False),
+    (
+        _with("appIntegrity", appRecognitionVerdict="NEW"),
+        "app_recognition",
+        CheckOutcome.NOT_EVALUATED,
+        "UNKNOWN_LABEL",
+        False,
+    ),
+    (
+        _with("appIntegrity", packageName="org.other"),
+        "app_identity",
+        CheckOutcome.FAIL,
+        "APPLICATION_REPACKAGED",
+        False,
+    ),
+    (
+        _with("appIntegrity", certificateSha256Digest=["!"]),
+        "app_identity",
+        CheckOutcome.FAIL,
+        "APPLICATION_REPACKAGED",
+        False,
+    ),
+    (
+        _with("appIntegrity", certificateSha256Digest=[]),
+        "app_identity",
+        CheckOutcome.FAIL,
+        "APPLICATION_REPACKAGED",
+        False,
+    ),
+    (
+        _with("appIntegrity", certificateSha256Digest=[b64(DIGEST), b64(bytes(32))]),
+        "app_identity",
+        CheckOutcome.FAIL,
+        "APPLICATION_REPACKAGED",
+        False,
+    ),
+    (
+        _with("deviceIntegrity", deviceRecognitionVerdict=["MEETS_BASIC_INTEGRITY"]),
+        "device_recognition",
+        CheckOutcome.FAIL,
+        "INTEGRITY_TOO_LOW",
+        False,
+    ),
+    (
+        _with("deviceIntegrity", deviceRecognitionVerdict=[]),
+        "device_recognition",
+        CheckOutcome.FAIL,
+        "NO_INTEGRITY",
+        False,
+    ),
+    (payload(deviceIntegrity={}), "device_recognition", CheckOutcome.FAIL, "NO_INTEGRITY", False),
+    (
+        _with("deviceIntegrity", deviceAttributes={"sdkVersion": 32}),
+        "android_version",
+        CheckOutcome.FAIL,
+        "WEAKER_LABELS",
+        True,
+    ),
+    (
+        _with("deviceIntegrity", deviceAttributes={}),
+        "android_version",
+        CheckOutcome.NOT_EVALUATED,
+        "NOT_SAID",
+        False,
+    ),
+    (
+        payload(accountDetails={"appLicensingVerdict": "UNLICENSED"}),
+        "app_licensing",
+        CheckOutcome.FAIL,
+        "UNLICENSED",
+        True,
+    ),
+    (
+        _with(_ENVIRONMENT, appAccessRiskVerdict={}),
+        "app_access_risk",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": []}),
+        "app_access_risk",
+        CheckOutcome.PASS,
+        "NO_RISK",
+        False,
+    ),
+    (
+        _with(
+            _ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["KNOWN_CONTROLLING", "UNKNOWN_CAPTURING"]}
+        ),
+        "app_access_risk",
+        CheckOutcome.FAIL,
+        "KNOWN_CONTROLLING",
+        True,
+    ),
+    (
+        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["UNKNOWN_OVERLAYS"]}),
+        "app_access_risk",
+        CheckOutcome.FAIL,
+        "UNKNOWN_OVERLAYS",
+        True,
+    ),
+    (
+        _with(_ENVIRONMENT, playProtectVerdict="HIGH_RISK"),
+        "play_protect",
+        CheckOutcome.FAIL,
+        "HIGH_RISK",
+        True,
+    ),
+    (
+        _with(_ENVIRONMENT, playProtectVerdict="NO_DATA"),
+        "play_protect",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with("deviceIntegrity", recentDeviceActivity={"deviceActivityLevel": "LEVEL_4"}),
+        "device_activity",
+        CheckOutcome.FAIL,
+        "LEVEL_4",
+        True,
+    ),
+    (
+        _with(_ENVIRONMENT, locationSpoofingRiskVerdict=["HIGH_RISK_DEVICE"]),
+        "location_spoofing",
+        CheckOutcome.FAIL,
+        "HIGH_RISK_DEVICE",
+        True,
+    ),
+    (
+        _with("deviceIntegrity", deviceRecall={}),
+        "device_recall",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "outcome", "reason", "soft"),
+    _LABELS,
+    ids=[f"{place}-{row[1]}-{row[3]}" for place, row in enumerate(_LABELS)],
+)
+def test_a_label(document: dict[str, Any], name: str, outcome: CheckOutcome, reason: str, soft: bool) -> None:
+    check = _check(_judge(document), name)
+    assert (check.outcome, check.reason, check.soft) == (outcome, reason, soft)
+
+
+@pytest.mark.parametrize(
+    ("labels", "level", "passes"),
+    [
+        (["MEETS_BASIC_INTEGRITY"], PlayLevel.BASIC, True),
+        (["MEETS_DEVICE_INTEGRITY"], PlayLevel.BASIC, True),
+        (["MEETS_DEVICE_INTEGRITY"], PlayLevel.STRONG, False),
+        (["MEETS_STRONG_INTEGRITY"], PlayLevel.STRONG, True),
+        (["MEETS_VIRTUAL_INTEGRITY"], PlayLevel.BASIC, False),
+    ],
+)
+def test_levels_of_integrity(labels: list[str], level: PlayLevel, passes: bool) -> None:
+    policy = PlayPolicy(apps=(_APP,), min_level=level)
+    document = _with("deviceIntegrity", deviceRecognitionVerdict=labels)
+    check = _check(_judge(document, policy=policy), "device_recognition")
+    assert (check.outcome is CheckOutcome.PASS) is passes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [(-31, "FROM_THE_FUTURE"), (-29, "FRESH"), (0, "FRESH"), (179, "FRESH"), (181, "TOKEN_OLD")],
+)
+def test_freshness(seconds: int, reason: str) -> None:
+    now = datetime.fromtimestamp(MILLIS / 1000, UTC) + timedelta(seconds=seconds)
+    assert _check(_judge(payload(), now=now), "freshness").reason == reason
+
+
+def test_a_bit_of_the_app_can_bar_a_device() -> None:
+    barring = PlayPolicy(apps=(_APP,), refused_recall_bits=frozenset({2}))
+    assert _failures(_judge(payload(), policy=barring)) == {"DEVICE_BARRED": None}
+    other = PlayPolicy(apps=(_APP,), refused_recall_bits=frozenset({1, 3}))
+    assert _failures(_judge(payload(), policy=other)) == {}
+
+
+def test_a_challenge_counts_in_its_own_kind_only() -> None:
+    standard = {"requestPackageName": PACKAGE, "requestHash": b64(CHALLENGE), "timestampMillis": str(MILLIS)}
+    result = _judge(payload(requestDetails=standard), kind=PlayTokenKind.STANDARD)
+    assert _failures(result) == {}
+    assert _failures(_judge(payload(requestDetails=standard))) == {
+        "CHALLENGE_MISMATCH": Manipulation.MAN_IN_THE_MIDDLE
+    }
+
+
+def test_one_time_keys_differ_for_tokens_and_only_for_tokens() -> None:
+    key = _judge(payload()).one_time_key
+    assert key is not None
+    assert len(key) == 32
+    assert _judge(payload(), now=_NOW + timedelta(hours=1)).one_time_key == key
+    assert _judge(_with("requestDetails", nonce=b64(CHALLENGE) + "=")).one_time_key == key
+    others = [
+        _with("requestDetails", nonce=b64(bytes(32))),
+        _with("requestDetails", timestampMillis=str(MILLIS + 1)),
+        _with("requestDetails", requestPackageName="org.other"),
+    ]
+    assert len({key, *(_judge(other).one_time_key for other in others)}) == 4
+    assert _judge(payload(), kind=PlayTokenKind.STANDARD).one_time_key != key
+
+
+def test_no_token_and_no_decoder() -> None:
+    refused = refused_token("not a token")
+    assert refused.checks[0].outcome is CheckOutcome.FAIL
+    assert {check.outcome for check in refused.checks[1:]} == {CheckOutcome.NOT_EVALUATED}
+    missing = unavailable_token("Google did not answer")
+    assert {check.outcome for check in missing.checks} == {CheckOutcome.UNAVAILABLE}
+    assert refused.one_time_key is missing.one_time_key is None
+
+
+_SOUND = json.dumps(payload()).encode()
+
+
+@given(st.integers(0, len(_SOUND)), st.integers(0, 6), st.binary(max_size=8))
+def test_a_mutated_payload_is_read_or_refused(start: int, cut: int, put: bytes) -> None:
+    try:
+        read = parse_payload(_SOUND[:start] + put + _SOUND[start + cut :])
+    except PlayTokenMalformed:
+        return
+    result = verify_payload(read, kind=PlayTokenKind.CLASSIC, challenge=CHALLENGE, policy=_POLICY, now=_NOW)
+    assert len(result.checks) == len(PLAY_INTEGRITY.checks)

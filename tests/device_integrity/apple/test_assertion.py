@@ -1,0 +1,100 @@
+"""Each condition of an assertion, broken once."""
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_integrity.apple import AssertionResult, verify_assertion
+from device_integrity.check import CheckOutcome, Manipulation
+from device_integrity.errors import KeyMaterialError
+from device_integrity.transcript import sha256
+from tests.device_integrity.apple.apple_in_software import APP, SoftwareKey
+
+_H = sha256(b"the binding hash of a scan")
+
+
+def _verify(key: SoftwareKey, assertion: bytes, *, stored: int = 0) -> AssertionResult:
+    return verify_assertion(
+        assertion=assertion, client_data=_H, public_key=key.public_key, app_id=APP, stored_counter=stored
+    )
+
+
+def _failed(result: AssertionResult) -> tuple[str, Manipulation | None]:
+    (check,) = (one for one in result.checks if one.outcome is not CheckOutcome.PASS)
+    assert check.outcome is CheckOutcome.FAIL
+    assert result.counter is None
+    return check.name, check.sign_of
+
+
+def test_an_honest_assertion_gives_the_next_counter(key: SoftwareKey) -> None:
+    result = _verify(key, key.assertion(_H, counter=8), stored=7)
+    assert result.counter == 8
+    assert [check.name for check in result.checks] == [
+        f"app_attest_assertion.{check}" for check in ("format", "signature", "app", "counter")
+    ]
+
+
+def test_another_scan(key: SoftwareKey) -> None:
+    expected = ("app_attest_assertion.signature", Manipulation.MAN_IN_THE_MIDDLE)
+    assert _failed(_verify(key, key.assertion(sha256(b"another")))) == expected
+    assert _failed(_verify(key, SoftwareKey().assertion(_H))) == expected
+
+
+def test_the_nonce_is_signed_as_a_message_and_not_as_a_digest(key: SoftwareKey) -> None:
+    data = cbor2.loads(key.assertion(_H))["authenticatorData"]
+    once = key.key.sign(sha256(data + sha256(_H)), ec.ECDSA(Prehashed(SHA256())))
+    wrong = cbor2.dumps({"signature": once, "authenticatorData": data})
+    assert _failed(_verify(key, wrong))[0] == "app_attest_assertion.signature"
+
+
+def test_another_app(key: SoftwareKey) -> None:
+    expected = ("app_attest_assertion.app", Manipulation.CODE_MODIFICATION)
+    assert _failed(_verify(key, key.assertion(_H, app_id="TEAM123456.org.example.repackaged"))) == expected
+
+
+@pytest.mark.parametrize(("counter", "stored"), [(0, 0), (1, 1), (1, 2), (0, -1), (2**32 - 1, 2**32 - 1)])
+def test_a_counter_that_did_not_rise(key: SoftwareKey, counter: int, stored: int) -> None:
+    expected = ("app_attest_assertion.counter", Manipulation.MAN_IN_THE_MIDDLE)
+    assert _failed(_verify(key, key.assertion(_H, counter=counter), stored=stored)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"signature": b""}, "no others"),
+        ({"signature": "", "authenticatorData": bytes(37)}, "not a byte string"),
+        ({"signature": bytes(81), "authenticatorData": bytes(37)}, "at most 80"),
+        ({"signature": b"", "authenticatorData": bytes(36)}, "36 bytes"),
+        ({"signature": b"", "authenticatorData": bytes(38)}, "38 bytes"),
+    ],
+)
+def test_what_cannot_be_read(key: SoftwareKey, fields: dict[str, object], says: str) -> None:
+    first, *rest = _verify(key, cbor2.dumps(fields)).checks
+    assert (first.name, first.reason) == ("app_attest_assertion.format", "MALFORMED")
+    assert says in first.detail
+    assert [check.outcome for check in rest] == [CheckOutcome.NOT_EVALUATED] * 3
+
+
+def test_too_long_to_be_read(key: SoftwareKey) -> None:
+    assert "at most 4096" in _verify(key, bytes(4097)).checks[0].detail
+
+
+def test_a_stored_key_that_is_none_is_the_callers_fault() -> None:
+    with pytest.raises(KeyMaterialError):
+        verify_assertion(assertion=b"", client_data=_H, public_key=b"key", app_id=APP, stored_counter=0)
+
+
+@pytest.fixture(scope="module")
+def honest(key: SoftwareKey) -> bytes:
+    return key.assertion(_H)
+
+
+@given(place=st.integers(0, 1000), mask=st.integers(1, 255))
+def test_no_changed_byte_passes(place: int, mask: int, key: SoftwareKey, honest: bytes) -> None:
+    changed = bytearray(honest)
+    changed[place % len(honest)] ^= mask
+    assert _verify(key, bytes(changed)).counter is None

@@ -1,0 +1,115 @@
+"""Chains of Apple's form: each rule of the walk, broken once."""
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device_integrity.apple.certificates import (
+    ChainProblem,
+    chain_problem,
+    p256_key,
+    read_certificate,
+    unrecognised_extension,
+)
+from device_integrity.errors import CertificateMalformed
+from tests.device_integrity.apple.apple_in_software import NOW, Issued, SoftwareApple, issue, tlv
+
+_OID = x509.ObjectIdentifier("1.2.840.113635.100.8.2")
+
+
+def _walk(apple: SoftwareApple, *chain: Issued) -> ChainProblem | None:
+    certificates = [read_certificate(one.der, "a certificate") for one in chain]
+    return chain_problem(chain=certificates, anchor=apple.root.certificate, now=NOW)
+
+
+def _reason(apple: SoftwareApple, *chain: Issued) -> str | None:
+    problem = _walk(apple, *chain)
+    return None if problem is None else problem.reason
+
+
+def test_a_sound_chain(apple: SoftwareApple) -> None:
+    leaf = issue("leaf", by=apple.intermediate, authority=False)
+    assert _walk(apple, leaf, apple.intermediate) is None
+    bare = issue("leaf", by=apple.intermediate, authority=False, constraints=False)
+    assert _walk(apple, bare, apple.intermediate) is None
+
+
+def test_an_authority_is_no_end_entity_and_an_end_entity_no_authority(apple: SoftwareApple) -> None:
+    authority = issue("leaf", by=apple.intermediate, authority=True)
+    assert _reason(apple, authority, apple.intermediate) == "CERTIFICATE_ROLE_WRONG"
+    middle = issue("middle", by=apple.root, authority=False)
+    assert _reason(apple, issue("leaf", by=middle, authority=False), middle) == "CERTIFICATE_ROLE_WRONG"
+    silent = issue("middle", by=apple.root, authority=True, constraints=False)
+    assert _reason(apple, issue("leaf", by=silent, authority=False), silent) == "CERTIFICATE_ROLE_WRONG"
+
+
+def test_what_a_key_may_do(apple: SoftwareApple) -> None:
+    mute = issue("leaf", by=apple.intermediate, authority=False, signs=False)
+    assert _reason(apple, mute, apple.intermediate) == "CERTIFICATE_ROLE_WRONG"
+    middle = issue("middle", by=apple.root, authority=True, signs=False)
+    assert _reason(apple, issue("leaf", by=middle, authority=False), middle) == "CERTIFICATE_ROLE_WRONG"
+
+
+def test_a_path_that_is_too_long(apple: SoftwareApple) -> None:
+    lower = issue("lower", by=apple.intermediate, authority=True)
+    leaf = issue("leaf", by=lower, authority=False)
+    problem = _walk(apple, leaf, lower, apple.intermediate)
+    assert problem is not None
+    assert "so many certificates" in problem.detail
+
+
+def test_names_without_signatures_and_signatures_without_names(apple: SoftwareApple) -> None:
+    namesake = issue("App Attest CA", by=None, authority=True)
+    assert (
+        _reason(apple, issue("leaf", by=namesake, authority=False), apple.intermediate) == "CHAIN_NOT_TRUSTED"
+    )
+    renamed = issue("Another CA", by=apple.root, authority=True, key=apple.intermediate.key)
+    assert (
+        _reason(apple, issue("leaf", by=renamed, authority=False), apple.intermediate) == "CHAIN_NOT_TRUSTED"
+    )
+
+
+@pytest.mark.parametrize("days", [(-20, -10), (10, 20)])
+def test_an_authority_that_is_not_valid_now(apple: SoftwareApple, days: tuple[int, int]) -> None:
+    start, end = (NOW + timedelta(days=one) for one in days)
+    middle = issue("middle", by=apple.root, authority=True, valid=(start, end))
+    leaf = issue("leaf", by=middle, authority=False)
+    assert _reason(apple, leaf, middle) == "CERTIFICATE_NOT_VALID_NOW"
+
+
+def test_details_name_authorities_and_no_device(apple: SoftwareApple) -> None:
+    leaf = issue("the device's own name", by=None, authority=False)
+    problem = _walk(apple, leaf, apple.intermediate)
+    assert problem is not None
+    assert "device" not in problem.detail
+    assert "App Attest CA" in problem.detail
+
+
+def test_keys_and_extensions(apple: SoftwareApple) -> None:
+    leaf = issue("leaf", by=apple.intermediate, authority=False, extensions={_OID: b"\x05\0"})
+    assert unrecognised_extension(leaf.certificate, _OID.dotted_string) == b"\x05\0"
+    assert unrecognised_extension(leaf.certificate, "1.2.3") is None
+    assert unrecognised_extension(leaf.certificate, "2.5.29.19") is None
+    assert p256_key(leaf.certificate, "it") == leaf.key.public_key()
+    other = issue("leaf", by=None, authority=False, key=ec.generate_private_key(ec.SECP384R1()))
+    with pytest.raises(CertificateMalformed, match="not on the curve P-256"):
+        p256_key(other.certificate, "it")
+
+
+def test_what_is_no_certificate(apple: SoftwareApple) -> None:
+    der = apple.root.der
+    for data in (b"", der[:-1], der + b"\0", b"\x30\0", bytes(100)):
+        with pytest.raises(CertificateMalformed, match="certificate"):
+            read_certificate(data, "it")
+    with pytest.raises(CertificateMalformed, match="at most 8192"):
+        read_certificate(bytes(8193), "it")
+
+
+def test_a_kind_of_name_that_the_library_does_not_know() -> None:
+    x400 = tlv(0x30, tlv(0xA3, tlv(0x30)))
+    extensions = {x509.ObjectIdentifier("2.5.29.17"): x400}
+    leaf = issue("leaf", by=None, authority=False, extensions=extensions)
+    with pytest.raises(CertificateMalformed, match="cannot be read"):
+        read_certificate(leaf.der, "a certificate")

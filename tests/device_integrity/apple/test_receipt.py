@@ -1,0 +1,192 @@
+"""Each condition of a receipt, broken once."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device_integrity.apple import (
+    AppleAnchors,
+    Environment,
+    ReceiptKind,
+    ReceiptResult,
+    parse_receipt,
+    verify_receipt,
+)
+from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.errors import EvidenceMalformed
+from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue, tlv
+
+_ATTEST = {6: b"ATTEST"}
+
+
+def _verify(apple: SoftwareApple, key: SoftwareKey, receipt: bytes, **other: object) -> ReceiptResult:
+    arguments: dict[str, object] = {
+        "receipt": receipt,
+        "public_key": key.public_key,
+        "app_id": APP,
+        "environment": Environment.PRODUCTION,
+        "client_data_hash": b"client data hash",
+        "max_age": timedelta(minutes=5),
+        "most_keys": 3,
+        "anchors": apple.anchors,
+        "now": NOW,
+    }
+    return verify_receipt(**(arguments | other))  # type: ignore[arg-type]
+
+
+def _failed(result: ReceiptResult) -> DeviceCheck:
+    (check,) = (one for one in result.checks if one.outcome is CheckOutcome.FAIL)
+    return check
+
+
+@pytest.mark.parametrize("indefinite", [True, False])
+def test_an_honest_receipt(apple: SoftwareApple, key: SoftwareKey, indefinite: bool) -> None:
+    result = _verify(apple, key, apple.receipt(key, indefinite=indefinite))
+    said = result.receipt
+    assert said is not None
+    assert (said.kind, said.risk_metric, said.client_hash) == (ReceiptKind.RECEIPT, 1, None)
+    assert said.created == datetime(2026, 3, 1, 11, 59, tzinfo=UTC)
+    assert said.not_before == datetime(2026, 3, 2, 11, 59, tzinfo=UTC)
+    assert said.other_fields == ()
+    names = ("format", "chain", "signature", "app", "key", "environment", "freshness", "challenge", "risk")
+    assert [check.name for check in result.checks] == [f"app_attest_receipt.{name}" for name in names]
+    assert [check.outcome.value for check in result.checks] == ["PASS"] * 7 + ["NOT_EVALUATED", "PASS"]
+
+
+def test_a_first_receipt_is_held_against_its_attestation(apple: SoftwareApple, key: SoftwareKey) -> None:
+    receipt = apple.receipt(key, fields=_ATTEST | {17: b"", 99: b"new"})
+    result = _verify(apple, key, receipt)
+    assert result.checks[-2].outcome is CheckOutcome.PASS
+    assert result.checks[-1].reason == "RISK_NOT_STATED"
+    assert result.receipt is not None
+    assert result.receipt.other_fields == (99,)
+    other = _verify(apple, key, receipt, client_data_hash=b"another")
+    assert _failed(other).name == "app_attest_receipt.challenge"
+    unknown = _verify(apple, key, receipt, client_data_hash=None)
+    assert unknown.checks[-2].outcome is CheckOutcome.NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        ({"app_id": "TEAM123456.org.example.other"}, "app"),
+        ({"public_key": SoftwareKey().public_key}, "key"),
+        ({"environment": Environment.DEVELOPMENT}, "environment"),
+        ({"now": NOW + timedelta(minutes=5)}, "freshness"),
+        ({"now": NOW - timedelta(minutes=3)}, "freshness"),
+        ({"most_keys": 0}, "risk"),
+    ],
+)
+def test_each_condition(apple: SoftwareApple, key: SoftwareKey, other: dict[str, object], name: str) -> None:
+    check = _failed(_verify(apple, key, apple.receipt(key), **other))
+    assert check.name == f"app_attest_receipt.{name}"
+    assert check.soft == (name == "risk")
+
+
+def test_an_expired_receipt(apple: SoftwareApple, key: SoftwareKey) -> None:
+    receipt = apple.receipt(key, fields={21: b"2026-03-01T11:59:30Z"})
+    assert _failed(_verify(apple, key, receipt)).reason == "RECEIPT_EXPIRED"
+
+
+def test_a_signature_of_another_key(apple: SoftwareApple, key: SoftwareKey) -> None:
+    result = _verify(apple, key, apple.receipt(key, signing_key=SoftwareKey().key))
+    assert _failed(result).name == "app_attest_receipt.signature"
+    assert result.receipt is None
+
+
+def test_a_chain_of_another_root(apple: SoftwareApple, key: SoftwareKey) -> None:
+    result = _verify(apple, key, SoftwareApple(seed=2).receipt(key))
+    assert (_failed(result).name, _failed(result).reason) == ("app_attest_receipt.chain", "CHAIN_NOT_TRUSTED")
+    assert result.receipt is None
+
+
+def test_a_certificate_of_the_same_authority_for_something_else(
+    apple: SoftwareApple, key: SoftwareKey
+) -> None:
+    """Merchants hold keys under Apple's authority too."""
+    merchant = issue("A merchant", by=apple.receipt_ca, authority=False)
+    check = _failed(_verify(apple, key, apple.receipt(key, signer=merchant)))
+    assert check.reason == "CERTIFICATE_ROLE_WRONG"
+
+
+def test_the_root_of_attestations_signs_no_receipts(apple: SoftwareApple, key: SoftwareKey) -> None:
+    swapped = AppleAnchors(app_attest=apple.anchors.receipt, receipt=apple.anchors.app_attest)
+    assert _failed(_verify(apple, key, apple.receipt(key), anchors=swapped)).reason == "CHAIN_NOT_TRUSTED"
+
+
+def test_the_root_need_not_be_there(apple: SoftwareApple, key: SoftwareKey) -> None:
+    held = [apple.receipt_signer, apple.receipt_ca]
+    assert _verify(apple, key, apple.receipt(key, certificates=held)).receipt is not None
+    alone = _verify(apple, key, apple.receipt(key, certificates=[apple.receipt_signer]))
+    assert _failed(alone).reason == "CHAIN_NOT_TRUSTED"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({2: b""}, "lacks field 2"),
+        ({2: b"\xff"}, "field 2 of the receipt is not text"),
+        ({3: b"x"}, "attested certificate cannot be read"),
+        ({6: b"OTHER"}, "ATTEST, RECEIPT"),
+        ({7: b"other"}, "field 7 names no environment"),
+        ({12: b"2026-03-01"}, "field 12 of the receipt is not a time"),
+        ({12: b"2026-03-01T11:59:00+01:00"}, "field 12 of the receipt is not a time"),
+        ({17: b"-1"}, "field 17 of the receipt is not a number"),
+        ({17: "٣".encode()}, "field 17 of the receipt is not a number"),
+        ({17: b"9" * 10}, "field 17 of the receipt is not a number"),
+        (dict.fromkeys(range(30, 70), b"x"), "more than 32 fields"),
+    ],
+)
+def test_what_cannot_be_read(
+    apple: SoftwareApple, key: SoftwareKey, fields: dict[int, bytes], says: str
+) -> None:
+    result = _verify(apple, key, apple.receipt(key, fields=fields))
+    assert result.checks[0].reason == "MALFORMED"
+    assert says in result.checks[0].detail
+    assert [check.outcome for check in result.checks[1:]] == [CheckOutcome.NOT_EVALUATED] * 8
+
+
+def test_too_many_certificates(apple: SoftwareApple, key: SoftwareKey) -> None:
+    held = [apple.receipt_signer, apple.receipt_ca, apple.receipt_root, apple.root, apple.intermediate]
+    with pytest.raises(EvidenceMalformed, match="more than 4"):
+        parse_receipt(apple.receipt(key, certificates=held))
+
+
+def test_a_signer_that_is_not_held(apple: SoftwareApple, key: SoftwareKey) -> None:
+    with pytest.raises(EvidenceMalformed, match="signer's certificate"):
+        parse_receipt(apple.receipt(key, certificates=[apple.receipt_ca]))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (tlv(0x30), "not CMS SignedData"),
+        (tlv(0x30, bytes.fromhex("06092a864886f70d010701"), tlv(0xA0)), "not CMS SignedData"),
+        (tlv(0x30, bytes.fromhex("06092a864886f70d010702"), tlv(0xA1)), r"\[0\] expected"),
+        (tlv(0x30, bytes.fromhex("06092a864886f70d010702"), tlv(0xA0, tlv(0x30))), "lacks a part"),
+        (b"\x30\x80" * 60, "deeper"),
+        (bytes(20_000), "20000 bytes"),
+    ],
+)
+def test_what_is_no_receipt(data: bytes, says: str) -> None:
+    with pytest.raises(EvidenceMalformed, match=says):
+        parse_receipt(data)
+
+
+@pytest.fixture(scope="module")
+def honest(apple: SoftwareApple, key: SoftwareKey) -> bytes:
+    return apple.receipt(key)
+
+
+@settings(deadline=None, max_examples=150)
+@given(place=st.integers(0, 10_000), mask=st.integers(1, 255))
+def test_no_changed_byte_changes_what_is_said(
+    place: int, mask: int, apple: SoftwareApple, key: SoftwareKey, honest: bytes
+) -> None:
+    changed = bytearray(honest)
+    changed[place % len(honest)] ^= mask
+    result = _verify(apple, key, bytes(changed))
+    # What is not signed may change: the certificate of the root that is held, or a version.
+    assert result.receipt is None or result.receipt == parse_receipt(honest).receipt

@@ -1,0 +1,133 @@
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_integrity.camera import CameraClaim, ExposureClaim, FrameClaim, check_metadata
+from device_integrity.check import CheckOutcome, DeviceCheck
+
+_CAMERA = CameraClaim(width=1280, height=960)
+
+
+def _scan(count: int = 40) -> list[FrameClaim]:
+    """A phone's: uneven times, exposure that follows the colours."""
+    rng = np.random.default_rng(4)
+    times = np.cumsum(62_500 + rng.integers(-400, 400, count))
+    return [
+        FrameClaim(
+            capture_time_us=int(time),
+            width=640,
+            height=480,
+            rotation_degrees=270,
+            flash_step=at // 8,
+            exposure=ExposureClaim(exposure_time_ns=20_000_000 + 500_000 * (at // 8), iso=200),
+        )
+        for at, time in enumerate(times)
+    ]
+
+
+def _checks(frames: list[FrameClaim], **options: int) -> dict[str, DeviceCheck]:
+    return {check.name: check for check in check_metadata(frames, _CAMERA, **options)}
+
+
+def test_a_phones_metadata_pass() -> None:
+    assert {check.outcome for check in _checks(_scan()).values()} == {CheckOutcome.PASS}
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "reason"),
+    [
+        (
+            lambda at, frame: replace(frame, exposure=ExposureClaim(exposure_time_ns=20_000_000, iso=200)),
+            "camera.exposure",
+            "EXPOSURE_CONSTANT",
+        ),
+        (
+            lambda at, frame: replace(frame, exposure=ExposureClaim(exposure_time_ns=200_000_000, iso=200)),
+            "camera.exposure",
+            "EXPOSURE_LONGER_THAN_FRAME",
+        ),
+        (
+            lambda at, frame: replace(frame, capture_time_us=round(7_000_000 + at * 1e6 / 15)),
+            "camera.timestamps",
+            "ON_A_GRID",
+        ),
+        (
+            # Frames left out leave the grid a grid.
+            lambda at, frame: replace(frame, capture_time_us=round((at + at // 7) * 1e6 / 30)),
+            "camera.timestamps",
+            "ON_A_GRID",
+        ),
+        (
+            lambda at, frame: replace(frame, width=640 - 16 * (at % 2)),
+            "camera.frame_size",
+            "SIZE_CHANGED",
+        ),
+        (
+            lambda at, frame: replace(frame, mirrored=bool(at % 2)),
+            "camera.frame_size",
+            "ROTATION_CHANGED",
+        ),
+        (
+            lambda at, frame: replace(frame, width=1920, height=1440),
+            "camera.frame_size",
+            "LARGER_THAN_CAMERA",
+        ),
+        (lambda at, frame: replace(frame, width=640, height=360), "camera.frame_size", "OTHER_SHAPE"),
+    ],
+)
+def test_what_no_camera_does_fails_softly(
+    change: Callable[[int, FrameClaim], FrameClaim], name: str, reason: str
+) -> None:
+    checks = _checks([change(at, frame) for at, frame in enumerate(_scan())])
+    assert (checks[name].outcome, checks[name].reason) == (CheckOutcome.FAIL, reason)
+    assert checks[name].soft
+
+
+def test_times_that_do_not_rise_fail_hard() -> None:
+    frames = _scan()
+    frames[7] = replace(frames[7], capture_time_us=frames[6].capture_time_us)
+    check = _checks(frames)["camera.timestamps"]
+    assert (check.reason, check.soft) == ("NOT_RISING", False)
+
+
+def test_a_locked_exposure_and_a_light_that_never_changed_say_nothing() -> None:
+    locked = [
+        replace(frame, exposure=ExposureClaim(exposure_time_ns=1_000, iso=100, exposure_locked=True))
+        for frame in _scan()
+    ]
+    steady = [replace(frame, flash_step=0) for frame in _scan()]
+    assert _checks(locked)["camera.exposure"].reason == "EXPOSURE_LOCKED"
+    assert _checks(steady)["camera.exposure"].outcome is CheckOutcome.NOT_EVALUATED
+
+
+def test_sizes_may_change_as_often_as_was_asked_for() -> None:
+    frames = [replace(frame, width=480, height=360) if at > 20 else frame for at, frame in enumerate(_scan())]
+    assert _checks(frames)["camera.frame_size"].outcome is CheckOutcome.FAIL
+    assert _checks(frames, adjustments=1)["camera.frame_size"].outcome is CheckOutcome.PASS
+
+
+def test_frames_may_be_turned_before_they_are_encoded() -> None:
+    upright = [replace(frame, width=480, height=640, rotation_degrees=0) for frame in _scan()]
+    assert _checks(upright)["camera.frame_size"].outcome is CheckOutcome.PASS
+
+
+def test_what_is_missing_is_no_pass() -> None:
+    bare = [replace(frame, exposure=None) for frame in _scan()]
+    assert _checks(bare)["camera.exposure"].outcome is CheckOutcome.UNAVAILABLE
+    assert {check.outcome for check in check_metadata([], _CAMERA)} == {CheckOutcome.UNAVAILABLE}
+    unsaid = check_metadata(_scan(), CameraClaim())
+    assert unsaid[2].outcome is CheckOutcome.UNAVAILABLE
+
+
+@given(st.lists(st.integers(min_value=0, max_value=2**40), min_size=0, max_size=40))
+def test_any_times_are_judged(times: list[int]) -> None:
+    frames = [FrameClaim(capture_time_us=time, width=640, height=480) for time in times]
+    check = check_metadata(frames, _CAMERA)[1]
+    rising = all(last < now for last, now in pairwise(times))
+    if len(times) >= 15:
+        assert (check.reason == "NOT_RISING") is not rising

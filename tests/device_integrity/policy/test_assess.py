@@ -1,0 +1,233 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_integrity.assurance import Assurance
+from device_integrity.camera import Platform
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.policy import (
+    DEFAULT_DEMANDS,
+    Demand,
+    DemandTable,
+    DeviceAssessment,
+    Evidence,
+    Unmet,
+    UnmetReason,
+    assess,
+)
+from tests.device_integrity.policy.checks import attested, failed, observed, open_check
+
+_KEY = attested("android_key")
+_PLAY = attested("play_integrity")
+_HONEST = (*observed(), *_KEY)
+
+
+def _assessed(
+    checks: tuple[DeviceCheck, ...],
+    platform: Platform = Platform.ANDROID,
+    demands: DemandTable = DEFAULT_DEMANDS,
+    *,
+    bound: bool = True,
+    challenge: bool = True,
+    ceilings: dict[str, Assurance] | None = None,
+) -> DeviceAssessment:
+    return assess(
+        checks,
+        platform=platform,
+        demands=demands,
+        transcript_bound=bound,
+        active_challenge=challenge,
+        ceilings=ceilings,
+    )
+
+
+def test_high_needs_hardware_a_bound_transcript_and_a_challenge() -> None:
+    assert _assessed(_HONEST).assurance is Assurance.HIGH
+    assert _assessed(_HONEST).unmet == ()
+    assert _assessed(_HONEST, challenge=False).assurance is Assurance.MEDIUM
+    assert _assessed(_HONEST, bound=False).assurance is Assurance.NONE
+    play_only = _assessed((*observed(), *_PLAY))
+    assert play_only.assurance is Assurance.MEDIUM
+    assert play_only.unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.MISSING),)
+
+
+@pytest.mark.parametrize(
+    ("platform", "checks", "ceilings", "assurance"),
+    [
+        (Platform.IOS, attested("app_attest"), {}, Assurance.HIGH),
+        (Platform.IOS, attested("app_attest_assertion"), {}, Assurance.HIGH),
+        (Platform.WEB, attested("web_authn"), {}, Assurance.MEDIUM),
+        (Platform.WEB, attested("web_authn"), {"web_authn": Assurance.LOW}, Assurance.LOW),
+        (Platform.WEB, attested("web_crypto"), {}, Assurance.LOW),
+        (Platform.WEB, attested("web_crypto"), {"web_crypto": Assurance.HIGH}, Assurance.LOW),
+    ],
+)
+def test_each_platform_reaches_what_it_can_prove(
+    platform: Platform,
+    checks: tuple[DeviceCheck, ...],
+    ceilings: dict[str, Assurance],
+    assurance: Assurance,
+) -> None:
+    found = _assessed((*observed(), *checks), platform, ceilings=ceilings)
+    assert (found.assurance, found.unmet) == (assurance, ())
+
+
+def test_claims_without_contradictions_are_worth_little_and_nothing_is_worth_nothing() -> None:
+    assert _assessed(observed()).assurance is Assurance.LOW
+    flag = failed("stream.noise", Manipulation.INJECTION, soft=True)
+    assert _assessed((*observed(), flag)).assurance is Assurance.LOW
+    contradiction = failed("contradiction.wording", Manipulation.EMULATOR, soft=True)
+    assert _assessed((*observed(), contradiction)).assurance is Assurance.NONE
+    assert _assessed((*observed(), failed("camera.facing"))).assurance is Assurance.NONE
+    assert _assessed(()).assurance is Assurance.NONE
+    assert _assessed(()).unmet == tuple(
+        Unmet(evidence, UnmetReason.MISSING)
+        for evidence in (
+            Evidence.ANDROID_KEY,
+            Evidence.SERVER_KEY,
+            Evidence.DEVICE,
+            Evidence.CAMERA,
+            Evidence.STREAM,
+            Evidence.CONTRADICTION,
+        )
+    )
+
+
+@pytest.mark.parametrize("outcome", [CheckOutcome.NOT_EVALUATED, CheckOutcome.UNAVAILABLE, CheckOutcome.FAIL])
+@pytest.mark.parametrize("at", range(len(_KEY)))
+def test_an_attestation_with_one_check_less_is_none(at: int, outcome: CheckOutcome) -> None:
+    weaker = tuple(
+        replace(check, outcome=outcome) if place == at else check for place, check in enumerate(_KEY)
+    )
+    found = _assessed((*observed(), *weaker))
+    assert found.unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
+    assert found.assurance.level <= Assurance.LOW.level
+
+
+@pytest.mark.parametrize("at", range(len(_KEY)))
+def test_a_check_that_was_left_out_is_no_pass(at: int) -> None:
+    found = _assessed((*observed(), *_KEY[:at], *_KEY[at + 1 :]))
+    assert found.unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
+    assert found.assurance.level <= Assurance.LOW.level
+
+
+def test_what_platforms_leave_open_may_stay_open() -> None:
+    assert _assessed((*_HONEST, open_check("android_key.provisioning"))).assurance is Assurance.HIGH
+    unavailable = open_check("android_key.provisioning", CheckOutcome.UNAVAILABLE)
+    assert _assessed((*_HONEST, unavailable)).unmet
+
+
+def test_an_old_revocation_list_that_settings_allow_leaves_medium() -> None:
+    stale = open_check("android_key.revocation", CheckOutcome.UNAVAILABLE)
+    others = tuple(check for check in _HONEST if check.name != stale.name)
+    found = _assessed((*others, replace(stale, soft=True)))
+    assert (found.assurance, found.unmet) == (Assurance.MEDIUM, ())
+    assert _assessed((*others, stale)).unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
+    open_softly = replace(stale, outcome=CheckOutcome.NOT_EVALUATED, soft=True)
+    assert _assessed((*others, open_softly)).unmet
+
+
+@pytest.mark.parametrize("name", ["play_integrity.device_recall", "play_integrity.test_response"])
+def test_an_advisory_attestation_that_failed_without_a_sign_keeps_from_high(name: str) -> None:
+    play = (*(check for check in _PLAY if check.name != name), failed(name))
+    found = _assessed((*_HONEST, *play))
+    assert (found.assurance, found.unmet, found.signs) == (Assurance.MEDIUM, (), ())
+    soft = (*(check for check in _PLAY if check.name != name), failed(name, soft=True))
+    assert _assessed((*_HONEST, *soft)).assurance is Assurance.HIGH
+
+
+def test_a_play_token_that_does_not_tell_the_api_level_vouches_as_one_that_tells_a_low_one() -> None:
+    table = DemandTable({Platform.ANDROID: {Evidence.PLAY_INTEGRITY: Demand.REQUIRED}})
+    name = "play_integrity.android_version"
+    for check in (open_check(name), failed(name, soft=True)):
+        found = _assessed((*observed(), *_PLAY, check), demands=table)
+        assert (found.assurance, found.unmet) == (Assurance.MEDIUM, ())
+
+
+def test_a_decided_sign_leaves_nothing() -> None:
+    found = _assessed((*_HONEST, failed("stream.duplicates", Manipulation.INJECTION)))
+    assert found.assurance is Assurance.NONE
+    assert found.unmet == (Unmet(Evidence.STREAM, UnmetReason.MANIPULATED),)
+
+
+def test_a_suspicion_keeps_from_high_and_fails_nothing() -> None:
+    soft = failed("contradiction.exposure", Manipulation.INJECTION, soft=True)
+    found = _assessed((*_HONEST, soft))
+    assert (found.assurance, found.unmet) == (Assurance.MEDIUM, ())
+    flag = failed("stream.noise", Manipulation.INJECTION, soft=True)
+    assert _assessed((*_HONEST, flag)).assurance is Assurance.HIGH
+
+
+def test_evidence_that_contradicts_the_claim_fails_a_device() -> None:
+    wrong = failed("contradiction.platform", Manipulation.MAN_IN_THE_MIDDLE)
+    found = _assessed((*_HONEST, wrong))
+    assert (found.assurance, found.unmet) == (
+        Assurance.NONE,
+        (Unmet(Evidence.CONTRADICTION, UnmetReason.MANIPULATED),),
+    )
+    unseen = tuple(check for check in _HONEST if not check.name.startswith("contradiction."))
+    assert _assessed(unseen).unmet == (Unmet(Evidence.CONTRADICTION, UnmetReason.MISSING),)
+    assert _assessed((*unseen, open_check("contradiction.app"))).unmet == ()
+
+
+def test_a_device_that_says_nothing_of_itself_was_not_looked_at() -> None:
+    silent = tuple(
+        replace(check, outcome=CheckOutcome.UNAVAILABLE) if check.name.startswith("device.") else check
+        for check in observed()
+    )
+    assert _assessed((*silent, *_KEY)).unmet == (Unmet(Evidence.DEVICE, UnmetReason.MISSING),)
+    assert _assessed(silent).assurance is Assurance.NONE
+    named = (*silent, open_check("device.hook"))
+    assert _assessed((*named, *_KEY)).unmet == ()
+    assert _assessed(named).assurance is Assurance.LOW
+
+
+def test_what_is_ignored_neither_helps_nor_harms() -> None:
+    ignored = dict.fromkeys(Evidence, Demand.IGNORED)
+    table = DemandTable({Platform.ANDROID: ignored})
+    checks = (*_HONEST, failed("stream.duplicates", Manipulation.INJECTION))
+    found = _assessed(checks, demands=table)
+    assert (found.assurance, found.unmet, found.signs) == (Assurance.NONE, (), ())
+    assert found.checks == checks
+
+
+@pytest.mark.parametrize("platform", [Platform.UNSPECIFIED, Platform.DESKTOP])
+def test_platforms_without_a_row_are_refused(platform: Platform) -> None:
+    found = _assessed(_HONEST, platform)
+    assert found.assurance is Assurance.NONE
+    assert found.unmet == (Unmet(None, UnmetReason.PLATFORM_NOT_ALLOWED),)
+
+
+def test_evidence_of_another_platform_does_not_vouch() -> None:
+    found = _assessed((*observed(), *attested("app_attest")), Platform.ANDROID)
+    assert found.assurance is not Assurance.HIGH
+    assert Unmet(Evidence.ANDROID_KEY, UnmetReason.MISSING) in found.unmet
+
+
+_POOL = (
+    *_HONEST,
+    *_PLAY,
+    failed("camera.name", Manipulation.VIRTUAL_CAMERA),
+    failed("stream.noise", Manipulation.INJECTION, soft=True),
+    failed("contradiction.exposure", Manipulation.INJECTION, soft=True),
+    failed("android_key.boot_state", Manipulation.ROOTED),
+    open_check("stream.structure", CheckOutcome.UNAVAILABLE),
+)
+
+
+@given(st.sets(st.sampled_from(range(len(_POOL)))), st.sampled_from(range(len(_POOL))), st.booleans())
+def test_turning_a_pass_into_anything_else_never_helps(kept: set[int], at: int, bound: bool) -> None:
+    checks = tuple(_POOL[place] for place in sorted(kept | {at}))
+    before = _assessed(checks, bound=bound)
+    for outcome in (CheckOutcome.UNAVAILABLE, CheckOutcome.NOT_EVALUATED, CheckOutcome.FAIL):
+        worse = tuple(
+            replace(check, outcome=outcome)
+            if check is _POOL[at] and check.outcome is CheckOutcome.PASS
+            else check
+            for check in checks
+        )
+        after = _assessed(worse, bound=bound)
+        assert after.assurance.level <= before.assurance.level
+        assert {one.evidence for one in before.unmet} <= {one.evidence for one in after.unmet}

@@ -1,0 +1,250 @@
+"""Evidence of Apple's devices and of browsers: any bytes give checks, and nothing that was changed passes."""
+
+import base64
+import functools
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from rich.console import Console
+
+from cli.attest.errors import AttestCommandError
+from cli.attest.report import Given, as_json
+from cli.attest.reports import make_report
+from cli.attest.view import report_view
+from device_integrity.apple import (
+    Environment,
+    KeyUse,
+    parse_receipt,
+    verify_assertion,
+    verify_attestation,
+    verify_receipt,
+)
+from device_integrity.assurance import Assurance
+from device_integrity.cbor import decode_cbor, item_end
+from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.errors import CborMalformed, DeviceIntegrityError, EvidenceMalformed
+from device_integrity.transcript import sha256
+from device_integrity.web import (
+    EnrolledCredential,
+    RelyingParty,
+    verify_authentication,
+    verify_registration,
+)
+from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
+from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
+
+_H = sha256(b"a binding hash")
+_KEY = SoftwareKey(key=ec.derive_private_key(0xA99E, ec.SECP256R1()))
+_PHONE = Authenticator(key=Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+_BROWSER = client_data(_H, kind="webauthn.create")
+_SITE = RelyingParty(rp_id=RP_ID, origins=frozenset({ORIGIN}), require_user_verification=True)
+_MAX_CBOR = 65_536
+
+
+@functools.cache
+def _apple() -> SoftwareApple:
+    return SoftwareApple()
+
+
+@functools.cache
+def attestation_seeds() -> tuple[bytes, ...]:
+    """Attestation objects: a right one, and one of another root."""
+    apple, other = _apple(), SoftwareApple(seed=2)
+    return (
+        apple.attestation(_KEY, _H, receipt=apple.receipt(_KEY)),
+        apple.attestation(_KEY, _H),
+        other.attestation(_KEY, _H),
+    )
+
+
+@functools.cache
+def assertion_seeds() -> tuple[bytes, ...]:
+    """Assertions: right, replayed, and of another app."""
+    return (_KEY.assertion(_H), _KEY.assertion(_H, counter=0), _KEY.assertion(_H, app_id="other"))
+
+
+@functools.cache
+def receipt_seeds() -> tuple[bytes, ...]:
+    """Receipts: exchanged and first ones, in both forms of length."""
+    apple = _apple()
+    return (
+        apple.receipt(_KEY),
+        apple.receipt(_KEY, indefinite=False),
+        apple.receipt(_KEY, fields={6: b"ATTEST", 17: b""}),
+    )
+
+
+@functools.cache
+def cbor_seeds() -> tuple[bytes, ...]:
+    """Items of every kind, taken and not."""
+    return (
+        *attestation_seeds(),
+        *web_authn_seeds(),
+        _PHONE.cose_key,
+        cbor2.dumps({"a": [1, -1, None, True, {"b": b"c"}], 2: "d", b"e": [[[]]]}),
+        cbor2.dumps([1.5, 2**70, {1: 2}]),
+    )
+
+
+@functools.cache
+def web_authn_seeds() -> tuple[bytes, ...]:
+    """Registrations: without a statement, and signed by the key itself."""
+    data = _PHONE.data(attested=True)
+    extended = _PHONE.data(attested=True, extensions=cbor2.dumps({"credProtect": 2}))
+    return (
+        _PHONE.attestation(_BROWSER, data, self_attested=True),
+        _PHONE.attestation(_BROWSER, data),
+        _PHONE.attestation(_BROWSER, extended, self_attested=True),
+    )
+
+
+@functools.cache
+def authentication_seeds() -> tuple[bytes, ...]:
+    """Client data of authentications."""
+    return (
+        client_data(_H, kind="webauthn.get"),
+        client_data(_H, kind="webauthn.get", crossOrigin=True, topOrigin="https://a.example"),
+        _BROWSER,
+    )
+
+
+def read_cbor(data: bytes) -> None:
+    """Any bytes give the value that the library reads, or the typed error."""
+    try:
+        value = decode_cbor(data, max_bytes=_MAX_CBOR)
+    except CborMalformed:
+        return
+    assert item_end(data) == len(data)
+    assert cbor2.loads(data) == value
+
+
+def judge_attestation(data: bytes) -> None:
+    """Any bytes give checks; a key is enrolled only as Apple signed it."""
+    result = verify_attestation(
+        key_id=_KEY.key_id,
+        attestation_object=data,
+        client_data_hash=_H,
+        app_ids=frozenset({APP}),
+        environment=Environment.PRODUCTION,
+        key_use=KeyUse.NEW,
+        anchors=_apple().anchors,
+        now=NOW,
+    )
+    _sound(result.checks, 8)
+    if result.key is not None:
+        assert result.key.public_key == _KEY.public_key
+
+
+def judge_assertion(data: bytes) -> None:
+    """Any bytes give checks; only what the key signed is accepted."""
+    result = verify_assertion(
+        assertion=data, client_data=_H, public_key=_KEY.public_key, app_id=APP, stored_counter=0
+    )
+    _sound(result.checks, 4)
+    if result.counter is not None:
+        assert result.counter == 1
+
+
+def judge_receipt(data: bytes) -> None:
+    """Any bytes give checks; what a receipt says is what was signed."""
+    result = verify_receipt(
+        receipt=data,
+        public_key=_KEY.public_key,
+        app_id=APP,
+        environment=Environment.PRODUCTION,
+        client_data_hash=None,
+        max_age=timedelta(minutes=5),
+        most_keys=3,
+        anchors=_apple().anchors,
+        now=NOW,
+    )
+    _sound(result.checks, 9)
+    if result.receipt is not None:
+        assert result.receipt in [parse_receipt(seed).receipt for seed in receipt_seeds()]
+    try:
+        parse_receipt(data)
+    except EvidenceMalformed:
+        assert result.checks[0].outcome is CheckOutcome.FAIL
+
+
+def judge_registration(data: bytes) -> None:
+    """Any bytes give checks, and a credential only with its own key."""
+    result = verify_registration(
+        credential_id=_PHONE.credential_id,
+        client_data_json=_BROWSER,
+        attestation_object=data,
+        challenge=_H,
+        relying_party=_SITE,
+        header_origin=None,
+    )
+    _sound(result.checks, 11)
+    if result.credential is not None:
+        assert result.ceiling is Assurance.LOW
+        assert result.credential.credential_id == _PHONE.credential_id
+
+
+def judge_authentication(data: bytes) -> None:
+    """Any client data gives checks; only what the authenticator signed is accepted."""
+    signed = authentication_seeds()[0]
+    authenticator_data = _PHONE.data()
+    result = verify_authentication(
+        credential_id=_PHONE.credential_id,
+        client_data_json=data,
+        authenticator_data=authenticator_data,
+        signature=_PHONE.assertion(signed, authenticator_data),
+        challenge=_H,
+        relying_party=_SITE,
+        header_origin=ORIGIN,
+        enrolled=EnrolledCredential(
+            credential_id=_PHONE.credential_id,
+            public_key=_PHONE.cose_key,
+            sign_count=0,
+            ceiling=Assurance.MEDIUM,
+        ),
+    )
+    _sound(result.checks, 11)
+    assert (result.credential is not None) == (data == signed)
+
+
+def certificate_seed() -> bytes:
+    """One certificate, DER."""
+    return _apple().root.der
+
+
+@functools.cache
+def inspected_seeds() -> tuple[bytes, ...]:
+    """One of every kind that the command takes and that is not fuzzed elsewhere, and the others too."""
+    receipt = receipt_seeds()[0]
+    return (
+        attestation_seeds()[0],
+        assertion_seeds()[0],
+        receipt,
+        base64.b64encode(receipt),
+        web_authn_seeds()[0],
+        _apple().root.der + _apple().intermediate.der,
+        _apple().root.certificate.public_bytes(Encoding.PEM) * 3,
+        b'{"requestDetails": {"requestPackageName": "a.b", "nonce": "YQ", "timestampMillis": "1675655"}}',
+        b"eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.AAAA.AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA",
+    )
+
+
+def inspect_any(data: bytes) -> None:
+    """Any bytes give a report that can be shown, or the command's own errors."""
+    try:
+        report = make_report(data, Given(at=NOW))
+    except (AttestCommandError, DeviceIntegrityError):
+        return
+    json.dumps(as_json(report))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(report_view(report, file=Path("evidence"), at=NOW))
+
+
+def _sound(checks: tuple[DeviceCheck, ...], count: int) -> None:
+    assert len(checks) == count == len({check.name for check in checks})
+    assert all(0 < len(check.detail) <= 500 for check in checks)

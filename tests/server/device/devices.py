@@ -1,0 +1,288 @@
+"""Phones and browsers of our own that scan over the real protocol, under roots of our own."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from facegate.v1 import device_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from cli.simulated_phone import SimulatedPhone
+from client import CameraDescription, FaceScanner, ScanOutcome, ScanTicket
+from client import ScanSettings as ClientSettings
+from client.attestation import Attestor
+from client.frame_source import CapturedImage, Pace
+from device_integrity.transcript import attestation_message, public_key_der, sign
+from server.app import Tuning
+from server.settings import Settings
+from tests.device_integrity.android import phones
+from tests.device_integrity.apple import apple_in_software as apples
+from tests.device_integrity.web import authenticator_in_software as browsers
+from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
+
+__all__ = [
+    "ANDROID",
+    "APPLE",
+    "IPHONE",
+    "PAGE",
+    "AndroidAttestor",
+    "AppleAttestor",
+    "WebCryptoAttestor",
+    "at_time",
+    "believing_server",
+    "device_settings",
+    "marked",
+    "scan",
+    "write_device_policy",
+]
+
+APPLE = apples.SoftwareApple()
+"""Whose certificates are valid around ``apples.NOW``."""
+
+ANDROID = device_pb2.DeviceProfile(
+    platform=device_pb2.PLATFORM_ANDROID,
+    manufacturer="Google",
+    model="Pixel 9",
+    os_version="16",
+    app_id=phones.PACKAGE,
+)
+IPHONE = device_pb2.DeviceProfile(
+    platform=device_pb2.PLATFORM_IOS,
+    manufacturer="Apple",
+    model="iPhone17,3",
+    os_version="19.0",
+    app_id="org.example.bank",
+)
+PAGE = device_pb2.DeviceProfile(
+    platform=device_pb2.PLATFORM_WEB, manufacturer="Linux", model="Firefox", app_id=browsers.ORIGIN
+)
+_CAMERA = device_pb2.CameraProfile(
+    id="1",
+    label="front camera",
+    facing=device_pb2.CAMERA_FACING_FRONT,
+    width=480,
+    height=360,
+    sensor_orientation_degrees=270,
+)
+
+_OBSERVED = {"device": "required", "camera": "required", "stream": "required", "contradiction": "required"}
+
+
+def device_settings(folder: Path) -> Settings:
+    """Settings of a server that believes the test devices; the policies are those that are written first."""
+    revocation = folder / "status.json"
+    revocation.write_text('{"entries": {}}')
+    moment = phones.NOW.timestamp()
+    os.utime(revocation, (moment, moment))
+    root = folder / "apple.pem"
+    root.write_bytes(APPLE.root.certificate.public_bytes(Encoding.PEM))
+    settings = settings_for(folder)
+    # A server that believes test devices has no other policies.
+    for path in (folder / "policies").glob("*.toml"):
+        if "for_tests" not in path.read_text():
+            path.unlink()
+    return settings.model_copy(
+        update={
+            "policies": settings.policies.model_copy(update={"default": "advisory"}),
+            "device_integrity": type(settings.device_integrity).model_validate(
+                {
+                    "android": {
+                        "apps": [
+                            {"package": phones.PACKAGE, "certificate_sha256": [phones.APP_DIGEST.hex()]}
+                        ],
+                        "revocation_file": revocation,
+                    },
+                    "apple": {"app_ids": [apples.APP]},
+                    "web": {"rp_id": browsers.RP_ID, "origins": [browsers.ORIGIN]},
+                    "test_roots": {
+                        "android_spki_sha256": [
+                            phones.trust(phones.factory_phone())[0].spki_sha256.hex(),
+                            phones.trust(phones.remote_phone())[0].spki_sha256.hex(),
+                        ],
+                        "apple_certificate": root,
+                    },
+                }
+            ),
+        }
+    )
+
+
+def write_device_policy(
+    folder: Path,
+    name: str,
+    rows: dict[str, dict[str, str]],
+    *,
+    assurance: str = "NONE",
+    grace: int = 1,
+    evidence_seconds: int = 86_400,
+    mode: str = "EXPRESS",
+) -> None:
+    """Writes a policy for tests; observations are demanded on every platform that it names."""
+    tables = "".join(
+        f"[device.demands.{platform}]\n"
+        + "".join(f'{evidence} = "{word}"\n' for evidence, word in (_OBSERVED | row).items())
+        for platform, row in rows.items()
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.toml").write_text(
+        f'name = "{name}"\nversion = 1\ndescription = "For tests."\nmode = "{mode}"\nfor_tests = true\n'
+        "[match]\nmax_fmr = 1e-2\n[liveness]\nlive_threshold = 60.0\nspoof_threshold = 30.0\n"
+        f'[device]\nminimum_assurance = "{assurance}"\n{tables}'
+        f"[deadlines]\nattestation_grace_seconds = {grace}\nattempt_seconds = 20\n"
+        f"[retention]\nevidence_seconds = {evidence_seconds}\naudit_images = 0\n"
+    )
+
+
+@asynccontextmanager
+async def believing_server(folder: Path, *, tuning: Tuning = FAST) -> AsyncIterator[LiveServer]:
+    """A server that believes the test devices, in their time, with policies that demand more or less."""
+    android = {"android": {"android_key": "required"}}
+    all_of_them = android | {"ios": {"app_attest": "required"}, "web": {"web_key": "required"}}
+    policies = folder / "policies"
+    write_device_policy(policies, "attested", all_of_them, assurance="LOW")
+    write_device_policy(policies, "patient", all_of_them, assurance="LOW", grace=15)
+    write_device_policy(policies, "hardware", all_of_them, assurance="MEDIUM")
+    write_device_policy(policies, "advisory", {"android": {}, "ios": {}, "web": {}, "desktop": {}})
+    write_device_policy(policies, "highest", android, assurance="HIGH", mode="DYNAMIC")
+    write_device_policy(policies, "forgetful", android, evidence_seconds=0)
+    async with serving(device_settings(folder), tuning=tuning) as server:
+        at_time(server, phones.NOW)
+        yield server
+
+
+def at_time(live: LiveServer, moment: datetime) -> None:
+    """Sets the server's wall clock."""
+    live.clock.ahead = moment - datetime.now(UTC)
+
+
+@dataclass
+class AndroidAttestor:
+    """An Android phone's keystore.
+
+    Attributes:
+        phone: Whose certificates it has.
+        description: What the keystore writes, before the challenge is put in.
+        challenge: In place of the stream's binding hash.
+        made: How often it was asked.
+    """
+
+    phone: phones.Phone = field(default_factory=phones.factory_phone)
+    description: phones.Description = field(default_factory=phones.Description)
+    challenge: bytes | None = None
+    made: int = 0
+
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        self.made += 1
+        description = replace(self.description, challenge=self.challenge or binding)
+        key, chain = self.phone.attest(description)
+        yield device_pb2.Attestation(
+            android_key=device_pb2.AndroidKeyAttestation(
+                certificate_chain=phones.der_chain(chain),
+                signature=sign(key, attestation_message(binding=binding)),
+            )
+        )
+
+
+@dataclass
+class AppleAttestor:
+    """An iPhone: enrols its key the first time, asserts with it from then on.
+
+    Attributes:
+        key: Its App Attest key.
+        counter: Of its next assertion; ``None`` before the key is enrolled.
+    """
+
+    key: apples.SoftwareKey = field(default_factory=apples.SoftwareKey)
+    counter: int | None = None
+
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        if self.counter is None:
+            self.counter = 1
+            made = device_pb2.AppAttestAttestation(
+                key_id=self.key.key_id, attestation_object=APPLE.attestation(self.key, binding)
+            )
+            yield device_pb2.Attestation(app_attest=made)
+            return
+        assertion = self.key.assertion(binding, counter=self.counter)
+        self.counter += 1
+        yield device_pb2.Attestation(
+            app_attest_assertion=device_pb2.AppAttestAssertion(key_id=self.key.key_id, assertion=assertion)
+        )
+
+
+@dataclass
+class WebCryptoAttestor:
+    """A browser with a key that its scripts cannot read."""
+
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    origin: str = browsers.ORIGIN
+
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        yield device_pb2.Attestation(
+            web_crypto=device_pb2.WebCryptoEvidence(
+                public_key=public_key_der(self.key.public_key()),
+                signature=sign(self.key, attestation_message(binding=binding)),
+                origin=self.origin,
+            )
+        )
+
+
+def marked(jpeg: bytes, mark: bytes) -> bytes:
+    """The same picture in other bytes: a camera never makes the same file twice."""
+    comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
+    return jpeg[:2] + comment + jpeg[2:]
+
+
+class _Pictures:
+    """Plays pictures as a camera would; implements ``client.FrameSource``."""
+
+    camera = CameraDescription(label="front camera", width=360, height=480, frames_per_second=10.0)
+    pace: Pace = "fast"
+
+    def __init__(self, shown: Sequence[Picture]) -> None:
+        mark = uuid4().bytes
+        self._shown = [replace(picture, jpeg=marked(picture.jpeg, mark)) for picture in shown]
+
+    def begin_attempt(self) -> None:
+        return
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CapturedImage:
+        if not self._shown:
+            raise StopAsyncIteration
+        picture = self._shown.pop(0)
+        return CapturedImage(image=picture.jpeg, capture_time_us=picture.time_us + 1)
+
+    async def aclose(self) -> None:
+        return
+
+
+async def scan(
+    live: LiveServer,
+    upload: service_pb2.UploadTrustedImageResponse,
+    profile: device_pb2.DeviceProfile,
+    attestor: Attestor | None,
+    *,
+    shown: Sequence[Picture] | None = None,
+    flash: SimulatedPhone | None = None,
+) -> ScanOutcome:
+    """One scan with the reference client; ``flash`` is a phone whose screen flashes, with its own camera."""
+    return await FaceScanner(
+        channel=live.device_channel,
+        ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),
+        source=flash or _Pictures(pictures() if shown is None else shown),
+        screen=flash,
+        profile=profile,
+        camera=_CAMERA,
+        attestor=attestor,
+        settings=ClientSettings(max_attempts=1),
+    ).scan()

@@ -1,0 +1,224 @@
+"""From everything that is known of a device to the outcome in the result."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device_integrity.assurance import Assurance
+from device_integrity.camera import (
+    CameraClaim,
+    CameraFacing,
+    DeviceClaim,
+    ExposureClaim,
+    FrameClaim,
+    Platform,
+    load_fingerprints,
+)
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation, passed
+from device_integrity.policy import Demand, DemandTable, Evidence
+from device_integrity.stream import StreamMeasurements
+from server.checks.outcome import DeviceOutcome
+from server.device.assessment import (
+    ClaimedDevice,
+    ObservedFrames,
+    assess_device,
+    attestation_demand,
+    awaited_evidence,
+    nothing_claimed,
+)
+from server.device.findings import EvidenceFinding
+from server.policies.schema import DeviceRules
+
+OWN, OTHER = bytes(32), bytes(range(32))
+_CLAIMED = ClaimedDevice(
+    device=DeviceClaim(platform=Platform.ANDROID), camera=CameraClaim(), server_spki_sha256=OWN
+)
+_NO_FRAMES = ObservedFrames(
+    claims=(),
+    measured_claims=(),
+    measurements=StreamMeasurements(frames=(), tallies=()),
+    adjustments=0,
+)
+
+
+def _assess(rules: dict[str, Any] | None = None, **changes: Any) -> DeviceOutcome:
+    arguments: dict[str, Any] = {
+        "claimed": _CLAIMED,
+        "own_keys": (),
+        "findings": (),
+        "observed": _NO_FRAMES,
+        "memory": (),
+        "fingerprints": load_fingerprints(),
+        "transcript_bound": True,
+        "active_challenge": False,
+    }
+    return assess_device(**arguments | changes, rules=DeviceRules.model_validate(rules or {}))
+
+
+def _outcomes(outcome: DeviceOutcome) -> dict[str, tuple[CheckOutcome, str]]:
+    return {check.name: (check.outcome, check.reason) for check in outcome.checks}
+
+
+@pytest.mark.parametrize(
+    ("seen", "own", "outcome", "reason"),
+    [
+        (OWN, (OWN,), CheckOutcome.PASS, "SAME_KEY"),
+        (OTHER, (OWN, OTHER), CheckOutcome.PASS, "SAME_KEY"),
+        (OTHER, (OWN,), CheckOutcome.FAIL, "OTHER_KEY"),
+        (b"", (OWN,), CheckOutcome.UNAVAILABLE, "NOT_SAID"),
+        (OTHER, (), CheckOutcome.UNAVAILABLE, "NO_TLS"),
+        (b"", (), CheckOutcome.UNAVAILABLE, "NO_TLS"),
+    ],
+)
+def test_the_tls_key_that_the_device_saw(
+    seen: bytes, own: tuple[bytes, ...], outcome: CheckOutcome, reason: str
+) -> None:
+    found = _assess(claimed=replace(_CLAIMED, server_spki_sha256=seen), own_keys=own)
+    assert _outcomes(found)["server_key.tls"] == (outcome, reason)
+    assert ("man_in_the_middle" in {sign.of for sign in found.signs}) is (reason == "OTHER_KEY")
+
+
+def test_a_device_that_sent_nothing_has_no_assurance_and_breaks_no_demand() -> None:
+    found = _assess()
+    assert _outcomes(found)["attestation.evidence"] == (CheckOutcome.UNAVAILABLE, "ATTESTATION_MISSING")
+    assert (found.assurance, found.required, found.demands_met) == (Assurance.NONE, Assurance.NONE, True)
+
+
+def test_each_demand_that_is_not_met_is_told() -> None:
+    found = _assess({"demands": {"android": {"android_key": "required", "server_key": "required"}}})
+    assert not found.demands_met
+    assert _outcomes(found)["demand.android_key"] == (CheckOutcome.FAIL, "MISSING")
+    assert _outcomes(found)["demand.server_key"] == (CheckOutcome.FAIL, "MISSING")
+    refused = _assess({"demands": {"ios": {}}})
+    assert _outcomes(refused)["demand.platform"] == (CheckOutcome.FAIL, "PLATFORM_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize(
+    ("demand", "soft", "injected"),
+    [("required", False, True), ("required", True, False), ("advisory", False, False)],
+)
+def test_only_what_is_demanded_and_hard_makes_frames_injected(
+    demand: str, soft: bool, injected: bool
+) -> None:
+    seen_before = DeviceCheck(
+        name="memory.frames",
+        outcome=CheckOutcome.FAIL,
+        reason="FRAMES_SEEN_BEFORE",
+        detail="",
+        sign_of=Manipulation.INJECTION,
+        soft=soft,
+    )
+    found = _assess({"demands": {"android": {"memory": demand}}}, memory=(seen_before,))
+    assert found.injected is injected
+    assert found.demands_met is not injected
+
+
+def test_evidence_of_another_platform_contradicts_the_claim() -> None:
+    finding = EvidenceFinding(verifier="app_attest", checks=(passed("app_attest.chain", "R", ""),))
+    found = _assess(findings=(finding,))
+    assert _outcomes(found)["contradiction.platform"][1] == "EVIDENCE_OF_ANOTHER_PLATFORM"
+    assert found.signs[0].of is Manipulation.MAN_IN_THE_MIDDLE
+
+
+_text = st.text(max_size=40) | st.sampled_from(
+    ["OBS Virtual Camera", "iPhone", "sdk_gphone64", "usb 1d6b:0102"]
+)
+_number = st.integers(0, 2**64 - 1)
+_real = st.floats(allow_nan=False, allow_infinity=False, width=32)
+_devices = st.builds(
+    DeviceClaim,
+    platform=st.sampled_from(Platform),
+    manufacturer=_text,
+    model=_text,
+    os_version=_text | st.from_regex(r"[0-9]{1,400}", fullmatch=True),
+    app_id=_text,
+)
+_cameras = st.builds(
+    CameraClaim,
+    id=_text,
+    label=_text,
+    facing=st.sampled_from(CameraFacing),
+    width=_number,
+    height=_number,
+    frames_per_second=_real,
+    sensor_orientation_degrees=_number,
+    hardware_level=_text,
+    transport=_text,
+    focal_lengths_mm=st.lists(_real, max_size=8).map(tuple),
+    timestamp_source=_text,
+)
+_exposures = st.none() | st.builds(
+    ExposureClaim, exposure_time_ns=_number, iso=_number, exposure_locked=st.booleans()
+)
+_frames = st.builds(
+    FrameClaim,
+    capture_time_us=_number,
+    width=_number,
+    height=_number,
+    rotation_degrees=st.sampled_from([0, 90, 180, 270]),
+    mirrored=st.booleans(),
+    flash_step=_number,
+    exposure=_exposures,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(device=_devices, camera=_cameras, frames=st.lists(_frames, max_size=12))
+def test_whatever_a_device_claims_there_is_an_outcome(
+    device: DeviceClaim, camera: CameraClaim, frames: list[FrameClaim]
+) -> None:
+    claimed = ClaimedDevice(device=device, camera=camera, server_spki_sha256=b"")
+    observed = replace(_NO_FRAMES, claims=tuple(frames))
+    found = _assess({"minimum_assurance": "LOW"}, claimed=claimed, observed=observed)
+    assert found.assurance is Assurance.NONE
+    assert all(len(check.detail) <= 500 for check in found.checks)
+
+
+def test_a_check_that_nobody_scanned_claims_nothing() -> None:
+    found = nothing_claimed(Assurance.HIGH)
+    assert (found.assurance, found.required) == (Assurance.NONE, Assurance.HIGH)
+    assert [check.reason for check in found.checks] == ["NOT_SCANNED"]
+
+
+_TABLE = DemandTable(
+    {
+        Platform.ANDROID: {Evidence.ANDROID_KEY: Demand.REQUIRED, Evidence.PLAY_INTEGRITY: Demand.REQUIRED},
+        Platform.IOS: {Evidence.APP_ATTEST: Demand.ADVISORY},
+        Platform.WEB: {Evidence.WEB_KEY: Demand.IGNORED},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("platform", "demand"),
+    [
+        (Platform.ANDROID, Demand.REQUIRED),
+        (Platform.IOS, Demand.ADVISORY),
+        (Platform.WEB, Demand.IGNORED),
+        (Platform.DESKTOP, Demand.IGNORED),
+    ],
+)
+def test_what_a_device_is_told_to_send(platform: Platform, demand: Demand) -> None:
+    assert attestation_demand(platform, _TABLE) is demand
+
+
+@pytest.mark.parametrize(
+    ("platform", "arrived", "awaited"),
+    [
+        (Platform.ANDROID, (), True),
+        (Platform.ANDROID, ("android_key",), True),
+        (Platform.ANDROID, ("android_key", "play_integrity"), False),
+        (Platform.ANDROID, ("",), False),
+        (Platform.ANDROID, ("unknown",), True),
+        (Platform.IOS, (), False),
+        (Platform.DESKTOP, (), False),
+    ],
+)
+def test_only_demanded_evidence_is_waited_for(
+    platform: Platform, arrived: tuple[str, ...], awaited: bool
+) -> None:
+    findings = [EvidenceFinding(verifier=verifier, checks=()) for verifier in arrived]
+    assert awaited_evidence(findings, platform=platform, table=_TABLE) is awaited

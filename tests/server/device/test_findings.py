@@ -1,0 +1,62 @@
+"""What became of evidence, kept and weighed."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_integrity.assurance import Assurance
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.policy import AttestedFacts
+from server.device.findings import EvidenceFinding, finding_from_bytes, finding_to_bytes, standing
+
+_checks = st.builds(
+    DeviceCheck,
+    name=st.text(max_size=20),
+    outcome=st.sampled_from(CheckOutcome),
+    reason=st.text(max_size=20),
+    detail=st.text(max_size=40),
+    sign_of=st.sampled_from([None, *Manipulation]),
+    soft=st.booleans(),
+)
+_findings = st.builds(
+    EvidenceFinding,
+    verifier=st.text(max_size=10),
+    checks=st.lists(_checks, max_size=4).map(tuple),
+    ceiling=st.sampled_from([None, *Assurance]),
+    facts=st.builds(
+        AttestedFacts, android_version=st.none() | st.integers(1, 99), app_id=st.none() | st.text()
+    ),
+    lasting_key=st.none() | st.binary(min_size=32, max_size=32),
+    scan_key=st.none() | st.binary(min_size=32, max_size=32),
+)
+
+
+@given(finding=_findings)
+def test_a_finding_is_read_again_as_it_was(finding: EvidenceFinding) -> None:
+    assert finding_from_bytes(finding_to_bytes(finding)) == finding
+
+
+def _finding(verifier: str, outcome: CheckOutcome, *, soft: bool = False) -> EvidenceFinding:
+    check = DeviceCheck(name=f"{verifier}.check", outcome=outcome, reason="R", detail="", soft=soft)
+    return EvidenceFinding(verifier=verifier, checks=(check,))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "soft", "stays"),
+    [
+        (CheckOutcome.PASS, False, False),
+        (CheckOutcome.UNAVAILABLE, False, False),
+        (CheckOutcome.FAIL, True, False),
+        (CheckOutcome.FAIL, False, True),
+    ],
+)
+def test_later_evidence_replaces_earlier_but_not_what_failed(
+    outcome: CheckOutcome, soft: bool, stays: bool
+) -> None:
+    earlier = _finding("play_integrity", outcome, soft=soft)
+    other = _finding("android_key", CheckOutcome.PASS)
+    later = replace(_finding("play_integrity", CheckOutcome.PASS), ceiling=Assurance.LOW)
+    found = standing((earlier, other, later))
+    assert found == ((earlier, other, later) if stays else (other, later))

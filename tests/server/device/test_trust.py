@@ -1,0 +1,162 @@
+"""What the settings make of trust, and when a server may believe test devices."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
+
+from device_integrity.android import RootKind, google_roots
+from device_integrity.camera import Platform
+from device_integrity.policy import Demand, Evidence
+from server.app import FacegateServer
+from server.device.trust import load_served_policies, open_device_trust
+from server.errors import ConfigurationError
+from server.policies.schema import DeviceRules
+from server.settings_device import DeviceIntegritySettings
+from tests.device_integrity.apple.apple_in_software import SoftwareApple
+from tests.server.device.devices import write_device_policy
+from tests.server.live import settings_for, write_policy
+
+_SPKI = "ab" * 32
+
+
+def _settings(**tables: object) -> DeviceIntegritySettings:
+    return DeviceIntegritySettings.model_validate(tables)
+
+
+def test_without_settings_only_the_makers_roots_are_trusted() -> None:
+    trust = open_device_trust(_settings())
+    assert trust.android_roots_of(for_tests=True) == google_roots()
+    assert trust.apple_of(for_tests=True) == trust.apple_of(for_tests=False)
+    assert trust.relying_party is None
+    assert trust.classic_keys is None
+    assert trust.play_decoder is None
+    trust.close()
+
+
+def test_test_roots_count_for_checks_of_test_policies_only(tmp_path: Path) -> None:
+    apple = SoftwareApple()
+    file = tmp_path / "root.pem"
+    file.write_bytes(apple.root.certificate.public_bytes(Encoding.PEM))
+    settings = _settings(test_roots={"android_spki_sha256": [_SPKI], "apple_certificate": file})
+    trust = open_device_trust(settings)
+    assert settings.for_tests
+    assert trust.android_roots_of(for_tests=False) == google_roots()
+    assert [root.kind for root in trust.android_roots_of(for_tests=True)].count(RootKind.TEST) == 1
+    assert trust.apple_of(for_tests=False) != trust.apple_of(for_tests=True)
+    assert trust.apple_of(for_tests=True).app_attest == apple.root.certificate
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"test_roots": {"android_spki_sha256": [_SPKI]}},
+        {"test_roots": {"apple_certificate": "root.pem"}},
+        {"apple": {"environment": "development"}},
+    ],
+)
+def test_a_server_that_believes_test_devices_serves_test_policies_only(
+    tmp_path: Path, tables: dict[str, object]
+) -> None:
+    assert _settings(**tables).for_tests
+    with pytest.raises(ConfigurationError, match="there is none"):
+        load_served_policies(None, for_tests=True)
+    write_device_policy(tmp_path, "mine", {})
+    assert load_served_policies(tmp_path, for_tests=True).names == ("mine",)
+    write_policy(tmp_path, "production")
+    with pytest.raises(ConfigurationError, match="which production have not"):
+        load_served_policies(tmp_path, for_tests=True)
+    assert "high" in load_served_policies(tmp_path, for_tests=False).names
+
+
+async def test_such_a_server_does_not_start_with_a_production_policy(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, device_integrity={"test_roots": {"android_spki_sha256": [_SPKI]}})
+    server = FacegateServer(settings)
+    with pytest.raises(ConfigurationError, match="one for tests"):
+        await server.start()
+    await server.stop()
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"android": {"apps": [{"package": "nodots", "certificate_sha256": [_SPKI]}]}},
+        {"android": {"apps": [{"package": "a.b", "certificate_sha256": []}]}},
+        {"android": {"apps": [{"package": "a.b", "certificate_sha256": [_SPKI.upper()]}]}},
+        {"android": {"play": {"decoder": "local"}}},
+        {"android": {"play": {"decoder": "google"}}},
+        {"android": {"max_revocation_age_hours": 0}},
+        {"apple": {"app_ids": ["org.example.bank"]}},
+        {"web": {"rp_id": "bank.example"}},
+        {"web": {"rp_id": "bank.example", "origins": ["https://bank.example/"]}},
+        {"web": {"rp_id": "bank.example", "origins": ["http://verify.bank.example"]}},
+        {"web": {"rp_id": "bank.example", "origins": ["https://bank.example", "https://evil.example"]}},
+        {"web": {"rp_id": "bank.example", "origins": ["https://notbank.example"]}},
+        {"web": {"rp_id": "bank.example", "origins": ["https://bank.example.evil.example"]}},
+        {"web": {"rp_id": "localhost", "origins": ["http://localhost.evil.example"]}},
+        {"web": {"rp_id": "bank.example", "origins": ["https://[bank.example"]}},
+        {"proxy_spki_sha256": ["ab"]},
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(tables: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        _settings(**tables)
+
+
+@pytest.mark.parametrize(
+    ("site", "origins"),
+    [
+        ("bank.example", ["https://bank.example", "https://verify.bank.example:8443"]),
+        ("localhost", ["http://localhost:8080", "https://verify.localhost"]),
+        ("127.0.0.1", ["http://127.0.0.1:8080"]),
+    ],
+)
+def test_pages_of_the_site_with_tls_and_of_this_computer_without(site: str, origins: list[str]) -> None:
+    assert _settings(web={"rp_id": site, "origins": origins}).web.origins == tuple(origins)
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"test_roots": {"apple_certificate": "missing.pem"}}, "cannot be read"),
+        (
+            {
+                "android": {
+                    "play": {
+                        "decoder": "local",
+                        "decryption_key_file": "missing",
+                        "verification_key_file": "missing",
+                    }
+                }
+            },
+            "cannot be read",
+        ),
+    ],
+)
+def test_files_that_are_not_there_keep_the_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, object], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=said):
+        open_device_trust(_settings(**tables))
+
+
+def test_a_response_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("hunter2")
+    play = {"decoder": "local", "decryption_key_file": file, "verification_key_file": file}
+    with pytest.raises(ConfigurationError) as caught:
+        open_device_trust(_settings(android={"play": play}))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_guides_examples_are_settings_and_a_policy() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "device_integrity.md").read_text(encoding="utf-8")
+    settings, policy = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    table = tomllib.loads(settings.replace("0123...", _SPKI))
+    assert _settings(**table["device_integrity"]).android.apps[0].package == "org.example.bank"
+    rules = DeviceRules.model_validate(tomllib.loads(policy)["device"])
+    assert rules.as_table().of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED

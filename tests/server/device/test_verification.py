@@ -1,0 +1,279 @@
+"""Evidence against a real database: what counts once counts once, and what needs a setting says so."""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from device_integrity.android import AllowedApp, PlayPolicy, PlayTokenKind
+from device_integrity.assurance import Assurance
+from device_integrity.check import CheckOutcome
+from device_integrity.errors import PlayDecoderUnavailable
+from device_integrity.transcript import public_key_der
+from device_integrity.web import RelyingParty
+from server.device.evidence import (
+    AndroidKeyEvidence,
+    AppAttestAssertionEvidence,
+    AppAttestEvidence,
+    EvidenceContext,
+    EvidenceUnavailable,
+    PlayEvidence,
+    UnknownEvidence,
+    WebAuthnEvidence,
+    WebCryptoEvidence,
+)
+from server.device.findings import EvidenceFinding
+from server.device.revocation import RevocationFile
+from server.device.trust import DeviceTrust, open_device_trust
+from server.device.verification import DeviceVerifier
+from server.scan.worker_pool import WorkerPool
+from server.settings_device import DeviceIntegritySettings
+from server.storage.devices import DeviceRepository
+from server.storage.engine import open_engine
+from server.storage.repository import CheckRepository
+from server.storage.schema import upgrade
+from tests.device_integrity.android import play_tokens
+from tests.device_integrity.android.phones import new_key
+from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple, SoftwareKey
+from tests.device_integrity.apple.apple_in_software import NOW as APPLE_TIME
+from tests.device_integrity.web.authenticator_in_software import (
+    ORIGIN,
+    RP_ID,
+    Authenticator,
+    client_data,
+)
+from tests.server.storage.samples import new_check
+
+_APPLE = SoftwareApple()
+_TOKEN_TIME = datetime.fromtimestamp(play_tokens.MILLIS / 1000, UTC) + timedelta(seconds=5)
+
+
+class _Bench:
+    """A verifier whose trust and time a test sets."""
+
+    def __init__(self, devices: DeviceRepository, pool: WorkerPool, check_id: UUID) -> None:
+        self.trust: DeviceTrust = open_device_trust(DeviceIntegritySettings())
+        self.now = APPLE_TIME
+        self._devices, self._pool = devices, pool
+        self.context = EvidenceContext(
+            check_id=check_id,
+            tenant="default",
+            subject="anna",
+            binding=play_tokens.CHALLENGE,
+            session_public_key=public_key_der(new_key("session").public_key()),
+            app_id="",
+            for_tests=True,
+        )
+
+    async def finding(self, evidence: object, **context: object) -> EvidenceFinding:
+        verifier = DeviceVerifier(
+            trust=self.trust,
+            revocation=RevocationFile(None),
+            devices=self._devices,
+            workers=self._pool,
+            tenant_key=lambda _tenant: bytes(32),
+            now=lambda: self.now,
+        )
+        return await verifier.verify(evidence, replace(self.context, **context))  # type: ignore[arg-type]  # a test's own
+
+    async def reasons(self, evidence: object, **context: object) -> dict[str, str]:
+        finding = await self.finding(evidence, **context)
+        return {check.name.partition(".")[2]: check.reason for check in finding.checks}
+
+
+@pytest_asyncio.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'checks.db'}"
+    await upgrade(url)
+    engine, pool = open_engine(url), WorkerPool(workers=1)
+    check = await CheckRepository(engine).create(new_check(), None)
+    yield _Bench(DeviceRepository(engine), pool, check.check_id)
+    pool.close()
+    await engine.dispose()
+
+
+@pytest.fixture
+def play(bench: _Bench) -> _Bench:
+    app = AllowedApp(package=play_tokens.PACKAGE, certificate_digests=frozenset([play_tokens.DIGEST]))
+    bench.trust = replace(bench.trust, play=PlayPolicy(apps=(app,)), classic_keys=play_tokens.KEYS)
+    bench.now = _TOKEN_TIME
+    return bench
+
+
+@pytest.fixture
+def apple(bench: _Bench) -> _Bench:
+    bench.trust = replace(bench.trust, test_apple=_APPLE.anchors, apple_app_ids=frozenset([APP]))
+    return bench
+
+
+@pytest.fixture
+def web(bench: _Bench) -> _Bench:
+    site = RelyingParty(rp_id=RP_ID, origins=frozenset([ORIGIN]), require_user_verification=True)
+    bench.trust = replace(bench.trust, relying_party=site)
+    return bench
+
+
+async def test_a_classic_token_is_opened_here_and_counts_once(play: _Bench) -> None:
+    token = PlayEvidence(PlayTokenKind.CLASSIC, play_tokens.mint(play_tokens.payload()))
+    first = await play.finding(token)
+    assert {check.outcome for check in first.checks} == {CheckOutcome.PASS}
+    assert (first.facts.api_level, first.facts.app_id) == (36, play_tokens.PACKAGE)
+    second = await play.finding(token)
+    assert [check.reason for check in second.checks if check.outcome is CheckOutcome.FAIL] == [
+        "TOKEN_USED_BEFORE"
+    ]
+    assert second.facts.app_id is None
+
+
+class _Google:
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+
+    async def decode(self, *, package: str, token: str) -> bytes:
+        del token
+        self.asked.append(package)
+        if self.answer is None:
+            raise PlayDecoderUnavailable("away")
+        return self.answer
+
+
+async def test_google_is_asked_about_the_operators_packages_only(play: _Bench) -> None:
+    google = _Google(None)
+    play.trust = replace(play.trust, classic_keys=None, play_decoder=google)
+    token = PlayEvidence(PlayTokenKind.STANDARD, "token")
+    assert (await play.reasons(token))["token"] == "DECODER_UNAVAILABLE"
+    assert (await play.reasons(token, app_id="org.example.evil"))["token"] == "MALFORMED"
+    assert google.asked == [play_tokens.PACKAGE]
+
+
+async def test_without_a_decoder_a_token_is_unavailable(play: _Bench) -> None:
+    play.trust = replace(play.trust, classic_keys=None)
+    for kind, reason in ((PlayTokenKind.CLASSIC, "DECODER_UNAVAILABLE"), (None, "MALFORMED")):
+        assert (await play.reasons(PlayEvidence(kind, "token")))["token"] == reason
+
+
+async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
+    key, binding = SoftwareKey(), apple.context.binding
+    made = await apple.finding(AppAttestEvidence(key.key_id, _APPLE.attestation(key, binding)))
+    assert made.lasting_key is not None
+    used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=3))
+    assert {check.outcome for check in (await apple.finding(used)).checks} == {CheckOutcome.PASS}
+    again = await apple.reasons(used)
+    assert (again["enrolment"], again["counter"]) == ("KEY_ENROLLED", "COUNTER_NOT_GREATER")
+    later = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=4))
+    for changes in ({"tenant": "other"}, {"for_tests": False}):
+        assert await apple.reasons(later, **changes) == {"enrolment": "KEY_NOT_ENROLLED"}
+    apple.trust = replace(apple.trust, apple_app_ids=frozenset())
+    assert await apple.reasons(later) == {"enrolment": "ENROLMENT_NOT_ALLOWED"}
+
+
+async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench) -> None:
+    key, binding = SoftwareKey(), apple.context.binding
+    evidence = AppAttestEvidence(key.key_id, _APPLE.attestation(key, binding))
+    assert (await apple.reasons(evidence))["key_use"] == "KEY_NEW"
+    assert (await apple.reasons(evidence))["key_use"] == "KEY_SAME_SUBJECT"
+    other = await apple.finding(evidence, subject="bert")
+    (found,) = [check for check in other.checks if check.outcome is CheckOutcome.FAIL]
+    assert (found.reason, found.soft) == ("KEY_OF_ANOTHER_SUBJECT", True)
+    assert (await apple.reasons(evidence, subject=""))["key_use"] == "KEY_USE_UNKNOWN"
+
+
+async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Bench) -> None:
+    key, binding = SoftwareKey(), apple.context.binding
+    await apple.finding(AppAttestEvidence(key.key_id, _APPLE.attestation(key, binding)))
+    said = {}
+    for counter, subject in enumerate(("anna", "bert", ""), start=1):
+        used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=counter))
+        finding = await apple.finding(used, subject=subject)
+        (said[subject],) = [check for check in finding.checks if check.name.endswith(".key_use")]
+        assert finding.lasting_key is not None
+    assert [(check.reason, check.outcome, check.soft) for check in said.values()] == [
+        ("KEY_SAME_SUBJECT", CheckOutcome.PASS, False),
+        ("KEY_OF_ANOTHER_SUBJECT", CheckOutcome.FAIL, True),
+        ("KEY_USE_UNKNOWN", CheckOutcome.NOT_EVALUATED, False),
+    ]
+
+
+async def test_a_test_devices_root_is_nobody_under_a_production_policy(apple: _Bench) -> None:
+    key = SoftwareKey()
+    evidence = AppAttestEvidence(key.key_id, _APPLE.attestation(key, apple.context.binding))
+    finding = await apple.finding(evidence, for_tests=False)
+    assert finding.failed
+    assert finding.lasting_key is None
+
+
+def _registration(device: Authenticator, binding: bytes) -> WebAuthnEvidence:
+    words = client_data(binding, kind="webauthn.create")
+    return WebAuthnEvidence(
+        credential_id=device.credential_id,
+        client_data_json=words,
+        attestation_object=device.attestation(words, device.data(attested=True)),
+        authenticator_data=b"",
+        signature=b"",
+    )
+
+
+def _authentication(device: Authenticator, binding: bytes, count: int) -> WebAuthnEvidence:
+    words, data = client_data(binding, kind="webauthn.get"), device.data(sign_count=count)
+    return WebAuthnEvidence(
+        credential_id=device.credential_id,
+        client_data_json=words,
+        attestation_object=b"",
+        authenticator_data=data,
+        signature=device.assertion(words, data),
+    )
+
+
+async def test_a_credential_is_registered_once_and_then_used(web: _Bench) -> None:
+    device, binding = Authenticator(), web.context.binding
+    unknown = await web.reasons(_authentication(device, binding, 0))
+    assert unknown == {"credential": "CREDENTIAL_NOT_ENROLLED"}
+    made = await web.finding(_registration(device, binding))
+    assert (made.failed, made.ceiling) == (False, Assurance.LOW)
+    stranger = Authenticator()
+    assert (await web.reasons(_registration(stranger, binding)))["credential"] == "USED_BEFORE"
+    used = await web.finding(_authentication(device, binding, 5))
+    assert (used.failed, used.lasting_key) == (False, made.lasting_key)
+    assert (await web.reasons(_authentication(device, binding, 5)))["counter"] == "COUNTER_NOT_GREATER"
+
+
+async def test_pages_need_a_site_in_the_settings(bench: _Bench) -> None:
+    assert await bench.reasons(_registration(Authenticator(), bytes(32))) == {"origin": "NO_SITE"}
+    assert await bench.reasons(WebCryptoEvidence(b"", b"", ORIGIN)) == {"origin": "NO_SITE"}
+
+
+async def test_a_browsers_key_that_is_the_sessions_proves_nothing(web: _Bench) -> None:
+    key = new_key("a page")
+    evidence = WebCryptoEvidence(public_key_der(key.public_key()), b"", ORIGIN)
+    reasons = await web.reasons(evidence, session_public_key=evidence.public_key)
+    assert reasons["independent_key"] == "KEY_IS_SESSION_KEY"
+    assert (await web.finding(evidence)).lasting_key is None
+
+
+async def test_rubbish_of_every_kind_is_a_finding(web: _Bench) -> None:
+    junk = base64.b64decode(b"AAAA")
+    for evidence in (
+        AndroidKeyEvidence((junk, junk, junk), junk),
+        AndroidKeyEvidence((), b""),
+        AppAttestEvidence(bytes(32), junk),
+        WebAuthnEvidence(
+            credential_id=junk,
+            client_data_json=junk,
+            attestation_object=junk,
+            authenticator_data=junk,
+            signature=junk,
+        ),
+        WebCryptoEvidence(junk, junk, "o"),
+    ):
+        assert (await web.finding(evidence)).failed
+
+
+async def test_what_a_device_does_not_have_is_told(bench: _Bench) -> None:
+    assert await bench.reasons(EvidenceUnavailable("TIMED_OUT")) == {"evidence": "ATTESTATION_UNAVAILABLE"}
+    assert await bench.reasons(UnknownEvidence()) == {"evidence": "EVIDENCE_UNKNOWN"}

@@ -1,0 +1,80 @@
+"""How fast a device sent frames: its own slowness counts, the server's pauses do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.scan.capture_rate import CaptureRate
+
+
+def _sent(rate: CaptureRate, *, begin: float, count: int, interval: float) -> float:
+    for number in range(count):
+        rate.frame(begin + number * interval)
+    return begin + count * interval
+
+
+def test_before_two_frames_there_is_no_rate() -> None:
+    rate = CaptureRate()
+    assert rate.per_second is None
+    rate.frame(5.0)
+    assert (rate.per_second, rate.seconds, rate.frames) == (None, 0.0, 1)
+
+
+def test_a_pause_as_the_device_had_it_does_not_count() -> None:
+    rate = CaptureRate()
+    end = _sent(rate, begin=100.0, count=30, interval=0.1)
+    # Two frames more were on their way; the device heard of the pause 0.2 s late, and of its end likewise.
+    rate.pause(7.0)
+    end = _sent(rate, begin=end, count=2, interval=0.1)
+    rate.resume(8.0)
+    _sent(rate, begin=end + 1.0, count=30, interval=0.1)
+    assert rate.paused_seconds == pytest.approx(1.0)
+    assert rate.per_second == pytest.approx(10.0)
+
+
+def test_whoever_is_slow_is_slow_beside_a_pause_too() -> None:
+    rate = CaptureRate()
+    end = _sent(rate, begin=0.0, count=10, interval=0.5)
+    rate.pause(50.0)
+    rate.resume(51.0)
+    _sent(rate, begin=end + 4.0, count=10, interval=0.5)
+    assert rate.paused_seconds == pytest.approx(1.0)
+    assert rate.per_second is not None
+    assert rate.per_second < 2.0
+
+
+def test_a_pause_without_an_end_excuses_nothing() -> None:
+    rate = CaptureRate()
+    end = _sent(rate, begin=0.0, count=10, interval=0.1)
+    rate.pause(50.0)
+    _sent(rate, begin=end + 9.0, count=10, interval=0.1)
+    assert rate.paused_seconds == 0.0
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(min_value=0.001, max_value=5.0).map(lambda gap: ("frame", gap)),
+            st.floats(min_value=0.0, max_value=5.0).map(lambda wait: ("pause", wait)),
+            st.floats(min_value=0.0, max_value=5.0).map(lambda wait: ("resume", wait)),
+        ),
+        max_size=40,
+    )
+)
+def test_pauses_never_make_up_for_more_than_the_server_asked(events: list[tuple[str, float]]) -> None:
+    rate, captured, now, asked, since = CaptureRate(), 0.0, 0.0, 0.0, None
+    for what, amount in events:
+        if what == "frame":
+            captured += amount
+            rate.frame(captured)
+        elif what == "pause":
+            now += amount
+            rate.pause(now)
+            since = now
+        else:
+            now += amount
+            rate.resume(now)
+            if since is not None:
+                asked, since = asked + now - since, None
+        assert 0.0 <= rate.paused_seconds <= asked + 1e-9
+        assert rate.seconds >= 0.0

@@ -1,0 +1,55 @@
+"""What a scan is known again by, with the database's memory."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from device_integrity.transcript import load_public_key, public_key_der
+from server.evidence.sealing import WrappingKeys
+from server.keys import MemoryKey
+from server.scan.device_memory import DeviceMemory
+from server.scan.worker_pool import WorkerPool
+from server.storage.engine import open_engine
+from server.storage.repository import CheckRepository
+from server.storage.scan_memory import DatabaseScanMemory
+from server.storage.schema import upgrade
+from tests.server.storage.samples import NOW, new_check
+
+# SubjectPublicKeyInfo of P-256 with a point of 33 octets (RFC 5480): up to the point.
+_COMPRESSED_HEAD = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+
+
+def _compressed(key: ec.EllipticCurvePublicKey) -> bytes:
+    return _COMPRESSED_HEAD + key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
+@pytest.mark.parametrize("first", ["whole", "compressed"])
+async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_path: Path, first: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    whole, compressed = public_key_der(key), _compressed(key)
+    assert whole != compressed
+    assert load_public_key(compressed) == key
+    url = f"sqlite+aiosqlite:///{tmp_path / 'checks.db'}"
+    await upgrade(url)
+    engine, pool, tenant_key = open_engine(url), WorkerPool(workers=1), MemoryKey(bytes(32)).of
+    store = DatabaseScanMemory(
+        engine,
+        tenant_key=tenant_key,
+        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
+        random=secrets.token_bytes,
+    )
+    memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(engine)
+    said = []
+    for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
+        record = await checks.create(new_check(), None)
+        found = await memory.recollect(
+            record, frames=(), findings=(), session_key=session_key, keeps=True, now=NOW
+        )
+        await memory.keep(record, found, now=NOW)
+        said.append({check.name: check.reason for check in found.checks}["memory.attestation_key"])
+    assert said == ["KEY_NEW", "KEY_REUSED"]
+    pool.close()
+    await engine.dispose()

@@ -1,0 +1,142 @@
+"""Enrolled keys, one-time tokens and findings, in SQLite and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from device_integrity.assurance import Assurance
+from server.storage.devices import DeviceRepository, EnrolledKey, KeyKind
+from server.storage.engine import open_engine
+from server.storage.repository import CheckRepository
+from server.storage.schema import upgrade
+from tests.server.storage.samples import NOW, after, decision, new_check
+
+_TOKEN = bytes(range(32))
+
+
+@pytest_asyncio.fixture
+async def engine(url: str) -> AsyncIterator[AsyncEngine]:
+    await upgrade(url)
+    engine = open_engine(url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def devices(engine: AsyncEngine) -> DeviceRepository:
+    return DeviceRepository(engine)
+
+
+async def _check(engine: AsyncEngine, **changes: Any) -> UUID:
+    return (await CheckRepository(engine).create(new_check(**changes), None)).check_id
+
+
+def _key(check_id: UUID, **changes: Any) -> EnrolledKey:
+    key = EnrolledKey(
+        tenant="default",
+        kind=KeyKind.APP_ATTEST,
+        key_id=b"k" * 32,
+        public_key=b"a public key",
+        counter=0,
+        app="TEAM123456.org.example.bank",
+        environment="production",
+        ceiling=Assurance.HIGH,
+        for_tests=False,
+        subject="subject-1",
+        check_id=check_id,
+        use_time=NOW,
+    )
+    return replace(key, **changes)
+
+
+async def test_a_key_is_enrolled_once_and_found_by_its_tenant_only(
+    engine: AsyncEngine, devices: DeviceRepository
+) -> None:
+    key = _key(await _check(engine))
+    assert await devices.enrol(key)
+    assert not await devices.enrol(replace(key, public_key=b"another", subject="subject-2"))
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id) == key
+    assert await devices.enrolled("other", KeyKind.APP_ATTEST, key.key_id) is None
+    assert await devices.enrolled("default", KeyKind.WEB_AUTHN, key.key_id) is None
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"x" * 32) is None
+
+
+async def test_of_assertions_at_once_one_counts(engine: AsyncEngine, devices: DeviceRepository) -> None:
+    key = _key(await _check(engine))
+    await devices.enrol(key)
+    won = await asyncio.gather(
+        *(
+            devices.advance("default", key.kind, key.key_id, expected=0, counter=7, now=after(1))
+            for _ in range(5)
+        )
+    )
+    assert sorted(won) == [False, False, False, False, True]
+    found = await devices.enrolled("default", key.kind, key.key_id)
+    assert found is not None
+    assert (found.counter, found.use_time) == (7, after(1))
+
+
+async def test_a_token_counts_once(engine: AsyncEngine, devices: DeviceRepository) -> None:
+    check = await _check(engine)
+    used = await asyncio.gather(
+        *(devices.consume(_TOKEN, check_id=check, expires=after(60)) for _ in range(4))
+    )
+    assert sorted(used) == [False, False, False, True]
+    assert await devices.expire(after(59), unused_since=NOW) == 0
+    assert await devices.expire(after(60), unused_since=NOW) == 1
+    assert await devices.consume(_TOKEN, check_id=check, expires=after(120))
+
+
+async def test_keys_that_nobody_uses_are_forgotten(engine: AsyncEngine, devices: DeviceRepository) -> None:
+    check = await _check(engine)
+    await devices.enrol(_key(check))
+    await devices.enrol(_key(check, key_id=b"later" * 6, use_time=after(10)))
+    assert await devices.expire(after(20), unused_since=NOW) == 1
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32) is None
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"later" * 6) is not None
+
+
+async def test_findings_keep_their_order(engine: AsyncEngine, devices: DeviceRepository) -> None:
+    check, other = await _check(engine), await _check(engine)
+    for position in (1, 0):
+        await devices.add_finding(check, position=position, finding=b"finding %d" % position)
+    await devices.add_finding(check, position=1, finding=b"another")
+    assert await devices.findings(check) == [b"finding 0", b"finding 1"]
+    assert await devices.findings(other) == []
+
+
+async def test_a_person_is_forgotten(engine: AsyncEngine, devices: DeviceRepository) -> None:
+    check = await _check(engine)
+    await devices.enrol(_key(check))
+    await devices.enrol(_key(check, key_id=b"other" * 6, subject="subject-2"))
+    await devices.enrol(_key(check, tenant="other"))
+    assert await devices.forget_subject("default", "subject-1") == 1
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32) is None
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"other" * 6) is not None
+    assert await devices.enrolled("other", KeyKind.APP_ATTEST, b"k" * 32) is not None
+    with pytest.raises(ValueError, match="has a reference"):
+        await devices.forget_subject("default", "")
+
+
+async def test_erasure_of_a_check_leaves_nothing_that_names_its_person(
+    engine: AsyncEngine, devices: DeviceRepository
+) -> None:
+    checks = CheckRepository(engine)
+    check, other = await _check(engine), await _check(engine)
+    for one, name in ((check, b"k" * 32), (other, b"o" * 32)):
+        await devices.enrol(_key(one, key_id=name))
+        await devices.consume(name, check_id=one, expires=after(60))
+        await devices.add_finding(one, position=0, finding=b"finding")
+        await checks.decide(one, epoch=None, decision=decision())
+    await checks.erase(check, after(1))
+    assert await devices.remembered(check) == 0
+    assert await devices.remembered(other) == 3
+    key = await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32)
+    assert key is not None
+    assert key.subject == ""

@@ -1,0 +1,177 @@
+"""What scans are known again by, in SQLite and PostgreSQL."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from device_integrity.stream import FrameMark, KeyUse, ScanQuery
+from server.evidence.sealing import WrappingKeys
+from server.keys import MemoryKey
+from server.storage.engine import open_engine
+from server.storage.repository import CheckRepository
+from server.storage.scan_memory import DatabaseScanMemory
+from server.storage.schema import upgrade
+from server.storage.tables import scan_marks
+from tests.server.storage.samples import NOW, after, decision, new_check
+
+_WRAPPING = WrappingKeys(newest="k", keys={"k": bytes(32)})
+
+
+@dataclass(frozen=True)
+class _Store:
+    engine: AsyncEngine
+    memory: DatabaseScanMemory
+    checks: CheckRepository
+
+    async def check(self, tenant: str = "default") -> str:
+        return str((await self.checks.create(new_check(tenant=tenant), None)).check_id)
+
+    async def remember(self, marks: list[FrameMark], *, tenant: str = "default", subject: str = "s") -> str:
+        check = await self.check(tenant)
+        await self.memory.remember(tenant=tenant, subject=subject, check_id=check, time=NOW, marks=marks)
+        return check
+
+    async def recalled(self, query: ScanQuery) -> dict[str, int]:
+        return {scan.check_id: len(scan.marks) for scan in await self.memory.recall(query)}
+
+
+@pytest_asyncio.fixture
+async def store(url: str) -> AsyncIterator[_Store]:
+    await upgrade(url)
+    engine = open_engine(url)
+    memory = DatabaseScanMemory(
+        engine,
+        tenant_key=MemoryKey(bytes(32)).of,
+        wrapping_keys=_WRAPPING,
+        random=secrets.token_bytes,
+    )
+    yield _Store(engine, memory, CheckRepository(engine))
+    await engine.dispose()
+
+
+def _marks(count: int = 3) -> list[FrameMark]:
+    return [FrameMark(exact=os.urandom(32), perceptual=os.urandom(32)) for _ in range(count)]
+
+
+def _query(check: str, marks: list[FrameMark], *, tenant: str = "default") -> ScanQuery:
+    return ScanQuery(
+        tenant=tenant,
+        check_id=check,
+        exact=frozenset(mark.exact for mark in marks),
+        bands=frozenset(band for mark in marks for band in mark.bands),
+    )
+
+
+async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _Store) -> None:
+    marks = _marks()
+    earlier, now = await store.remember(marks), await store.check()
+    (recalled,) = await store.memory.recall(_query(now, marks))
+    assert (recalled.check_id, recalled.marks) == (earlier, tuple(marks))
+    # The same pictures in other bytes, ten bits of each another, all in different slices.
+    moved = [
+        FrameMark(
+            exact=os.urandom(32),
+            perceptual=bytes(b ^ (at % 2 == 0 and at < 20) for at, b in enumerate(m.perceptual)),
+        )
+        for m in marks
+    ]
+    assert await store.recalled(_query(now, moved)) == {earlier: 3}
+    other = [FrameMark(exact=marks[0].exact, perceptual=os.urandom(32))]
+    assert await store.recalled(_query(now, other)) == {earlier: 3}
+    assert await store.recalled(_query(now, _marks())) == {}
+    assert await store.recalled(_query(earlier, marks)) == {}
+
+
+async def test_tenants_know_nothing_of_each_other(store: _Store) -> None:
+    marks = _marks()
+    await store.remember(marks)
+    other = await store.check("other")
+    assert await store.recalled(_query(other, marks, tenant="other")) == {}
+
+
+async def test_the_database_holds_no_slice_of_a_picture(store: _Store) -> None:
+    marks = _marks(1)
+    await store.remember(marks)
+    async with store.engine.connect() as connection:
+        held = set((await connection.execute(select(scan_marks.c.mark))).scalars())
+    assert len(held) == 17
+    assert {len(mark) for mark in held} == {8, 32}
+    assert marks[0].perceptual not in held
+    assert not {band for band in marks[0].bands if any(mark.startswith(band) for mark in held)}
+
+
+async def test_of_scans_of_one_place_the_likeliest_come_back(store: _Store) -> None:
+    common = _marks(2)
+    for _ in range(6):
+        await store.remember(common)
+    exact = await store.remember([*common, *_marks(1)])
+    query = _query(await store.check(), common)
+    few = ScanQuery(
+        tenant=query.tenant, check_id=query.check_id, exact=query.exact, bands=query.bands, most=2
+    )
+    assert len(await store.recalled(few)) == 2
+    assert exact in await store.recalled(query)
+
+
+async def test_uses_of_a_key_are_by_time_and_tenant(store: _Store) -> None:
+    check = await store.check()
+    use = KeyUse(key=b"k" * 32, subject="s", check_id=check, time=NOW)
+    for _ in range(2):
+        await store.memory.remember_key(tenant="default", use=use)
+
+    async def uses(tenant: str, seconds: float) -> tuple[KeyUse, ...]:
+        since = NOW + timedelta(seconds=seconds)
+        return await store.memory.key_uses(tenant=tenant, key=b"k" * 32, since=since)
+
+    assert await uses("default", -1) == (use,)
+    assert await uses("default", 1) == ()
+    assert await uses("other", -1) == ()
+
+
+@pytest.mark.parametrize("by", ["subject", "check"])
+async def test_a_scan_is_forgotten(store: _Store, by: str) -> None:
+    marks = _marks()
+    check = await store.remember(marks, subject="gone")
+    await store.memory.remember_key(
+        tenant="default", use=KeyUse(key=b"k" * 32, subject="gone", check_id=check, time=NOW)
+    )
+    kept = await store.remember(marks, subject="kept")
+    named = {"subject": "gone"} if by == "subject" else {"check_id": check}
+    assert await store.memory.forget(tenant="other", **named) == 0
+    assert await store.memory.forget(tenant="default", **named) == 2
+    assert set(await store.recalled(_query(await store.check(), marks))) == {kept}
+    with pytest.raises(ValueError, match="name the subject"):
+        await store.memory.forget(tenant="default")
+
+
+async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _Store) -> None:
+    marks = _marks()
+    check = await store.remember(marks)
+    await store.checks.decide(UUID(check), epoch=None, decision=decision())
+    await store.checks.erase(UUID(check), after(1))
+    await store.memory.remember(tenant="default", subject="s", check_id=check, time=NOW, marks=marks)
+    await store.memory.remember_key(
+        tenant="default", use=KeyUse(key=b"k" * 32, subject="s", check_id=check, time=NOW)
+    )
+    assert await store.recalled(_query(await store.check(), marks)) == {}
+    assert await store.memory.key_uses(tenant="default", key=b"k" * 32, since=NOW) == ()
+
+
+async def test_a_record_whose_wrapping_key_is_gone_is_left_out(store: _Store) -> None:
+    marks = _marks()
+    await store.remember(marks)
+    without = DatabaseScanMemory(
+        store.engine,
+        tenant_key=MemoryKey(bytes(32)).of,
+        wrapping_keys=WrappingKeys(newest="new", keys={"new": bytes(range(32))}),
+        random=secrets.token_bytes,
+    )
+    assert await without.recall(_query(await store.check(), marks)) == ()

@@ -1,0 +1,266 @@
+"""Every kind of device before the verifiers: what fails, and what it is a sign of."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from device_integrity.android import (
+    AllowedApp,
+    KeyAttestationPolicy,
+    PlayPolicy,
+    PlayTokenKind,
+    Possession,
+    RootKind,
+    TrustRoot,
+    load_classic_keys,
+    open_classic_token,
+    parse_payload,
+    parse_revocation_list,
+    verify_key_attestation,
+    verify_payload,
+)
+from device_integrity.apple import (
+    AppleAnchors,
+    Environment,
+    KeyUse,
+    load_apple_anchors,
+    verify_assertion,
+    verify_attestation,
+)
+from device_integrity.camera import check_device, check_name, check_profile, load_fingerprints
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.policy import AttestedFacts, check_contradictions, find_signs
+from device_integrity.transcript import attestation_message, public_key_der
+from device_integrity.web import RelyingParty, verify_web_crypto
+from simulator.devices import (
+    KINDS,
+    AppAttestAssertion,
+    AppAttestEnrolment,
+    AttestedUse,
+    DeviceKind,
+    Evidence,
+    KeyChain,
+    PlayToken,
+    TestDevice,
+    TestPlatform,
+    WebCryptoProof,
+    make_device,
+)
+from simulator.devices.authority import new_key
+
+MADE = datetime(2026, 11, 20, tzinfo=UTC)
+NOW = MADE + timedelta(hours=1)
+BINDING = bytes(range(32))
+SESSION_KEY = public_key_der(new_key("session").public_key())
+LISTS = load_fingerprints()
+
+
+@pytest.fixture(scope="module")
+def platform() -> TestPlatform:
+    return TestPlatform(seed="tests", made=MADE)
+
+
+@dataclass
+class Server:
+    """The verifiers as a server calls them, with the store of App Attest's keys."""
+
+    platform: TestPlatform
+    counter: int = 0
+
+    def verify(self, evidence: Evidence) -> tuple[DeviceCheck, ...]:
+        app = self.platform.app
+        apps = (AllowedApp(package=app.package, certificate_digests=frozenset({app.certificate_digest})),)
+        match evidence:
+            case KeyChain():
+                return verify_key_attestation(
+                    certificate_chain=evidence.certificates,
+                    challenge=BINDING,
+                    possession=Possession(
+                        message=attestation_message(binding=BINDING), signature=evidence.signature
+                    ),
+                    policy=KeyAttestationPolicy(apps=apps),
+                    roots=(
+                        TrustRoot(
+                            name="test root",
+                            kind=RootKind.TEST,
+                            subject="",
+                            spki_sha256=self.platform.android_root_sha256,
+                        ),
+                    ),
+                    revocation=parse_revocation_list(self.platform.revocation_list(), fetched_at=NOW),
+                    now=NOW,
+                ).checks
+            case PlayToken():
+                play = self.platform.play
+                keys = load_classic_keys(
+                    decryption_key=play.decryption_key, verification_key=play.verification_key
+                )
+                payload = parse_payload(open_classic_token(evidence.token, keys=keys))
+                return verify_payload(
+                    payload,
+                    kind=PlayTokenKind.CLASSIC,
+                    challenge=BINDING,
+                    policy=PlayPolicy(apps=apps),
+                    now=NOW,
+                ).checks
+            case AppAttestEnrolment():
+                return verify_attestation(
+                    key_id=evidence.key_id,
+                    attestation_object=evidence.attestation_object,
+                    client_data_hash=BINDING,
+                    app_ids=frozenset({app.apple_id}),
+                    environment=Environment.PRODUCTION,
+                    key_use=KeyUse.NEW,
+                    anchors=AppleAnchors(
+                        app_attest=self.platform.apple.root.certificate, receipt=load_apple_anchors().receipt
+                    ),
+                    now=NOW,
+                ).checks
+            case AppAttestAssertion():
+                result = verify_assertion(
+                    assertion=evidence.assertion,
+                    client_data=BINDING,
+                    public_key=self.platform.iphone_key.public_key,
+                    app_id=app.apple_id,
+                    stored_counter=self.counter,
+                )
+                self.counter = result.counter or self.counter
+                return result.checks
+            case WebCryptoProof():
+                return verify_web_crypto(
+                    public_key=evidence.public_key,
+                    signature=evidence.signature,
+                    origin=evidence.origin,
+                    binding=BINDING,
+                    session_public_key=SESSION_KEY,
+                    relying_party=RelyingParty(
+                        rp_id=app.rp_id, origins=frozenset({app.origin}), require_user_verification=True
+                    ),
+                    header_origin=None,
+                ).checks
+
+    def look_at(self, device: TestDevice) -> tuple[DeviceCheck, ...]:
+        evidence = device.evidence(BINDING, now=NOW)
+        checks = [check for piece in evidence for check in self.verify(piece)]
+        kinds = {check.name.partition(".")[0] for check in checks}
+        return (
+            *checks,
+            *check_device(device.claim, device.camera, fingerprints=LISTS),
+            check_name(device.camera, fingerprints=LISTS),
+            *check_profile(device.camera, platform=device.claim.platform),
+            *check_contradictions(
+                device=device.claim, camera=device.camera, evidence=kinds, facts=AttestedFacts()
+            ),
+        )
+
+
+def failed(checks: tuple[DeviceCheck, ...]) -> set[str]:
+    return {check.name for check in checks if check.outcome is CheckOutcome.FAIL}
+
+
+SEEN = {
+    DeviceKind.ANDROID: (set(), set()),
+    DeviceKind.IPHONE: (set(), set()),
+    DeviceKind.BROWSER: (set(), set()),
+    DeviceKind.UNLOCKED: (
+        {"android_key.boot_state", "play_integrity.device_recognition"},
+        {Manipulation.ROOTED},
+    ),
+    DeviceKind.REPACKAGED: (
+        {"android_key.application", "play_integrity.app_recognition", "play_integrity.app_identity"},
+        {Manipulation.CODE_MODIFICATION},
+    ),
+    DeviceKind.EMULATOR: (
+        {
+            "android_key.root",
+            "android_key.security_level",
+            "android_key.boot_state",
+            "play_integrity.device_recognition",
+            "device.emulator",
+            "camera.name",
+        },
+        {Manipulation.EMULATOR, Manipulation.ROOTED, Manipulation.VIRTUAL_CAMERA},
+    ),
+    DeviceKind.REVOKED_KEY: ({"android_key.revocation"}, {Manipulation.ROOTED}),
+    DeviceKind.OTHER_SESSION: (
+        {"android_key.challenge", "play_integrity.challenge"},
+        {Manipulation.MAN_IN_THE_MIDDLE},
+    ),
+    DeviceKind.RELAYED: (
+        {"android_key.challenge", "android_key.possession", "play_integrity.challenge"},
+        {Manipulation.MAN_IN_THE_MIDDLE},
+    ),
+    # Its first scan is honest; see below.
+    DeviceKind.COUNTER_REPLAY: (set(), set()),
+    DeviceKind.VIRTUAL_CAMERA: ({"camera.name"}, {Manipulation.VIRTUAL_CAMERA}),
+    # Only their frames tell.
+    DeviceKind.RENAMED_CAMERA: (set(), set()),
+    DeviceKind.LOOPED_FILE: (set(), set()),
+    DeviceKind.PERFECT_TIMING: (set(), set()),
+}
+
+
+@pytest.mark.parametrize("kind", DeviceKind)
+def test_what_fails_is_what_is_wrong_with_the_device_and_nothing_else(
+    kind: DeviceKind, platform: TestPlatform
+) -> None:
+    names, signs = SEEN[kind]
+    checks = Server(platform).look_at(make_device(kind, platform))
+    assert failed(checks) == names
+    decided = {sign.of for sign in find_signs(checks) if sign.decided}
+    assert signs <= decided
+    assert bool(signs) is bool(decided)
+
+
+def test_every_kind_is_in_the_registry_with_one_line() -> None:
+    assert set(KINDS) == set(DeviceKind)
+    for kind in KINDS.values():
+        assert "\n" not in kind.description
+        assert len(kind.description) <= 80
+
+
+def test_an_iphone_enrols_once_and_then_counts(platform: TestPlatform) -> None:
+    server, use = Server(platform), AttestedUse()
+    for counter in range(3):
+        device = make_device(DeviceKind.IPHONE, platform, use=use)
+        assert failed(server.look_at(device)) == set()
+        assert use.counter == counter
+    assert server.counter == 2
+
+
+def test_a_count_that_was_used_is_seen(platform: TestPlatform) -> None:
+    server, use = Server(platform), AttestedUse()
+    for _ in range(2):
+        server.look_at(make_device(DeviceKind.IPHONE, platform, use=use))
+    thief = make_device(DeviceKind.COUNTER_REPLAY, platform, use=use)
+    assert failed(server.look_at(thief)) == {"app_attest_assertion.counter"}
+
+
+def test_the_same_seed_and_time_give_the_same_platform_and_another_seed_another() -> None:
+    def facts(seed: str) -> tuple[bytes, ...]:
+        one = TestPlatform(seed=seed, made=MADE)
+        return (
+            one.android_root_sha256,
+            one.apple.root.der,
+            one.revocation_list(),
+            one.play.decryption_key.encode(),
+            one.iphone_key.public_key,
+            *(authority.der for authority in one.phone.authorities),
+        )
+
+    assert facts("a") == facts("a")
+    assert not set(facts("a")) & set(facts("b"))
+
+
+@pytest.mark.parametrize("kind", [DeviceKind.ANDROID, DeviceKind.IPHONE])
+def test_devices_of_another_platform_are_not_believed(kind: DeviceKind, platform: TestPlatform) -> None:
+    stranger = make_device(kind, TestPlatform(seed="stranger", made=MADE))
+    names = {
+        check.name
+        for piece in stranger.evidence(BINDING, now=NOW)
+        if isinstance(piece, KeyChain | AppAttestEnrolment)
+        for check in Server(platform).verify(piece)
+        if check.outcome is CheckOutcome.FAIL
+    }
+    assert names == {"android_key.root" if kind is DeviceKind.ANDROID else "app_attest.chain"}
