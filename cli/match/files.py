@@ -1,16 +1,15 @@
 """The folder of a report: the page, the figures for machines, and the charts."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from cli.match.page import render_page
+from cli.report import check_writable, write_files
 from evaluation.match.charts import check_charts, det_chart, histogram_chart
-from evaluation.match.errors import PhotoListError
 from evaluation.match.report import MatchReport
 
-__all__ = ["check_folder", "check_writable", "draw_charts", "write_report"]
+__all__ = ["check_folder", "draw_charts", "write_report"]
 
 _PAGE: Final = "report.html"
 _JSON: Final = "report.json"
@@ -25,19 +24,6 @@ def check_folder(out: Path) -> None:
     """
     check_charts()
     check_writable(out)
-
-
-def check_writable(out: Path) -> None:
-    """Make sure, before any long work, that a folder can be written to.
-
-    Raises:
-        PhotoListError: It cannot be.
-    """
-    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    if not there.is_dir():
-        raise PhotoListError(f"the folder {out} cannot be made: {there} is a file")
-    if not os.access(there, os.W_OK):
-        raise PhotoListError(f"the folder {out} cannot be written to: check the permissions of {there}")
 
 
 def draw_charts(report: MatchReport) -> Mapping[str, bytes]:
@@ -70,10 +56,6 @@ def write_report(out: Path, report: MatchReport) -> Path:
         OSError: A file cannot be written.
     """
     charts = draw_charts(report)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in charts.items():
-        (out / f"{name}.png").write_bytes(content)
-    (out / _JSON).write_text(report.to_json() + "\n", encoding="utf-8")
-    page = out / _PAGE
-    page.write_text(render_page(report, charts), encoding="utf-8")
-    return page
+    page: dict[str, bytes | str] = {_JSON: report.to_json() + "\n", _PAGE: render_page(report, charts)}
+    write_files(out, page | {f"{name}.png": content for name, content in charts.items()})
+    return out / _PAGE

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from cli.markup import Html, Templates, data_uri
+from cli.markup import Html, Templates
 from cli.match.rows import sheets
-from cli.sheets import Sheet
+from cli.report import chart_markup, fact_markup, page_style, sheet_markup
 from evaluation.match.report import MatchReport
 
 __all__ = ["render_page"]
@@ -29,9 +29,9 @@ def render_page(report: MatchReport, charts: Mapping[str, bytes]) -> str:
     return _TEMPLATES.fill(
         "page",
         packs=" and ".join(pack.name for pack in report.packs),
-        style=_TEMPLATES.style("page"),
+        style=page_style(),
         facts=tuple(_facts(report)),
-        sheets=[_sheet(sheet) for sheet in sheets(report)],
+        sheets=[sheet_markup(sheet) for sheet in sheets(report)],
         charts=[_chart(name, content) for name, content in charts.items()],
         resamples=f"{report.bootstrap.resamples:,}",
         confidence=f"{report.bootstrap.confidence:g}",
@@ -54,23 +54,10 @@ def _facts(report: MatchReport) -> Iterator[Html]:
         only = ", for evaluation only" if pack.evaluation_only else ""
         facts[pack.name] = f"{pack.embedder}, version {pack.version}{only}"
     for name, text in facts.items():
-        yield _TEMPLATES.fill("fact", name=name, text=text)
-
-
-def _sheet(sheet: Sheet) -> Html:
-    return _TEMPLATES.fill(
-        "sheet",
-        title=sheet.title,
-        heads=[_TEMPLATES.fill("head", text=column) for column in sheet.columns],
-        rows=[
-            _TEMPLATES.fill("row", cells=[_TEMPLATES.fill("cell", text=cell) for cell in row])
-            for row in sheet.rows
-        ],
-        notes=[_TEMPLATES.fill("note", text=note) for note in sheet.notes],
-    )
+        yield fact_markup(name, text)
 
 
 def _chart(name: str, content: bytes) -> Html:
     kind, _, of_set = name.partition("_")
     text = _CAPTIONS[kind] + (f" Photos measured {of_set}." if of_set else "")
-    return _TEMPLATES.fill("chart", source=data_uri(content, media_type="image/png"), text=text)
+    return chart_markup(content, caption=text)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from cli.match.files import check_writable
 from cli.pad.markdown import render_markdown
 from cli.pad.page import render_page
+from cli.report import check_writable, write_files
 from evaluation.pad.charts import check_charts, det_chart, histogram_chart
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
 from evaluation.pad.report import PackReport, PadReport, SetReport
@@ -61,19 +61,17 @@ def write_report(out: Path, report: PadReport) -> Path:
         OSError: A file cannot be written.
     """
     charts = draw_charts(report)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in charts.items():
-        (out / f"{name}.png").write_bytes(content)
+    files: dict[str, bytes | str] = {f"{name}.png": content for name, content in charts.items()}
     for pack in report.packs:
         for each in pack.sets:
             sheet = mistakes_sheet(worst_mistakes(_judged(each))) if each.runs else None
             if sheet is not None:
-                (out / f"mistakes_{_suffix(pack, each)}.jpg").write_bytes(sheet)
-    (out / _JSON).write_text(report.to_json() + "\n", encoding="utf-8")
-    (out / _MARKDOWN).write_text(render_markdown(report), encoding="utf-8")
-    page = out / _PAGE
-    page.write_text(render_page(report, charts), encoding="utf-8")
-    return page
+                files[f"mistakes_{_suffix(pack, each)}.jpg"] = sheet
+    files[_JSON] = report.to_json() + "\n"
+    files[_MARKDOWN] = render_markdown(report)
+    files[_PAGE] = render_page(report, charts)
+    write_files(out, files)
+    return out / _PAGE
 
 
 def _judged(each: SetReport) -> ScoreRun:

@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from cli.markup import Html, Templates, data_uri
+from cli.markup import Html, Templates
 from cli.pad.rows import sheets
 from cli.pad.words import VENDOR
-from cli.sheets import Sheet
+from cli.report import chart_markup, fact_markup, page_style, sheet_markup
 from evaluation.pad.report import PadReport
 
 __all__ = ["render_page"]
 
-_OWN: Final = Templates("cli.pad")
-_PARTS: Final = Templates("cli.match")
-"""Tables, charts and the style are those of the other evaluation."""
-
+_TEMPLATES: Final = Templates("cli.pad")
 _CAPTIONS: Final = {
     "det": "DET curves: BPCER over APCER of all attacks with an instrument. A curve ends where the number of "
     "attacks shows no lower APCER; a rate of 0 is drawn at the lower edge.",
@@ -29,12 +26,12 @@ def render_page(report: PadReport, charts: Mapping[str, bytes]) -> str:
         report: What was measured.
         charts: PNG files by name; what follows the first underscore of a name is the pack and the set.
     """
-    return _OWN.fill(
+    return _TEMPLATES.fill(
         "page",
         packs=" and ".join(pack.name for pack in report.packs),
-        style=_PARTS.style("page"),
+        style=page_style(),
         facts=tuple(_facts(report)),
-        sheets=[_sheet(sheet) for sheet in sheets(report)],
+        sheets=[sheet_markup(sheet) for sheet in sheets(report)],
         charts=[_chart(name, content) for name, content in charts.items()],
         resamples=f"{report.bootstrap.resamples:,}",
         confidence=f"{report.bootstrap.confidence:g}",
@@ -55,22 +52,10 @@ def _facts(report: PadReport) -> Iterator[Html]:
         only = ", for evaluation only" if pack.evaluation_only else ""
         facts[pack.name] = f"{', '.join(pack.networks) or 'no PAD network'}; version {pack.version}{only}"
     for name, text in facts.items():
-        yield _PARTS.fill("fact", name=name, text=text)
-
-
-def _sheet(sheet: Sheet) -> Html:
-    return _PARTS.fill(
-        "sheet",
-        title=sheet.title,
-        heads=[_PARTS.fill("head", text=column) for column in sheet.columns],
-        rows=[
-            _PARTS.fill("row", cells=[_PARTS.fill("cell", text=cell) for cell in row]) for row in sheet.rows
-        ],
-        notes=[_PARTS.fill("note", text=note) for note in sheet.notes],
-    )
+        yield fact_markup(name, text)
 
 
 def _chart(name: str, content: bytes) -> Html:
     kind, _, of = name.partition("_")
     text = f"{_CAPTIONS[kind]} ({of.replace('_', ', ')})"
-    return _PARTS.fill("chart", source=data_uri(content, media_type="image/png"), text=text)
+    return chart_markup(content, caption=text)
