@@ -29,6 +29,9 @@ _MINIMUM_KEPT = 0.5
 """Share of the face's points below which a segment ends early."""
 
 
+_MOST_LOST_AT_ONCE = 0.1
+"""Share of the face's points: where one view loses more, they are looked for farther away."""
+
 _RESTLESS_SECONDS = 1.0
 
 FOLLOW_SECONDS = 0.3
@@ -256,18 +259,23 @@ class _RunningSegment:
     def look_ahead(self, view: GreyView) -> _Sight:
         """Follows the points into the next view, which is measured once, however often it is asked."""
         if self._ahead is None or self._ahead.view is not view:
-            found, error = follow(self.start, view, self._guess)
-            seen = np.isfinite(found[:, 0])
-            of_face = seen & self.start.on_face
-            self._ahead = _Sight(
-                view=view,
-                found=found,
-                seen=seen,
-                face_share=float(of_face.sum() / self.start.on_face.sum()),
-                error=float(np.median(error[of_face])) if of_face.any() else np.nan,
-                motion=plane_motion(self.start, found),
-            )
+            self._ahead = self._sight(view, far=False)
+            if self._ahead.face_share < self.kept_share - _MOST_LOST_AT_ONCE:
+                self._ahead = self._sight(view, far=True)
         return self._ahead
+
+    def _sight(self, view: GreyView, *, far: bool) -> _Sight:
+        found, error = follow(self.start, view, self._guess, far=far)
+        seen = np.isfinite(found[:, 0])
+        of_face = seen & self.start.on_face
+        return _Sight(
+            view=view,
+            found=found,
+            seen=seen,
+            face_share=float(of_face.sum() / self.start.on_face.sum()),
+            error=float(np.median(error[of_face])) if of_face.any() else np.nan,
+            motion=plane_motion(self.start, found),
+        )
 
     def add(self, observation: FrameObservation, view: GreyView) -> None:
         sight = self.look_ahead(view)

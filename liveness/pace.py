@@ -3,15 +3,12 @@
 from collections import deque
 from enum import StrEnum
 
-APART_SECONDS = 0.11
-"""Seconds between two measured frames, to the nearest frame: 7 to 14 a second of whatever rate comes, and
-each where fewer than 14 come. Of 162 scans (50 live, 112 photos presented in four ways) none changed its
-verdict against twice as many frames; of 50 windows of 19 live clips at 24 frames a second one did, to
-INCONCLUSIVE."""
+APART_SECONDS = 0.119
+"""Seconds between two measured frames, to the nearest frame: 6.5 to 12 a second of whatever rate comes, and
+each where fewer than 12.5 come. See ADR 0010 for what becomes of verdicts."""
 
-_RESTLESS_SECONDS = 0.08
-"""The same while a face moves so fast that its points are lost: about 12 a second, and each frame is sampled.
-See ADR 0010 for what half of that and twice as many do."""
+_RESTLESS_SECONDS = 0.09
+"""The same while a face moves so fast that its points are lost: about 10 a second."""
 
 _SAMPLED_SECONDS = 1.0
 """How long every frame is sampled at first: a second of all frames against the rest of the scan's measured
@@ -68,5 +65,5 @@ class FramePace:
         if since_watched >= apart / 2 and since_watched + until_next / 2 >= apart:
             self._watched = capture_time
             return FrameWork.WATCH
-        sampled = restless or capture_time - self._began < _SAMPLED_SECONDS
+        sampled = capture_time - self._began < _SAMPLED_SECONDS
         return FrameWork.SAMPLE if sampled else FrameWork.NOTE

@@ -43,11 +43,13 @@ class JpegFacts:
             every picture of one encoder, whatever its quality.
         luma_table: Quantisation steps of the luma, shape (64,), row by row.
         comments: Printable starts of comment segments, each of at most 64 characters.
+        header: The bytes that say so: a picture that begins with them has the same facts.
     """
 
     structure: bytes
     luma_table: NDArray[np.float32]
     comments: tuple[str, ...]
+    header: bytes
 
 
 def read_jpeg_facts(data: bytes) -> JpegFacts | None:
@@ -79,7 +81,12 @@ def read_jpeg_facts(data: bytes) -> JpegFacts | None:
             table = tables.get(luma_selector) if luma_selector is not None else None
             if table is None:
                 return None
-            return JpegFacts(structure=bytes(structure), luma_table=table, comments=tuple(comments))
+            return JpegFacts(
+                structure=bytes(structure),
+                luma_table=table,
+                comments=tuple(comments),
+                header=data[: at + 2 + length],
+            )
         if marker == _DQT:
             read = _read_tables(body, tables, most=left)
             if read is None:

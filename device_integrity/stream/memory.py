@@ -36,7 +36,7 @@ __all__ = [
 
 _FRAME_DOMAIN: Final = b"facegate-frame-mark-v1"
 _KEY_DOMAIN: Final = b"facegate-key-mark-v1"
-_MOST_MARKS: Final = 24
+_MOST_MARKS: Final = 16
 _BAND_BYTES: Final = 2
 _BANDS: Final = 16
 _NEAR_BITS: Final = 10
@@ -157,7 +157,7 @@ class ScanMemory(Protocol):
 
 
 def frame_marks(frames: Sequence[FrameTrace], *, tenant_key: bytes) -> tuple[FrameMark, ...]:
-    """The marks to keep of a scan: of up to 24 frames with something on them, evenly spread.
+    """The marks to keep of a scan: of up to 16 frames with something on them, evenly spread.
 
     Args:
         frames: In order.

@@ -1,5 +1,6 @@
 """A frame in small, for finding it again: as a thumbnail within a scan, as a hash across scans."""
 
+from functools import cache
 from typing import Final
 
 import cv2
@@ -11,6 +12,8 @@ __all__ = ["HASH_BITS", "THUMBNAIL", "difference_hash", "hash_distances", "thumb
 THUMBNAIL: Final = (24, 32)
 """Rows and columns: small enough to compare all frames of a scan with each other."""
 
+_A_PLACE: Final = 4
+
 HASH_BITS: Final = 256
 
 Luma = NDArray[np.uint8]
@@ -18,13 +21,19 @@ Luma = NDArray[np.uint8]
 
 def thumbnail_of(luma: Luma) -> NDArray[np.float32]:
     """Mean brightness in a grid of ``THUMBNAIL``, shape (24 x 32,), grey levels."""
-    # A third of the resolution to begin with is a quarter of the price and tells the same.
-    step = max(1, min(luma.shape[0] // (4 * THUMBNAIL[0]), luma.shape[1] // (4 * THUMBNAIL[1])))
-    small = cv2.resize(
-        luma[::step, ::step], (THUMBNAIL[1] * 2, THUMBNAIL[0] * 2), interpolation=cv2.INTER_AREA
+    # Single pixels, evenly spread, 16 a place: a third of the price of all of them, and they tell the same.
+    rows, columns = (
+        _places(size, _A_PLACE * count) for size, count in zip(luma.shape, THUMBNAIL, strict=True)
     )
-    shrunk = small.reshape(THUMBNAIL[0], 2, THUMBNAIL[1], 2).mean(axis=(1, 3), dtype=np.float32)
-    return np.asarray(shrunk, np.float32).ravel()
+    taken = luma.take(rows, axis=0).take(columns, axis=1)
+    small = cv2.resize(taken.astype(np.float32), THUMBNAIL[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32).ravel()
+
+
+@cache
+def _places(size: int, count: int) -> NDArray[np.intp]:
+    """The middles of ``count`` equal parts of ``size`` pixels."""
+    return np.asarray((np.arange(count) * size + size // 2) // count, np.intp)
 
 
 def difference_hash(thumbnail: NDArray[np.float32]) -> bytes:

@@ -54,6 +54,7 @@ class StreamTracer:
         """Starts empty."""
         self._frames: list[FrameTrace] = []
         self._tallies: dict[tuple[int, int], BlockTally] = {}
+        self._facts: JpegFacts | None = None
 
     def add(
         self,
@@ -78,7 +79,7 @@ class StreamTracer:
             arrival_time_us=arrival_time_us,
             sha256=hashlib.sha256(jpeg).digest(),
             thumbnail=thumbnail_of(luma),
-            facts=read_jpeg_facts(jpeg),
+            facts=self._facts_of(jpeg),
             flash_step=flash_step,
         )
         new = not self._frames or self._frames[-1].sha256 != trace.sha256
@@ -89,6 +90,12 @@ class StreamTracer:
             self._tallies[shape] = tally
             tally.add(luma, luma_table=None if trace.facts is None else trace.facts.luma_table, new=new)
         return trace
+
+    def _facts_of(self, jpeg: bytes) -> JpegFacts | None:
+        """An encoder writes the same header until its quality changes."""
+        if self._facts is None or not jpeg.startswith(self._facts.header):
+            self._facts = read_jpeg_facts(jpeg)
+        return self._facts
 
     @property
     def measurements(self) -> StreamMeasurements:

@@ -52,7 +52,7 @@ _MOST_WITNESSES = 8
 """Stretches without a selected frame of which one frame is identified, the longest first. On 35 scans of
 live clips it was 2 in the mean, none on most, and 18 on one whose face hardly ever keeps still."""
 
-_LOOKS_PER_SELECTED = 1.5
+_LOOKS_PER_SELECTED = 1.25
 """Only frames that the detector looked at can be selected, so it looks at more than are wanted."""
 
 

@@ -29,7 +29,7 @@ _BAND_BYTES: Final = 8
 _MARK_BYTES: Final = 32
 _KIND: Final = "scan_memory"
 _EXACT_WEIGHT: Final = 1000
-_MOST_FRAMES: Final = 24
+_MOST_FRAMES: Final = 16
 
 
 class DatabaseScanMemory:

@@ -186,8 +186,8 @@ async def add_attempt(
     connection: AsyncConnection, check_id: UUID, *, epoch: int, attempt: NewAttempt
 ) -> AttemptRecord:
     """Inserts an attempt."""
-    await connection.execute(insert(attempts).values(rows.attempt_row(check_id, epoch, attempt)))
-    return (await list_attempts(connection, check_id, number=attempt.number))[0]
+    statement = insert(attempts).values(rows.attempt_row(check_id, epoch, attempt)).returning(attempts)
+    return rows.attempt_record((await connection.execute(statement)).mappings().one())
 
 
 async def change_attempt(
@@ -199,10 +199,10 @@ async def change_attempt(
         .where(attempts.c.check_id == check_id, attempts.c.number == number)
         .where(attempts.c.epoch == epoch, attempts.c.outcome.is_(None))
         .values(dict(values))
+        .returning(attempts)
     )
-    if (await connection.execute(statement)).rowcount != 1:
-        return None
-    return (await list_attempts(connection, check_id, number=number))[0]
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    return None if row is None else rows.attempt_record(row)
 
 
 async def interrupt_attempts(connection: AsyncConnection, check_id: UUID, now: datetime) -> None:
@@ -228,10 +228,14 @@ async def add_evidence(
     connection: AsyncConnection, check_id: UUID, entries: tuple[EvidenceEntry, ...]
 ) -> None:
     """Inserts kept pictures in their order, behind those that are there."""
+    if not entries:
+        return
     used = select(func.count()).select_from(evidence).where(evidence.c.check_id == check_id)
     first = (await connection.execute(used)).scalar_one()
-    for position, entry in enumerate(entries, start=first):
-        await connection.execute(insert(evidence).values(rows.evidence_row(check_id, position, entry)))
+    new = [
+        rows.evidence_row(check_id, position, entry) for position, entry in enumerate(entries, start=first)
+    ]
+    await connection.execute(insert(evidence), new)
 
 
 async def list_evidence(connection: AsyncConnection, check_id: UUID) -> tuple[EvidenceEntry, ...]:

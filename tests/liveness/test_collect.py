@@ -120,6 +120,16 @@ def test_a_face_is_followed_between_looks() -> None:
         assert frame.face.box.centre == pytest.approx(expected.box.centre, abs=1.5)
 
 
+def test_a_face_that_jumps_is_looked_for_farther_away() -> None:
+    """12 view pixels at once are beyond the finer levels of the flow, and within the coarsest one's reach."""
+    collector = ScanCollector()
+    assert _take(collector, _shifted(0), 0, time=0.0, faces=(face_at(),))
+    assert not _take(collector, _shifted(20), 1, time=0.1, faces=())
+    jumped = collector.observations().frames[-1].face
+    assert jumped is not None
+    assert jumped.five_points == pytest.approx(face_at(FACE[0] - 20).five_points, abs=1.0)
+
+
 def test_motion_is_measured_alike_whether_the_face_is_followed_or_found() -> None:
     found, followed = ScanCollector(), ScanCollector()
     for index in range(24):

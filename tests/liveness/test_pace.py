@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from liveness.pace import FramePace, FrameWork
+from liveness.pace import APART_SECONDS, FramePace, FrameWork
 
 
 def _works(
@@ -14,12 +14,12 @@ def _works(
 
 
 @pytest.mark.parametrize(
-    ("rate", "step"), [(8, 1), (10, 1), (12, 1), (13, 1), (14, 2), (15, 2), (20, 2), (24, 3), (30, 3)]
+    ("rate", "step"), [(8, 1), (10, 1), (12, 1), (13, 2), (14, 2), (15, 2), (20, 2), (24, 3), (30, 4)]
 )
 def test_every_so_many_frames_are_measured(rate: float, step: int) -> None:
     measured = [index for index, work in enumerate(_works(rate)) if work is FrameWork.WATCH]
     assert measured == list(range(0, round(4 * rate), step))
-    assert 6.8 <= rate / step <= 14
+    assert 6.5 <= rate / step <= 12
 
 
 def test_between_them_frames_are_sampled_for_a_second_and_then_only_noted() -> None:
@@ -33,11 +33,12 @@ def test_a_mode_that_needs_every_frame_gets_it() -> None:
     assert set(_works(30, apart_seconds=0.0)) == {FrameWork.WATCH}
 
 
-@pytest.mark.parametrize(("rate", "every"), [(8, 1), (15, 1), (24, 2), (30, 2)])
-def test_while_points_are_lost_twelve_frames_a_second_are_measured_or_all(rate: float, every: int) -> None:
+@pytest.mark.parametrize(("rate", "every"), [(8, 1), (15, 1), (24, 2), (30, 3)])
+def test_while_points_are_lost_ten_frames_a_second_are_measured_or_more(rate: float, every: int) -> None:
     works = _works(rate, restless=True)
-    assert set(works[::every]) == {FrameWork.WATCH}
-    assert every == 1 or FrameWork.WATCH not in works[1::every]
+    assert [at for at, work in enumerate(works) if work is FrameWork.WATCH] == list(
+        range(0, len(works), every)
+    )
 
 
 def test_an_unsteady_camera_is_measured_often_enough() -> None:
@@ -45,8 +46,8 @@ def test_an_unsteady_camera_is_measured_often_enough() -> None:
     pace = FramePace()
     watched = [time for time in times if pace.next(float(time), restless=False) is FrameWork.WATCH]
     # To the nearest frame: at most half a frame early, and less than a frame late.
-    assert np.diff(watched).max() < 0.11 + 0.09
-    assert np.diff(watched).min() > 0.11 - 0.09 / 2
+    assert np.diff(watched).max() < APART_SECONDS + 0.09
+    assert np.diff(watched).min() > APART_SECONDS - 0.09 / 2
 
 
 @pytest.mark.parametrize(

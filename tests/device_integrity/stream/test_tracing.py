@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from device_integrity.stream import StreamTracer
+from device_integrity.stream.jpeg import read_jpeg_facts
 from tests.device_integrity.stream.streams import camera_stream, decode, encode, frames, measured
 
 
@@ -36,3 +37,18 @@ def test_quantised_coefficients_are_whole() -> None:
     """What the encoder wrote is found again in the decoded pixels, to within their rounding."""
     (tally,) = measured(camera_stream(3)).tallies
     assert tally.coefficients.sum() == 3 * 5 * tally.still.size
+
+
+def test_the_facts_of_each_header_are_its_own() -> None:
+    """They are read once for frames with the same header, and anew when the encoder changes its quality."""
+    luma = frames(3)
+    jpegs = [encode(luma[0], quality=90), encode(luma[1], quality=90), encode(luma[2], quality=40)]
+    traced = measured(jpegs).frames
+    for trace, jpeg in zip(traced, jpegs, strict=True):
+        expected = read_jpeg_facts(jpeg)
+        assert trace.facts is not None
+        assert expected is not None
+        assert trace.facts.structure == expected.structure
+        assert np.array_equal(trace.facts.luma_table, expected.luma_table)
+    assert traced[0].facts is traced[1].facts
+    assert traced[2].facts is not traced[0].facts
