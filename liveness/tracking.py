@@ -18,7 +18,7 @@ _BACKGROUND_POINTS = 24
 _WINDOW = (15, 15)
 _LEVELS = 1
 _FAR_LEVELS = 2
-"""A head that moves fast leaves the reach of the finer levels, which nearly always suffice at 0.7 of the price."""
+"""A fast head leaves the reach of the finer levels, which nearly always suffice and cost 0.7 as much."""
 _BACK_LEVELS = 0
 """The way back begins where it should end, so it needs no coarser levels to find there."""
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
