@@ -20,7 +20,16 @@ __all__ = ["DeviceAssessment", "Unmet", "UnmetReason", "assess"]
 _OBSERVED: Final = (Evidence.DEVICE, Evidence.CAMERA, Evidence.STREAM)
 """What has to have been looked at before claims without contradictions are worth anything."""
 
+_DOUBTS: Final = frozenset({"KEY_FARM", "RISK_HIGH"})
+"""Reasons of soft failures that are signs of nothing in particular and leave doubt all the same: many keys
+were made on the device in few days. Other soft failures without a sign are told and weigh nothing, as honest
+devices have them: an old patch level, a description that is not DER, a person's second account."""
+
 _MAY_BE_SOFT: Final = frozenset({CheckOutcome.FAIL, CheckOutcome.UNAVAILABLE})
+
+_TOLD: Final = {Evidence.CAMERA: frozenset({"camera.facing", "camera.hardware_level"})}
+"""What every phone knows of its camera: one that keeps it back had no camera to be looked at. On platforms
+that do not tell, these checks are NOT_EVALUATED."""
 
 _NEVER_PASS: Final = frozenset({Evidence.DEVICE, Evidence.CONTRADICTION})
 
@@ -74,12 +83,13 @@ def assess(
 ) -> DeviceAssessment:
     """Weigh a device's checks.
 
-    HIGH needs hardware attestation, a transcript that is bound to the attested key, and an active challenge
-    that was passed. MEDIUM needs a platform's attestation and the bound transcript. LOW needs the bound
-    transcript and either a verified key, or claims that were looked at and raise no suspicion. Any sign of
-    manipulation that stands by itself leaves NONE. One that is only suspected leaves no more than MEDIUM. So
-    does an attestation that failed beside one that holds, and one with a soft UNAVAILABLE check: an old
-    revocation list that the operator's settings allow.
+    HIGH needs hardware attestation, a transcript that is bound to the attested key, an active challenge that
+    was passed, and that device, camera and frames were looked at. MEDIUM needs a platform's attestation and the
+    bound transcript. LOW needs the bound transcript and either a verified key, or claims that were looked at
+    and raise no suspicion. Any sign of manipulation that stands by itself leaves NONE. One that is only
+    suspected leaves no more than MEDIUM. So does an attestation that failed beside one that holds, one of a
+    device that made many keys in few days, and one with a soft UNAVAILABLE check: an old revocation list that
+    the operator's settings allow.
 
     Args:
         checks: Of all verifiers, named ``<verifier>.<check>``.
@@ -154,8 +164,10 @@ def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
 
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
-    """Whether an attestation failed for certain, be it without a sign of what was done."""
-    return evidence.vouches and any(check.outcome is CheckOutcome.FAIL and not check.soft for check in group)
+    """Whether an attestation failed, be it without a sign of what was done, or leaves doubt."""
+    return evidence.vouches and any(
+        check.outcome is CheckOutcome.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
+    )
 
 
 def _unmet(
@@ -186,6 +198,9 @@ def _unmet(
 
 def _looked_at(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
     """Whether there was something to look at; a device that is silent is not one that was looked at."""
+    told = _TOLD.get(evidence, frozenset())
+    if any(check.outcome is CheckOutcome.UNAVAILABLE and check.name in told for check in group):
+        return False
     outcomes = {check.outcome for check in group} - {CheckOutcome.UNAVAILABLE}
     # Lists of names and contradictions find something or say nothing: to have looked is enough.
     return bool(outcomes if evidence in _NEVER_PASS else outcomes - {CheckOutcome.NOT_EVALUATED})
@@ -206,14 +221,20 @@ def _assurance(
     level = max(vouched.values(), key=lambda one: one.level, default=Assurance.NONE)
     if level is Assurance.NONE:
         return Assurance.LOW if _consistent(weighed) and not suspected else Assurance.NONE
-    if level is Assurance.HIGH and (suspected or doubted or not active_challenge):
+    if level is Assurance.HIGH and (
+        suspected or doubted or not active_challenge or not _all_looked_at(weighed)
+    ):
         return Assurance.MEDIUM
     return level
 
 
+def _all_looked_at(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
+    return all(_looked_at(evidence, weighed.get(evidence, ())) for evidence in _OBSERVED)
+
+
 def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
     """Whether device, camera and frames were looked at, and nothing failed that does not happen by chance."""
-    if not all(_looked_at(evidence, weighed.get(evidence, ())) for evidence in _OBSERVED):
+    if not _all_looked_at(weighed):
         return False
     every = [check for group in weighed.values() for check in group]
     passes = any(check.outcome is CheckOutcome.PASS for check in weighed[Evidence.STREAM])

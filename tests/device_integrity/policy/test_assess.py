@@ -74,6 +74,37 @@ def test_each_platform_reaches_what_it_can_prove(
     assert (found.assurance, found.unmet) == (assurance, ())
 
 
+@pytest.mark.parametrize(
+    ("name", "reason", "assurance"),
+    [
+        ("android_key.provisioning", "KEY_FARM", Assurance.MEDIUM),
+        ("android_key.patch_level", "PATCH_LEVEL_OLD", Assurance.HIGH),
+        ("android_key.encoding", "NOT_DER", Assurance.HIGH),
+    ],
+)
+def test_many_keys_of_one_device_leave_doubt_and_old_devices_none(
+    name: str, reason: str, assurance: Assurance
+) -> None:
+    found = _assessed((*_HONEST, failed(name, soft=True, reason=reason)))
+    assert (found.assurance, found.unmet) == (assurance, ())
+
+
+def test_a_risky_receipt_leaves_doubt() -> None:
+    risky = failed("app_attest_receipt.risk", soft=True, reason="RISK_HIGH")
+    checks = (*observed(), *attested("app_attest"), *attested("app_attest_assertion"), risky)
+    assert _assessed(checks, Platform.IOS).assurance is Assurance.MEDIUM
+
+
+@pytest.mark.parametrize("silent", ["camera.facing", "camera.hardware_level"])
+def test_a_phone_that_keeps_its_camera_back_is_not_looked_at(silent: str) -> None:
+    checks = tuple(check for check in _HONEST if check.name != silent)
+    kept_back = _assessed((*checks, open_check(silent, CheckOutcome.UNAVAILABLE)))
+    assert kept_back.assurance is Assurance.MEDIUM
+    assert kept_back.unmet == (Unmet(Evidence.CAMERA, UnmetReason.MISSING),)
+    # A platform that does not tell is another matter.
+    assert _assessed((*checks, open_check(silent))).assurance is Assurance.HIGH
+
+
 def test_claims_without_contradictions_are_worth_little_and_nothing_is_worth_nothing() -> None:
     assert _assessed(observed()).assurance is Assurance.LOW
     flag = failed("stream.noise", Manipulation.INJECTION, soft=True)

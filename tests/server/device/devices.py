@@ -37,6 +37,7 @@ __all__ = [
     "WebCryptoAttestor",
     "at_time",
     "believing_server",
+    "camera_of",
     "device_settings",
     "marked",
     "scan",
@@ -71,6 +72,8 @@ _CAMERA = device_pb2.CameraProfile(
     height=360,
     sensor_orientation_degrees=270,
 )
+
+_LEVELS = {device_pb2.PLATFORM_ANDROID: "LEVEL_3", device_pb2.PLATFORM_IOS: "builtInTrueDepthCamera"}
 
 _OBSERVED = {"device": "required", "camera": "required", "stream": "required", "contradiction": "required"}
 
@@ -266,6 +269,14 @@ class _Pictures:
         return
 
 
+def camera_of(profile: device_pb2.DeviceProfile) -> device_pb2.CameraProfile:
+    """What an honest device of a platform says of its front camera."""
+    camera = device_pb2.CameraProfile()
+    camera.CopyFrom(_CAMERA)
+    camera.hardware_level = _LEVELS.get(profile.platform, "")
+    return camera
+
+
 async def scan(
     live: LiveServer,
     upload: service_pb2.UploadTrustedImageResponse,
@@ -282,7 +293,7 @@ async def scan(
         source=flash or _Pictures(pictures() if shown is None else shown),
         screen=flash,
         profile=profile,
-        camera=_CAMERA,
+        camera=camera_of(profile),
         attestor=attestor,
         settings=ClientSettings(max_attempts=1),
     ).scan()

@@ -23,6 +23,7 @@ from tests.server.device.devices import (
     AppleAttestor,
     at_time,
     believing_server,
+    camera_of,
     marked,
     scan,
 )
@@ -55,7 +56,7 @@ def _fresh() -> list[Picture]:
 async def _open(live: LiveServer, policy: str) -> tuple[str, RawDevice, RawStream]:
     upload = await live.upload(policy=policy)
     device = RawDevice(live.device, upload)
-    stream = await device.open(device=ANDROID)
+    stream = await device.open(device=ANDROID, camera=camera_of(ANDROID))
     return upload.check_id, device, stream
 
 
@@ -155,7 +156,7 @@ async def test_evidence_of_a_lost_stream_vouches_for_its_session_key(believing: 
     await asyncio.sleep(0.2)
     await stream.vanish()
     await believing.reaches(check_id, CheckState.WAITING)
-    resumed = await device.open(resume=True, device=ANDROID)
+    resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
     await resumed.prove()
     assert resumed.binding != stream.binding
     result = await resumed.run_attempt(_fresh())
@@ -168,7 +169,7 @@ async def test_evidence_of_a_lost_stream_is_none_of_a_later_one(believing: LiveS
     await stream.begin()
     await stream.vanish()
     await believing.reaches(check_id, CheckState.WAITING)
-    resumed = await device.open(resume=True, device=ANDROID)
+    resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
     await resumed.prove()
     await resumed.send(await _evidence(resumed, binding=stream.binding))
     await resumed.run_attempt(_fresh())
@@ -190,7 +191,7 @@ async def test_a_fifth_piece_is_refused_over_all_streams(
     await until(kept)
     await stream.vanish()
     await believing.reaches(check_id, CheckState.WAITING)
-    resumed = await device.open(resume=True, device=ANDROID)
+    resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
     await resumed.prove()
     await resumed.begin()
     for _ in range(3):
