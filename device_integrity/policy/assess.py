@@ -83,13 +83,13 @@ def assess(
 ) -> DeviceAssessment:
     """Weigh a device's checks.
 
-    HIGH needs hardware attestation, a transcript that is bound to the attested key, an active challenge that
-    was passed, and that device, camera and frames were looked at. MEDIUM needs a platform's attestation and the
-    bound transcript. LOW needs the bound transcript and either a verified key, or claims that were looked at
-    and raise no suspicion. Any sign of manipulation that stands by itself leaves NONE. One that is only
-    suspected leaves no more than MEDIUM. So does an attestation that failed beside one that holds, one of a
-    device that made many keys in few days, and one with a soft UNAVAILABLE check: an old revocation list that
-    the operator's settings allow.
+    HIGH needs hardware attestation, a transcript that is bound to the attested key, an active challenge
+    that was passed, and that device, camera and frames were looked at. MEDIUM needs a platform's
+    attestation and the bound transcript. LOW needs the bound transcript and either a verified key, or
+    claims that were looked at and raise no suspicion. Any sign of manipulation that stands by itself leaves
+    NONE. One that is only suspected leaves no more than MEDIUM. So does an attestation that failed beside
+    one that holds, one of a device that made many keys in few days, and one with a soft UNAVAILABLE check:
+    an old revocation list that the operator's settings allow.
 
     Args:
         checks: Of all verifiers, named ``<verifier>.<check>``.

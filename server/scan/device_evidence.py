@@ -11,9 +11,15 @@ from collections.abc import Sequence
 import structlog
 
 from device_integrity.check import CheckOutcome, DeviceCheck
-from device_integrity.policy import DemandTable
+from device_integrity.policy import Demand, DemandTable, Evidence
 from server.device.assessment import awaited_evidence
-from server.device.evidence import MAX_ATTESTATION_BYTES, MAX_ATTESTATIONS, DeviceEvidence, EvidenceContext
+from server.device.evidence import (
+    MAX_ATTESTATION_BYTES,
+    MAX_ATTESTATIONS,
+    DeviceEvidence,
+    EvidenceContext,
+    PlayEvidence,
+)
 from server.device.findings import EvidenceFinding, finding_from_bytes, finding_to_bytes
 from server.device.verification import DeviceVerifier
 from server.errors import Reason, Refusal
@@ -28,6 +34,12 @@ _VERIFIER_FAILED = DeviceCheck(
     outcome=CheckOutcome.UNAVAILABLE,
     reason="VERIFIER_FAILED",
     detail="The server failed to verify a piece of evidence; its log has more.",
+)
+_IGNORED = DeviceCheck(
+    name="play_integrity.token",
+    outcome=CheckOutcome.NOT_EVALUATED,
+    reason="EVIDENCE_IGNORED",
+    detail="The policy ignores Play Integrity on this platform, so the token was not opened.",
 )
 _log = structlog.get_logger(__name__)
 
@@ -110,9 +122,17 @@ class StreamEvidence:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _ignores(self, kind: Evidence) -> bool:
+        demand = self._table.of(self._platform, kind)
+        return demand is Demand.IGNORED or not self._table.allows(self._platform)
+
     async def _verify(self, evidence: DeviceEvidence, position: int) -> EvidenceFinding:
         try:
-            finding = await self._verifier.verify(evidence, self._context)
+            if isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
+                # To be opened, a token may have to go to Google: not for nothing.
+                finding = EvidenceFinding(verifier="play_integrity", checks=(_IGNORED,))
+            else:
+                finding = await self._verifier.verify(evidence, self._context)
         except StorageError:
             raise
         except Exception:  # noqa: BLE001 - a verifier's mistake must not keep the scan from being decided

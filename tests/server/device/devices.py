@@ -34,6 +34,7 @@ __all__ = [
     "PAGE",
     "AndroidAttestor",
     "AppleAttestor",
+    "PlayAttestor",
     "WebCryptoAttestor",
     "at_time",
     "believing_server",
@@ -153,6 +154,7 @@ async def believing_server(folder: Path, *, tuning: Tuning = FAST) -> AsyncItera
     write_device_policy(policies, "patient", all_of_them, assurance="LOW", grace=15)
     write_device_policy(policies, "hardware", all_of_them, assurance="MEDIUM")
     write_device_policy(policies, "advisory", {"android": {}, "ios": {}, "web": {}, "desktop": {}})
+    write_device_policy(policies, "without-play", {"android": {"play_integrity": "ignored"}})
     write_device_policy(policies, "highest", android, assurance="HIGH", mode="DYNAMIC")
     write_device_policy(policies, "forgetful", android, evidence_seconds=0)
     async with serving(device_settings(folder), tuning=tuning) as server:
@@ -234,6 +236,20 @@ class WebCryptoAttestor:
                 signature=sign(self.key, attestation_message(binding=binding)),
                 origin=self.origin,
             )
+        )
+
+
+@dataclass
+class PlayAttestor:
+    """A phone that sends a Play Integrity token and nothing else."""
+
+    token: str = "not to be opened"
+
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        del binding
+        kind = device_pb2.PlayIntegrityToken.KIND_STANDARD
+        yield device_pb2.Attestation(
+            play_integrity=device_pb2.PlayIntegrityToken(token=self.token, kind=kind)
         )
 
 

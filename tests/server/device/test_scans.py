@@ -17,6 +17,7 @@ from tests.server.device.devices import (
     PAGE,
     AndroidAttestor,
     AppleAttestor,
+    PlayAttestor,
     WebCryptoAttestor,
     at_time,
     believing_server,
@@ -179,3 +180,14 @@ async def test_advisory_evidence_is_told_and_fails_nothing(believing: LiveServer
         outcome = await scan(believing, upload, ANDROID, attestor)
         assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
         assert (await _result(believing, upload.check_id)).device.assurance == assurance
+
+
+async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: LiveServer) -> None:
+    for policy, told in (
+        ("without-play", "NOT_EVALUATED EVIDENCE_IGNORED"),
+        ("advisory", "UNAVAILABLE DECODER_UNAVAILABLE"),
+    ):
+        upload = await believing.upload(policy=policy)
+        outcome = await scan(believing, upload, ANDROID, PlayAttestor())
+        assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+        assert _outcomes(await _result(believing, upload.check_id))["play_integrity.token"] == told
