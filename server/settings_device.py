@@ -68,6 +68,8 @@ class PlaySettings(Table):
     """The least integrity of the device."""
     max_age_seconds: int = Field(default=180, ge=10, le=600)
     """How old a token may be."""
+    refused_recall_bits: tuple[Literal[1, 2, 3], ...] = ()
+    """Bits of Play's device recall, which your own app sets on a device, that bar it from scanning."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -100,6 +102,9 @@ class AndroidSettings(Table):
     """Verified boot keys of other systems than the makers' that are trusted, such as GrapheneOS's."""
     max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
     """From how many months on a security patch level is old."""
+    max_certificates_issued: int = Field(default=512, ge=1, le=1_000_000)
+    """More attestation certificates than this, provisioned to one phone in 30 days, look like a farm that
+    sells keys, and leave MEDIUM at most. Phones of test laboratories show up to 64."""
     play: PlaySettings = PlaySettings()
     """Google Play Integrity."""
 

@@ -105,6 +105,7 @@ def open_device_trust(settings: DeviceIntegritySettings) -> DeviceTrust:
             apps=apps,
             min_level=PlayLevel[play.min_level.upper()],
             max_age=timedelta(seconds=play.max_age_seconds),
+            refused_recall_bits=frozenset(play.refused_recall_bits),
         ),
         classic_keys=_classic_keys(play) if play.decoder is PlayDecoderChoice.LOCAL else None,
         play_decoder=_google(play) if play.decoder is PlayDecoderChoice.GOOGLE else None,
@@ -169,6 +170,7 @@ def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyA
         min_security_level=_LEVELS[settings.min_security_level],
         self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
         max_patch_age_months=settings.max_patch_age_months,
+        max_certificates_issued=settings.max_certificates_issued,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
         stale_revocation_is_soft=settings.stale_revocation_is_soft,
     )

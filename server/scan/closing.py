@@ -13,7 +13,7 @@ from server.checks.terms import AttemptOutcome, Mode
 from server.device.assessment import ClaimedDevice, assess_device
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
-from server.scan.device_memory import Recollection
+from server.scan.device_memory import Recollection, merged
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.judgement import AttemptJudgement, judge_attempt, liveness_policy
@@ -34,6 +34,7 @@ class AttemptCloser:
     def __init__(self, env: ScanEnvironment) -> None:
         """Takes what every stream shares."""
         self._env = env
+        self._recollections: list[Recollection] = []
 
     async def judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         """What the attempt amounts to, with the frames that came so far."""
@@ -74,8 +75,8 @@ class AttemptCloser:
 
     async def look_at_device(
         self, stream: OpenStream, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
-    ) -> tuple[DeviceOutcome, Recollection]:
-        """What is known of the device, and what to keep of it once the check is decided.
+    ) -> DeviceOutcome:
+        """What is known of the device; what to keep of it is noted for ``keep_memory``.
 
         Args:
             stream: The stream.
@@ -94,8 +95,9 @@ class AttemptCloser:
             keeps=policy.retention.evidence_seconds > 0,
             now=env.clock.now(),
         )
+        self._recollections.append(recollection)
         start = stream.start
-        outcome = await env.pool.run(
+        return await env.pool.run(
             assess_device,
             claimed=ClaimedDevice(
                 device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
@@ -110,14 +112,17 @@ class AttemptCloser:
             active_challenge=run.mode is Mode.DYNAMIC
             and judgement.verified_bits >= policy.challenge.required_bits,
         )
-        return outcome, recollection
 
-    async def keep_memory(self, stream: OpenStream, recollection: Recollection) -> None:
-        """Keeps what a decided scan is known again by; the decision stands also where that fails."""
+    async def keep_memory(self, stream: OpenStream) -> None:
+        """Keeps what a decided scan is known again by, the attempts before the last one included.
+
+        The decision stands also where that fails.
+        """
         if stream.policy.retention.evidence_seconds <= 0:
             return
         try:
-            await self._env.memory.keep(stream.record, recollection, now=self._env.clock.now())
+            kept = merged(self._recollections)
+            await self._env.memory.keep(stream.record, kept, now=self._env.clock.now())
         except StorageUnavailable:
             _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))
 
@@ -233,7 +238,7 @@ class AttemptCloser:
         async with self.kept_pictures(stream, run) as pictures:
             judged = None
             if judgement is not None and looked is not None:
-                judged = self.judged(stream, run, judgement, looked[0], pictures, ended=False)
+                judged = self.judged(stream, run, judgement, looked, pictures, ended=False)
             if judged is None or looked is None or not decides:
                 await self._end_abandoned(stream, run, judged, AttemptOutcome.INTERRUPTED, pictures)
                 return None
@@ -250,7 +255,7 @@ class AttemptCloser:
                 epoch=None,
                 now=self._env.clock.now(),
             )
-            await self.keep_memory(stream, looked[1])
+            await self.keep_memory(stream)
             return verdict
 
     async def _end_abandoned(

@@ -23,7 +23,7 @@ from server.device.findings import EvidenceFinding
 from server.scan.worker_pool import WorkerPool
 from server.storage.records import CheckRecord
 
-__all__ = ["DeviceMemory", "Recollection"]
+__all__ = ["DeviceMemory", "Recollection", "merged"]
 
 _WINDOW: Final = timedelta(days=400)
 """How far back uses of a device's key count; retention ends most of them before."""
@@ -42,6 +42,14 @@ class Recollection:
     checks: tuple[DeviceCheck, ...] = ()
     marks: tuple[FrameMark, ...] = ()
     keys: tuple[bytes, ...] = ()
+
+
+def merged(recollections: Sequence[Recollection]) -> Recollection:
+    """What to keep of several attempts of one scan; each asked for itself, so there are no checks of all."""
+    return Recollection(
+        marks=tuple(mark for each in recollections for mark in each.marks),
+        keys=tuple(dict.fromkeys(key for each in recollections for key in each.keys)),
+    )
 
 
 class DeviceMemory:

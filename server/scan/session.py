@@ -156,7 +156,7 @@ class ScanSession:
             again = stream.plans.decline() and again
         if not again:
             await await_evidence(self._env, stream, run, inbox)
-        device, recollection = await self._closer.look_at_device(stream, run, judgement, ended=True)
+        device = await self._closer.look_at_device(stream, run, judgement, ended=True)
         again = again and not device.injected
         status = ScanStatus.RETRY
         async with self._closer.kept_pictures(stream, run) as pictures:
@@ -175,7 +175,7 @@ class ScanSession:
                     stream, run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, pictures=()
                 )
                 verdict = await self._decide(stream, judged, attempts)
-                await self._closer.keep_memory(stream, recollection)
+                await self._closer.keep_memory(stream)
                 status = final_status(verdict, stream.policy.disclosure.app)
         self._env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value, seconds=self._env.clock.monotonic() - began

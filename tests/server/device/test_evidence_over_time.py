@@ -218,6 +218,20 @@ async def test_frames_of_an_earlier_check_are_known_again(believing: LiveServer)
     assert found["memory.attestation_key"] == "KEY_NEW"
 
 
+async def test_frames_of_an_attempt_that_was_to_be_repeated_are_known_again(believing: LiveServer) -> None:
+    shown = _fresh()
+    few = [replace(picture, jpeg=marked(picture.jpeg, uuid4().bytes)) for picture in shown[:10]]
+    _, _, stream = await _open(believing, "advisory")
+    first = await stream.run_attempt(few)
+    assert (first.status, first.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    # The capture clock rises over the whole stream.
+    await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in shown])
+    assert await stream.outcome() is None
+    others = [replace(picture, jpeg=marked(picture.jpeg, uuid4().bytes)) for picture in shown[10:]]
+    found = await _memory_checks(believing, "advisory", [*few, *others])
+    assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
+
+
 async def test_a_policy_that_keeps_nothing_compares_nothing(believing: LiveServer) -> None:
     shown = _fresh()
     for _ in range(2):

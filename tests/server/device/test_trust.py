@@ -37,6 +37,15 @@ def test_without_settings_only_the_makers_roots_are_trusted() -> None:
     trust.close()
 
 
+def test_an_operators_limits_reach_the_verifiers() -> None:
+    trust = open_device_trust(
+        _settings(android={"max_certificates_issued": 8, "play": {"refused_recall_bits": [1, 3]}})
+    )
+    assert trust.android.max_certificates_issued == 8
+    assert trust.play.refused_recall_bits == {1, 3}
+    assert open_device_trust(_settings()).play.refused_recall_bits == set()
+
+
 def test_test_roots_count_for_checks_of_test_policies_only(tmp_path: Path) -> None:
     apple = SoftwareApple()
     file = tmp_path / "root.pem"
