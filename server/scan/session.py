@@ -67,6 +67,7 @@ class ScanSession:
         self._closer = AttemptCloser(env)
         self._over = False
         self._cancelled_by_person = False
+        self._remembers = False
 
     async def serve(self, inbound: AsyncIterator[Inbound], send: Send) -> None:
         """Serves the stream to its end.
@@ -89,6 +90,9 @@ class ScanSession:
             await _unhindered(self._leave())
             if self._stream is not None:
                 await self._stream.evidence.close()
+                if self._remembers:
+                    # After the answer, which it need not hold up, and also where nobody heard that.
+                    await _unhindered(self._closer.keep_memory(self._stream))
 
     async def _serve(self, inbox: Inbox, send: Send) -> None:
         # However a stream ends, it may find only then that another one took over: see ``serve``.
@@ -175,7 +179,7 @@ class ScanSession:
                     stream, run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, pictures=()
                 )
                 verdict = await self._decide(stream, judged, attempts)
-                await self._closer.keep_memory(stream)
+                self._remembers = True
                 status = final_status(verdict, stream.policy.disclosure.app)
         self._env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value, seconds=self._env.clock.monotonic() - began
