@@ -68,6 +68,9 @@ def _sectors() -> NDArray[np.int64]:
     return np.where(face, 2 * _COMPONENTS - 1, np.where(head, _COMPONENTS + person, sector))
 
 
+_FARTHEST: Final = 1e6
+"""Pixels."""
+
 _LABELS: Final = _labels()
 _SECTORS: Final = _sectors()
 _BACKGROUND_REGIONS: Final = np.stack([index == _SECTORS for index in range(_COMPONENTS)])
@@ -115,8 +118,10 @@ def _portrait_in_part(portrait: BgrImage, aligned: AlignedFace) -> NDArray[np.ui
     height, width = portrait.shape[:2]
     corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], dtype=np.float64)
     moved = corners @ aligned.transform[:, :2].T + aligned.transform[:, 2]
-    placed = ((moved - (PART_COLUMNS.start, PART_ROWS.start)) * _SCALE).astype(np.float32)
-    # Far corners are brought near: only what reaches into the part is drawn.
+    placed = (moved - (PART_COLUMNS.start, PART_ROWS.start)) * _SCALE
+    # Far corners are brought near: only what reaches into the part is drawn. Eyes in nearly one place put
+    # them beyond what a float holds.
+    placed = np.clip(placed, -_FARTHEST, _FARTHEST).astype(np.float32)
     right, bottom = PART_SIZE[0] + 9, PART_SIZE[1] + 9
     frame = np.array([(-9, -9), (right, -9), (right, bottom), (-9, bottom)], dtype=np.float32)
     area, shared = cv2.intersectConvexConvex(placed, frame)
