@@ -3,12 +3,15 @@
 from collections import deque
 from enum import StrEnum
 
-APART_SECONDS = 0.119
-"""Seconds between two measured frames, to the nearest frame: 6.5 to 12 a second of whatever rate comes, and
-each where fewer than 12.5 come. See ADR 0010 for what becomes of verdicts."""
+APART_SECONDS = 0.14
+"""Longest time between two measured frames where frames come faster, seconds: 7 to 14 of them a second, at
+whatever rate they come. See ADR 0010 for what becomes of verdicts."""
 
-_RESTLESS_SECONDS = 0.09
-"""The same while a face moves so fast that its points are lost: about 10 a second."""
+_RESTLESS_SECONDS = 0.105
+"""The same while a face moves so fast that its points are lost: 10 to 19 a second."""
+
+_SOON = 0.4
+"""Share of that time: frames at nearly one moment show one moment."""
 
 _SAMPLED_SECONDS = 1.0
 """How long every frame is sampled at first: a second of all frames against the rest of the scan's measured
@@ -38,7 +41,7 @@ class FramePace:
         """Starts with the first frame, which is measured.
 
         Args:
-            apart_seconds: Least time between two measured frames, to the nearest frame; 0 for all.
+            apart_seconds: Longest time between two measured frames where frames come faster; 0 for all.
         """
         self._apart = apart_seconds
         self._began: float | None = None
@@ -61,8 +64,7 @@ class FramePace:
         self._last = capture_time
         until_next = max(self._gaps)
         since_watched = capture_time - self._watched
-        # Half a frame early is nearer than half a frame late; frames at nearly one moment show one moment.
-        if since_watched >= apart / 2 and since_watched + until_next / 2 >= apart:
+        if since_watched >= _SOON * apart and since_watched + until_next > apart:
             self._watched = capture_time
             return FrameWork.WATCH
         sampled = capture_time - self._began < _SAMPLED_SECONDS

@@ -67,7 +67,7 @@ class CapturePlan:
         frames: Well-placed frames that are wanted.
         seconds: Capture time that they must span.
         selected: Frames that the expensive models look at, at most.
-        apart_seconds: Least capture time between two frames that are measured, to the nearest frame; see
+        apart_seconds: Longest capture time between two frames that are measured, where they come faster; see
             ``liveness.pace.FramePace``. Frames that come faster count for the transcript, and are compared
             with the others so that none comes twice. 0 for a mode that needs every frame.
     """

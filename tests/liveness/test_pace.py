@@ -14,12 +14,12 @@ def _works(
 
 
 @pytest.mark.parametrize(
-    ("rate", "step"), [(8, 1), (10, 1), (12, 1), (13, 2), (14, 2), (15, 2), (20, 2), (24, 3), (30, 4)]
+    ("rate", "step"), [(8, 1), (10, 1), (12, 1), (13, 1), (14, 1), (15, 2), (20, 2), (24, 3), (30, 4)]
 )
 def test_every_so_many_frames_are_measured(rate: float, step: int) -> None:
     measured = [index for index, work in enumerate(_works(rate)) if work is FrameWork.WATCH]
     assert measured == list(range(0, round(4 * rate), step))
-    assert 6.5 <= rate / step <= 12
+    assert 7 <= rate / step <= 14
 
 
 def test_between_them_frames_are_sampled_for_a_second_and_then_only_noted() -> None:
@@ -45,9 +45,9 @@ def test_an_unsteady_camera_is_measured_often_enough() -> None:
     times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.09, 200))
     pace = FramePace()
     watched = [time for time in times if pace.next(float(time), restless=False) is FrameWork.WATCH]
-    # To the nearest frame: at most half a frame early, and less than a frame late.
-    assert np.diff(watched).max() < APART_SECONDS + 0.09
-    assert np.diff(watched).min() > APART_SECONDS - 0.09 / 2
+    # The next frame may be later than the last three led to expect.
+    assert np.diff(watched).max() < APART_SECONDS + 0.07
+    assert np.diff(watched).min() > 0.4 * APART_SECONDS
 
 
 @pytest.mark.parametrize(
