@@ -3,8 +3,8 @@
 from collections import deque
 from enum import StrEnum
 
-APART_SECONDS = 0.14
-"""Longest time between two measured frames where frames come faster, seconds: 7 to 14 of them a second, at
+APART_SECONDS = 0.145
+"""Longest time between two measured frames where frames come faster, seconds: 7 to 13 of them a second, at
 whatever rate they come. See ADR 0010 for what becomes of verdicts."""
 
 _RESTLESS_SECONDS = 0.105
