@@ -1,6 +1,7 @@
 """Android: key attestation and Play Integrity, verified against keys and lists that are handed in."""
 
 from device_integrity.android.apps import AllowedApp
+from device_integrity.android.chain import ChainShape
 from device_integrity.android.constraints import CONSTRAINTS, Constraint
 from device_integrity.android.key_attestation import KeyAttestation, Possession, verify_key_attestation
 from device_integrity.android.key_description import KeyDescription, SecurityLevel
@@ -27,6 +28,7 @@ from device_integrity.android.roots import RootKind, TrustRoot, google_roots, pa
 __all__ = [
     "CONSTRAINTS",
     "AllowedApp",
+    "ChainShape",
     "ClassicKeys",
     "Constraint",
     "KeyAttestation",

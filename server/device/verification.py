@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from device_integrity.android import (
+    ChainShape,
+    KeyAttestation,
     PlayIntegrity,
     PlayTokenKind,
     Possession,
@@ -137,7 +139,19 @@ class DeviceVerifier:
             checks=result.checks,
             facts=facts,
             scan_key=None if result.attested_key is None else self._mark(result.attested_key, context),
+            lasting_key=self._provisioned_key(result, context),
         )
+
+    def _provisioned_key(self, result: KeyAttestation, context: EvidenceContext) -> bytes | None:
+        """The mark of the key that attests, where it is this device's own.
+
+        A remotely provisioned key is one device's, and one app's, for weeks. A factory's is that of thousands
+        of devices and tells none from another.
+        """
+        chain = result.chain
+        if result.attested_key is None or chain is None or chain.shape is not ChainShape.REMOTE:
+            return None
+        return self._mark(chain.attestation.spki, context)
 
     async def _play(self, evidence: PlayEvidence, context: EvidenceContext) -> EvidenceFinding:
         result = await self._judged_token(evidence, context)

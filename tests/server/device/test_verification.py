@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from device_integrity.android import AllowedApp, PlayPolicy, PlayTokenKind
+from device_integrity.android import AllowedApp, PlayPolicy, PlayTokenKind, RootKind
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome
 from device_integrity.errors import PlayDecoderUnavailable
-from device_integrity.transcript import public_key_der
+from device_integrity.transcript import attestation_message, public_key_der, sign
 from device_integrity.web import RelyingParty
 from server.device.evidence import (
     AndroidKeyEvidence,
@@ -37,7 +37,7 @@ from server.storage.devices import DeviceRepository
 from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
-from tests.device_integrity.android import play_tokens
+from tests.device_integrity.android import phones, play_tokens
 from tests.device_integrity.android.phones import new_key
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple, SoftwareKey
 from tests.device_integrity.apple.apple_in_software import NOW as APPLE_TIME
@@ -116,6 +116,26 @@ def web(bench: _Bench) -> _Bench:
     site = RelyingParty(rp_id=RP_ID, origins=frozenset([ORIGIN]), require_user_verification=True)
     bench.trust = replace(bench.trust, relying_party=site)
     return bench
+
+
+async def test_a_provisioned_android_key_is_its_phones_own_and_a_factorys_is_nobodys(bench: _Bench) -> None:
+    bench.now = phones.NOW
+    for phone, known_again in ((phones.factory_phone(), False), (phones.remote_phone(), True)):
+        bench.trust = replace(bench.trust, test_android_roots=phones.trust(phone, RootKind.TEST))
+        marks = []
+        for challenge in (b"1" * 32, b"2" * 32):
+            key, chain = phone.attest(phones.Description(challenge=challenge))
+            signature = sign(key, attestation_message(binding=challenge))
+            evidence = AndroidKeyEvidence(tuple(phones.der_chain(chain)), signature)
+            finding = await bench.finding(evidence, binding=challenge)
+            assert finding.scan_key is not None
+            marks.append(finding)
+        assert marks[0].scan_key != marks[1].scan_key
+        assert marks[0].lasting_key == marks[1].lasting_key
+        assert (marks[0].lasting_key is not None) is known_again
+    # A key that was made for another scan speaks for no device here.
+    strange = await bench.finding(evidence, binding=b"3" * 32)
+    assert strange.lasting_key is None
 
 
 async def test_a_classic_token_is_opened_here_and_counts_once(play: _Bench) -> None:
