@@ -1,4 +1,4 @@
-"""``facegate db``: the database's schema."""
+"""``facegate db``: the database's schema, and what is to be forgotten of a person."""
 
 import asyncio
 from pathlib import Path
@@ -6,14 +6,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from server.edge.callers import LOCAL_TENANT
 from server.settings_loading import SettingsInvalid, load_settings
+from server.storage.devices import DeviceRepository
 from server.storage.engine import open_engine
 from server.storage.errors import StorageError
 from server.storage.schema import current_revision, needed_revision, upgrade
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look at or change the database's schema.", no_args_is_help=True)
+app = typer.Typer(help="Look at or change the database.", no_args_is_help=True)
 
 ConfigOption = Annotated[
     Path | None,
@@ -44,6 +46,44 @@ def status_command(config: ConfigOption = None) -> None:
         return
     typer.echo(f"The database is at revision {current or 'none'}; {needed} is needed: facegate db upgrade")
     raise typer.Exit(1)
+
+
+@app.command("forget-devices")
+def forget_devices_command(
+    subject: Annotated[str, typer.Option(help="The person's reference, as your uploads gave it.")],
+    tenant: Annotated[
+        str, typer.Option(help="Whose checks: the tenant of your API key, or your client certificate's name.")
+    ] = LOCAL_TENANT,
+    config: ConfigOption = None,
+) -> None:
+    """Forget what is known of a person's devices, in all checks.
+
+    Those are the keys that were enrolled (App Attest, WebAuthn), the uses of keys, and what frames would be
+    known again by. Checks and their evidence stay until their own retention ends; what they know of devices
+    goes then anyway. The server may be running.
+
+    For example:
+
+        facegate db forget-devices --subject customer-4711
+
+        facegate db forget-devices --subject customer-4711 --tenant branch-12 --config facegate.toml
+    """
+    if not subject:
+        typer.echo("--subject is empty: name the person as your uploads did", err=True)
+        raise typer.Exit(2)
+    try:
+        count = asyncio.run(_forget(load_settings(config).settings.database_url, tenant, subject))
+    except (SettingsInvalid, StorageError) as error:
+        _fail(error)
+    typer.echo(f"Forgotten: {count} enrolled keys, uses of keys and scans.")
+
+
+async def _forget(url: str, tenant: str, subject: str) -> int:
+    engine = open_engine(url)
+    try:
+        return await DeviceRepository(engine).forget_subject(tenant, subject)
+    finally:
+        await engine.dispose()
 
 
 async def _current(url: str) -> str | None:

@@ -208,6 +208,7 @@ class DeviceRepository:
             for table in (scan_memories, device_key_uses, enrolled_keys):
                 statement = delete(table).where(table.c.tenant == tenant, table.c.subject == subject)
                 forgotten += (await connection.execute(statement)).rowcount
+        await self._transactions.forget_overwritten()
         return forgotten
 
     @uncancelled

@@ -1,9 +1,16 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.db import app
+from device_integrity.assurance import Assurance
+from server.settings_loading import load_settings
+from server.storage.devices import DeviceRepository, EnrolledKey, KeyKind
+from server.storage.engine import open_engine
+from server.storage.repository import CheckRepository
+from tests.server.storage.samples import NOW, new_check
 
 _RUN = CliRunner()
 
@@ -20,10 +27,56 @@ def test_status_and_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "the one that is needed" in after.stdout
 
 
+def _enrol(url: str, subject: str) -> None:
+    async def enrol() -> None:
+        engine = open_engine(url)
+        check = await CheckRepository(engine).create(new_check(), None)
+        key = EnrolledKey(
+            tenant="default",
+            kind=KeyKind.APP_ATTEST,
+            key_id=subject.encode(),
+            public_key=b"a public key",
+            counter=0,
+            app="TEAM123456.org.example.bank",
+            environment="production",
+            ceiling=Assurance.HIGH,
+            for_tests=False,
+            subject=subject,
+            check_id=check.check_id,
+            use_time=NOW,
+        )
+        await DeviceRepository(engine).enrol(key)
+        await engine.dispose()
+
+    asyncio.run(enrol())
+
+
+def test_a_persons_devices_are_forgotten_and_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
+    for subject in ("anna", "bert"):
+        _enrol(load_settings(None).settings.database_url, subject)
+    other_tenant = _RUN.invoke(app, ["forget-devices", "--subject", "anna", "--tenant", "branch"])
+    assert (other_tenant.exit_code, "Forgotten: 0 " in other_tenant.stdout) == (0, True)
+    first = _RUN.invoke(app, ["forget-devices", "--subject", "anna"])
+    assert (first.exit_code, "Forgotten: 1 " in first.stdout) == (0, True)
+    assert "Forgotten: 0 " in _RUN.invoke(app, ["forget-devices", "--subject", "anna"]).stdout
+    assert "Forgotten: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "bert"]).stdout
+
+
+def test_nobody_is_no_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    answer = _RUN.invoke(app, ["forget-devices", "--subject", ""])
+    assert answer.exit_code == 2
+    assert "--subject is empty" in answer.stderr
+
+
 def test_a_database_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_STORAGE__DATABASE_URL", "nosuch+driver://me:hunter2@host/db")
-    for command in ("status", "upgrade"):
-        answer = _RUN.invoke(app, [command])
+    for command in (["status"], ["upgrade"], ["forget-devices", "--subject", "anna"]):
+        answer = _RUN.invoke(app, command)
         assert answer.exit_code == 2
         assert "nosuch" in answer.stderr
         assert "hunter2" not in answer.output
