@@ -75,12 +75,18 @@ def forget_devices_command(
         count = asyncio.run(_forget(load_settings(config).settings.database_url, tenant, subject))
     except (SettingsInvalid, StorageError) as error:
         _fail(error)
+    if count is None:
+        typer.echo("The database is not at the revision that is needed: facegate db upgrade", err=True)
+        raise typer.Exit(2)
     typer.echo(f"Forgotten: {count} enrolled keys, uses of keys and scans.")
 
 
-async def _forget(url: str, tenant: str, subject: str) -> int:
+async def _forget(url: str, tenant: str, subject: str) -> int | None:
+    """How much was forgotten; ``None`` where the schema is not the one that is needed."""
     engine = open_engine(url)
     try:
+        if await current_revision(engine) != needed_revision():
+            return None
         return await DeviceRepository(engine).forget_subject(tenant, subject)
     finally:
         await engine.dispose()

@@ -66,6 +66,15 @@ def test_a_persons_devices_are_forgotten_and_nobody_elses(
     assert "Forgotten: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "bert"]).stdout
 
 
+def test_a_database_of_another_revision_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    answer = _RUN.invoke(app, ["forget-devices", "--subject", "anna"])
+    assert answer.exit_code == 2
+    assert "facegate db upgrade" in answer.stderr
+
+
 def test_nobody_is_no_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
     answer = _RUN.invoke(app, ["forget-devices", "--subject", ""])

@@ -120,6 +120,7 @@ def web(bench: _Bench) -> _Bench:
 
 async def test_a_provisioned_android_key_is_its_phones_own_and_a_factorys_is_nobodys(bench: _Bench) -> None:
     bench.now = phones.NOW
+    evidence = AndroidKeyEvidence((), b"")
     for phone, known_again in ((phones.factory_phone(), False), (phones.remote_phone(), True)):
         bench.trust = replace(bench.trust, test_android_roots=phones.trust(phone, RootKind.TEST))
         marks = []
