@@ -157,7 +157,7 @@ class ApproachTracker:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        found, _ = follow(start, np.asarray(laid_over, np.uint8), start.points)
+        found, _ = follow(start, np.asarray(laid_over, np.uint8), start.points, far=True)
         return found
 
 

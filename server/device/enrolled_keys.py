@@ -154,7 +154,7 @@ class EnrolledKeyVerifier:
                 attestation_object=evidence.attestation_object,
                 challenge=context.binding,
                 relying_party=site,
-                header_origin=None,
+                header_origin=context.header_origin,
             )
             return await self._registered(made, context)
         key = await self._devices.enrolled(context.tenant, KeyKind.WEB_AUTHN, evidence.credential_id)
@@ -174,7 +174,7 @@ class EnrolledKeyVerifier:
             signature=evidence.signature,
             challenge=context.binding,
             relying_party=site,
-            header_origin=None,
+            header_origin=context.header_origin,
             enrolled=EnrolledCredential(
                 credential_id=evidence.credential_id,
                 public_key=key.public_key,

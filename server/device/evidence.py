@@ -115,6 +115,8 @@ class EvidenceContext:
         session_public_key: SubjectPublicKeyInfo, DER.
         app_id: The app that the device named; may be empty.
         for_tests: Whether the check's policy is for tests.
+        header_origin: The stream's ``Origin`` header, which browsers write and scripts cannot; ``None`` where
+            there is none.
     """
 
     check_id: UUID
@@ -124,3 +126,4 @@ class EvidenceContext:
     session_public_key: bytes
     app_id: str
     for_tests: bool
+    header_origin: str | None = None

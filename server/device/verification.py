@@ -211,7 +211,7 @@ class DeviceVerifier:
             binding=context.binding,
             session_public_key=context.session_public_key,
             relying_party=site,
-            header_origin=None,
+            header_origin=context.header_origin,
         )
         key = result.public_key
         return EvidenceFinding(

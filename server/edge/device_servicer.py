@@ -69,7 +69,8 @@ class DeviceServicer:
         self._idle.clear()
         try:
             with env.metrics.scan():
-                await ScanSession(env).serve(_inbound(request_iterator), _Sender(context).send)
+                session = ScanSession(env, header_origin=_header_origin(context))
+                await session.serve(_inbound(request_iterator), _Sender(context).send)
         finally:
             self._scans -= 1
             if not self._scans:
@@ -86,6 +87,15 @@ class DeviceServicer:
     ) -> NoReturn:
         """Is served by the service listener."""
         raise wrong_listener("FinishCheck", "service")
+
+
+def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
+    """The call's ``Origin`` header, which proxies of gRPC-Web pass on; ``None`` without.
+
+    Two that differ give a text that is no origin.
+    """
+    values = {str(value) for name, value in context.invocation_metadata() or () if name == "origin"}
+    return ", ".join(sorted(values)) if values else None
 
 
 class _Sender:

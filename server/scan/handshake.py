@@ -66,11 +66,19 @@ class OpenStream:
     evidence: StreamEvidence
 
 
-async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStream:
+async def open_stream(
+    env: ScanEnvironment, inbox: Inbox, send: Send, *, header_origin: str | None
+) -> OpenStream:
     """Opens a stream.
 
     The lease is taken only by a device that holds the session key of the scan: by binding the first
     key, or after the proof of the same key. Nobody who merely saw the token can fence a genuine stream.
+
+    Args:
+        env: What every stream of the server shares.
+        inbox: The device's messages.
+        send: Sends a message to the device.
+        header_origin: The call's ``Origin`` header; ``None`` without.
 
     Raises:
         Refusal: The stream may not begin.
@@ -115,6 +123,7 @@ async def open_stream(env: ScanEnvironment, inbox: Inbox, send: Send) -> OpenStr
                 session_public_key=start.session_public_key,
                 app_id=start.device.app_id,
                 for_tests=policy.for_tests,
+                header_origin=header_origin,
             ),
             start=start,
             table=policy.device.as_table(),

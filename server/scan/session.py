@@ -58,9 +58,10 @@ _log = structlog.get_logger(__name__)
 class ScanSession:
     """Runs one stream. Made anew for each."""
 
-    def __init__(self, env: ScanEnvironment) -> None:
-        """Takes what every stream of the server shares."""
+    def __init__(self, env: ScanEnvironment, *, header_origin: str | None = None) -> None:
+        """Takes what every stream of the server shares, and the call's ``Origin`` header where it has one."""
         self._env = env
+        self._header_origin = header_origin
         self._stream: OpenStream | None = None
         self._run: AttemptRun | None = None
         self._counts = StreamCounts(frame_bytes=0)
@@ -97,7 +98,7 @@ class ScanSession:
     async def _serve(self, inbox: Inbox, send: Send) -> None:
         # However a stream ends, it may find only then that another one took over: see ``serve``.
         try:
-            self._stream = await open_stream(self._env, inbox, send)
+            self._stream = await open_stream(self._env, inbox, send, header_origin=self._header_origin)
             self._counts.frame_bytes = self._stream.record.bytes_received
             await self._attempts(self._stream, inbox, send)
         except StreamEnded:

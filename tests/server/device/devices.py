@@ -1,14 +1,16 @@
 """Phones and browsers of our own that scan over the real protocol, under roots of our own."""
 
+import functools
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 from uuid import uuid4
 
+import grpc.aio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from facegate.v1 import device_pb2
@@ -285,6 +287,26 @@ class _Pictures:
         return
 
 
+class _FromPage:
+    """A channel whose streams carry a browser's ``Origin``."""
+
+    def __init__(self, channel: grpc.aio.Channel, origin: str) -> None:
+        self._channel, self._origin = channel, origin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        made = self._channel.stream_stream(*args, **kwargs)
+        return functools.partial(made, metadata=(("origin", self._origin),))
+
+
+def _channel(live: LiveServer, header_origin: str | None) -> grpc.aio.Channel:
+    if header_origin is None:
+        return live.device_channel
+    return cast("grpc.aio.Channel", _FromPage(live.device_channel, header_origin))
+
+
 def camera_of(profile: device_pb2.DeviceProfile) -> device_pb2.CameraProfile:
     """What an honest device of a platform says of its front camera."""
     camera = device_pb2.CameraProfile()
@@ -301,10 +323,21 @@ async def scan(
     *,
     shown: Sequence[Picture] | None = None,
     flash: SimulatedPhone | None = None,
+    header_origin: str | None = None,
 ) -> ScanOutcome:
-    """One scan with the reference client; ``flash`` is a phone whose screen flashes, with its own camera."""
+    """One scan with the reference client.
+
+    Args:
+        live: The server.
+        upload: The check.
+        profile: What the device says it is.
+        attestor: Makes its evidence.
+        shown: What its camera sees.
+        flash: A phone whose screen flashes, with its own camera.
+        header_origin: What a proxy of gRPC-Web passes on as the page's ``Origin``.
+    """
     return await FaceScanner(
-        channel=live.device_channel,
+        channel=_channel(live, header_origin),
         ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),
         source=flash or _Pictures(pictures() if shown is None else shown),
         screen=flash,

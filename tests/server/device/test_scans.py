@@ -11,6 +11,7 @@ from client.attestation import NoAttestation
 from server.app import Tuning
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
+from tests.device_integrity.web import authenticator_in_software as browsers
 from tests.server.device.devices import (
     ANDROID,
     IPHONE,
@@ -160,6 +161,19 @@ async def test_a_page_of_another_origin_fails(believing: LiveServer) -> None:
     result = await _result(believing, upload.check_id)
     assert result.reasons == _NOT_TRUSTED
     assert _outcomes(result)["web_crypto.origin"] == "FAIL ORIGIN_NOT_ALLOWED"
+
+
+async def test_a_stream_from_another_page_than_the_evidence_names_fails(believing: LiveServer) -> None:
+    other = "https://another.example"
+    for header, said in (
+        (browsers.ORIGIN, "PASS ORIGIN_HEADER_MATCHES"),
+        (other, "FAIL ORIGIN_HEADER_DIFFERS"),
+    ):
+        upload = await believing.upload(policy="attested")
+        await scan(believing, upload, PAGE, WebCryptoAttestor(), header_origin=header)
+        result = await _result(believing, upload.check_id)
+        assert _outcomes(result)["web_crypto.page"] == said
+        assert (result.reasons == _NOT_TRUSTED) is said.startswith("FAIL")
 
 
 async def test_platforms_without_a_row_are_refused(believing: LiveServer) -> None:

@@ -277,6 +277,19 @@ async def test_a_browsers_key_that_is_the_sessions_proves_nothing(web: _Bench) -
     assert (await web.finding(evidence)).lasting_key is None
 
 
+async def test_the_streams_origin_is_held_against_the_pages(web: _Bench) -> None:
+    evidence = WebCryptoEvidence(public_key_der(new_key("a page").public_key()), b"", ORIGIN)
+    device, binding = Authenticator(), web.context.binding
+    await web.finding(_registration(device, binding))
+    for header, said in (
+        (None, "ORIGIN_HEADER_ABSENT"),
+        (ORIGIN, "ORIGIN_HEADER_MATCHES"),
+        ("https://evil.example", "ORIGIN_HEADER_DIFFERS"),
+    ):
+        for made in (evidence, _registration(Authenticator(), binding), _authentication(device, binding, 9)):
+            assert (await web.reasons(made, header_origin=header))["page"] == said
+
+
 async def test_rubbish_of_every_kind_is_a_finding(web: _Bench) -> None:
     junk = base64.b64decode(b"AAAA")
     for evidence in (
