@@ -268,13 +268,13 @@ class FlashChallenge:
             raise ObservationError("a challenge shows nothing")
         if (unseen_since := self._presence.unseen_since) is not None:
             shown.away = True
-            if self._now - unseen_since < _UNSEEN_SECONDS:
-                return Wait(min(unseen_since + _UNSEEN_SECONDS, self._deadline))
+            if self._now < (late := unseen_since + _UNSEEN_SECONDS):
+                return Wait(min(late, self._deadline))
             return self._pause()
         if (away_since := self._presence.away_since) is not None:
             shown.away = True
-            if self._now - away_since < _AWAY_SECONDS:
-                return Wait(min(away_since + _AWAY_SECONDS, self._deadline))
+            if self._now < (late := away_since + _AWAY_SECONDS):
+                return Wait(min(late, self._deadline))
             return self._pause()
         if (about_light := self._look_at_light()) is not None:
             return about_light

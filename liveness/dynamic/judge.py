@@ -14,9 +14,9 @@ is fitted to the same frames and could give him more; ``tests/liveness/dynamic/t
 that it does not. It says nothing about who does know the colours: relighting in real time is left to lag,
 shape and the device.
 
-**Right takes a face's shape where shape can be told.** An answer whose shape is a sheet's is never ``RIGHT``;
-it is ``WRONG`` only where that is beyond doubt. Where shape cannot be told, in the dark or under much other
-light, it says nothing, and a sheet that answers the colours is ``RIGHT``.
+**Right takes a face's shape where shape can be told.** An answer whose shape is a sheet's, or that lies over
+the picture, is never ``RIGHT``; it is ``WRONG`` only where that is beyond doubt. Where shape cannot be told,
+in the dark or under much other light, it says nothing, and a sheet that answers the colours is ``RIGHT``.
 
 **Never wrong for want of light.** ``WRONG`` needs an answer that was measured; ``ABSENT`` needs metadata that
 say the room is dim, and a picture that bears them out. All else that is no answer is ``NOT_MEASURABLE``.
@@ -30,6 +30,7 @@ import numpy as np
 
 from liveness.dynamic.background import BACKGROUND, background_signal, measure_background
 from liveness.dynamic.brightness import expected_response, is_dim, lux_borne_out, read_exposure, scene_lux
+from liveness.dynamic.cells import read_cells
 from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.entropy import bits_beyond_chance
@@ -39,6 +40,7 @@ from liveness.dynamic.glint import glint_signal, measure_glint
 from liveness.dynamic.lag import LagFinding, lag_signal, measure_lag, region_lags, step_lags
 from liveness.dynamic.leaps import find_leaps
 from liveness.dynamic.model import FlashModel
+from liveness.dynamic.overlay import OVERLAY, measure_overlay, overlay_signal
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.scroll import ScrollFinding, measure_scroll, scroll_signal
@@ -205,22 +207,27 @@ def _lag_finding(
 
 def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     response, lag = measured.response, measured.lag.lag
-    shape = background = glint = None
+    shape = overlay = background = glint = None
     scroll, shutter = ScrollFinding(0, 0, None, math.inf), ShutterFinding(0, 0.0, math.inf)
     if response is not None and lag is not None and measured.right:
         samples, track, shown = measured.samples, measured.track, measured.shown
-        shape = measure_shape(samples, track, shown, response, lag=lag)
+        cells = read_cells(samples, track, shown, lag=lag)
+        if cells is not None:
+            shape = measure_shape(cells, response)
+            overlay = measure_overlay(samples, track, cells)
         background = measure_background(track, shown, response, lag=lag)
         scroll = measure_scroll(track, shown, response, lag=lag)
         shutter = measure_shutter(samples, track, shown, response, lag=lag)
         glint = measure_glint(samples, track, shown, response, lag=lag, settings=model.glint)
     strength = 0.0 if response is None else response.strength
     shaped = shape_signal(shape, strength, model.shape)
+    laid_over = overlay_signal(overlay, strength, model.overlay)
     return (
         _colours_signal(measured),
         lag_signal(measured.lag, model.lag),
         shaped,
-        _behind(shaped, background_signal(background, strength, model.background)),
+        laid_over,
+        _behind(shaped, laid_over, background_signal(background, strength, model.background)),
         scroll_signal(scroll, model.scroll),
         shutter_signal(shutter, model.shutter),
         glint_signal(glint, model.glint),
@@ -228,9 +235,9 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     )
 
 
-def _behind(shaped: Signal, background: Signal) -> Signal:
+def _behind(shaped: Signal, laid_over: Signal, background: Signal) -> Signal:
     """The background's signal; a strong answer behind what has a face's shape is that of a wall close by."""
-    if shaped.passed and background.passed is False:
+    if shaped.passed and laid_over.passed is not False and background.passed is False:
         reason = f"{background.detail}: a wall right behind the head, as the shape is a face's"
         return not_assessed(name=background.name, label=background.label, reason=reason)
     return background
@@ -278,16 +285,20 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
     )
 
 
-def _telling(signals: Sequence[Signal], against: frozenset[str]) -> bool:
+def _telling(signals: Sequence[Signal], against: frozenset[str], model: FlashModel) -> bool:
     """Whether what speaks against a face may call it an attack.
 
-    The shape may, where a background beside it shows that there is other light than the screen's. Of the
-    others it takes two. The background is none of them: a wall, a pillow or a headrest right behind a genuine
-    head answers as much as the head does, whatever else the scan looks like.
+    The shape may, where a background beside it shows that there is other light than the screen's. So may what
+    lies over the picture, where it is plain and the background answers as well. Of the others it takes two.
+    The background is none of them: a wall, a pillow or a headrest right behind a genuine head answers as much
+    as the head does, whatever else the scan looks like.
     """
-    if SHAPE in against and any(one.name == BACKGROUND and one.assessed for one in signals):
+    scores = {one.name: one.score for one in signals if one.score is not None}
+    if SHAPE in against and BACKGROUND in scores:
         return True
-    return len(against - {SHAPE, BACKGROUND}) > 1
+    if {OVERLAY, BACKGROUND} <= against and scores[OVERLAY] < model.overlay.sure:
+        return True
+    return len(against - {SHAPE, OVERLAY, BACKGROUND}) > 1
 
 
 def _find(
@@ -311,10 +322,10 @@ def _find(
         return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
     if right >= judge.least_right and wrong <= judge.most_wrong * told:
         against = _against(signals, model)
-        if odds < judge.wrong_odds and _telling(signals, against):
+        if odds < judge.wrong_odds and _telling(signals, against, model):
             detail = "the light on the picture is not that on a face"
             return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, detail
-        if odds < judge.wrong_odds or SHAPE in against:
+        if odds < judge.wrong_odds or not against.isdisjoint((SHAPE, OVERLAY)):
             detail = "the light may not be that on a face: " + ", ".join(
                 one.label.lower() for one in signals if one.name in against
             )

@@ -11,6 +11,7 @@ from liveness.dynamic.background import BackgroundSettings
 from liveness.dynamic.freshness import FreshnessSettings
 from liveness.dynamic.glint import GlintSettings
 from liveness.dynamic.lag import LagSettings
+from liveness.dynamic.overlay import OverlaySettings
 from liveness.dynamic.response import ResponseSettings
 from liveness.dynamic.scroll import ScrollSettings
 from liveness.dynamic.shape import ShapeSettings
@@ -80,6 +81,7 @@ class FlashModel:
     response: ResponseSettings
     lag: LagSettings
     shape: ShapeSettings
+    overlay: OverlaySettings
     background: BackgroundSettings
     scroll: ScrollSettings
     shutter: ShutterSettings
@@ -122,6 +124,7 @@ def parse_flash_model(text: str) -> FlashModel:
         response=_part(data, "response", ResponseSettings),
         lag=_part(data, "lag", LagSettings),
         shape=_part(data, "shape", ShapeSettings),
+        overlay=_part(data, "overlay", OverlaySettings),
         background=_part(data, "background", BackgroundSettings),
         scroll=_part(data, "scroll", ScrollSettings),
         shutter=_part(data, "shutter", ShutterSettings),

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from liveness.dynamic.actions import (
@@ -405,6 +405,17 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
         max_size=120,
     ),
     steady=st.booleans(),
+)
+@example(
+    # The end of a wait that rounds to the moment at which it begins.
+    seed=382,
+    events=[
+        (0.0, 0.0, 3, GuidanceCode.TOO_DARK, None, Light.WEAK),
+        (0.0, 0.0, -2, GuidanceCode.HOLD_STILL, True, Light.TOO_DARK_TO_SEE_FACE),
+        (0.1886184549751532, 0.06478488178358771, 1, GuidanceCode.TOO_DARK, True, Light.OK),
+        (0.0, 0.0, 2, GuidanceCode.NO_FACE, False, Light.TOO_BRIGHT),
+    ],
+    steady=False,
 )
 def test_whatever_happens_it_is_safe_never_early_and_ends(
     seed: int,

@@ -9,6 +9,7 @@ from liveness.dynamic.freshness import FreshnessSettings
 from liveness.dynamic.glint import GlintSettings
 from liveness.dynamic.lag import LagSettings
 from liveness.dynamic.model import load_flash_model, parse_flash_model
+from liveness.dynamic.overlay import OverlaySettings
 from liveness.dynamic.response import ResponseSettings
 from liveness.dynamic.scroll import ScrollSettings
 from liveness.dynamic.shape import ShapeSettings
@@ -26,6 +27,7 @@ def test_the_packaged_model_is_what_the_code_says() -> None:
     assert model.response == ResponseSettings()
     assert model.lag == LagSettings()
     assert model.shape == ShapeSettings()
+    assert model.overlay == OverlaySettings()
     assert model.background == BackgroundSettings()
     assert model.scroll == ScrollSettings()
     assert model.shutter == ShutterSettings()
@@ -51,8 +53,8 @@ def test_every_signal_has_a_weight() -> None:
         ("least_frames = 3", "least_frames = 3.5"),
         ("[glint]", "[glimmer]"),
         ("[record]", "[other]"),
-        ('version = "2"', "version = 2"),
-        ('version = "2"', ""),
+        ('version = "3"', "version = 3"),
+        ('version = "3"', ""),
         ("[judge.weights]", "[judge.weight]"),
         ("[lag]", "[lag"),
     ],

@@ -1,0 +1,144 @@
+"""Whether the colours lie over the picture, and not on what it shows.
+
+A program that lays a colour over a finished picture adds the same to every pixel's 8-bit value, whatever the
+pixel shows: bright skin, a dark brow, or a wall two metres behind it. Light does not: it adds to linear
+light, by the albedo of what it falls on, by its angle and distance. So where all parts of the face gain the
+same in 8-bit values, and what lies behind them gains as much, it is the picture that was tinted. (One that is
+multiplied answers evenly in logarithms instead: ``shape`` tells that.)
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.cells import FaceCells, measure_unevenness
+from liveness.dynamic.response import inflation
+from liveness.dynamic.sample import FlashSample, Region
+from liveness.dynamic.track import TrackView
+from liveness.signal import Signal, assessed, not_assessed
+
+__all__ = ["OVERLAY", "OverlayFinding", "OverlaySettings", "measure_overlay", "overlay_signal"]
+
+OVERLAY = "flash_overlay"
+_LABEL = "Colours on the scene, not over the picture"
+_FREE = 3
+_MOSTLY_SEEN = 0.8
+"""Share of the frames that must show the background."""
+_MOST_FOR = 1.0
+"""Log odds for a face, at most: what no simple tint does, better software may."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaySettings:
+    """Lines of the overlay.
+
+    Attributes:
+        uneven: ``OverlayFinding.uneven`` that speaks for neither side.
+        uneven_alike: The same where the background answers as the face does.
+        alike: How far the background's answer may be from the face's for that, as a share of it.
+        steepness: How many times the logarithm of the unevenness counts as log odds.
+        strongest: ``Response.strength`` above which the screen is nearly all the light there is.
+        sure: The signal's score below which, where the background answers as well, it is no face's light.
+    """
+
+    uneven: float = 0.2
+    uneven_alike: float = 0.36
+    alike: float = 0.15
+    steepness: float = 4.0
+    strongest: float = 0.6
+    sure: float = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayFinding:
+    """How evenly 8-bit values answer the screen.
+
+    Attributes:
+        uneven: Standard deviation of the cells' answers over their mean, without errors; 0 for even.
+        background: The background's answer over the face's; ``None`` where it was not seen.
+        error: Its standard error; 0 without one.
+    """
+
+    uneven: float
+    background: float | None
+    error: float
+
+
+def measure_overlay(
+    samples: Sequence[FlashSample], track: TrackView, cells: FaceCells
+) -> OverlayFinding | None:
+    """Measure it; ``None`` where the face does not answer.
+
+    Args:
+        samples: The frames of ``track``, one for each of its rows.
+        track: The scan's light.
+        cells: Of the face.
+    """
+    answers = cells.clear(_encoded(cells.light))
+    whole = answers.mean(axis=1)
+    drive = cells.screen @ np.linalg.lstsq(cells.screen, whole, rcond=None)[0]
+    power = float((drive**2).sum())
+    even = np.ones(answers.shape[1])
+    if power <= 0:
+        return None
+    found = measure_unevenness(drive, answers, cells.steps, even[:, None], even)
+    if found is None:
+        return None
+    background, error = _behind(samples, cells, drive, power)
+    return OverlayFinding(uneven=math.sqrt(max(0.0, found.variance)), background=background, error=error)
+
+
+def overlay_signal(finding: OverlayFinding | None, strength: float, settings: OverlaySettings) -> Signal:
+    """What an even answer says.
+
+    Args:
+        finding: See ``measure_overlay``.
+        strength: ``Response.strength``.
+        settings: Lines.
+    """
+    if finding is None:
+        return not_assessed(name=OVERLAY, label=_LABEL, reason="no answer to compare parts of the face by")
+    if strength > settings.strongest:
+        reason = "the screen is nearly all the light there is, and every part follows it alike"
+        return not_assessed(name=OVERLAY, label=_LABEL, reason=reason)
+    alike = (
+        finding.background is not None
+        and abs(finding.background - 1) <= settings.alike
+        and finding.error <= settings.alike
+    )
+    line = settings.uneven_alike if alike else settings.uneven
+    odds = min(_MOST_FOR, settings.steepness * math.log(max(finding.uneven, 0.01) / line))
+    detail = (
+        f"8-bit values of parts of the face rise by amounts that differ by {100 * finding.uneven:.0f} % "
+        f"(of a tint by less than {100 * line:.0f} %)"
+    )
+    if finding.background is not None:
+        detail += f", those behind it by {100 * finding.background:.0f} % as much"
+    return assessed(name=OVERLAY, label=_LABEL, score=1 / (1 + math.exp(-odds)), detail=detail)
+
+
+def _behind(
+    samples: Sequence[FlashSample], cells: FaceCells, drive: NDArray[np.float64], power: float
+) -> tuple[float | None, float]:
+    """The background's answer over the face's, and its standard error."""
+    light = np.stack([samples[row].linear[Region.BACKGROUND] for row in cells.drift.rows.tolist()])
+    seen = np.isfinite(light).all(axis=1)
+    if seen.mean() < _MOSTLY_SEEN:
+        return None, 0.0
+    filled = np.where(seen[:, None], light.astype(np.float64), light[seen].mean(axis=0))
+    answer = cells.clear(_encoded(filled)[:, None, :])[:, 0]
+    share = float((answer * drive).sum()) / power
+    rest = answer - share * drive
+    error = math.sqrt(float((rest**2).sum()) / (_FREE * len(rest)) * inflation(rest) / power)
+    return share, error
+
+
+def _encoded(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The 8-bit values of sRGB for linear light (IEC 61966-2-1)."""
+    inside = np.clip(light, 0.0, 1.0)
+    dark = inside <= 0.0031308
+    encoded: NDArray[np.float64] = 255 * np.where(dark, 12.92 * inside, 1.055 * inside ** (1 / 2.4) - 0.055)
+    return encoded

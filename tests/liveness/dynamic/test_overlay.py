@@ -1,0 +1,52 @@
+import pytest
+
+from liveness.dynamic.judge import judge_flash
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.overlay import OverlayFinding, OverlaySettings, overlay_signal
+from liveness.signal import Signal
+from tests.liveness.dynamic.flash_scans import judged
+from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
+
+SETTINGS = OverlaySettings()
+
+
+def _signal(kind: Kind, lux: float = 150.0) -> Signal:
+    (signal,) = (signal for signal in judged(kind, lux).signals if signal.name == "flash_overlay")
+    return signal
+
+
+@pytest.mark.parametrize("lux", [150.0, 400.0])
+def test_light_on_a_head_lies_over_nothing(lux: float) -> None:
+    assert _signal(Kind.GENUINE, lux).passed
+
+
+def test_a_head_in_front_of_a_near_wall_is_none_either() -> None:
+    for seed in range(4):
+        scan = run_scan(Scene(kind=Kind.GENUINE, wall=0.45, seed=seed))
+        found = judge_flash(samples=scan.samples, revealed=scan.sent, model=load_flash_model())
+        (signal,) = (one for one in found.signals if one.name == "flash_overlay")
+        assert signal.passed is not False, signal.detail
+
+
+def _score(uneven: float, background: float | None, error: float = 0.02) -> float:
+    signal = overlay_signal(OverlayFinding(uneven, background, error), 0.3, SETTINGS)
+    assert signal.score is not None
+    return signal.score
+
+
+def test_an_even_answer_is_a_tint_the_more_so_where_the_background_gives_it_too() -> None:
+    assert _score(0.1, 0.2) < 0.1
+    assert _score(0.25, 0.2) > 0.5
+    assert _score(0.25, 0.98) < 0.3
+    assert _score(0.25, 0.98, error=0.4) > 0.5, "a background that is not known says nothing"
+    assert _score(0.25, None) > 0.5
+    assert _score(0.0, 1.0) < SETTINGS.sure
+
+
+def test_an_uneven_answer_proves_little() -> None:
+    assert _score(0.9, 0.1) == _score(0.5, 1.0) < 0.75
+
+
+def test_in_the_dark_nothing_is_told() -> None:
+    assert not overlay_signal(OverlayFinding(0.1, 1.0, 0.0), 0.7, SETTINGS).assessed
+    assert not overlay_signal(None, 0.3, SETTINGS).assessed
