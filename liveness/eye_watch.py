@@ -92,6 +92,11 @@ class EyeWatch:
         self._shut_seen = False
         self._blinked = False
 
+    @property
+    def blinked(self) -> bool:
+        """Whether a blink was seen."""
+        return self._blinked
+
     def see(self, grey: GreyView, face: DetectedFace, time: float, *, looked: bool) -> EyeSight:
         """Compares the eyes of a frame with those that were measured.
 

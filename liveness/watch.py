@@ -89,6 +89,11 @@ class FrameWatcher:
         """Whether the face moves so fast that every frame should be watched."""
         return self._collector.restless
 
+    @property
+    def blinked(self) -> bool:
+        """Whether a blink was seen; never without a landmarker."""
+        return self._eyes.blinked
+
     def watch(
         self, picture: Picture, *, index: int, capture_time: float, fingerprint: int | None = None
     ) -> WatchedFrame:

@@ -242,7 +242,7 @@ class _Server:
             ),
         )
         self._samples.append(sample)
-        self._challenge.add(sample, guidance.code)
+        self._challenge.add(sample, guidance.code, blinked=self._watcher.blinked)
         self._phone.guide(guidance.code, arrival)
 
     def act(self, now: float, *, until: float) -> None:

@@ -53,6 +53,7 @@ class Conditions:
         rate: Frames a second.
         link: Network and server.
         bits: The floor of verified bits.
+        blink: Whether the policy takes a blink.
     """
 
     pack: str
@@ -62,6 +63,7 @@ class Conditions:
     rate: float = 20.0
     link: Link = field(default_factory=Link)
     bits: float = 12.0
+    blink: bool = False
 
     def __str__(self) -> str:
         """In words, without this machine's paths."""
@@ -71,7 +73,8 @@ class Conditions:
         frames = f"{self.width}x{self.height} JPEG at {self.rate:g} frames a second"
         there, busy = (1000 * seconds for seconds in (self.link.round_trip, self.link.processing))
         link = f"round trip {there:g} ms, {busy:g} ms of the server a frame"
-        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits"
+        blink = ", a blink is taken" if self.blink else ""
+        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}"
 
 
 class Bench:
@@ -102,7 +105,7 @@ class Bench:
         """
         began = time.process_time()
         conditions = self._conditions
-        policy = DynamicPolicy(minimum_bits=conditions.bits)
+        policy = DynamicPolicy(minimum_bits=conditions.bits, blink=conditions.blink)
         seed = hashlib.sha256(f"scan/{case.name}".encode()).digest()[:8]
         settings = settings_of(case, width=conditions.width, height=conditions.height, rate=conditions.rate)
         trace = drive_scan(

@@ -36,6 +36,7 @@ class HintCode(StrEnum):
     TOO_BRIGHT = "TOO_BRIGHT"
     TOO_DARK = "TOO_DARK"
     RAISE_SCREEN_BRIGHTNESS = "RAISE_SCREEN_BRIGHTNESS"
+    BLINK = "BLINK"
 
 
 class EndReason(StrEnum):

@@ -15,6 +15,9 @@ full script was answered. Without enough it goes on for as long as the steps tha
 reach the floor; where two answers contradict, until a full script was answered. The closing step is held like
 every other, so that the screen changes no faster at the end.
 
+**A blink.** Where the policy takes one and none was seen by the time the colours are proven, the person is
+asked for it, and the colour on display stays until it is seen or the person was waited for long enough.
+
 **Light.** Where the meter says that daylight drowns the screen's, the person is told; if that does not help
 the policy's fallback begins, or the flash goes on and ends without a result. Nothing but light leads to the
 fallback, and not even light does where a colour was measured that is not the one shown.
@@ -176,6 +179,8 @@ class FlashChallenge:
         self._pauses = 0
         self._pause_until = 0.0
         self._told: tuple[HintCode, float] | None = None
+        self._blinked = False
+        self._blink_asked: float | None = None
         self._progress = 0.0
         self._end: Complete | FallBack | None = None
 
@@ -199,14 +204,18 @@ class FlashChallenge:
         """0..1: colours shown over those of a whole script; never falls, 1 at the end. No score is in it."""
         return self._progress if self.ended is None else 1.0
 
-    def add(self, sample: FlashSample, guidance: GuidanceCode | None = None) -> None:
+    def add(
+        self, sample: FlashSample, guidance: GuidanceCode | None = None, *, blinked: bool = False
+    ) -> None:
         """Take the next frame, in order of arrival.
 
         Args:
             sample: What was measured of it.
             guidance: What ``liveness.guidance.guide`` tells after it, which says whether the face is in its
                 place; ``None`` where nothing is told: then any face counts as in place.
+            blinked: Whether a blink was seen up to this frame.
         """
+        self._blinked |= blinked
         self._meter.add(sample)
         at = max(self._now, sample.arrival_time)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
@@ -315,10 +324,21 @@ class FlashChallenge:
         )
         full = answers.told >= self._script.settings.steps
         if enough and (answers.wrong == 0 or full or not self._may_show(answers)):
-            return self._finish(Complete(EndReason.PROVEN))
+            return self._await_blink() or self._finish(Complete(EndReason.PROVEN))
         if not self._may_show(answers) or (full and self._hopeless(answers)):
             return self._finish(Complete(EndReason.EXHAUSTED))
         return self._reveal(self._script.draw())
+
+    def _await_blink(self) -> Action | None:
+        """Asks for a blink and waits for it; ``None`` where it was seen, is not taken, or does not come."""
+        if self._blinked or not self._policy.blink:
+            return None
+        if self._blink_asked is None:
+            self._blink_asked = self._now
+        until = self._blink_asked + self._policy.blink_patience_seconds
+        if self._now >= until:
+            return None
+        return self._hint(HintCode.BLINK) or Wait(min(until, self._deadline))
 
     def _may_show(self, answers: Answers) -> bool:
         return answers.shown < self._policy.maximum_steps

@@ -5,6 +5,7 @@
 * Express says SPOOF: it stays so. A mask or a print answers the flash as well as a face.
 * The challenge was answered wrongly, or not where it would have been: SPOOF.
 * It could not be measured, or too few bits were verified: INCONCLUSIVE. Never SPOOF, and never LIVE.
+* It was answered rightly, and the policy takes a blink that nobody saw: INCONCLUSIVE.
 * It was answered rightly: what Express says stands, surer where both say the same; where what speaks against
   the answer outweighs LIVE it is INCONCLUSIVE. A right answer makes nobody LIVE whom Express does not: paper
   and masks are lit as a face is, so it says nothing against what Express doubts. Each stands against other
@@ -26,6 +27,8 @@ from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 
 __all__ = ["combine_flash", "combine_movement"]
 
+_BLINK = "blink"
+"""Express' signal."""
 _WRONG_CONFIDENCE = 2.0
 _FLASH_SHARE = 0.5
 """Of the decision, when both took part."""
@@ -44,7 +47,7 @@ def combine_flash(
     Args:
         express: What the passive signals say of the same frames.
         flash: What the flash proves.
-        dynamic: The floor of verified bits.
+        dynamic: The floor of verified bits, and whether a blink is taken.
         liveness: Thresholds of the verdict.
         settings: ``FlashModel.judge``.
     """
@@ -61,6 +64,8 @@ def combine_flash(
         case Finding.RIGHT:
             if flash.verified_bits < dynamic.minimum_bits:
                 return _undecided(express, signals, Reason.TOO_FEW_CHALLENGE_BITS)
+            if dynamic.blink and not _blinked(express):
+                return _undecided(express, signals, Reason.BLINK_NOT_SEEN)
             odds = min(settings.most_for, max(-settings.most_against, flash.odds))
             return _weighed(express, signals, odds, liveness)
 
@@ -98,6 +103,10 @@ def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signa
         *(replace(signal, weight=signal.weight * rest) for signal in express),
         *(replace(signal, weight=signal.weight * part) for signal in flash),
     )
+
+
+def _blinked(express: LivenessResult) -> bool:
+    return any(one.name == _BLINK and one.passed for one in express.signals)
 
 
 def _spoof(

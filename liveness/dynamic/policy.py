@@ -12,6 +12,11 @@ it:
 * a policy that demands the flash (``demanded``) gives no SUCCESS without it, whatever it offers instead. Such
   a policy shuts out photosensitive people, so its owner has to serve them by another.
 
+**A rigid mask is lit as a face is**, so that no light tells it from one. A policy may take a blink besides
+(``blink``). Most people blink of themselves in the seconds of a flash; who has not by its end is asked to,
+and waited for. It stops stiff masks and whole prints, and neither eye holes nor recordings. It also stops
+people who cannot close their eyes: the owner of such a policy has to serve them by another.
+
 **A fallback is not an easier way in.** Light that drowns the screen's is the only thing that leads to it,
 anybody can bring a lamp, and so whoever names a fallback accepts its strength for everybody. The result says
 which mode was used.
@@ -64,6 +69,8 @@ class DynamicPolicy:
         maximum_steps: Most coloured steps of one attempt, those included that stand in for disturbed ones;
             the lead-in and the closing step are not counted.
         maximum_seconds: Longest flash challenge, pauses included, seconds.
+        blink: Whether LIVE takes a blink that was seen during the flash.
+        blink_patience_seconds: How long a person is waited for who was asked to blink, seconds.
         light_patience_seconds: How long the light may stay unmeasurable, from the first hint on, before the
             fallback begins.
 
@@ -78,6 +85,8 @@ class DynamicPolicy:
     maximum_steps: int = 14
     maximum_seconds: float = 15.0
     light_patience_seconds: float = 3.0
+    blink: bool = False
+    blink_patience_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         if not BitFloor.LOW <= self.minimum_bits <= 20:
@@ -88,6 +97,8 @@ class DynamicPolicy:
             raise PolicyError(f"maximum_seconds is {self.maximum_seconds}; it must be 3 to 60")
         if not 0 <= self.light_patience_seconds <= 30:
             raise PolicyError(f"light_patience_seconds is {self.light_patience_seconds}; it must be 0 to 30")
+        if not 0 <= self.blink_patience_seconds <= 30:
+            raise PolicyError(f"blink_patience_seconds is {self.blink_patience_seconds}; it must be 0 to 30")
         if self.demanded and (
             self.fallback is not Fallback.NONE or self.without_flash is not WithoutFlash.REFUSED
         ):

@@ -286,6 +286,8 @@ def pack_shortfall(policy: Policy, pack: Pack) -> str | None:
         return str(error)
     if policy.liveness.require_pad_network and not pack.pad_networks:
         return "it demands a PAD network, and the pack has none"
+    if policy.challenge.blink and pack.landmarker is None:
+        return "it takes a blink, and the pack has no dense landmarks to see one by"
     scheme = None if pack.landmarker is None else pack.landmarker.scheme
     return policy.portrait.as_policy().shortfall(scheme)
 

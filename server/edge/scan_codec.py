@@ -61,6 +61,7 @@ _MESSAGES = {
     "FACE_CUT_OFF": "Your whole face must be in the picture.",
     "FACE_LOST": "Your face was lost: keep it in the oval.",
     "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
+    "BLINK": "Please blink.",
     "ENVIRONMENT_NOT_SUPPORTED": "The light here does not allow this kind of scan.",
     "ACTION_NOT_PERFORMED": "Follow the oval on the screen.",
     "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",

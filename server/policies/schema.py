@@ -149,6 +149,9 @@ class ChallengeRules(_Table):
     the power of this attempts of a blind guess passes. A script draws 20 bits or more."""
     flash_allowed: bool = True
     """Whether the screen may flash; false for people who must not see it. The mode can then not be raised."""
+    blink: bool = False
+    """Whether a DYNAMIC scan takes a blink besides, which stiff masks do not have. Who does not blink is
+    asked to. It needs a pack with dense landmarks, and shuts out people who cannot close their eyes."""
 
 
 class PlatformDemands(_Table):

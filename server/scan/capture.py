@@ -248,6 +248,7 @@ class AttemptCapture:
                     origin_us=self._origin,
                     arrival=arrival,
                     guidance=guidance.code,
+                    blinked=self._watcher.blinked,
                 )
             )
         self._well_placed = guidance.frame_code in _COUNTS_FOR_CAPTURE

@@ -21,6 +21,7 @@ class ChallengeFrame:
         origin_us: When the device captured the attempt's first frame, microseconds of its clock.
         arrival: When it arrived, seconds of the server's monotonic clock.
         guidance: What the person is told after it; ``None`` where nothing is told.
+        blinked: Whether a blink was seen up to it.
     """
 
     message: FrameMessage
@@ -29,6 +30,7 @@ class ChallengeFrame:
     origin_us: int
     arrival: float
     guidance: GuidanceCode | None
+    blinked: bool
 
 
 class AttemptChallenge(Protocol):

@@ -164,7 +164,7 @@ class FlashRun:
             step=step,
             step_since=since,
         )
-        self._challenge.add(sample, frame.guidance)
+        self._challenge.add(sample, frame.guidance, blinked=frame.blinked)
         return sample
 
     def _claim(self, message: FrameMessage, origin_us: int) -> tuple[int, float | None]:

@@ -67,6 +67,7 @@ class ScanPlans:
         return dynamic.DynamicPolicy(
             minimum_bits=self._policy.challenge.required_bits,
             demanded=self._demanded,
+            blink=self._policy.challenge.blink,
             fallback=dynamic.Fallback.MOVEMENT if falls_back else dynamic.Fallback.NONE,
             without_flash=dynamic.WithoutFlash.REFUSED if self._demanded else dynamic.WithoutFlash.EXPRESS,
         )

@@ -57,6 +57,17 @@ def test_a_policy_that_makes_hard_what_the_pack_cannot_assess_is_refused(tmp_pat
         check_policies(load_policies(tmp_path), remembering_pack(), default="frontal")
 
 
+def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> None:
+    (tmp_path / "blinking.toml").write_text(
+        'name = "blinking"\nversion = 1\ndescription = "d"\nmode = "DYNAMIC"\n'
+        "[match]\nmax_fmr = 0.03\n[challenge]\nblink = true\n"
+    )
+    with pytest.raises(ConfigurationError, match=r"no dense landmarks"):
+        check_policies(
+            load_policies(tmp_path), replace(remembering_pack(), landmarker=None), default="blinking"
+        )
+
+
 def test_the_configured_pack_comes_from_the_models_folder(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, pack="open", models_dir=tmp_path / "models")
     with pytest.raises(PackNotFound, match=r"not in .*models: fetch it with `facegate models pull open`"):

@@ -83,6 +83,8 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     """The connection was lost before the attempt was complete."""
     FEEDBACK_CODE_FAILED: _FeedbackCode.ValueType  # 29
     """The attempt failed and the policy does not let the app know why."""
+    FEEDBACK_CODE_BLINK: _FeedbackCode.ValueType  # 30
+    """Blink, so that it can be seen that the eyes are alive; the policy takes a blink."""
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -150,6 +152,8 @@ FEEDBACK_CODE_CONNECTION_LOST: FeedbackCode.ValueType  # 28
 """The connection was lost before the attempt was complete."""
 FEEDBACK_CODE_FAILED: FeedbackCode.ValueType  # 29
 """The attempt failed and the policy does not let the app know why."""
+FEEDBACK_CODE_BLINK: FeedbackCode.ValueType  # 30
+"""Blink, so that it can be seen that the eyes are alive; the policy takes a blink."""
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 
 @_typing.final

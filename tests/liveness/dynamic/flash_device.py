@@ -114,6 +114,7 @@ class FlashDevice:
         trip: Seconds from device to server, and back.
         display: Seconds until a colour is on the screen.
         guidance: What is said of the face at a device time.
+        blinked: Whether the person has blinked by a device time.
         clock_offset: Device clock less server clock, seconds.
         claim: From the true (step, since) to what is claimed.
     """
@@ -123,6 +124,7 @@ class FlashDevice:
     trip: float = 0.025
     display: float = 0.06
     guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK
+    blinked: Callable[[float], bool] = lambda _: False
     clock_offset: float = 1000.0
     claim: Callable[[int, float], tuple[int, float | None]] = lambda step, since: (step, since)
     actions: list[tuple[float, Action]] = field(default_factory=list)
@@ -160,7 +162,7 @@ class FlashDevice:
                 )
                 index += 1
                 self.samples.append(frame)
-                self.challenge.add(frame, code)
+                self.challenge.add(frame, code, blinked=self.blinked(captured))
             end = self._ask(time, sent)
             if end is not None:
                 return end

@@ -139,6 +139,48 @@ def test_a_step_that_stays_disturbed_is_replaced_by_a_fresh_draw_and_counts_as_s
     assert HintCode.HOLD_STILL in _hints(device)
 
 
+def test_whoever_blinks_of_themselves_is_not_asked_to() -> None:
+    plain = FlashDevice(_challenge())
+    blinking = FlashDevice(_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > 1)
+    assert plain.run() == blinking.run() == Complete(EndReason.PROVEN)
+    assert blinking.actions[-1][0] == plain.actions[-1][0]
+    assert not _hints(blinking)
+
+
+def test_whoever_did_not_blink_is_asked_to_and_waited_for() -> None:
+    plain = FlashDevice(_challenge())
+    plain.run()
+    done = plain.reveals[-1][0]
+    late = FlashDevice(_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > done + 2.5)
+    assert late.run() == Complete(EndReason.PROVEN)
+    assert _hints(late) == [HintCode.BLINK] * 2, "told again after two seconds"
+    assert [step for _, step in late.reveals] == [step for _, step in plain.reveals], "no further colour"
+    assert late.reveals[-1][0] - done == pytest.approx(2.5, abs=0.2)
+    assert late.challenge.progress == 1
+
+
+@pytest.mark.parametrize("patience", [0.0, 3.0])
+def test_whoever_never_blinks_is_waited_for_no_longer_than_the_policy_says(patience: float) -> None:
+    plain = FlashDevice(_challenge())
+    plain.run()
+    stiff = FlashDevice(_challenge(policy=DynamicPolicy(blink=True, blink_patience_seconds=patience)))
+    assert stiff.run() == Complete(EndReason.PROVEN), "the judge says what that proves"
+    assert stiff.actions[-1][0] - plain.actions[-1][0] == pytest.approx(patience, abs=0.2)
+
+
+def test_a_face_that_leaves_while_a_blink_is_waited_for_pauses_as_ever() -> None:
+    plain = FlashDevice(_challenge())
+    plain.run()
+    done = plain.reveals[-1][0]
+    away = FlashDevice(
+        _challenge(policy=DynamicPolicy(blink=True)),
+        guidance=lambda time: GuidanceCode.NO_FACE if done + 0.5 < time < done + 2 else GuidanceCode.OK,
+        blinked=lambda time: time > done + 4,
+    )
+    assert away.run() == Complete(EndReason.PROVEN)
+    assert any(isinstance(action, Pause) for _, action in away.actions)
+
+
 def test_contradictions_are_never_stopped_early_for() -> None:
     device = FlashDevice(_challenge(ScriptedMeter(answer=lambda step: step.number != 2)))
     assert device.run() == Complete(EndReason.PROVEN)
@@ -405,6 +447,7 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
         max_size=120,
     ),
     steady=st.booleans(),
+    blink=st.booleans(),
 )
 @example(
     # The end of a wait that rounds to the moment at which it begins.
@@ -416,17 +459,19 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
         (0.0, 0.0, 2, GuidanceCode.NO_FACE, False, Light.TOO_BRIGHT),
     ],
     steady=False,
+    blink=False,
 )
 def test_whatever_happens_it_is_safe_never_early_and_ends(
     seed: int,
     events: list[tuple[float, float, int, GuidanceCode, bool | None, Light]],
     steady: bool,
+    blink: bool,
 ) -> None:
     """Clocks that jump, claims that lie, light and guidance at random: the limits hold and it ends."""
     answered: bool | None = True
     lit = Light.OK
     meter = ScriptedMeter(answer=lambda _: answered, told_light=lambda _: lit, needed=1)
-    policy = DynamicPolicy(fallback=Fallback.MOVEMENT if seed % 2 else Fallback.NONE)
+    policy = DynamicPolicy(fallback=Fallback.MOVEMENT if seed % 2 else Fallback.NONE, blink=blink)
     challenge = _challenge(meter, policy, seed=seed)
     reveals: list[tuple[float, ColourStep]] = []
     frames: Counter[int] = Counter()

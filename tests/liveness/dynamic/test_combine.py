@@ -11,12 +11,12 @@ from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement_judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.policy import LivenessPolicy
-from liveness.signal import assessed
+from liveness.signal import assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 
 SETTINGS = load_flash_model().judge
 LIVENESS = LivenessPolicy()
-PASSIVE = replace(assessed(name="blink", label="Blink", score=0.9, detail=""), weight=1.0)
+PASSIVE = replace(assessed(name="micro_motion", label="Motion", score=0.9, detail=""), weight=1.0)
 LIT = replace(assessed(name="flash_shape", label="Shape", score=0.9, detail=""), weight=1.0)
 
 
@@ -120,6 +120,31 @@ def test_too_few_bits_are_undecided(floor: float, verdict: Verdict) -> None:
     result = _combine(_express(), _flash(bits=13.0), floor)
     assert result.verdict is verdict
     assert (Reason.TOO_FEW_CHALLENGE_BITS in result.reasons) is (verdict is Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("taken", "seen", "verdict"),
+    [
+        (False, None, Verdict.LIVE),
+        (True, True, Verdict.LIVE),
+        (True, None, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verdict) -> None:
+    blink = (
+        assessed(name="blink", label="Blinks", score=0.95, detail="1 blink.")
+        if seen
+        else not_assessed(name="blink", label="Blinks", reason="None seen.")
+    )
+    result = combine_flash(
+        express=replace(_express(), signals=(blink,)),
+        flash=_flash(bits=13.0),
+        dynamic=DynamicPolicy(blink=taken),
+        liveness=LIVENESS,
+        settings=SETTINGS,
+    )
+    assert result.verdict is verdict
+    assert (result.reasons[0] is Reason.BLINK_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
 
 
 @given(

@@ -20,6 +20,8 @@ def test_the_floors_are_those_of_the_product() -> None:
         {"maximum_seconds": 2.0},
         {"maximum_seconds": float("inf")},
         {"light_patience_seconds": -1.0},
+        {"blink_patience_seconds": 31.0},
+        {"blink_patience_seconds": float("nan")},
         {"demanded": True, "fallback": Fallback.MOVEMENT},
         {"demanded": True, "without_flash": WithoutFlash.EXPRESS},
     ],

@@ -226,6 +226,9 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
     adaptive = (files("server.policies") / "shipped" / "adaptive.toml").read_text()
     lenient = adaptive.replace('"adaptive"', '"approach"').replace("max_fmr = 1e-2", "max_fmr = 0.1")
     (settings.policies.folder / "approach.toml").write_text(lenient)
+    write_policy(settings.policies.folder, "blinking", maximum=1)
+    blinking = settings.policies.folder / "blinking.toml"
+    blinking.write_text(blinking.read_text() + "\n[challenge]\nblink = true\n")
     async with serving(settings, pack=real_pack(), tuning=Tuning()) as server:
         yield server
 
@@ -303,6 +306,23 @@ async def test_who_never_saw_this_flash_fails(real: LiveServer, kind: FlashKind)
     result, _ = await _check(real, kind)
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+
+
+@pytest.mark.slow
+async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
+    real: LiveServer,
+) -> None:
+    masked, wire = await _check(real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
+    assert masked.status == result_pb2.CHECK_STATUS_FAILURE
+    assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+    if masked.liveness.verified_bits >= masked.liveness.required_bits:
+        assert "BLINK" in wire.hints
+    for seed in (5, 6, 7):
+        result, _ = await _check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy="blinking", seed=seed)
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            return
+    raise AssertionError(f"nobody was believed: {result.liveness}")
 
 
 class _DarkScreen:

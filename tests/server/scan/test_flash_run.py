@@ -88,6 +88,7 @@ class _Phone:
                 origin_us=1_000_000,
                 arrival=self.now,
                 guidance=GuidanceCode.OK,
+                blinked=False,
             )
         )
         said = await self.run.messages(self.now, frame_index=0)
@@ -202,6 +203,7 @@ async def test_a_face_that_leaves_pauses_the_capture(pool: WorkerPool) -> None:
                     origin_us=1_000_000,
                     arrival=phone.now,
                     guidance=GuidanceCode.CENTER_FACE,
+                    blinked=False,
                 )
             )
             index += 1

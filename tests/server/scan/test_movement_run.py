@@ -67,6 +67,7 @@ class _Person:
                 origin_us=0,
                 arrival=self.now,
                 guidance=None,
+                blinked=False,
             )
         )
 

@@ -74,7 +74,9 @@ def test_else_the_flash_is_tried_again(policy: str, requested: Mode, capabilitie
 def test_the_limits_are_the_policys() -> None:
     assert _plans("high", Mode.DYNAMIC).limits.minimum_bits == 16
     assert _plans("high", Mode.DYNAMIC).limits.demanded
+    assert _plans("high", Mode.DYNAMIC).limits.blink
     assert not _plans("adaptive", Mode.EXPRESS).limits.demanded
+    assert not _plans("standard", Mode.DYNAMIC).limits.blink
     assert _plans("low", Mode.DYNAMIC).limits.minimum_bits == 10
 
 
