@@ -317,12 +317,12 @@ async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_
     assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
     if masked.liveness.verified_bits >= masked.liveness.required_bits:
         assert "BLINK" in wire.hints
+    statuses = []
     for seed in (5, 6, 7):
         result, _ = await _check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy="blinking", seed=seed)
         assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
-        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
-            return
-    raise AssertionError(f"nobody was believed: {result.liveness}")
+        statuses.append(result.status)
+    assert result_pb2.CHECK_STATUS_SUCCESS in statuses
 
 
 class _DarkScreen:
