@@ -931,7 +931,7 @@ class FlashStep(_message.Message):
     MINIMUM_HOLD_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     step: _builtins.int
-    """Number of the step, from 1, over the whole scan."""
+    """Number of the step, from 1; it goes on over the attempts of a stream, and a new stream begins with 1 again."""
     transition: Global___Transition.ValueType
     """How the colour replaces the one before."""
     last: _builtins.bool
