@@ -84,7 +84,7 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     FEEDBACK_CODE_FAILED: _FeedbackCode.ValueType  # 29
     """The attempt failed and the policy does not let the app know why."""
     FEEDBACK_CODE_BLINK: _FeedbackCode.ValueType  # 30
-    """Blink, so that it can be seen that the eyes are alive; the policy takes a blink."""
+    """Blink, so that it can be seen that the eyes are alive; the policy asks for it."""
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -153,7 +153,7 @@ FEEDBACK_CODE_CONNECTION_LOST: FeedbackCode.ValueType  # 28
 FEEDBACK_CODE_FAILED: FeedbackCode.ValueType  # 29
 """The attempt failed and the policy does not let the app know why."""
 FEEDBACK_CODE_BLINK: FeedbackCode.ValueType  # 30
-"""Blink, so that it can be seen that the eyes are alive; the policy takes a blink."""
+"""Blink, so that it can be seen that the eyes are alive; the policy asks for it."""
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 
 @_typing.final
