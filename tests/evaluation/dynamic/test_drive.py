@@ -10,7 +10,7 @@ from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
-from simulator import FlashKind, FlashScanSettings, Photo
+from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
 from simulator.photos import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.packs import Pack
@@ -32,15 +32,19 @@ def photos() -> dict[str, Photo]:
 
 
 def _judged(kind: FlashKind, photo: Photo, seed: int, pack: Pack) -> FlashResult:
+    return _driven(FlashScanSettings(kind=kind, seed=seed, frames_per_second=15.0), photo, seed, pack)
+
+
+def _driven(settings: FlashScanSettings, photo: Photo, drawn: int, pack: Pack) -> FlashResult:
     model = load_flash_model()
     trace = drive_scan(
         photo,
-        FlashScanSettings(kind=kind, seed=seed, frames_per_second=15.0),
+        settings,
         pack=pack,
         policy=DynamicPolicy(),
         model=model,
         link=Link(),
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(drawn),
     )
     return judge_flash(samples=trace.samples, revealed=trace.revealed, model=model)
 
@@ -52,6 +56,19 @@ def test_a_tint_is_no_face_however_the_head_moves(photos: dict[str, Photo], pack
     assert found.finding in {Finding.WRONG, Finding.NOT_MEASURABLE}
     (overlay,) = (one for one in found.signals if one.name == "flash_overlay")
     assert overlay.passed is False, overlay.detail
+
+
+@pytest.mark.parametrize("drawn", [3, 16, 21, 30])
+def test_a_recording_is_none_however_much_its_background_flashes(
+    photos: dict[str, Photo], pack: Pack, drawn: int
+) -> None:
+    """In the dark a near wall flashes as the face does, and may not be taken for the camera's gains."""
+    settings = FlashScanSettings(
+        kind=FlashKind.RECORDED_SCAN, seed=5, ambient=AmbientSettings(preset=AmbientPreset.DARK)
+    )
+    found = _driven(settings, photos["astronaut"], drawn, pack)
+    assert found.finding is not Finding.RIGHT
+    assert found.verified_bits < 5
 
 
 @pytest.mark.parametrize("name", ["astronaut", "long-hair"])

@@ -35,6 +35,23 @@ def test_a_few_frames_without_background_change_little(hidden: slice) -> None:
     assert _explained(hidden) > 0.88
 
 
+def test_another_flash_on_face_and_wall_is_no_gain() -> None:
+    """Else only what fits the screen would be left of it, and any flash would answer this one."""
+    track, shown = seen(light_scan(4, noise=0.003))
+    rows = np.flatnonzero(track.clean)
+    rng = np.random.default_rng(1)
+    for _ in range(8):
+        film = np.repeat(rng.choice([-0.5, 0.5], (len(track.times) // 9 + 1, 3)), 9, axis=0)
+        track.face[:] = film[: len(track.face)]
+        track.background[:] = film[: len(track.face)] + rng.normal(0, 0.003, track.face.shape)
+        drift = fit_drift(track, rows)
+        assert drift is not None
+        screen = drift.clear(light_at(shown, track.times[rows] - LAG, blur=0.04))
+        face = drift.clear_of_gain(track.face[rows], screen)
+        rest = face - screen @ np.linalg.lstsq(screen, face, rcond=None)[0]
+        assert 1 - float((rest**2).sum() / (face**2).sum()) < 0.6
+
+
 def test_what_is_cleared_holds_no_constant_and_no_slope() -> None:
     track, _ = seen(light_scan(5))
     rows = np.flatnonzero(track.clean)
