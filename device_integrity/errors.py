@@ -6,6 +6,7 @@
     ├── AnchorsUnusable         trust anchors of this installation that are missing or damaged
     ├── ReferenceDataMalformed  a revocation list or token keys of the operator that cannot be read
     ├── PlayDecoderUnavailable  Google's decoder of Play Integrity tokens did not answer
+    ├── ReceiptExchangeUnavailable  Apple's server for receipts of App Attest did not answer
     ├── FingerprintError        packaged lists of cameras and emulators that are not usable
     ├── KeyMaterialError    a public key, key share or signature encoding that cannot be read
     └── EvidenceMalformed   bytes that a device sent as evidence and that cannot be read as such
@@ -63,3 +64,7 @@ class ReferenceDataMalformed(DeviceIntegrityError):
 
 class PlayDecoderUnavailable(DeviceIntegrityError):
     """Google's decoder of Play Integrity tokens could not be reached, or did not answer properly."""
+
+
+class ReceiptExchangeUnavailable(DeviceIntegrityError):
+    """Apple's server could not be reached, or gave no receipt of App Attest for the one that it was given."""

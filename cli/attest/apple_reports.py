@@ -69,8 +69,13 @@ def attestation_report(data: bytes, given: Given) -> Report:
     # Without the identifier that was sent, the object's own stands in: it may fail, and proves nothing.
     if given.key_id is None and _passed(result.checks, "app_attest.key_id"):
         missing["app_attest.key_id"] = "--key-id"
-    sections = _attestation_sections(attestation) if attestation else ()
-    return Report(kind=_KIND_ATTESTATION, sections=sections, checks=not_asked(result.checks, missing))
+    checks = not_asked(result.checks, missing)
+    if attestation is None:
+        return Report(kind=_KIND_ATTESTATION, sections=(), checks=checks)
+    held = _receipt_checks(attestation.receipt, given, public_key=attestation.key_der)
+    return Report(
+        kind=_KIND_ATTESTATION, sections=_attestation_sections(attestation), checks=(*checks, *held)
+    )
 
 
 def assertion_report(data: bytes, given: Given) -> Report:
@@ -105,12 +110,22 @@ def receipt_report(data: bytes, given: Given) -> Report:
         signed: SignedReceipt | None = parse_receipt(data)
     except EvidenceMalformed:
         signed = None
-    said = signed.receipt if signed else None
+    sections = _signed_sections(signed) if signed else ()
+    checks = _receipt_checks(data, given, public_key=given.public_key)
+    return Report(kind=_KIND_RECEIPT, sections=sections, checks=checks)
+
+
+def _receipt_checks(data: bytes, given: Given, *, public_key: bytes | None) -> tuple[DeviceCheck, ...]:
+    """The checks of a receipt, by itself or within an attestation, whose key it then has to be for."""
+    try:
+        found: Environment | None = parse_receipt(data).receipt.environment
+    except EvidenceMalformed:
+        found = None
     result = verify_receipt(
         receipt=data,
-        public_key=given.public_key or b"",
+        public_key=public_key or b"",
         app_id=given.apps[0] if given.apps else "",
-        environment=given.environment or (said.environment if said else Environment.PRODUCTION),
+        environment=given.environment or found or Environment.PRODUCTION,
         client_data_hash=given.challenge,
         max_age=_ANY_AGE if given.max_age is None else given.max_age,
         most_keys=_ANY_NUMBER if given.most_keys is None else given.most_keys,
@@ -120,7 +135,7 @@ def receipt_report(data: bytes, given: Given) -> Report:
     missing = _missing(
         {
             "app_attest_receipt.app": (not given.apps, "--app"),
-            "app_attest_receipt.key": (given.public_key is None, "--public-key"),
+            "app_attest_receipt.key": (public_key is None, "--public-key"),
             "app_attest_receipt.environment": (given.environment is None, "--environment"),
         }
     )
@@ -132,8 +147,7 @@ def receipt_report(data: bytes, given: Given) -> Report:
         }
     )
     missing |= {name: option for name, option in limits.items() if _passed(result.checks, name)}
-    sections = _signed_sections(signed) if signed else ()
-    return Report(kind=_KIND_RECEIPT, sections=sections, checks=not_asked(result.checks, missing))
+    return not_asked(result.checks, missing)
 
 
 def _attestation_sections(attestation: Attestation) -> tuple[Section, ...]:

@@ -12,9 +12,17 @@ from device_integrity.apple.attestation_format import Attestation, Environment, 
 from device_integrity.apple.authenticator_data import AuthenticatorData, parse_authenticator_data
 from device_integrity.apple.key_use import KeyUse, check_key_use
 from device_integrity.apple.receipt import ReceiptResult, verify_receipt
-from device_integrity.apple.receipt_format import Receipt, ReceiptKind, SignedReceipt, parse_receipt
+from device_integrity.apple.receipt_format import (
+    MAX_RECEIPT_BYTES,
+    Receipt,
+    ReceiptKind,
+    SignedReceipt,
+    parse_receipt,
+)
+from device_integrity.apple.receipt_risk import ReceiptExchange, check_risk, exchange_unavailable
 
 __all__ = [
+    "MAX_RECEIPT_BYTES",
     "AppleAnchors",
     "AssertionResult",
     "AttestAssertion",
@@ -26,10 +34,13 @@ __all__ = [
     "KeyUse",
     "LeafClaims",
     "Receipt",
+    "ReceiptExchange",
     "ReceiptKind",
     "ReceiptResult",
     "SignedReceipt",
     "check_key_use",
+    "check_risk",
+    "exchange_unavailable",
     "load_apple_anchors",
     "parse_apple_anchors",
     "parse_assertion",

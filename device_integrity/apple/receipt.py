@@ -15,6 +15,7 @@ from device_integrity.apple.anchors import AppleAnchors
 from device_integrity.apple.attestation_format import Environment
 from device_integrity.apple.certificates import ChainProblem, chain_problem
 from device_integrity.apple.receipt_format import Receipt, SignedReceipt, parse_receipt
+from device_integrity.apple.receipt_risk import check_risk
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
@@ -111,7 +112,7 @@ def verify_receipt(
         ),
         _freshness_check(said, max_age, now),
         _challenge_check(said, client_data_hash),
-        _risk_check(said, most_keys),
+        check_risk(said, most_keys=most_keys, now=now),
     )
     is_apples = all(check.outcome is CheckOutcome.PASS for check in origin)
     return ReceiptResult(checks=checks, receipt=said if is_apples else None)
@@ -152,15 +153,6 @@ def _challenge_check(said: Receipt, client_data_hash: bytes | None) -> DeviceChe
         bad=("CHALLENGE_MISMATCH", "the receipt came with another attestation"),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )
-
-
-def _risk_check(said: Receipt, most_keys: int) -> DeviceCheck:
-    if said.risk_metric is None:
-        return _LIST.not_evaluated("risk", "RISK_NOT_STATED", "the receipt holds no risk metric")
-    detail = f"the device made about {said.risk_metric} keys in 30 days; up to {most_keys} raise no doubt"
-    if said.risk_metric > most_keys:
-        return _LIST.failed("risk", "RISK_HIGH", detail, soft=True)
-    return _LIST.passed("risk", "RISK_LOW", detail)
 
 
 def _has_extension(certificate: x509.Certificate, oid: str) -> bool:

@@ -85,6 +85,10 @@ class Receipt:
     expires: datetime
     other_fields: tuple[int, ...]
 
+    def may_be_exchanged(self, now: datetime) -> bool:
+        """Whether Apple's server takes it for the next one."""
+        return now < self.expires and (self.not_before is None or now >= self.not_before)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedReceipt:

@@ -1,8 +1,9 @@
-"""A test Apple: a root of its own, and App Attest's attestations and assertions under it."""
+"""A test Apple: roots of its own, and App Attest's attestations, assertions and receipts under them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import cbor2
 from cryptography import x509
@@ -10,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from device_integrity.apple import Environment
+from device_integrity.apple import Environment, ReceiptKind
 from device_integrity.transcript import public_key_der, sha256
+from simulator.devices.app_attest_receipt import ReceiptOffice
 from simulator.devices.apple_certificates import issue_as_apple
 from simulator.devices.authority import Authority, KeyPair, new_key
 
@@ -19,6 +21,12 @@ __all__ = ["AppAttestKey", "TestApple"]
 
 _NONCE_OID = x509.ObjectIdentifier("1.2.840.113635.100.8.2")
 _NONCE_HEAD = bytes.fromhex("3024a1220420")
+_RECEIPT_ENVIRONMENTS: Final = {
+    Environment.PRODUCTION: b"production",
+    Environment.DEVELOPMENT: b"sandbox",
+}
+_RECEIPT_LIVES: Final = timedelta(days=90)
+_RECEIPT_RESTS: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +66,7 @@ class AppAttestKey:
 
 
 class TestApple:
-    """A root and what is issued under it. The same seed and times give the same bytes."""
+    """Roots and what is issued under them. The same seed and times give the same bytes."""
 
     __test__ = False  # no test class, whatever pytest thinks of its name
 
@@ -81,6 +89,7 @@ class TestApple:
             valid=valid,
             key=new_key(f"{seed} intermediate"),
         )
+        self.receipts = ReceiptOffice(seed=f"{seed} receipts", valid=valid)
 
     def attestation(
         self,
@@ -154,3 +163,65 @@ class TestApple:
             key=key.key,
             extensions={_NONCE_OID: _NONCE_HEAD + nonce},
         )
+
+    def receipt(
+        self,
+        key: AppAttestKey,
+        *,
+        app_id: str,
+        made: datetime,
+        client_data_hash: bytes | None = None,
+        risk_metric: int | None = None,
+        environment: Environment = Environment.PRODUCTION,
+    ) -> bytes:
+        """A receipt of a key, BER.
+
+        Args:
+            key: The key.
+            app_id: Team identifier, a dot, bundle identifier.
+            made: When, with a time zone.
+            client_data_hash: Of the attestation that it comes with; ``None`` for one that was exchanged.
+            risk_metric: About how many keys the device made for the app in 30 days. Apple states it in
+                exchanged receipts only.
+            environment: For whom Apple attested the key.
+        """
+        return self.receipts.sign(
+            self.receipt_fields(
+                key,
+                app_id=app_id,
+                made=made,
+                client_data_hash=client_data_hash,
+                risk_metric=risk_metric,
+                environment=environment,
+            )
+        )
+
+    def receipt_fields(
+        self,
+        key: AppAttestKey,
+        *,
+        app_id: str,
+        made: datetime,
+        client_data_hash: bytes | None,
+        risk_metric: int | None,
+        environment: Environment,
+    ) -> dict[int, bytes]:
+        """What a receipt says, by number; see ``receipt``. Empty where it says nothing."""
+        first = client_data_hash is not None
+        return {
+            2: app_id.encode(),
+            3: self.leaf(key, bytes(32)).der,
+            # Apple's server puts the hash through a text encoding when it exchanges a receipt.
+            4: client_data_hash if client_data_hash is not None else b"\xef\xbf\xbd" * 20,
+            5: b"token",
+            6: (ReceiptKind.ATTEST if first else ReceiptKind.RECEIPT).encode(),
+            7: _RECEIPT_ENVIRONMENTS[environment],
+            12: _time(made),
+            17: b"" if risk_metric is None else str(risk_metric).encode(),
+            19: b"" if first else _time(made + _RECEIPT_RESTS),
+            21: _time(made + _RECEIPT_LIVES),
+        }
+
+
+def _time(moment: datetime) -> bytes:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()

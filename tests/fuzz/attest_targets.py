@@ -57,7 +57,7 @@ def attestation_seeds() -> tuple[bytes, ...]:
     """Attestation objects: a right one, and one of another root."""
     apple, other = _apple(), SoftwareApple(seed=2)
     return (
-        apple.attestation(_KEY, _H, receipt=apple.receipt(_KEY)),
+        apple.attestation(_KEY, _H, receipt=apple.changed_receipt(_KEY)),
         apple.attestation(_KEY, _H),
         other.attestation(_KEY, _H),
     )
@@ -74,9 +74,9 @@ def receipt_seeds() -> tuple[bytes, ...]:
     """Receipts: exchanged and first ones, in both forms of length."""
     apple = _apple()
     return (
-        apple.receipt(_KEY),
-        apple.receipt(_KEY, indefinite=False),
-        apple.receipt(_KEY, fields={6: b"ATTEST", 17: b""}),
+        apple.changed_receipt(_KEY),
+        apple.changed_receipt(_KEY, indefinite=False),
+        apple.changed_receipt(_KEY, fields={4: _H, 6: b"ATTEST", 17: b""}),
     )
 
 

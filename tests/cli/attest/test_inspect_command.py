@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
 from typer.testing import CliRunner
 
 from cli.main import app
+from device_integrity.apple import parse_attestation, parse_receipt
 from device_integrity.transcript import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
-from tests.device_integrity.apple.vectors import apple_sample, veehaitch
+from tests.device_integrity.apple.vectors import AttestationVector, apple_sample, veehaitch
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 
 _RUNNER = CliRunner(env={"COLUMNS": "160"})
@@ -56,54 +57,68 @@ def pem(folder: Path, public_key: bytes) -> Path:
     return put(folder, "key.pem", key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
+def _moment(sample: AttestationVector) -> str:
+    """When the sample was received: a few seconds after the receipt in it was made, at most."""
+    made = parse_receipt(parse_attestation(sample.attestation).receipt).receipt.created
+    return max(sample.at, made).isoformat()
+
+
 def test_apples_sample_passes_at_its_date(assets: Path, tmp_path: Path) -> None:
     sample = apple_sample(assets)
     file = put(tmp_path, "sample", sample.attestation)
     status, told, _ = run(
         file,
-        *("--at", sample.at.isoformat(), "--challenge", sample.client_data_hash.hex()),
+        *("--at", _moment(sample), "--challenge", sample.client_data_hash.hex()),
         *("--app", sample.app_id, "--environment", "production", "--key-id", sample.key_id.hex()),
     )
     assert status == 0
-    assert "7 pass, 1 not evaluated" in told
+    assert "14 pass, 3 not evaluated" in told
     assert "22A244b" in told
     assert "0352187391.com.apple.example_app_attest" in told
 
 
 @pytest.mark.parametrize(
-    ("change", "check"),
+    ("change", "failed"),
     [
-        (("--challenge", "00"), "challenge"),
-        (("--app", "TEAM.other"), "app"),
-        (("--environment", "development"), "environment"),
-        (("--key-id", "00" * 32), "key_id"),
-        (("--at", "2026-01-01T00:00:00Z"), "chain"),
+        (("--challenge", "00"), ["app_attest.challenge", "app_attest_receipt.challenge"]),
+        (("--app", "TEAM.other"), ["app_attest.app", "app_attest_receipt.app"]),
+        (("--environment", "development"), ["app_attest.environment", "app_attest_receipt.environment"]),
+        (("--key-id", "00" * 32), ["app_attest.key_id"]),
+        (
+            ("--at", "2026-01-01T00:00:00Z"),
+            ["app_attest.chain", "app_attest_receipt.chain", "app_attest_receipt.freshness"],
+        ),
     ],
 )
-def test_what_does_not_hold_fails(assets: Path, tmp_path: Path, change: tuple[str, str], check: str) -> None:
+def test_what_does_not_hold_fails(
+    assets: Path, tmp_path: Path, change: tuple[str, str], failed: list[str]
+) -> None:
     sample = apple_sample(assets)
     file = put(tmp_path, "sample", base64.b64encode(sample.attestation))
-    arguments = (file, "--at", sample.at.isoformat(), *change)
+    arguments = (file, "--at", _moment(sample), *change)
     assert run(*arguments)[0] == 1
-    assert [name for name, outcome in checks(*arguments).items() if outcome == "FAIL"] == [
-        f"app_attest.{check}"
-    ]
+    assert [name for name, outcome in checks(*arguments).items() if outcome == "FAIL"] == failed
 
 
 def test_what_was_not_given_is_named_and_never_passes(assets: Path, tmp_path: Path) -> None:
     sample = apple_sample(assets)
     file = put(tmp_path, "sample", sample.attestation)
-    status, told, _ = run(file, "--at", sample.at.isoformat())
+    status, told, _ = run(file, "--at", _moment(sample))
     assert status == 0
     for option in ("--challenge", "--app", "--environment", "--key-id"):
         assert f"give {option} to check it" in told
-    found = checks(file, "--at", sample.at.isoformat())
+    found = checks(file, "--at", _moment(sample))
     assert {name for name, outcome in found.items() if outcome == "NOT_EVALUATED"} == {
         "app_attest.challenge",
         "app_attest.app",
         "app_attest.environment",
         "app_attest.key_id",
         "app_attest.key_use",
+        "app_attest_receipt.challenge",
+        "app_attest_receipt.app",
+        "app_attest_receipt.environment",
+        "app_attest_receipt.freshness",
+        "app_attest_receipt.risk",
     }
 
 
@@ -135,13 +150,16 @@ def test_real_assertions_and_receipts(assets: Path, tmp_path: Path) -> None:
 
 def test_an_apple_in_software_is_not_apple(tmp_path: Path) -> None:
     apple = SoftwareApple()
-    attestation = put(tmp_path, "attestation", apple.attestation(_KEY, _H, receipt=apple.receipt(_KEY)))
+    attestation = put(tmp_path, "attestation", apple.enrolment(_KEY, _H))
     arguments = (attestation, "--at", _AT, "--challenge", _H.hex(), "--app", APP)
     assert run(*arguments)[0] == 1
     found = checks(*arguments)
-    assert [name for name, outcome in found.items() if outcome == "FAIL"] == ["app_attest.chain"]
-    assert said(*arguments)["Receipt"]["kind"] == "RECEIPT"
-    receipt = put(tmp_path, "receipt", apple.receipt(_KEY))
+    assert [name for name, outcome in found.items() if outcome == "FAIL"] == [
+        "app_attest.chain",
+        "app_attest_receipt.chain",
+    ]
+    assert said(*arguments)["Receipt"]["kind"] == "ATTEST"
+    receipt = put(tmp_path, "receipt", apple.changed_receipt(_KEY))
     found = checks(receipt, "--at", _AT, "--public-key", pem(tmp_path, _KEY.public_key))
     assert [name for name, outcome in found.items() if outcome == "FAIL"] == ["app_attest_receipt.chain"]
 

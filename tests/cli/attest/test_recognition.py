@@ -22,8 +22,8 @@ _PAYLOAD = b'{"requestDetails": {}}'
 _SAMPLES = [
     (EvidenceKind.APP_ATTEST, _APPLE.attestation(_KEY, b"")),
     (EvidenceKind.APP_ATTEST_ASSERTION, _KEY.assertion(b"")),
-    (EvidenceKind.APP_ATTEST_RECEIPT, _APPLE.receipt(_KEY)),
-    (EvidenceKind.APP_ATTEST_RECEIPT, _APPLE.receipt(_KEY, indefinite=False)),
+    (EvidenceKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_KEY)),
+    (EvidenceKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_KEY, indefinite=False)),
     (EvidenceKind.WEB_AUTHN, _PHONE.attestation(b"", _PHONE.data(attested=True))),
     (EvidenceKind.ANDROID_CHAIN, b"".join(one.der for one in _CERTIFICATES)),
 ]

@@ -18,7 +18,7 @@ from device_integrity.check import CheckOutcome, DeviceCheck
 from device_integrity.errors import EvidenceMalformed
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue, tlv
 
-_ATTEST = {6: b"ATTEST"}
+_ATTEST = {4: b"client data hash", 6: b"ATTEST"}
 
 
 def _verify(apple: SoftwareApple, key: SoftwareKey, receipt: bytes, **other: object) -> ReceiptResult:
@@ -43,7 +43,7 @@ def _failed(result: ReceiptResult) -> DeviceCheck:
 
 @pytest.mark.parametrize("indefinite", [True, False])
 def test_an_honest_receipt(apple: SoftwareApple, key: SoftwareKey, indefinite: bool) -> None:
-    result = _verify(apple, key, apple.receipt(key, indefinite=indefinite))
+    result = _verify(apple, key, apple.changed_receipt(key, indefinite=indefinite))
     said = result.receipt
     assert said is not None
     assert (said.kind, said.risk_metric, said.client_hash) == (ReceiptKind.RECEIPT, 1, None)
@@ -56,7 +56,7 @@ def test_an_honest_receipt(apple: SoftwareApple, key: SoftwareKey, indefinite: b
 
 
 def test_a_first_receipt_is_held_against_its_attestation(apple: SoftwareApple, key: SoftwareKey) -> None:
-    receipt = apple.receipt(key, fields=_ATTEST | {17: b"", 99: b"new"})
+    receipt = apple.changed_receipt(key, fields=_ATTEST | {17: b"", 99: b"new"})
     result = _verify(apple, key, receipt)
     assert result.checks[-2].outcome is CheckOutcome.PASS
     assert result.checks[-1].reason == "RISK_NOT_STATED"
@@ -80,24 +80,24 @@ def test_a_first_receipt_is_held_against_its_attestation(apple: SoftwareApple, k
     ],
 )
 def test_each_condition(apple: SoftwareApple, key: SoftwareKey, other: dict[str, object], name: str) -> None:
-    check = _failed(_verify(apple, key, apple.receipt(key), **other))
+    check = _failed(_verify(apple, key, apple.changed_receipt(key), **other))
     assert check.name == f"app_attest_receipt.{name}"
     assert check.soft == (name == "risk")
 
 
 def test_an_expired_receipt(apple: SoftwareApple, key: SoftwareKey) -> None:
-    receipt = apple.receipt(key, fields={21: b"2026-03-01T11:59:30Z"})
+    receipt = apple.changed_receipt(key, fields={21: b"2026-03-01T11:59:30Z"})
     assert _failed(_verify(apple, key, receipt)).reason == "RECEIPT_EXPIRED"
 
 
 def test_a_signature_of_another_key(apple: SoftwareApple, key: SoftwareKey) -> None:
-    result = _verify(apple, key, apple.receipt(key, signing_key=SoftwareKey().key))
+    result = _verify(apple, key, apple.changed_receipt(key, signing_key=SoftwareKey().key))
     assert _failed(result).name == "app_attest_receipt.signature"
     assert result.receipt is None
 
 
 def test_a_chain_of_another_root(apple: SoftwareApple, key: SoftwareKey) -> None:
-    result = _verify(apple, key, SoftwareApple(seed=2).receipt(key))
+    result = _verify(apple, key, SoftwareApple(seed=2).changed_receipt(key))
     assert (_failed(result).name, _failed(result).reason) == ("app_attest_receipt.chain", "CHAIN_NOT_TRUSTED")
     assert result.receipt is None
 
@@ -106,20 +106,23 @@ def test_a_certificate_of_the_same_authority_for_something_else(
     apple: SoftwareApple, key: SoftwareKey
 ) -> None:
     """Merchants hold keys under Apple's authority too."""
-    merchant = issue("A merchant", by=apple.receipt_ca, authority=False)
-    check = _failed(_verify(apple, key, apple.receipt(key, signer=merchant)))
+    merchant = issue("A merchant", by=apple.receipts.authority, authority=False)
+    check = _failed(_verify(apple, key, apple.changed_receipt(key, signer=merchant)))
     assert check.reason == "CERTIFICATE_ROLE_WRONG"
 
 
 def test_the_root_of_attestations_signs_no_receipts(apple: SoftwareApple, key: SoftwareKey) -> None:
     swapped = AppleAnchors(app_attest=apple.anchors.receipt, receipt=apple.anchors.app_attest)
-    assert _failed(_verify(apple, key, apple.receipt(key), anchors=swapped)).reason == "CHAIN_NOT_TRUSTED"
+    assert (
+        _failed(_verify(apple, key, apple.changed_receipt(key), anchors=swapped)).reason
+        == "CHAIN_NOT_TRUSTED"
+    )
 
 
 def test_the_root_need_not_be_there(apple: SoftwareApple, key: SoftwareKey) -> None:
-    held = [apple.receipt_signer, apple.receipt_ca]
-    assert _verify(apple, key, apple.receipt(key, certificates=held)).receipt is not None
-    alone = _verify(apple, key, apple.receipt(key, certificates=[apple.receipt_signer]))
+    held = [apple.receipts.signer, apple.receipts.authority]
+    assert _verify(apple, key, apple.changed_receipt(key, certificates=held)).receipt is not None
+    alone = _verify(apple, key, apple.changed_receipt(key, certificates=[apple.receipts.signer]))
     assert _failed(alone).reason == "CHAIN_NOT_TRUSTED"
 
 
@@ -142,21 +145,27 @@ def test_the_root_need_not_be_there(apple: SoftwareApple, key: SoftwareKey) -> N
 def test_what_cannot_be_read(
     apple: SoftwareApple, key: SoftwareKey, fields: dict[int, bytes], says: str
 ) -> None:
-    result = _verify(apple, key, apple.receipt(key, fields=fields))
+    result = _verify(apple, key, apple.changed_receipt(key, fields=fields))
     assert result.checks[0].reason == "MALFORMED"
     assert says in result.checks[0].detail
     assert [check.outcome for check in result.checks[1:]] == [CheckOutcome.NOT_EVALUATED] * 8
 
 
 def test_too_many_certificates(apple: SoftwareApple, key: SoftwareKey) -> None:
-    held = [apple.receipt_signer, apple.receipt_ca, apple.receipt_root, apple.root, apple.intermediate]
+    held = [
+        apple.receipts.signer,
+        apple.receipts.authority,
+        apple.receipts.root,
+        apple.root,
+        apple.intermediate,
+    ]
     with pytest.raises(EvidenceMalformed, match="more than 4"):
-        parse_receipt(apple.receipt(key, certificates=held))
+        parse_receipt(apple.changed_receipt(key, certificates=held))
 
 
 def test_a_signer_that_is_not_held(apple: SoftwareApple, key: SoftwareKey) -> None:
     with pytest.raises(EvidenceMalformed, match="signer's certificate"):
-        parse_receipt(apple.receipt(key, certificates=[apple.receipt_ca]))
+        parse_receipt(apple.changed_receipt(key, certificates=[apple.receipts.authority]))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +186,7 @@ def test_what_is_no_receipt(data: bytes, says: str) -> None:
 
 @pytest.fixture(scope="module")
 def honest(apple: SoftwareApple, key: SoftwareKey) -> bytes:
-    return apple.receipt(key)
+    return apple.changed_receipt(key)
 
 
 @settings(deadline=None, max_examples=150)

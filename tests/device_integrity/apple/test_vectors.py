@@ -172,6 +172,31 @@ def test_every_receipt_is_apples_and_says_what_is_recorded(assets: Path) -> None
     assert count == 20
 
 
+def test_the_receipt_within_each_attestation_came_with_it(assets: Path) -> None:
+    """The app and the hash that the app gave are in it, so that no other attestation's can be put there."""
+    vectors = every_attestation(assets)
+    for vector in vectors:
+        key = _verify(vector).key
+        assert key is not None
+        made = parse_receipt(key.receipt).receipt.created
+        result = verify_receipt(
+            receipt=key.receipt,
+            public_key=key.public_key,
+            app_id=key.app_id,
+            environment=key.environment,
+            client_data_hash=vector.client_data_hash,
+            max_age=timedelta(minutes=5),
+            most_keys=1,
+            anchors=_ANCHORS,
+            # The recordings' own times are rounded, and seconds to hours too early.
+            now=max(vector.at, made),
+        )
+        outcomes = {check.name.partition(".")[2]: check.outcome for check in result.checks}
+        assert outcomes.pop("risk") is CheckOutcome.NOT_EVALUATED
+        assert set(outcomes.values()) == {CheckOutcome.PASS}
+    assert len(vectors) == 9
+
+
 def test_the_receipt_within_an_attestation_is_the_first_of_its_recording(assets: Path) -> None:
     recording = veehaitch(assets, "ios-14.4")
     held = parse_receipt(parse_attestation(recording.attestation.attestation).receipt).receipt
