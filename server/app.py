@@ -183,7 +183,9 @@ class FacegateServer:
         policies = load_served_policies(settings.policies.folder, for_tests=for_tests)
         if for_tests:
             _log.warning("test_devices_are_believed", policies=list(policies.names))
-        self._trust = await asyncio.to_thread(open_device_trust, settings.device_integrity)
+        self._trust = await asyncio.to_thread(
+            open_device_trust, settings.device_integrity, now=self._clock.now
+        )
         keys = await asyncio.to_thread(load_keys, settings.key_folder)
         self._trusted_images = await asyncio.to_thread(
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads

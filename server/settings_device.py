@@ -13,6 +13,7 @@ from server.settings_base import Table
 __all__ = [
     "AndroidAppTable",
     "AndroidSettings",
+    "AppleReceiptSettings",
     "AppleSettings",
     "DeviceIntegritySettings",
     "PlayDecoderChoice",
@@ -109,6 +110,27 @@ class AndroidSettings(Table):
     """Google Play Integrity."""
 
 
+class AppleReceiptSettings(Table):
+    """Apple's server for receipts of App Attest, which tells how many keys a device made for the app lately.
+
+    Without these settings it is not asked. It is asked while a device scans, about once a day for each, at
+    ``https://data.appattest.apple.com``: let the server reach it, by a proxy (``HTTPS_PROXY``) if need be.
+    """
+
+    key_file: Path | None = None
+    """A key for DeviceCheck from the developer account, as Apple gives it out (``.p8``)."""
+    key_id: str = Field(default="", pattern=r"^([A-Z0-9]{10})?$")
+    """The key's identifier, ten characters."""
+    team_id: str = Field(default="", pattern=r"^([A-Z0-9]{10})?$")
+    """The team's identifier, ten characters."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if len({self.key_file is None, not self.key_id, not self.team_id}) > 1:
+            raise ValueError("set key_file, key_id and team_id together, or none of them")
+        return self
+
+
 class AppleSettings(Table):
     """Apple apps."""
 
@@ -116,6 +138,11 @@ class AppleSettings(Table):
     """The operator's apps: team identifier, a dot, bundle identifier."""
     environment: Environment = Environment.PRODUCTION
     """``development`` accepts apps that were built for tests, and makes the server one for tests only."""
+    receipts: AppleReceiptSettings = AppleReceiptSettings()
+    """Apple's server for receipts."""
+    max_keys_made: int = Field(default=10, ge=1, le=1_000_000)
+    """More keys than this, made on one device for the app in 30 days by Apple's count, look like a farm that
+    sells scans, and leave MEDIUM at most. Apple gives no limit; an app makes a key when it is installed."""
 
 
 class WebSettings(Table):
@@ -150,6 +177,16 @@ class TestRoots(Table):
     """SHA-256 of the SubjectPublicKeyInfo of further roots of Android key attestation."""
     apple_certificate: Path | None = None
     """PEM file: a root in place of Apple's App Attest root."""
+    apple_receipt_certificate: Path | None = None
+    """PEM file: a root in place of the one under which Apple signs App Attest's receipts."""
+    apple_receipt_server: _Origin | None = None
+    """A server in place of Apple's for receipts."""
+
+    @model_validator(mode="after")
+    def _both_of_apple(self) -> Self:
+        if (self.apple_certificate is None) != (self.apple_receipt_certificate is None):
+            raise ValueError("set apple_certificate and apple_receipt_certificate together, or neither")
+        return self
 
 
 class DeviceIntegritySettings(Table):
@@ -179,5 +216,6 @@ class DeviceIntegritySettings(Table):
         return bool(
             roots.android_spki_sha256
             or roots.apple_certificate
+            or roots.apple_receipt_server
             or self.apple.environment is Environment.DEVELOPMENT
         )

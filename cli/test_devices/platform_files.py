@@ -72,6 +72,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
     for name, content in {
         _PLATFORM_FILE: json.dumps({"seed": seed, "made": now.isoformat()}).encode(),
         "apple_root.pem": platform.apple.root.certificate.public_bytes(Encoding.PEM),
+        "apple_receipt_root.pem": platform.apple.receipts.root.certificate.public_bytes(Encoding.PEM),
         "play_decryption_key.txt": platform.play.decryption_key.encode(),
         "play_verification_key.txt": platform.play.verification_key.encode(),
         "revocation.json": platform.revocation_list(),

@@ -61,6 +61,7 @@ origins = ["{app.origin}"]
 [device_integrity.test_roots]
 android_spki_sha256 = ["{platform.android_root_sha256.hex()}"]
 apple_certificate = {at("apple_root.pem")}
+apple_receipt_certificate = {at("apple_receipt_root.pem")}
 """
 
 

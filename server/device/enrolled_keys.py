@@ -15,6 +15,7 @@ from device_integrity.web import (
     verify_authentication,
     verify_registration,
 )
+from server.device.app_attest_receipts import ReceiptKeeper
 from server.device.evidence import (
     AppAttestAssertionEvidence,
     AppAttestEvidence,
@@ -47,6 +48,7 @@ class EnrolledKeyVerifier:
         self._workers = workers
         self._tenant_key = tenant_key
         self._now = now
+        self._receipts = ReceiptKeeper(trust=trust, devices=devices, workers=workers, now=now)
 
     async def app_attest(self, evidence: AppAttestEvidence, context: EvidenceContext) -> EvidenceFinding:
         """An attestation; what holds is enrolled."""
@@ -64,25 +66,32 @@ class EnrolledKeyVerifier:
         )
         if (key := result.key) is None:
             return EvidenceFinding(verifier="app_attest", checks=result.checks)
-        await self._devices.enrol(
-            EnrolledKey(
-                tenant=context.tenant,
-                kind=KeyKind.APP_ATTEST,
-                key_id=key.key_id,
-                public_key=key.public_key,
-                counter=key.counter,
-                app=key.app_id,
-                environment=key.environment.value,
-                ceiling=Assurance.HIGH,
-                for_tests=context.for_tests,
-                subject=context.subject,
-                check_id=context.check_id,
-                use_time=self._now(),
-            )
+        receipt_checks, receipt = await self._receipts.first(key, context)
+        enrolled = EnrolledKey(
+            tenant=context.tenant,
+            kind=KeyKind.APP_ATTEST,
+            key_id=key.key_id,
+            public_key=key.public_key,
+            counter=key.counter,
+            app=key.app_id,
+            environment=key.environment.value,
+            ceiling=Assurance.HIGH,
+            for_tests=context.for_tests,
+            subject=context.subject,
+            check_id=context.check_id,
+            use_time=self._now(),
+            receipt=receipt,
         )
+        await self._devices.enrol(enrolled)
+        newer = () if receipt is None else await self._receipts.risk(enrolled, context)
+        replaced = {check.name for check in newer}
         return EvidenceFinding(
             verifier="app_attest",
-            checks=result.checks,
+            checks=(
+                *result.checks,
+                *(check for check in receipt_checks if check.name not in replaced),
+                *newer,
+            ),
             facts=AttestedFacts(app_id=_bundle(key.app_id)),
             lasting_key=self._mark(key.public_key, context),
         )
@@ -111,7 +120,7 @@ class EnrolledKeyVerifier:
             return EvidenceFinding(verifier=verifier, checks=_replayed(checks, f"{verifier}.counter"))
         return EvidenceFinding(
             verifier=verifier,
-            checks=checks,
+            checks=(*checks, *await self._receipts.risk(key, context)),
             facts=AttestedFacts(app_id=_bundle(key.app)),
             lasting_key=self._mark(key.public_key, context),
         )

@@ -1,7 +1,8 @@
 """What devices' evidence is held against: apps, roots and keys, read from the settings at the start."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +21,20 @@ from device_integrity.android import (
     google_roots,
     load_classic_keys,
 )
-from device_integrity.apple import AppleAnchors, Environment, load_apple_anchors
+from device_integrity.apple import AppleAnchors, Environment, ReceiptExchange, load_apple_anchors
 from device_integrity.errors import DeviceIntegrityError
 from device_integrity.web import RelyingParty
+from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
 from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
 from server.errors import ConfigurationError
 from server.policies import PolicyBook, load_policies
-from server.settings_device import AndroidSettings, DeviceIntegritySettings, PlayDecoderChoice, PlaySettings
+from server.settings_device import (
+    AndroidSettings,
+    AppleReceiptSettings,
+    DeviceIntegritySettings,
+    PlayDecoderChoice,
+    PlaySettings,
+)
 
 __all__ = ["DeviceTrust", "load_served_policies", "open_device_trust"]
 
@@ -52,6 +60,8 @@ class DeviceTrust:
         test_apple: Those in their place for checks whose policy is for tests.
         apple_app_ids: The operator's apps.
         apple_environment: For whom Apple attested.
+        apple_max_keys_made: The greatest risk metric of a receipt that raises no doubt.
+        receipt_exchange: Who exchanges receipts; ``None`` where nobody does.
         relying_party: The operator's site; ``None`` without one.
     """
 
@@ -65,6 +75,8 @@ class DeviceTrust:
     test_apple: AppleAnchors
     apple_app_ids: frozenset[str]
     apple_environment: Environment
+    apple_max_keys_made: int
+    receipt_exchange: ReceiptExchange | None
     relying_party: RelyingParty | None
 
     def android_roots_of(self, *, for_tests: bool) -> tuple[TrustRoot, ...]:
@@ -81,8 +93,12 @@ class DeviceTrust:
             self.play_decoder.close()
 
 
-def open_device_trust(settings: DeviceIntegritySettings) -> DeviceTrust:
+def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], datetime]) -> DeviceTrust:
     """Reads what the settings name. Blocks for a moment.
+
+    Args:
+        settings: What they name.
+        now: The present time, with a time zone.
 
     Raises:
         ConfigurationError: A file cannot be read or is not what it should be.
@@ -112,10 +128,14 @@ def open_device_trust(settings: DeviceIntegritySettings) -> DeviceTrust:
         apple=anchors,
         test_apple=AppleAnchors(
             app_attest=_test_certificate(settings.test_roots.apple_certificate) or anchors.app_attest,
-            receipt=anchors.receipt,
+            receipt=_test_certificate(settings.test_roots.apple_receipt_certificate) or anchors.receipt,
         ),
         apple_app_ids=frozenset(settings.apple.app_ids),
         apple_environment=settings.apple.environment,
+        apple_max_keys_made=settings.apple.max_keys_made,
+        receipt_exchange=_receipt_exchange(
+            settings.apple.receipts, server=settings.test_roots.apple_receipt_server, now=now
+        ),
         relying_party=RelyingParty(
             rp_id=web.rp_id,
             origins=frozenset(web.origins),
@@ -192,6 +212,20 @@ def _google(settings: PlaySettings) -> GooglePlayDecoder | None:
     if settings.service_account_file is None:
         return None
     return open_google_play_decoder(service_account_file=settings.service_account_file)
+
+
+def _receipt_exchange(
+    settings: AppleReceiptSettings, *, server: str | None, now: Callable[[], datetime]
+) -> AppleReceiptExchange | None:
+    if settings.key_file is None:
+        return None
+    return open_apple_receipt_exchange(
+        key_file=settings.key_file,
+        key_id=settings.key_id,
+        team_id=settings.team_id,
+        now=now,
+        server=server,
+    )
 
 
 def _test_certificate(path: Path | None) -> x509.Certificate | None:

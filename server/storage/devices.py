@@ -27,7 +27,7 @@ from server.storage.tables import (
 from server.storage.transactions import Transactions
 from server.storage.uncancelled import uncancelled
 
-__all__ = ["DeviceRepository", "EnrolledKey", "KeyKind", "forget_check"]
+__all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "forget_check"]
 
 
 class KeyKind(StrEnum):
@@ -35,6 +35,21 @@ class KeyKind(StrEnum):
 
     APP_ATTEST = "app_attest"
     WEB_AUTHN = "web_authn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldReceipt:
+    """App Attest: Apple's newest receipt of a key.
+
+    Attributes:
+        data: As received; verified then.
+        time: When it was received.
+        due: When to exchange it for the next, at the earliest.
+    """
+
+    data: bytes = field(repr=False)
+    time: datetime
+    due: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +69,7 @@ class EnrolledKey:
         subject: The orchestrator's reference to the person of the enrolling check; may be empty.
         check_id: The enrolling check.
         use_time: When it was last used.
+        receipt: App Attest: Apple's newest receipt; ``None`` where none was accepted.
     """
 
     tenant: str
@@ -68,6 +84,7 @@ class EnrolledKey:
     subject: str
     check_id: UUID
     use_time: datetime
+    receipt: HeldReceipt | None = None
 
 
 class DeviceRepository:
@@ -98,6 +115,9 @@ class DeviceRepository:
             subject=row["subject"],
             check_id=row["check_id"],
             use_time=row["use_time"],
+            receipt=None
+            if row["receipt"] is None
+            else HeldReceipt(data=row["receipt"], time=row["receipt_time"], due=row["receipt_due"]),
         )
 
     @uncancelled
@@ -116,6 +136,7 @@ class DeviceRepository:
             "subject": key.subject,
             "check_id": key.check_id,
             "use_time": key.use_time,
+            **_receipt_columns(key.receipt),
         }
         try:
             async with self._transactions.write() as connection:
@@ -136,6 +157,34 @@ class DeviceRepository:
         )
         async with self._transactions.write() as connection:
             return (await connection.execute(statement)).rowcount == 1
+
+    @uncancelled
+    async def claim_exchange(self, key: EnrolledKey, *, now: datetime, until: datetime) -> bool:
+        """Whether the caller is to exchange a key's receipt; nobody else is until then.
+
+        Args:
+            key: The key.
+            now: The present time.
+            until: When to try next, unless ``keep_receipt`` says otherwise.
+        """
+        statement = (
+            update(enrolled_keys)
+            .where(_is_key(key.tenant, key.kind, key.key_id), enrolled_keys.c.receipt_due <= now)
+            .values(receipt_due=until)
+        )
+        async with self._transactions.write() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    @uncancelled
+    async def keep_receipt(self, key: EnrolledKey, receipt: HeldReceipt) -> None:
+        """Keeps a newer receipt of a key in the place of the one before."""
+        statement = (
+            update(enrolled_keys)
+            .where(_is_key(key.tenant, key.kind, key.key_id))
+            .values(_receipt_columns(receipt))
+        )
+        async with self._transactions.write() as connection:
+            await connection.execute(statement)
 
     @uncancelled
     async def consume(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
@@ -234,6 +283,14 @@ async def forget_check(connection: AsyncConnection, check_id: UUID) -> None:
     await connection.execute(
         update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject="")
     )
+
+
+def _receipt_columns(receipt: HeldReceipt | None) -> dict[str, bytes | datetime | None]:
+    return {
+        "receipt": None if receipt is None else receipt.data,
+        "receipt_time": None if receipt is None else receipt.time,
+        "receipt_due": None if receipt is None else receipt.due,
+    }
 
 
 def _is_key(tenant: str, kind: KeyKind, key_id: bytes) -> ColumnElement[bool]:

@@ -177,10 +177,13 @@ enrolled_keys = Table(
     Column("subject", String(256), nullable=False),
     Column("check_id", Uuid, ForeignKey("checks.check_id"), nullable=False),
     Column("use_time", UtcTime, nullable=False),
+    Column("receipt", LargeBinary),
+    Column("receipt_time", UtcTime),
+    Column("receipt_due", UtcTime),
     Index(None, "check_id"),
     Index(None, "use_time"),
 )
-"""Keys that outlive a scan: App Attest's and WebAuthn's."""
+"""Keys that outlive a scan: App Attest's and WebAuthn's; of App Attest's the newest receipt of Apple."""
 
 one_time_tokens = Table(
     "one_time_tokens",

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Final
 
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
+from simulator.devices.app_attest import AppAttestKey
 from simulator.devices.device import AttestedUse, EvidenceMaker, TestDevice
 from simulator.devices.evidence import AppAttestAssertion, AppAttestEnrolment, Evidence
 from simulator.devices.platform import TestPlatform
 
-__all__ = ["counter_replay", "honest_iphone"]
+__all__ = ["counter_replay", "honest_iphone", "key_farm"]
 
 _CAMERA: Final = CameraClaim(
     id="com.apple.avfoundation.avcapturedevice.built-in_video:1",
@@ -23,13 +24,15 @@ _CAMERA: Final = CameraClaim(
 )
 
 
+_KEYS_OF_A_FARM: Final = 60
+
+
 def honest_iphone(platform: TestPlatform, use: AttestedUse) -> TestDevice:
     """A phone as it is sold: its first scan enrols its key, the others count on."""
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
-        del now
         if use.counter is None:
-            return (_enrolment(platform, binding, use),)
+            return (_enrolment(platform, platform.iphone_key, binding, now, use),)
         use.counter += 1
         return (_assertion(platform, binding, use.counter),)
 
@@ -40,12 +43,24 @@ def counter_replay(platform: TestPlatform, use: AttestedUse) -> TestDevice:
     """It signs with a count that was used already: the first scan enrols, the next ones never count on."""
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
-        del now
         if use.counter is None:
-            return (_enrolment(platform, binding, use),)
+            return (_enrolment(platform, platform.iphone_key, binding, now, use),)
         return (_assertion(platform, binding, use.counter),)
 
     return _iphone(platform, make, use)
+
+
+def key_farm(platform: TestPlatform) -> TestDevice:
+    """A phone that makes a key for every scan, as one does that vouches for other people's scans.
+
+    Its first receipt states how many keys it made, where Apple's own do so in exchanged receipts only.
+    """
+
+    def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
+        key = AppAttestKey()
+        return (_enrolment(platform, key, binding, now, use, risk_metric=_KEYS_OF_A_FARM),)
+
+    return _iphone(platform, make, AttestedUse())
 
 
 def _iphone(platform: TestPlatform, make_evidence: EvidenceMaker, use: AttestedUse) -> TestDevice:
@@ -59,10 +74,21 @@ def _iphone(platform: TestPlatform, make_evidence: EvidenceMaker, use: AttestedU
     return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make_evidence, use=use)
 
 
-def _enrolment(platform: TestPlatform, binding: bytes, use: AttestedUse) -> AppAttestEnrolment:
+def _enrolment(
+    platform: TestPlatform,
+    key: AppAttestKey,
+    binding: bytes,
+    now: datetime,
+    use: AttestedUse,
+    *,
+    risk_metric: int | None = None,
+) -> AppAttestEnrolment:
     use.counter = 0
-    key = platform.iphone_key
-    attestation = platform.apple.attestation(key, binding, app_id=platform.app.apple_id)
+    app_id = platform.app.apple_id
+    receipt = platform.apple.receipt(
+        key, app_id=app_id, made=now, client_data_hash=binding, risk_metric=risk_metric
+    )
+    attestation = platform.apple.attestation(key, binding, app_id=app_id, receipt=receipt)
     return AppAttestEnrolment(key.key_id, attestation)
 
 

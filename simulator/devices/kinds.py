@@ -18,7 +18,7 @@ from simulator.devices.android import (
 from simulator.devices.browser import honest_browser
 from simulator.devices.device import AttestedUse, TestDevice
 from simulator.devices.injectors import looped_file, perfect_timing, renamed_virtual_camera, virtual_camera
-from simulator.devices.iphone import counter_replay, honest_iphone
+from simulator.devices.iphone import counter_replay, honest_iphone, key_farm
 from simulator.devices.platform import TestPlatform
 
 __all__ = ["KINDS", "DeviceKind", "KindOfDevice", "make_device"]
@@ -37,6 +37,7 @@ class DeviceKind(StrEnum):
     OTHER_SESSION = "other-session"
     RELAYED = "relayed"
     COUNTER_REPLAY = "counter-replay"
+    KEY_FARM = "key-farm"
     VIRTUAL_CAMERA = "virtual-camera"
     RENAMED_CAMERA = "renamed-camera"
     LOOPED_FILE = "looped-file"
@@ -79,6 +80,7 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
             "an iPhone's key that never counts on: the first scan enrols it, the next fail",
             counter_replay,
         ),
+        DeviceKind.KEY_FARM: _plain("an iPhone that makes a new key for every scan", key_farm),
         DeviceKind.VIRTUAL_CAMERA: _plain(
             "a virtual camera under its own name, in a browser", virtual_camera
         ),

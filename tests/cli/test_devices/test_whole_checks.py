@@ -92,6 +92,15 @@ async def test_an_injector_that_only_times_too_well_is_told_and_not_decided_upon
     assert (result.status, result.device.assurance) == (SUCCESS, MEDIUM)
 
 
+async def test_a_phone_that_makes_many_keys_is_told(field: Field) -> None:
+    for _ in range(2):
+        result = await field.check(field.device(DeviceKind.KEY_FARM), pace="realtime")
+        assert failed(result) == {"app_attest_receipt.risk"}
+        (told,) = (check for check in result.device.checks if check.name == "app_attest_receipt.risk")
+        assert told.reason == "RISK_HIGH"
+        assert (result.status, result.device.assurance, signs(result)) == (SUCCESS, MEDIUM, set())
+
+
 async def test_an_iphone_enrols_counts_on_and_whoever_repeats_its_count_is_refused(field: Field) -> None:
     use = AttestedUse()
     verified = []
@@ -99,8 +108,11 @@ async def test_an_iphone_enrols_counts_on_and_whoever_repeats_its_count_is_refus
         result = await field.check(field.device(DeviceKind.IPHONE, use))
         assert result.status == SUCCESS
         names = {check.name.partition(".")[0] for check in result.device.checks}
-        verified.append(names & {"app_attest", "app_attest_assertion"})
-    assert verified == [{"app_attest"}, {"app_attest_assertion"}]
+        verified.append(names & {"app_attest", "app_attest_assertion", "app_attest_receipt"})
+    assert verified == [
+        {"app_attest", "app_attest_receipt"},
+        {"app_attest_assertion", "app_attest_receipt"},
+    ]
     result = await field.check(field.device(DeviceKind.COUNTER_REPLAY, use))
     assert failed(result) - {"stream.arrival"} == {"app_attest_assertion.counter"}
     assert signs(result) == {"man_in_the_middle"}

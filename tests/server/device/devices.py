@@ -89,6 +89,8 @@ def device_settings(folder: Path) -> Settings:
     os.utime(revocation, (moment, moment))
     root = folder / "apple.pem"
     root.write_bytes(APPLE.root.certificate.public_bytes(Encoding.PEM))
+    receipt_root = folder / "apple_receipts.pem"
+    receipt_root.write_bytes(APPLE.receipts.root.certificate.public_bytes(Encoding.PEM))
     settings = settings_for(folder)
     # A server that believes test devices has no other policies.
     for path in (folder / "policies").glob("*.toml"):
@@ -113,6 +115,7 @@ def device_settings(folder: Path) -> Settings:
                             phones.trust(phones.remote_phone())[0].spki_sha256.hex(),
                         ],
                         "apple_certificate": root,
+                        "apple_receipt_certificate": receipt_root,
                     },
                 }
             ),
@@ -213,7 +216,7 @@ class AppleAttestor:
         if self.counter is None:
             self.counter = 1
             made = device_pb2.AppAttestAttestation(
-                key_id=self.key.key_id, attestation_object=APPLE.attestation(self.key, binding)
+                key_id=self.key.key_id, attestation_object=APPLE.enrolment(self.key, binding)
             )
             yield device_pb2.Attestation(app_attest=made)
             return

@@ -12,11 +12,12 @@ from device_integrity.android import RootKind, google_roots
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, Evidence
 from server.app import FacegateServer
-from server.device.trust import load_served_policies, open_device_trust
+from server.device.trust import DeviceTrust, load_served_policies
+from server.device.trust import open_device_trust as open_trust_at
 from server.errors import ConfigurationError
 from server.policies.schema import DeviceRules
 from server.settings_device import DeviceIntegritySettings
-from tests.device_integrity.apple.apple_in_software import SoftwareApple
+from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple
 from tests.server.device.devices import write_device_policy
 from tests.server.live import settings_for, write_policy
 
@@ -25,6 +26,10 @@ _SPKI = "ab" * 32
 
 def _settings(**tables: object) -> DeviceIntegritySettings:
     return DeviceIntegritySettings.model_validate(tables)
+
+
+def open_device_trust(settings: DeviceIntegritySettings) -> DeviceTrust:
+    return open_trust_at(settings, now=lambda: NOW)
 
 
 def test_without_settings_only_the_makers_roots_are_trusted() -> None:
@@ -50,20 +55,29 @@ def test_test_roots_count_for_checks_of_test_policies_only(tmp_path: Path) -> No
     apple = SoftwareApple()
     file = tmp_path / "root.pem"
     file.write_bytes(apple.root.certificate.public_bytes(Encoding.PEM))
-    settings = _settings(test_roots={"android_spki_sha256": [_SPKI], "apple_certificate": file})
+    receipts = tmp_path / "receipts.pem"
+    receipts.write_bytes(apple.receipts.root.certificate.public_bytes(Encoding.PEM))
+    settings = _settings(
+        test_roots={
+            "android_spki_sha256": [_SPKI],
+            "apple_certificate": file,
+            "apple_receipt_certificate": receipts,
+        }
+    )
     trust = open_device_trust(settings)
     assert settings.for_tests
     assert trust.android_roots_of(for_tests=False) == google_roots()
     assert [root.kind for root in trust.android_roots_of(for_tests=True)].count(RootKind.TEST) == 1
     assert trust.apple_of(for_tests=False) != trust.apple_of(for_tests=True)
-    assert trust.apple_of(for_tests=True).app_attest == apple.root.certificate
+    assert trust.apple_of(for_tests=True) == apple.anchors
 
 
 @pytest.mark.parametrize(
     "tables",
     [
         {"test_roots": {"android_spki_sha256": [_SPKI]}},
-        {"test_roots": {"apple_certificate": "root.pem"}},
+        {"test_roots": {"apple_certificate": "root.pem", "apple_receipt_certificate": "root.pem"}},
+        {"test_roots": {"apple_receipt_server": "http://127.0.0.1:1"}},
         {"apple": {"environment": "development"}},
     ],
 )
@@ -99,6 +113,10 @@ async def test_such_a_server_does_not_start_with_a_production_policy(tmp_path: P
         {"android": {"play": {"decoder": "google"}}},
         {"android": {"max_revocation_age_hours": 0}},
         {"apple": {"app_ids": ["org.example.bank"]}},
+        {"apple": {"receipts": {"key_id": "ABCDEFGHIJ"}}},
+        {"apple": {"receipts": {"key_file": "key.p8", "key_id": "short", "team_id": "ABCDEFGHIJ"}}},
+        {"apple": {"max_keys_made": 0}},
+        {"test_roots": {"apple_certificate": "root.pem"}},
         {"web": {"rp_id": "bank.example"}},
         {"web": {"rp_id": "bank.example", "origins": ["https://bank.example/"]}},
         {"web": {"rp_id": "bank.example", "origins": ["http://verify.bank.example"]}},
@@ -130,7 +148,14 @@ def test_pages_of_the_site_with_tls_and_of_this_computer_without(site: str, orig
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
-        ({"test_roots": {"apple_certificate": "missing.pem"}}, "cannot be read"),
+        (
+            {"test_roots": {"apple_certificate": "missing.pem", "apple_receipt_certificate": "missing.pem"}},
+            "cannot be read",
+        ),
+        (
+            {"apple": {"receipts": {"key_file": "missing.p8", "key_id": "A" * 10, "team_id": "B" * 10}}},
+            "cannot be read",
+        ),
         (
             {
                 "android": {

@@ -57,7 +57,7 @@ class _Bench:
     """A verifier whose trust and time a test sets."""
 
     def __init__(self, devices: DeviceRepository, pool: WorkerPool, check_id: UUID) -> None:
-        self.trust: DeviceTrust = open_device_trust(DeviceIntegritySettings())
+        self.trust: DeviceTrust = open_device_trust(DeviceIntegritySettings(), now=lambda: self.now)
         self.now = APPLE_TIME
         self._devices, self._pool = devices, pool
         self.context = EvidenceContext(
@@ -181,10 +181,12 @@ async def test_without_a_decoder_a_token_is_unavailable(play: _Bench) -> None:
 
 async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.binding
-    made = await apple.finding(AppAttestEvidence(key.key_id, _APPLE.attestation(key, binding)))
+    made = await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
     assert made.lasting_key is not None
     used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=3))
-    assert {check.outcome for check in (await apple.finding(used)).checks} == {CheckOutcome.PASS}
+    outcomes = {check.name: check.outcome for check in (await apple.finding(used)).checks}
+    assert outcomes.pop("app_attest_receipt.risk") is CheckOutcome.NOT_EVALUATED
+    assert set(outcomes.values()) == {CheckOutcome.PASS}
     again = await apple.reasons(used)
     assert (again["enrolment"], again["counter"]) == ("KEY_ENROLLED", "COUNTER_NOT_GREATER")
     later = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=4))
@@ -196,7 +198,7 @@ async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
 
 async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.binding
-    evidence = AppAttestEvidence(key.key_id, _APPLE.attestation(key, binding))
+    evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding))
     assert (await apple.reasons(evidence))["key_use"] == "KEY_NEW"
     assert (await apple.reasons(evidence))["key_use"] == "KEY_SAME_SUBJECT"
     other = await apple.finding(evidence, subject="bert")
@@ -207,7 +209,7 @@ async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench
 
 async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.binding
-    await apple.finding(AppAttestEvidence(key.key_id, _APPLE.attestation(key, binding)))
+    await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
     said = {}
     for counter, subject in enumerate(("anna", "bert", ""), start=1):
         used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=counter))
@@ -223,7 +225,7 @@ async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Ben
 
 async def test_a_test_devices_root_is_nobody_under_a_production_policy(apple: _Bench) -> None:
     key = SoftwareKey()
-    evidence = AppAttestEvidence(key.key_id, _APPLE.attestation(key, apple.context.binding))
+    evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, apple.context.binding))
     finding = await apple.finding(evidence, for_tests=False)
     assert finding.failed
     assert finding.lasting_key is None

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_integrity.assurance import Assurance
-from server.storage.devices import DeviceRepository, EnrolledKey, KeyKind
+from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
 from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
@@ -80,6 +80,29 @@ async def test_of_assertions_at_once_one_counts(engine: AsyncEngine, devices: De
     found = await devices.enrolled("default", key.kind, key.key_id)
     assert found is not None
     assert (found.counter, found.use_time) == (7, after(1))
+
+
+async def test_a_receipt_is_kept_with_its_key_and_exchanged_by_one(
+    engine: AsyncEngine, devices: DeviceRepository
+) -> None:
+    first = HeldReceipt(data=b"first", time=NOW, due=after(5))
+    key = _key(await _check(engine), receipt=first)
+    other = _key(await _check(engine), key_id=b"other" * 6)
+    await devices.enrol(key)
+    await devices.enrol(other)
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id) == key
+    # Not due yet, and without a receipt never.
+    assert not await devices.claim_exchange(key, now=after(4), until=after(60))
+    assert not await devices.claim_exchange(other, now=after(99), until=after(200))
+    won = await asyncio.gather(
+        *(devices.claim_exchange(key, now=after(5), until=after(60)) for _ in range(4))
+    )
+    assert sorted(won) == [False, False, False, True]
+    newer = HeldReceipt(data=b"newer", time=after(5), due=after(90))
+    await devices.keep_receipt(key, newer)
+    found = await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id)
+    assert found == replace(key, receipt=newer)
+    assert await devices.enrolled("default", KeyKind.APP_ATTEST, other.key_id) == other
 
 
 async def test_a_token_counts_once(engine: AsyncEngine, devices: DeviceRepository) -> None:

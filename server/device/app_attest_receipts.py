@@ -1,0 +1,142 @@
+"""App Attest's receipts in scans: the first one comes with a key, and Apple exchanges it for newer ones.
+
+What a receipt adds is doubt: none makes a device better trusted, and one that is missing, because Apple was
+not asked or did not answer, takes nothing away.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from device_integrity.apple import (
+    AttestedKey,
+    Environment,
+    ReceiptExchange,
+    ReceiptResult,
+    check_risk,
+    exchange_unavailable,
+    parse_receipt,
+    verify_receipt,
+)
+from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.errors import ReceiptExchangeUnavailable
+from server.device.evidence import EvidenceContext
+from server.device.trust import DeviceTrust
+from server.scan.worker_pool import WorkerPool
+from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt
+
+__all__ = ["ReceiptKeeper"]
+
+_MAX_AGE: Final = timedelta(minutes=5)
+"""Apple's advice for a receipt that was just received."""
+_UNTIL_NEXT: Final = timedelta(days=1)
+_AFTER_FAILURE: Final = timedelta(hours=1)
+
+
+class ReceiptKeeper:
+    """Verifies receipts, keeps the newest of each key, and has it exchanged. Safe for several streams."""
+
+    def __init__(
+        self,
+        *,
+        trust: DeviceTrust,
+        devices: DeviceRepository,
+        workers: WorkerPool,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Takes what receipts are held against, the store, and where to compute."""
+        self._trust = trust
+        self._devices = devices
+        self._workers = workers
+        self._now = now
+
+    async def first(
+        self, key: AttestedKey, context: EvidenceContext
+    ) -> tuple[tuple[DeviceCheck, ...], HeldReceipt | None]:
+        """Verifies the receipt that came with an attestation: its checks, and what to keep with the key."""
+        result = await self._verified(
+            key.receipt,
+            public_key=key.public_key,
+            app_id=key.app_id,
+            environment=key.environment,
+            client_data_hash=context.binding,
+            for_tests=context.for_tests,
+        )
+        if not _holds(result):
+            return result.checks, None
+        now = self._now()
+        return result.checks, HeldReceipt(data=key.receipt, time=now, due=now)
+
+    async def risk(self, key: EnrolledKey, context: EvidenceContext) -> tuple[DeviceCheck, ...]:
+        """``app_attest_receipt.risk`` by the newest receipt, which Apple is asked for if it is time.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        held = None if key.receipt is None else parse_receipt(key.receipt.data).receipt
+        known = check_risk(held, most_keys=self._trust.apple_max_keys_made, now=self._now())
+        exchange = self._trust.receipt_exchange
+        if exchange is None or key.receipt is None or held is None or not held.may_be_exchanged(self._now()):
+            return (known,)
+        now = self._now()
+        if key.receipt.due > now or not await self._devices.claim_exchange(
+            key, now=now, until=now + _AFTER_FAILURE
+        ):
+            return (known,)
+        try:
+            result = await self._exchanged(exchange, key, key.receipt, context)
+        except ReceiptExchangeUnavailable as error:
+            return (known, exchange_unavailable(str(error)))
+        return tuple(check for check in result.checks if check.name == known.name)
+
+    async def _exchanged(
+        self,
+        exchange: ReceiptExchange,
+        key: EnrolledKey,
+        held: HeldReceipt,
+        context: EvidenceContext,
+    ) -> ReceiptResult:
+        environment = Environment(key.environment)
+        answer = await exchange.exchange(held.data, environment=environment)
+        result = await self._verified(
+            answer,
+            public_key=key.public_key,
+            app_id=key.app,
+            environment=environment,
+            client_data_hash=None,
+            for_tests=context.for_tests,
+        )
+        if result.receipt is None or not _holds(result):
+            failed = next(check for check in result.checks if check.outcome is CheckOutcome.FAIL)
+            raise ReceiptExchangeUnavailable(f"Apple's answer does not hold: {failed.reason}")
+        now = self._now()
+        due = max(now + _UNTIL_NEXT, result.receipt.not_before or now)
+        await self._devices.keep_receipt(key, HeldReceipt(data=answer, time=now, due=due))
+        return result
+
+    async def _verified(
+        self,
+        receipt: bytes,
+        *,
+        public_key: bytes,
+        app_id: str,
+        environment: Environment,
+        client_data_hash: bytes | None,
+        for_tests: bool,
+    ) -> ReceiptResult:
+        return await self._workers.run(
+            verify_receipt,
+            receipt=receipt,
+            public_key=public_key,
+            app_id=app_id,
+            environment=environment,
+            client_data_hash=client_data_hash,
+            max_age=_MAX_AGE,
+            most_keys=self._trust.apple_max_keys_made,
+            anchors=self._trust.apple_of(for_tests=for_tests),
+            now=self._now(),
+        )
+
+
+def _holds(result: ReceiptResult) -> bool:
+    return not any(check.outcome is CheckOutcome.FAIL and not check.soft for check in result.checks)
