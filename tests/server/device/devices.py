@@ -27,6 +27,7 @@ from server.settings import Settings
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers
+from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, write_key
 from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
 
 __all__ = [
@@ -81,8 +82,13 @@ _LEVELS = {device_pb2.PLATFORM_ANDROID: "LEVEL_3", device_pb2.PLATFORM_IOS: "bui
 _OBSERVED = {"device": "required", "camera": "required", "stream": "required", "contradiction": "required"}
 
 
-def device_settings(folder: Path) -> Settings:
-    """Settings of a server that believes the test devices; the policies are those that are written first."""
+def device_settings(folder: Path, receipts: ReceiptServer | None = None) -> Settings:
+    """Settings of a server that believes the test devices; the policies are those that are written first.
+
+    Args:
+        folder: For its data.
+        receipts: Who plays Apple's server for receipts; nobody is asked where ``None``.
+    """
     revocation = folder / "status.json"
     revocation.write_text('{"entries": {}}')
     moment = phones.NOW.timestamp()
@@ -107,7 +113,18 @@ def device_settings(folder: Path) -> Settings:
                         ],
                         "revocation_file": revocation,
                     },
-                    "apple": {"app_ids": [apples.APP]},
+                    "apple": {"app_ids": [apples.APP]}
+                    | (
+                        {}
+                        if receipts is None
+                        else {
+                            "receipts": {
+                                "key_file": write_key(receipts, folder),
+                                "key_id": KEY_ID,
+                                "team_id": TEAM_ID,
+                            }
+                        }
+                    ),
                     "web": {"rp_id": browsers.RP_ID, "origins": [browsers.ORIGIN]},
                     "test_roots": {
                         "android_spki_sha256": [
@@ -116,6 +133,7 @@ def device_settings(folder: Path) -> Settings:
                         ],
                         "apple_certificate": root,
                         "apple_receipt_certificate": receipt_root,
+                        "apple_receipt_server": None if receipts is None else receipts.url,
                     },
                 }
             ),
@@ -150,7 +168,9 @@ def write_device_policy(
 
 
 @asynccontextmanager
-async def believing_server(folder: Path, *, tuning: Tuning = FAST) -> AsyncIterator[LiveServer]:
+async def believing_server(
+    folder: Path, *, tuning: Tuning = FAST, receipts: ReceiptServer | None = None
+) -> AsyncIterator[LiveServer]:
     """A server that believes the test devices, in their time, with policies that demand more or less."""
     android = {"android": {"android_key": "required"}}
     all_of_them = android | {"ios": {"app_attest": "required"}, "web": {"web_key": "required"}}
@@ -160,9 +180,10 @@ async def believing_server(folder: Path, *, tuning: Tuning = FAST) -> AsyncItera
     write_device_policy(policies, "hardware", all_of_them, assurance="MEDIUM")
     write_device_policy(policies, "advisory", {"android": {}, "ios": {}, "web": {}, "desktop": {}})
     write_device_policy(policies, "without-play", {"android": {"play_integrity": "ignored"}})
-    write_device_policy(policies, "highest", android, assurance="HIGH", mode="DYNAMIC")
+    phones_of_both = android | {"ios": {"app_attest": "required"}}
+    write_device_policy(policies, "highest", phones_of_both, assurance="HIGH", mode="DYNAMIC")
     write_device_policy(policies, "forgetful", android, evidence_seconds=0)
-    async with serving(device_settings(folder), tuning=tuning) as server:
+    async with serving(device_settings(folder, receipts), tuning=tuning) as server:
         at_time(server, phones.NOW)
         yield server
 

@@ -74,8 +74,7 @@ class Server:
         apple = self.platform.apple
         return AppleAnchors(app_attest=apple.root.certificate, receipt=apple.receipts.root.certificate)
 
-    def verify_first_receipt(self, key: AttestedKey | None) -> tuple[DeviceCheck, ...]:
-        assert key is not None
+    def verify_first_receipt(self, key: AttestedKey) -> tuple[DeviceCheck, ...]:
         return verify_receipt(
             receipt=key.receipt,
             public_key=key.public_key,
@@ -135,7 +134,8 @@ class Server:
                     anchors=self.anchors,
                     now=NOW,
                 )
-                return (*made.checks, *self.verify_first_receipt(made.key))
+                first = () if made.key is None else self.verify_first_receipt(made.key)
+                return (*made.checks, *first)
             case AppAttestAssertion():
                 result = verify_assertion(
                     assertion=evidence.assertion,
