@@ -21,6 +21,7 @@ def compared(
         load=load,
         frames=50,
         server_seconds=server,
+        express_seconds=0.8 * server,
         model_seconds=0.2,
         receipt_seconds=0.05,
         success=success,
@@ -45,6 +46,7 @@ def test_figures_of_two_loads() -> None:
     )
     assert told["1 scan", "server CPU / naive CPU (tuned)"] == pytest.approx((0.25, 0.5))
     assert told["1 scan", "server CPU / naive CPU (plain)"] == pytest.approx((0.1, 0.25))
+    assert told["1 scan", "Express CPU / naive CPU (tuned)"] == pytest.approx((0.2, 0.4))
     assert told["1 scan", "naive CPU a frame (tuned)"] == pytest.approx((40.0, 40.0))
     assert told["1 scan", "verdict as the naive one's (tuned)"] == (100.0, 0.0)
     assert told["clips", "server CPU / naive CPU (tuned)"] == pytest.approx((0.5,))
