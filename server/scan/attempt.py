@@ -1,5 +1,6 @@
 """One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from server.checks.terms import Mode
@@ -107,6 +108,7 @@ class AttemptRun:
         self._rate = CaptureRate()
         self._revealed = stream.plans.first_step - 1
         self._recorded = False
+        self._on_complete: Callable[[AttemptRun], None] | None = None
 
     @property
     def mode(self) -> Mode:
@@ -138,8 +140,15 @@ class AttemptRun:
             measured is not None and measured < _LEAST_MEASURED_SHARE * least
         )
 
-    async def run(self, inbox: Inbox, send: Send) -> AttemptEndMessage:
+    async def run(
+        self, inbox: Inbox, send: Send, *, on_complete: Callable[["AttemptRun"], None]
+    ) -> AttemptEndMessage:
         """Captures until the device ends the attempt.
+
+        Args:
+            inbox: The device's messages.
+            send: Sends a message to the device.
+            on_complete: Is called once, when no further frame is looked at and the device was told.
 
         Raises:
             Refusal: The device broke the protocol or a limit.
@@ -148,6 +157,7 @@ class AttemptRun:
             ScanDeadlinePassed: The scan's deadline passed.
         """
         env, transcript = self._env, self._stream.transcript
+        self._on_complete = on_complete
         nonce = env.random(_NONCE_BYTES)
         transcript.start_attempt(attempt=self.number, nonce=nonce)
         await send(
@@ -301,13 +311,15 @@ class AttemptRun:
     async def _examine_ahead(self, inbox: Inbox) -> None:
         # Between frames only: on a busy server the rate of frames, which motion is judged by, comes
         # before an early verdict. And not so early that most selected frames will still be replaced.
-        if self.capture.ripe and not inbox.waiting:
+        if self._told_complete is None and self.capture.ripe and not inbox.waiting:
             await self.capture.examine_one()
 
     async def _tell_complete(self, send: Send) -> None:
         if self._told_complete is None:
             self._told_complete = self._env.clock.monotonic()
             await send(CompleteMessage(attempt=self.number))
+            if self._on_complete is not None:
+                self._on_complete(self)
 
     async def _adjust_capture(self, send: Send) -> None:
         rate = self._rate.per_second

@@ -289,7 +289,8 @@ class AttemptCapture:
             Whether there was one. Called between frames, so that little is left for the end; the frames
             likeliest to be replaced yet are left for then.
         """
-        left_for_the_end = 0 if self.complete else _LEFT_FOR_THE_END
+        # A challenge goes on for seconds after its frames are enough, so that nothing is gained by waiting.
+        left_for_the_end = _LEFT_FOR_THE_END if self._challenge is None else 0
         ahead = self._selector.by_quality[: max(0, self._plan.selected - left_for_the_end)]
         index = next((index for index in ahead if index not in self._examined), None)
         if index is None:

@@ -1,5 +1,6 @@
 """How an attempt ends: it is judged, its pictures are kept, and what it amounts to stands in the database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -35,9 +36,26 @@ class AttemptCloser:
         """Takes what every stream shares."""
         self._env = env
         self._recollections: list[Recollection] = []
+        self._ahead: tuple[AttemptRun, asyncio.Task[AttemptJudgement]] | None = None
+
+    def judge_ahead(self, stream: OpenStream, run: AttemptRun) -> None:
+        """Begins to judge an attempt that looks at no further frames, while its device still signs the end."""
+        self._ahead = run, asyncio.create_task(self._judge(stream, run))
 
     async def judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         """What the attempt amounts to, with the frames that came so far."""
+        if self._ahead is not None and self._ahead[0] is run:
+            return await self._ahead[1]
+        return await self._judge(stream, run)
+
+    async def close(self) -> None:
+        """Ends what nobody waits for any more."""
+        if self._ahead is not None:
+            _, task = self._ahead
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         env = self._env
         await run.capture.examine_rest()
         template = open_template(stream.record, wrapping_keys=env.wrapping_keys)

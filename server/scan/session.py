@@ -6,6 +6,7 @@ and its evidence are durable before the device hears of them.
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -89,6 +90,7 @@ class ScanSession:
         finally:
             inbox.close()
             await _unhindered(self._leave())
+            await self._closer.close()
             if self._stream is not None:
                 await self._stream.evidence.close()
                 if self._remembers:
@@ -137,7 +139,7 @@ class ScanSession:
                 plan=stream.plans.next,
                 challenge=challenge,
             )
-            end = await self._run.run(inbox, send)
+            end = await self._run.run(inbox, send, on_complete=partial(self._closer.judge_ahead, stream))
             # A device that vanishes now must not take the verdict with it.
             result, attempts = await _unhindered(self._conclude(stream, self._run, end, inbox))
             conclude_challenge(stream.plans, challenge)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from server.checks.state import CheckState
 from server.checks.terms import AttemptOutcome
+from server.scan.judgement import AttemptJudgement, judge_attempt
 from server.scan.messages import CaptureBudget
 from server.storage.records import EvidenceKind
 from server.verdict import CheckStatus, FailureReason
@@ -345,6 +347,33 @@ async def test_a_device_that_does_not_end_a_complete_attempt_is_left(scene: Live
     assert refusal is not None
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert (await scene.record(upload.check_id)).state is CheckState.WAITING
+
+
+async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = asyncio.Semaphore(0)
+    loop, times = asyncio.get_running_loop(), 0
+
+    def judge(**evidence: Any) -> AttemptJudgement:
+        nonlocal times
+        times += 1
+        loop.call_soon_threadsafe(judged.release)
+        return judge_attempt(**evidence)
+
+    monkeypatch.setattr("server.scan.closing.judge_attempt", judge)
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures())
+    await stream.wait_complete()
+    await asyncio.wait_for(judged.acquire(), timeout=10)
+    # Nothing is decided by it until the device has signed what it sent.
+    assert (await scene.record(upload.check_id)).state is CheckState.SCANNING
+    await stream.send(stream.end())
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+    assert times == 1
 
 
 async def test_no_start_is_an_idle_stream(scene: LiveServer) -> None:
