@@ -68,6 +68,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.CHALLENGE_NOT_MEASURABLE: "What the challenge asked for could not be measured.",
     Reason.TOO_FEW_CHALLENGE_BITS: "Too little of the challenge was verified.",
     Reason.BLINK_NOT_SEEN: "No blink was seen, which the policy asks for.",
+    Reason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether it is a face or a picture of one.",
     Reason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either side.",
     Reason.LOOKS_ALIVE: "The scan shows signs of a living face.",
     Reason.LOOKS_GENUINE: "The pictures show no trace of an attack; movement was not judged.",

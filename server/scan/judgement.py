@@ -53,6 +53,7 @@ _ADVICE: dict[Reason, str] = {
     Reason.CHALLENGE_NOT_MEASURABLE: "HOLD_STILL",
     Reason.TOO_FEW_CHALLENGE_BITS: "HOLD_STILL",
     Reason.BLINK_NOT_SEEN: "BLINK",
+    Reason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
 }
 
 

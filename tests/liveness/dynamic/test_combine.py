@@ -147,6 +147,37 @@ def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verd
     assert (result.reasons[0] is Reason.BLINK_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
 
 
+@pytest.mark.parametrize(
+    ("planar", "nose", "lit", "verdict"),
+    [
+        (0.95, None, False, Verdict.LIVE),
+        (0.75, 0.9, False, Verdict.LIVE),
+        (0.85, None, False, Verdict.INCONCLUSIVE),
+        (0.95, 0.2, False, Verdict.INCONCLUSIVE),
+        (None, None, False, Verdict.INCONCLUSIVE),
+        # Where the light says what it lies on, motion need not.
+        (None, None, True, Verdict.LIVE),
+    ],
+)
+def test_where_light_does_not_show_a_shape_motion_has_to(
+    planar: float | None, nose: float | None, lit: bool, verdict: Verdict
+) -> None:
+    found = {"planar_motion": planar, "pose_consistency": nose}
+    seen = tuple(
+        not_assessed(name=name, label=name, reason="Still.")
+        if score is None
+        else assessed(name=name, label=name, score=score, detail="")
+        for name, score in found.items()
+    )
+    dark = not_assessed(name="flash_shape", label="Shape", reason="The screen is all the light there is.")
+    result = _combine(
+        replace(_express(), signals=(*_express().signals, *seen)),
+        replace(_flash(), signals=(LIT if lit else dark,)),
+    )
+    assert result.verdict is verdict
+    assert (result.reasons[0] is Reason.DEPTH_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
+
+
 @given(
     confidence=st.floats(0, 100),
     odds=st.floats(-50, 50),
