@@ -117,13 +117,15 @@ class SimulatedPhone:
         late = now - (due + self._offset_us)
         if late > _LATE_US:
             self._offset_us += late
-        elif late < 0:
+        # The next attempt may begin while this frame is waited for.
+        offset_us = self._offset_us
+        if late < 0:
             await asyncio.sleep(-late / 1e6)
         frame = await asyncio.to_thread(self._next_frame)
         if frame is None:
             raise StopAsyncIteration
         self._rendered_us = round(frame.capture_time * 1e6)
-        self._last_us = max(self._last_us + 1, self._rendered_us + self._offset_us)
+        self._last_us = max(self._last_us + 1, self._rendered_us + offset_us)
         return CapturedImage(
             image=frame.pixels,
             capture_time_us=self._last_us,

@@ -186,3 +186,12 @@ async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> 
     assert guide.placement(3.0, face=face).approach > 0.42
     phone.begin_attempt()
     assert guide.placement(5.0, face=face) == Placement()
+
+
+async def test_an_attempt_may_begin_while_a_frame_is_waited_for() -> None:
+    phone = _phone()
+    first = await anext(phone)
+    waiting = asyncio.create_task(anext(phone))
+    await asyncio.sleep(0)
+    phone.begin_attempt()
+    assert first.capture_time_us < (await waiting).capture_time_us < (await anext(phone)).capture_time_us
