@@ -102,7 +102,12 @@ class Fetching:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return tuple(self._fetched.values()), tuple(self._skipped.values())
+        # In the order of the pack, whichever came first.
+        names = [entry.file_name for entry in (*required, *optional)]
+        return (
+            tuple(self._fetched[name] for name in names if name in self._fetched),
+            tuple(self._skipped[name] for name in names if name in self._skipped),
+        )
 
     def _give_up(
         self, required: Sequence[CatalogueEntry], optional: Sequence[CatalogueEntry], error: TimeoutError
