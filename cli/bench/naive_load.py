@@ -38,6 +38,7 @@ class Comparison:
 
     Attributes:
         scan: Name of the scan.
+        genuine: See ``RecordedScan``.
         load: Under what it is told.
         frames: Frames that the server got.
         server_seconds: CPU seconds of the server's process from the stream's start to its result.
@@ -50,6 +51,7 @@ class Comparison:
     """
 
     scan: str
+    genuine: bool
     load: str
     frames: int
     server_seconds: float
@@ -103,7 +105,7 @@ def naive_measurements(pack: str, compared: Sequence[Comparison]) -> tuple[Measu
     return tuple(measurements)
 
 
-def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Measurement, Measurement]:
+def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Measurement, ...]:
     return (
         Measurement(
             pack=pack,
@@ -123,6 +125,14 @@ def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Me
             meaning="CPU time of the server's process for a whole scan, divided by the CPU time that the "
             "pack's models took of it.",
             values=tuple(each.server_seconds / each.model_seconds for each in compared),
+        ),
+        Measurement(
+            pack=pack,
+            name="server's verdict right",
+            load=load,
+            unit="%",
+            meaning="100 where the check accepts a living person or refuses an attack, else 0.",
+            values=tuple(100.0 * (each.success == each.genuine) for each in compared),
         ),
     )
 
@@ -158,9 +168,15 @@ def _of_variant(
         told(
             f"verdict as the naive one's ({variant})",
             "%",
-            "100 where check and naive pipeline both accept or both refuse, else 0; its plain means are "
-            "no truth.",
+            "100 where check and naive pipeline both accept or both refuse, else 0; which of them is right "
+            "is told apart.",
             [100.0 * (each.success == each.naive[variant].success) for each in compared],
+        ),
+        told(
+            f"naive verdict right ({variant})",
+            "%",
+            "100 where the naive pipeline accepts a living person or refuses an attack, else 0.",
+            [100.0 * (each.naive[variant].success == each.genuine) for each in compared],
         ),
     )
 
@@ -205,6 +221,7 @@ async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack],
     await _paced(receipt.take, frames, scan)
     return Comparison(
         scan=scan.name,
+        genuine=scan.genuine,
         load=load,
         frames=times.frames,
         server_seconds=spent,

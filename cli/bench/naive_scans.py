@@ -30,12 +30,14 @@ class RecordedScan:
         portrait: The trusted image, JPEG.
         frames: Folder with the frames, JPEG files in the order of their names.
         frames_per_second: Their rate.
+        genuine: Whether the portrait's living person is what the camera saw.
     """
 
     name: str
     portrait: bytes
     frames: Path
     frames_per_second: float
+    genuine: bool
 
     def as_sent(self, count: int) -> list[Path]:
         """The first ``count`` frames that a device sends, at most 24 a second."""
@@ -52,6 +54,7 @@ def simulated_scan(material: BenchMaterial) -> RecordedScan:
         portrait=material.portrait,
         frames=material.frames,
         frames_per_second=material.frames_per_second,
+        genuine=True,
     )
 
 
@@ -81,7 +84,13 @@ def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator
         if portrait is None or len(times) < 2:
             continue
         apart = median(after - before for before, after in pairwise(times))
-        yield RecordedScan(name=case.scan.name, portrait=portrait, frames=frames, frames_per_second=1 / apart)
+        yield RecordedScan(
+            name=case.scan.name,
+            portrait=portrait,
+            frames=frames,
+            frames_per_second=1 / apart,
+            genuine=case.kind is Kind.GENUINE_CLIP,
+        )
 
 
 def _portrait(case: ClipCase, pack: Pack) -> bytes | None:

@@ -14,10 +14,16 @@ def verdict(success: bool, seconds: float) -> NaiveVerdict:
 
 
 def compared(
-    *, load: str = "1 scan", server: float = 0.5, success: bool = True, **naive: NaiveVerdict
+    *,
+    load: str = "1 scan",
+    server: float = 0.5,
+    success: bool = True,
+    genuine: bool = True,
+    **naive: NaiveVerdict,
 ) -> Comparison:
     return Comparison(
         scan="s",
+        genuine=genuine,
         load=load,
         frames=50,
         server_seconds=server,
@@ -40,7 +46,7 @@ def test_figures_of_two_loads() -> None:
             [
                 compared(tuned=verdict(True, 2.0), plain=verdict(True, 5.0)),
                 compared(server=1.0, tuned=verdict(False, 2.0), plain=verdict(True, 4.0)),
-                compared(load="clips", success=False, tuned=verdict(False, 1.0)),
+                compared(load="clips", success=False, genuine=False, tuned=verdict(True, 1.0)),
             ],
         )
     )
@@ -50,7 +56,11 @@ def test_figures_of_two_loads() -> None:
     assert told["1 scan", "naive CPU a frame (tuned)"] == pytest.approx((40.0, 40.0))
     assert told["1 scan", "verdict as the naive one's (tuned)"] == (100.0, 0.0)
     assert told["clips", "server CPU / naive CPU (tuned)"] == pytest.approx((0.5,))
-    assert told["clips", "verdict as the naive one's (tuned)"] == (100.0,)
+    assert told["clips", "verdict as the naive one's (tuned)"] == (0.0,)
+    assert told["1 scan", "naive verdict right (tuned)"] == (100.0, 0.0)
+    assert told["1 scan", "server's verdict right"] == (100.0, 100.0)
+    assert told["clips", "naive verdict right (tuned)"] == (0.0,)
+    assert told["clips", "server's verdict right"] == (100.0,)
     assert ("clips", "server CPU / naive CPU (plain)") not in told
     assert told["1 scan", "receipt and decoding / model CPU"] == pytest.approx((0.25, 0.25))
     assert told["1 scan", "server CPU / model CPU"] == pytest.approx((2.5, 5.0))
@@ -70,7 +80,7 @@ def test_a_fast_camera_is_thinned_out_as_a_device_does(
 ) -> None:
     for number in range(12):
         (tmp_path / f"{number:05d}.jpg").touch()
-    scan = RecordedScan(name="s", portrait=b"", frames=tmp_path, frames_per_second=rate)
+    scan = RecordedScan(name="s", portrait=b"", frames=tmp_path, frames_per_second=rate, genuine=True)
     assert [int(file.stem) for file in scan.as_sent(6)] == expected
     assert len(scan.as_sent(99)) <= 12
 
@@ -81,3 +91,4 @@ def test_a_clip_becomes_a_scan(assets: Path, tmp_path: Path) -> None:
     assert 5 <= scan.frames_per_second <= 60
     assert len(scan.as_sent(40)) == 40
     assert scan.portrait.startswith(b"\xff\xd8")
+    assert scan.genuine
