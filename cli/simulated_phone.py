@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
-from facegate.v1 import device_pb2, scan_pb2
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
 from liveness.extent import face_extent
 from simulator import (
+    AppGuide,
     FlashScanSettings,
-    OvalGuide,
     Photo,
     ScreenLight,
     SimulatedExposure,
@@ -46,7 +46,7 @@ class SimulatedPhone:
         label: str,
         frames_per_second: float,
         locks_exposure: bool = False,
-        guide: OvalGuide | None = None,
+        guide: AppGuide | None = None,
         find_faces: FindFaces | None = None,
     ) -> None:
         """Switches the phone on.
@@ -57,7 +57,7 @@ class SimulatedPhone:
             label: Name of the camera for people.
             frames_per_second: Mean rate of ``frames``.
             locks_exposure: Whether the app locks exposure or white balance.
-            guide: Tells who is in front of ``frames`` the ovals; without one the phone draws none.
+            guide: Tells who is in front of ``frames`` what to do; without one the phone draws no oval.
             find_faces: How they see themselves on the screen; without it they fill ovals by guess.
         """
         self._frames = frames
@@ -191,6 +191,11 @@ class SimulatedPhone:
             seconds=duration.seconds + duration.nanos / 1e9,
         )
 
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        """Who is in front of the camera blinks when asked to."""
+        if self._guide is not None and feedback.code == feedback_pb2.FEEDBACK_CODE_BLINK:
+            self._guide.blink(at=self._told_at())
+
     def restore(self) -> None:
         """Tells the screen to show what it showed before the flash."""
         if self._steps and self._steps[-1] != _NOTHING:
@@ -224,7 +229,7 @@ def phone_in_hand(
         settings: Everything else.
         find_faces: How they see themselves on the screen, where they have to fill an oval.
     """
-    light, guide = ScreenLight(settings.phone, seed=settings.seed), OvalGuide(seed=settings.seed)
+    light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
     return SimulatedPhone(
         simulate_flash_scan(photo, settings, light, guide),
         light,

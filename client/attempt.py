@@ -174,6 +174,8 @@ class AttemptCapture:
                 case "credit":
                     self._gate.add(message.credit)
                 case "feedback":
+                    if self._screen is not None:
+                        self._screen.show_hint(message.feedback)
                     self._events.feedback(message.feedback)
                 case "flash_step" if self._show is not None:
                     # A step that crossed the device's own end of the capture is not shown any more.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from facegate.v1 import device_pb2, scan_pb2
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 __all__ = ["DisplayedStep", "FlashScreen"]
 
@@ -44,6 +44,10 @@ class FlashScreen(Protocol):
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         """Moves the oval, over the change's transition."""
+        ...
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        """Tells the person how the capture goes and what to do, in attempts that use the screen."""
         ...
 
     def restore(self) -> None:

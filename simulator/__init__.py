@@ -8,9 +8,9 @@ on paper or on a screen, or put frames in behind the camera.
 ``simulate_flash_scan`` renders the same in linear light in front of a phone whose screen is a lamp: the
 colours are told to a ``ScreenLight`` while the scan runs, and each frame is rendered when it is asked for.
 The photo is turned into albedo and lit by screen and surroundings; the camera has exposure and
-white-balance loops, the noise of its light level and a rolling shutter. An ``OvalGuide`` asks to come
-closer. Parts of it exist in several models (`RendererSettings`, `ToneCurve`), so that nothing has to be
-tuned to one of them.
+white-balance loops, the noise of its light level and a rolling shutter. An ``AppGuide`` asks to come
+closer and to blink. Parts of it exist in several models (`RendererSettings`, `ToneCurve`), so that nothing
+has to be tuned to one of them.
 
 ``simulator.devices`` has the devices that such people and attackers hold: what they say of themselves, and
 the evidence that they show under a test platform.
@@ -23,6 +23,7 @@ camera preview on the screen gives no light. In both nothing blurs while it move
 hidden, there is no local tone mapping or sharpening, and no frame is compressed.
 """
 
+from simulator.app_guide import AppGuide
 from simulator.errors import PhotoNotFound, PhotoUnusable, SettingsInvalid, SimulatorError
 from simulator.flash_scan import simulate_flash_scan
 from simulator.flash_settings import (
@@ -41,7 +42,6 @@ from simulator.light.area_light import Emission
 from simulator.light.material import Diffuse
 from simulator.light.phone_camera import FlashCameraSettings, LockTime, ToneCurve
 from simulator.light.screen_light import PhoneSettings, ScreenLight
-from simulator.oval_guide import OvalGuide
 from simulator.photo import Photo, photo_from_image
 from simulator.photos import builtin_photo_names, builtin_photos
 from simulator.scan import simulate_scan
@@ -58,6 +58,7 @@ from simulator.scene import (
 __all__ = [
     "AmbientPreset",
     "AmbientSettings",
+    "AppGuide",
     "CameraSettings",
     "Diffuse",
     "Emission",
@@ -71,7 +72,6 @@ __all__ = [
     "Knob",
     "LockTime",
     "MotionSettings",
-    "OvalGuide",
     "PhoneSettings",
     "Photo",
     "PhotoNotFound",

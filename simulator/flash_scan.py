@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.app_guide import AppGuide
 from simulator.attacks.flash_injection import RecordingSubject, relight, tint
 from simulator.camera import capture_times
 from simulator.flash_settings import FlashKind, FlashScanSettings
@@ -21,7 +22,6 @@ from simulator.light.material import Material
 from simulator.light.phone_camera import LockTime, PhoneCamera
 from simulator.light.screen_light import ScreenLight
 from simulator.light.subject import Subject
-from simulator.oval_guide import OvalGuide
 from simulator.person import viewport_of
 from simulator.photo import Photo
 
@@ -49,7 +49,7 @@ class _Draws:
 
 
 def simulate_flash_scan(
-    photo: Photo, settings: FlashScanSettings, light: ScreenLight, guide: OvalGuide | None = None
+    photo: Photo, settings: FlashScanSettings, light: ScreenLight, guide: AppGuide | None = None
 ) -> Iterator[SimulatedFrame]:
     """The frames of one scan, each rendered when it is asked for with what ``light`` was told until then.
 
@@ -60,7 +60,8 @@ def simulate_flash_scan(
         photo: The person, or the victim of the attack.
         settings: Everything else.
         light: The phone's screen; the caller goes on telling it colours while frames come.
-        guide: Tells ovals to follow, while frames come; an injected video does not listen.
+        guide: Tells ovals to follow and asks for blinks, while frames come; an injected video does not
+            listen.
     """
     draws = _Draws.of(settings.seed)
     ambient = Ambient(settings.ambient, draws.light)
@@ -74,7 +75,7 @@ def simulate_flash_scan(
             seen = light
     if settings.kind is FlashKind.INJECTED_RELIGHTING:
         return _relit(photo, settings, draws, ambient, clean=seen, told=light)
-    followed = guide if guide is not None and seen is light else OvalGuide()
+    followed = guide if guide is not None and seen is light else AppGuide()
     subject = presented(photo, settings, draws.scene, followed)
     # A clean video is filmed as the protocol asks for, so that its metadata are those of a conforming device.
     locking = light if settings.kind is FlashKind.INJECTED_VIDEO else seen

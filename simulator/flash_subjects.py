@@ -1,9 +1,12 @@
 """Who or what the screen's light falls on, by kind of scan."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from liveness.extent import FaceExtent
+from simulator.app_guide import AppGuide, RestingFace
 from simulator.attacks.lit_sheet import HandHeld, LitSheet
 from simulator.attacks.print_out import WavedPrint
 from simulator.attacks.screen import ScreenReplay
@@ -17,7 +20,6 @@ from simulator.light.albedo import AlbedoPaint
 from simulator.light.lit_person import LitPerson
 from simulator.light.material import Material
 from simulator.light.subject import Follow, Subject
-from simulator.oval_guide import OvalGuide, RestingFace
 from simulator.person import DepthSource, Person
 from simulator.photo import Photo
 from simulator.scene import ExpressionSettings
@@ -55,7 +57,7 @@ def skin_of(settings: FlashScanSettings) -> Material:
 
 
 def presented(
-    photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide
+    photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide
 ) -> Subject:
     """What is in front of the camera; for an injection the living person of the attacker's video.
 
@@ -63,7 +65,7 @@ def presented(
         photo: The person, or the victim of the attack.
         settings: The scan.
         rng: Draws what differs between two scans.
-        guide: Asks to come closer.
+        guide: Asks to come closer, or to blink.
     """
     match settings.kind:
         case FlashKind.PRINT:
@@ -76,7 +78,12 @@ def presented(
             return _cut_out(photo, settings, rng, guide)
         case _:
             person = living_person(photo, settings, rng)
-            return LitPerson(person, material=skin_of(settings), follow=_follow(guide, person, settings))
+            return LitPerson(
+                person,
+                material=skin_of(settings),
+                follow=_follow(guide, person, settings),
+                closure=_closure(guide, settings.expression),
+            )
 
 
 def attackers_depth(settings: FlashScanSettings) -> DepthSource:
@@ -91,7 +98,7 @@ def attackers_depth(settings: FlashScanSettings) -> DepthSource:
     return depth
 
 
-def _print(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide) -> Subject:
+def _print(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide) -> Subject:
     paper = Material(
         diffuse=settings.renderer.diffuse, gloss=settings.instrument.print_gloss, sharpness=_PAPER_SHARPNESS
     )
@@ -99,7 +106,7 @@ def _print(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, 
     return _held(held, paper, settings, guide, width_mm=settings.instrument.print_width_mm)
 
 
-def _replay(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide) -> Subject:
+def _replay(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide) -> Subject:
     glass = Material(
         gloss=settings.instrument.display_gloss,
         sharpness=_GLASS_SHARPNESS,
@@ -110,7 +117,7 @@ def _replay(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator,
 
 
 def _held(
-    held: HandHeld, material: Material, settings: FlashScanSettings, guide: OvalGuide, *, width_mm: float
+    held: HandHeld, material: Material, settings: FlashScanSettings, guide: AppGuide, *, width_mm: float
 ) -> Subject:
     shown = _resting(held.outline, held.sheet.width * settings.sheet.face_share, settings)
 
@@ -120,7 +127,7 @@ def _held(
     return LitSheet(held, material=material, follow=follow, millimetres_per_pixel=width_mm / held.sheet.width)
 
 
-def _follow(guide: OvalGuide, person: Person, settings: FlashScanSettings) -> Follow:
+def _follow(guide: AppGuide, person: Person, settings: FlashScanSettings) -> Follow:
     """How whoever shows this face follows the oval."""
     face = _resting(person.outline, person.face_pixels, settings)
 
@@ -128,6 +135,15 @@ def _follow(guide: OvalGuide, person: Person, settings: FlashScanSettings) -> Fo
         return guide.placement(time, face=face)
 
     return follow
+
+
+def _closure(guide: AppGuide, expression: ExpressionSettings) -> Callable[[float], float]:
+    """How eyes close on request that close as far as these do."""
+
+    def closure(time: float) -> float:
+        return expression.blink_depth * guide.closure(time)
+
+    return closure
 
 
 def _resting(outline: FaceExtent, face_pixels: float, settings: FlashScanSettings) -> RestingFace:
@@ -140,7 +156,7 @@ def _resting(outline: FaceExtent, face_pixels: float, settings: FlashScanSetting
     )
 
 
-def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide) -> Subject:
+def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide) -> Subject:
     stiff = ExpressionSettings(blink_depth=0.0, mouth=0.0, brows=0.0, gaze=0.0)
     worn = Person(
         photo,
@@ -155,9 +171,7 @@ def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, g
     return LitPerson(worn, material=resin, follow=_follow(guide, worn, settings), corneas=False)
 
 
-def _cut_out(
-    photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: OvalGuide
-) -> Subject:
+def _cut_out(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide) -> Subject:
     # The eyes in the holes are alive; the mouth and the brows are paper.
     paper_face = ExpressionSettings(
         blink_gap_seconds=settings.expression.blink_gap_seconds,
@@ -176,4 +190,9 @@ def _cut_out(
     paper = Material(
         diffuse=settings.renderer.diffuse, gloss=settings.instrument.print_gloss, sharpness=_PAPER_SHARPNESS
     )
-    return LitPerson(worn, material=paper, follow=_follow(guide, worn, settings))
+    return LitPerson(
+        worn,
+        material=paper,
+        follow=_follow(guide, worn, settings),
+        closure=_closure(guide, paper_face),
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Blinks", "Sway", "Tremor"]
+__all__ = ["Blink", "Blinks", "Sway", "Tremor"]
 
 _TONES = 6
 
@@ -62,14 +62,50 @@ class Tremor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blink:
+class Blink:
+    """One blink.
+
+    Attributes:
+        start: When the lids begin to close, seconds.
+        closing: How long they take to close, seconds.
+        closed: How long they stay closed, seconds.
+        opening: How long they take to open, seconds.
+        depth: How far they close, 0..1.
+    """
+
     start: float
     closing: float
     closed: float
     opening: float
     depth: float
 
+    @classmethod
+    def draw(
+        cls,
+        rng: np.random.Generator,
+        *,
+        start: float,
+        depth: float,
+        closed: tuple[float, float] = (0.02, 0.06),
+    ) -> "Blink":
+        """Draws a blink: 70-100 ms closing, 110-180 ms opening.
+
+        Args:
+            rng: Source of the draws.
+            start: See the attribute.
+            depth: At most; a blink may be a tenth less deep.
+            closed: Shortest and longest time for which the lids stay closed, seconds.
+        """
+        return cls(
+            start=start,
+            closing=float(rng.uniform(0.07, 0.10)),
+            closed=float(rng.uniform(*closed)),
+            opening=float(rng.uniform(0.11, 0.18)),
+            depth=depth * float(rng.uniform(0.9, 1.0)),
+        )
+
     def closure(self, time: float) -> float:
+        """How far the lids are closed at ``time`` seconds, 0..1."""
         since = time - self.start
         if since <= 0 or since >= self.closing + self.closed + self.opening:
             return 0.0
@@ -92,14 +128,7 @@ class Blinks:
         blinks = []
         time = float(rng.uniform(0.3, max(0.35, min(longest_gap, seconds - 0.5))))
         while time < seconds:
-            blink = _Blink(
-                start=time,
-                closing=float(rng.uniform(0.07, 0.10)),
-                closed=float(rng.uniform(0.02, 0.06)),
-                opening=float(rng.uniform(0.11, 0.18)),
-                depth=depth * float(rng.uniform(0.9, 1.0)),
-            )
-            blinks.append(blink)
+            blinks.append(Blink.draw(rng, start=time, depth=depth))
             time += float(rng.uniform(0.9, max(1.0, longest_gap)))
         self._blinks = tuple(blinks)
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import cv2
 import numpy as np
-from facegate.v1 import device_pb2, scan_pb2
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from client import CameraDescription, CapturedImage, DisplayedStep, Pace
 from vision.face import BgrImage
@@ -94,6 +94,9 @@ class TintedPhone:
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         """Never called: the oval was not announced."""
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        """Nobody is there to read it."""
 
     def restore(self) -> None:
         """Shows nothing."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.actions import Complete, FallBack, Hint, Pause, Resume, Reveal, Wait
+from liveness.dynamic.actions import Complete, FallBack, Hint, HintCode, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge, RevealedStep
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
@@ -22,8 +22,8 @@ from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Ova
 from liveness.observation import GreyView, ScanObservations
 from liveness.watch import FrameWatcher
 from simulator import (
+    AppGuide,
     FlashScanSettings,
-    OvalGuide,
     Photo,
     ScreenLight,
     SimulatedFrame,
@@ -113,12 +113,12 @@ def drive_scan(
         rng: Draws the colours and the network's jitter.
         claimed_late: By how much later than true the device claims that colours appeared, seconds.
     """
-    light, oval = ScreenLight(settings.phone, seed=settings.seed), OvalGuide(seed=settings.seed)
+    light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
     phone = _Phone(
         light=light,
-        frames=simulate_flash_scan(photo, settings, light, oval),
+        frames=simulate_flash_scan(photo, settings, light, guide),
         one_way=link.round_trip / 2,
-        oval=oval,
+        person=guide,
         face_width=settings.face_width or _USUAL_WIDTH,
         claimed_late=claimed_late,
     )
@@ -147,13 +147,14 @@ def drive_scan(
 class _Phone:
     """The device: shows what it is told, half a round trip later, and says so, truly or ``claimed_late``.
 
-    Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches.
+    Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches, and
+    blinks when asked to.
     """
 
     light: ScreenLight
     frames: Iterator[SimulatedFrame]
     one_way: float
-    oval: OvalGuide
+    person: AppGuide
     face_width: float
     claimed_late: float
     moved_at: float = -math.inf
@@ -172,7 +173,12 @@ class _Phone:
         if change is not None and now >= self.moved_at + _MOVE_AGAIN:
             self.moved_at = now
             self.face_width = min(_WIDEST, max(_NARROWEST, self.face_width * change))
-            self.oval.ask(self.face_width, at=self._heard(now))
+            self.person.ask(self.face_width, at=self._heard(now))
+
+    def hint(self, code: HintCode, now: float) -> None:
+        """Tell the person what the challenge asks for."""
+        if code is HintCode.BLINK:
+            self.person.blink(at=self._heard(now))
 
     def pause(self, now: float) -> None:
         self.paused_from, self.paused_until = self._heard(now), None
@@ -258,6 +264,7 @@ class _Server:
                     self._phone.show(step, now)
                 case Hint(code):
                     self._hints[code.value] = None
+                    self._phone.hint(code, now)
                 case Pause(code):
                     self._hints[code.value] = None
                     self._pauses += 1

@@ -17,7 +17,7 @@ from liveness.guidance import Oval
 from liveness.observation import GreyView
 from liveness.observe import fine_view
 from liveness.watch import FrameWatcher
-from simulator import OvalGuide, Photo, ScreenLight, simulate_flash_scan
+from simulator import AppGuide, Photo, ScreenLight, simulate_flash_scan
 from vision.face import BgrImage
 from vision.packs import Pack
 
@@ -54,7 +54,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
         pack: Its detector and landmarker look at the frames, as in a server.
     """
     settings = settings_of(case)
-    light, guide = ScreenLight(settings.phone, seed=case.seed), OvalGuide(seed=case.seed)
+    light, guide = ScreenLight(settings.phone, seed=case.seed), AppGuide(seed=case.seed)
     drawn = np.random.default_rng(case.seed)
     challenge = MovementChallenge(OvalScript(drawn.bytes, rest=Oval()))
     filmed = OvalScript(drawn.bytes, rest=Oval()) if case.approacher is Approacher.RECORDED_APPROACH else None
@@ -88,7 +88,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
     )
 
 
-def _act(challenge: MovementChallenge, guide: OvalGuide, filmed: OvalScript | None, time: float) -> bool:
+def _act(challenge: MovementChallenge, guide: AppGuide, filmed: OvalScript | None, time: float) -> bool:
     """Do what the challenge wants; whether it is over."""
     while True:
         match challenge.next_action(now=time):

@@ -1,5 +1,6 @@
 """A living person as a subject for the screen's light."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,25 @@ from simulator.person import Person
 
 __all__ = ["LitPerson"]
 
+Closure = Callable[[float], float]
+
+
+def _never(time: float) -> float:
+    return 0.0
+
 
 class LitPerson:
     """A person whose skin is matt and a little glossy, and whose corneas mirror the screen."""
 
-    def __init__(self, person: Person, *, material: Material, follow: Follow, corneas: bool = True) -> None:
+    def __init__(
+        self,
+        person: Person,
+        *,
+        material: Material,
+        follow: Follow,
+        corneas: bool = True,
+        closure: Closure = _never,
+    ) -> None:
         """Takes a person whose colours are albedo.
 
         Args:
@@ -24,10 +39,12 @@ class LitPerson:
             material: The skin.
             follow: How the person follows an oval.
             corneas: Whether the eyes are moist; those of a mask are not.
+            closure: How far the lids are closed at a time because somebody asked for a blink, 0..1.
         """
         self._person = person
         self._material = material
         self._follow = follow
+        self._closure = closure
         left, right = person.landmarks[36:42].mean(axis=0), person.landmarks[42:48].mean(axis=0)
         self._eyes = np.stack([left, right]).astype(np.float32)[: 2 if corneas else 0]
 
@@ -54,7 +71,11 @@ class LitPerson:
     def look(self, time: float) -> SubjectView:
         """The person at ``time`` seconds."""
         state = self._person.state_at(time)
-        state = replace(state, head=state.head.moved(self._follow(time)))
+        state = replace(
+            state,
+            head=state.head.moved(self._follow(time)),
+            closure=max(state.closure, self._closure(time)),
+        )
         seen = self._person.look(state)
         return SubjectView(
             layer=seen.layer,

@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from facegate.v1 import scan_pb2
+from facegate.v1 import feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from cli.simulated_phone import SimulatedPhone
 from client import CapturedImage
-from simulator import OvalGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
+from simulator import AppGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
+from simulator.app_guide import RestingFace
 from simulator.geometry.relief import Placement
-from simulator.oval_guide import RestingFace
 from vision.face import Box, DetectedFace
 
 _RATE = 50.0
@@ -156,7 +156,7 @@ _FACE = DetectedFace(
 )
 
 
-def _phone_with_ovals(guide: OvalGuide) -> SimulatedPhone:
+def _phone_with_ovals(guide: AppGuide) -> SimulatedPhone:
     light = ScreenLight(PhoneSettings())
     return SimulatedPhone(
         iter(_Rendered(light, 200)),
@@ -169,7 +169,7 @@ def _phone_with_ovals(guide: OvalGuide) -> SimulatedPhone:
 
 
 async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> None:
-    guide = OvalGuide(seed=2)
+    guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)
     assert scan_pb2.CAPABILITY_OVAL_CHANGE in phone.capabilities
     assert scan_pb2.CAPABILITY_OVAL_CHANGE not in _phone().capabilities
@@ -186,6 +186,17 @@ async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> 
     assert guide.placement(3.0, face=face).approach > 0.42
     phone.begin_attempt()
     assert guide.placement(5.0, face=face) == Placement()
+
+
+async def test_who_is_asked_to_blink_does() -> None:
+    guide = AppGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    await anext(phone)
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_HOLD_STILL))
+    times = np.arange(0, 3, 1 / 24)
+    assert max(guide.closure(float(time)) for time in times) == 0
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK))
+    assert max(guide.closure(float(time)) for time in times) > 0.8
 
 
 async def test_an_attempt_may_begin_while_a_frame_is_waited_for() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from facegate.v1 import device_pb2, scan_pb2
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from client import DisplayedStep
 
@@ -16,6 +16,7 @@ class FakeScreen:
     Attributes:
         told: Number of each step and the loop's time at which it came; 0 for "back to normal".
         ovals: The oval changes.
+        hints: The feedback.
     """
 
     def __init__(self, *, oval: bool = True) -> None:
@@ -23,6 +24,7 @@ class FakeScreen:
         self._shown: list[DisplayedStep] = []
         self.told: list[tuple[int, float]] = []
         self.ovals: list[scan_pb2.OvalChange] = []
+        self.hints: list[feedback_pb2.Feedback] = []
 
     @property
     def profile(self) -> device_pb2.ScreenProfile:
@@ -37,6 +39,9 @@ class FakeScreen:
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         self.ovals.append(change)
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        self.hints.append(feedback)
 
     def restore(self) -> None:
         if self.told and self.told[-1][0]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from facegate.v1 import scan_pb2
+from facegate.v1 import feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,6 +122,18 @@ async def test_the_oval_moves_where_it_was_announced() -> None:
     assert [change.change for change in screen.ovals] == [1]
     with pytest.raises(ProtocolViolatedError, match="PLAN_MOVEMENT"):
         await _scan(FakeServer(plan), FakeScreen(oval=False), frames=20)
+
+
+async def test_hints_are_shown() -> None:
+    async def act(frames: int, send: Send) -> None:
+        if frames == 2:
+            hint = feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK)
+            await send(scan_pb2.ScanFaceResponse(feedback=hint))
+
+    screen = FakeScreen()
+    plan = StreamPlan(plan=scan_pb2.PLAN_MOVEMENT, act=act, frames_wanted=6)
+    await _scan(FakeServer(plan), screen, frames=20)
+    assert feedback_pb2.FEEDBACK_CODE_BLINK in [hint.code for hint in screen.hints]
 
 
 async def test_steps_out_of_order_or_far_too_fast_are_a_violation() -> None:

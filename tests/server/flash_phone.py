@@ -115,6 +115,9 @@ class WatchedScreen:
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         self._screen.show_oval(change)
 
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        self._screen.show_hint(feedback)
+
     def restore(self) -> None:
         self._screen.restore()
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from facegate.v1 import device_pb2, scan_pb2
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from cli.simulated_phone import SimulatedPhone
 from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
@@ -123,6 +123,10 @@ class TapedPhone:
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         """The phone's."""
         self._phone.show_oval(change)
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        """The phone's."""
+        self._phone.show_hint(feedback)
 
     def restore(self) -> None:
         """The phone's."""

@@ -338,6 +338,9 @@ class _DarkScreen:
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         raise AssertionError("no oval was announced")
 
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        pass
+
     def restore(self) -> None:
         self._said.append(DisplayedStep())
 

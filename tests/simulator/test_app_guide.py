@@ -3,9 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator import FlashKind, FlashScanSettings, OvalGuide, Photo, ScreenLight, simulate_flash_scan
+from simulator import (
+    AppGuide,
+    FlashKind,
+    FlashScanSettings,
+    Photo,
+    ScreenLight,
+    simulate_flash_scan,
+)
+from simulator.app_guide import RestingFace
 from simulator.geometry.relief import Placement
-from simulator.oval_guide import RestingFace
+from tests.simulator.measures import eye_openings
 from vision.packs.pack import Pack
 
 _FACE = RestingFace(width=0.5, outline_width=0.52, x=0.51, y=0.5, frame=(480, 640))
@@ -13,7 +21,7 @@ _FACE = RestingFace(width=0.5, outline_width=0.52, x=0.51, y=0.5, frame=(480, 64
 
 def test_a_person_reacts_late_moves_smoothly_and_about_meets_the_oval() -> None:
     for seed in range(10):
-        guide = OvalGuide(seed=seed)
+        guide = AppGuide(seed=seed)
         guide.ask(0.7, at=1.0, seconds=0.5)
         times = np.linspace(0, 4, 200)
         shares = np.array([guide.placement(float(time), face=_FACE).approach for time in times])
@@ -23,7 +31,7 @@ def test_a_person_reacts_late_moves_smoothly_and_about_meets_the_oval() -> None:
 
 
 def test_one_may_be_asked_back() -> None:
-    guide = OvalGuide(seed=1)
+    guide = AppGuide(seed=1)
     guide.ask(0.7, at=0.0)
     guide.ask(0.4, at=3.0)
     assert guide.placement(2.9, face=_FACE).approach > 0.2
@@ -32,7 +40,7 @@ def test_one_may_be_asked_back() -> None:
 
 def test_a_face_goes_where_the_oval_is_and_back_when_it_is_gone() -> None:
     for seed in range(10):
-        guide = OvalGuide(seed=seed)
+        guide = AppGuide(seed=seed)
         guide.fill(0.36, centre=(0.4, 0.55), at=0.0, seconds=1.0)
         moved = guide.placement(4.0, face=_FACE)
         growth = 1 / (1 - moved.approach)
@@ -42,6 +50,53 @@ def test_a_face_goes_where_the_oval_is_and_back_when_it_is_gone() -> None:
         assert (seen_x, seen_y) == pytest.approx((0.4, 0.55), abs=0.012)
         guide.release(at=5.0)
         assert guide.placement(9.0, face=_FACE) == Placement()
+
+
+def test_who_is_asked_to_blink_does_so_once_after_reading() -> None:
+    for seed in range(10):
+        guide = AppGuide(seed=seed)
+        guide.blink(at=1.0)
+        times = np.linspace(0, 4, 400)
+        closure = np.array([guide.closure(float(time)) for time in times])
+        assert closure[times <= 1.4].max() == 0
+        assert 0.85 < closure.max() <= 1
+        assert 0.15 < (closure > 0).sum() * (times[1] - times[0]) < 0.6
+        guide.blink(at=5.0)
+        assert max(guide.closure(float(time)) for time in times + 5) > 0.85
+
+
+def test_a_blink_changes_nothing_of_how_ovals_are_followed() -> None:
+    asked, unasked = AppGuide(seed=3), AppGuide(seed=3)
+    asked.blink(at=0.0)
+    for guide in (asked, unasked):
+        guide.fill(0.36, centre=(0.4, 0.55), at=0.5)
+    assert asked.placement(3.0, face=_FACE) == unasked.placement(3.0, face=_FACE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "blinks"),
+    [
+        (FlashKind.GENUINE, True),
+        (FlashKind.CUT_OUT_PRINT, True),
+        (FlashKind.RIGID_MASK, False),
+        (FlashKind.INJECTED_VIDEO, False),
+    ],
+)
+def test_living_eyes_blink_on_request(
+    astronaut: Photo, embedded: Pack, kind: FlashKind, blinks: bool
+) -> None:
+    settings = FlashScanSettings(kind=kind, seed=2, seconds=2.4)
+    asked, unasked = AppGuide(seed=1), AppGuide(seed=1)
+    asked.blink(at=0.6)
+    film = [
+        list(simulate_flash_scan(astronaut, settings, ScreenLight(settings.phone), guide))
+        for guide in (asked, unasked)
+    ]
+    openings = [eye_openings(embedded, frames) for frames in film]
+    assert len(openings[0]) == len(openings[1]) == len(film[0])
+    shut = np.subtract(openings[1], openings[0]).max() / np.median(openings[1])
+    assert shut > 0.3 if blinks else shut == 0
 
 
 @pytest.mark.slow
@@ -60,7 +115,7 @@ def test_what_is_held_follows_and_what_is_injected_does_not(
     settings = replace(
         FlashScanSettings(kind=kind, seed=2, seconds=2.4), width=240, height=320, face_width=0.42
     )
-    guide = OvalGuide(seed=1)
+    guide = AppGuide(seed=1)
     guide.ask(0.6, at=0.0)
     frames = list(simulate_flash_scan(astronaut, settings, ScreenLight(settings.phone), guide))
     widths = [

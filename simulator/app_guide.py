@@ -1,4 +1,4 @@
-"""What the app asks the person to do with an oval on the screen: come closer, go back, or fill it."""
+"""What the app asks the person to do: come closer, go back, fill an oval, blink."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +7,15 @@ from functools import cache
 import numpy as np
 
 from simulator.geometry.relief import Placement
+from simulator.motion import Blink
 
-__all__ = ["OvalGuide", "RestingFace"]
+__all__ = ["AppGuide", "RestingFace"]
 
 _REACTION_SECONDS = (0.25, 0.55)
 _SHORTEST_SECONDS = 0.6
+# A hint is read first. Who blinks on purpose keeps the eyes shut a little longer than in a blink by itself.
+_READING_SECONDS = (0.4, 1.2)
+_SHUT_SECONDS = (0.05, 0.2)
 _NEAREST, _FARTHEST = 0.55, -0.9
 # People stop a little before or after the line.
 _MISSED = 0.03
@@ -61,23 +65,27 @@ class _Move:
     target: Callable[[RestingFace], Placement]
 
 
-class OvalGuide:
-    """The ovals of one scan, told while it runs, and how a willing person follows them.
+class AppGuide:
+    """What one scan asks for, told while it runs, and how a willing person does it.
 
     A person reacts after a quarter to half a second, moves smoothly, and ends up within three per cent of
     where they take the oval to be; told by ``notice`` where their face really is, they correct themselves.
+    Asked to blink, they do so once, after they have read it.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
         """Draws nothing yet.
 
         Args:
-            seed: Draws reaction times and how well the oval is met.
+            seed: Draws reaction times, how well the oval is met, and how the person blinks.
         """
         self._rng = np.random.default_rng(seed)
         self._moves: list[_Move] = []
         self._oval: _Oval | None = None
         self._settled = 0.0
+        # Own draws: ovals are followed the same way whether or not a blink is asked for between them.
+        self._lids = np.random.default_rng([seed, 1])
+        self._blinks: list[Blink] = []
 
     @property
     def asks(self) -> bool:
@@ -150,6 +158,19 @@ class OvalGuide:
         self._oval = None
         if self._moves:
             self._add(at, 0.0, lambda face: Placement())
+
+    def blink(self, *, at: float) -> None:
+        """Asks for a blink.
+
+        Args:
+            at: As for ``ask``.
+        """
+        start = at + float(self._lids.uniform(*_READING_SECONDS))
+        self._blinks.append(Blink.draw(self._lids, start=start, depth=1.0, closed=_SHUT_SECONDS))
+
+    def closure(self, time: float) -> float:
+        """How far the lids are closed on request at ``time`` seconds, 0..1."""
+        return max((blink.closure(time) for blink in self._blinks), default=0.0)
 
     def placement(self, time: float, *, face: RestingFace) -> Placement:
         """Movement away from rest at ``time`` seconds."""
