@@ -21,7 +21,6 @@ from liveness.fusion import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from server.admin import AdminServer
 from server.analyses import Analyses
-from server.api_keys import load_api_keys
 from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake
 from server.checks.recorder import CheckRecorder
@@ -31,15 +30,12 @@ from server.device.assessment import nothing_claimed
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust, load_served_policies, open_device_trust
 from server.device.verification import DeviceVerifier
-from server.edge.analysis_servicer import AnalysisElsewhere
-from server.edge.callers import CallerIdentifier
-from server.edge.device_servicer import DeviceServicer
-from server.edge.listeners import Listener
 from server.edge.report_codec import serialise_report
 from server.edge.result_codec import ResultCodec
 from server.edge.scan_codec import serialise_challenge
-from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
+from server.edge.service_servicer import ServiceEnvironment
 from server.evidence.store import EvidenceStore
+from server.front import Front, open_front
 from server.housekeeping import Housekeeper
 from server.keys import KeyRing, load_keys
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
@@ -59,8 +55,8 @@ from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import prepare_database
 from server.telemetry.metrics import Metrics
-from server.tls import certificate_spki_sha256, server_credentials
-from server.trusted_images.fetching import TrustedImages, check_tenancy, open_trusted_images
+from server.tls import certificate_spki_sha256
+from server.trusted_images.fetching import TrustedImages, open_trusted_images
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 from vision.runtime_check import check_runtime
@@ -136,17 +132,17 @@ class FacegateServer:
         self._revocation = RevocationFile(settings.device_integrity.android.revocation_file)
         self._housekeeper: Housekeeper | None = None
         self._admin: AdminServer | None = None
-        self._listeners: tuple[Listener, ...] = ()
+        self._front: Front | None = None
 
     @property
     def device_target(self) -> str:
         """``host:port`` of the device listener."""
-        return self._device.target
+        return self._started.device.target
 
     @property
     def service_target(self) -> str:
         """``host:port`` of the service listener."""
-        return self._service.target
+        return self._started.service.target
 
     @property
     def admin_port(self) -> int:
@@ -156,7 +152,7 @@ class FacegateServer:
     @property
     def scans(self) -> int:
         """Scan streams that are being served."""
-        return self._device_servicer.scans
+        return self._started.scans.scans
 
     @property
     def cpu_seconds(self) -> float:
@@ -190,7 +186,7 @@ class FacegateServer:
         self._trusted_images = await asyncio.to_thread(
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
         )
-        self._build_listeners()
+        front = self._front = open_front(settings, analyses=self._analyses, metrics=self._metrics)
         self._admin = AdminServer(
             host=settings.listeners.admin.host,
             port=settings.listeners.admin.port,
@@ -199,8 +195,8 @@ class FacegateServer:
             readiness={"models": self._models_ready, "database": self._database_ready},
         )
         self._admin_port = await self._admin.start()
-        await self._device.start()
-        await self._service.start()
+        await front.device.start()
+        await front.service.start()
         await prepare_database(settings.database_url)
         self._engine = open_engine(settings.database_url)
         self._repository = CheckRepository(self._engine)
@@ -220,9 +216,9 @@ class FacegateServer:
         await asyncio.to_thread(start_decoders, decoders)
         await asyncio.to_thread(self._analyses.start)
         await asyncio.to_thread(self._revocation.refresh)
-        self._open(policies, keys, pack, decoders, self._trust)
-        await self._device.serve()
-        await self._service.serve()
+        self._open(front, policies=policies, keys=keys, pack=pack, decoders=decoders, trust=self._trust)
+        await front.device.serve()
+        await front.service.serve()
         self._ready = True
         _log.info(
             "serving",
@@ -237,26 +233,28 @@ class FacegateServer:
 
     async def drain(self) -> None:
         """Takes no new work and waits until running scans ended, at most ``drain_seconds``."""
-        _log.info("draining", scans=self._device_servicer.scans)
+        front = self._started
+        _log.info("draining", scans=self.scans)
         self._draining.set()
-        await self._device.drain()
-        await self._service.drain()
+        await front.device.drain()
+        await front.service.drain()
         try:
             async with asyncio.timeout(self._settings.drain_seconds):
-                await self._device_servicer.idle()
+                await front.scans.idle()
         except TimeoutError:
-            _log.warning("drain_timed_out", scans=self._device_servicer.scans)
+            _log.warning("drain_timed_out", scans=self.scans)
 
     async def stop(self) -> None:
         """Closes everything; calls that still run are cut off."""
         self._ready = False
-        for listener in self._listeners:
-            await listener.stop(_STOP_SECONDS)
+        if self._front is not None:
+            await self._front.device.stop(_STOP_SECONDS)
+            await self._front.service.stop(_STOP_SECONDS)
         if self._housekeeper is not None:
             await self._housekeeper.stop()
-        if self._listeners:
+        if self._front is not None:
             # Streams that were cut off leave their checks in a state from which devices can come back.
-            await self._device_servicer.idle()
+            await self._front.scans.idle()
         if self._admin is not None:
             await self._admin.stop()
         if self._decoders is not None:
@@ -272,57 +270,16 @@ class FacegateServer:
             await self._engine.dispose()
         _log.info("stopped")
 
-    def _build_listeners(self) -> None:
-        limits, listeners = self._settings.limits, self._settings.listeners
-        api_keys = (
-            None
-            if listeners.service.api_keys_file is None
-            else load_api_keys(listeners.service.api_keys_file)
-        )
-        callers = CallerIdentifier(
-            api_keys=api_keys,
-            client_certificates=listeners.service.tls is not None
-            and listeners.service.tls.client_ca is not None,
-        )
-        check_tenancy(self._settings.trusted_images, tenants=callers.tenants)
-        self._device_servicer = DeviceServicer(max_scans=limits.max_scans)
-        self._service_servicer = ServiceServicer(
-            callers=callers,
-            max_unary=limits.max_unary,
-            max_uploads=limits.max_uploads,
-        )
-        self._analysis_servicer = self._analyses.servicer(callers)
-        self._device = Listener(
-            name="device",
-            host=listeners.device.host,
-            port=listeners.device.port,
-            credentials=None if listeners.device.tls is None else server_credentials(listeners.device.tls),
-            max_message_bytes=limits.max_device_message_bytes,
-            grace_seconds=3600.0,
-            servicer=self._device_servicer,
-            analysis=AnalysisElsewhere(),
-            reflection_enabled=False,
-            streaming=True,
-            metrics=self._metrics,
-        )
-        self._service = Listener(
-            name="service",
-            host=listeners.service.host,
-            port=listeners.service.port,
-            credentials=None if listeners.service.tls is None else server_credentials(listeners.service.tls),
-            max_message_bytes=limits.max_service_message_bytes,
-            grace_seconds=60.0,
-            servicer=self._service_servicer,
-            analysis=self._analysis_servicer,
-            reflection_enabled=self._settings.reflection,
-            streaming=False,
-            metrics=self._metrics,
-            callers=callers,
-        )
-        self._listeners = (self._device, self._service)
+    @property
+    def _started(self) -> Front:
+        if self._front is None:
+            raise RuntimeError("the server was not started")
+        return self._front
 
     def _open(
         self,
+        front: Front,
+        *,
         policies: PolicyBook,
         keys: KeyRing,
         pack: Pack,
@@ -354,7 +311,7 @@ class FacegateServer:
         proxies = settings.device_integrity.proxy_spki_sha256
         window = limits.max_scan_frames_in_flight
         tls = listeners.device.tls
-        self._device_servicer.open(
+        front.scans.open(
             ScanEnvironment(
                 settings=ScanSettings(
                     budget=tuning.budget,
@@ -400,7 +357,7 @@ class FacegateServer:
                 serialise_challenge=serialise_challenge,
             )
         )
-        self._service_servicer.open(
+        front.checks.open(
             ServiceEnvironment(
                 intake=CheckIntake(
                     repository=self._repository,
@@ -423,7 +380,7 @@ class FacegateServer:
                 now=self._clock.now,
             )
         )
-        self._analysis_servicer.open(
+        front.analyses.open(
             self._analyses.environment(
                 pack=pack, identity=identity, fusion=fusion, still_decoder=decoders, now=self._clock.now
             )

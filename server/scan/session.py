@@ -90,12 +90,7 @@ class ScanSession:
         finally:
             inbox.close()
             await _unhindered(self._leave())
-            await self._closer.close()
-            if self._stream is not None:
-                await self._stream.evidence.close()
-                if self._remembers:
-                    # After the answer, which it need not hold up, and also where nobody heard that.
-                    await _unhindered(self._closer.keep_memory(self._stream))
+            await _unhindered(self._put_away())
 
     async def _serve(self, inbox: Inbox, send: Send) -> None:
         # However a stream ends, it may find only then that another one took over: see ``serve``.
@@ -112,6 +107,15 @@ class ScanSession:
             if refusal.reason in _TAMPERING:
                 await _unhindered(self._close(FailureReason.TRANSCRIPT_BROKEN))
             raise
+
+    async def _put_away(self) -> None:
+        """Ends what still works for the stream, and keeps what later checks ask for."""
+        await self._closer.close()
+        if self._stream is not None:
+            await self._stream.evidence.close()
+            if self._remembers:
+                # After the answer, which it need not hold up, and also where nobody heard that.
+                await self._closer.keep_memory(self._stream)
 
     async def _fenced(self, send: Send) -> Refusal:
         """Says goodbye to a device whose stream may not write any more; the refusal to end it with."""

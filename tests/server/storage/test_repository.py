@@ -1,10 +1,9 @@
 import asyncio
 import hashlib
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -21,12 +20,13 @@ from server.storage.errors import (
     SessionKeyUnproven,
     StorageUnavailable,
 )
-from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry, EvidenceKind, NewAttempt
+from server.storage.records import CheckRecord, EvidenceKind, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import metadata
 from server.verdict import CheckStatus, FailureReason
 from tests.server.postgres import PostgresServer
+from tests.server.storage.lives import created, end, lease, scanning
 from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, entry, new_check, request
 
 
@@ -43,26 +43,6 @@ async def postgres_url(postgres: PostgresServer, shared_postgres_url: str) -> As
     """One database for all tests here, emptied after each: making one takes longer than most of them."""
     yield shared_postgres_url
     await postgres.execute(f"TRUNCATE {', '.join(metadata.tables)}", shared_postgres_url)
-
-
-async def created(repository: CheckRepository) -> CheckRecord:
-    return await repository.create(new_check(), None)
-
-
-async def scanning(repository: CheckRepository) -> CheckRecord:
-    record = await created(repository)
-    return await lease(repository, record)
-
-
-async def lease(repository: CheckRepository, record: CheckRecord, *, seconds: float = 15) -> CheckRecord:
-    return await repository.acquire_lease(
-        record.check_id,
-        session_key=SESSION_KEY,
-        proven=True,
-        owner="replica-1",
-        now=after(1),
-        lease_seconds=seconds,
-    )
 
 
 async def test_a_created_check_is_read_back_as_it_was_given(repository: CheckRepository) -> None:
@@ -198,29 +178,6 @@ async def test_a_newer_stream_fences_the_older_in_everything(repository: CheckRe
     assert await repository.get(check_id) == new
 
 
-async def end(
-    repository: CheckRepository,
-    check_id: UUID,
-    *,
-    epoch: int,
-    judgement: bytes | None = None,
-    evidence: tuple[EvidenceEntry, ...] = (),
-) -> AttemptRecord:
-    return await repository.end_attempt(
-        check_id,
-        epoch=epoch,
-        attempt=1,
-        outcome=AttemptOutcome.RETRY,
-        frames=11,
-        dropped=2,
-        feedback=("TOO_DARK", "HOLD_STILL"),
-        end_time=after(9),
-        final_mac_sha256=b"m" * 32,
-        judgement=judgement,
-        evidence=evidence,
-    )
-
-
 async def test_a_renewed_lease_lasts_and_notes_the_bytes(repository: CheckRepository) -> None:
     record = await scanning(repository)
     assert await repository.renew_lease(
@@ -333,106 +290,6 @@ async def test_finishing_is_idempotent_and_needs_a_decision(repository: CheckRep
     first = await repository.finish(check_id, after(31))
     assert (first.state, first.finish_time) == (CheckState.FINISHED, after(31))
     assert await repository.finish(check_id, after(99)) == first
-
-
-async def test_due_are_passed_deadlines_that_no_stream_holds(repository: CheckRepository) -> None:
-    waiting_long = await repository.create(new_check(scan_seconds=10), None)
-    dead = await lease(repository, await repository.create(new_check(scan_seconds=500), None), seconds=20)
-    alive = await lease(repository, await repository.create(new_check(scan_seconds=600), None), seconds=690)
-    decided = await repository.create(new_check(scan_seconds=5), None)
-    await repository.decide(decided.check_id, epoch=None, decision=decision())
-
-    assert await repository.due(after(9.9), 10) == []
-    assert [r.check_id for r in await repository.due(after(10), 10)] == [waiting_long.check_id]
-    assert [r.check_id for r in await repository.due(after(501), 10)] == [
-        waiting_long.check_id,
-        dead.check_id,
-    ]
-    assert [r.check_id for r in await repository.due(after(501), 1)] == [waiting_long.check_id]
-    assert len(await repository.due(after(601), 10)) == 2
-    first, second = await repository.due(after(601), 10)
-    assert await repository.due(after(601), 10, after=first) == [second]
-    assert await repository.due(after(601), 10, after=second) == []
-    assert alive.check_id in {r.check_id for r in await repository.due(after(700), 10)}
-
-
-async def test_erasure_leaves_a_tombstone(repository: CheckRepository) -> None:
-    check_id = (await scanning(repository)).check_id
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
-    await end(repository, check_id, epoch=1, judgement=b"judged")
-    kept = entry("kept")
-    with pytest.raises(Conflict):
-        await repository.erase(check_id, after(5))
-    await repository.decide(check_id, epoch=1, decision=decision(kept))
-
-    assert await repository.expired_results(after(999), 10) == []
-    assert [r.check_id for r in await repository.expired_results(after(1000), 10)] == [check_id]
-    assert await repository.erase(check_id, after(1001)) == (kept,)
-    assert await repository.erase(check_id, after(1002)) == ()
-
-    tombstone = await repository.get(check_id)
-    assert tombstone is not None
-    assert (tombstone.state, tombstone.erase_time) == (CheckState.ERASED, after(1001))
-    assert tombstone.status is CheckStatus.FAILURE
-    assert (tombstone.result, tombstone.session_key, tombstone.portrait_template) == (None, None, None)
-    assert (tombstone.subject_reference, tombstone.consent_reference, tombstone.portrait_report) == (
-        "",
-        "",
-        b"",
-    )
-    assert (await repository.attempts(check_id))[0].judgement is None
-    assert await repository.evidence(check_id) == ()
-    assert await repository.expired_results(after(5000), 10) == []
-
-
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_erasure_leaves_no_key_in_any_file(repository: CheckRepository, url: str) -> None:
-    secret = b"wrapped-key-that-must-vanish-" + uuid4().bytes
-    check_id = (await created(repository)).check_id
-    kept = entry("kept", wrapped_key=secret)
-    await repository.decide(check_id, epoch=None, decision=decision(kept, result=b"the result " + secret))
-    folder = Path(url.removeprefix("sqlite+aiosqlite:///")).parent
-    assert any(secret in file.read_bytes() for file in folder.iterdir())
-    await repository.erase(check_id, after(1001))
-    assert not any(secret in file.read_bytes() for file in folder.iterdir())
-
-
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_an_erasure_during_a_backup_is_completed_after_it(
-    repository: CheckRepository, url: str
-) -> None:
-    secret = b"wrapped-key-that-must-vanish-" + uuid4().bytes
-    check_id = (await created(repository)).check_id
-    await repository.decide(
-        check_id, epoch=None, decision=decision(entry("kept", wrapped_key=secret), result=b"r" + secret)
-    )
-    file = Path(url.removeprefix("sqlite+aiosqlite:///"))
-    backup = sqlite3.connect(file, isolation_level=None)
-    backup.execute("BEGIN")
-    backup.execute("SELECT count(*) FROM checks").fetchone()
-    await repository.erase(check_id, after(1001))
-    assert not await repository.forget_erased()
-    assert any(secret in one.read_bytes() for one in file.parent.iterdir())
-    # Nobody else waits for the reader meanwhile.
-    assert (await created(repository)).state is CheckState.CREATED
-    backup.close()
-    assert await repository.forget_erased()
-    assert not any(secret in one.read_bytes() for one in file.parent.iterdir())
-
-
-async def test_a_retried_request_finds_the_tombstone(repository: CheckRepository) -> None:
-    record = await repository.create(new_check(), request())
-    await repository.decide(record.check_id, epoch=None, decision=decision())
-    await repository.erase(record.check_id, after(1001))
-    again = await repository.create(new_check(), request())
-    assert (again.check_id, again.state) == (record.check_id, CheckState.ERASED)
-
-
-async def test_referenced_tells_kept_objects_from_orphans(repository: CheckRepository) -> None:
-    check_id = (await created(repository)).check_id
-    await repository.decide(check_id, epoch=None, decision=decision(entry("kept")))
-    assert await repository.referenced(["evidence/kept", "evidence/orphan"]) == {"evidence/kept"}
-    assert await repository.referenced([]) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,306 @@
+"""How streams end before a result, and what stands in the database afterwards."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from facegate.v1 import result_pb2, scan_pb2
+
+from server.checks.state import CheckState
+from server.scan.judgement import AttemptJudgement, judge_attempt
+from server.verdict import FailureReason
+from tests.server.live import LiveServer, pictures
+from tests.server.raw_device import Ended, RawDevice, RawStream
+
+_Body = scan_pb2.AttemptEndBody
+
+
+async def _reasons(live: LiveServer, check_id: str) -> list[str]:
+    answer = await live.finish(check_id)
+    assert answer.result.check_id == check_id
+    return [result_pb2.FailureReason.Name(r).removeprefix("FAILURE_REASON_") for r in answer.result.reasons]
+
+
+async def _nothing(_stream: RawStream) -> None:
+    pass
+
+
+async def _challenged(stream: RawStream) -> None:
+    await stream.start()
+
+
+async def _begun(stream: RawStream) -> None:
+    await stream.start()
+    await stream.begin()
+
+
+async def _a_few_frames(stream: RawStream) -> None:
+    await _begun(stream)
+    await stream.send_frames(pictures()[:5])
+    await stream.taken(5)
+
+
+async def _many_frames(stream: RawStream) -> None:
+    await _begun(stream)
+    await stream.send_frames(pictures()[:14])
+    await stream.taken(14)
+
+
+async def _complete(stream: RawStream) -> None:
+    await _begun(stream)
+    await stream.send_frames(pictures())
+    await stream.wait_complete()
+
+
+async def _retrying(stream: RawStream) -> None:
+    await stream.start()
+    await stream.run_attempt(pictures()[:9])
+
+
+Point = Callable[[RawStream], Awaitable[None]]
+POINTS: dict[str, tuple[Point, int | None]] = {
+    # the point, and how many attempts stand in the database then; None where nothing was scanned at all
+    "before the start": (_nothing, None),
+    "after the challenge": (_challenged, 0),
+    "before the first frame": (_begun, 0),
+    "after a few frames": (_a_few_frames, 1),
+    "after enough frames to count": (_many_frames, 1),
+    "after CaptureComplete": (_complete, 1),
+    "after a retry": (_retrying, 1),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_half_close_ends_the_scan(scene: LiveServer, point: str) -> None:
+    upload = await scene.upload()
+    reach, attempts = POINTS[point]
+    stream = RawDevice(scene.device, upload).connect()
+    await reach(stream)
+
+    await stream.half_close()
+    assert await stream.outcome() is None
+
+    record = await scene.record(upload.check_id)
+    assert record.lease_until is None
+    if attempts is None:
+        assert record.state is CheckState.CREATED
+        return
+    assert record.state is CheckState.DECIDED
+    assert record.reasons[0] is FailureReason.ABANDONED
+    stored = await scene.attempts(upload.check_id)
+    assert len(stored) == attempts
+    assert all(attempt.outcome is not None for attempt in stored)
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+    if attempts:
+        # What there was of whoever left early stands in the signed result.
+        assert answer.evidence_frame.image
+        assert answer.evidence_frame.sha256 == answer.result.evidence_frame.sha256
+    else:
+        assert not answer.HasField("evidence_frame")
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_device_that_vanishes_may_come_back(scene: LiveServer, point: str) -> None:
+    upload = await scene.upload()
+    reach, attempts = POINTS[point]
+    device = RawDevice(scene.device, upload)
+    stream = device.connect()
+    await reach(stream)
+
+    await stream.vanish()
+    await scene.unattended()
+
+    record = await scene.record(upload.check_id)
+    assert record.lease_until is None
+    if attempts is None:
+        assert record.state is CheckState.CREATED
+        return
+    assert record.state is CheckState.WAITING
+    assert all(attempt.outcome is not None for attempt in await scene.attempts(upload.check_id))
+
+    again = await device.resume()
+    result = await again.run_attempt(pictures())
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await again.outcome() is None
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.transcript.streams == 2
+
+
+async def test_a_verdict_outlives_a_device_that_vanishes_after_attempt_end(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures("red-shirt"))
+    await stream.send(stream.end())
+    await stream.vanish()
+    await scene.unattended()
+
+    record = await scene.record(upload.check_id)
+    assert record.lease_until is None
+    # Whether the end had arrived is the network's secret; what arrived is judged.
+    assert record.state in {CheckState.DECIDED, CheckState.WAITING}
+    assert "NOT_SAME_PERSON" in await _reasons(scene, upload.check_id)
+
+
+async def test_a_person_who_cancels_is_not_asked_again(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:3])
+    await stream.send(stream.end(cause=_Body.CAUSE_CANCELLED))
+    await stream.result()
+    await stream.half_close()
+    assert await stream.outcome() is None
+    assert (await _reasons(scene, upload.check_id))[0] == "CANCELLED"
+
+
+async def test_silence_ends_the_stream_and_not_the_scan(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="hasty")
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+
+    refusal = await stream.outcome()
+
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+    assert (await scene.record(upload.check_id)).state is CheckState.WAITING
+    again = await device.resume()
+    assert (await again.begin()).attempt == 1
+    await again.half_close()
+    assert await again.outcome() is None
+
+
+async def test_a_device_that_does_not_end_a_complete_attempt_is_left(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures())
+    await stream.wait_complete()
+
+    refusal = await stream.outcome()
+
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+    assert (await scene.record(upload.check_id)).state is CheckState.WAITING
+
+
+async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = asyncio.Semaphore(0)
+    loop, times = asyncio.get_running_loop(), 0
+
+    def judge(**evidence: Any) -> AttemptJudgement:
+        nonlocal times
+        times += 1
+        loop.call_soon_threadsafe(judged.release)
+        return judge_attempt(**evidence)
+
+    monkeypatch.setattr("server.scan.closing.judge_attempt", judge)
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures())
+    await stream.wait_complete()
+    await asyncio.wait_for(judged.acquire(), timeout=10)
+    # Nothing is decided by it until the device has signed what it sent.
+    assert (await scene.record(upload.check_id)).state is CheckState.SCANNING
+    await stream.send(stream.end())
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+    assert times == 1
+
+
+async def test_no_start_is_an_idle_stream(scene: LiveServer) -> None:
+    stream = RawDevice(scene.device, await scene.upload()).connect()
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+
+
+async def test_an_attempt_that_takes_too_long_is_complete(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="hasty")
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    sent = 0
+    while not stream.complete:
+        # Too few frames ever to be enough, and never silent for so long that the stream is idle.
+        await stream.send(stream.frame(pictures()[sent]))
+        sent += 1
+        await stream.taken(sent)
+        assert sent < 12
+        await asyncio.sleep(0.4)
+    await stream.send(stream.end(cause=_Body.CAUSE_TIMED_OUT))
+    assert (await stream.result()).another_attempt
+    await stream.half_close()
+    assert await stream.outcome() is None
+
+
+async def test_the_scan_deadline_ends_a_running_scan(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="brief")
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+
+    assert await stream.outcome() is None
+
+    assert stream.goodbyes() == ["DEADLINE"]
+    assert (await _reasons(scene, upload.check_id))[0] == "EXPIRED"
+    late = device.connect()
+    with pytest.raises(Exception, match="TOKEN_EXPIRED"):
+        await late.start(resume=True)
+
+
+async def test_a_newer_stream_fences_the_older(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    old = await device.open()
+    await old.begin()
+    await old.send_frames(pictures()[:4])
+    await old.taken(4)
+
+    new = await device.resume()
+    await new.begin()
+    with pytest.raises(Ended):
+        await old.send_frames(pictures()[4:])
+    refusal = await old.outcome()
+
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "SUPERSEDED")
+    assert old.goodbyes() == ["SUPERSEDED"]
+    await new.send_frames(pictures())
+    await new.send(new.end())
+    assert (await new.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await new.outcome() is None
+
+
+@pytest.mark.parametrize("leave", ["half-close", "broken transcript", "vanish"])
+async def test_a_fenced_stream_cannot_close_the_scan(scene: LiveServer, leave: str) -> None:
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    old = await device.open()
+    await old.begin()
+    await old.send_frames(pictures()[:4])
+    await old.taken(4)
+    new = await device.resume()
+    await new.begin()
+
+    if leave == "vanish":
+        await old.vanish()
+    elif leave == "half-close":
+        await old.half_close()
+    else:
+        await old.send(old.end(frame_count=3))
+    if leave != "vanish":
+        refusal = await old.outcome()
+        assert refusal is not None
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "SUPERSEDED")
+
+    await new.send_frames(pictures())
+    await new.send(new.end())
+    assert (await new.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await new.outcome() is None
