@@ -75,19 +75,17 @@ def light_at(
 
     Args:
         shown: In order of appearance; one at least.
-        times: Shape (t,), seconds on the device's clock.
+        times: Shape (..., t), seconds on the device's clock.
         blur: Over how long a change is smeared, by exposure and refresh, seconds.
 
     Returns:
-        Shape (t, 3), linear (red, green, blue), 0..1; before the first step, the first step's.
+        Shape (..., t, 3), linear (red, green, blue), 0..1; before the first step, the first step's.
     """
     colours = np.array([one.step.colour.linear for one in shown])
     starts = np.array([one.at for one in shown])
     lengths = np.array([one.step.transition_seconds for one in shown]) + max(blur, 1e-6)
-    light = np.broadcast_to(colours[0], (len(times), 3)).copy()
-    if len(shown) > 1:
-        into = np.clip((times[:, None] - starts[1:]) / lengths[1:], 0, 1)
-        light += into @ np.diff(colours, axis=0)
+    into = np.clip((times[..., None] - starts[1:]) / lengths[1:], 0, 1)
+    light: NDArray[np.float64] = colours[0] + into @ np.diff(colours, axis=0)
     return light
 
 

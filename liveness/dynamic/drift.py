@@ -49,7 +49,7 @@ class Drift:
     gain: NDArray[np.float64]
 
     def clear(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``values``, shape (n, m), without what drift explains."""
+        """``values``, shape (..., n, m), without what drift explains."""
         cleared: NDArray[np.float64] = values - self.basis @ (self.basis.T @ values)
         return cleared
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.course import Appearance, light_at
-from liveness.dynamic.drift import fit_drift
+from liveness.dynamic.drift import Drift, fit_drift
 from liveness.dynamic.sample import SKIN_REGIONS
 from liveness.dynamic.track import TrackView
 from liveness.signal import Signal, assessed, not_assessed
@@ -37,7 +37,15 @@ _LATEST: Final = 1.2
 one, and not taken for another challenge's."""
 
 _TICK: Final = 0.02
-_COARSE: Final = 0.06
+_COARSE: Final[NDArray[np.float64]] = np.linspace(_EARLIEST, _LATEST, 23)
+"""Every 0.06 s."""
+
+_AROUND: Final[NDArray[np.float64]] = _TICK * np.arange(-2.0, 3.0)
+"""Seconds from the best coarse lag, or from the scan's."""
+
+_CLEARLY: Final = 0.3
+"""Share of a region's light that the screen's must explain for its lag to count."""
+
 _NEITHER: Final = 0.5
 """The score that speaks for neither side."""
 _NAME: Final = "flash_lag"
@@ -80,48 +88,26 @@ class LagFinding:
     spread: float | None
 
 
-def measure_lag(
-    track: TrackView,
-    shown: Sequence[Appearance],
-    *,
-    values: NDArray[np.float64] | None = None,
-    near: float | None = None,
-) -> tuple[float | None, float]:
+def measure_lag(track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
     """The lag at which the screen's light explains the face's best.
 
     Args:
         track: The scan's light.
         shown: What the screen gave.
-        values: Shape (t, 3): logarithms of light in place of ``track.face``.
-        near: Looks only within 0.04 s of this lag.
 
     Returns:
         The lag in seconds, ``None`` where too little was measured; and the share that it explains.
     """
-    light = track.face if values is None else values
     if len(shown) < 2:
         return None, 0.0
-    usable = track.clean & np.isfinite(light).all(axis=1) & (track.times >= shown[0].at)
-    rows = np.flatnonzero(usable)
-    drift = fit_drift(track, rows)
-    if drift is None:
+    rows = np.flatnonzero(_usable(track, shown, track.face))
+    search = _Search.over(track, shown, rows)
+    if search is None:
         return None, 0.0
-    face = drift.clear(light[rows])
-    total = float((face**2).sum())
-    if total <= 0:
-        return None, 0.0
-    times, frame = track.times[rows], track.frame_seconds
-
-    def gain_at(lag: float) -> float:
-        return _explained(drift.clear(light_at(shown, times - lag, blur=frame)), face)
-
-    if near is None:
-        count = round((_LATEST - _EARLIEST) / _COARSE) + 1
-        near = max((_EARLIEST + _COARSE * number for number in range(count)), key=gain_at)
-    lags = [near + _TICK * number for number in range(-2, 3)]
-    gains = [gain_at(lag) for lag in lags]
-    best = int(np.argmax(gains))
-    return lags[best] + _TICK * _summit(gains, best), gains[best] / total
+    face = search.drift.clear(track.face[rows])
+    near = float(_COARSE[np.argmax(_gains(search.screens(_COARSE), face))])
+    lags = near + _AROUND
+    return _best(lags, search.screens(lags), face)
 
 
 def step_lags(
@@ -159,13 +145,24 @@ def step_lags(
 
 
 def region_lags(track: TrackView, shown: Sequence[Appearance], *, lag: float) -> tuple[float, ...]:
-    """The lag of each region of the skin that answers clearly, seconds."""
-    found: list[float] = []
-    for region in range(len(SKIN_REGIONS)):
-        own, explained = measure_lag(track, shown, values=track.skin[:, region], near=lag)
-        if own is not None and explained >= 0.3:
-            found.append(own)
-    return tuple(found)
+    """The lag of each region of the skin that answers clearly, seconds; within 0.04 s of the scan's."""
+    if len(shown) < 2:
+        return ()
+    usable = [_usable(track, shown, track.skin[:, region]) for region in range(len(SKIN_REGIONS))]
+    lags = lag + _AROUND
+    found: dict[int, float] = {}
+    # Mostly all regions are seen in the same frames, and then one search serves them all.
+    for frames in {region.tobytes(): region for region in usable}.values():
+        rows = np.flatnonzero(frames)
+        search = _Search.over(track, shown, rows)
+        if search is None:
+            continue
+        screens = search.screens(lags)
+        for region in [place for place, seen in enumerate(usable) if np.array_equal(seen, frames)]:
+            own, explained = _best(lags, screens, search.drift.clear(track.skin[rows, region]))
+            if own is not None and explained >= _CLEARLY:
+                found[region] = own
+    return tuple(found[region] for region in sorted(found))
 
 
 def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
@@ -193,23 +190,75 @@ def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
     return assessed(name=_NAME, label=_LABEL, score=min(parts), detail="; ".join(detail))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """Looks for the lag over the same frames, many lags at once."""
+
+    drift: Drift
+    shown: Sequence[Appearance]
+    times: NDArray[np.float64]
+    frame: float
+
+    @classmethod
+    def over(cls, track: TrackView, shown: Sequence[Appearance], rows: NDArray[np.intp]) -> "_Search | None":
+        """Over these rows of the track; ``None`` where they are too few."""
+        drift = fit_drift(track, rows)
+        return None if drift is None else cls(drift, shown, track.times[rows], track.frame_seconds)
+
+    def screens(self, lags: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The screen's light at each lag, cleared, shape (lags, n, 3)."""
+        return self.drift.clear(light_at(self.shown, self.times - lags[:, None], blur=self.frame))
+
+
+def _best(
+    lags: NDArray[np.float64], screens: NDArray[np.float64], face: NDArray[np.float64]
+) -> tuple[float | None, float]:
+    """The lag that explains most and its share; ``None`` where there is no light to explain.
+
+    Args:
+        lags: Shape (lags,), a tick apart.
+        screens: Shape (lags, n, 3), cleared.
+        face: Shape (n, 3), cleared.
+    """
+    total = float((face**2).sum())
+    if total <= 0:
+        return None, 0.0
+    gains = _gains(screens, face)
+    best = int(np.argmax(gains))
+    return float(lags[best]) + _TICK * _summit(gains, best), float(gains[best]) / total
+
+
+def _gains(screens: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each of a screen's colours explains of the same colour of the face, if it does so positively.
+
+    Args:
+        screens: Shape (lags, n, 3), cleared.
+        face: Shape (n, 3), cleared.
+
+    Returns:
+        Shape (lags,), the sum over the colours.
+    """
+    power = np.einsum("lij,lij->lj", screens, screens)
+    cross = np.einsum("lij,ij->lj", screens, face)
+    gains: NDArray[np.float64] = (np.maximum(cross, 0.0) ** 2 / np.maximum(power, 1e-9)).sum(axis=1)
+    return gains
+
+
+def _usable(track: TrackView, shown: Sequence[Appearance], light: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The frames that show ``light`` undisturbed, from the first colour on."""
+    return np.asarray(track.clean & np.isfinite(light).all(axis=1) & (track.times >= shown[0].at))
+
+
 def _held(value: float, line: float) -> float:
     """1 for none, a half at the line, towards 0 beyond."""
     return 1 / (1 + (value / line) ** 2)
 
 
-def _explained(screen: NDArray[np.float64], face: NDArray[np.float64]) -> float:
-    """What each of the screen's colours explains of the same colour of the face, if it does so positively."""
-    power = np.einsum("ij,ij->j", screen, screen)
-    cross = np.einsum("ij,ij->j", screen, face)
-    return float((np.maximum(cross, 0.0) ** 2 / np.maximum(power, 1e-9)).sum())
-
-
-def _summit(gains: Sequence[float], best: int) -> float:
+def _summit(gains: NDArray[np.float64], best: int) -> float:
     """Where the parabola through the best and its neighbours peaks, in ticks from the best."""
     if not 0 < best < len(gains) - 1:
         return 0.0
-    before, at, after = gains[best - 1 : best + 2]
+    before, at, after = gains[best - 1 : best + 2].tolist()
     bend = before - 2 * at + after
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
 

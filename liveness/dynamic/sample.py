@@ -7,7 +7,7 @@ between the eyes, x along the line of the eyes and y down the face.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
@@ -226,25 +226,56 @@ def sample_frame(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
-    """Linear (red, green, blue), 0 for pixels that do not follow the light; and 1 or 0: whether they do."""
+    """Linear (blue, green, red), 0 for pixels that do not follow the light; and 1 or 0: whether they do."""
 
     colours: NDArray[np.float32]
     follows: NDArray[np.uint8]
 
-    def window(self, left: float, top: float, right: float, bottom: float) -> "_Light":
-        """What lies in the frame of a rectangle; of size 0 where nothing does."""
+    def columns(self, *spans: tuple[float, float]) -> "_Rows":
+        """The frame's rows between these columns; of width 0 where nothing lies in the frame."""
         height, width = self.follows.shape
-        columns = slice(max(0, round(left)), max(0, min(width, round(right))))
-        rows = slice(max(0, round(top)), max(0, min(height, round(bottom))))
-        return _Light(self.colours[rows, columns], self.follows[rows, columns])
+        sums, wide = np.zeros((height + 1, 4)), 0
+        for left, right in spans:
+            span = slice(max(0, round(left)), max(0, min(width, round(right))))
+            if span.start >= span.stop:
+                continue
+            across = span.stop - span.start
+            wide += across
+            # To one column by its area: four times as fast as ``cv2.reduce``.
+            means = cv2.resize(self.colours[:, span], (1, height), interpolation=cv2.INTER_AREA)
+            sums[1:, :3] += across * means[:, 0, ::-1]
+            sums[1:, 3] += cv2.reduce(self.follows[:, span], 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
+        return _Rows(sums.cumsum(axis=0), wide)
 
-    def mean(self) -> tuple[NDArray[np.float32], float]:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Running sums over rows, shape (height + 1, 4): (red, green, blue), and how many pixels follow."""
+
+    sums: NDArray[np.float64]
+    width: int
+
+    def mean(self, top: float, bottom: float) -> tuple[NDArray[np.float32], float]:
         """Of the pixels that follow the light, and their share; NaN where there are too few."""
-        pixels = self.follows.size
-        counted = cv2.countNonZero(self.follows) if pixels else 0
+        first, last = self._edges(np.array([top, bottom]))
+        total = self.sums[last] - self.sums[first]
+        counted, pixels = float(total[3]), self.width * int(last - first)
         if counted < max(_FEWEST_PIXELS, _LEAST_USABLE * pixels):
             return np.full(3, np.nan, np.float32), counted / max(1, pixels)
-        return np.array(cv2.mean(self.colours, self.follows)[:3], np.float32), counted / pixels
+        return (total[:3] / counted).astype(np.float32), counted / pixels
+
+    def strips(self, extent: FaceExtent) -> NDArray[np.float32]:
+        """Means of the strips from the extent's top to its bottom."""
+        found = np.full((ROWS, 3), np.nan, np.float32)
+        inside = self._edges(np.linspace(extent.top, extent.bottom, ROWS + 1))
+        strips = np.diff(self.sums[inside], axis=0)
+        pixels = self.width * np.diff(inside)
+        clear = (pixels > 0) & (strips[:, 3] >= _LEAST_USABLE * pixels) & (strips[:, 3] > 0)
+        found[clear] = strips[clear, :3] / strips[clear, 3:]
+        return found
+
+    def _edges(self, places: NDArray[np.float64]) -> NDArray[np.intp]:
+        return np.clip(np.round(places), 0, len(self.sums) - 1).astype(np.intp)
 
 
 def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
@@ -274,9 +305,8 @@ def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[_Light, Points]:
     blue, green, red = cv2.split(small)
     highest = cv2.max(cv2.max(blue, green), red)
     follows = np.asarray(cv2.inRange(highest, _DARKEST, _BRIGHTEST), np.uint8)
-    colours = cv2.merge([red, green, blue])
     # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
-    light = cv2.LUT(cv2.bitwise_and(colours, colours, mask=follows), _LINEAR)
+    light = cv2.LUT(cv2.bitwise_and(small, small, mask=follows), _LINEAR)
     return _Light(np.asarray(light, np.float32), np.minimum(follows, 1)), points
 
 
@@ -298,10 +328,10 @@ def _measure_skin(
         share = float(cv2.mean(weights[rows, columns])[0])
         usable[region] = share
         if share >= _LEAST_USABLE:
-            linear[region] = np.array(cv2.mean(colours[rows, columns])[:3]) / share
+            linear[region] = np.array(cv2.mean(colours[rows, columns])[2::-1]) / share
     size = (PATCH_SIDE, PATCH_SIDE)
     shares = np.asarray(cv2.resize(weights, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
-    cells = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
+    cells = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)[..., ::-1]
     patch[:] = np.where(shares >= _LEAST_USABLE, cells / np.maximum(shares, 1e-6), np.nan)
 
 
@@ -340,45 +370,14 @@ def _measure_background(
     eye_x, eye_y = face.five_points[:2].mean(axis=0).tolist()
     clear = _HEAD_HALF_WIDTH * face.eye_distance
     widest = _WIDEST_BACKGROUND * width
-    columns = ((0.0, min(widest, eye_x - clear)), (max(width - widest, eye_x + clear), float(width)))
-    below = eye_y + _BACKGROUND_RISE * face.eye_distance
-    linear[Region.BACKGROUND], usable[Region.BACKGROUND] = _side_by_side(
-        [light.window(left, 0.0, right, below) for left, right in columns]
-    ).mean()
-    extent = face_extent(face)
-    beside = [light.window(left, extent.top, right, extent.bottom) for left, right in columns]
-    rows[:] = _strips(_side_by_side(beside), extent)
+    beside = light.columns((0.0, min(widest, eye_x - clear)), (max(width - widest, eye_x + clear), width))
+    linear[Region.BACKGROUND], usable[Region.BACKGROUND] = beside.mean(
+        0.0, eye_y + _BACKGROUND_RISE * face.eye_distance
+    )
+    rows[:] = beside.strips(face_extent(face))
 
 
 def _measure_strips(light: _Light, face: DetectedFace, rows: NDArray[np.float32]) -> None:
     half = _STRIP_HALF_WIDTH * face.eye_distance
     extent = face_extent(face)
-    middle = light.window(extent.x - half, extent.top, extent.x + half, extent.bottom)
-    rows[:] = _strips(middle, extent)
-
-
-def _side_by_side(parts: Sequence[_Light]) -> _Light:
-    """Windows of the same rows as one."""
-    return _Light(
-        np.ascontiguousarray(np.concatenate([part.colours for part in parts], axis=1)),
-        np.ascontiguousarray(np.concatenate([part.follows for part in parts], axis=1)),
-    )
-
-
-def _strips(part: _Light, extent: FaceExtent) -> NDArray[np.float32]:
-    """Means of the strips from the extent's top to its bottom; ``part`` is what the frame holds of it."""
-    found = np.full((ROWS, 3), np.nan, np.float32)
-    height, width = part.follows.shape
-    if not height or not width:
-        return found
-    sums = np.zeros((height + 1, 4))
-    sums[1:, :3] = cv2.reduce(part.colours, 1, cv2.REDUCE_SUM)[:, 0]
-    sums[1:, 3] = cv2.reduce(part.follows, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
-    sums = sums.cumsum(axis=0)
-    edges = np.round(np.linspace(extent.top, extent.bottom, ROWS + 1)).astype(int) - max(0, round(extent.top))
-    inside = np.clip(edges, 0, height)
-    strips = np.diff(sums[inside], axis=0)
-    pixels = width * np.diff(inside)
-    clear = (pixels > 0) & (strips[:, 3] >= _LEAST_USABLE * pixels) & (strips[:, 3] > 0)
-    found[clear] = strips[clear, :3] / strips[clear, 3:]
-    return found
+    rows[:] = light.columns((extent.x - half, extent.x + half)).strips(extent)

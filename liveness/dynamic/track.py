@@ -50,6 +50,7 @@ class TrackView:
         seen: Shape (t,): whether the face was measured.
         leapt: Shape (t,): whether face and background changed their brightness together, at once.
         clean: Shape (t,): seen, not leapt, and not moving too fast.
+        frame_seconds: Median time between two frames; 1/30 s where there are too few.
     """
 
     times: NDArray[np.float64]
@@ -65,16 +66,12 @@ class TrackView:
     seen: NDArray[np.bool_]
     leapt: NDArray[np.bool_]
     clean: NDArray[np.bool_]
+    frame_seconds: float
 
     @property
     def moved(self) -> NDArray[np.bool_]:
         """Shape (t,): whether the face moved too fast for its light to be followed."""
         return self.speed > _FASTEST
-
-    @property
-    def frame_seconds(self) -> float:
-        """Median time between two frames; 1/30 s where there are too few."""
-        return float(np.median(np.diff(self.times))) if len(self.times) > 2 else 1 / 30
 
 
 class FlashTrack:
@@ -152,6 +149,7 @@ class FlashTrack:
                 seen=seen,
                 leapt=leapt,
                 clean=seen & ~leapt & ~(scalars[:, 5] > _FASTEST),
+                frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else 1 / 30,
             )
         return self._view
 
