@@ -3,7 +3,8 @@
 Landmarks cost more than everything else that a followed frame needs. Between two measurements eyes mostly
 look as they did, and then they measure what they measured: patches around both eyes, cut out upright and at
 a fixed size, are compared with those of the last measured frames. Where neither eye matches, something
-happened (a blink, a glance, a turn), and the eyes are measured, as far as a budget allows.
+happened (a blink, a glance, a turn), and the eyes are measured, as far as a budget allows. Now and then shut
+eyes look like open ones to it, so where a person was asked to blink the eyes of every frame are measured.
 """
 
 from collections import deque
@@ -91,13 +92,28 @@ class EyeWatch:
         self._spent = 0
         self._shut_seen = False
         self._blinked = False
+        self._counted = 0
 
     @property
     def blinked(self) -> bool:
-        """Whether a blink was seen."""
+        """Whether a blink was seen, by all frames so far, as ``liveness.express.blink`` will count it.
+
+        What looked like one after a few frames may be no more than the landmarks' noise after many.
+        """
+        if self._blinked and self._counted < len(self._eyes):
+            self._counted = len(self._eyes)
+            self._blinked = count_blinks(self._times, self._eyes, self._settings) > 0
         return self._blinked
 
-    def see(self, grey: GreyView, face: DetectedFace, time: float, *, looked: bool) -> EyeSight:
+    def see(
+        self,
+        grey: GreyView,
+        face: DetectedFace,
+        time: float,
+        *,
+        looked: bool,
+        expected: bool = False,
+    ) -> EyeSight:
         """Compares the eyes of a frame with those that were measured.
 
         Args:
@@ -105,11 +121,12 @@ class EyeWatch:
             face: Where the face is, frame pixels.
             time: When the frame was captured, seconds.
             looked: Whether a detector found the face here, which regular measurements wait for.
+            expected: Whether a blink was asked for: then none may be missed, and every frame is worth it.
         """
         self._began = time if self._began is None else self._began
         patches = _patch(grey, face.five_points, 0), _patch(grey, face.five_points, 1)
         eyes = self._looked_so_before(patches)
-        if looked and time >= self._due:
+        if expected or (looked and time >= self._due):
             return EyeSight(time, patches, eyes, worth=True)
         unlike = eyes is None and not self._blinked
         allowed = self._spent < _SPARE + _SPARE_A_SECOND * (time - self._began)
@@ -157,6 +174,7 @@ class EyeWatch:
         # Only what was measured can show shut eyes, and most of the time nothing was since.
         if not self._blinked and self._shut_seen:
             self._blinked = count_blinks(self._times, self._eyes, self._settings) > 0
+            self._counted = len(self._eyes)
 
     def _looked_so_before(self, patches: tuple[GreyView, GreyView]) -> EyeRatios | None:
         known = list(reversed(self._remembered))

@@ -76,6 +76,7 @@ class FrameWatcher:
         self._locate = locate_landmarks
         self._collector = ScanCollector(follow_seconds=follow_seconds)
         self._eyes = EyeWatch()
+        self._expects_blink = False
         self._posed: _Posed | None = None
         self._space = ViewSpace()
 
@@ -95,7 +96,13 @@ class FrameWatcher:
         return self._eyes.blinked
 
     def watch(
-        self, picture: Picture, *, index: int, capture_time: float, fingerprint: int | None = None
+        self,
+        picture: Picture,
+        *,
+        index: int,
+        capture_time: float,
+        fingerprint: int | None = None,
+        expects_blink: bool = False,
     ) -> WatchedFrame:
         """Works the next frame in.
 
@@ -104,10 +111,12 @@ class FrameWatcher:
             index: Its index in the attempt, from 0, increasing.
             capture_time: When the device captured it, seconds on the device's clock, increasing.
             fingerprint: See ``FrameObservation.fingerprint``.
+            expects_blink: Whether the person was asked for a blink, which must not be missed.
 
         Raises:
             ObservationError: The picture is no 8-bit image, or index or time do not increase.
         """
+        self._expects_blink = expects_blink
         # Where it is known that the detector will look, the grey copy is cheaper made from the colours.
         pixels = picture.colour() if self._collector.look_is_due(capture_time) else None
         seen = view_frame(picture.grey() if pixels is None else pixels, self._space)
@@ -159,7 +168,9 @@ class FrameWatcher:
     ) -> tuple[EyeRatios | None, Landmarks | None]:
         if self._locate is None:
             return None, None
-        sight = self._eyes.see(seen.grey, face, capture_time, looked=looked)
+        sight = self._eyes.see(
+            seen.grey, face, capture_time, looked=looked, expected=self._expects_blink and not self.blinked
+        )
         if not sight.worth:
             return self._eyes.unmeasured(sight), None
         landmarks = self._locate(colour(), face)

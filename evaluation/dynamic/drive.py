@@ -219,7 +219,12 @@ class _Server:
 
     def take(self, frame: SimulatedFrame, *, arrival: float) -> None:
         index, pixels = len(self._samples), _as_sent(frame.pixels)
-        watched = self._watcher.watch(_Decoded(pixels), index=index, capture_time=frame.capture_time)
+        watched = self._watcher.watch(
+            _Decoded(pixels),
+            index=index,
+            capture_time=frame.capture_time,
+            expects_blink=self._challenge.awaits_blink,
+        )
         seen = watched.observation
         guidance = guide(seen, oval=Oval(), settings=GuidanceSettings(), state=self._guidance)
         self._guidance = guidance.state

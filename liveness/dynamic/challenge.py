@@ -195,6 +195,11 @@ class FlashChallenge:
         return self._end if self._phase is _Phase.ENDED else None
 
     @property
+    def awaits_blink(self) -> bool:
+        """Whether the person was asked for a blink that was not seen yet."""
+        return self._blink_asked is not None and not self._blinked and self._end is None
+
+    @property
     def proven_bits(self) -> float:
         """Bits that the colours prove so far, net of chance."""
         return self._answers().proven_bits
@@ -213,9 +218,9 @@ class FlashChallenge:
             sample: What was measured of it.
             guidance: What ``liveness.guidance.guide`` tells after it, which says whether the face is in its
                 place; ``None`` where nothing is told: then any face counts as in place.
-            blinked: Whether a blink was seen up to this frame.
+            blinked: Whether a blink was seen in the frames so far.
         """
-        self._blinked |= blinked
+        self._blinked = blinked
         self._meter.add(sample)
         at = max(self._now, sample.arrival_time)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)

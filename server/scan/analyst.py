@@ -91,6 +91,7 @@ class FrameAnalyst:
         *,
         watcher: FrameWatcher | None = None,
         measure: Measure | None = None,
+        expects_blink: bool = False,
     ) -> SeenFrame:
         """Decodes a frame as far as it is needed, finds or follows its face and measures it.
 
@@ -99,6 +100,7 @@ class FrameAnalyst:
             capture_time: Device clock, seconds.
             watcher: What watches the attempt, and takes this frame; without one the detector looks.
             measure: What else measures the picture as it was coded, whichever of luma and colours there is.
+            expects_blink: See ``FrameWatcher.watch``.
 
         Raises:
             Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
@@ -109,6 +111,7 @@ class FrameAnalyst:
             index=message.index,
             capture_time=capture_time,
             fingerprint=fingerprint(message),
+            expects_blink=expects_blink,
         )
         if measure is not None:
             measure(picture.coded)

@@ -227,7 +227,14 @@ class AttemptCapture:
             await self._pass_over(frame, time, arrival=arrival, sampled=work is FrameWork.SAMPLE)
             return None
         measure = partial(self.trace.measure, frame, arrival=arrival)
-        seen = await self._pool.run(self._analyst.look, frame, time, watcher=self._watcher, measure=measure)
+        seen = await self._pool.run(
+            self._analyst.look,
+            frame,
+            time,
+            watcher=self._watcher,
+            measure=measure,
+            expects_blink=self._challenge is not None and self._challenge.awaits_blink,
+        )
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
             self._looks[observation.index] = (frame, observation)

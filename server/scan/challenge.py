@@ -64,6 +64,11 @@ class AttemptChallenge(Protocol):
         """Feedback codes that stood in its way at any time, most important first."""
         ...
 
+    @property
+    def awaits_blink(self) -> bool:
+        """Whether the person was asked for a blink that was not seen yet."""
+        ...
+
     async def take(self, frame: ChallengeFrame) -> None:
         """Works a measured frame in.
 

@@ -90,6 +90,11 @@ class FlashRun:
         return self._hints.all
 
     @property
+    def awaits_blink(self) -> bool:
+        """See ``FlashChallenge.awaits_blink``."""
+        return self._challenge.awaits_blink
+
+    @property
     def evidence(self) -> FlashEvidence:
         """What there is for the judge."""
         return FlashEvidence(steps=self._challenge.revealed, samples=tuple(self._samples))

@@ -55,6 +55,11 @@ class MovementRun:
         return ("ACTION_NOT_PERFORMED", *self._hints.all) if self.gave_up else ()
 
     @property
+    def awaits_blink(self) -> bool:
+        """It asks for none."""
+        return False
+
+    @property
     def record(self) -> MovementRecord:
         """What there is for the judge."""
         return self._challenge.record

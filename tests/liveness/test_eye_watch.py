@@ -64,6 +64,17 @@ def test_a_blink_is_measured_and_what_comes_after_is_known_without() -> None:
     assert len(measured) <= 8
 
 
+def test_where_a_blink_is_expected_every_frame_is_measured_however_alike() -> None:
+    watch = EyeWatch()
+    looks_the_same = [
+        watch.see(_frame(seed=index), _FACE, index * _APART, looked=index == 0, expected=index > 4)
+        for index in range(20)
+        if index != 3 or watch.measured(watch.see(_frame(), _FACE, 0.3, looked=True), _OPEN)
+    ]
+    assert [sight.worth for sight in looks_the_same[5:]] == [True] * 15
+    assert not looks_the_same[4].worth
+
+
 def test_one_eye_that_looks_as_before_is_no_blink() -> None:
     frames = [(_frame(left=1 if index == 17 else 0, seed=index), _OPEN) for index in range(32)]
     _, measured = _run(EyeWatch(), frames)

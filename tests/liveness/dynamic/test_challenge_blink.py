@@ -20,6 +20,22 @@ def test_whoever_blinks_of_themselves_is_not_asked_to() -> None:
     assert not told_hints(blinking)
 
 
+def test_a_blink_is_awaited_from_when_it_is_asked_for_until_it_is_seen() -> None:
+    challenge = flash_challenge(policy=DynamicPolicy(blink=True))
+    awaited: list[float] = []
+
+    def blinked(time: float) -> bool:
+        if challenge.awaits_blink:
+            awaited.append(time)
+        return bool(awaited) and time > awaited[0] + 1
+
+    device = FlashDevice(challenge, blinked=blinked)
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert told_hints(device) == [HintCode.BLINK]
+    assert awaited[-1] - awaited[0] == pytest.approx(1, abs=0.1)
+    assert not challenge.awaits_blink
+
+
 def test_whoever_did_not_blink_is_asked_to_and_waited_for() -> None:
     plain = FlashDevice(flash_challenge())
     plain.run()

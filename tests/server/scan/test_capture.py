@@ -89,6 +89,7 @@ class _Challenge:
 
     over = False
     gave_up = False
+    awaits_blink = False
     hints: tuple[str, ...] = ()
 
     def __init__(self) -> None:
