@@ -10,6 +10,7 @@ negative as often as not (cross-validated distances: Walther et al., NeuroImage 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,11 @@ from liveness.dynamic.drift import Drift, fit_drift
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.track import TrackView
 
-__all__ = ["FaceCells", "Unevenness", "measure_unevenness", "read_cells"]
+__all__ = ["ALL_ALIKE", "NO_ANSWER", "FaceCells", "Unevenness", "measure_unevenness", "read_cells"]
+
+NO_ANSWER: Final = "no answer to compare parts of the face by"
+ALL_ALIKE: Final = "the screen is nearly all the light there is, and every part follows it alike"
+"""Why cells tell nothing when they are compared."""
 
 _ROWS, _COLUMNS = slice(1, 15), slice(3, 13)
 _SIZE = (14, 10)

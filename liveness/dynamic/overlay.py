@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.cells import FaceCells, measure_unevenness
+from liveness.dynamic.cells import ALL_ALIKE, NO_ANSWER, FaceCells, measure_unevenness
 from liveness.dynamic.response import inflation
 from liveness.dynamic.sample import FlashSample, Region
 from liveness.dynamic.track import TrackView
@@ -100,10 +100,9 @@ def overlay_signal(finding: OverlayFinding | None, strength: float, settings: Ov
         settings: Lines.
     """
     if finding is None:
-        return not_assessed(name=OVERLAY, label=_LABEL, reason="no answer to compare parts of the face by")
+        return not_assessed(name=OVERLAY, label=_LABEL, reason=NO_ANSWER)
     if strength > settings.strongest:
-        reason = "the screen is nearly all the light there is, and every part follows it alike"
-        return not_assessed(name=OVERLAY, label=_LABEL, reason=reason)
+        return not_assessed(name=OVERLAY, label=_LABEL, reason=ALL_ALIKE)
     alike = (
         finding.background is not None
         and abs(finding.background - 1) <= settings.alike

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liveness.dynamic.cells import FaceCells, measure_unevenness
+from liveness.dynamic.cells import ALL_ALIKE, NO_ANSWER, FaceCells, measure_unevenness
 from liveness.dynamic.response import Response
 from liveness.signal import Signal, assessed, not_assessed
 
@@ -103,10 +103,9 @@ def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeS
         settings: Lines.
     """
     if finding is None:
-        return not_assessed(name=SHAPE, label=_LABEL, reason="no answer to compare parts of the face by")
+        return not_assessed(name=SHAPE, label=_LABEL, reason=NO_ANSWER)
     if strength > settings.strongest:
-        reason = "the screen is nearly all the light there is, and every part follows it alike"
-        return not_assessed(name=SHAPE, label=_LABEL, reason=reason)
+        return not_assessed(name=SHAPE, label=_LABEL, reason=ALL_ALIKE)
     if finding.error > settings.most_error:
         reason = f"how unevenly parts answer is only known to {100 * finding.error:.0f} %"
         return not_assessed(name=SHAPE, label=_LABEL, reason=reason)
