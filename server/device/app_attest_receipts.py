@@ -68,7 +68,7 @@ class ReceiptKeeper:
         return result.checks, HeldReceipt(data=key.receipt, time=now, due=now)
 
     async def risk(self, key: EnrolledKey, context: EvidenceContext) -> tuple[DeviceCheck, ...]:
-        """``app_attest_receipt.risk`` by the newest receipt, which Apple is asked for if it is time.
+        """``app_attest_receipt.risk`` by the newest receipt, which Apple is asked for where that is due.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -76,7 +76,9 @@ class ReceiptKeeper:
         held = None if key.receipt is None else parse_receipt(key.receipt.data).receipt
         known = check_risk(held, most_keys=self._trust.apple_max_keys_made, now=self._now())
         exchange = self._trust.receipt_exchange
-        if exchange is None or key.receipt is None or held is None or not held.may_be_exchanged(self._now()):
+        if exchange is None or not context.asks_apple:
+            return (known,)
+        if key.receipt is None or held is None or not held.may_be_exchanged(self._now()):
             return (known,)
         now = self._now()
         if key.receipt.due > now or not await self._devices.claim_exchange(

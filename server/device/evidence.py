@@ -117,6 +117,7 @@ class EvidenceContext:
         for_tests: Whether the check's policy is for tests.
         header_origin: The stream's ``Origin`` header, which browsers write and scripts cannot; ``None`` where
             there is none.
+        asks_apple: Whether Apple may be asked for a newer receipt: not where App Attest is ignored anyway.
     """
 
     check_id: UUID
@@ -127,3 +128,4 @@ class EvidenceContext:
     app_id: str
     for_tests: bool
     header_origin: str | None = None
+    asks_apple: bool = True

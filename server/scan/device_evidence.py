@@ -7,6 +7,7 @@ vouches for the session key, and thereby for the frames, of all later ones.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -60,9 +61,9 @@ class StreamEvidence:
         """Begins with what earlier streams of the check brought."""
         self._verifier = verifier
         self._devices = devices
-        self._context = context
         self._platform = start.device.platform
         self._table = table
+        self._context = replace(context, asks_apple=not self._ignores(Evidence.APP_ATTEST))
         self._earlier = tuple(earlier)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
 

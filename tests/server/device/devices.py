@@ -180,6 +180,7 @@ async def believing_server(
     write_device_policy(policies, "hardware", all_of_them, assurance="MEDIUM")
     write_device_policy(policies, "advisory", {"android": {}, "ios": {}, "web": {}, "desktop": {}})
     write_device_policy(policies, "without-play", {"android": {"play_integrity": "ignored"}})
+    write_device_policy(policies, "without-apple", {"ios": {"app_attest": "ignored"}})
     phones_of_both = android | {"ios": {"app_attest": "required"}}
     write_device_policy(policies, "highest", phones_of_both, assurance="HIGH", mode="DYNAMIC")
     write_device_policy(policies, "forgetful", android, evidence_seconds=0)

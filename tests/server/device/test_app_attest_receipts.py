@@ -40,7 +40,7 @@ class _Bench:
         self.key = SoftwareKey()
         self.counter = 0
         self.devices = devices
-        self._pool, self._context, self._folder = pool, context, folder
+        self._pool, self.context, self._folder = pool, context, folder
         self._trust = replace(
             open_device_trust(DeviceIntegritySettings(), now=lambda: self.now),
             test_apple=_APPLE.anchors,
@@ -72,14 +72,12 @@ class _Bench:
         if receipt is None:
             receipt = _APPLE.receipt(self.key, app_id=APP, made=self.now, client_data_hash=_BINDING)
         made = _APPLE.attestation(self.key, _BINDING, receipt=receipt)
-        return await self._verifier.app_attest(AppAttestEvidence(self.key.key_id, made), self._context)
+        return await self._verifier.app_attest(AppAttestEvidence(self.key.key_id, made), self.context)
 
     async def scan(self) -> EvidenceFinding:
         self.counter += 1
         made = self.key.assertion(_BINDING, counter=self.counter)
-        return await self._verifier.assertion(
-            AppAttestAssertionEvidence(self.key.key_id, made), self._context
-        )
+        return await self._verifier.assertion(AppAttestAssertionEvidence(self.key.key_id, made), self.context)
 
     async def held(self) -> HeldReceipt | None:
         key = await self.devices.enrolled("default", KeyKind.APP_ATTEST, self.key.key_id)
@@ -175,6 +173,13 @@ async def test_apple_is_asked_at_once_and_then_once_a_day(bench: _Bench, apple: 
     assert (doubt.reason, doubt.soft) == ("RISK_HIGH", True)
     assert "about 40 keys" in doubt.detail
     assert len(apple.asked) == 2
+
+
+async def test_apple_is_not_asked_for_what_the_policy_ignores(bench: _Bench, apple: ReceiptServer) -> None:
+    bench.ask(apple)
+    bench.context = replace(bench.context, asks_apple=False)
+    assert _reasons(await bench.enrol())[_RISK] == "RISK_NOT_STATED"
+    assert not apple.asked
 
 
 async def test_of_two_scans_at_once_one_asks(bench: _Bench, apple: ReceiptServer) -> None:

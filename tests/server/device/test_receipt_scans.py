@@ -60,6 +60,13 @@ async def test_a_scan_tells_how_many_keys_the_device_made(tmp_path: Path) -> Non
         assert len(apple.asked) == 2
 
 
+async def test_apple_is_not_asked_where_the_policy_ignores_app_attest(tmp_path: Path) -> None:
+    async with _asking(tmp_path) as (live, apple, attestor):
+        for policy, asked in (("without-apple", 0), ("hardware", 1)):
+            status, _, _ = await _scanned(live, attestor, policy)
+            assert (status, len(apple.asked)) == (_SUCCESS, asked)
+
+
 async def test_a_scan_does_not_fail_where_apple_does_not_answer(tmp_path: Path) -> None:
     async with _asking(tmp_path) as (live, apple, attestor):
         apple.status = 500
