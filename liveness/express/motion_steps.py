@@ -70,33 +70,37 @@ def typical_face_width(scan: ScanObservations) -> float:
 
 
 def _segment_steps(segment: MotionSegment) -> list[MotionStep]:
-    steps: list[MotionStep] = []
-    face, around = segment.on_face, ~segment.on_face
+    face = segment.on_face
+    if face.sum() < _FEWEST_FACE_POINTS:
+        return []
     noise = _NOISE_MULTIPLE * min(_MOST_NOISE / segment.face_width, _tracking_noise(segment))
-    for at in range(1, len(segment.frames) - 1):
-        # Noise is fresh in every frame while a head's motion lasts, so three frames in a row keep the
-        # motion and lose part of the noise.
-        smooth = segment.left_over[at - 1 : at + 2, face].mean(axis=0)
-        seen = np.isfinite(smooth[:, 0])
-        if seen.sum() < _FEWEST_FACE_POINTS:
-            continue
-        movement = segment.positions[at, face][seen] - segment.positions[0, face][seen]
-        beside = segment.left_over[at, around]
-        beside = beside[np.isfinite(beside[:, 0])]
-        steps.append(
-            MotionStep(
-                moved=float(np.sqrt((movement**2).sum(axis=1).mean())),
-                shifted=float(np.linalg.norm(movement.mean(axis=0))),
-                left_over=math.sqrt(
-                    max(0.0, _trimmed_rms(np.linalg.norm(smooth[seen], axis=1)) ** 2 - noise**2)
-                ),
-                surroundings=float(np.median(np.linalg.norm(beside, axis=1)))
-                if len(beside) >= _FEWEST_BACKGROUND_POINTS
-                else None,
-                change=segment.changes[at - 1],
-            )
+    # Noise is fresh in every frame while a head's motion lasts, so three frames in a row keep the motion and
+    # lose part of the noise.
+    of_face = segment.left_over[:, face].astype(np.float64)
+    smooth = (of_face[:-2] + of_face[1:-1] + of_face[2:]) / 3
+    seen = np.isfinite(smooth[..., 0])
+    counts = seen.sum(axis=1)
+    movement = (segment.positions[1:-1, face] - segment.positions[0, face]).astype(np.float64)
+    movement = np.where(seen[..., None], movement, 0.0)
+    many = np.maximum(counts, 1)
+    moved = np.sqrt((movement**2).sum(axis=(1, 2)) / many)
+    shifted = np.linalg.norm(movement.sum(axis=1) / many[:, None], axis=1)
+    left_over = _trimmed_rms(np.linalg.norm(smooth, axis=2), many)
+    beside = np.linalg.norm(segment.left_over[1:-1, ~face].astype(np.float64), axis=2)
+    surroundings = [
+        float(np.median(row[known])) if known.sum() >= _FEWEST_BACKGROUND_POINTS else None
+        for row, known in zip(beside, np.isfinite(beside), strict=True)
+    ]
+    return [
+        MotionStep(
+            moved=float(moved[at]),
+            shifted=float(shifted[at]),
+            left_over=math.sqrt(max(0.0, float(left_over[at]) ** 2 - noise**2)),
+            surroundings=surroundings[at],
+            change=segment.changes[at],
         )
-    return steps
+        for at in np.flatnonzero(counts >= _FEWEST_FACE_POINTS).tolist()
+    ]
 
 
 def _tracking_noise(segment: MotionSegment) -> float:
@@ -114,6 +118,15 @@ def _tracking_noise(segment: MotionSegment) -> float:
     return math.sqrt(2 * variance)
 
 
-def _trimmed_rms(lengths: NDArray[np.floating]) -> float:
-    kept = np.sort(lengths)[: max(1, int(_KEPT_SHARE * len(lengths)))]
-    return float(np.sqrt((kept.astype(np.float64) ** 2).mean()))
+def _trimmed_rms(lengths: NDArray[np.float64], counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Root mean square of each row's shortest nine tenths, shape (frames,).
+
+    Args:
+        lengths: Shape (frames, points); NaN for points that were lost.
+        counts: Shape (frames,): points that were not lost, or 1.
+    """
+    kept = np.maximum(1, (_KEPT_SHARE * counts).astype(np.intp))
+    # NaN sorts last, so that a row's shortest stand first.
+    squares = np.cumsum(np.sort(lengths, axis=1) ** 2, axis=1)
+    rms: NDArray[np.float64] = np.sqrt(squares[np.arange(len(kept)), kept - 1] / kept)
+    return rms
