@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.actions import Complete, FallBack, Hint, HintCode, Pause, Resume, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge, RevealedStep
+from liveness.dynamic.challenge import FlashChallenge
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import ExposureReading, FlashSample, sample_frame
 from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.steps import ColourStep, RevealedStep
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import GreyView, ScanObservations
 from liveness.watch import FrameWatcher

@@ -46,14 +46,14 @@ from liveness.dynamic.actions import (
 from liveness.dynamic.answers import Answers, count_answers
 from liveness.dynamic.meter import Disturbance, Light, StepReading
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.presence import LightWatch, Presence
+from liveness.dynamic.presence import BlinkWatch, LightWatch, Presence
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.steps import ColourStep, RevealedStep
 from liveness.errors import ObservationError, PolicyError
 from liveness.guidance import GuidanceCode
 
-__all__ = ["FlashChallenge", "Meter", "RevealedStep"]
+__all__ = ["FlashChallenge", "Meter"]
 
 _READY_FRAMES: Final = 3
 """Frames in a row with the face in its place before the first colour, and after a pause before the next."""
@@ -99,14 +99,6 @@ class Meter(Protocol):
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RevealedStep:
-    """A step and when it was sent, seconds of the server's monotonic clock."""
-
-    step: ColourStep
-    at: float
 
 
 class _Phase(Enum):
@@ -179,8 +171,7 @@ class FlashChallenge:
         self._pauses = 0
         self._pause_until = 0.0
         self._told: tuple[HintCode, float] | None = None
-        self._blinked = False
-        self._blink_asked: float | None = None
+        self._blink = BlinkWatch(policy)
         self._progress = 0.0
         self._end: Complete | FallBack | None = None
 
@@ -197,7 +188,7 @@ class FlashChallenge:
     @property
     def awaits_blink(self) -> bool:
         """Whether the person was asked for a blink that was not seen yet."""
-        return self._blink_asked is not None and not self._blinked and self._end is None
+        return self._blink.awaited and self._end is None
 
     @property
     def proven_bits(self) -> float:
@@ -220,7 +211,7 @@ class FlashChallenge:
                 place; ``None`` where nothing is told: then any face counts as in place.
             blinked: Whether a blink was seen in the frames so far.
         """
-        self._blinked = blinked
+        self._blink.see(blinked)
         self._meter.add(sample)
         at = max(self._now, sample.arrival_time)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
@@ -336,12 +327,8 @@ class FlashChallenge:
 
     def _await_blink(self) -> Action | None:
         """Asks for a blink and waits for it; ``None`` where it was seen, is not taken, or does not come."""
-        if self._blinked or not self._policy.blink:
-            return None
-        if self._blink_asked is None:
-            self._blink_asked = self._now
-        until = self._blink_asked + self._policy.blink_patience_seconds
-        if self._now >= until:
+        until = self._blink.wait_until(self._now)
+        if until is None:
             return None
         return self._hint(HintCode.BLINK) or Wait(min(until, self._deadline))
 

@@ -31,7 +31,6 @@ import numpy as np
 from liveness.dynamic.background import BACKGROUND, background_signal, measure_background
 from liveness.dynamic.brightness import expected_response, is_dim, lux_borne_out, read_exposure, scene_lux
 from liveness.dynamic.cells import read_cells
-from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.entropy import bits_beyond_chance
 from liveness.dynamic.finding import Finding
@@ -46,6 +45,7 @@ from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.scroll import ScrollFinding, measure_scroll, scroll_signal
 from liveness.dynamic.shape import SHAPE, measure_shape, shape_signal
 from liveness.dynamic.shutter import ShutterFinding, measure_shutter, shutter_signal
+from liveness.dynamic.steps import RevealedStep
 from liveness.dynamic.track import FlashTrack, TrackView
 from liveness.express.scoring import log_odds
 from liveness.signal import Signal, assessed, not_assessed

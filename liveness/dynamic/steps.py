@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from liveness.errors import PolicyError
 
-__all__ = ["SHORTEST_HOLD_SECONDS", "ColourStep", "ScreenColour", "Transition"]
+__all__ = ["SHORTEST_HOLD_SECONDS", "ColourStep", "RevealedStep", "ScreenColour", "Transition"]
 
 SHORTEST_HOLD_SECONDS: Final = 0.35
 """No colour is shown for less; with it there are never more than 3 changes in a second."""
@@ -111,3 +111,11 @@ class ColourStep:
     def colour_bits(self) -> float:
         """The part of ``bits`` that the measured colour proves."""
         return self.bits - self.transition_bits - self.hold_bits
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedStep:
+    """A step and when it was sent, seconds of the server's monotonic clock."""
+
+    step: ColourStep
+    at: float

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge, RevealedStep
+from liveness.dynamic.challenge import FlashChallenge
 from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.steps import RevealedStep
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
 from server.scan.challenge_hints import ChallengeHints

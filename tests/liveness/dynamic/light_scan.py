@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.sample import PATCH_SIDE, ROWS, FlashSample, Region
 from liveness.dynamic.script import ColourScript
+from liveness.dynamic.steps import RevealedStep
 from liveness.dynamic.track import FlashTrack, TrackView
 from tests.liveness.builders import face_at
 

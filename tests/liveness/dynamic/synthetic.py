@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.sample import ExposureReading, FlashSample, sample_frame
 from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.steps import ColourStep, RevealedStep
 from vision.face import Box, DetectedFace
 
 Floats = NDArray[np.float64]

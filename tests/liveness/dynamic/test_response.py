@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.response import ResponseSettings, fit_response
+from liveness.dynamic.steps import RevealedStep
 from tests.liveness.dynamic.light_scan import LAG, answering, guessing, light_scan, seen
 
 SETTINGS = ResponseSettings()
