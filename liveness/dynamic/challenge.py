@@ -188,7 +188,7 @@ class FlashChallenge:
     @property
     def awaits_blink(self) -> bool:
         """Whether the person was asked for a blink that was not seen yet."""
-        return self._blink.awaited and self._end is None
+        return self._blink.expected and self._end is None
 
     @property
     def proven_bits(self) -> float:

@@ -136,7 +136,7 @@ class BlinkWatch:
         self._asked: float | None = None
 
     @property
-    def awaited(self) -> bool:
+    def expected(self) -> bool:
         """Whether one was asked for that was not seen yet."""
         return self._asked is not None and not self._seen
 

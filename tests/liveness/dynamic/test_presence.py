@@ -74,22 +74,23 @@ def test_darkness_is_told_and_ends_nothing() -> None:
         assert watch.see(Light.TOO_DARK_TO_SEE_FACE, coloured=9, now=now) is HintCode.TOO_DARK
 
 
-def test_a_blink_is_awaited_from_the_request_until_it_is_seen_or_patience_ends() -> None:
+def test_a_blink_is_expected_from_the_request_until_it_is_seen_or_patience_ends() -> None:
     watch = BlinkWatch(DynamicPolicy(blink=True, blink_patience_seconds=3))
-    assert not watch.awaited
+    expected = [watch.expected]
     assert watch.wait_until(10.0) == watch.wait_until(12.9) == 13
-    assert watch.awaited
+    expected.append(watch.expected)
     watch.see(True)
+    expected.append(watch.expected)
     assert watch.wait_until(12.9) is None
-    assert not watch.awaited
     # What looked like one was none.
     watch.see(False)
-    assert watch.awaited
+    expected.append(watch.expected)
     assert watch.wait_until(12.9) == 13
     assert watch.wait_until(13.0) is None
+    assert expected == [False, True, False, True]
 
 
-def test_a_policy_that_takes_no_blink_awaits_none() -> None:
+def test_a_policy_that_takes_no_blink_expects_none() -> None:
     watch = BlinkWatch(DynamicPolicy())
     assert watch.wait_until(0.0) is None
-    assert not watch.awaited
+    assert not watch.expected
