@@ -152,7 +152,7 @@ class FacegateServer:
     @property
     def scans(self) -> int:
         """Scan streams that are being served."""
-        return self._started.scans.scans
+        return self._started.device_servicer.scans
 
     @property
     def cpu_seconds(self) -> float:
@@ -240,7 +240,7 @@ class FacegateServer:
         await front.service.drain()
         try:
             async with asyncio.timeout(self._settings.drain_seconds):
-                await front.scans.idle()
+                await front.device_servicer.idle()
         except TimeoutError:
             _log.warning("drain_timed_out", scans=self.scans)
 
@@ -254,7 +254,7 @@ class FacegateServer:
             await self._housekeeper.stop()
         if self._front is not None:
             # Streams that were cut off leave their checks in a state from which devices can come back.
-            await self._front.scans.idle()
+            await self._front.device_servicer.idle()
         if self._admin is not None:
             await self._admin.stop()
         if self._decoders is not None:
@@ -311,7 +311,7 @@ class FacegateServer:
         proxies = settings.device_integrity.proxy_spki_sha256
         window = limits.max_scan_frames_in_flight
         tls = listeners.device.tls
-        front.scans.open(
+        front.device_servicer.open(
             ScanEnvironment(
                 settings=ScanSettings(
                     budget=tuning.budget,
@@ -357,7 +357,7 @@ class FacegateServer:
                 serialise_challenge=serialise_challenge,
             )
         )
-        front.checks.open(
+        front.service_servicer.open(
             ServiceEnvironment(
                 intake=CheckIntake(
                     repository=self._repository,
@@ -380,7 +380,7 @@ class FacegateServer:
                 now=self._clock.now,
             )
         )
-        front.analyses.open(
+        front.analysis_servicer.open(
             self._analyses.environment(
                 pack=pack, identity=identity, fusion=fusion, still_decoder=decoders, now=self._clock.now
             )

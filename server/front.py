@@ -27,16 +27,16 @@ class Front:
     Attributes:
         device: The listener for devices.
         service: The listener for customers' backends.
-        scans: Behind ``device``.
-        checks: Behind ``service``.
-        analyses: Behind ``service``.
+        device_servicer: Answers behind ``device``.
+        service_servicer: Answers behind ``service``.
+        analysis_servicer: Answers behind ``service``, of single files.
     """
 
     device: Listener
     service: Listener
-    scans: DeviceServicer
-    checks: ServiceServicer
-    analyses: AnalysisServicer
+    device_servicer: DeviceServicer
+    service_servicer: ServiceServicer
+    analysis_servicer: AnalysisServicer
 
 
 def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> Front:
@@ -58,9 +58,11 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
         client_certificates=service_tls is not None and service_tls.client_ca is not None,
     )
     check_tenancy(settings.trusted_images, tenants=callers.tenants)
-    scans = DeviceServicer(max_scans=limits.max_scans)
-    checks = ServiceServicer(callers=callers, max_unary=limits.max_unary, max_uploads=limits.max_uploads)
-    of_files = analyses.servicer(callers)
+    device_servicer = DeviceServicer(max_scans=limits.max_scans)
+    service_servicer = ServiceServicer(
+        callers=callers, max_unary=limits.max_unary, max_uploads=limits.max_uploads
+    )
+    analysis_servicer = analyses.servicer(callers)
     return Front(
         device=Listener(
             name="device",
@@ -69,7 +71,7 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
             credentials=None if device_tls is None else server_credentials(device_tls),
             max_message_bytes=limits.max_device_message_bytes,
             grace_seconds=_STREAM_GRACE_SECONDS,
-            servicer=scans,
+            servicer=device_servicer,
             analysis=AnalysisElsewhere(),
             reflection_enabled=False,
             streaming=True,
@@ -82,14 +84,14 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
             credentials=None if service_tls is None else server_credentials(service_tls),
             max_message_bytes=limits.max_service_message_bytes,
             grace_seconds=_CALL_GRACE_SECONDS,
-            servicer=checks,
-            analysis=of_files,
+            servicer=service_servicer,
+            analysis=analysis_servicer,
             reflection_enabled=settings.reflection,
             streaming=False,
             metrics=metrics,
             callers=callers,
         ),
-        scans=scans,
-        checks=checks,
-        analyses=of_files,
+        device_servicer=device_servicer,
+        service_servicer=service_servicer,
+        analysis_servicer=analysis_servicer,
     )

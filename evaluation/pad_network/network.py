@@ -21,7 +21,7 @@ _HIDDEN: Final = 64
 _DROPPED: Final = 0.3
 
 
-class Stage(nn.Module):  # type: ignore[misc]
+class Stage(nn.Module):  # type: ignore[misc]  # torch is an extra that the type check does not see
     """A convolution that halves the sides, then a residual pair."""
 
     def __init__(self, inward: int, outward: int) -> None:
@@ -36,7 +36,7 @@ class Stage(nn.Module):  # type: ignore[misc]
         return torch.relu(halved + self.second(torch.relu(self.first(halved))))
 
 
-class Trunk(nn.Module):  # type: ignore[misc]
+class Trunk(nn.Module):  # type: ignore[misc]  # torch is an extra that the type check does not see
     """A crop to the mean and the largest value of each of the last stage's channels."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
@@ -54,7 +54,7 @@ class Trunk(nn.Module):  # type: ignore[misc]
         return torch.cat([value.mean(dim=(2, 3)), value.amax(dim=(2, 3))], dim=1)
 
 
-class Student(nn.Module):  # type: ignore[misc]
+class Student(nn.Module):  # type: ignore[misc]  # torch is an extra that the type check does not see
     """The network with its teachers' features as further outputs while it trains."""
 
     def __init__(self, teachers: int) -> None:

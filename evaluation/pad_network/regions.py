@@ -94,7 +94,7 @@ def save_regions(path: Path, regions: Iterable[Region]) -> None:
         )
         arrays[f"template_{index}"] = region.template
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes no arrays by name
     try:
         path.write_bytes(buffer.getvalue())
     except OSError as error:

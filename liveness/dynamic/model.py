@@ -143,7 +143,7 @@ _Part = TypeVar("_Part")
 
 def _part(data: Mapping[str, Any], name: str, kind: type[_Part]) -> _Part:
     table = data[name]
-    wanted = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
+    wanted = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]  # a dataclass, always
     if not isinstance(table, dict) or set(table) != set(wanted):
         raise FlashModelError(f"{name} of the flash model must hold {', '.join(wanted)}")
     return kind(**{key: _value(f"{name}.{key}", value, wanted[key]) for key, value in table.items()})

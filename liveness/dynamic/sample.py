@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.dynamic.srgb import LINEAR_LIGHT
 from liveness.extent import FaceExtent, face_extent
 from vision.face import BgrImage, DetectedFace, Points
 from vision.geometry import similarity_transform
@@ -161,14 +162,7 @@ _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
 
-
-def _table() -> NDArray[np.float32]:
-    encoded = np.arange(256) / 255
-    light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return light.astype(np.float32)
-
-
-_LINEAR = _table()
+_LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
 _ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
 """Where the five points of a frontal face lie."""
 

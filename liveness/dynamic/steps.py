@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.dynamic.srgb import LINEAR_LIGHT
 from liveness.errors import PolicyError
 
 __all__ = ["SHORTEST_HOLD_SECONDS", "ColourStep", "RevealedStep", "ScreenColour", "Transition"]
@@ -15,16 +16,6 @@ SHORTEST_HOLD_SECONDS: Final = 0.35
 """No colour is shown for less; with it there are never more than 3 changes in a second."""
 
 _LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
-
-
-def _light() -> tuple[float, ...]:
-    encoded = np.arange(256) / 255
-    light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return tuple(light.tolist())
-
-
-_LIGHT: Final = _light()
-"""Of each 8-bit value, 0..1."""
 
 
 class Transition(StrEnum):
@@ -57,7 +48,7 @@ class ScreenColour:
     @property
     def linear(self) -> NDArray[np.float64]:
         """Shape (3,): the light of red, green and blue, 0..1 of the screen's brightest."""
-        return np.array([_LIGHT[self.red], _LIGHT[self.green], _LIGHT[self.blue]])
+        return LINEAR_LIGHT[[self.red, self.green, self.blue]]
 
     @property
     def luminance(self) -> float:

@@ -94,7 +94,7 @@ class GooglePlayDecoder:
         """Starts no further questions; those on their way end by their own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for session in self._sessions:
-            session.close()  # type: ignore[no-untyped-call]
+            session.close()  # type: ignore[no-untyped-call]  # google-auth is untyped here
 
     def _ask(self, package: str, token: str) -> bytes:
         from google.auth.exceptions import GoogleAuthError
@@ -148,7 +148,7 @@ def open_google_play_decoder(
         ) from error
     try:
         information: Any = json.loads(service_account_file.read_text(encoding="utf-8"))
-        credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+        credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]  # untyped
             information, scopes=[_SCOPE]
         )
     except (OSError, ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError) as error:
