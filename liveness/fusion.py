@@ -6,17 +6,18 @@ Order of the decision:
 2. With too few frames, or too short a scan, temporal signals do not count; then networks and single-frame
    cues can say SPOOF, at half their weight, and never LIVE.
 3. The model's log odds over the signals that were assessed give the confidence; the policy's
-   thresholds give the verdict. Traces of a medium count where they are seen, and only there.
+   thresholds give the verdict. Traces of a medium count where they are seen, and only there; cues do
+   not speak for life beside them.
 4. LIVE needs more than confidence: a sign of life that was seen, eyes that were open, and a network
    where the policy demands one. Missing is never pass.
 
 Where the policy says that single pictures are judged, not a scan (``CaptureKind``), temporal signals never
-count, the networks are calibrated for stills, and LIVE needs a network's score in place of a sign of
+count, networks and cues are calibrated for stills, and LIVE needs a network's score in place of a sign of
 life. No check is judged so.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,12 +25,12 @@ import numpy as np
 from liveness.attack_type import attack_facts, tell_attack_type
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
 from liveness.express.scoring import log_odds
-from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces, load_fusion_model
+from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 
-__all__ = ["FusionModel", "fuse", "load_fusion_model"]
+__all__ = ["fuse"]
 
 _NETWORK = "pad_network"
 _SIGNS_OF_LIFE = ("planar_motion", "micro_motion", "blink")
@@ -106,7 +107,9 @@ def fuse(
     if scan and repetition is not None and repetition.kind is not Repetition.NONE:
         return _injected(signals, repetition)
     short = _shortage(frames, usable_frames, duration, policy) if scan else ()
-    evidence = _evidence(by_name, networks, model, scan=scan, temporal_counts=scan and not short)
+    calibrations = model.scan_networks if scan else model.still_networks
+    temporal = model.temporal if scan and not short else None
+    evidence = _evidence(by_name, networks, temporal, calibrations, model)
     shown = _weighted(signals, evidence.strengths)
     confidence = 100 * _probability(evidence.total * (_ALONE_SHARE if short else 1.0))
     if not evidence.odds:
@@ -160,16 +163,16 @@ def _shortage(frames: int, usable_frames: int, duration: float, policy: Liveness
 def _evidence(
     by_name: Mapping[str, Signal],
     networks: Mapping[str, float],
+    temporal: SignalGroup | None,
+    calibrations: NetworkCalibrations,
     model: FusionModel,
-    *,
-    scan: bool,
-    temporal_counts: bool,
 ) -> _Evidence:
-    groups = (model.temporal, model.cues) if temporal_counts else (model.cues,)
     odds: dict[str, float] = {}
     strengths: dict[str, float] = {}
     total = 0.0
-    for group in groups:
+    cues = _beside(networks, calibrations, model.cues)
+    plain = 1 - _clearest_trace(by_name, model.traces)
+    for group in (*(() if temporal is None else (temporal,)), replace(cues, most_for=plain * cues.most_for)):
         found = _group_odds(by_name, group)
         total += _held(found, group)
         odds |= found
@@ -180,9 +183,7 @@ def _evidence(
     strengths |= {name: strengths.get(name, 0.0) - value / _SUREST for name, value in seen.items()}
     network = None
     if networks:
-        network, strengths[_NETWORK] = _network_odds(
-            networks, model.scan_networks if scan else model.still_networks
-        )
+        network, strengths[_NETWORK] = _network_odds(networks, calibrations)
         odds[_NETWORK] = network
         total += network
     return _Evidence(network=network, strengths=strengths, odds=odds, total=total)
@@ -208,6 +209,14 @@ def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, floa
     return found
 
 
+def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
+    """How clearly a medium is seen, 0..1: as far as it is, good colours are no sign that there is none."""
+    scores = {name: by_name[name].score for name in traces.signals if name in by_name}
+    return max(
+        (traces.signals[name].seen(score) for name, score in scores.items() if score is not None), default=0.0
+    )
+
+
 def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
     if not odds:
         return 0.0
@@ -216,9 +225,30 @@ def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
     return group.bias + min(group.most_for, speaking_for) + max(-group.most_against, against)
 
 
+def _beside(
+    networks: Mapping[str, float], calibrations: NetworkCalibrations, cues: SignalGroup
+) -> SignalGroup:
+    """The cues as they count beside these networks: every number the mean over them."""
+    each = [calibrations.of(name).cues or cues for name in networks]
+    if not each:
+        return cues
+    names = dict.fromkeys(name for one in each for name in one.weights)
+    return SignalGroup(
+        bias=_mean(one.bias for one in each),
+        most_for=_mean(one.most_for for one in each),
+        most_against=_mean(one.most_against for one in each),
+        weights={name: _mean(one.weights.get(name, 0.0) for one in each) for name in names},
+        neutral={name: _mean(one.neutral.get(name, 0.0) for one in each) for name in names},
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
 def _network_odds(networks: Mapping[str, float], calibrations: NetworkCalibrations) -> tuple[float, float]:
     """Mean calibrated log odds of life over the networks, and the mean of their weights."""
-    used = [calibrations.known.get(name, calibrations.unknown) for name in networks]
+    used = [calibrations.of(name) for name in networks]
     odds = [
         one.bias + one.weight * log_odds(score) for one, score in zip(used, networks.values(), strict=True)
     ]

@@ -1,15 +1,9 @@
-"""The fusion's coefficients: a packaged data file with the record of its training."""
+"""The fusion's coefficients, with the record of their training."""
 
-import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.resources import files
-from types import MappingProxyType
-from typing import Any
 
-from liveness.errors import FusionModelError
 from liveness.express.scoring import far_log_odds
 from liveness.verdict import AttackType
 
@@ -23,23 +17,7 @@ __all__ = [
     "SignalGroup",
     "Trace",
     "Traces",
-    "load_fusion_model",
-    "parse_fusion_model",
 ]
-
-_DATA_FILE = "fusion_model.toml"
-_KEYS = {
-    "version",
-    "temporal",
-    "cues",
-    "traces",
-    "scan_networks",
-    "still_networks",
-    "attack_types",
-    "reliability",
-    "record",
-}
-_DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +85,13 @@ class NetworkCalibration:
     Attributes:
         bias: Log odds.
         weight: 0 or more.
+        cues: The single-frame cues as they count beside this network, which sees some of what they tell by
+            itself; ``None`` where they count as for a scan.
     """
 
     bias: float
     weight: float
+    cues: SignalGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +105,10 @@ class NetworkCalibrations:
 
     known: Mapping[str, NetworkCalibration]
     unknown: NetworkCalibration
+
+    def of(self, name: str) -> NetworkCalibration:
+        """The network's own, or that of unknown ones."""
+        return self.known.get(name, self.unknown)
 
 
 class AttackFact(StrEnum):
@@ -199,7 +184,8 @@ class FusionModel:
     Attributes:
         version: Of the data file; part of the evidence record.
         temporal: What happens over time; counts for whole scans only.
-        cues: What single frames show of a medium, more or less.
+        cues: What single frames show of a medium, more or less; of single pictures, where the networks have
+            no ``cues`` of their own.
         traces: What single frames show of a medium or do not, and whose absence says nothing.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
         still_networks: The same networks on single pictures of any kind, where they are worth less.
@@ -217,168 +203,3 @@ class FusionModel:
     attack_types: Mapping[AttackType, AttackEvidence]
     reliability: Mapping[str, tuple[ReliabilityBin, ...]]
     record: Mapping[str, str]
-
-
-def load_fusion_model() -> FusionModel:
-    """The model that ships with this room.
-
-    Raises:
-        FusionModelError: The data file is missing or not usable.
-    """
-    try:
-        text = files("liveness").joinpath(_DATA_FILE).read_text(encoding="utf-8")
-    except OSError as error:
-        raise FusionModelError(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
-    return parse_fusion_model(text)
-
-
-def parse_fusion_model(text: str) -> FusionModel:
-    """A model from the text of its data file.
-
-    Raises:
-        FusionModelError: The text is not TOML, a part is missing, or a number is out of range.
-    """
-    try:
-        data = tomllib.loads(text)
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
-    except (ValueError, RecursionError) as error:
-        raise FusionModelError(f"the fusion model is not TOML: {error}") from error
-    if set(data) != _KEYS:
-        raise FusionModelError(f"the fusion model must hold {sorted(_KEYS)}; it holds {sorted(data)}")
-    record, reliability = _table(data, "record"), _table(data, "reliability")
-    if not isinstance(data["version"], str) or not all(isinstance(value, str) for value in record.values()):
-        raise FusionModelError("the version and every entry of the record must be text")
-    return FusionModel(
-        version=data["version"],
-        temporal=_group(_table(data, "temporal")),
-        cues=_group(_table(data, "cues")),
-        traces=_traces(_table(data, "traces")),
-        scan_networks=_networks(_table(data, "scan_networks")),
-        still_networks=_networks(_table(data, "still_networks")),
-        attack_types=_attack_types(_table(data, "attack_types")),
-        reliability=MappingProxyType({name: _bins(reliability, name) for name in reliability}),
-        record=MappingProxyType(dict(record)),
-    )
-
-
-def _group(data: Mapping[str, Any]) -> SignalGroup:
-    weights, neutral = _table(data, "weights"), _table(data, "neutral")
-    return SignalGroup(
-        bias=_number(data, "bias"),
-        most_for=_positive(data, "most_for"),
-        most_against=_positive(data, "most_against"),
-        weights=MappingProxyType({name: _not_negative(weights, name) for name in weights}),
-        neutral=MappingProxyType({name: _number(neutral, name) for name in neutral}),
-    )
-
-
-def _traces(data: Mapping[str, Any]) -> Traces:
-    signals = _table(data, "signals")
-    return Traces(
-        most_against=_positive(data, "most_against"),
-        signals=MappingProxyType({name: _trace(name, _table(signals, name)) for name in signals}),
-    )
-
-
-def _trace(name: str, data: Mapping[str, Any]) -> Trace:
-    found = Trace(
-        begins=_number(data, "begins"), full=_number(data, "full"), strength=_not_negative(data, "strength")
-    )
-    if not 0 < found.begins - found.full < float("inf"):
-        raise FusionModelError(f"the trace {name} must be full below where it begins")
-    return found
-
-
-def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
-    found = {}
-    for name in data:
-        table = _table(data, name)
-        found[name] = NetworkCalibration(bias=_number(table, "bias"), weight=_not_negative(table, "weight"))
-    unknown = found.pop(_DEFAULT, None)
-    if unknown is None:
-        raise FusionModelError(f"the fusion model's networks must hold {_DEFAULT}, for unknown networks")
-    return NetworkCalibrations(known=MappingProxyType(found), unknown=unknown)
-
-
-def _attack_types(data: Mapping[str, Any]) -> Mapping[AttackType, AttackEvidence]:
-    types = set(AttackType) - {AttackType.REAL, AttackType.INJECTION}
-    if set(data) != types:
-        raise FusionModelError(f"the fusion model's attack_types must be {sorted(types)}")
-    found = {}
-    for name in data:
-        table = _table(data, name)
-        facts, weights = _table(table, "facts"), _table(table, "weights")
-        highest = _number(table, "highest")
-        if not 0 <= highest <= 1:
-            raise FusionModelError(f"the highest confidence of {name} is {highest}; it must be within 0 to 1")
-        if not isinstance(table.get("needs"), list):
-            raise FusionModelError(f"what {name} needs must be a list of facts")
-        found[AttackType(name)] = AttackEvidence(
-            bias=_number(table, "bias"),
-            highest=highest,
-            needs=frozenset(_fact(fact) for fact in table["needs"]),
-            facts=MappingProxyType({_fact(fact): _number(facts, fact) for fact in facts}),
-            weights=MappingProxyType({signal: _number(weights, signal) for signal in weights}),
-        )
-    return MappingProxyType(found)
-
-
-def _fact(name: object) -> AttackFact:
-    if not isinstance(name, str) or name not in set(AttackFact):
-        raise FusionModelError(f"the fusion model names a fact that is none of {sorted(AttackFact)}")
-    return AttackFact(name)
-
-
-def _bins(data: Mapping[str, Any], name: str) -> tuple[ReliabilityBin, ...]:
-    rows = data[name]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise FusionModelError(f"the fusion model's reliability {name} must be a list of tables")
-    bins = tuple(
-        ReliabilityBin(
-            predicted=_number(row, "predicted"),
-            live=_count(row, "live"),
-            count=_count(row, "count"),
-            lower=_number(row, "lower"),
-            upper=_number(row, "upper"),
-        )
-        for row in rows
-    )
-    for one in bins:
-        if not (one.live <= one.count and 0 <= one.lower <= one.upper <= 1 and 0 <= one.predicted <= 1):
-            raise FusionModelError(f"a bin of the fusion model's reliability {name} contradicts itself")
-    return bins
-
-
-def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = data.get(name)
-    if not isinstance(value, dict):
-        raise FusionModelError(f"the fusion model's {name} must be a table")
-    return value
-
-
-def _number(data: Mapping[str, Any], name: str) -> float:
-    value = data.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
-        raise FusionModelError(f"the fusion model's {name} must be a finite number")
-    return float(value)
-
-
-def _positive(data: Mapping[str, Any], name: str) -> float:
-    value = _number(data, name)
-    if value <= 0:
-        raise FusionModelError(f"the fusion model's {name} is {value}; it must be above 0")
-    return value
-
-
-def _not_negative(data: Mapping[str, Any], name: str) -> float:
-    value = _number(data, name)
-    if value < 0:
-        raise FusionModelError(f"the fusion model's {name} is {value}; a signal cannot count the wrong way")
-    return value
-
-
-def _count(data: Mapping[str, Any], name: str) -> int:
-    value = data.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise FusionModelError(f"the fusion model's {name} must be a whole number, 0 or more")
-    return value

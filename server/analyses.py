@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from liveness.fusion import FusionModel
+from liveness.fusion_model import FusionModel
 from liveness.policy import LivenessPolicy
 from liveness.selfie import load_selfie_model
 from server.analysis.image import ImageAnalyst

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_integrity.camera import load_fingerprints
 from liveness.dynamic.model import load_flash_model
-from liveness.fusion import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from server.admin import AdminServer
 from server.analyses import Analyses

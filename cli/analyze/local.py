@@ -16,7 +16,7 @@ from cli.analyze.files import read_media
 from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import Mode
-from liveness.fusion import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SelfieResult, SelfieSettings, load_selfie_model
 from liveness.selfie.settings import INCONCLUSIVE_MARGIN

@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 from cli.bench.errors import BenchFailed
 from cli.bench.setting import Bench
 from evaluation.bench import Measurement
-from liveness.fusion_model import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
 from server.analysis.image import ImageAnalyst

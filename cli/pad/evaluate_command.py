@@ -21,7 +21,7 @@ from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
 from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScorerKind
 from liveness.errors import LivenessError
-from liveness.fusion_model import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 
 __all__ = ["pad"]
 

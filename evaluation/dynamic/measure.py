@@ -24,7 +24,8 @@ from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.express.judge import judge_express
-from liveness.fusion_model import FusionModel, load_fusion_model
+from liveness.fusion_model import FusionModel
+from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict
 from simulator import Photo

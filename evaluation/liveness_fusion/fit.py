@@ -25,12 +25,13 @@ from evaluation.liveness_fusion.pushes import count_pushes, placed_without
 from evaluation.liveness_fusion.reliability import draw_reliability, reliability_bins
 from evaluation.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
 from liveness.errors import FusionModelError
-from liveness.fusion_model import FusionModel, ReliabilityBin, load_fusion_model
+from liveness.fusion_model import FusionModel, ReliabilityBin
+from liveness.fusion_model_file import load_fusion_model
 from liveness.verdict import Verdict
 
 __all__ = ["fit_model", "main"]
 
-_VERSION = "3"
+_VERSION = "4"
 _DEEPFAKE = "deepfake"
 _SCAN = (Kind.CLIP,)
 _MOTION = (Kind.CLIP, Kind.PRESENTED)

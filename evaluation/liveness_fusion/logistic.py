@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-__all__ = ["Prior", "balanced_shares", "fit_logistic"]
+__all__ = ["Prior", "Weightwise", "balanced_shares", "fit_logistic"]
 
-Prior = tuple[float, float, float]
+Weightwise = float | NDArray[np.float64]
+"""One number for all weights, or one for each."""
+
+Prior = tuple[Weightwise, Weightwise, float]
 """What weights are drawn towards, how strongly, and how strongly the bias is drawn towards 0."""
 
 
@@ -20,7 +23,7 @@ def fit_logistic(
     *,
     prior: Prior,
     offset: NDArray[np.float64] | None = None,
-    most: float | None = None,
+    most: Weightwise = np.inf,
 ) -> tuple[NDArray[np.float64], float]:
     """Weights (0 or more) and bias that minimise the mean log loss and the distance from the prior.
 
@@ -30,7 +33,7 @@ def fit_logistic(
         shares: Shape (n,): weight of each row; they sum to 1.
         prior: See ``Prior``.
         offset: Shape (n,): log odds that are known already; 0 if None.
-        most: Largest weight; none if None.
+        most: Largest weight.
     """
     towards, pull, bias_pull = prior
     known = np.zeros(len(labels)) if offset is None else offset
@@ -40,11 +43,12 @@ def fit_logistic(
         off = at[:-1] - towards
         error = shares * (1 / (1 + np.exp(-odds)) - labels)
         cost = float((shares * (np.logaddexp(0, odds) - labels * odds)).sum())
-        cost += 0.5 * (pull * float(off @ off) + bias_pull * float(at[-1] ** 2))
+        cost += 0.5 * (float((pull * off**2).sum()) + bias_pull * float(at[-1] ** 2))
         return cost, np.append(values.T @ error + pull * off, error.sum() + bias_pull * at[-1])
 
-    start = np.append(np.full(values.shape[1], towards), 0.0)
-    bounds = [(0.0, most)] * values.shape[1] + [(None, None)]
+    count = values.shape[1]
+    start = np.append(np.broadcast_to(towards, count), 0.0)
+    bounds = [(0.0, float(one)) for one in np.broadcast_to(most, count)] + [(None, None)]
     best: NDArray[np.float64] = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return best[:-1], float(best[-1])
 

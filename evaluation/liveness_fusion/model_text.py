@@ -73,6 +73,8 @@ def _networks(name: str, networks: NetworkCalibrations) -> list[str]:
             f"bias = {one.bias:.3f}",
             f"weight = {one.weight:.3f}",
         ]
+        if one.cues is not None:
+            lines += _group(f"{name}.{json.dumps(network)}.cues", one.cues)
     return lines
 
 

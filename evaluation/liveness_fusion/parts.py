@@ -38,6 +38,12 @@ _LARGEST = "Silent-Face-Anti-Spoofing"
 _TEMPORAL_PRIOR: Prior = (0.5, 0.05, 0.3)
 _NETWORK_PRIOR: Prior = (0.5, 0.02, 0.05)
 _CUE_PRIOR: Prior = (0.0, 0.3, 0.3)
+"""A scan has better evidence than its cues, and a living person whom they wrong is asked again for nothing."""
+_BESIDE_ROWS = 10
+"""A single picture has only cues and networks: so few rows draw its cues' weights to those of scans."""
+_LEAST_BESIDE = 200
+"""Live pictures, and attacks, below which a network's cues count as for scans: our own was asked about a
+hundred each, of few persons, and with cues of its own it took more attacks from elsewhere for live."""
 _NETWORK_AT_MOST = 1.25
 """Few sources make a network look much surer than it is of itself; it is not taken to be."""
 _PULSE_AT_MOST = 0.2
@@ -52,6 +58,8 @@ class Limits:
     temporal_against: float = 3.0
     cues_for: float = 0.5
     cues_against: float = 1.5
+    still_cues_for: float = 1.0
+    still_cues_against: float = 1.5
     traces_against: float = 2.0
 
 
@@ -59,18 +67,19 @@ def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
     """``base`` with the coefficients that ``rows`` give."""
     # A deepfake file shows no medium that networks and cues could see.
     stills = [row for row in rows if row.kind in (Kind.PICTURE, Kind.FRAME) and row.species != _DEEPFAKE]
-    still_networks = _calibrate(stills)
+    alone = _calibrate(stills).known
+    cues = _cues(stills, alone, limits)
     return replace(
         base,
         temporal=_temporal(rows, limits),
-        cues=_cues(stills, still_networks.known, limits),
+        cues=cues,
         traces=fit_traces(
             [row for row in rows if row.kind is not Kind.PRESENTED and row.species != _DEEPFAKE],
             TRACES,
             most_against=limits.traces_against,
         ),
         scan_networks=_calibrate([row for row in rows if in_view(row) and row.species != _DEEPFAKE]),
-        still_networks=still_networks,
+        still_networks=_all_known({name: _beside(stills, name, alone[name], cues, limits) for name in alone}),
     )
 
 
@@ -102,6 +111,10 @@ def _calibrate(rows: Sequence[Row]) -> NetworkCalibrations:
         values = np.array([[log_odds(row.networks[name])] for row in asked])
         weights, bias = fit_logistic(values, *_told(asked), prior=_NETWORK_PRIOR, most=_NETWORK_AT_MOST)
         found[name] = NetworkCalibration(bias=bias, weight=float(weights[0]))
+    return _all_known(found)
+
+
+def _all_known(found: Mapping[str, NetworkCalibration]) -> NetworkCalibrations:
     return NetworkCalibrations(
         known=MappingProxyType(found),
         unknown=NetworkCalibration(
@@ -132,6 +145,41 @@ def _cues(rows: Sequence[Row], calibrations: Mapping[str, NetworkCalibration], l
         most_against=limits.cues_against,
         weights=MappingProxyType(dict(zip(names, weights.tolist(), strict=True))),
         neutral=MappingProxyType(neutral),
+    )
+
+
+def _beside(
+    rows: Sequence[Row], name: str, alone: NetworkCalibration, cues: SignalGroup, limits: Limits
+) -> NetworkCalibration:
+    """A network and the cues beside it, fitted together to single pictures."""
+    asked = [row for row in rows if name in row.networks]
+    live = sum(row.live for row in asked)
+    if min(live, len(asked) - live) < _LEAST_BESIDE:
+        return alone
+    towards, pull, bias_pull = _NETWORK_PRIOR
+    names, count = list(cues.weights), len(cues.weights)
+    weights, bias = fit_logistic(
+        np.column_stack(
+            [[log_odds(row.networks[name]) for row in asked], _values(asked, names, cues.neutral)]
+        ),
+        *_told(asked),
+        prior=(
+            np.append(towards, list(cues.weights.values())),
+            np.append(pull, np.full(count, _BESIDE_ROWS / len(asked))),
+            bias_pull,
+        ),
+        most=np.append(_NETWORK_AT_MOST, np.full(count, np.inf)),
+    )
+    return NetworkCalibration(
+        bias=bias,
+        weight=float(weights[0]),
+        cues=SignalGroup(
+            bias=0.0,
+            most_for=limits.still_cues_for,
+            most_against=limits.still_cues_against,
+            weights=MappingProxyType(dict(zip(names, weights[1:].tolist(), strict=True))),
+            neutral=cues.neutral,
+        ),
     )
 
 

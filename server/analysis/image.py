@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.judge import judge_express
-from liveness.fusion import FusionModel
+from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selfie import SelfieModel, SelfieSettings, judge_selfie

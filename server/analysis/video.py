@@ -10,7 +10,7 @@ import numpy as np
 
 from liveness.continuity import of_known_face
 from liveness.express.judge import judge_express
-from liveness.fusion import FusionModel
+from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from server.analysis.errors import AnalysisCode, AnalysisRefused

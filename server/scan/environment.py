@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from device_integrity.camera import CameraFingerprints
 from liveness.dynamic.model import FlashModel
-from liveness.fusion import FusionModel
+from liveness.fusion_model import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
 from server.checks.recorder import CheckRecorder
 from server.device.verification import DeviceVerifier

@@ -15,7 +15,7 @@ from liveness.dynamic.response import StepAnswer
 from liveness.dynamic.steps import ColourStep
 from liveness.express.interface import FrameEmbedding
 from liveness.express.judge import judge_express
-from liveness.fusion import FusionModel
+from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal, not_assessed

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.attack_type import attack_facts, tell_attack_type
-from liveness.fusion_model import AttackFact, load_fusion_model
+from liveness.fusion_model import AttackFact
+from liveness.fusion_model_file import load_fusion_model
 from liveness.signal import assessed
 from liveness.verdict import AttackType
 

@@ -1,6 +1,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,12 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
-from liveness.fusion import FusionModel, fuse, load_fusion_model
-from liveness.fusion_model import NetworkCalibration, NetworkCalibrations, SignalGroup, Trace, Traces
+from liveness.fusion import fuse
+from liveness.fusion_model import (
+    FusionModel,
+    NetworkCalibration,
+    NetworkCalibrations,
+    SignalGroup,
+    Trace,
+    Traces,
+)
+from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 
+_CUES = SignalGroup(
+    bias=0.0,
+    most_for=0.4,
+    most_against=1.5,
+    weights={"colour_gamut": 0.5, "blur_depth": 0.5},
+    neutral={"colour_gamut": 0.5},
+)
 _MODEL = FusionModel(
     version="t",
     temporal=SignalGroup(
@@ -30,13 +46,7 @@ _MODEL = FusionModel(
         },
         neutral={},
     ),
-    cues=SignalGroup(
-        bias=0.0,
-        most_for=0.4,
-        most_against=1.5,
-        weights={"colour_gamut": 0.5, "blur_depth": 0.5},
-        neutral={"colour_gamut": 0.5},
-    ),
+    cues=_CUES,
     traces=Traces(
         most_against=2.0,
         signals={
@@ -48,7 +58,10 @@ _MODEL = FusionModel(
         known={"strong": NetworkCalibration(bias=0.0, weight=1.0)},
         unknown=NetworkCalibration(bias=-0.3, weight=0.7),
     ),
-    still_networks=NetworkCalibrations(known={}, unknown=NetworkCalibration(bias=0.0, weight=0.5)),
+    still_networks=NetworkCalibrations(
+        known={"strong": NetworkCalibration(0.0, 0.5, cues=replace(_CUES, weights={"blur_depth": 0.8}))},
+        unknown=NetworkCalibration(bias=0.0, weight=0.5),
+    ),
     attack_types=load_fusion_model().attack_types,
     reliability={},
     record={},
@@ -309,6 +322,32 @@ def test_networks_are_calibrated_each_by_itself_and_averaged() -> None:
     assert confidence(unheard_of=0.9) < both < confidence(strong=0.9)
 
 
+def test_cues_of_a_picture_count_as_its_networks_leave_room_for_them() -> None:
+    stills = LivenessPolicy(capture=CaptureKind.FRAME)
+
+    def confidence(*networks: str, **cues: float) -> float:
+        return _fuse(policy=stills, networks=dict.fromkeys(networks, 0.5), **cues).confidence
+
+    # Beside "strong" the gamut says nothing and the blur more than beside others, or without a network.
+    assert confidence("strong", colour_gamut=0.02) == pytest.approx(50)
+    assert confidence("strong", blur_depth=0.1) < confidence("unheard_of", blur_depth=0.1) < 50
+    assert confidence("unheard_of", colour_gamut=0.1) == pytest.approx(confidence(colour_gamut=0.1))
+    both = confidence("strong", "unheard_of", blur_depth=0.1)
+    assert confidence("strong", blur_depth=0.1) < both < confidence("unheard_of", blur_depth=0.1)
+
+
+def test_cues_of_a_scan_count_alike_beside_every_network() -> None:
+    def fall(network: str) -> float:
+        plain, gaudy = (
+            _fuse(networks={network: 0.5}, planar_motion=0.55, **cues).confidence
+            for cues in ({}, {"colour_gamut": 0.1})
+        )
+        return plain - gaudy
+
+    assert fall("strong") == pytest.approx(fall("unheard_of"), abs=3)
+    assert fall("strong") > 5
+
+
 def test_no_amount_of_life_drowns_a_face_that_jumps() -> None:
     lively: dict[str, Any] = {"planar_motion": 0.98, "micro_motion": 0.98, "blink": 0.95}
     steady, jumping = (_fuse(**lively, embedding_jitter=score) for score in (0.5, 0.02))
@@ -320,6 +359,14 @@ def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
     neutral = _fuse(planar_motion=0.5).confidence
     assert 0 < _fuse(planar_motion=0.5, colour_gamut=1.0, blur_depth=1.0).confidence - neutral < 15
     assert neutral - _fuse(planar_motion=0.5, colour_gamut=0.0, blur_depth=0.0).confidence > 25
+
+
+def test_cues_do_not_speak_for_life_where_a_medium_is_seen() -> None:
+    good: dict[str, Any] = {"planar_motion": 0.5, "colour_gamut": 1.0, "blur_depth": 1.0}
+    assert _fuse(**good, moire=0.02).confidence == _fuse(planar_motion=0.5, moire=0.02).confidence
+    assert _fuse(**good, moire=0.9).confidence > _fuse(planar_motion=0.5, moire=0.9).confidence
+    bad: dict[str, Any] = {"planar_motion": 0.5, "colour_gamut": 0.1}
+    assert _fuse(**bad, moire=0.02).confidence < _fuse(planar_motion=0.5, moire=0.02).confidence
 
 
 def test_a_trace_that_is_not_seen_says_nothing_and_takes_no_part() -> None:

@@ -8,8 +8,8 @@ from evaluation.liveness_fusion.model_text import model_text
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
-from liveness.fusion import load_fusion_model
-from liveness.fusion_model import AttackFact, Trace, Traces, parse_fusion_model
+from liveness.fusion_model import AttackFact, Trace, Traces
+from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
 from liveness.verdict import AttackType
 from tests.liveness.builders import scan
 
@@ -20,6 +20,16 @@ weight = 0.7
 [{name}.minifas_v2se]
 bias = -0.2
 weight = 0.9
+"""
+_CUES = """
+[{name}]
+bias = 0.0
+most_for = 0.4
+most_against = 1.5
+[{name}.weights]
+moire = 0.3
+[{name}.neutral]
+moire = 1.2
 """
 _TYPE = """
 [attack_types.{name}]
@@ -41,14 +51,7 @@ most_against = 4.0
 [temporal.weights]
 planar_motion = 1
 [temporal.neutral]
-[cues]
-bias = 0.0
-most_for = 0.4
-most_against = 1.5
-[cues.weights]
-moire = 0.3
-[cues.neutral]
-moire = 1.2
+{_CUES.format(name="cues")}
 [traces]
 most_against = 2.5
 [traces.signals.halftone]
@@ -57,6 +60,7 @@ full = -1.5
 strength = 2.0
 {_NETWORKS.format(name="scan_networks")}
 {_NETWORKS.format(name="still_networks")}
+{_CUES.format(name="still_networks.minifas_v2se.cues")}
 {"".join(_TYPE.format(name=kind) for kind in _TYPES)}
 [[reliability.scan]]
 predicted = 0.25
@@ -72,11 +76,14 @@ command = "none"
 def test_the_shipped_model_weighs_signals_that_exist_and_says_where_it_is_from() -> None:
     model = load_fusion_model()
     names = {signal.name for signal in express_signals(scan(), (), None, ExpressSettings())}
-    for group in (model.temporal, model.cues):
+    beside = [one.cues for one in model.still_networks.known.values() if one.cues is not None]
+    assert beside
+    cues = [model.cues, *beside]
+    for group in (model.temporal, *cues):
         assert set(group.weights) <= names
         assert group.most_for < group.most_against
     assert set(model.traces.signals) <= names
-    assert not set(model.traces.signals) & set(model.cues.weights)
+    assert all(not set(model.traces.signals) & set(group.weights) for group in cues)
     assert model.temporal.weights["planar_motion"] > 0
     assert set(model.scan_networks.known) == set(model.still_networks.known)
     for name, calibration in model.scan_networks.known.items():
@@ -110,6 +117,9 @@ def test_a_good_text_is_read() -> None:
     assert dict(model.temporal.weights) == {"planar_motion": 1.0}
     assert model.scan_networks.known["minifas_v2se"].weight == 0.9
     assert model.cues.neutral == {"moire": 1.2}
+    assert model.still_networks.of("minifas_v2se").cues == model.cues
+    assert model.still_networks.of("unheard_of") is model.still_networks.unknown
+    assert model.still_networks.unknown.cues is None
     assert model.traces == Traces(2.5, {"halftone": Trace(begins=0.5, full=-1.5, strength=2.0)})
     assert (model.still_networks.unknown.bias, model.still_networks.unknown.weight) == (0.1, 0.7)
     assert model.attack_types[AttackType.PRINT].needs == {AttackFact.LIVELY}
@@ -137,6 +147,8 @@ def test_the_shipped_model_is_written_as_it_is_read() -> None:
         ("bias = 0.1", "bias = inf"),
         ("[scan_networks.default]", "[scan_networks.other]"),
         ("[cues]", "[queues]"),
+        ("[still_networks.minifas_v2se.cues]", "[still_networks.minifas_v2se.cues.more]"),
+        ("[still_networks.minifas_v2se.cues.weights]", "[still_networks.minifas_v2se.cues.wait]"),
         ("moire = 0.3", "moire = -0.3"),
         ("moire = 1.2", "moire = nan"),
         ("most_against = 2.5", "most_against = 0"),

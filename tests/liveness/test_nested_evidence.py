@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -11,7 +12,7 @@ from evaluation.liveness_fusion.scans import clip_windows, observe_scan
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
 from liveness.express.judge import judge_express
-from liveness.fusion import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
@@ -112,10 +113,9 @@ def test_a_replay_is_a_spoof_as_a_scan_and_never_live(replay: _Capture) -> None:
     as_frames = replay.only(replay.selected).judge(CaptureKind.FRAMES)
     assert as_frames.verdict is not Verdict.LIVE
     assert as_frames.confidence < 50
-    for index in replay.selected:
-        as_one = replay.only((index,)).judge(CaptureKind.FRAME)
-        assert as_one.verdict is not Verdict.LIVE
-        assert as_one.confidence < 50
+    each = [replay.only((index,)).judge(CaptureKind.FRAME) for index in replay.selected]
+    assert all(as_one.verdict is not Verdict.LIVE for as_one in each)
+    assert median(as_one.confidence for as_one in each) < 40
 
 
 def test_a_check_takes_neither_eight_frames_nor_one_for_a_scan(person: _Capture) -> None:

@@ -10,8 +10,7 @@ from evaluation.liveness_fusion.model_text import model_text
 from evaluation.liveness_fusion.parts import Limits
 from evaluation.liveness_fusion.reliability import draw_reliability, reliability_bins
 from evaluation.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows, write_rows
-from liveness.fusion import load_fusion_model
-from liveness.fusion_model import parse_fusion_model
+from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
 
 
 def _rows() -> list[Row]:
@@ -55,7 +54,7 @@ def test_the_command_writes_a_model_and_a_chart(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
-    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "3"
+    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "4"
     assert (tmp_path / "out/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -6,8 +6,8 @@ import pytest
 from evaluation.liveness_fusion.parts import Limits
 from evaluation.liveness_fusion.pushes import count_pushes, placed_without
 from evaluation.liveness_fusion.rows import Kind, Row
-from liveness.fusion import FusionModel, load_fusion_model
-from liveness.fusion_model import NetworkCalibration, NetworkCalibrations, Trace, Traces
+from liveness.fusion_model import FusionModel, NetworkCalibration, NetworkCalibrations, Trace, Traces
+from liveness.fusion_model_file import load_fusion_model
 
 _EVEN = NetworkCalibrations(known={}, unknown=NetworkCalibration(bias=0.0, weight=1.0))
 _SEEN, _UNSEEN = 0.1, 0.9

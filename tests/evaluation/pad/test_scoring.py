@@ -7,7 +7,7 @@ from evaluation.pad.dataset import PadSample, read_dataset
 from evaluation.pad.runs import NonResponse, ScorerKind, ScoreRun
 from evaluation.pad.scorers import clip_scorers, picture_scorers
 from evaluation.pad.scoring import score_clips, score_pictures
-from liveness.fusion_model import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.verdict import Verdict
 from vision.face import BgrImage, DetectedFace
 from vision.onnx_sessions import RuntimeOptions

@@ -10,7 +10,7 @@ from evaluation.liveness_fusion.photo_attacks import AttackKind, Presentation, p
 from evaluation.liveness_fusion.scans import clip_windows, observe_scan
 from liveness.express.interface import PadScore
 from liveness.express.judge import judge_express
-from liveness.fusion import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selection import select_frames

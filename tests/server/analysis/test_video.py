@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.fusion import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, Verdict
 from server.analysis.errors import AnalysisCode, AnalysisRefused

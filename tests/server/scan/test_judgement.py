@@ -8,7 +8,7 @@ import pytest
 
 from liveness.continuity import unseen_stretches
 from liveness.express.interface import FrameCues, PadScore
-from liveness.fusion_model import load_fusion_model
+from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal

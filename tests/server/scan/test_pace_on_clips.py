@@ -11,7 +11,8 @@ import pytest
 
 from liveness.continuity import of_known_face
 from liveness.express.judge import judge_express
-from liveness.fusion_model import FusionModel, load_fusion_model
+from liveness.fusion_model import FusionModel
+from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict
