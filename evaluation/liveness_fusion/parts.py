@@ -38,7 +38,7 @@ _LARGEST = "Silent-Face-Anti-Spoofing"
 _TEMPORAL_PRIOR: Prior = (0.5, 0.05, 0.3)
 _NETWORK_PRIOR: Prior = (0.5, 0.02, 0.05)
 _CUE_PRIOR: Prior = (0.0, 0.3, 0.3)
-"""A scan has better evidence than its cues, and a living person whom they wrong is asked again for nothing."""
+"""A scan has better evidence than its cues, and whom they wrong is asked to scan again for nothing."""
 _BESIDE_ROWS = 10
 """A single picture has only cues and networks: so few rows draw its cues' weights to those of scans."""
 _LEAST_BESIDE = 200

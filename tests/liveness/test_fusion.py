@@ -325,7 +325,7 @@ def test_networks_are_calibrated_each_by_itself_and_averaged() -> None:
 def test_cues_of_a_picture_count_as_its_networks_leave_room_for_them() -> None:
     stills = LivenessPolicy(capture=CaptureKind.FRAME)
 
-    def confidence(*networks: str, **cues: float) -> float:
+    def confidence(*networks: str, **cues: Any) -> float:
         return _fuse(policy=stills, networks=dict.fromkeys(networks, 0.5), **cues).confidence
 
     # Beside "strong" the gamut says nothing and the blur more than beside others, or without a network.
@@ -338,11 +338,9 @@ def test_cues_of_a_picture_count_as_its_networks_leave_room_for_them() -> None:
 
 def test_cues_of_a_scan_count_alike_beside_every_network() -> None:
     def fall(network: str) -> float:
-        plain, gaudy = (
-            _fuse(networks={network: 0.5}, planar_motion=0.55, **cues).confidence
-            for cues in ({}, {"colour_gamut": 0.1})
-        )
-        return plain - gaudy
+        plain = _fuse(networks={network: 0.5}, planar_motion=0.55)
+        gaudy = _fuse(networks={network: 0.5}, planar_motion=0.55, colour_gamut=0.1)
+        return plain.confidence - gaudy.confidence
 
     assert fall("strong") == pytest.approx(fall("unheard_of"), abs=3)
     assert fall("strong") > 5
