@@ -68,7 +68,7 @@ def judge_express(
         scan: The attempt's frames and motion (``liveness.collect.ScanCollector.observations``).
         pad_scores: What the pack's PAD networks said of selected frames; empty without networks.
         policy: Thresholds of the check's policy.
-        model: ``liveness.fusion_model.load_fusion_model()``.
+        model: ``liveness.fusion_model_file.load_fusion_model()``.
         cues: What the single-frame cues measured in selected frames; empty where nobody measured.
         embeddings: Templates of selected frames; empty where nobody made them.
         settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
