@@ -111,6 +111,7 @@ def _most_alike(
 
 def _change(differences: NDArray[np.int16]) -> NDArray[np.float64]:
     """Mean absolute difference of each pixel over pairs of frames, less each pair's common change."""
-    common = np.median(differences[:, ::_SPARSE], axis=1, keepdims=True)
-    change: NDArray[np.float64] = np.abs(differences - common).mean(axis=0)
-    return change
+    # Twice as much of everything: a median may lie between two grey levels, and whole numbers are faster.
+    common = (2 * np.median(differences[:, ::_SPARSE], axis=1, keepdims=True)).astype(np.int16)
+    change: NDArray[np.float64] = np.abs(2 * differences - common).sum(axis=0, dtype=np.int32)
+    return change / (2 * len(differences))
