@@ -22,6 +22,7 @@ from server.policies import Policy
 from server.scan.analyst import SeenFrame
 from server.scan.judgement import AttemptJudgement
 from server.storage.records import (
+    AttemptEnding,
     AttemptRecord,
     CheckRecord,
     Decision,
@@ -169,6 +170,7 @@ class CheckRecorder:
         ended_by: FailureReason | None,
         epoch: int | None,
         now: datetime,
+        ending: AttemptEnding | None = None,
     ) -> CheckVerdict:
         """Decides a check from a judged attempt.
 
@@ -180,6 +182,7 @@ class CheckRecorder:
             ended_by: The circumstances that kept it from a decision; ``None`` where it decides.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
             now: The time.
+            ending: Of the attempt, where it still runs: it ends with the decision or not at all.
 
         Raises:
             Conflict: Another stream or call was first.
@@ -201,6 +204,7 @@ class CheckRecorder:
             evidence=attempt.evidence,
             epoch=epoch,
             now=now,
+            ending=ending,
         )
         return verdict
 
@@ -251,6 +255,7 @@ class CheckRecorder:
         evidence: tuple[EvidenceEntry, ...],
         epoch: int | None,
         now: datetime,
+        ending: AttemptEnding | None = None,
     ) -> None:
         retained = now + timedelta(seconds=policy.retention.evidence_seconds)
         await self._repository.decide(
@@ -264,6 +269,7 @@ class CheckRecorder:
                 decide_time=now,
                 retain_until=max(retained, record.result_deadline),
             ),
+            ending=ending,
         )
 
     def _outcome(

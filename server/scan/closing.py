@@ -19,7 +19,7 @@ from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.judgement import AttemptJudgement, judge_attempt, liveness_policy
 from server.storage.errors import Conflict, StorageUnavailable
-from server.storage.records import AttemptRecord, EvidenceEntry
+from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
 
 __all__ = ["AttemptCloser"]
@@ -181,7 +181,7 @@ class AttemptCloser:
             evidence=pictures,
         )
 
-    async def end(
+    def ending(
         self,
         stream: OpenStream,
         run: AttemptRun,
@@ -189,27 +189,16 @@ class AttemptCloser:
         outcome: AttemptOutcome,
         attempts: tuple[AttemptRecord, ...],
         judged: JudgedAttempt | None,
-        pictures: tuple[EvidenceEntry, ...],
-    ) -> tuple[AttemptRecord, ...]:
-        """Ends the attempt in the database.
-
-        Returns:
-            The check's ``attempts`` as they stand then.
-
-        Raises:
-            Conflict: The stream may not write any more.
-        """
-        env, record = self._env, stream.record
-        now = env.clock.now()
+    ) -> AttemptEnding:
+        """What is to stand of the attempt in the database, ``judged`` or not."""
+        env, now = self._env, self._env.clock.now()
         interim = None
         if judged is not None:
             interim = env.recorder.interim(
-                record, policy=stream.policy, attempt=judged, attempts=attempts, now=now
+                stream.record, policy=stream.policy, attempt=judged, attempts=attempts, now=now
             )
-        ended = await env.repository.end_attempt(
-            record.check_id,
-            epoch=record.lease_epoch,
-            attempt=run.number,
+        return AttemptEnding(
+            number=run.number,
             outcome=outcome,
             frames=run.frames,
             dropped=stream.transcript.dropped,
@@ -217,9 +206,7 @@ class AttemptCloser:
             end_time=now,
             final_mac_sha256=stream.transcript.final_mac_sha256,
             judgement=interim,
-            evidence=pictures,
         )
-        return tuple(ended if attempt.number == ended.number else attempt for attempt in attempts)
 
     async def abandon(
         self, stream: OpenStream, run: AttemptRun, *, ended_by: FailureReason, fenced: bool = False
@@ -284,5 +271,11 @@ class AttemptCloser:
         outcome: AttemptOutcome,
         pictures: tuple[EvidenceEntry, ...],
     ) -> None:
-        attempts = await self._env.repository.attempts(stream.record.check_id)
-        await self.end(stream, run, outcome=outcome, attempts=attempts, judged=judged, pictures=pictures)
+        env, record = self._env, stream.record
+        attempts = await env.repository.attempts(record.check_id)
+        await env.repository.end_attempt(
+            record.check_id,
+            epoch=record.lease_epoch,
+            ending=self.ending(stream, run, outcome=outcome, attempts=attempts, judged=judged),
+            evidence=pictures,
+        )

@@ -33,7 +33,7 @@ from server.scan.messages import (
     ScanStatus,
 )
 from server.storage.errors import Conflict
-from server.storage.records import AttemptRecord
+from server.storage.records import AttemptEnding, AttemptRecord
 from server.verdict import CheckVerdict, FailureReason
 
 Outcome = TypeVar("Outcome")
@@ -156,10 +156,11 @@ class ScanSession:
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
         began = self._env.clock.monotonic()
+        repository, check_id = self._env.repository, stream.record.check_id
         judgement = await self._closer.judge(stream, run)
         await run.record()
         self._cancelled_by_person = end.cause is EndCause.CANCELLED
-        attempts = await self._env.repository.attempts(stream.record.check_id)
+        attempts = await repository.attempts(check_id)
         used = sum(attempt.counted for attempt in attempts)
         remaining = stream.policy.attempts.maximum - used
         again = judgement.retryable and remaining > 0 and run.number < _MOST_ATTEMPTS
@@ -169,23 +170,18 @@ class ScanSession:
             await await_evidence(self._env, stream, run, inbox)
         device = await self._closer.look_at_device(stream, run, judgement, ended=True)
         again = again and not device.injected
+        outcome = AttemptOutcome.RETRY if again else AttemptOutcome.DECIDED
         status = ScanStatus.RETRY
         async with self._closer.kept_pictures(stream, run) as pictures:
             judged = self._closer.judged(stream, run, judgement, device, pictures, ended=True)
+            ending = self._closer.ending(stream, run, outcome=outcome, attempts=attempts, judged=judged)
+            attempts = tuple(ending.of(each) if each.number == run.number else each for each in attempts)
             if again:
-                attempts = await self._closer.end(
-                    stream,
-                    run,
-                    outcome=AttemptOutcome.RETRY,
-                    attempts=attempts,
-                    judged=judged,
-                    pictures=pictures,
+                await repository.end_attempt(
+                    check_id, epoch=stream.record.lease_epoch, ending=ending, evidence=pictures
                 )
             else:
-                attempts = await self._closer.end(
-                    stream, run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, pictures=()
-                )
-                verdict = await self._decide(stream, judged, attempts)
+                verdict = await self._decide(stream, judged, attempts, ending)
                 self._remembers = True
                 status = final_status(verdict, stream.policy.disclosure.app)
         self._env.metrics.attempt_judged(
@@ -202,7 +198,11 @@ class ScanSession:
         return result, attempts
 
     async def _decide(
-        self, stream: OpenStream, judged: JudgedAttempt, attempts: tuple[AttemptRecord, ...]
+        self,
+        stream: OpenStream,
+        judged: JudgedAttempt,
+        attempts: tuple[AttemptRecord, ...],
+        ending: AttemptEnding,
     ) -> CheckVerdict:
         env = self._env
         ended_by = None
@@ -216,6 +216,7 @@ class ScanSession:
             ended_by=ended_by,
             epoch=stream.record.lease_epoch,
             now=env.clock.now(),
+            ending=ending,
         )
         self._decided(verdict)
         return verdict

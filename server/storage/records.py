@@ -3,7 +3,7 @@
 Results, reports and templates are opaque bytes here: the edge knows protobuf, storage does not.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
@@ -15,6 +15,7 @@ from server.evidence.sealing import Sealed
 from server.verdict import CheckStatus, FailureReason
 
 __all__ = [
+    "AttemptEnding",
     "AttemptRecord",
     "CheckChanges",
     "CheckRecord",
@@ -219,6 +220,45 @@ class AttemptRecord:
     end_time: datetime | None
     final_mac_sha256: bytes | None
     judgement: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnding:
+    """How an attempt ended.
+
+    Attributes:
+        number: The attempt's.
+        outcome: How it ended.
+        frames: Frames accepted.
+        dropped: Images that the device dropped before they got an index.
+        feedback: Names of feedback codes, most important first.
+        end_time: When.
+        final_mac_sha256: SHA-256 of the last MAC; None where there was none.
+        judgement: The result that this attempt would give the check should nothing follow it; None where
+            it was not judged.
+    """
+
+    number: int
+    outcome: AttemptOutcome
+    frames: int
+    dropped: int
+    feedback: tuple[str, ...]
+    end_time: datetime
+    final_mac_sha256: bytes | None
+    judgement: bytes | None = field(default=None, repr=False)
+
+    def of(self, attempt: AttemptRecord) -> AttemptRecord:
+        """``attempt``, which runs, as it stands once this is written."""
+        return replace(
+            attempt,
+            outcome=self.outcome,
+            frames=self.frames,
+            dropped=self.dropped,
+            feedback=self.feedback,
+            end_time=self.end_time,
+            final_mac_sha256=self.final_mac_sha256,
+            judgement=self.judgement,
+        )
 
 
 class EvidenceKind(StrEnum):

@@ -5,7 +5,7 @@ stream that lost its lease to a newer one therefore cannot write any more; it ge
 A method whose caller is cancelled still ends its transaction. The clock is the caller's.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Unpack
@@ -14,11 +14,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.checks.state import OPEN_STATES, CheckState, may_become
-from server.checks.terms import AttemptOutcome
 from server.storage import rows, statements
 from server.storage.devices import forget_check
 from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven
 from server.storage.records import (
+    AttemptEnding,
     AttemptRecord,
     CheckChanges,
     CheckRecord,
@@ -259,14 +259,7 @@ class CheckRepository:
         check_id: UUID,
         *,
         epoch: int,
-        attempt: int,
-        outcome: AttemptOutcome,
-        frames: int,
-        dropped: int,
-        feedback: Iterable[str],
-        end_time: datetime,
-        final_mac_sha256: bytes | None,
-        judgement: bytes | None = None,
+        ending: AttemptEnding,
         evidence: tuple[EvidenceEntry, ...] = (),
     ) -> AttemptRecord:
         """Ends an attempt.
@@ -274,29 +267,13 @@ class CheckRepository:
         Args:
             check_id: The check.
             epoch: The caller's lease epoch.
-            attempt: The attempt's number.
-            outcome: How it ended.
-            frames: Frames accepted.
-            dropped: Images that the device dropped before they got an index.
-            feedback: Names of feedback codes, most important first.
-            end_time: The time.
-            final_mac_sha256: SHA-256 of the last MAC; None where there was none.
-            judgement: The result that this attempt would give the check should nothing follow it.
+            ending: Which one, and how.
             evidence: Pictures to keep, already durable in the object store.
 
         Raises:
             Conflict: The lease is not the caller's, or no such attempt runs in it.
         """
-        values = {
-            "outcome": outcome.value,
-            "frames": frames,
-            "dropped": dropped,
-            "feedback": rows.to_words(feedback),
-            "end_time": end_time,
-            "final_mac_sha256": final_mac_sha256,
-            "judgement": judgement,
-        }
-        return await self._change_attempt(check_id, epoch, attempt, values, evidence)
+        return await self._change_attempt(check_id, epoch, ending.number, rows.ending_row(ending), evidence)
 
     @uncancelled
     async def attempts(self, check_id: UUID) -> tuple[AttemptRecord, ...]:
@@ -305,7 +282,14 @@ class CheckRepository:
             return await statements.list_attempts(connection, check_id)
 
     @uncancelled
-    async def decide(self, check_id: UUID, *, epoch: int | None, decision: Decision) -> CheckRecord:
+    async def decide(
+        self,
+        check_id: UUID,
+        *,
+        epoch: int | None,
+        decision: Decision,
+        ending: AttemptEnding | None = None,
+    ) -> CheckRecord:
         """Makes the verdict durable, with its evidence, in one transaction.
 
         The lease ends, open attempts end as INTERRUPTED, and the portrait's template is destroyed:
@@ -316,12 +300,15 @@ class CheckRepository:
             epoch: The caller's lease epoch; None for the sweeper of deadlines.
             decision: The verdict, and evidence that is already durable in the object store; it joins
                 what earlier attempts left.
+            ending: Of the attempt of that epoch that decides, where it still runs.
 
         Raises:
-            Conflict: The check is not open, or the epoch is not current.
+            Conflict: The check is not open, the epoch is not current, or no such attempt runs in it.
         """
         async with self._transactions.write() as connection:
-            await statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
+            record = await statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
+            if ending is not None:
+                await statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
             await statements.interrupt_attempts(connection, check_id, decision.decide_time)
             await statements.add_evidence(connection, check_id, decision.evidence)
             return await statements.change(connection, check_id, rows.decision_row(decision))
@@ -427,10 +414,6 @@ class CheckRepository:
     ) -> AttemptRecord:
         async with self._transactions.write() as connection:
             record = await statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
-            changed = await statements.change_attempt(
-                connection, check_id, epoch=epoch, number=number, values=values
-            )
-            if changed is None:
-                raise statements.conflict(f"no attempt {number} runs in this stream", record)
+            changed = await statements.change_attempt(connection, record, number, values)
             await statements.add_evidence(connection, check_id, kept)
             return changed

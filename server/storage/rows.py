@@ -12,6 +12,7 @@ from server.checks.state import CheckState
 from server.checks.terms import AttemptOutcome, Mode
 from server.evidence.sealing import Sealed
 from server.storage.records import (
+    AttemptEnding,
     AttemptRecord,
     CheckRecord,
     Decision,
@@ -32,6 +33,7 @@ __all__ = [
     "check_record",
     "check_row",
     "decision_row",
+    "ending_row",
     "evidence_entry",
     "evidence_row",
     "from_words",
@@ -140,6 +142,19 @@ def evidence_row(check_id: UUID, position: int, entry: EvidenceEntry) -> dict[st
         "media_type": entry.media_type,
         "wrapped_key": entry.wrapped_key,
         "key_id": entry.key_id,
+    }
+
+
+def ending_row(ending: AttemptEnding) -> dict[str, Any]:
+    """What its end changes in an attempt."""
+    return {
+        "outcome": ending.outcome.value,
+        "frames": ending.frames,
+        "dropped": ending.dropped,
+        "feedback": to_words(ending.feedback),
+        "end_time": ending.end_time,
+        "final_mac_sha256": ending.final_mac_sha256,
+        "judgement": ending.judgement,
     }
 
 

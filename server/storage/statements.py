@@ -191,18 +191,24 @@ async def add_attempt(
 
 
 async def change_attempt(
-    connection: AsyncConnection, check_id: UUID, *, epoch: int, number: int, values: Mapping[str, Any]
-) -> AttemptRecord | None:
-    """Updates an attempt that runs in the lease of ``epoch``; None where there is none such."""
+    connection: AsyncConnection, check: CheckRecord, number: int, values: Mapping[str, Any]
+) -> AttemptRecord:
+    """Updates an attempt that runs in the check's current lease.
+
+    Raises:
+        Conflict: There is none such.
+    """
     statement = (
         update(attempts)
-        .where(attempts.c.check_id == check_id, attempts.c.number == number)
-        .where(attempts.c.epoch == epoch, attempts.c.outcome.is_(None))
+        .where(attempts.c.check_id == check.check_id, attempts.c.number == number)
+        .where(attempts.c.epoch == check.lease_epoch, attempts.c.outcome.is_(None))
         .values(dict(values))
         .returning(attempts)
     )
     row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else rows.attempt_record(row)
+    if row is None:
+        raise conflict(f"no attempt {number} runs in this stream", check)
+    return rows.attempt_record(row)
 
 
 async def interrupt_attempts(connection: AsyncConnection, check_id: UUID, now: datetime) -> None:

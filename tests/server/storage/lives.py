@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from server.checks.terms import AttemptOutcome
-from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
+from server.storage.records import AttemptEnding, AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from tests.server.storage.samples import SESSION_KEY, after, new_check
 
@@ -39,13 +39,15 @@ async def end(
     return await repository.end_attempt(
         check_id,
         epoch=epoch,
-        attempt=1,
-        outcome=AttemptOutcome.RETRY,
-        frames=11,
-        dropped=2,
-        feedback=("TOO_DARK", "HOLD_STILL"),
-        end_time=after(9),
-        final_mac_sha256=b"m" * 32,
-        judgement=judgement,
+        ending=AttemptEnding(
+            number=1,
+            outcome=AttemptOutcome.RETRY,
+            frames=11,
+            dropped=2,
+            feedback=("TOO_DARK", "HOLD_STILL"),
+            end_time=after(9),
+            final_mac_sha256=b"m" * 32,
+            judgement=judgement,
+        ),
         evidence=evidence,
     )

@@ -26,13 +26,25 @@ from server.checks.state import OPEN_STATES, CheckState
 from server.checks.terms import AttemptOutcome
 from server.storage.engine import open_engine
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
-from server.storage.records import NewAttempt
+from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from tests.server.postgres import PostgresServer
 from tests.server.storage.samples import after, decision, entry, new_check
 
 _CLOSED = {CheckState.DECIDED, CheckState.FINISHED}
+
+
+def _ending(number: int, outcome: AttemptOutcome) -> AttemptEnding:
+    return AttemptEnding(
+        number=number,
+        outcome=outcome,
+        frames=1,
+        dropped=0,
+        feedback=(),
+        end_time=after(2),
+        final_mac_sha256=None,
+    )
 
 
 @dataclass
@@ -181,13 +193,7 @@ class RepositoryMachine(RuleBasedStateMachine):
             lambda: self.repository.end_attempt(
                 check_id,
                 epoch=epoch,
-                attempt=number,
-                outcome=AttemptOutcome.RETRY,
-                frames=1,
-                dropped=0,
-                feedback=(),
-                end_time=after(2),
-                final_mac_sha256=None,
+                ending=_ending(number, AttemptOutcome.RETRY),
                 evidence=self.pictures(pictures),
             )
         )
@@ -197,18 +203,29 @@ class RepositoryMachine(RuleBasedStateMachine):
             model.attempts[number] = (epoch, AttemptOutcome.RETRY, model.attempts[number][2])
             model.evidence += pictures
 
-    @rule(check_id=checks, back=st.sampled_from([0, 1, None]), pictures=st.integers(0, 2))
-    def decide(self, check_id: UUID, back: int | None, pictures: int) -> None:
+    @rule(
+        check_id=checks,
+        back=st.sampled_from([0, 1, None]),
+        pictures=st.integers(0, 2),
+        number=st.sampled_from([None, 1, 2, 3]),
+    )
+    def decide(self, check_id: UUID, back: int | None, pictures: int, number: int | None) -> None:
         model = self.models[check_id]
         epoch = None if back is None else model.epoch - back
         answer = self.attempt(
             lambda: self.repository.decide(
-                check_id, epoch=epoch, decision=decision(*self.pictures(pictures), retain_seconds=100)
+                check_id,
+                epoch=epoch,
+                decision=decision(*self.pictures(pictures), retain_seconds=100),
+                ending=None if number is None else _ending(number, AttemptOutcome.DECIDED),
             )
         )
         allowed = model.state in OPEN_STATES and epoch in {None, model.epoch}
+        allowed = allowed and (number is None or model.runs(number, model.epoch))
         assert isinstance(answer, Conflict) is not allowed
         if allowed:
+            if number is not None:
+                model.attempts[number] = (model.epoch, AttemptOutcome.DECIDED, model.attempts[number][2])
             model.interrupt()
             model.state, model.lease_until = CheckState.DECIDED, None
             model.evidence += pictures
