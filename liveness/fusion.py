@@ -172,11 +172,13 @@ def _evidence(
     total = 0.0
     cues = _beside(networks, calibrations, model.cues)
     plain = 1 - _clearest_trace(by_name, model.traces)
-    for group in (*(() if temporal is None else (temporal,)), replace(cues, most_for=plain * cues.most_for)):
+    for group, heard in (*(() if temporal is None else ((temporal, 1.0),)), (cues, plain)):
         found = _group_odds(by_name, group)
-        total += _held(found, group)
+        total += _held(found, replace(group, most_for=heard * group.most_for))
         odds |= found
-        strengths |= {name: group.weights[name] for name in found}
+        strengths |= {
+            name: group.weights[name] * (heard if value > 0 else 1.0) for name, value in found.items()
+        }
     seen = _trace_odds(by_name, model.traces)
     total += max(-model.traces.most_against, sum(seen.values()))
     odds |= {name: odds.get(name, 0.0) + value for name, value in seen.items()}

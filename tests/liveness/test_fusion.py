@@ -363,6 +363,8 @@ def test_cues_do_not_speak_for_life_where_a_medium_is_seen() -> None:
     good: dict[str, Any] = {"planar_motion": 0.5, "colour_gamut": 1.0, "blur_depth": 1.0}
     assert _fuse(**good, moire=0.02).confidence == _fuse(planar_motion=0.5, moire=0.02).confidence
     assert _fuse(**good, moire=0.9).confidence > _fuse(planar_motion=0.5, moire=0.9).confidence
+    weights = {signal.name: signal.weight for signal in _fuse(**good, moire=0.02).signals}
+    assert weights["colour_gamut"] == weights["blur_depth"] == 0
     bad: dict[str, Any] = {"planar_motion": 0.5, "colour_gamut": 0.1}
     assert _fuse(**bad, moire=0.02).confidence < _fuse(planar_motion=0.5, moire=0.02).confidence
 
