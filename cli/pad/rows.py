@@ -5,7 +5,8 @@ from typing import Final
 
 from cli.pad.words import LIMITS, area, not_supported, percent, points, share, span, verdicts, whole
 from cli.sheets import Sheet
-from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, Difference, ScorerResult
+from evaluation.pad.difference import Difference
+from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, ScorerResult
 from evaluation.pad.points import FixedApcer, NotSupported, SourceRates
 from evaluation.pad.report import PadReport, SetReport
 

@@ -24,8 +24,9 @@ from evaluation.liveness_fusion.left_out import STANDARD, decide
 from evaluation.liveness_fusion.parts import Limits, fit_parts
 from evaluation.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
 from evaluation.pad.dataset import PadSample, read_dataset
+from evaluation.pad.difference import difference
 from evaluation.pad.errors import PadEvaluationError
-from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, difference, evaluate_run
+from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, evaluate_run
 from evaluation.pad.points import NotSupported
 from evaluation.pad.resampling import Bootstrap, Draws, Interval, draw
 from evaluation.pad.runs import Answer, ScorerKind, ScorerName, ScoreRun, collect_run

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from evaluation.pad.evaluation import Difference, ScorerResult, difference
+from evaluation.pad.difference import Difference, difference
+from evaluation.pad.evaluation import ScorerResult
 from evaluation.pad.resampling import Bootstrap, Draws
 from evaluation.pad.runs import ScorerKind, ScoreRun
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.pad.dataset import PadLabel, PadSample
+from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import Answer, NonResponse, ScorerKind, ScorerName, ScoreRun, collect_run
 from liveness.verdict import Verdict
 
-__all__ = ["answers", "attack", "crowd", "live", "scored"]
+__all__ = ["BOOTSTRAP", "SAMPLES", "answers", "attack", "crowd", "live", "scored"]
 
 
 def live(number: int, *, source: str = "a", person: str = "p") -> PadSample:
@@ -89,3 +90,9 @@ def scored(
     """The run of a made-up scorer."""
     given = answers(samples, apart=apart, seed=seed, silent=silent, decides=decides)
     return collect_run(ScorerName(name, kind), samples, given, [2.0] * len(samples))
+
+
+BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=5)
+SAMPLES = crowd(sources=6, persons=4, each=3, species=("print:a4", "screen")) + [
+    attack(number, species="deepfake", source="o1/r") for number in range(4)
+]

@@ -1,17 +1,11 @@
 import numpy as np
 import pytest
 
-from evaluation.pad.conclusion import Ruling, conclude
-from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, VerdictCounts, difference, evaluate_run
+from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, VerdictCounts, evaluate_run
 from evaluation.pad.metrics import area_under_curve
-from evaluation.pad.resampling import Bootstrap, draw
-from evaluation.pad.runs import NonResponse, ScorerKind
-from tests.evaluation.pad.samples import attack, crowd, scored
-
-BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=5)
-SAMPLES = crowd(sources=6, persons=4, each=3, species=("print:a4", "screen")) + [
-    attack(number, species="deepfake", source="o1/r") for number in range(4)
-]
+from evaluation.pad.resampling import draw
+from evaluation.pad.runs import NonResponse
+from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, crowd, scored
 
 
 def test_everything_of_one_scorer() -> None:
@@ -77,64 +71,3 @@ def test_nobody_decides_without_verdicts() -> None:
     )
     assert decided.live_verdicts == VerdictCounts(live=4, spoof=0, inconclusive=0, no_response=0)
     assert decided.species[0].verdicts == VerdictCounts(live=0, spoof=4, inconclusive=0, no_response=0)
-
-
-def test_a_scorer_does_not_differ_from_itself() -> None:
-    run = scored(SAMPLES, apart=1.0)
-    found = difference(run, run, draws=draw(SAMPLES, BOOTSTRAP), bootstrap=BOOTSTRAP)
-    assert found is not None
-    assert (found.auc, found.bpcer) == (0.0, 0.0)
-    assert not found.better
-    assert found.not_worse
-
-
-def test_a_difference_is_taken_on_what_both_answered() -> None:
-    first, second = scored(SAMPLES, apart=1.0, silent=(0,)), scored(SAMPLES, apart=1.0, silent=(3,))
-    found = difference(first, second, draws=draw(SAMPLES, BOOTSTRAP), bootstrap=BOOTSTRAP)
-    assert found is not None
-    assert (found.live, found.attacks) == (70, 144)
-    with pytest.raises(ValueError, match="same presentations"):
-        difference(first, scored(SAMPLES[1:], apart=1.0), draws=draw(SAMPLES, BOOTSTRAP), bootstrap=BOOTSTRAP)
-
-
-@pytest.mark.parametrize(
-    ("fusion", "part", "ruling"),
-    [(2.5, 0.7, Ruling.FUSION), (1.0, 1.05, Ruling.EQUAL), (0.4, 2.5, Ruling.PART)],
-)
-def test_what_follows(fusion: float, part: float, ruling: Ruling) -> None:
-    draws = draw(SAMPLES, BOOTSTRAP)
-    runs = [
-        scored(SAMPLES, apart=0.1, seed=7, name="weak"),
-        scored(SAMPLES, apart=part, seed=2, name="best"),
-        scored(SAMPLES, apart=fusion, seed=1, name="fusion", kind=ScorerKind.FUSION),
-    ]
-    results = [evaluate_run(run, draws=draws, bootstrap=BOOTSTRAP) for run in runs]
-    found = conclude(runs, results, draws=draws, bootstrap=BOOTSTRAP)
-    assert found is not None
-    assert (found.fusion, found.best, found.ruling) == ("fusion", "best", ruling)
-    assert [each.second for each in found.differences] == ["best", "weak"]
-    other = scored(SAMPLES, apart=3.0, seed=3, name="other", kind=ScorerKind.OTHER_NETWORK)
-    also = evaluate_run(other, draws=draws, bootstrap=BOOTSTRAP)
-    beside = conclude([*runs, other], [*results, also], draws=draws, bootstrap=BOOTSTRAP)
-    assert beside is not None
-    # A network that the pack does not have is compared with, and changes nothing.
-    assert beside.differences[0].second == "other"
-    assert (beside.best, beside.ruling) == ("best", ruling)
-    assert conclude(runs[:2], results[:2], draws=draws, bootstrap=BOOTSTRAP) is None
-    alone = conclude(runs[2:], results[2:], draws=draws, bootstrap=BOOTSTRAP)
-    assert alone is not None
-    assert alone.ruling is Ruling.ALONE
-
-
-def test_few_persons_decide_nothing() -> None:
-    samples = crowd(sources=2, persons=2, each=10)
-    draws = draw(samples, BOOTSTRAP)
-    runs = [
-        scored(samples, apart=0.3, name="part"),
-        scored(samples, apart=3.0, name="fusion", kind=ScorerKind.FUSION),
-    ]
-    results = [evaluate_run(run, draws=draws, bootstrap=BOOTSTRAP) for run in runs]
-    found = conclude(runs, results, draws=draws, bootstrap=BOOTSTRAP)
-    assert found is not None
-    assert found.ruling is Ruling.UNDECIDED
-    assert found.differences[0].auc > 0
