@@ -213,10 +213,12 @@ def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, floa
 
 def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
     """How clearly a medium is seen, 0..1: as far as it is, good colours are no sign that there is none."""
-    scores = {name: by_name[name].score for name in traces.signals if name in by_name}
-    return max(
-        (traces.signals[name].seen(score) for name, score in scores.items() if score is not None), default=0.0
-    )
+    clearest = 0.0
+    for name, trace in traces.signals.items():
+        signal = by_name.get(name)
+        if trace.strength > 0 and signal is not None and signal.score is not None:
+            clearest = max(clearest, trace.seen(signal.score))
+    return clearest
 
 
 def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
