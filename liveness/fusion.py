@@ -172,7 +172,10 @@ def _evidence(
     total = 0.0
     cues = _beside(networks, calibrations, model.cues)
     plain = 1 - _clearest_trace(by_name, model.traces)
-    for group, heard in (*(() if temporal is None else ((temporal, 1.0),)), (cues, plain)):
+    groups = [(cues, plain)]
+    if temporal is not None:
+        groups.append((temporal, 1.0))
+    for group, heard in groups:
         found = _group_odds(by_name, group)
         total += _held(found, replace(group, most_for=heard * group.most_for))
         odds |= found

@@ -343,8 +343,7 @@ def _counter_check(sign_count: int, stored: int) -> DeviceCheck:
 def _signature_check(verify: Callable[[], None]) -> DeviceCheck:
     try:
         verify()
-    # The library documents its own exceptions, but lets others pass for odd keys and structures.
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - the library documents its own, but lets others pass for odd structures
         return _LIST.failed(
             "signature",
             "SIGNATURE_INVALID",

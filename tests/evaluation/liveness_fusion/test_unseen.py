@@ -7,26 +7,14 @@ import pytest
 
 from evaluation.liveness_fusion.rows import Kind, Row, write_rows
 from evaluation.liveness_fusion.unseen import folds_of, main
-from evaluation.pad.dataset import PadLabel, PadSample
-
-
-def _sample(source: str, person: str) -> PadSample:
-    return PadSample(
-        path=Path("x.jpg"),
-        label=PadLabel.LIVE,
-        species="",
-        source=source,
-        identity=person,
-        session="s",
-        usable=True,
-    )
+from tests.evaluation.pad.samples import live
 
 
 def test_a_small_source_is_left_out_whole_and_a_large_one_by_persons() -> None:
     persons = [f"p{number % 7}" for number in range(40)]
-    folds = folds_of(
-        [*(_sample("large", person) for person in persons), _sample("small", "q"), _sample("small", "r")]
-    )
+    large = [live(number, source="large", person=person) for number, person in enumerate(persons)]
+    small = [live(number, source="small", person=f"q{number}") for number in range(2)]
+    folds = folds_of([*large, *small])
     assert folds[-2:] == ["small", "small"]
     assert len(set(folds[:40])) == 5
     for person in set(persons):
@@ -38,22 +26,22 @@ def _written(folder: Path, *, told_by: str) -> tuple[Path, Path]:
     rng = np.random.default_rng(2)
     rows, lines = [], ["file,label,attack_type,source_repo,usable,identity"]
     for number in range(120):
-        live = number % 2 == 0
-        toward = 0.85 if live else 0.15
+        genuine = number % 2 == 0
+        toward = 0.85 if genuine else 0.15
         (network, gamut) = (toward, 0.5) if told_by == "network" else (0.5, toward)
         around = [float(np.clip(rng.normal(middle, 0.1), 0.02, 0.98)) for middle in (network, gamut)]
         name, source, species = (
             f"{number}.jpg",
             f"Silent-Face-Anti-Spoofing/{number % 6}",
-            "" if live else "screen",
+            "" if genuine else "screen",
         )
         rows.append(
-            Row(Kind.PICTURE, name, source, species, live, {"colour_gamut": around[1]}, {"n": around[0]})
+            Row(Kind.PICTURE, name, source, species, genuine, {"colour_gamut": around[1]}, {"n": around[0]})
         )
         moves = {"planar_motion": toward, "colour_gamut": 0.5}
-        rows.append(Row(Kind.CLIP, f"c{number}", source, species, live, moves, {"n": 0.5}))
+        rows.append(Row(Kind.CLIP, f"c{number}", source, species, genuine, moves, {"n": 0.5}))
         (folder / name).write_bytes(b"")
-        label = "live" if live else "spoof"
+        label = "live" if genuine else "spoof"
         lines.append(f"{name},{label},{species},{source},1,person{number}")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     write_rows(folder / "rows", rows)
