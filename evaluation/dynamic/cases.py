@@ -139,6 +139,8 @@ _OTHERS: Final = tuple(
     kind for kind in FlashKind if kind not in {FlashKind.GENUINE, FlashKind.INJECTED_RELIGHTING}
 )
 _LONGEST_SECONDS: Final = 32.0
+_DISPLAY_LUMINANCE: Final = (20.0, 500.0)
+"""Of a replaying screen, cd/m2: whoever attacks turns it down, so that it drowns less of the flash."""
 
 
 def all_cases(people: Sequence[str], *, turns: int) -> tuple[Case, ...]:
@@ -210,7 +212,7 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
         instrument=InstrumentSettings(
             print_width_mm=float(rng.choice([148.0, 210.0])),
             print_gloss=float(rng.choice([0.0, 0.04])),
-            display_luminance=float(rng.uniform(200.0, 500.0)),
+            display_luminance=float(np.exp(rng.uniform(*np.log(_DISPLAY_LUMINANCE)))),
             display_gloss=float(rng.choice([0.01, 0.04])),
             mask_gloss=float(rng.choice([0.02, 0.04])),
         ),

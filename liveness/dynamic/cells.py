@@ -31,6 +31,8 @@ _SIZE = (14, 10)
 _FEWEST_CELLS = 60
 _MOSTLY_SEEN = 0.9
 _FEWEST_STEPS = 3
+_BLACK = 3e-4
+"""Linear light: less is taken for as much, so that it has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,7 @@ class FaceCells:
         screen: Shape (n, 3): the screen's linear light, cleared of drift.
         steps: Shape (n,): which step was on display, by its place; -1 while it changed.
         light: Shape (n, k, 3): linear light of each cell; where it is not seen, what it usually has.
+        answers: Shape (n, k, 3): its logarithm, cleared of drift.
         places: Shape (k, 2): row and column of each cell.
     """
 
@@ -49,12 +52,20 @@ class FaceCells:
     screen: NDArray[np.float64]
     steps: NDArray[np.intp]
     light: NDArray[np.float64]
+    answers: NDArray[np.float64]
     places: NDArray[np.intp]
 
     def clear(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """``values``, shape (n, k, 3), without their mean and without what drift explains."""
-        flat = (values - values.mean(axis=0)).reshape(len(values), -1)
-        return self.drift.clear(flat).reshape(values.shape)
+        return _cleared(self.drift, values)
+
+    def errors(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard error of the share by which each cell follows ``drive``, shape (n, 3); shape (k,)."""
+        power = float((drive**2).sum())
+        shares = np.einsum("tc,tkc->k", drive, self.answers) / power
+        rest = self.answers - shares[None, :, None] * drive[:, None, :]
+        # Two frames make an independent one, as motion is slower than the frames.
+        return np.asarray(np.sqrt(2 * (rest**2).sum(axis=(0, 2)) / len(rest) / power), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +102,22 @@ def read_cells(
     whole = np.isfinite(patches).all(axis=2).mean(axis=0) > _MOSTLY_SEEN
     if int(whole.sum()) < _FEWEST_CELLS:
         return None
-    light = patches[:, whole].astype(np.float64)
+    seen = patches[:, whole].astype(np.float64)
+    light = np.where(np.isfinite(seen), seen, np.nanmean(seen, axis=0))
     times = track.times[rows] - lag
     return FaceCells(
         drift=drift,
         screen=drift.clear(light_at(shown, times, blur=track.frame_seconds)),
         steps=number_at(shown, times, margin=0.0),
-        light=np.where(np.isfinite(light), light, np.nanmean(light, axis=0)),
+        light=light,
+        answers=_cleared(drift, np.log(np.maximum(light, _BLACK))),
         places=np.argwhere(whole.reshape(_SIZE)),
     )
+
+
+def _cleared(drift: Drift, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    flat = (values - values.mean(axis=0)).reshape(len(values), -1)
+    return drift.clear(flat).reshape(values.shape)
 
 
 def measure_unevenness(

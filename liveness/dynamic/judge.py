@@ -14,9 +14,10 @@ is fitted to the same frames and could give him more; ``tests/liveness/dynamic/t
 that it does not. It says nothing about who does know the colours: relighting in real time is left to lag,
 shape and the device.
 
-**Right takes a face's shape where shape can be told.** An answer whose shape is a sheet's, or that lies over
-the picture, is never ``RIGHT``; it is ``WRONG`` only where that is beyond doubt. Where shape cannot be told,
-in the dark or under much other light, it says nothing, and a sheet that answers the colours is ``RIGHT``.
+**Right takes a face's shape where shape can be told.** An answer whose shape is a sheet's, that lies over the
+picture, or that comes from a few spots, as of a screen mirrored in glass, is never ``RIGHT``; it is ``WRONG``
+only where that is beyond doubt. Where shape cannot be told, in the dark or under much other light, it says
+nothing, and a sheet that answers the colours is ``RIGHT``.
 
 **Never wrong for want of light.** ``WRONG`` needs an answer that was measured; ``ABSENT`` needs metadata that
 say the room is dim, and a picture that bears them out. All else that is no answer is ``NOT_MEASURABLE``.
@@ -35,6 +36,7 @@ from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.entropy import bits_beyond_chance
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
+from liveness.dynamic.glare import GLARE, glare_signal
 from liveness.dynamic.glint import glint_signal, measure_glint
 from liveness.dynamic.lag import LagFinding, lag_signal, measure_lag, region_lags, step_lags
 from liveness.dynamic.leaps import find_leaps
@@ -227,6 +229,7 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
         lag_signal(measured.lag, model.lag),
         shaped,
         laid_over,
+        glare_signal(shape, model.glare),
         _behind(shaped, laid_over, background_signal(background, strength, model.background)),
         scroll_signal(scroll, model.scroll),
         shutter_signal(shutter, model.shutter),
@@ -288,17 +291,18 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
 def _telling(signals: Sequence[Signal], against: frozenset[str], model: FlashModel) -> bool:
     """Whether what speaks against a face may call it an attack.
 
-    The shape may, where a background beside it shows that there is other light than the screen's. So may what
-    lies over the picture, where it is plain and the background answers as well. Of the others it takes two.
+    The shape may, where it is plain and a background beside it shows that there is other light than the
+    screen's. So may what lies over the picture, where it is plain and the background answers as well. Of the
+    others it takes two; glare is none of them, as sweat shines too.
     The background is none of them: a wall, a pillow or a headrest right behind a genuine head answers as much
     as the head does, whatever else the scan looks like.
     """
     scores = {one.name: one.score for one in signals if one.score is not None}
-    if SHAPE in against and BACKGROUND in scores:
+    if SHAPE in against and BACKGROUND in scores and scores[SHAPE] < model.shape.sure:
         return True
     if {OVERLAY, BACKGROUND} <= against and scores[OVERLAY] < model.overlay.sure:
         return True
-    return len(against - {SHAPE, OVERLAY, BACKGROUND}) > 1
+    return len(against - {SHAPE, OVERLAY, GLARE, BACKGROUND}) > 1
 
 
 def _find(
@@ -325,7 +329,7 @@ def _find(
         if odds < judge.wrong_odds and _telling(signals, against, model):
             detail = "the light on the picture is not that on a face"
             return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, detail
-        if odds < judge.wrong_odds or not against.isdisjoint((SHAPE, OVERLAY)):
+        if odds < judge.wrong_odds or not against.isdisjoint((SHAPE, OVERLAY, GLARE)):
             detail = "the light may not be that on a face: " + ", ".join(
                 one.label.lower() for one in signals if one.name in against
             )

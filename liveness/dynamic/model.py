@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from liveness.dynamic.background import BackgroundSettings
 from liveness.dynamic.freshness import FreshnessSettings
+from liveness.dynamic.glare import GlareSettings
 from liveness.dynamic.glint import GlintSettings
 from liveness.dynamic.lag import LagSettings
 from liveness.dynamic.overlay import OverlaySettings
@@ -85,6 +86,7 @@ class FlashModel:
     lag: LagSettings
     shape: ShapeSettings
     overlay: OverlaySettings
+    glare: GlareSettings
     background: BackgroundSettings
     scroll: ScrollSettings
     shutter: ShutterSettings
@@ -128,6 +130,7 @@ def parse_flash_model(text: str) -> FlashModel:
         lag=_part(data, "lag", LagSettings),
         shape=_part(data, "shape", ShapeSettings),
         overlay=_part(data, "overlay", OverlaySettings),
+        glare=_part(data, "glare", GlareSettings),
         background=_part(data, "background", BackgroundSettings),
         scroll=_part(data, "scroll", ScrollSettings),
         shutter=_part(data, "shutter", ShutterSettings),

@@ -40,6 +40,7 @@ class OverlaySettings:
         uneven_alike: The same where the background answers as the face does.
         alike: How far the background's answer may be from the face's for that, as a share of it.
         steepness: How many times the logarithm of the unevenness counts as log odds.
+        strongest_alike: ``Response.strength`` above which a background may well answer as a face does.
         strongest: ``Response.strength`` above which the screen is nearly all the light there is.
         sure: The signal's score below which, where the background answers as well, it is no face's light.
     """
@@ -48,7 +49,8 @@ class OverlaySettings:
     uneven_alike: float = 0.36
     alike: float = 0.15
     steepness: float = 4.0
-    strongest: float = 0.6
+    strongest_alike: float = 0.6
+    strongest: float = 0.9
     sure: float = 0.12
 
 
@@ -104,7 +106,8 @@ def overlay_signal(finding: OverlayFinding | None, strength: float, settings: Ov
     if strength > settings.strongest:
         return not_assessed(name=OVERLAY, label=_LABEL, reason=ALL_ALIKE)
     alike = (
-        finding.background is not None
+        strength <= settings.strongest_alike
+        and finding.background is not None
         and abs(finding.background - 1) <= settings.alike
         and finding.error <= settings.alike
     )

@@ -38,6 +38,8 @@ class Kind(Enum):
     TINT_FRAME = auto()
     RELIT = auto()
     PRINT = auto()
+    GLASS = auto()
+    """A display that shows the head, and mirrors the phone's screen in its glass."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class Scene:
     round_trip: float = 0.05
     metadata: bool = True
     detector_noise: float = 0.3
+    display_nits: float = 120.0
+    gloss: float = 0.04
+    tilt: tuple[float, float] = (0.2, -0.4)
 
 
 @dataclass
@@ -86,7 +91,7 @@ class _World:
         x, y = (columns - _CENTRE[0]) / EYE, (rows - _CENTRE[1]) / EYE
         inside = 1 - (x / 1.08) ** 2 - ((y - 0.38) / 1.5) ** 2
         self.head = inside > 0
-        flat = scene.kind is Kind.PRINT
+        flat = scene.kind in {Kind.PRINT, Kind.GLASS}
         depth = np.sqrt(np.maximum(inside, 0)) * 1.15
         depth += 0.30 * np.exp(-((x / 0.16) ** 2) - ((y - 0.42) / 0.28) ** 2)
         depth -= 0.10 * np.exp(-(((np.abs(x) - 0.5) / 0.22) ** 2) - (y / 0.16) ** 2)
@@ -115,6 +120,9 @@ class _World:
         level = scene.ambient_lux * (0.6 * diffuse + 0.6 * directed)
         self.ambient = level[..., None] * np.array(scene.ambient_colour)
         self.bands = np.stack([_band(scene, places, facing, band) for band in range(_BANDS)])
+        if scene.kind is Kind.GLASS:
+            self.ambient = np.full_like(self.ambient, math.pi * scene.display_nits)
+            self.bands = np.stack([_mirrored(scene, metres, band) for band in range(_BANDS)])
         generic = -_normals(np.sqrt(np.maximum(inside, 0)) * 1.15)[..., 2]
         self.generic = np.where(self.head, 0.2 + generic, 0.0)
 
@@ -134,6 +142,19 @@ def _band(scene: Scene, places: Floats, facing: Floats, band: int) -> Floats:
     at_skin = np.clip((direction * facing).sum(-1), 0, 1)
     at_screen = np.clip(-direction[..., 2], 0, 1)
     return np.asarray(scene.screen_nits * 0.065 * 0.14 / _BANDS * at_skin * at_screen / square)
+
+
+def _mirrored(scene: Scene, places: Floats, band: int) -> Floats:
+    """What the glass mirrors of one band of a white screen, as illuminance of white paper, lux.
+
+    Half the screen's size, as its image lies behind the glass as far as the screen before it. ``tilt`` moves it.
+    """
+    height, half = 0.02 + 0.14 * (band + 0.5) / _BANDS, 0.065 / 4
+    across = places[..., 0] - scene.tilt[0] * _EYE_METRES
+    down = places[..., 1] - height / 2 - scene.tilt[1] * _EYE_METRES
+    inside = (np.abs(across) < half) & (np.abs(down) < 0.14 / _BANDS / 4)
+    blurred = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), 1.0)
+    return np.asarray(math.pi * scene.gloss * scene.screen_nits * blurred)
 
 
 class Phone:
@@ -222,12 +243,16 @@ class Film:
         scene, world = self._scene, self._world
         if scene.kind is Kind.RECORDED:
             bands = self._other.bands(time, scene.latency)
-        elif scene.kind in {Kind.GENUINE, Kind.MASK, Kind.PRINT}:
+        elif scene.kind in {Kind.GENUINE, Kind.MASK, Kind.PRINT, Kind.GLASS}:
             bands = self._phone.bands(time, scene.latency)
         else:
             bands = np.full((_BANDS, 3), 0.3)
-        light = world.ambient + np.einsum("bhw,bc->hwc", world.bands, bands)
-        light = light * world.albedo
+        lit = np.einsum("bhw,bc->hwc", world.bands, bands)
+        if scene.kind is Kind.GLASS:
+            # A mirror image adds up with what the display shows, however dark that is.
+            light = world.ambient * world.albedo + lit
+        else:
+            light = (world.ambient + lit) * world.albedo
         sway = scene.motion * np.sin(np.array([1.3, 1.9, 2.3, 1.1]) * time + self._phase)
         shift = sway[:2] * EYE
         matrix = np.array([[1 + sway[2] / 2, 0, 0], [0, 1 + sway[2] / 2, 0]], np.float64)
