@@ -147,7 +147,8 @@ def _band(scene: Scene, places: Floats, facing: Floats, band: int) -> Floats:
 def _mirrored(scene: Scene, places: Floats, band: int) -> Floats:
     """What the glass mirrors of one band of a white screen, as illuminance of white paper, lux.
 
-    Half the screen's size, as its image lies behind the glass as far as the screen before it. ``tilt`` moves it.
+    Half the screen's size, as its image lies as far behind the glass as the screen before it. ``tilt`` moves
+    it, eye distances.
     """
     height, half = 0.02 + 0.14 * (band + 0.5) / _BANDS, 0.065 / 4
     across = places[..., 0] - scene.tilt[0] * _EYE_METRES

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from liveness.dynamic.background import BackgroundSettings
 from liveness.dynamic.freshness import FreshnessSettings
+from liveness.dynamic.glare import GlareSettings
 from liveness.dynamic.glint import GlintSettings
 from liveness.dynamic.lag import LagSettings
 from liveness.dynamic.model import load_flash_model, parse_flash_model
@@ -28,6 +29,7 @@ def test_the_packaged_model_is_what_the_code_says() -> None:
     assert model.lag == LagSettings()
     assert model.shape == ShapeSettings()
     assert model.overlay == OverlaySettings()
+    assert model.glare == GlareSettings()
     assert model.background == BackgroundSettings()
     assert model.scroll == ScrollSettings()
     assert model.shutter == ShutterSettings()

@@ -47,6 +47,17 @@ def test_an_uneven_answer_proves_little() -> None:
     assert _score(0.9, 0.1) == _score(0.5, 1.0) < 0.75
 
 
+def test_a_bright_screen_lights_the_background_too() -> None:
+    """Where it is most of the light, a wall that answers as the face does says nothing."""
+    found = OverlayFinding(0.25, 0.98, 0.02)
+    alike, dim = (overlay_signal(found, strength, SETTINGS).score for strength in (0.5, 0.7))
+    assert alike is not None
+    assert dim is not None
+    assert alike < 0.3
+    assert dim > 0.5
+
+
 def test_in_the_dark_nothing_is_told() -> None:
-    assert not overlay_signal(OverlayFinding(0.1, 1.0, 0.0), 0.7, SETTINGS).assessed
+    assert overlay_signal(OverlayFinding(0.1, 1.0, 0.0), 0.7, SETTINGS).passed is False
+    assert not overlay_signal(OverlayFinding(0.1, 1.0, 0.0), 0.95, SETTINGS).assessed
     assert not overlay_signal(None, 0.3, SETTINGS).assessed

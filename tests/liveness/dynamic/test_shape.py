@@ -1,4 +1,4 @@
-import math
+from dataclasses import replace
 
 import pytest
 
@@ -47,28 +47,50 @@ def test_a_generic_shape_stands_out_less_than_a_face() -> None:
     assert judged(Kind.RELIT).finding in {Finding.RIGHT, Finding.WRONG}
 
 
+def _finding(
+    *, relief: float = 0.3, uneven: float = 0.5, error: float = 0.01, stretch: float = 1.0
+) -> ShapeFinding:
+    return ShapeFinding(relief=relief, relief_error=error, uneven=uneven, uneven_error=error, stretch=stretch)
+
+
+def _of(finding: ShapeFinding) -> float:
+    score = shape_signal(finding, 0.3, SETTINGS).score
+    assert score is not None
+    return score
+
+
 def test_noise_tells_nothing() -> None:
-    assert not shape_signal(ShapeFinding(0.5, 0.6), 0.3, SETTINGS).assessed
+    assert not shape_signal(_finding(error=0.6), 0.3, SETTINGS).assessed
+    assert not shape_signal(_finding(error=0.4, stretch=1.5), 0.3, SETTINGS).assessed
     assert not shape_signal(None, 0.3, SETTINGS).assessed
 
 
 def test_in_the_dark_nothing_is_told() -> None:
-    assert shape_signal(ShapeFinding(0.0, 0.01), 1.0, SETTINGS).assessed
-    assert not shape_signal(ShapeFinding(0.0, 0.01), 1.4, SETTINGS).assessed
+    assert shape_signal(_finding(relief=0.0), 1.0, SETTINGS).assessed
+    assert not shape_signal(_finding(relief=0.0), 1.4, SETTINGS).assessed
 
 
-def test_a_smooth_answer_in_noise_is_a_doubt_and_no_more() -> None:
-    sure, doubtful = (shape_signal(ShapeFinding(0.0, noise), 0.3, SETTINGS) for noise in (0.1, 0.2))
-    assert sure.score is not None
-    assert doubtful.score is not None
-    assert sure.score < 0.1
-    assert 0.3 < doubtful.score < 0.5
+@pytest.mark.parametrize("flat", [_finding(relief=0.0), _finding(uneven=0.0)])
+def test_a_face_is_both_uneven_and_not_smooth(flat: ShapeFinding) -> None:
+    assert _of(_finding()) > 0.8
+    assert _of(flat) < SETTINGS.sure
 
 
-def test_the_line_is_a_half() -> None:
-    signal = shape_signal(ShapeFinding(SETTINGS.relief, 0.01), 0.3, SETTINGS)
-    assert signal.score == pytest.approx(0.5)
-    none = shape_signal(ShapeFinding(0.0, 0.01), 0.3, SETTINGS)
-    assert none.score is not None
-    assert math.isfinite(none.score)
-    assert none.passed is False
+@pytest.mark.parametrize("part", ["relief", "uneven"])
+def test_a_smooth_answer_in_noise_is_a_doubt_and_no_more(part: str) -> None:
+    line: float = getattr(SETTINGS, part)
+    sure = _of(replace(_finding(error=0.4 * line), **{part: 0.0}))
+    doubtful = _of(replace(_finding(error=1.1 * line), **{part: 0.0}))
+    assert sure < 0.1
+    assert 0.4 < doubtful < 0.5
+
+
+@pytest.mark.parametrize("part", ["relief", "uneven"])
+def test_the_line_is_a_half(part: str) -> None:
+    line: float = getattr(SETTINGS, part)
+    at = {"relief": 9.0, "uneven": 9.0, part: line}
+    assert _of(_finding(relief=at["relief"], uneven=at["uneven"])) == pytest.approx(0.5)
+    halved = _finding(relief=at["relief"] / 2, uneven=at["uneven"] / 2, stretch=2.0)
+    assert _of(halved) == pytest.approx(0.5), "what the screen's own light compresses is stretched again"
+    below = shape_signal(_finding(relief=0.9 * at["relief"], uneven=0.9 * at["uneven"]), 0.3, SETTINGS)
+    assert below.passed is False
