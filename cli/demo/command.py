@@ -24,10 +24,10 @@ from cli.demo.pack_choice import ChosenPack, choose_pack
 from cli.demo.page import PageContext, render_page
 from cli.demo.record import CheckRecord
 from cli.demo.runner import CheckRunner
-from cli.demo.scenarios import SCENARIOS, Scenario
+from cli.demo.scenarios import Scenario, demo_scenarios
 from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import passed_attacks, summary_table, unexpected
-from cli.demo.tested import POLICY, open_tested
+from cli.demo.tested import FLASH_POLICY, POLICY, open_tested
 from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
@@ -36,6 +36,7 @@ from cli.test_devices.errors import PlatformUnusable
 from client import ClientError, fetch_key_set, open_channel
 from liveness.dynamic.model import FlashModel, load_flash_model
 from server.app import server_version
+from server.checks.intake import pack_shortfall
 from server.policies import load_policies
 from simulator.devices import TestPlatform
 from vision.packs import Pack
@@ -131,7 +132,9 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[C
     if chosen.pack.evaluation_only:
         console.print("This pack is for evaluation only.", style="yellow", highlight=False)
     console.print("Starting a server; all scans are simulated.", highlight=False)
-    photos = frozenset(name for s in SCENARIOS for name in (s.portrait, s.scanned) if name is not None)
+    blink = pack_shortfall(load_policies(None).get(FLASH_POLICY).policy, chosen.pack) is None
+    scenarios = demo_scenarios(blink=blink)
+    photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
     tested = open_tested(folder / "platform")
     async with local_server(
@@ -143,7 +146,15 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[C
     ) as server:
         keys = await fetch_key_set(server.jwks_url)
         records = await _checks(
-            console, server, stage, keys, seed=options.seed, pack=chosen.pack, platform=tested.platform
+            console,
+            server,
+            stage,
+            keys,
+            scenarios,
+            flash_policy=FLASH_POLICY if blink else POLICY,
+            seed=options.seed,
+            pack=chosen.pack,
+            platform=tested.platform,
         )
         context = _context(chosen, seed=options.seed, seconds=time.monotonic() - began)
         page = write_files(options.out, records=records, page=render_page(records, context), keys=keys)
@@ -181,15 +192,24 @@ async def _checks(
     server: LocalServer,
     stage: Stage,
     keys: KeySet,
+    scenarios: Sequence[Scenario],
     *,
+    flash_policy: str,
     seed: int,
     pack: Pack,
     platform: TestPlatform,
 ) -> tuple[CheckRecord, ...]:
     room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
     async with open_channel(server.service) as service, open_channel(server.device) as device:
-        runner = CheckRunner(service=service, device=device, keys=keys, policy=POLICY, platform=platform)
-        with DemoDisplay(console, checks=len(SCENARIOS)) as display:
+        runner = CheckRunner(
+            service=service,
+            device=device,
+            keys=keys,
+            policy=POLICY,
+            flash_policy=flash_policy,
+            platform=platform,
+        )
+        with DemoDisplay(console, checks=len(scenarios)) as display:
 
             async def check(scenario: Scenario) -> CheckRecord:
                 async with room:
@@ -200,7 +220,7 @@ async def _checks(
                     view.end(record)
                     return record
 
-            running = [asyncio.create_task(check(scenario)) for scenario in SCENARIOS]
+            running = [asyncio.create_task(check(scenario)) for scenario in scenarios]
             try:
                 return tuple(await asyncio.gather(*running))
             finally:

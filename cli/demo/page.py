@@ -27,19 +27,19 @@ _MODES: Final = {
     ),
     "DYNAMIC": (
         "the screen flashes in colours that only the server knows",
-        "The same policy, raised to DYNAMIC by the orchestrator: the screen flashes in colours that the "
-        "server draws and reveals one at a time, and SUCCESS needs their reflection on the face as well as "
-        "all that EXPRESS asks for. The flash proves that whoever answers sees this screen now. It does not "
-        "prove what is lit: a mask has a face's shape, and relighting in real time imitates one. Against "
-        "these stand a pack's PAD networks and the attestation of the device; these scans do without the "
-        "second.",
+        "A policy that demands the flash and, where the pack can see one, a blink: the screen flashes in "
+        "colours that the server draws and reveals one at a time, and SUCCESS needs their reflection on the "
+        "face as well as all that EXPRESS asks for. The flash proves that whoever answers sees this screen "
+        "now. It does not prove what is lit: a stiff mask has a face's shape, and is stopped by the blink; "
+        "relighting in real time imitates one, and is stopped by evidence of the device, which these scans "
+        "do without.",
     ),
     "ATTESTED": (
-        "EXPRESS, and the policy demands evidence of the device",
-        "EXPRESS under a policy that demands evidence: the phone's hardware attests a key that was made for "
-        "this scan, its boot state and the app, and the face alone decides nothing. The devices are made "
-        "under a test platform with roots of its own, which this server believes; a server with production "
-        "policies believes no such root.",
+        "the policy demands evidence of the device",
+        "EXPRESS, and DYNAMIC in the last one, under a policy that demands evidence: the phone's hardware "
+        "attests a key that was made for this scan, its boot state and the app, and the face alone decides "
+        "nothing. The devices are made under a test platform with roots of its own, which this server "
+        "believes; a server with production policies believes no such root.",
     ),
 }
 """What each mode is, short and long."""

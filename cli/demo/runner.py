@@ -57,6 +57,7 @@ class CheckRunner:
         device: grpc.aio.Channel,
         keys: KeySet,
         policy: str,
+        flash_policy: str,
         platform: TestPlatform,
     ) -> None:
         """Uses open channels to both listeners.
@@ -65,11 +66,13 @@ class CheckRunner:
             service: To the service listener.
             device: To the device listener.
             keys: The server's published keys.
-            policy: Policy of the checks that ask for no evidence.
+            policy: Policy of the checks in EXPRESS that ask for no evidence.
+            flash_policy: Policy of those in DYNAMIC.
             platform: Makes the devices of the others.
         """
         self._orchestrator = Orchestrator(channel=service)
         self._policy = policy
+        self._flash_policy = flash_policy
         self._platform = platform
         self._device = device
         self._keys = keys
@@ -97,7 +100,7 @@ class CheckRunner:
         try:
             created = await self._orchestrator.upload_trusted_image(
                 portrait,
-                policy=self._policy if scenario.device is None else ATTESTED_POLICY,
+                policy=self._policy_of(scenario),
                 mode=scan_pb2.MODE_DYNAMIC if scenario.flashes else scan_pb2.MODE_UNSPECIFIED,
             )
         except CallRefusedError as error:
@@ -126,6 +129,11 @@ class CheckRunner:
             response=response,
             signature_verified=self._verified(response, created.check_id),
         )
+
+    def _policy_of(self, scenario: Scenario) -> str:
+        if scenario.device is not None:
+            return ATTESTED_POLICY
+        return self._flash_policy if scenario.flashes else self._policy
 
     def _scanner(
         self,

@@ -1,13 +1,13 @@
 """What the demo shows to the camera, and what must come out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from simulator import FlashKind, ScanKind
 from simulator.devices import DeviceKind
 
-__all__ = ["SCENARIOS", "UNDECIDED", "Expected", "Scenario", "Status"]
+__all__ = ["SCENARIOS", "UNDECIDED", "Expected", "Scenario", "Status", "demo_scenarios"]
 
 _ASTRONAUT: Final = "astronaut"
 _ANOTHER: Final = "grey-shirt"
@@ -201,14 +201,15 @@ _DYNAMIC: Final = (
         FlashKind.RIGID_MASK,
         "A rigid mask",
         "A stiff resin mask of the person: the light falls on a face's shape, which the flash cannot tell "
-        f"from a face. {_OPEN}",
-        expected=None,
+        "from a face. The policy asks for a blink.",
+        expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.INJECTED_RELIGHTING,
         "An injected video, relit in real time",
         "That video, relit in 60 ms with the person's own shape and every colour that the app is told: the "
-        f"strongest attacker of the simulator. Device attestation is what stands against it. {_OPEN}",
+        "strongest attacker of the simulator. Evidence of the device is what stands against it, which this "
+        f"policy does not ask for; see below. {_OPEN}",
         expected=None,
     ),
 )
@@ -241,7 +242,35 @@ _DEVICES: Final = (
         turn=3,
         expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED",)),
     ),
+    Scenario(
+        key="device-relit",
+        title="A video, relit by a changed app",
+        shown="The strongest attacker again, in DYNAMIC: the app that relights the video is not the one that "
+        "was published, and its evidence says so.",
+        kind=FlashKind.INJECTED_RELIGHTING,
+        device=DeviceKind.REPACKAGED,
+        turn=4,
+        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED", "SPOOF", *UNDECIDED)),
+    ),
 )
 
 SCENARIOS: Final = (*_EXPRESS, *_DYNAMIC, *_DEVICES)
-"""The demo, in order: EXPRESS, then DYNAMIC, then devices that are asked for evidence."""
+"""The demo, in order: EXPRESS, then DYNAMIC with a blink, then devices that are asked for evidence."""
+
+
+def demo_scenarios(*, blink: bool) -> tuple[Scenario, ...]:
+    """The demo as far as a pack can judge it.
+
+    Args:
+        blink: Whether the policy of the checks in DYNAMIC takes a blink. Where it does not a rigid mask may
+            pass, and nothing is expected of it.
+    """
+    if blink:
+        return SCENARIOS
+    told = f"This pack has no landmarks to see a blink by. {_OPEN}"
+    return tuple(
+        replace(one, expected=None, shown=f"{one.shown.rpartition(' The policy')[0]} {told}")
+        if one.kind is FlashKind.RIGID_MASK
+        else one
+        for one in SCENARIOS
+    )

@@ -11,10 +11,12 @@ from cli.test_devices.settings_text import settings_text
 from server.policies import load_policies
 from simulator.devices import TestPlatform
 
-__all__ = ["POLICY", "Tested", "open_tested"]
+__all__ = ["FLASH_POLICY", "POLICY", "Tested", "open_tested"]
 
 POLICY: Final = "standard"
-"""Of the checks that ask for no evidence."""
+"""Of the checks in EXPRESS that ask for no evidence; of those in DYNAMIC where the pack sees no blink."""
+FLASH_POLICY: Final = "dynamic"
+"""Of the checks in DYNAMIC that ask for no evidence: it takes a blink."""
 
 _FOR_TESTS: Final = "for_tests = true\n"
 
@@ -30,19 +32,20 @@ class Tested:
 def open_tested(folder: Path) -> Tested:
     """Draws a test platform into a folder.
 
-    A server with test roots takes only policies that are marked for tests, so the shipped one is copied with
-    that mark, and is otherwise the same.
+    A server with test roots takes only policies that are marked for tests, so shipped ones are copied with
+    that mark, and are otherwise the same.
 
     Raises:
         PlatformUnusable: The folder cannot be written.
-        OutputUnusable: The policy cannot be written.
+        OutputUnusable: A policy cannot be written.
     """
     stored = write_platform(folder, now=datetime.now(UTC))
-    shipped = load_policies(None).get(POLICY).source.decode()
-    copy = stored.folder / "policies" / f"{POLICY}.toml"
-    try:
-        # Before everything else: behind a table it would be the table's.
-        copy.write_text(_FOR_TESTS + shipped, encoding="utf-8")
-    except OSError as error:
-        raise OutputUnusable(f"{copy} cannot be written: {error.strerror}") from error
+    shipped = load_policies(None)
+    for name in (POLICY, FLASH_POLICY):
+        copy = stored.folder / "policies" / f"{name}.toml"
+        try:
+            # Before everything else: behind a table it would be the table's.
+            copy.write_text(_FOR_TESTS + shipped.get(name).source.decode(), encoding="utf-8")
+        except OSError as error:
+            raise OutputUnusable(f"{copy} cannot be written: {error.strerror}") from error
     return Tested(platform=stored.platform, settings=settings_text(stored.platform, folder.resolve()))

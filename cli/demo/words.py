@@ -36,7 +36,7 @@ REASON_TEXT: Final = MappingProxyType(
 
 
 def mode_word(scenario: Scenario) -> str:
-    """The mode that a check asks for; ATTESTED for EXPRESS where the device is asked for evidence."""
+    """The mode that a check asks for; ATTESTED where the device is asked for evidence, too."""
     if scenario.device is not None:
         return "ATTESTED"
     return "DYNAMIC" if scenario.flashes else "EXPRESS"

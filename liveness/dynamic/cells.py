@@ -103,7 +103,8 @@ def read_cells(
     if int(whole.sum()) < _FEWEST_CELLS:
         return None
     seen = patches[:, whole].astype(np.float64)
-    light = np.where(np.isfinite(seen), seen, np.nanmean(seen, axis=0))
+    known = np.isfinite(seen)
+    light = seen if known.all() else np.where(known, seen, np.nanmean(seen, axis=0))
     times = track.times[rows] - lag
     return FaceCells(
         drift=drift,

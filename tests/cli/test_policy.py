@@ -24,6 +24,7 @@ def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert answer.exit_code == 0
     assert [policy["name"] for policy in json.loads(answer.stdout)] == [
         "adaptive",
+        "dynamic",
         "high",
         "low",
         "mine",
@@ -31,7 +32,9 @@ def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "standard",
     ]
     table = _RUN.invoke(app, ["list"]).stdout
-    assert all(name in table for name in ("adaptive", "high", "low", "mine", "no-flash", "standard"))
+    assert all(
+        name in table for name in ("adaptive", "dynamic", "high", "low", "mine", "no-flash", "standard")
+    )
 
 
 def test_show_prints_every_setting_and_the_hash() -> None:
@@ -48,7 +51,7 @@ def test_show_prints_every_setting_and_the_hash() -> None:
 def test_show_of_an_unknown_policy_names_the_known() -> None:
     answer = _RUN.invoke(app, ["show", "none"])
     assert answer.exit_code == 2
-    assert "adaptive, high, low, no-flash, standard" in answer.stderr
+    assert "adaptive, dynamic, high, low, no-flash, standard" in answer.stderr
 
 
 def test_check_prints_every_problem_and_fails(tmp_path: Path) -> None:

@@ -216,9 +216,10 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
         judged("flash-injected-video", undecided),
         judged("flash-injected-tint", unlit),
         judged("flash-cut-out-print", unlit),
-        judged("flash-rigid-mask"),
+        judged("flash-rigid-mask", undecided),
         judged("flash-injected-relighting"),
         judged("device-honest"),
         judged("device-repackaged", untrusted),
         judged("device-relayed", untrusted),
+        judged("device-relit", untrusted),
     )

@@ -8,8 +8,10 @@ from tests.cli.demo.builders import all_as_expected, judged, refused, result
 
 def test_a_whole_demo_as_expected() -> None:
     assert [record.as_expected for record in all_as_expected()] == [True] * 6 + [None] + [True] * 6 + [
-        None
-    ] * 3 + [True] * 3
+        None,
+        True,
+        None,
+    ] + [True] * 4
 
 
 def test_another_outcome_is_not_as_expected() -> None:

@@ -3,7 +3,7 @@ import re
 import pytest
 from facegate.v1 import error_reason_pb2, result_pb2
 
-from cli.demo.scenarios import SCENARIOS, Expected, Status
+from cli.demo.scenarios import SCENARIOS, Expected, Status, demo_scenarios
 from simulator import FlashKind, ScanKind, builtin_photo_names
 from simulator.devices import DeviceKind
 
@@ -20,9 +20,11 @@ EXPECTED = {
     "flash-recorded-scan": ("FAILURE", "SPOOF", FlashKind.RECORDED_SCAN),
     "flash-injected-video": ("FAILURE", "SPOOF", FlashKind.INJECTED_VIDEO),
     "flash-injected-tint": ("FAILURE", "SPOOF", FlashKind.INJECTED_TINT),
+    "flash-rigid-mask": ("FAILURE", "SPOOF", FlashKind.RIGID_MASK),
     "device-honest": ("SUCCESS", "", ScanKind.GENUINE),
     "device-repackaged": ("FAILURE", "DEVICE_NOT_TRUSTED", ScanKind.GENUINE),
     "device-relayed": ("FAILURE", "DEVICE_NOT_TRUSTED", ScanKind.GENUINE),
+    "device-relit": ("FAILURE", "DEVICE_NOT_TRUSTED", FlashKind.INJECTED_RELIGHTING),
 }
 
 
@@ -39,22 +41,33 @@ def test_only_what_may_pass_expects_nothing() -> None:
     assert [s.kind for s in SCENARIOS if s.expected is None] == [
         ScanKind.SCREEN_REPLAY,
         FlashKind.CUT_OUT_PRINT,
-        FlashKind.RIGID_MASK,
         FlashKind.INJECTED_RELIGHTING,
     ]
     assert all("may pass" in s.shown for s in SCENARIOS if s.expected is None)
 
 
+def test_without_a_blink_nothing_is_expected_of_a_mask() -> None:
+    assert demo_scenarios(blink=True) == SCENARIOS
+    changed = [(a, b) for a, b in zip(SCENARIOS, demo_scenarios(blink=False), strict=True) if a != b]
+    ((asked, unasked),) = changed
+    assert asked.kind is unasked.kind is FlashKind.RIGID_MASK
+    assert "asks for a blink" in asked.shown
+    assert unasked.expected is None
+    assert "asks for" not in unasked.shown
+    assert "may pass" in unasked.shown
+
+
 def test_every_kind_of_the_flash_is_shown_once() -> None:
-    assert sorted(s.kind for s in SCENARIOS if s.flashes) == sorted(FlashKind)
+    flashed = [s for s in SCENARIOS if s.flashes]
+    assert sorted(s.kind for s in flashed if s.device is None) == sorted(FlashKind)
 
 
-def test_devices_are_asked_for_evidence_and_the_person_is_never_what_is_wrong() -> None:
+def test_devices_are_asked_for_evidence_with_the_person_and_with_the_strongest_attacker() -> None:
     asked = [s for s in SCENARIOS if s.device is not None]
-    assert [s.device for s in asked] == [DeviceKind.ANDROID, DeviceKind.REPACKAGED, DeviceKind.RELAYED]
-    assert {(s.kind, s.portrait, s.scanned) for s in asked} == {
-        (ScanKind.GENUINE, SCENARIOS[0].portrait, SCENARIOS[0].scanned)
-    }
+    kinds = [DeviceKind.ANDROID, DeviceKind.REPACKAGED, DeviceKind.RELAYED, DeviceKind.REPACKAGED]
+    assert [s.device for s in asked] == kinds
+    assert [s.kind for s in asked] == [ScanKind.GENUINE] * 3 + [FlashKind.INJECTED_RELIGHTING]
+    assert {(s.portrait, s.scanned) for s in asked} == {(SCENARIOS[0].portrait, SCENARIOS[0].scanned)}
 
 
 def test_no_two_scans_have_the_same_frames() -> None:

@@ -46,7 +46,7 @@ def test_nothing_else_is_read_more_leniently(challenge: bytes) -> None:
 
 def test_the_shipped_policies() -> None:
     book = load_policies()
-    assert book.names == ("adaptive", "high", "low", "no-flash", "standard")
+    assert book.names == ("adaptive", "dynamic", "high", "low", "no-flash", "standard")
     low, standard, high = (book.get(name).policy for name in ("low", "standard", "high"))
     assert (low.mode, standard.mode, high.mode) == (Mode.EXPRESS, Mode.EXPRESS, Mode.DYNAMIC)
     assert low.match.max_fmr > standard.match.max_fmr > high.match.max_fmr
@@ -54,6 +54,16 @@ def test_the_shipped_policies() -> None:
     assert high.device.minimum_assurance is Assurance.MEDIUM
     floors = [policy.challenge.required_bits for policy in (low, standard, high)]
     assert floors == [10, 12, 16]
+
+
+def test_a_shipped_policy_demands_the_flash_and_a_blink_without_evidence_of_the_device() -> None:
+    book = load_policies()
+    dynamic, standard = book.get("dynamic").policy, book.get("standard").policy
+    assert (dynamic.mode, dynamic.fallback) == (Mode.DYNAMIC, Fallback.NONE)
+    assert dynamic.challenge.blink
+    assert not standard.challenge.blink
+    assert dynamic.device == standard.device
+    assert (dynamic.match, dynamic.liveness) == (standard.match, standard.liveness)
 
 
 def test_a_shipped_policy_prefers_the_flash_and_one_never_flashes() -> None:
@@ -68,8 +78,8 @@ def test_a_shipped_policy_prefers_the_flash_and_one_never_flashes() -> None:
     assert not no_flash.challenge.flash_allowed
 
 
-@pytest.mark.parametrize("name", ["adaptive", "low", "no-flash", "standard"])
-def test_every_shipped_calibration_supports_the_express_policies(name: str) -> None:
+@pytest.mark.parametrize("name", ["adaptive", "dynamic", "low", "no-flash", "standard"])
+def test_every_shipped_calibration_supports_the_policies_of_up_to_standard_strictness(name: str) -> None:
     demanded = load_policies().get(name).policy.match.max_fmr
     calibrations = [
         parse_calibration(entry.read_text(encoding="utf-8"), source=entry.name)
@@ -96,9 +106,9 @@ def test_a_frozen_source_is_read_again_as_it_was() -> None:
 
 
 def test_an_unknown_policy_names_those_that_there_are() -> None:
-    with pytest.raises(PolicyNotFound, match="adaptive, high, low, no-flash, standard") as caught:
+    with pytest.raises(PolicyNotFound, match="adaptive, dynamic, high, low, no-flash, standard") as caught:
         load_policies().get("none")
-    assert caught.value.known == ("adaptive", "high", "low", "no-flash", "standard")
+    assert caught.value.known == ("adaptive", "dynamic", "high", "low", "no-flash", "standard")
 
 
 def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
@@ -106,7 +116,7 @@ def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
     (tmp_path / "standard.toml").write_bytes(_MINE.replace(b'"mine"', b'"standard"'))
     (tmp_path / "notes.txt").write_text("no policy")
     book = load_policies(tmp_path)
-    assert book.names == ("adaptive", "high", "low", "mine", "no-flash", "standard")
+    assert book.names == ("adaptive", "dynamic", "high", "low", "mine", "no-flash", "standard")
     assert book.get("standard").policy.version == 7
 
 
