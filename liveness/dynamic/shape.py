@@ -56,7 +56,7 @@ class ShapeSettings:
     """
 
     relief: float = 0.10
-    uneven: float = 0.33
+    uneven: float = 0.30
     steepness: float = 4.0
     most_error: float = 0.5
     strongest: float = 1.0
