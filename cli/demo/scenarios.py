@@ -99,6 +99,10 @@ def _flash(
 
 _NO_SUCCESS: Final = Expected(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
 _OPEN: Final = "This may pass: whatever came out is shown, and nothing is expected."
+_MASK: Final = (
+    "A stiff resin mask of the person: the light falls on a face's shape, which the flash cannot tell from a "
+    "face."
+)
 
 
 _EXPRESS: Final = (
@@ -200,8 +204,7 @@ _DYNAMIC: Final = (
     _flash(
         FlashKind.RIGID_MASK,
         "A rigid mask",
-        "A stiff resin mask of the person: the light falls on a face's shape, which the flash cannot tell "
-        "from a face. The policy asks for a blink.",
+        f"{_MASK} The policy asks for a blink.",
         expected=_NO_SUCCESS,
     ),
     _flash(
@@ -267,10 +270,8 @@ def demo_scenarios(*, blink: bool) -> tuple[Scenario, ...]:
     """
     if blink:
         return SCENARIOS
-    told = f"This pack has no landmarks to see a blink by. {_OPEN}"
+    shown = f"{_MASK} This pack has no landmarks to see a blink by. {_OPEN}"
     return tuple(
-        replace(one, expected=None, shown=f"{one.shown.rpartition(' The policy')[0]} {told}")
-        if one.kind is FlashKind.RIGID_MASK
-        else one
+        replace(one, expected=None, shown=shown) if one.kind is FlashKind.RIGID_MASK else one
         for one in SCENARIOS
     )
