@@ -1,5 +1,6 @@
 """Which frames are worth the expensive models."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -89,9 +90,11 @@ class FrameSelector:
         return tuple(kept.index for kept in self._kept)
 
     @property
-    def by_quality(self) -> tuple[int, ...]:
-        """Indices of the kept frames, the best first, which is also the likeliest to stay."""
-        return tuple(kept.index for kept in sorted(self._kept, key=lambda kept: -kept.quality))
+    def likeliest_to_stay(self) -> tuple[int, ...]:
+        """Indices of the kept frames, in the reverse of the order in which they would be dropped."""
+        worths = self._worths()
+        order = sorted(range(len(worths)), key=worths.__getitem__, reverse=True)
+        return tuple(self._kept[at].index for at in order)
 
     @property
     def best(self) -> int | None:
@@ -99,18 +102,22 @@ class FrameSelector:
         return max(self._kept, key=lambda kept: kept.quality).index if self._kept else None
 
     def _least_worth(self) -> int:
+        worths = self._worths()
+        return worths.index(min(worths))
+
+    def _worths(self) -> list[float]:
+        """What each kept frame is worth; the best has no price."""
         times = [kept.time for kept in self._kept]
-        even_gap = (times[-1] - times[0]) / (len(times) - 1)
-        best = max(range(len(self._kept)), key=lambda at: self._kept[at].quality)
-
-        def worth(at: int) -> float:
-            before = times[at] - times[at - 1] if at > 0 else times[1] - times[0]
-            after = times[at + 1] - times[at] if at + 1 < len(times) else times[-1] - times[-2]
-            # The gap that dropping it would leave, 1 where frames are spread evenly.
-            spread = min(2.0, (before + after) / (2 * even_gap))
-            return self._kept[at].quality + _SPREAD_SHARE * spread
-
-        return min((at for at in range(len(times)) if at != best or len(times) == 1), key=worth)
+        worths = [kept.quality for kept in self._kept]
+        if len(times) > 1:
+            even_gap = (times[-1] - times[0]) / (len(times) - 1)
+            for at in range(len(times)):
+                before = times[at] - times[at - 1] if at > 0 else times[1] - times[0]
+                after = times[at + 1] - times[at] if at + 1 < len(times) else times[-1] - times[-2]
+                # The gap that dropping it would leave, 1 where frames are spread evenly.
+                worths[at] += _SPREAD_SHARE * min(2.0, (before + after) / (2 * even_gap))
+            worths[max(range(len(times)), key=lambda at: self._kept[at].quality)] = math.inf
+        return worths
 
 
 def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFAULT_COUNT) -> tuple[int, ...]:

@@ -45,8 +45,9 @@ _RIPE_SHARE = 0.85
 """Of the wanted frames, from which on few of the selected ones are replaced yet."""
 _RIPE_CHALLENGE = 0.5
 """Of a challenge: it lasts longer than its frames would, and its last step ends it at once."""
-_LEFT_FOR_THE_END = 2
-"""Selected frames that are not examined before the capture is complete: most are replaced yet."""
+_LEFT_FOR_THE_END = 1
+"""Selected frames that are not examined before the capture is complete, as they are likely to be replaced
+yet. On 48 scans of clips 8.06 frames are examined for the 8 that are selected, and 0.6 of them at the end."""
 
 _MOST_WITNESSES = 8
 """Stretches without a selected frame of which one frame is identified, the longest first. On 35 scans of
@@ -290,7 +291,7 @@ class AttemptCapture:
         self._good += self._well_placed
 
     async def examine_one(self) -> bool:
-        """Runs the expensive models over the best selected frame that they have not seen.
+        """Runs the expensive models over a selected frame that they have not seen, the likeliest to stay.
 
         Returns:
             Whether there was one. Called between frames, so that little is left for the end; the frames
@@ -298,7 +299,7 @@ class AttemptCapture:
         """
         # A challenge goes on for seconds after its frames are enough, so that nothing is gained by waiting.
         left_for_the_end = _LEFT_FOR_THE_END if self._challenge is None else 0
-        ahead = self._selector.by_quality[: max(0, self._plan.selected - left_for_the_end)]
+        ahead = self._selector.likeliest_to_stay[: max(0, self._plan.selected - left_for_the_end)]
         index = next((index for index in ahead if index not in self._examined), None)
         if index is None:
             return False
