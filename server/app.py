@@ -1,14 +1,12 @@
 """The composition root: settings in, a running server out."""
 
 import asyncio
-import importlib.metadata
 import os
 import platform
 import secrets
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -41,11 +39,8 @@ from server.keys import KeyRing, load_keys
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
 from server.policies import PolicyBook
 from server.scan.analyst import FrameAnalyst
-from server.scan.capture import CapturePlan
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
-from server.scan.messages import CaptureBudget
-from server.scan.transcript import ClockLimits
 from server.scan.worker_pool import WorkerPool
 from server.settings import Settings
 from server.storage.devices import DeviceRepository
@@ -57,6 +52,8 @@ from server.storage.schema import prepare_database
 from server.telemetry.metrics import Metrics
 from server.tls import certificate_spki_sha256
 from server.trusted_images.fetching import TrustedImages, open_trusted_images
+from server.tuning import Tuning
+from server.version import server_version
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 from vision.runtime_check import check_runtime
@@ -67,31 +64,6 @@ AVAILABLE_MODES = frozenset(Mode)
 _STOP_SECONDS = 2.0
 _WINDOW_BYTES_PER_FRAME = 192 * 1024
 _log = structlog.get_logger(__name__)
-
-
-def server_version() -> str:
-    """The installed version of the distribution."""
-    return importlib.metadata.version("facegate")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """What tests and benchmarks set and operators do not.
-
-    Attributes:
-        plan: When an attempt has enough.
-        budget: Limits of a scan.
-        clocks: How far device clocks may run; recorded scans that are sent faster than they were
-            captured need slack.
-        end_seconds: How long the device may take for what it owes.
-        sweep_seconds: Between two looks at deadlines.
-    """
-
-    plan: CapturePlan = field(default_factory=CapturePlan)
-    budget: CaptureBudget = field(default_factory=CaptureBudget)
-    clocks: ClockLimits = field(default_factory=ClockLimits)
-    end_seconds: float = 5.0
-    sweep_seconds: float = 5.0
 
 
 class FacegateServer:

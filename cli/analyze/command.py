@@ -26,8 +26,8 @@ from cli.models.options import ModelsDirOption, models_folder
 from client import ClientError
 from liveness.verdict import Verdict
 from server.analysis.video import MAXIMUM_STILLS
-from server.app import server_version
 from server.scan.judgement import liveness_policy
+from server.version import server_version
 from vision.errors import VisionError
 from vision.packs import load_pack
 

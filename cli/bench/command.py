@@ -20,9 +20,9 @@ from cli.bench.setting import Bench, Effort, running_server
 from cli.bench.suites import MACHINE_SUITES, PACK_SUITES
 from cli.bench.table import report_view
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
-from server.app import server_version
 from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
+from server.version import server_version
 from vision.errors import VisionError
 from vision.packs import load_pack
 from vision.packs.models_dir import default_models_dir

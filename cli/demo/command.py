@@ -35,9 +35,9 @@ from cli.models.progress import TerminalProgress
 from cli.test_devices.errors import PlatformUnusable
 from client import ClientError, fetch_key_set, open_channel
 from liveness.dynamic.model import FlashModel, load_flash_model
-from server.app import server_version
 from server.checks.intake import pack_shortfall
 from server.policies import load_policies
+from server.version import server_version
 from simulator.devices import TestPlatform
 from vision.packs import Pack
 from vision.packs.catalogue import CataloguePack, load_catalogue

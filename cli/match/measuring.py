@@ -18,7 +18,7 @@ from evaluation.match.photos import FacePhoto
 from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
 from evaluation.match.templates import LabelledTemplate, TemplateRun
 from matcher.similarity import threshold_cosine
-from server.app import server_version
+from server.version import server_version
 from vision.packs import MatchCalibration, Pack
 
 __all__ = ["Material", "measure_packs"]

@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.models.bench import measure_models
 from cli.models.options import JsonOption, ModelsDirOption, models_folder, told
 from evaluation.bench import BenchReport, Measurement, describe_machine
-from server.app import server_version
+from server.version import server_version
 from vision.packs import load_pack
 
 __all__ = ["bench_command"]

@@ -20,7 +20,7 @@ from evaluation.pad.runs import ScorerKind, ScoreRun
 from evaluation.pad.scorers import Scorer, clip_scorers, picture_scorers
 from evaluation.pad.scoring import score_clips, score_pictures
 from liveness.fusion_model import FusionModel
-from server.app import server_version
+from server.version import server_version
 from vision.image import StillDecoder
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack

@@ -16,7 +16,7 @@ from client.device import FaceScanner
 from client.errors import CallRefusedError, ClientError
 from client.generated import generated_source
 from client.orchestrator import Orchestrator, ticket_of
-from server.app import FacegateServer, Tuning
+from server.app import FacegateServer
 from server.scan.transcript import ClockLimits
 from server.settings import (
     AdminListener,
@@ -25,6 +25,7 @@ from server.settings import (
     ServiceListener,
     Settings,
 )
+from server.tuning import Tuning
 from simulator.photo import photo_from_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, ScanSettings

@@ -27,7 +27,6 @@ second. Then the challenge looks again, and shows nothing new before the face is
 """
 
 import math
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -45,6 +44,7 @@ from liveness.dynamic.actions import (
 )
 from liveness.dynamic.answers import Answers, count_answers
 from liveness.dynamic.meter import Disturbance, Light, StepReading
+from liveness.dynamic.on_display import StepOnDisplay
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.presence import BlinkWatch, LightWatch, Presence
 from liveness.dynamic.sample import FlashSample
@@ -109,31 +109,6 @@ class _Phase(Enum):
     ENDED = auto()
 
 
-@dataclass(slots=True)
-class _Shown:
-    """The step on display.
-
-    Attributes:
-        step: What it is.
-        at: When it was revealed, server's clock.
-        earliest: Device time of the last frame that had arrived by then: it cannot have appeared before.
-        held: Frames that arrived of it after it was held.
-        held_at: When the last needed of them arrived; ``None`` before.
-        away: Whether the face was away, or the capture paused, while it was on display.
-    """
-
-    step: ColourStep
-    at: float
-    earliest: float
-    held: int = 0
-    held_at: float | None = None
-    away: bool = False
-
-    @property
-    def lasts(self) -> float:
-        return self.step.transition_seconds + self.step.hold_seconds
-
-
 class FlashChallenge:
     """One flash challenge. Not safe to call from several threads at once.
 
@@ -163,7 +138,7 @@ class FlashChallenge:
         self._phase = _Phase.READYING
         self._now = -math.inf
         self._began: float | None = None
-        self._shown: _Shown | None = None
+        self._shown: StepOnDisplay | None = None
         self._history: list[RevealedStep] = []
         self._latest_capture = -math.inf
         self._presence = Presence()
@@ -215,7 +190,7 @@ class FlashChallenge:
         self._meter.add(sample)
         at = max(self._now, sample.arrival_time)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
-        if self._shown is not None and self._holds(self._shown, sample):
+        if self._shown is not None and self._shown.holds(sample):
             self._shown.held += 1
             if self._shown.held == _HELD_FRAMES:
                 self._shown.held_at = at
@@ -346,7 +321,7 @@ class FlashChallenge:
         return self._ending()
 
     def _reveal(self, step: ColourStep) -> Reveal:
-        self._shown = _Shown(step, at=self._now, earliest=self._latest_capture)
+        self._shown = StepOnDisplay(step, at=self._now, earliest=self._latest_capture)
         self._history.append(RevealedStep(step, self._now))
         self._meter.revealed(step, self._now)
         return Reveal(step)
@@ -378,7 +353,7 @@ class FlashChallenge:
         self._told = (code, self._now)
         return Hint(code)
 
-    def _hint_of(self, shown: _Shown) -> Hint | None:
+    def _hint_of(self, shown: StepOnDisplay) -> Hint | None:
         reading = self._reading(shown.step)
         if reading is not None and Disturbance.MOVED in reading.disturbed:
             return self._hint(HintCode.HOLD_STILL)
@@ -387,7 +362,7 @@ class FlashChallenge:
     def _reading(self, step: ColourStep) -> StepReading | None:
         return next((reading for reading in self._meter.readings() if reading.step == step.number), None)
 
-    def _measured(self, shown: _Shown) -> bool:
+    def _measured(self, shown: StepOnDisplay) -> bool:
         """Whether more frames of this step would tell nothing new."""
         reading = self._reading(shown.step)
         if reading is None or not reading.settled or reading.disturbed:
@@ -396,12 +371,3 @@ class FlashChallenge:
 
     def _answers(self) -> Answers:
         return count_answers((revealed.step for revealed in self._history), self._meter.readings())
-
-    @staticmethod
-    def _holds(shown: _Shown, sample: FlashSample) -> bool:
-        """Whether the frame claims to show the step a whole hold after it appeared."""
-        if sample.step != shown.step.number or sample.step_since is None:
-            return False
-        # Whatever is claimed, it cannot have appeared before frames that arrived before it was sent.
-        since = max(sample.step_since, shown.earliest)
-        return sample.capture_time >= since + shown.lasts

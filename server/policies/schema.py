@@ -5,7 +5,6 @@ get their part of it from the server.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
@@ -18,24 +17,21 @@ from matcher.conformance.requirement import IntakeCode, RequirementCode, Severit
 from matcher.errors import PolicyInvalid
 from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
 from server.checks.terms import Mode
+from server.policies.words import AppDisclosure, Fallback, RecordFaces, RequirementSeverity
 
 __all__ = [
-    "AppDisclosure",
     "AttemptRules",
     "ChallengeRules",
     "DeadlineRules",
     "DemandRules",
     "DeviceRules",
     "DisclosureRules",
-    "Fallback",
     "LivenessRules",
     "MatchRules",
     "PlatformDemands",
     "Policy",
     "PortraitRules",
-    "RecordFaces",
     "RequirementRules",
-    "RequirementSeverity",
     "RetentionRules",
 ]
 
@@ -60,47 +56,6 @@ _Code = Annotated[
     PlainValidator(_known_code),
     WithJsonSchema({"type": "string", "enum": [*Component, *IntakeCode]}),
 ]
-
-
-class Fallback(StrEnum):
-    """What a DYNAMIC scan may fall back to where the light does not allow a challenge.
-
-    A fallback is no downgrade: a check that demands DYNAMIC does not succeed in another mode, so only a
-    policy that prefers DYNAMIC and does not demand it can name one.
-    """
-
-    NONE = "none"
-    """Nothing: the person is told to find less light."""
-    MOVEMENT = "movement"
-    """The movement challenge, in the next attempt of the same stream."""
-
-
-class AppDisclosure(StrEnum):
-    """What the app on the device may learn of the outcome; never scores."""
-
-    NOTHING = "nothing"
-    PASS_FAIL = "pass_fail"  # noqa: S105 - a word of the policy file, not a secret
-    PASS_FAIL_AND_HINTS = "pass_fail_and_hints"  # noqa: S105 - likewise
-
-
-class RequirementSeverity(StrEnum):
-    """What follows from a requirement on the trusted image that is not met."""
-
-    HARD = "hard"
-    """The image is refused; also where the requirement cannot be assessed."""
-    ADVISORY = "advisory"
-    """It is reported."""
-    IGNORED = "ignored"
-    """It is left out of the report."""
-
-
-class RecordFaces(StrEnum):
-    """What is accepted of facial records that hold several faces."""
-
-    EXACTLY_ONE = "exactly_one"
-    """Only records of one face."""
-    FIRST = "first"
-    """The first face counts."""
 
 
 class _Table(BaseModel):

@@ -6,7 +6,7 @@ from liveness.dynamic import policy as dynamic
 from liveness.dynamic.script import ScriptSettings
 from server.checks.terms import Mode
 from server.policies import Policy
-from server.policies.schema import Fallback
+from server.policies.words import Fallback
 from server.scan.messages import AdjustmentMessage, Capability, Plan
 
 __all__ = ["ScanPlans", "fewer_bytes"]

@@ -20,7 +20,7 @@ from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from google.rpc import error_details_pb2, status_pb2
 
-from server.app import FacegateServer, Tuning
+from server.app import FacegateServer
 from server.checks.state import CheckState
 from server.scan.capture import CapturePlan
 from server.scan.transcript import ClockLimits
@@ -29,6 +29,7 @@ from server.storage.engine import open_engine
 from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
+from server.tuning import Tuning
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, ScanSettings

@@ -18,7 +18,7 @@ from cli.test_devices.played_source import PlayedSource
 from cli.test_devices.settings_text import POLICY_NAME
 from client import FaceScanner, Pace, generated_source, ticket_of
 from client.frame_source import FrameSource
-from server.app import Tuning
+from server.tuning import Tuning
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
 from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
 

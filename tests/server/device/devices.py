@@ -22,8 +22,8 @@ from client import ScanSettings as ClientSettings
 from client.attestation import Attestor
 from client.frame_source import CapturedImage, Pace
 from device_integrity.transcript import attestation_message, public_key_der, sign
-from server.app import Tuning
 from server.settings import Settings
+from server.tuning import Tuning
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers

@@ -12,7 +12,7 @@ from device_integrity.policy import Demand, Evidence
 from server.checks.terms import Mode
 from server.policies import load_policies, parse_frozen_policy, parse_policy, read_policy
 from server.policies.errors import PolicyInvalid, PolicyNotFound
-from server.policies.schema import Fallback
+from server.policies.words import Fallback
 from vision.packs.calibration import parse_calibration
 
 _MINE = b"""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.policies.schema import AppDisclosure
+from server.policies.words import AppDisclosure
 from server.scan.disclosure import final_status, told_feedback
 from server.scan.messages import ScanStatus
 from server.verdict import CheckStatus, CheckVerdict, FailureReason

@@ -14,8 +14,8 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from client import DisplayedStep, FlashScreen
-from server.app import Tuning
 from server.checks.state import CheckState
+from server.tuning import Tuning
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.packs import real_pack
 from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
