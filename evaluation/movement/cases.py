@@ -78,13 +78,13 @@ class Case:
 
 
 def settings_of(case: Case) -> FlashScanSettings:
-    """What is rendered: shade and sun in turn, one lens a person."""
+    """What is rendered: shade and sun in turn, one lens a person, as many frames as the server asks for."""
     lens = _LENSES[int(case.person, 16) % len(_LENSES)]
     settings = FlashScanSettings(
         kind=_KINDS.get(case.approacher, FlashKind.GENUINE),
         seed=case.seed,
         seconds=_SECONDS,
-        frames_per_second=15.0,
+        frames_per_second=12.0,
         nearest_wall=3.0,
         ambient=AmbientSettings(preset=_AMBIENTS[case.attempt % len(_AMBIENTS)]),
         camera=FlashCameraSettings(field_of_view_degrees=lens),

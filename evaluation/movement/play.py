@@ -11,7 +11,7 @@ from liveness.dynamic.actions import Complete, MoveOval, Wait
 from liveness.dynamic.movement import MovementChallenge
 from liveness.dynamic.movement_judge import MovementResult, judge_movement
 from liveness.dynamic.ovals import OvalScript
-from liveness.dynamic.perspective import PerspectiveFinding, measure_perspective
+from liveness.dynamic.perspective import PerspectiveFinding
 from liveness.extent import face_extent
 from liveness.guidance import Oval
 from liveness.observation import GreyView
@@ -36,7 +36,7 @@ class Played:
         result: The judge's.
         seen: What the perspective showed; ``None`` where it could not be measured.
         seconds: From the first oval to the end.
-        ovals_filled: Of two.
+        ovals_filled: Of two for each approach.
     """
 
     result: MovementResult
@@ -82,7 +82,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
     record = challenge.record
     return Played(
         result=judge_movement(record, watcher.observations),
-        seen=None if record.parallax is None else measure_perspective(record.parallax),
+        seen=record.seen(),
         seconds=time,
         ovals_filled=len(record.held),
     )

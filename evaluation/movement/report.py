@@ -24,7 +24,7 @@ class Row:
         geometry: The renderer's.
         attempt: From 0.
         finding: ``liveness.dynamic.finding.Finding`` by name.
-        ovals_filled: Of two.
+        ovals_filled: Of two for each approach.
         seconds: Length of the attempt.
         seen: Fields of ``PerspectiveFinding``; ``None`` where it could not be measured.
     """

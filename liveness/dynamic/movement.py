@@ -2,10 +2,12 @@
 
 The fallback for light in which the screen's cannot be measured. The person moves back until the face fills a
 small oval, then comes closer until it fills a large one; both are drawn at random when they are needed. The
-way from one to the other is where a head differs from a picture (``liveness.dynamic.perspective``).
+way from one to the other is where a head differs from a picture (``liveness.dynamic.perspective``). Where one
+approach leaves that unsure the person goes back and comes closer again, and what all approaches show counts
+together.
 
-It takes 5 to 8 seconds. It shows no flashes, so photosensitive people can do it; it needs somebody who can
-move a phone or themselves, so a policy must not make it the only way.
+An approach takes 4 to 8 seconds. It shows no flashes, so photosensitive people can do it; it needs somebody
+who can move a phone or themselves, so a policy must not make it the only way.
 """
 
 import math
@@ -15,7 +17,9 @@ from typing import Final
 
 from liveness.dynamic.actions import Action, Complete, EndReason, Hint, HintCode, MoveOval, Wait
 from liveness.dynamic.approach import ApproachTracker, Parallax
+from liveness.dynamic.came_closer import Kind, what_came_closer
 from liveness.dynamic.ovals import CHANGES, OvalScript, OvalStep, distance_from
+from liveness.dynamic.perspective import PerspectiveFinding, large_enough, measure_perspective, pool_findings
 from liveness.errors import ObservationError
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation
@@ -28,6 +32,8 @@ _HELD_SECONDS: Final = 0.4
 _HELD_FRAMES: Final = 4
 _PATIENCE_SECONDS: Final = 6.0
 """How long a person may take for an oval, once it is in its place."""
+_LAST_BEGINS_SECONDS: Final = 11.0
+"""After the first oval; an attempt has 20 seconds, and a slow person takes 8 of them for an approach."""
 _HINT_AGAIN_SECONDS: Final = 1.5
 _WRONG_SIZE: Final = 0.85
 """Face width over the oval's width below which, or above whose inverse, the size is hinted at first."""
@@ -54,22 +60,29 @@ class MovementRecord:
     Attributes:
         held: The ovals that were filled, in order.
         shown: How many were shown.
-        parallax: The way from the far oval to the near one; ``None`` where the far face was never followed.
+        measured: What each whole approach showed; ``None`` where it showed nothing.
+        unfinished: The way so far from a far oval to a near one that was not filled; ``None`` without one.
     """
 
     held: tuple[HeldOval, ...]
     shown: int
-    parallax: Parallax | None
+    measured: tuple[PerspectiveFinding | None, ...]
+    unfinished: Parallax | None
 
     @property
     def followed(self) -> bool:
-        """Whether all ovals were filled."""
-        return len(self.held) == CHANGES
+        """Whether all ovals were filled that were shown, and they make whole approaches."""
+        return len(self.held) == self.shown and self.shown > 0 and self.shown % CHANGES == 0
 
     @property
     def verified_bits(self) -> float:
         """Entropy of the ovals that were filled."""
         return sum(oval.step.bits for oval in self.held)
+
+    def seen(self) -> PerspectiveFinding | None:
+        """What all approaches showed together; measures the unfinished one, which takes some 35 ms."""
+        rest = None if self.unfinished is None else measure_perspective(self.unfinished)
+        return pool_findings([one for one in (*self.measured, rest) if one is not None])
 
 
 class _Phase(Enum):
@@ -99,6 +112,10 @@ class MovementChallenge:
         self._run: list[FrameObservation] = []
         self._held: list[HeldOval] = []
         self._tracker = ApproachTracker()
+        self._measured: list[PerspectiveFinding | None] = []
+        self._settled = False
+        self._latest_begin = 0.0
+        self._progress = 0.0
         self._hint: HintCode | None = None
         self._told_at = float("-inf")
         self._end = Complete(EndReason.PROVEN)
@@ -109,13 +126,19 @@ class MovementChallenge:
         return MovementRecord(
             held=tuple(self._held),
             shown=0 if self._step is None else self._step.number,
-            parallax=self._tracker.parallax(),
+            measured=tuple(self._measured),
+            unfinished=self._tracker.parallax() if self._approaching else None,
         )
 
     @property
     def progress(self) -> float:
-        """0..1: ovals that were filled over all; never falls."""
-        return len(self._held) / CHANGES
+        """0..1: ovals that were filled over those that are to be; never falls."""
+        return self._progress
+
+    @property
+    def _approaching(self) -> bool:
+        """Whether a far oval was filled, and the near one after it was not."""
+        return len(self._held) % CHANGES != 0
 
     def add(self, observation: FrameObservation) -> None:
         """Take the next frame.
@@ -145,7 +168,8 @@ class MovementChallenge:
         """What to do at ``now``, seconds of the server's monotonic clock.
 
         Answers ``MoveOval``, ``Hint``, ``Wait``, and in the end ``Complete``: PROVEN where all ovals were
-        filled, NOT_FOLLOWED where one was not in time.
+        filled and no further approach is needed or left, NOT_FOLLOWED where an oval was not filled in time.
+        It measures an approach that is complete, which takes some 35 ms.
 
         Raises:
             ObservationError: ``now`` is no finite number.
@@ -156,7 +180,7 @@ class MovementChallenge:
         if self._phase is _Phase.ENDED:
             return self._end
         if self._step is None:
-            self._phase = _Phase.MOVING
+            self._phase, self._latest_begin = _Phase.MOVING, self._now + _LAST_BEGINS_SECONDS
             return self._move()
         arrived = self._moved_at + self._step.transition_seconds
         if self._now < arrived:
@@ -164,8 +188,8 @@ class MovementChallenge:
             self._run.clear()
             return Wait(arrived)
         if self._is_held():
-            self._hold(self._step)
-            return self._move() if self._script.left else self._finish(EndReason.PROVEN)
+            enough = self._hold(self._step)
+            return self._finish(EndReason.PROVEN) if enough else self._move()
         if self._now >= arrived + _PATIENCE_SECONDS:
             return self._finish(EndReason.NOT_FOLLOWED)
         if self._hint is not None and self._now - self._told_at >= _HINT_AGAIN_SECONDS:
@@ -178,10 +202,27 @@ class MovementChallenge:
             return False
         return self._run[-1].capture_time - self._run[0].capture_time >= _HELD_SECONDS
 
-    def _hold(self, step: OvalStep) -> None:
+    def _hold(self, step: OvalStep) -> bool:
+        """Notes a filled oval, which begins an approach or ends one; whether that was enough."""
         self._held.append(HeldOval(step, tuple(observation.index for observation in self._run)))
-        if self._script.left:
+        if self._approaching:
             self._tracker.begin(self._run[-1])
+            enough, left = False, 1
+        else:
+            self._measure()
+            enough = self._settled or self._now > self._latest_begin or not self._script.left
+            left = 0 if enough else CHANGES
+        self._progress = max(self._progress, len(self._held) / (len(self._held) + left))
+        return enough
+
+    def _measure(self) -> None:
+        """What the approach showed that is complete now."""
+        parallax = self._tracker.parallax()
+        self._measured.append(None if parallax is None else measure_perspective(parallax))
+        seen = pool_findings([one for one in self._measured if one is not None])
+        # A camera whose pictures are too small shows no more the next time.
+        small = parallax is not None and not large_enough(parallax)
+        self._settled = small or what_came_closer(seen).kind is not Kind.UNSURE
 
     def _move(self) -> MoveOval:
         self._step = self._script.draw()

@@ -1,18 +1,18 @@
 """What a movement challenge proves.
 
 The finding rests on whether the ovals were followed, and on whether what followed them has a head's relief
-and perspective. What it cannot tell: a rigid mask has both; so has a live video that somebody renders in
-three dimensions, and a film of another approach that happens to fit the ovals. Those are left to Express'
-signals and to the device.
+and perspective (``liveness.dynamic.came_closer``). A film of another approach that happens to fit the ovals
+has them too, as a mask has: those are left to Express' signals and to the device.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
+from liveness.dynamic.came_closer import CLEAR, CURVED, CURVED_CLEAR, DEPTH, SURE, Kind, what_came_closer
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.movement import MovementRecord
 from liveness.dynamic.ovals import CHANGES
-from liveness.dynamic.perspective import PerspectiveFinding, measure_perspective
+from liveness.dynamic.perspective import PerspectiveFinding
 from liveness.dynamic.zoom import measure_zoom
 from liveness.express.scoring import score_against_line
 from liveness.observation import ScanObservations
@@ -20,32 +20,17 @@ from liveness.signal import Signal, assessed, not_assessed
 
 __all__ = ["MovementResult", "judge_movement"]
 
-_CLEAR: Final = 1.5
-"""``clarity`` from which there is a relief at all. Of the noise of planes less than half is explained."""
-
-_CURVED: Final = 0.3
-"""Share of a relief that is curved two ways. 0.3 to 0.7 for heads; of bent paper, what errors make of it."""
-_CURVED_CLEAR: Final = 3.0
-"""That part over what errors make of it: errors alone reach 1 to 2, three times is beyond them."""
-
-_DEPTH: Final = 0.5
-"""Of a head's perspective that must be there for sure: heads and lenses differ by a factor of two."""
-_SURE: Final = 2.0
-"""Standard errors by which the perspective must be above its line, or below the one for none."""
-
-_BLAME_GROWTH: Final = 1.4
-"""Growth of the face below which nobody is blamed: too little perspective."""
-_NO_RELIEF: Final = 0.85
-"""``clarity`` up to which there is none, where a head that holds quite still would show ``_EXPECTED``."""
-_EXPECTED: Final = 1.2
-_NOT_CURVED: Final = 0.2
-_NO_DEPTH: Final = 0.25
-
 _ZOOM_LINE: Final = 0.85
 """Share of the face's growth: 0.3 to 0.76 behind simulated people, 0.5 to 1 on prints whose picture is
 followed as the surroundings, too; so it is told and decides nothing."""
 
 _STEEPNESS: Final = 4.0
+
+_FINDINGS: Final = {
+    Kind.HEAD: Finding.RIGHT,
+    Kind.PICTURE: Finding.WRONG,
+    Kind.UNSURE: Finding.NOT_MEASURABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +58,7 @@ def judge_movement(record: MovementRecord, scan: ScanObservations) -> MovementRe
         record: Of the challenge.
         scan: The frames of the challenge and the motion between them.
     """
-    seen = None if record.parallax is None else measure_perspective(record.parallax)
+    seen = record.seen()
     finding, detail = _find(record, seen)
     return MovementResult(
         finding=finding,
@@ -91,45 +76,22 @@ def judge_movement(record: MovementRecord, scan: ScanObservations) -> MovementRe
 
 def _find(record: MovementRecord, seen: PerspectiveFinding | None) -> tuple[Finding, str]:
     if not record.followed:
-        return Finding.ABSENT, f"The face filled {len(record.held)} of {CHANGES} ovals."
-    if seen is None:
-        return Finding.NOT_MEASURABLE, "The face could not be followed from the far oval to the near one."
-    if _is_head(seen):
-        return Finding.RIGHT, "It has the relief of a head, which came closer as a head's does."
-    picture = _as_picture(seen)
-    if picture is not None and seen.growth >= _BLAME_GROWTH:
-        return Finding.WRONG, picture
-    return Finding.NOT_MEASURABLE, "Too little was seen to tell a head from a picture."
+        return Finding.ABSENT, f"The face filled {_filled(record)}."
+    came = what_came_closer(seen)
+    return _FINDINGS[came.kind], came.detail
 
 
-def _is_head(seen: PerspectiveFinding) -> bool:
-    relief = seen.clarity >= _CLEAR
-    curved = seen.curved >= _CURVED and seen.curved_clarity >= _CURVED_CLEAR
-    return relief and curved and seen.depth - _SURE * seen.error >= _DEPTH
-
-
-def _as_picture(seen: PerspectiveFinding) -> str | None:
-    """What kind of picture it was, where that is sure."""
-    if seen.clarity <= _NO_RELIEF:
-        flat = seen.expected >= _EXPECTED
-        return "It grew as a flat picture does." if flat else None
-    if seen.clarity < _CLEAR:
-        return None
-    if seen.curved <= _NOT_CURVED and seen.curved_clarity < _CURVED_CLEAR:
-        return "It is curved round one axis only, as a bent sheet is."
-    if seen.depth + _SURE * seen.error <= _NO_DEPTH:
-        return "It turns as a head does, but grew as a flat picture does: a video that is brought closer."
-    return None
+def _filled(record: MovementRecord) -> str:
+    return f"{len(record.held)} of {max(record.shown, CHANGES)} ovals"
 
 
 def _followed_signal(record: MovementRecord) -> Signal:
-    filled = len(record.held)
     return assessed(
         name="ovals_followed",
         label="Follows the oval",
-        score=filled / CHANGES,
+        score=len(record.held) / max(record.shown, CHANGES),
         line=1.0,
-        detail=f"The face filled {filled} of {CHANGES} ovals ({record.verified_bits:.1f} bits).",
+        detail=f"The face filled {_filled(record)} ({record.verified_bits:.1f} bits).",
     )
 
 
@@ -140,7 +102,7 @@ def _relief_signal(seen: PerspectiveFinding | None) -> Signal:
     return assessed(
         name=name,
         label=label,
-        score=score_against_line(seen.clarity, _CLEAR, _STEEPNESS),
+        score=score_against_line(seen.clarity, CLEAR, _STEEPNESS),
         detail=(
             f"While it grew {seen.growth:.2f} times, {seen.points} points moved {seen.clarity:.1f} times as "
             "far as depth makes them as they did otherwise, beyond any plane's motion."
@@ -152,14 +114,14 @@ def _curved_signal(seen: PerspectiveFinding | None) -> Signal:
     name, label = "approach_curvature", "It is curved as no bent sheet can be"
     if seen is None:
         return _not_followed(name, label)
-    if seen.clarity < _CLEAR:
+    if seen.clarity < CLEAR:
         return not_assessed(name=name, label=label, reason="There is too little relief to tell its shape.")
     return assessed(
         name=name,
         label=label,
         score=min(
-            score_against_line(seen.curved, _CURVED, _STEEPNESS),
-            score_against_line(seen.curved_clarity, _CURVED_CLEAR, _STEEPNESS),
+            score_against_line(seen.curved, CURVED, _STEEPNESS),
+            score_against_line(seen.curved_clarity, CURVED_CLEAR, _STEEPNESS),
         ),
         detail=(
             f"{100 * seen.curved:.0f} % of the relief is more than a sheet bent round one axis has, "
@@ -172,12 +134,12 @@ def _depth_signal(seen: PerspectiveFinding | None) -> Signal:
     name, label = "perspective_depth", "Its shape changes as a head's when it comes closer"
     if seen is None:
         return _not_followed(name, label)
-    if seen.clarity < _CLEAR:
+    if seen.clarity < CLEAR:
         return not_assessed(name=name, label=label, reason="There is too little relief to come closer.")
     return assessed(
         name=name,
         label=label,
-        score=score_against_line(max(seen.depth - _SURE * seen.error, 0.0), _DEPTH, _STEEPNESS),
+        score=score_against_line(max(seen.depth - SURE * seen.error, 0.0), DEPTH, _STEEPNESS),
         detail=(
             f"While it grew {seen.growth:.2f} times it showed {seen.depth:.2f} times a head's perspective "
             f"(error {seen.error:.2f})."

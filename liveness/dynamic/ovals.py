@@ -1,11 +1,13 @@
 """Draws the ovals of the movement challenge, one at a time: a small one far off, then a large one close by.
 
+Such a pair is an approach; a challenge has up to ``APPROACHES`` of them, as many as it takes to be sure.
+
 What is drawn, by rejection from random bytes: of the far oval its size and its place (2 x 3 x 3), of the near
 one its size and, where the frame has room, its place across (3 + 1). They lie so far apart that a person who
-follows one with the usual inaccuracy does not fill another. Together they carry about 6 bits: a recorded
-approach fits once in 70 scans. That is little, and meant so: what the movement challenge proves is the
-perspective (``liveness.dynamic.perspective``), the ovals only keep a recording from being prepared for one
-known movement.
+follows one with the usual inaccuracy does not fill another. A pair carries about 6 bits: a recorded approach
+fits once in 70 scans. That is little, and meant so: what the movement challenge proves is the perspective
+(``liveness.dynamic.perspective``), the ovals only keep a recording from being prepared for one known
+movement.
 """
 
 import math
@@ -18,10 +20,13 @@ from liveness.errors import PolicyError
 from liveness.extent import FaceExtent
 from liveness.guidance import Oval
 
-__all__ = ["CHANGES", "OvalScript", "OvalStep", "distance_from"]
+__all__ = ["APPROACHES", "CHANGES", "OvalScript", "OvalStep", "distance_from"]
 
 CHANGES: Final = 2
-"""Ovals of one challenge."""
+"""Ovals of one approach: the far one and the near one."""
+
+APPROACHES: Final = 3
+"""Most of one challenge."""
 
 _FAR: Final = (0.56, 0.7)
 _NEAR: Final = (1.12, 1.26)
@@ -87,13 +92,13 @@ class OvalScript:
 
     @property
     def bits(self) -> float:
-        """Entropy of all ovals of a challenge."""
+        """Entropy of the ovals of one approach."""
         return sum(bits_of_choice(len(choices)) for choices in self._choices)
 
     @property
     def left(self) -> int:
         """How many ovals may still be drawn."""
-        return CHANGES - self._drawn
+        return APPROACHES * CHANGES - self._drawn
 
     def draw(self) -> OvalStep:
         """The next oval, drawn now.
@@ -104,14 +109,15 @@ class OvalScript:
         """
         if not self.left:
             raise PolicyError("all ovals were drawn")
-        choices = self._choices[self._drawn]
+        turn = self._drawn % CHANGES
+        choices = self._choices[turn]
         chosen = draw_below(self._random, len(choices))
         self._drawn += 1
         return OvalStep(
             number=self._drawn,
             oval=choices[chosen],
             others=choices[:chosen] + choices[chosen + 1 :],
-            transition_seconds=_FAR_SECONDS if self._drawn == 1 else _NEAR_SECONDS,
+            transition_seconds=(_FAR_SECONDS, _NEAR_SECONDS)[turn],
             bits=bits_of_choice(len(choices)),
         )
 

@@ -12,10 +12,15 @@ fits the face best is taken out, and in what it leaves three things are looked f
   it did when it was filmed, but brought closer the screen adds no perspective to it.
 
 What has all three: a head, a mask, and whatever somebody renders or films as one.
+
+One approach often shows too little of the third. Errors of several are independent, as each chooses its
+points anew, so together they show it more surely (``pool_findings``).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Final
 
 import numpy as np
@@ -26,7 +31,7 @@ from liveness.dynamic.relief_fit import PlaneLeftovers, ReliefFit, fit_relief
 from liveness.extent import face_extent
 from liveness.face_relief import FacePlaces, places_on_face
 
-__all__ = ["PerspectiveFinding", "measure_perspective"]
+__all__ = ["PerspectiveFinding", "large_enough", "measure_perspective", "pool_findings"]
 
 _FOCAL: Final = 1.05
 """Focal length over the width of the upright frame: 0.8 to 1.2 for the front cameras of phones."""
@@ -53,7 +58,7 @@ _TINY: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class PerspectiveFinding:
-    """What an approach shows of a head.
+    """What an approach shows of a head, or several together.
 
     Attributes:
         depth: Perspective over that of a usual head of the same relief: about 1 for a head, 0 for what did
@@ -63,9 +68,9 @@ class PerspectiveFinding:
         expected: What a usual head must show even if it does not turn, over what no relief explains.
         curved: Share of the relief, root mean square, that no surface bent round one axis has.
         curved_clarity: That part over as much of it as errors of tracking make.
-        growth: Of the face, from the far view to the last frame that was used.
+        growth: Of the face, from the far view to the last frame that was used; of several the mean.
         frames: Frames that were used.
-        points: Points on the face that were used.
+        points: Points on the face that were used; of several the fewest.
     """
 
     depth: float
@@ -79,10 +84,15 @@ class PerspectiveFinding:
     points: int
 
 
+def large_enough(parallax: Parallax) -> bool:
+    """Whether the far face is large enough in its view for its points to show anything."""
+    return parallax.face_pixels >= _SMALLEST_FACE
+
+
 def measure_perspective(parallax: Parallax) -> PerspectiveFinding | None:
     """What the approach shows; ``None`` where the face was too small, grew too little, or was lost."""
     close, growth = parallax.closeups, max((one.growth for one in parallax.closeups), default=1.0)
-    if len(close) < _FEWEST_FRAMES or growth < _LEAST_GROWTH or parallax.face_pixels < _SMALLEST_FACE:
+    if len(close) < _FEWEST_FRAMES or growth < _LEAST_GROWTH or not large_enough(parallax):
         return None
     where = places_on_face(parallax.places, parallax.face)
     left_over = np.stack([closeup.left_over for closeup in close]) @ where.upright
@@ -101,6 +111,33 @@ def measure_perspective(parallax: Parallax) -> PerspectiveFinding | None:
     if fitted is None:
         return None
     return _finding(fitted, used, growth=growth, frames=len(close))
+
+
+def pool_findings(findings: Sequence[PerspectiveFinding]) -> PerspectiveFinding | None:
+    """What several approaches of one face show together; ``None`` without any.
+
+    Perspectives are weighted by their certainty. Where they differ by more than their errors allow, the error
+    is widened by as much (R. T. Birge, Phys. Rev. 40, 1932): one approach that shows a head does not make up
+    for another that shows none. Of everything else it is the mean.
+    """
+    if not findings:
+        return None
+    weights = [1 / max(one.error, _TINY) ** 2 for one in findings]
+    total = sum(weights)
+    depth = sum(weight * one.depth for weight, one in zip(weights, findings, strict=True)) / total
+    spread = sum(weight * (one.depth - depth) ** 2 for weight, one in zip(weights, findings, strict=True))
+    widened = math.sqrt(max(1.0, spread / max(1, len(findings) - 1)))
+    return PerspectiveFinding(
+        depth=depth,
+        error=widened / math.sqrt(total),
+        clarity=fmean(one.clarity for one in findings),
+        expected=fmean(one.expected for one in findings),
+        curved=fmean(one.curved for one in findings),
+        curved_clarity=fmean(one.curved_clarity for one in findings),
+        growth=fmean(one.growth for one in findings),
+        frames=sum(one.frames for one in findings),
+        points=min(one.points for one in findings),
+    )
 
 
 def _finding(

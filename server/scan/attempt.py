@@ -23,15 +23,13 @@ from server.scan.messages import (
     PauseMessage,
     Plan,
 )
-from server.scan.plans import fewer_bytes
+from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
 from server.storage.records import NewAttempt
 
 _NONCE_BYTES = 16
 _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
 """Silence after which a device gets the credit that was held back while it had plenty."""
-_CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 8.0}
-"""How long a good capture with a challenge takes; without one it is the capture plan's time."""
 _CHALLENGE_RENEW_SECONDS = 1.5
 """What was seen of a challenge is judged before the newer stream, which took the lease, draws another."""
 _LEAST_MEASURED_SHARE = 0.5
@@ -165,11 +163,13 @@ class AttemptRun:
                 attempt=self.number,
                 nonce=nonce,
                 plan=self.plan,
-                expected_seconds=_CHALLENGE_SECONDS.get(self.plan, env.settings.plan.seconds),
+                expected_seconds=expected_seconds(self.plan, capture=env.settings.plan.seconds),
                 credit=self._credit.opening,
                 oval=env.settings.oval,
             )
         )
+        if (paced := fewer_frames(self.plan)) is not None:
+            await send(paced)
         began = heard = env.clock.monotonic()
         while True:
             await self._examine_ahead(inbox)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from liveness.dynamic.actions import Complete, EndReason, Hint, MoveOval, Wait
+from liveness.dynamic.actions import Action, Complete, EndReason, Hint, MoveOval, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
@@ -86,8 +86,8 @@ class MovementRun:
     async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
         """What the controller wants sent."""
         said: list[Outbound] = []
-        for _ in range(_MOST_ACTIONS):
-            match self._challenge.next_action(now=now):
+        for action in await self._pool.run(self._actions, now):
+            match action:
                 case MoveOval() as move:
                     said.append(
                         OvalChangeMessage(
@@ -101,8 +101,15 @@ class MovementRun:
                     )
                 case Complete() as end:
                     self._end = end
-                    break
                 case Wait(until):
                     self._wait_until = until
-                    break
         return tuple(said)
+
+    def _actions(self, now: float) -> tuple[Action, ...]:
+        """All that the controller wants at ``now``; where that completes an approach it is measured."""
+        wanted: list[Action] = []
+        while len(wanted) < _MOST_ACTIONS:
+            wanted.append(self._challenge.next_action(now=now))
+            if isinstance(wanted[-1], Complete | Wait):
+                break
+        return tuple(wanted)

@@ -9,9 +9,19 @@ from server.policies import Policy
 from server.policies.words import Fallback
 from server.scan.messages import AdjustmentMessage, Capability, Plan
 
-__all__ = ["ScanPlans", "fewer_bytes"]
+__all__ = ["ScanPlans", "expected_seconds", "fewer_bytes", "fewer_frames"]
+
+_CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
 
 _SMALLER_SIDE = 480
+_MOVEMENT_RATE = 12.0
+"""Frames a second. An approach shows as much in ten of them as in twenty, and at twenty a scan with a flash
+and two attempts of 13 seconds after it would not keep to its bytes."""
+
+
+def expected_seconds(plan: Plan, *, capture: float) -> float:
+    """How long a good attempt takes: its challenge, or without one the ``capture``."""
+    return _CHALLENGE_SECONDS.get(plan, capture)
 
 
 def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
@@ -24,6 +34,13 @@ def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
         max_side=0 if plan is Plan.MOVEMENT else _SMALLER_SIDE,
         max_frame_bytes=max_frame_bytes // 8,
     )
+
+
+def fewer_frames(plan: Plan) -> AdjustmentMessage | None:
+    """What an attempt asks for at its start; ``None`` where the budget says all."""
+    if plan is not Plan.MOVEMENT:
+        return None
+    return AdjustmentMessage(max_frames_per_second=_MOVEMENT_RATE, max_side=0, max_frame_bytes=0)
 
 
 class ScanPlans:
