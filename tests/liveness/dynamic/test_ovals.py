@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from liveness.dynamic.ovals import CHANGES, OvalScript, distance_from
+from liveness.dynamic.ovals import APPROACHES, CHANGES, OvalScript, distance_from
 from liveness.errors import PolicyError
 from liveness.extent import FaceExtent
 from liveness.guidance import Oval
@@ -26,7 +26,19 @@ def test_first_a_smaller_then_a_larger_one_in_the_frame(seed: int) -> None:
     assert far.oval.width < rest.width < near.oval.width
     assert 1.59 < near.oval.width / far.oval.width < 2.3
     assert far.bits + near.bits == pytest.approx(script.bits)
-    assert script.left == 0
+
+
+@given(seed=st.integers(0, 10_000))
+def test_as_many_approaches_as_it_takes_each_drawn_anew(seed: int) -> None:
+    script = OvalScript(seeded(seed), rest=Oval())
+    drawn = []
+    while script.left:
+        drawn.append(script.draw())
+    assert [step.number for step in drawn] == list(range(1, APPROACHES * CHANGES + 1))
+    for far, near in zip(drawn[::2], drawn[1::2], strict=True):
+        assert 1.59 < near.oval.width / far.oval.width < 2.3
+        assert far.transition_seconds < near.transition_seconds
+        assert far.bits + near.bits == pytest.approx(script.bits)
     with pytest.raises(PolicyError, match="all ovals"):
         script.draw()
 

@@ -1,6 +1,6 @@
 """Points of heads and planes, projected exactly as a lens does, with the errors of tracking."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from liveness.dynamic.approach import Closeup, Parallax
-from liveness.dynamic.perspective import PerspectiveFinding, measure_perspective
+from liveness.dynamic.perspective import PerspectiveFinding, measure_perspective, pool_findings
 from liveness.extent import face_extent
 from liveness.plane import apply_plane_motion, fit_plane_motion
 from tests.liveness.builders import face_at
+from tests.liveness.dynamic.perspectives import HEAD
 
 _WIDTH, _HEIGHT = 480, 640
 _NOISE = 0.0007
@@ -188,6 +189,38 @@ def test_a_few_points_that_slide_bend_nothing() -> None:
 )
 def test_too_little_to_go_by_is_no_finding(parallax: Parallax) -> None:
     assert measure_perspective(parallax) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_several_approaches_of_a_head_are_surer_than_one(seed: int) -> None:
+    points = _points(seed=seed)
+    one, other = (
+        _found(_approach(_head(points), points, growths=_GROWTHS, seed=draw, turn=0.03))
+        for draw in (seed, seed + 9)
+    )
+    pooled = pool_findings([one, other])
+    assert pooled is not None
+    assert min(one.depth, other.depth) <= pooled.depth <= max(one.depth, other.depth)
+    assert pooled.error < max(one.error, other.error)
+    assert pooled.frames == one.frames + other.frames
+
+
+def test_approaches_that_contradict_each_other_make_it_unsure() -> None:
+    seen = replace(HEAD, depth=1.2, error=0.1)
+    pooled = pool_findings([seen, replace(seen, depth=0.0)])
+    assert pooled is not None
+    assert pooled.depth == pytest.approx(0.6)
+    assert pooled.error == pytest.approx(0.6)
+    agreed = pool_findings([seen, seen])
+    assert agreed is not None
+    assert agreed.error == pytest.approx(0.1 / 2**0.5)
+
+
+def test_one_approach_is_what_it_is_and_none_is_nothing() -> None:
+    pooled = pool_findings([HEAD])
+    assert pooled is not None
+    assert asdict(pooled) == pytest.approx(asdict(HEAD))
+    assert pool_findings([]) is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -401,7 +401,8 @@ async def _in_the_sun(
 
 @pytest.mark.slow
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
-    # An approach is conclusive in two of three attempts, and a check has three of them.
+    # Of an attempt up to three approaches count together. Two of three attempts are conclusive with this photo,
+    # whose approaches show less than others do, and a check has three of them.
     checks = [await _in_the_sun(real, FlashKind.GENUINE)]
     if checks[0][0].status != result_pb2.CHECK_STATUS_SUCCESS:
         checks.append(await _in_the_sun(real, FlashKind.GENUINE))
@@ -409,7 +410,9 @@ async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real
         assert wire.plans[:2] == [scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT]
         assert set(wire.plans[1:]) == {scan_pb2.PLAN_MOVEMENT}
         assert feedback_pb2.FEEDBACK_CODE_TOO_BRIGHT in wire.results[0].feedback
-        assert wire.ovals[-2:] == [1, 2]
+        assert wire.ovals[:2] == [1, 2]
+        assert len(wire.ovals) % 2 == 0
+        assert max(wire.ovals) <= 6
         assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
     result = checks[-1][0]
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result

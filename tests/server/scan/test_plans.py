@@ -8,7 +8,7 @@ from liveness.dynamic import policy as dynamic
 from server.checks.terms import Mode
 from server.policies import Policy, load_policies
 from server.scan.messages import Capability, Plan
-from server.scan.plans import ScanPlans, fewer_bytes
+from server.scan.plans import ScanPlans, expected_seconds, fewer_bytes, fewer_frames
 
 _ALL = frozenset(Capability)
 _NONE: frozenset[Capability] = frozenset()
@@ -89,3 +89,17 @@ def test_only_a_screen_that_scrolls_is_asked_to() -> None:
 def test_movement_is_never_asked_for_smaller_frames(plan: Plan, side: int) -> None:
     asked = fewer_bytes(plan, max_frame_bytes=524_288)
     assert (asked.max_side, asked.max_frame_bytes, asked.max_frames_per_second) == (side, 65_536, 0.0)
+
+
+def test_only_movement_asks_for_fewer_frames_and_never_for_smaller_ones() -> None:
+    paced = fewer_frames(Plan.MOVEMENT)
+    assert paced is not None
+    assert 8 <= paced.max_frames_per_second <= 15
+    assert (paced.max_side, paced.max_frame_bytes) == (0, 0)
+    assert fewer_frames(Plan.EXPRESS) is None
+    assert fewer_frames(Plan.FLASH) is None
+
+
+def test_a_challenge_takes_longer_than_a_mere_capture() -> None:
+    assert expected_seconds(Plan.EXPRESS, capture=2.5) == 2.5
+    assert 2.5 < expected_seconds(Plan.FLASH, capture=2.5) < expected_seconds(Plan.MOVEMENT, capture=2.5)
