@@ -37,8 +37,9 @@ _PLAIN = 2.0
 """Standard deviation, grey levels, of a patch that shows nothing; everything would look like it."""
 
 _REMEMBERED = 3
-_MEASURE_SECONDS = 1.2
-"""Eyes that look the same all the time are measured this often: looks may drift."""
+_MEASURE_SECONDS = 1.5
+"""Eyes that look the same all the time are measured this often: looks may drift. Of 36 pieces of live clips
+17 blink when it is at most 1.6, and 12 when it is 2."""
 
 _SPARE = 4.0
 _SPARE_A_SECOND = 1.5

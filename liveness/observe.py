@@ -233,8 +233,6 @@ def _view(grey: GreyView, scale: float, space: ViewSpace, *, side: int = VIEW_SI
         cv2.GaussianBlur(grey, (3, 3), 0, dst=smooth)
     shading = space.array("shading", smooth.shape, np.float32)
     cv2.boxFilter(smooth, cv2.CV_32F, (_SHADING_SIDE, _SHADING_SIDE), dst=shading)
-    fine = space.array("fine", smooth.shape, np.float32)
-    np.copyto(fine, smooth)
     # Halves down from mid-grey: OpenCV rounds where the view's unit is cut off.
-    view = cv2.addWeighted(fine, _DETAIL_GAIN, shading, -_DETAIL_GAIN, 127.5, dtype=cv2.CV_8U)
+    view = cv2.addWeighted(smooth, _DETAIL_GAIN, shading, -_DETAIL_GAIN, 127.5, dtype=cv2.CV_8U)
     return view.astype(np.uint8, copy=False)

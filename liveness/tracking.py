@@ -15,6 +15,7 @@ from vision.face import DetectedFace
 _FACE_POINTS = 80
 _FACE_QUALITY = 0.005
 _BACKGROUND_POINTS = 24
+_BACKGROUND_QUALITY = 0.01
 _WINDOW = (15, 15)
 _LEVELS = 1
 _FAR_LEVELS = 2
@@ -123,7 +124,7 @@ def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> Tracking
     parts = _face_parts(view, face, scale)
     if len(on_face) < 20 or parts is None:
         return None
-    around = _corners(view, outside, _BACKGROUND_POINTS, max(4.0, 0.1 * face_width), 0.01)
+    around = _corners_around(view, outside, max(4.0, 0.1 * face_width))
     points = np.concatenate([on_face, around])
     return TrackingStart(
         view=view,
@@ -215,11 +216,23 @@ def _flow(
     )
 
 
-def _corners(view: GreyView, mask: GreyView, count: int, spacing: float, quality: float) -> FloatPoints:
-    found = cv2.goodFeaturesToTrack(view, count, quality, spacing, mask=mask, blockSize=5)
+def _corners(
+    view: GreyView, mask: GreyView, count: int, spacing: float, quality: float, *, block: int = 5
+) -> FloatPoints:
+    found = cv2.goodFeaturesToTrack(view, count, quality, spacing, mask=mask, blockSize=block)
     # A view without any corner gives None, which OpenCV's type stubs do not say.
     points: FloatPoints = np.asarray(() if np.ndim(found) == 0 else found, np.float32).reshape(-1, 2)
     return points
+
+
+def _corners_around(view: GreyView, mask: GreyView, spacing: float) -> FloatPoints:
+    """Corners beside the face, looked for at half the size: they are few, and none has to be exact."""
+    height, width = view.shape
+    size = width // 2, height // 2
+    halved = np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_AREA), np.uint8)
+    inside = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    found = _corners(halved, inside, _BACKGROUND_POINTS, spacing / 2, _BACKGROUND_QUALITY, block=3)
+    return found * np.float32(2.0) + np.float32(0.5)
 
 
 def _corners_near(
