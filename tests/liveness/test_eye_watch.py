@@ -45,11 +45,15 @@ def _run(
     return known, measured
 
 
-def test_eyes_that_stay_open_are_measured_at_looks_now_and_then() -> None:
-    known, measured = _run(EyeWatch(), [(_frame(seed=index), _OPEN) for index in range(32)])
+@pytest.mark.parametrize(
+    ("noise", "expected"), [(2.0, [0, 18]), (14.0, [0, 12, 24])], ids=["just the same", "nearly the same"]
+)
+def test_eyes_that_stay_open_are_measured_at_looks_now_and_then(noise: float, expected: list[int]) -> None:
+    frames = [(_frame(noise=noise, seed=index), _OPEN) for index in range(32)]
+    known, measured = _run(EyeWatch(), frames)
     assert known == [_OPEN] * 32
-    # Every 1.2 seconds, at the detector's looks.
-    assert measured == [0, 12, 24]
+    # Every 2 seconds or every 1.2, at the detector's looks.
+    assert measured == expected
 
 
 def test_a_blink_is_measured_and_what_comes_after_is_known_without() -> None:
