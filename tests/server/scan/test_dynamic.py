@@ -401,8 +401,8 @@ async def _in_the_sun(
 
 @pytest.mark.slow
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
-    # Of an attempt up to three approaches count together. Two of three attempts are conclusive with this photo,
-    # whose approaches show less than others do, and a check has three of them.
+    # Of an attempt up to three approaches count together. With this photo, whose approaches show less than
+    # others do, two of three attempts are conclusive, and a check has three of them.
     checks = [await _in_the_sun(real, FlashKind.GENUINE)]
     if checks[0][0].status != result_pb2.CHECK_STATUS_SUCCESS:
         checks.append(await _in_the_sun(real, FlashKind.GENUINE))
