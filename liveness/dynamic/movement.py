@@ -217,7 +217,7 @@ class MovementChallenge:
 
     def _measure(self) -> None:
         """What the approach showed that is complete now."""
-        parallax = self._tracker.parallax()
+        parallax, self._tracker = self._tracker.parallax(), ApproachTracker()
         self._measured.append(None if parallax is None else measure_perspective(parallax))
         seen = pool_findings([one for one in self._measured if one is not None])
         # A camera whose pictures are too small shows no more the next time.
