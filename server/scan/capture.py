@@ -312,28 +312,30 @@ class AttemptCapture:
         Then the embedder over one frame of each stretch of the scan that no selected frame speaks for, so
         that nobody shows up between the selected frames without being identified.
         """
+        run = self._pool.run_first
         await asyncio.gather(
-            *(self._examine(index) for index in self._selector.selected if index not in self._examined)
+            *(
+                self._examine(index, first=True)
+                for index in self._selector.selected
+                if index not in self._examined
+            )
         )
-        unseen = await self._pool.run(unseen_stretches, self.observations, examined=self._examined)
+        unseen = await run(unseen_stretches, self.observations, examined=self._examined)
         looks = [
             max((self._looks[index] for index in stretch.looked), key=lambda look: frame_quality(look[1]))
             for stretch in unseen
             if stretch.looked
         ]
         self._witnesses = tuple(
-            await asyncio.gather(
-                *(self._pool.run(self._analyst.identify, *look) for look in looks[:_MOST_WITNESSES])
-            )
+            await asyncio.gather(*(run(self._analyst.identify, *look) for look in looks[:_MOST_WITNESSES]))
         )
 
-    async def _examine(self, index: int) -> None:
+    async def _examine(self, index: int, *, first: bool = False) -> None:
         with_cues = len(self._with_cues.intersection(self._kept)) < CUE_FRAMES
         if with_cues:
             self._with_cues.add(index)
-        self._examined[index] = await self._pool.run(
-            self._analyst.examine, self._kept[index], with_cues=with_cues
-        )
+        run = self._pool.run_first if first else self._pool.run
+        self._examined[index] = await run(self._analyst.examine, self._kept[index], with_cues=with_cues)
 
     @property
     def _share_of_frames(self) -> float:

@@ -59,7 +59,7 @@ class AttemptCloser:
         env = self._env
         await run.capture.examine_rest()
         template = open_template(stream.record, wrapping_keys=env.wrapping_keys)
-        return await env.pool.run(
+        return await env.pool.run_first(
             judge_attempt,
             scan=run.capture.observations,
             examined=run.capture.examined,
@@ -115,7 +115,7 @@ class AttemptCloser:
         )
         self._recollections.append(recollection)
         start = stream.start
-        return await env.pool.run(
+        return await env.pool.run_first(
             assess_device,
             claimed=ClaimedDevice(
                 device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256

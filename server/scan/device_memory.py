@@ -88,7 +88,7 @@ class DeviceMemory:
         if not keeps:
             return Recollection(checks=tuple(_not_kept(name) for name in _NAMES))
         key, check_id, tenant = self._tenant_key(record.tenant), str(record.check_id), record.tenant
-        marks = await self._pool.run(frame_marks, frames, tenant_key=key)
+        marks = await self._pool.run_first(frame_marks, frames, tenant_key=key)
         query = ScanQuery(
             tenant=tenant,
             check_id=check_id,
@@ -108,7 +108,7 @@ class DeviceMemory:
         subject = record.subject_reference
         return Recollection(
             checks=(
-                await self._pool.run(check_frames_before, marks, recalled),
+                await self._pool.run_first(check_frames_before, marks, recalled),
                 *(check_device_subjects(of_key, subject=subject) for of_key in uses),
                 check_attestation_key(again, check_id=check_id),
             ),
