@@ -4,6 +4,7 @@ Whoever forges one source has to forge all in step, so a contradiction weighs mo
 What hardware attests contradicts a claim for certain; the rest is soft, as systems are put together oddly.
 """
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -190,14 +191,14 @@ def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> Dev
     responses = []
     for (before, darker), (after, lighter) in pairwise(zip(frames, traces, strict=bool(traces))):
         gains = [0.0 if frame.exposure is None else frame.exposure.gain for frame in (before, after)]
-        levels = [float(trace.thumbnail.mean()) for trace in (darker, lighter)]
         if min(gains) <= 0 or before.flash_step != after.flash_step:
             continue
-        if min(levels) < _DARKEST or max(levels) > _BRIGHTEST:
+        step = math.log(gains[1] / gains[0])
+        if abs(step) < _LEAST_STEP:
             continue
-        step = float(np.log(gains[1] / gains[0]))
-        if abs(step) >= _LEAST_STEP:
-            responses.append(_GAMMA * float(np.log(levels[1] / levels[0])) / step)
+        levels = [float(trace.thumbnail.mean()) for trace in (darker, lighter)]
+        if min(levels) >= _DARKEST and max(levels) <= _BRIGHTEST:
+            responses.append(_GAMMA * math.log(levels[1] / levels[0]) / step)
     if len(responses) < _FEWEST_STEPS:
         return _open(name, "TOO_FEW_STEPS", f"The exposure moved clearly in {len(responses)} frames only.")
     response = float(np.median(responses))

@@ -111,9 +111,15 @@ def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] |
     if len(fresh) < _FEWEST_PAIRS or float(np.median(fresh)) < _LEAST_CHANGE:
         return None
     lags = range(_SHORTEST_LOOP, count - _FEWEST_PAIRS + 1)
-    medians = np.array([float(np.median(_changes(values, lag))) for lag in lags])
+    medians = np.array([_median(_changes(values, lag)) for lag in lags])
     best = int(medians.argmin())
     return lags[best], float(medians[best]) / float(np.median(fresh))
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    """``np.median`` of a row without NaN, several times as fast: it is asked once for each lag."""
+    inside, half = np.sort(values), len(values) // 2
+    return float(inside[half]) if len(values) % 2 else float((inside[half - 1] + inside[half]) / 2)
 
 
 def _changes(values: NDArray[np.float32], lag: int) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """Measures a stream's frames as they arrive: a fraction of what decoding them costs."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from device_integrity.stream.jpeg import JpegFacts, read_jpeg_facts
 from device_integrity.stream.thumbnails import thumbnail_of
 
 __all__ = ["FrameTrace", "StreamMeasurements", "StreamTracer"]
+
+_LEAST_CONTRAST: Final = 4.0
+"""Standard deviation of a thumbnail's grey levels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,6 +28,7 @@ class FrameTrace:
         thumbnail: See ``thumbnails.thumbnail_of``; in the sensor's orientation.
         facts: Of its JPEG header; ``None`` where it cannot be read.
         flash_step: The colour step on display, as the device says; 0 for none.
+        textured: Whether there is something to see: frames of a covered lens are alike by nature.
     """
 
     capture_time_us: int
@@ -32,11 +37,11 @@ class FrameTrace:
     thumbnail: NDArray[np.float32]
     facts: JpegFacts | None
     flash_step: int
+    textured: bool = field(init=False)
 
-    @property
-    def textured(self) -> bool:
-        """Whether there is something to see: frames of a covered lens are alike by nature."""
-        return float(self.thumbnail.std()) >= 4.0
+    def __post_init__(self) -> None:
+        """Looks at the thumbnail once, while frames come: several checks ask when a verdict waits for them."""
+        object.__setattr__(self, "textured", float(self.thumbnail.std()) >= _LEAST_CONTRAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,6 +23,7 @@ from server.scan.environment import ScanEnvironment
 from server.scan.evidence_grace import await_evidence
 from server.scan.handshake import OpenStream, Send, open_stream
 from server.scan.inbox import Inbox, StreamEnded
+from server.scan.judgement import AttemptJudgement
 from server.scan.messages import (
     AttemptEndMessage,
     EndCause,
@@ -155,39 +156,26 @@ class ScanSession:
         self, stream: OpenStream, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
-        began = self._env.clock.monotonic()
-        repository, check_id = self._env.repository, stream.record.check_id
-        judgement = await self._closer.judge(stream, run)
-        await run.record()
+        env, began = self._env, self._env.clock.monotonic()
+        with env.pool.verdict():
+            judgement = await self._closer.judge(stream, run)
+            await run.record()
+            attempts = await env.repository.attempts(stream.record.check_id)
         self._cancelled_by_person = end.cause is EndCause.CANCELLED
-        attempts = await repository.attempts(check_id)
         used = sum(attempt.counted for attempt in attempts)
         remaining = stream.policy.attempts.maximum - used
         again = judgement.retryable and remaining > 0 and run.number < _MOST_ATTEMPTS
         if self._cancelled_by_person and declined(run.challenge):
             again = stream.plans.decline() and again
         if not again:
-            await await_evidence(self._env, stream, run, inbox)
-        device = await self._closer.look_at_device(stream, run, judgement, ended=True)
-        again = again and not device.injected
-        outcome = AttemptOutcome.RETRY if again else AttemptOutcome.DECIDED
-        status = ScanStatus.RETRY
-        async with self._closer.kept_pictures(stream, run) as pictures:
-            judged = self._closer.judged(stream, run, judgement, device, pictures, ended=True)
-            ending = self._closer.ending(stream, run, outcome=outcome, attempts=attempts, judged=judged)
-            attempts = tuple(ending.of(each) if each.number == run.number else each for each in attempts)
-            if again:
-                await repository.end_attempt(
-                    check_id, epoch=stream.record.lease_epoch, ending=ending, evidence=pictures
-                )
-            else:
-                verdict = await self._decide(stream, judged, attempts, ending)
-                self._remembers = True
-                status = final_status(verdict, stream.policy.disclosure.app)
-        self._env.metrics.attempt_judged(
-            verdict=judgement.liveness.verdict.value, seconds=self._env.clock.monotonic() - began
+            await await_evidence(env, stream, run, inbox)
+        with env.pool.verdict():
+            status, attempts = await self._settle(stream, run, judgement, attempts, again=again)
+        env.metrics.attempt_judged(
+            verdict=judgement.liveness.verdict.value, seconds=env.clock.monotonic() - began
         )
         self._run = None
+        again = status is ScanStatus.RETRY
         result = ScanResultMessage(
             attempt=run.number,
             status=status,
@@ -196,6 +184,43 @@ class ScanSession:
             attempts_remaining=max(0, remaining) if again else 0,
         )
         return result, attempts
+
+    async def _settle(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        judgement: AttemptJudgement,
+        attempts: tuple[AttemptRecord, ...],
+        *,
+        again: bool,
+    ) -> tuple[ScanStatus, tuple[AttemptRecord, ...]]:
+        """Looks at the device and makes the outcome durable; what to tell, and the check's attempts.
+
+        Args:
+            stream: The stream.
+            run: The attempt.
+            judgement: What it amounts to.
+            attempts: The check's attempts, this one as it stood before.
+            again: Whether there may be another one, unless the device's frames were injected.
+        """
+        device = await self._closer.look_at_device(stream, run, judgement, ended=True)
+        again = again and not device.injected
+        outcome = AttemptOutcome.RETRY if again else AttemptOutcome.DECIDED
+        async with self._closer.kept_pictures(stream, run) as pictures:
+            judged = self._closer.judged(stream, run, judgement, device, pictures, ended=True)
+            ending = self._closer.ending(stream, run, outcome=outcome, attempts=attempts, judged=judged)
+            attempts = tuple(ending.of(each) if each.number == run.number else each for each in attempts)
+            if again:
+                await self._env.repository.end_attempt(
+                    stream.record.check_id,
+                    epoch=stream.record.lease_epoch,
+                    ending=ending,
+                    evidence=pictures,
+                )
+                return ScanStatus.RETRY, attempts
+            verdict = await self._decide(stream, judged, attempts, ending)
+        self._remembers = True
+        return final_status(verdict, stream.policy.disclosure.app), attempts
 
     async def _decide(
         self,
