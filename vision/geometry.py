@@ -55,15 +55,15 @@ def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
     Returns:
         Shape (2, 3): the affine matrix. Where all source points coincide it only shifts.
     """
-    a = source.astype(np.float64)
-    b = target.astype(np.float64)
-    a_mean, b_mean = a.mean(axis=0), b.mean(axis=0)
-    a_complex = (a - a_mean) @ np.array([1, 1j])
-    b_complex = (b - b_mean) @ np.array([1, 1j])
-    spread = float(np.vdot(a_complex, a_complex).real)
-    factor = complex(np.vdot(a_complex, b_complex)) / spread if spread > 0 else complex(1)
-    rotation = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.hstack([rotation, (b_mean - rotation @ a_mean)[:, None]])
+    # Plain numbers: it is asked several times a frame of five points, and arrays cost ten times as much.
+    a, b = ([complex(x, y) for x, y in points.tolist()] for points in (source, target))
+    a_mean, b_mean = sum(a) / len(a), sum(b) / len(b)
+    a, b = [one - a_mean for one in a], [one - b_mean for one in b]
+    spread = sum(one.real**2 + one.imag**2 for one in a)
+    product = sum(one.conjugate() * other for one, other in zip(a, b, strict=True))
+    factor = product / spread if spread > 0 else complex(1)
+    shift = b_mean - factor * a_mean
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
 
 def align_face(image: BgrImage, five_points: Points, size: int = ARCFACE_SIZE) -> BgrImage:

@@ -24,6 +24,7 @@ from liveness.dynamic.track import TrackView
 __all__ = ["Drift", "fit_drift"]
 
 _FEWEST_ROWS = 12
+_EYE = np.eye(3)
 _NEIGHBOURS = 3
 _MOST_SHARED = 1.0
 _MOST_COLOUR = 0.5
@@ -52,6 +53,12 @@ class Drift:
         """``values``, shape (..., n, m), without what drift explains."""
         cleared: NDArray[np.float64] = values - self.basis @ (self.basis.T @ values)
         return cleared
+
+    def share_left(self, inside: NDArray[np.bool_]) -> float:
+        """Of a light that is there just in the frames ``inside``, what is left there once it is cleared."""
+        held = self.basis[inside].sum(axis=0)
+        count = int(np.count_nonzero(inside))
+        return (count - float(held @ held)) / count
 
     def clear_of_gain(self, values: NDArray[np.float64], screen: NDArray[np.float64]) -> NDArray[np.float64]:
         """``values``, shape (n, 3), cleared of drift and of the gains that the background shows.
@@ -124,6 +131,6 @@ def _colour_power(values: NDArray[np.float64]) -> float:
 
 def _without(values: NDArray[np.float64], screen: NDArray[np.float64]) -> NDArray[np.float64]:
     """``values`` without what ``screen`` explains of them, column by column of all."""
-    gram = screen.T @ screen + 1e-9 * np.eye(3)
+    gram = screen.T @ screen + 1e-9 * _EYE
     rest: NDArray[np.float64] = values - screen @ np.linalg.solve(gram, screen.T @ values)
     return rest

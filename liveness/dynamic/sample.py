@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.srgb import LINEAR_LIGHT
-from liveness.extent import FaceExtent, face_extent
+from liveness.extent import face_extent
 from vision.face import BgrImage, DetectedFace, Points
 from vision.geometry import similarity_transform
 
@@ -162,6 +162,7 @@ _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
 
+_EVENLY: Final = np.linspace(0.0, 1.0, ROWS + 1)
 _LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
 _ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
 """Where the five points of a frontal face lie."""
@@ -192,16 +193,18 @@ def sample_frame(
     """
     linear = np.full((len(Region), 3), np.nan, np.float32)
     usable = np.zeros(len(Region), np.float32)
-    face_rows = np.full((ROWS, 3), np.nan, np.float32)
-    background_rows = np.full((ROWS, 3), np.nan, np.float32)
+    face_rows = background_rows = np.full((ROWS, 3), np.nan, np.float32)
     patch = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
     if face is not None and _measurable(pixels, face):
         _measure_eyes(pixels, face, linear, usable)
         light, points = _shrunk(pixels, face)
         measured = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
         _measure_skin(light, measured, linear, usable, patch)
-        _measure_background(light, measured, linear=linear, usable=usable, rows=background_rows)
-        _measure_strips(light, measured, face_rows)
+        strips = _Strips.of(measured, height=len(light.follows))
+        face_rows = strips.means(light.columns(*_across_the_face(measured)))
+        beside = light.columns(*_beside_the_head(measured, width=light.follows.shape[1]))
+        linear[Region.BACKGROUND], usable[Region.BACKGROUND] = beside.mean(0.0, _background_bottom(measured))
+        background_rows = strips.means(beside)
     return FlashSample(
         index=index,
         capture_time=capture_time,
@@ -239,7 +242,7 @@ class _Light:
             means = cv2.resize(self.colours[:, span], (1, height), interpolation=cv2.INTER_AREA)
             sums[1:, :3] += across * means[:, 0, ::-1]
             sums[1:, 3] += cv2.reduce(self.follows[:, span], 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
-        return _Rows(sums.cumsum(axis=0), wide)
+        return _Rows(np.cumsum(sums, axis=0, out=sums), wide)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,25 +254,43 @@ class _Rows:
 
     def mean(self, top: float, bottom: float) -> tuple[NDArray[np.float32], float]:
         """Of the pixels that follow the light, and their share; NaN where there are too few."""
-        first, last = self._edges(np.array([top, bottom]))
+        rows = len(self.sums) - 1
+        first, last = (min(max(round(place), 0), rows) for place in (top, bottom))
         total = self.sums[last] - self.sums[first]
-        counted, pixels = float(total[3]), self.width * int(last - first)
+        counted, pixels = float(total[3]), self.width * (last - first)
         if counted < max(_FEWEST_PIXELS, _LEAST_USABLE * pixels):
             return np.full(3, np.nan, np.float32), counted / max(1, pixels)
         return (total[:3] / counted).astype(np.float32), counted / pixels
 
-    def strips(self, extent: FaceExtent) -> NDArray[np.float32]:
-        """Means of the strips from the extent's top to its bottom."""
-        found = np.full((ROWS, 3), np.nan, np.float32)
-        inside = self._edges(np.linspace(extent.top, extent.bottom, ROWS + 1))
-        strips = np.diff(self.sums[inside], axis=0)
-        pixels = self.width * np.diff(inside)
-        clear = (pixels > 0) & (strips[:, 3] >= _LEAST_USABLE * pixels) & (strips[:, 3] > 0)
-        found[clear] = strips[clear, :3] / strips[clear, 3:]
-        return found
 
-    def _edges(self, places: NDArray[np.float64]) -> NDArray[np.intp]:
-        return np.clip(np.round(places), 0, len(self.sums) - 1).astype(np.intp)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Strips:
+    """Horizontal strips from a face's top to its bottom.
+
+    Attributes:
+        edges: Shape (25,): the first row of each, and the last one's end.
+        heights: Shape (24, 1): rows of each that lie in the frame.
+    """
+
+    edges: NDArray[np.intp]
+    heights: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, face: DetectedFace, *, height: int) -> "_Strips":
+        extent = face_extent(face)
+        places = extent.top + extent.height * _EVENLY
+        edges = np.clip(np.round(places), 0, height).astype(np.intp)
+        return cls(edges, (edges[1:] - edges[:-1])[:, None])
+
+    def means(self, rows: _Rows) -> NDArray[np.float32]:
+        """Shape (24, 3); NaN where too few pixels follow the light."""
+        bounds = rows.sums[self.edges]
+        sums = bounds[1:] - bounds[:-1]
+        counts = sums[:, 3:]
+        clear = (counts >= _LEAST_USABLE * rows.width * self.heights) & (counts > 0)
+        found = np.full((ROWS, 3), np.nan)
+        np.divide(sums[:, :3], counts, out=found, where=clear)
+        return found.astype(np.float32)
 
 
 def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
@@ -301,7 +322,7 @@ def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[_Light, Points]:
     follows = np.asarray(cv2.inRange(highest, _DARKEST, _BRIGHTEST), np.uint8)
     # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
     light = cv2.LUT(cv2.bitwise_and(small, small, mask=follows), _LINEAR)
-    return _Light(np.asarray(light, np.float32), np.minimum(follows, 1)), points
+    return _Light(np.asarray(light, np.float32), np.bitwise_and(follows, np.uint8(1))), points
 
 
 def _measure_skin(
@@ -345,33 +366,25 @@ def _measure_eyes(
             continue
         brightness = cv2.transform(flat[None], _SUM).ravel()
         brightest = flat[np.argpartition(brightness, len(flat) - count)[-count:]]
-        clear = brightest.max(axis=1) <= _BRIGHTEST
-        usable[region] = clear.mean()
+        clear = brightest[brightest.max(axis=1) <= _BRIGHTEST]
+        usable[region] = len(clear) / count
         if usable[region] >= _LEAST_USABLE:
-            linear[region] = _LINEAR[brightest[clear]].mean(axis=0)[::-1]
+            linear[region] = _LINEAR[clear].sum(axis=0)[::-1] / len(clear)
 
 
-def _measure_background(
-    light: _Light,
-    face: DetectedFace,
-    *,
-    linear: NDArray[np.float32],
-    usable: NDArray[np.float32],
-    rows: NDArray[np.float32],
-) -> None:
-    """Two strips at the frame's sides: they hold still while the head moves."""
-    width = light.follows.shape[1]
-    eye_x, eye_y = face.five_points[:2].mean(axis=0).tolist()
-    clear = _HEAD_HALF_WIDTH * face.eye_distance
+def _across_the_face(face: DetectedFace) -> tuple[tuple[float, float], ...]:
+    extent, half = face_extent(face), _STRIP_HALF_WIDTH * face.eye_distance
+    return ((extent.x - half, extent.x + half),)
+
+
+def _beside_the_head(face: DetectedFace, *, width: int) -> tuple[tuple[float, float], ...]:
+    """Two spans of columns at the frame's sides: they hold still while the head moves."""
+    (left_x, _), (right_x, _) = face.five_points[:2].tolist()
+    middle, clear = (left_x + right_x) / 2, _HEAD_HALF_WIDTH * face.eye_distance
     widest = _WIDEST_BACKGROUND * width
-    beside = light.columns((0.0, min(widest, eye_x - clear)), (max(width - widest, eye_x + clear), width))
-    linear[Region.BACKGROUND], usable[Region.BACKGROUND] = beside.mean(
-        0.0, eye_y + _BACKGROUND_RISE * face.eye_distance
-    )
-    rows[:] = beside.strips(face_extent(face))
+    return (0.0, min(widest, middle - clear)), (max(width - widest, middle + clear), width)
 
 
-def _measure_strips(light: _Light, face: DetectedFace, rows: NDArray[np.float32]) -> None:
-    half = _STRIP_HALF_WIDTH * face.eye_distance
-    extent = face_extent(face)
-    rows[:] = light.columns((extent.x - half, extent.x + half)).strips(extent)
+def _background_bottom(face: DetectedFace) -> float:
+    (_, left_y), (_, right_y) = face.five_points[:2].tolist()
+    return float((left_y + right_y) / 2 + _BACKGROUND_RISE * face.eye_distance)

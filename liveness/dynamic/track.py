@@ -108,9 +108,9 @@ class FlashTrack:
             self._background = np.concatenate([self._background, np.zeros_like(self._background)])
             self._pose = np.concatenate([self._pose, np.zeros_like(self._pose)])
         row = self._count
-        light = _logarithm(sample.linear)
-        self._skin[row] = light[: len(SKIN_REGIONS)]
-        self._background[row] = light[Region.BACKGROUND]
+        colours = sample.linear.tolist()
+        self._skin[row] = [_logarithm(colours[region]) for region in SKIN_REGIONS]
+        self._background[row] = _logarithm(colours[Region.BACKGROUND])
         pose = _pose(sample)
         self._pose[row] = pose
         since = math.nan if sample.step_since is None else sample.step_since
@@ -175,14 +175,12 @@ class FlashTrack:
         return float(before * kept + (now - self._level) * _GAIN_SECONDS * (1 - kept))
 
 
-def _logarithm(linear: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The natural logarithm; NaN for a colour with a channel that is next to black."""
-    light = linear.astype(np.float64)
-    seen = np.isfinite(light).all(axis=-1)
-    light[~seen] = 0.0
-    seen &= light.max(axis=-1) >= _DARKEST
-    clamped = np.maximum(np.where(seen[..., None], light, 1.0), _DARKEST)
-    return np.where(seen[..., None], np.log(clamped), np.nan)
+def _logarithm(colour: list[float]) -> list[float]:
+    """The channels' natural logarithms, none below the darkest's; NaN for a colour next to black."""
+    # Plain numbers: an array of three costs ten times as much.
+    if not all(map(math.isfinite, colour)) or max(colour) < _DARKEST:
+        return [math.nan] * len(colour)
+    return [math.log(max(channel, _DARKEST)) for channel in colour]
 
 
 def _pose(sample: FlashSample) -> tuple[float, ...]:

@@ -165,22 +165,16 @@ def _returned(labels: Sequence[int]) -> int:
 
 def _same_frames(samples: NDArray[np.uint8]) -> list[int]:
     """For each frame the position of the first frame that is the same."""
-    labels: list[int] = []
-    firsts: list[int] = []
+    labels = list(range(len(samples)))
     values = samples.astype(np.int16)
     few = values[:, ::_FEW]
-    for at in range(len(samples)):
-        if firsts:
-            # A few pixels rule out nearly every candidate; the rest are compared whole.
-            close = np.abs(few[firsts] - few[at]).mean(axis=1) <= _SAME * _FEW
-            candidates = [first for first, near in zip(firsts, close, strict=True) if near]
-            same = (first for first in candidates if np.abs(values[first] - values[at]).mean() < _SAME)
-            first = next(same, None)
-            if first is not None:
-                labels.append(first)
-                continue
-        firsts.append(at)
-        labels.append(at)
+    for at in range(1, len(samples)):
+        # A few pixels rule out nearly every candidate; the rest are compared whole.
+        apart = np.abs(few[:at] - few[at]).sum(axis=1, dtype=np.int32)
+        for first in np.flatnonzero(apart <= _SAME * _FEW * few.shape[1]).tolist():
+            if labels[first] == first and np.abs(values[first] - values[at]).mean() < _SAME:
+                labels[at] = first
+                break
     return labels
 
 

@@ -86,11 +86,7 @@ def _segment_steps(segment: MotionSegment) -> list[MotionStep]:
     moved = np.sqrt((movement**2).sum(axis=(1, 2)) / many)
     shifted = np.linalg.norm(movement.sum(axis=1) / many[:, None], axis=1)
     left_over = _trimmed_rms(np.linalg.norm(smooth, axis=2), many)
-    beside = np.linalg.norm(segment.left_over[1:-1, ~face].astype(np.float64), axis=2)
-    surroundings = [
-        float(np.median(row[known])) if known.sum() >= _FEWEST_BACKGROUND_POINTS else None
-        for row, known in zip(beside, np.isfinite(beside), strict=True)
-    ]
+    surroundings = _medians(np.linalg.norm(segment.left_over[1:-1, ~face].astype(np.float64), axis=2))
     return [
         MotionStep(
             moved=float(moved[at]),
@@ -100,6 +96,16 @@ def _segment_steps(segment: MotionSegment) -> list[MotionStep]:
             change=segment.changes[at],
         )
         for at in np.flatnonzero(counts >= _FEWEST_FACE_POINTS).tolist()
+    ]
+
+
+def _medians(beside: NDArray[np.float64]) -> list[float | None]:
+    """Of each row what is no NaN, as ``np.median`` has it; ``None`` where too little is."""
+    # NaN sorts last. One sort for all rows: they are short, and a median apiece costs ten times as much.
+    inside, counts = np.sort(beside, axis=1), np.isfinite(beside).sum(axis=1).tolist()
+    return [
+        float(row[(count - 1) // 2] + row[count // 2]) / 2 if count >= _FEWEST_BACKGROUND_POINTS else None
+        for row, count in zip(inside, counts, strict=True)
     ]
 
 

@@ -90,9 +90,10 @@ def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp
     count = len(values)
     earlier = [np.arange(count - apart) for apart in range(1, count)]
     later = [at + apart for apart, at in enumerate(earlier, 1)]
-    difference = [
-        np.abs(centred[apart:] - centred[:-apart]).mean(axis=1, dtype=np.float32) for apart in range(1, count)
-    ]
+    difference, room = [], np.empty_like(centred[1:])
+    for apart in range(1, count):
+        change = np.subtract(centred[apart:], centred[:-apart], out=room[: count - apart])
+        difference.append(np.abs(change, out=change).sum(axis=1) / np.float32(centred.shape[1]))
     return np.concatenate(earlier), np.concatenate(later), np.concatenate(difference)
 
 
