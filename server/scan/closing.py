@@ -57,11 +57,6 @@ class AttemptCloser:
 
     async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         env = self._env
-        with env.pool.verdict():
-            return await self._judge_first(stream, run)
-
-    async def _judge_first(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
-        env = self._env
         await run.capture.examine_rest()
         template = open_template(stream.record, wrapping_keys=env.wrapping_keys)
         return await env.pool.run_first(

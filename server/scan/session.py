@@ -157,10 +157,9 @@ class ScanSession:
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
         env, began = self._env, self._env.clock.monotonic()
-        with env.pool.verdict():
-            judgement = await self._closer.judge(stream, run)
-            await run.record()
-            attempts = await env.repository.attempts(stream.record.check_id)
+        judgement = await self._closer.judge(stream, run)
+        await run.record()
+        attempts = await env.repository.attempts(stream.record.check_id)
         self._cancelled_by_person = end.cause is EndCause.CANCELLED
         used = sum(attempt.counted for attempt in attempts)
         remaining = stream.policy.attempts.maximum - used
@@ -169,8 +168,7 @@ class ScanSession:
             again = stream.plans.decline() and again
         if not again:
             await await_evidence(env, stream, run, inbox)
-        with env.pool.verdict():
-            status, attempts = await self._settle(stream, run, judgement, attempts, again=again)
+        status, attempts = await self._settle(stream, run, judgement, attempts, again=again)
         env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value, seconds=env.clock.monotonic() - began
         )

@@ -4,23 +4,22 @@ OpenCV, ONNX Runtime and dlib release the interpreter lock while they compute, s
 cores keep the cores busy, and more would only make them wait for one another. So OpenCV's own threads,
 which would share out each small call over all cores, are off.
 
-What a verdict waits for comes before frames; see ``server.scan.verdict_hold``.
+What a verdict waits for comes before frames: a person looks at a screen until the verdict is there, while a
+frame of another scan may be worked in a little later. More than that, such as holding frames back while a
+verdict is made, would be faster still on an idle server and starve the frames of a busy one.
 """
 
 import asyncio
 import contextvars
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import cv2
-
-from server.scan.verdict_hold import VerdictHold
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -34,13 +33,8 @@ class WorkerPool:
         cv2.setNumThreads(1)
         # Has one ``_call_next`` in its line for each call in ours.
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
-        # Guards what follows it, down to ``_closed``.
-        self._changed = threading.Condition()
-        self._first: deque[_Call] = deque()
-        self._then: deque[_Call] = deque()
-        self._hold = VerdictHold(workers=workers)
-        self._running = 0
-        self._closed = False
+        self._first: deque[_Call[Any]] = deque()
+        self._then: deque[_Call[Any]] = deque()
         self._cpu_seconds = 0.0
         self._waiting = 0
         self.workers = workers
@@ -67,34 +61,17 @@ class WorkerPool:
         """The same, before everything that ``run`` was given and that has not begun: for verdicts."""
         return await self._run(self._first, partial(function, *args, **kwargs))
 
-    @contextmanager
-    def verdict(self) -> Iterator[None]:
-        """While a verdict is made, what ``run`` is given waits a little where cores are few."""
-        with self._changed:
-            self._hold.begin()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._hold.end()
-                self._changed.notify_all()
-
     def close(self) -> None:
         """Waits for running work and ends the threads; work that has not begun is dropped."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
         self._executor.shutdown(wait=True, cancel_futures=True)
         for call in (*self._first, *self._then):
             call.drop()
 
-    async def _run(self, line: "deque[_Call]", work: Callable[[], Result]) -> Result:
+    async def _run(self, line: "deque[_Call[Any]]", work: Callable[[], Result]) -> Result:
         call = _Call(work)
         self._waiting += 1
+        line.append(call)
         try:
-            with self._changed:
-                line.append(call)
-                self._changed.notify()
             self._executor.submit(self._call_next)
             result, spent = await asyncio.wrap_future(call.future)
         finally:
@@ -103,31 +80,21 @@ class WorkerPool:
         return result
 
     def _call_next(self) -> None:
-        """Runs one call of the lines, as soon as one may begin; on a worker."""
-        with self._changed:
-            while not (self._first or self._may_then):
-                if self._closed:
-                    return
-                self._changed.wait(self._hold.seconds_left)
-            call, counts = (self._first.popleft(), 0) if self._first else (self._then.popleft(), 1)
-            self._running += counts
-        try:
-            call.run()
-        finally:
-            with self._changed:
-                self._running -= counts
-                self._changed.notify()
-
-    @property
-    def _may_then(self) -> bool:
-        return bool(self._then) and self._running < self._hold.allowed
+        """Runs the call that is next; on a worker. Lines change under other threads: only taking tells."""
+        for line in (self._first, self._then):
+            with suppress(IndexError):
+                call = line.popleft()
+                break
+        else:
+            return
+        call.run()
 
 
-class _Call:
+class _Call(Generic[Result]):
     """Work that waits for a thread."""
 
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self.future: Future[Any] = Future()
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self.future: Future[tuple[Result, float]] = Future()
         self._work = work
         self._context = contextvars.copy_context()
 

@@ -57,6 +57,50 @@ async def test_what_waits_is_told() -> None:
     pool.close()
 
 
+async def test_what_a_verdict_waits_for_comes_before_what_was_there() -> None:
+    pool = WorkerPool(workers=1)
+    release, done = threading.Event(), list[str]()
+    tasks = [
+        asyncio.ensure_future(pool.run(release.wait, 20)),
+        asyncio.ensure_future(pool.run(done.append, "frame")),
+        asyncio.ensure_future(pool.run_first(done.append, "verdict")),
+        asyncio.ensure_future(pool.run(done.append, "later frame")),
+        asyncio.ensure_future(pool.run_first(done.append, "later verdict")),
+    ]
+    await asyncio.sleep(0.02)
+    release.set()
+    await asyncio.gather(*tasks)
+    assert done == ["verdict", "later verdict", "frame", "later frame"]
+    pool.close()
+
+
+async def test_who_leaves_before_the_turn_costs_nobody_theirs() -> None:
+    pool = WorkerPool(workers=1)
+    release, done = threading.Event(), list[str]()
+    held = asyncio.ensure_future(pool.run(release.wait, 20))
+    leaver = asyncio.ensure_future(pool.run_first(done.append, "leaver"))
+    stayer = asyncio.ensure_future(pool.run(done.append, "stayer"))
+    await asyncio.sleep(0.02)
+    leaver.cancel()
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(held, stayer)
+    assert (done, pool.waiting) == (["stayer"], 0)
+    pool.close()
+
+
+async def test_closing_drops_what_has_not_begun() -> None:
+    pool = WorkerPool(workers=1)
+    release, done = threading.Event(), list[str]()
+    held = asyncio.ensure_future(pool.run(release.wait, 20))
+    dropped = [asyncio.ensure_future(run(done.append, "late")) for run in (pool.run, pool.run_first)]
+    await asyncio.sleep(0.02)
+    asyncio.get_running_loop().call_later(0.02, release.set)
+    await asyncio.to_thread(pool.close)
+    await asyncio.wait([held, *dropped])
+    assert (held.result(), [task.cancelled() for task in dropped], done) == (True, [True, True], [])
+
+
 def _thread_after_a_moment() -> int:
     time.sleep(0.01)
     return threading.get_ident()
