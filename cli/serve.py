@@ -71,8 +71,8 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     try:
         await server.start()
-        # What is there now, such as code and models, stays, so that garbage need not be looked for in it: a full
-        # search would stop every scan for a tenth of a second.
+        # What is there now, such as code and models, stays. Garbage need not be looked for in it: a full search
+        # would stop every scan for a tenth of a second.
         gc.collect()
         gc.freeze()
         typer.echo(
