@@ -71,7 +71,7 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     try:
         await server.start()
-        # What is there now, such as code and models, stays. Garbage need not be looked for in it: a full search
+        # What is there now, such as code and models, stays, so that it need not be searched for garbage: that
         # would stop every scan for a tenth of a second.
         gc.collect()
         gc.freeze()
