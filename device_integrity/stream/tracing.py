@@ -40,7 +40,7 @@ class FrameTrace:
     textured: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Looks at the thumbnail once, while frames come: several checks ask when a verdict waits for them."""
+        """Looks at the thumbnail once, while frames come: several checks ask later, and a verdict waits."""
         object.__setattr__(self, "textured", float(self.thumbnail.std()) >= _LEAST_CONTRAST)
 
 

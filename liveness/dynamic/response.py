@@ -97,18 +97,21 @@ class Response:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
+    """Light that is cleared of drift, and its sums of products over all frames, shape (3, 3)."""
+
     screen: NDArray[np.float64]
     face: NDArray[np.float64]
     drift: Drift
     ridge: float
+    gram: NDArray[np.float64]
+    cross: NDArray[np.float64]
 
     def matrix(self, left_out: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """M by ridge regression towards the best multiple of the identity; shape (3, 3)."""
-        kept = slice(None) if left_out is None else ~left_out
-        screen = np.asarray(self.screen[kept], np.float64)
-        face = np.asarray(self.face[kept], np.float64)
-        gram: NDArray[np.float64] = screen.T @ screen
-        cross: NDArray[np.float64] = screen.T @ face
+        gram, cross = self.gram, self.cross
+        if left_out is not None:
+            screen = self.screen[left_out]
+            gram, cross = gram - screen.T @ screen, cross - screen.T @ self.face[left_out]
         power = _trace(gram)
         if power < 1e-9:
             return np.zeros((3, 3))
@@ -170,7 +173,14 @@ def fit_response(
     frame = track.frame_seconds
     screen = drift.clear(light_at(shown, times, blur=frame))
     face = drift.clear_of_gain(light[rows], screen)
-    fit = _Fit(screen=screen, face=face, drift=drift, ridge=settings.ridge)
+    fit = _Fit(
+        screen=screen,
+        face=face,
+        drift=drift,
+        ridge=settings.ridge,
+        gram=screen.T @ screen,
+        cross=screen.T @ face,
+    )
     matrix = fit.matrix()
     rest = face - screen @ matrix.T
     held = _held(rest)
@@ -225,12 +235,11 @@ def _steps(
     noise: _Noise,
     settings: ResponseSettings,
 ) -> tuple[StepAnswer, ...]:
-    counts = np.array([int((place == number).sum()) for number in range(len(shown))])
+    counts = np.bincount(place + 1, minlength=len(shown) + 1)[1:].tolist()
     found: list[StepAnswer] = []
-    many = int((counts >= settings.least_frames).sum()) > _FEWEST_OTHERS
+    many = sum(count >= settings.least_frames for count in counts) > _FEWEST_OTHERS
     for number, one in enumerate(shown):
-        count = int(counts[number])
-        if number == 0 or count < settings.least_frames:
+        if number == 0 or counts[number] < settings.least_frames:
             continue
         inside = place == number
         matrix = fit.matrix(inside) if many else fit.matrix()
@@ -247,10 +256,10 @@ def _answer(
     noise: _Noise,
     settings: ResponseSettings,
 ) -> StepAnswer:
-    count = int(inside.sum())
+    count = int(np.count_nonzero(inside))
     # What is left of a step's own light once the drift is taken out: a part of it looks like drift.
     share = fit.drift.share_left(inside)
-    rest = (fit.face - fit.screen @ matrix.T)[inside].mean(axis=0)
+    rest = (fit.face[inside].sum(axis=0) - matrix @ fit.screen[inside].sum(axis=0)) / count
     commanded = one.step.colour.linear
     strengths = np.maximum(matrix.diagonal(), max(0.0, _trace(matrix) / 12))
     answered = (_LIGHTS - commanded) @ matrix.T * share
