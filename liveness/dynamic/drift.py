@@ -108,6 +108,8 @@ def fit_drift(track: TrackView, rows: NDArray[np.intp]) -> Drift | None:
 def _filled(times: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """The background, drawn straight over the few frames that hide it; ``None`` where it is hardly seen."""
     seen = np.isfinite(background).all(axis=1)
+    if seen.all():
+        return background
     if seen.mean() < _MOSTLY_SEEN:
         return None
     colours = [np.interp(times, times[seen], background[seen, colour]) for colour in range(3)]
@@ -116,7 +118,9 @@ def _filled(times: NDArray[np.float64], background: NDArray[np.float64]) -> NDAr
 
 def _smooth(pose: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means over neighbours: a detector's points tremble, and the light does not."""
-    filled = np.nan_to_num(pose - np.nanmean(pose, axis=0))
+    seen = np.isfinite(pose)
+    mean = np.where(seen, pose, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    filled = np.where(seen, pose - mean, 0.0)
     sums = np.concatenate([np.zeros((1, filled.shape[1])), filled.cumsum(axis=0)])
     ends = np.minimum(np.arange(len(pose)) + _NEIGHBOURS + 1, len(pose))
     starts = np.maximum(np.arange(len(pose)) - _NEIGHBOURS, 0)

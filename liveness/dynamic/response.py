@@ -260,17 +260,17 @@ def _answer(
     # What is left of a step's own light once the drift is taken out: a part of it looks like drift.
     share = fit.drift.share_left(inside)
     rest = (fit.face[inside].sum(axis=0) - matrix @ fit.screen[inside].sum(axis=0)) / count
-    commanded = one.step.colour.linear
+    apart = _LIGHTS - one.step.colour.linear
     strengths = np.maximum(matrix.diagonal(), max(0.0, _trace(matrix) / 12))
-    answered = (_LIGHTS - commanded) @ matrix.T * share
+    answered = apart @ matrix.T * share
     still = noise.of_mean(count)
     spread = still + _EYE * (settings.model_error * strengths * share) ** 2
     weights, precise = np.linalg.inv(np.stack((spread, still)))
-    apart = rest - answered
-    distances = np.einsum("ij,jk,ik->i", apart, weights, apart)
+    missed = rest - answered
+    distances = ((missed @ weights) * missed).sum(axis=1)
     own = float(rest @ weights @ rest)
-    others = np.abs(_LIGHTS - commanded).max(axis=1) > 0.1
-    powers = np.einsum("ij,jk,ik->i", answered, precise, answered)
+    others = np.abs(apart).max(axis=1) > 0.1
+    powers = ((answered @ precise) * answered).sum(axis=1)
     snr = math.sqrt(float(powers[others].min()))
     best = int(np.argmin(np.where(others, distances, np.inf)))
     margin = float(distances[best]) - own
