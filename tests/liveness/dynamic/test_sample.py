@@ -111,6 +111,18 @@ def test_the_size_of_the_frame_does_not_matter() -> None:
     assert np.allclose(smaller.patch, whole.patch, rtol=0.06)
 
 
+@pytest.mark.parametrize(("apart", "measured"), [(63.0, False), (65.0, True)])
+def test_eyes_that_are_too_close_for_a_glint_are_not_measured(apart: float, measured: bool) -> None:
+    face = face_at()
+    middle = face.five_points[:2].mean(axis=0)
+    points = ((face.five_points - middle) * apart / face.eye_distance + middle).astype(np.float32)
+    face = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
+    sample = _sample(_plain(60, 80, 100), face)
+    eyes = sample.linear[[Region.LEFT_EYE, Region.RIGHT_EYE]]
+    assert np.isfinite(eyes).all() if measured else np.isnan(eyes).all()
+    assert np.isfinite(sample.linear[Region.NOSE]).all()
+
+
 def test_the_brightest_of_the_eyes_counts() -> None:
     pixels = _plain(40, 40, 40)
     face = face_at()
