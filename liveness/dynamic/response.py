@@ -122,7 +122,7 @@ class _Fit:
 
 
 def _trace(matrix: NDArray[np.float64]) -> float:
-    # Of three by three; ``np.trace`` takes twenty times as long, and a flash asks a thousand times.
+    # Of three by three; ``np.trace`` takes five times as long, and a flash asks hundreds of times.
     return float(matrix[0, 0] + matrix[1, 1] + matrix[2, 2])
 
 
