@@ -59,7 +59,7 @@ def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
     a, b = ([complex(x, y) for x, y in points.tolist()] for points in (source, target))
     a_mean, b_mean = sum(a) / len(a), sum(b) / len(b)
     a, b = [one - a_mean for one in a], [one - b_mean for one in b]
-    spread = sum(one.real**2 + one.imag**2 for one in a)
+    spread = sum((one.conjugate() * one).real for one in a)
     product = sum(one.conjugate() * other for one, other in zip(a, b, strict=True))
     factor = product / spread if spread > 0 else complex(1)
     shift = b_mean - factor * a_mean

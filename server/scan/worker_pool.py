@@ -104,7 +104,7 @@ class _Call(Generic[Result]):
         began = time.thread_time()
         try:
             result = self._context.run(self._work)
-        except BaseException as error:  # noqa: BLE001  (it is raised where the result is awaited)
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
             self.future.set_exception(error)
         else:
             self.future.set_result((result, time.thread_time() - began))

@@ -1,5 +1,7 @@
 """One attempt's capture over real frames: what is told, kept and examined, and when it is enough."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -10,7 +12,7 @@ import pytest_asyncio
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.selection import CUE_FRAMES
 from server.errors import Reason, Refusal
-from server.scan.analyst import FrameAnalyst
+from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from server.scan.capture import FEEDBACK_CODES, AttemptCapture
 from server.scan.challenge import AttemptChallenge, ChallengeFrame
 from server.scan.messages import CaptureBudget, FrameMessage, Outbound
@@ -199,6 +201,30 @@ async def test_what_may_still_be_replaced_is_not_examined_ahead(capture: Attempt
     await capture.examine_rest()
     assert len(capture.examined) == PLAN.selected
     assert sum(examined.cues is not None for examined in capture.examined) == CUE_FRAMES
+
+
+async def test_what_is_left_for_the_end_comes_before_frames_of_other_scans(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    examine = FrameAnalyst.examine
+
+    def noted(self: FrameAnalyst, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
+        order.append("examined")
+        return examine(self, seen, with_cues=with_cues)
+
+    monkeypatch.setattr(FrameAnalyst, "examine", noted)
+    capture = _capture(pool)
+    for index in range(PLAN.frames):
+        await capture.take(_frame(index), arrival=0.0)
+    release = threading.Event()
+    busy = asyncio.ensure_future(pool.run(release.wait, 20))
+    other = asyncio.ensure_future(pool.run(order.append, "another scan's frame"))
+    rest = asyncio.ensure_future(capture.examine_rest())
+    await asyncio.sleep(0.02)
+    release.set()
+    await asyncio.gather(busy, other, rest)
+    assert order == ["examined"] * PLAN.selected + ["another scan's frame"]
 
 
 async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture) -> None:
