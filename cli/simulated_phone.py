@@ -192,9 +192,16 @@ class SimulatedPhone:
         )
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Who is in front of the camera blinks when asked to."""
-        if self._guide is not None and feedback.code == feedback_pb2.FEEDBACK_CODE_BLINK:
-            self._guide.blink(at=self._told_at())
+        """Who is in front of the camera blinks, or turns the head, when asked to."""
+        if self._guide is None:
+            return
+        match feedback.code:
+            case feedback_pb2.FEEDBACK_CODE_BLINK:
+                self._guide.blink(at=self._told_at())
+            case feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY:
+                self._guide.turn(at=self._told_at())
+            case _:
+                pass
 
     def restore(self) -> None:
         """Tells the screen to show what it showed before the flash."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from liveness.collect import FOLLOW_SECONDS, ScanCollector
+from liveness.express.depth import measure_depth
 from liveness.eye_watch import EyeRatios, EyeWatch
 from liveness.observation import FrameObservation, FrameView, GreyView, PassedFrame, ScanObservations
 from liveness.observe import ViewSpace, observe_followed, observe_frame, view_frame
@@ -14,6 +15,9 @@ from vision.pose import estimate_pose
 
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
 """Finds the faces of a frame, largest first."""
+
+_DEPTH_SECONDS = 0.25
+"""Between two measurements of depth: what a head shows in less is little."""
 
 LocateLandmarks = Callable[[BgrImage, DetectedFace], Landmarks | None]
 """Finds a face's dense landmarks; ``None`` where it sees no face."""
@@ -77,6 +81,7 @@ class FrameWatcher:
         self._collector = ScanCollector(follow_seconds=follow_seconds)
         self._eyes = EyeWatch()
         self._expects_blink = False
+        self._depth: tuple[float, float] | None = None
         self._posed: _Posed | None = None
         self._space = ViewSpace()
 
@@ -95,6 +100,11 @@ class FrameWatcher:
         """Whether a blink was seen; never without a landmarker."""
         return self._eyes.blinked
 
+    @property
+    def depth(self) -> float | None:
+        """Log odds of a head's depth when it was measured last; ``None`` before."""
+        return None if self._depth is None else self._depth[0]
+
     def watch(
         self,
         picture: Picture,
@@ -103,6 +113,7 @@ class FrameWatcher:
         capture_time: float,
         fingerprint: int | None = None,
         expects_blink: bool = False,
+        expects_depth: bool = False,
     ) -> WatchedFrame:
         """Works the next frame in.
 
@@ -112,6 +123,8 @@ class FrameWatcher:
             capture_time: When the device captured it, seconds on the device's clock, increasing.
             fingerprint: See ``FrameObservation.fingerprint``.
             expects_blink: Whether the person was asked for a blink, which must not be missed.
+            expects_depth: Whether motion is waited for that shows a head's depth, which is then measured a
+                few times a second.
 
         Raises:
             ObservationError: The picture is no 8-bit image, or index or time do not increase.
@@ -136,6 +149,8 @@ class FrameWatcher:
             pixels = picture.colour() if pixels is None else pixels
             observation = self._look(pixels, seen, index, capture_time)
         kept = self._collector.add(replace(observation, fingerprint=fingerprint))
+        if expects_depth and (self._depth is None or capture_time >= self._depth[1] + _DEPTH_SECONDS):
+            self._depth = measure_depth(self.observations), capture_time
         return WatchedFrame(observation=kept, pixels=pixels)
 
     def pass_over(self, passed: PassedFrame) -> None:

@@ -1,4 +1,4 @@
-"""What the app asks the person to do: come closer, go back, fill an oval, blink."""
+"""What the app asks the person to do: come closer, go back, fill an oval, blink, turn the head."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ _SHORTEST_SECONDS = 0.6
 # A hint is read first. Who blinks on purpose keeps the eyes shut a little longer than in a blink by itself.
 _READING_SECONDS = (0.4, 1.2)
 _SHUT_SECONDS = (0.05, 0.2)
+_TURN_DEGREES, _TURN_SECONDS = (8.0, 16.0), (2.0, 3.6)
 _NEAREST, _FARTHEST = 0.55, -0.9
 # People stop a little before or after the line.
 _MISSED = 0.03
@@ -65,19 +66,41 @@ class _Move:
     target: Callable[[RestingFace], Placement]
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """To one side, to the other and back."""
+
+    begin: float
+    seconds: float
+    degrees: float
+
+    @property
+    def end(self) -> float:
+        return self.begin + self.seconds
+
+    def yaw(self, time: float) -> float:
+        share = (time - self.begin) / self.seconds
+        if not 0 < share < 1:
+            return 0.0
+        # Sine in time, less steep where it begins and ends: a head has weight.
+        eased = share * share * (3 - 2 * share)
+        return self.degrees * float(np.sin(2 * np.pi * eased))
+
+
 class AppGuide:
     """What one scan asks for, told while it runs, and how a willing person does it.
 
     A person reacts after a quarter to half a second, moves smoothly, and ends up within three per cent of
     where they take the oval to be; told by ``notice`` where their face really is, they correct themselves.
-    Asked to blink, they do so once, after they have read it.
+    Asked to blink, they do so once, after they have read it. Asked to turn the head they do so by 8 to 16
+    degrees to one side and to the other, in 2 to 3.6 seconds, and finish that before they begin again.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
         """Draws nothing yet.
 
         Args:
-            seed: Draws reaction times, how well the oval is met, and how the person blinks.
+            seed: Draws reaction times, how well the oval is met, and how the person blinks and turns.
         """
         self._rng = np.random.default_rng(seed)
         self._moves: list[_Move] = []
@@ -86,6 +109,8 @@ class AppGuide:
         # Own draws: ovals are followed the same way whether or not a blink is asked for between them.
         self._lids = np.random.default_rng([seed, 1])
         self._blinks: list[Blink] = []
+        self._neck = np.random.default_rng([seed, 2])
+        self._turns: list[_Turn] = []
 
     @property
     def asks(self) -> bool:
@@ -172,9 +197,22 @@ class AppGuide:
         """How far the lids are closed on request at ``time`` seconds, 0..1."""
         return max((blink.closure(time) for blink in self._blinks), default=0.0)
 
+    def turn(self, *, at: float) -> None:
+        """Asks to turn the head a little from side to side.
+
+        Args:
+            at: As for ``ask``.
+        """
+        if self._turns and at < self._turns[-1].end:
+            return
+        start = at + float(self._neck.uniform(*_READING_SECONDS))
+        degrees = float(self._neck.uniform(*_TURN_DEGREES) * self._neck.choice([-1, 1]))
+        self._turns.append(_Turn(start, float(self._neck.uniform(*_TURN_SECONDS)), degrees))
+
     def placement(self, time: float, *, face: RestingFace) -> Placement:
         """Movement away from rest at ``time`` seconds."""
-        return _placed(self._moves, time, face)
+        yaw = sum(turn.yaw(time) for turn in self._turns)
+        return replace(_placed(self._moves, time, face), yaw=yaw)
 
     def _about(self) -> float:
         return 1 + _MISSED * float(self._rng.uniform(-1, 1))

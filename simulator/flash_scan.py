@@ -60,8 +60,8 @@ def simulate_flash_scan(
         photo: The person, or the victim of the attack.
         settings: Everything else.
         light: The phone's screen; the caller goes on telling it colours while frames come.
-        guide: Tells ovals to follow and asks for blinks, while frames come; an injected video does not
-            listen.
+        guide: Tells ovals to follow and asks for blinks and turns, while frames come; an injected video
+            does not listen.
     """
     draws = _Draws.of(settings.seed)
     ambient = Ambient(settings.ambient, draws.light)

@@ -65,7 +65,7 @@ def presented(
         photo: The person, or the victim of the attack.
         settings: The scan.
         rng: Draws what differs between two scans.
-        guide: Asks to come closer, or to blink.
+        guide: Asks to come closer, to blink, or to turn the head.
     """
     match settings.kind:
         case FlashKind.PRINT:

@@ -151,6 +151,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
         script=ColourScript(secrets.token_bytes, ScriptSettings(scroll_one_in=None)),
         meter=FlashMeter(model),
         policy=DynamicPolicy(),
+        depth_line=model.judge.depth_odds,
     )
     samples: list[FlashSample] = []
     detections = each = decoding = 0.0

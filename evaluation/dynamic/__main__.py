@@ -59,6 +59,7 @@ def _scan(options: argparse.Namespace) -> None:
         link=Link(round_trip=options.round_trip, processing=options.processing),
         bits=options.bits,
         blink=options.blink,
+        depth=options.depth,
     )
     mend_rows(options.rows)
     done = _done(options.rows, conditions)
@@ -167,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--processing", type=float, default=0.02, help="of the server, seconds a frame")
     scan.add_argument("--bits", type=float, default=12.0, help="floor of verified bits")
     scan.add_argument("--blink", action="store_true", help="a policy that takes a blink")
+    scan.add_argument("--depth", action="store_true", help="a policy that takes a head's depth in any light")
     scan.set_defaults(stage=_scan)
     report = stages.add_parser(
         "report", help="tables and charts of rows", formatter_class=argparse.ArgumentDefaultsHelpFormatter

@@ -70,7 +70,9 @@ class ScanTrace:
     """What a scan leaves for the judge, and how it went.
 
     Attributes:
-        samples: Every frame's light.
+        samples: The light of the frames that count.
+        frames: How many frames were sent.
+        faces: How many of them showed a face.
         revealed: Every step, and when it was sent.
         observations: What Express needs.
         hints: What the person was told, each once, in order.
@@ -81,6 +83,8 @@ class ScanTrace:
     """
 
     samples: tuple[FlashSample, ...]
+    frames: int
+    faces: int
     revealed: tuple[RevealedStep, ...]
     observations: ScanObservations
     hints: tuple[str, ...]
@@ -123,7 +127,12 @@ def drive_scan(
         claimed_late=claimed_late,
     )
     server = _Server(
-        FlashChallenge(script=ColourScript(rng.bytes), meter=FlashMeter(model), policy=policy),
+        FlashChallenge(
+            script=ColourScript(rng.bytes),
+            meter=FlashMeter(model),
+            policy=policy,
+            depth_line=model.judge.depth_odds,
+        ),
         watcher=FrameWatcher(
             find_faces=pack.detector.detect,
             locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
@@ -177,8 +186,13 @@ class _Phone:
 
     def hint(self, code: HintCode, now: float) -> None:
         """Tell the person what the challenge asks for."""
-        if code is HintCode.BLINK:
-            self.person.blink(at=self._heard(now))
+        match code:
+            case HintCode.BLINK:
+                self.person.blink(at=self._heard(now))
+            case HintCode.TURN_HEAD_SLIGHTLY:
+                self.person.turn(at=self._heard(now))
+            case _:
+                pass
 
     def pause(self, now: float) -> None:
         self.paused_from, self.paused_until = self._heard(now), None
@@ -208,7 +222,7 @@ class _Server:
         self._challenge = challenge
         self._watcher = watcher
         self._phone = phone
-        self._samples: list[FlashSample] = []
+        self._frames = self._faces = 0
         self._guidance = GuidanceState()
         self._hints: dict[str, None] = {}
         self._told = Counter[str]()
@@ -218,12 +232,14 @@ class _Server:
         self.ended: str | None = None
 
     def take(self, frame: SimulatedFrame, *, arrival: float) -> None:
-        index, pixels = len(self._samples), _as_sent(frame.pixels)
+        index, pixels = self._frames, _as_sent(frame.pixels)
+        self._frames += 1
         watched = self._watcher.watch(
             _Decoded(pixels),
             index=index,
             capture_time=frame.capture_time,
             expects_blink=self._challenge.awaits_blink,
+            expects_depth=self._challenge.awaits_depth,
         )
         seen = watched.observation
         guidance = guide(seen, oval=Oval(), settings=GuidanceSettings(), state=self._guidance)
@@ -252,8 +268,8 @@ class _Server:
                 white_balance_locked=said.white_balance_locked,
             ),
         )
-        self._samples.append(sample)
-        self._challenge.add(sample, guidance.code, blinked=self._watcher.blinked)
+        self._faces += sample.face is not None
+        self._challenge.add(sample, guidance.code, blinked=self._watcher.blinked, depth=self._watcher.depth)
         self._phone.guide(guidance.code, arrival)
 
     def act(self, now: float, *, until: float) -> None:
@@ -292,7 +308,9 @@ class _Server:
         if self._ended_at is not None and self._placed is not None:
             took = self._ended_at - self._placed
         return ScanTrace(
-            samples=tuple(self._samples),
+            samples=self._challenge.samples,
+            frames=self._frames,
+            faces=self._faces,
             revealed=self._challenge.revealed,
             observations=self._watcher.observations,
             hints=tuple(self._hints),

@@ -55,6 +55,7 @@ class Conditions:
         link: Network and server.
         bits: The floor of verified bits.
         blink: Whether the policy takes a blink.
+        depth: Whether it takes a head's depth in any light.
     """
 
     pack: str
@@ -65,6 +66,7 @@ class Conditions:
     link: Link = field(default_factory=Link)
     bits: float = 12.0
     blink: bool = False
+    depth: bool = False
 
     def __str__(self) -> str:
         """In words, without this machine's paths."""
@@ -75,7 +77,8 @@ class Conditions:
         there, busy = (1000 * seconds for seconds in (self.link.round_trip, self.link.processing))
         link = f"round trip {there:g} ms, {busy:g} ms of the server a frame"
         blink = ", a blink is taken" if self.blink else ""
-        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}"
+        depth = ", depth is taken" if self.depth else ""
+        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}"
 
 
 class Bench:
@@ -106,7 +109,7 @@ class Bench:
         """
         began = time.process_time()
         conditions = self._conditions
-        policy = DynamicPolicy(minimum_bits=conditions.bits, blink=conditions.blink)
+        policy = DynamicPolicy(minimum_bits=conditions.bits, blink=conditions.blink, depth=conditions.depth)
         seed = hashlib.sha256(f"scan/{case.name}".encode()).digest()[:8]
         settings = settings_of(case, width=conditions.width, height=conditions.height, rate=conditions.rate)
         trace = drive_scan(
@@ -172,8 +175,8 @@ class Bench:
             hints=list(trace.hints),
             pauses=trace.pauses,
             guidance=trace.guidance,
-            frames=len(trace.samples),
-            faces=sum(sample.face is not None for sample in trace.samples),
+            frames=trace.frames,
+            faces=trace.faces,
             cost=round(time.process_time() - began, 2),
         )
 

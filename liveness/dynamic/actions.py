@@ -37,6 +37,7 @@ class HintCode(StrEnum):
     TOO_DARK = "TOO_DARK"
     RAISE_SCREEN_BRIGHTNESS = "RAISE_SCREEN_BRIGHTNESS"
     BLINK = "BLINK"
+    TURN_HEAD_SLIGHTLY = "TURN_HEAD_SLIGHTLY"
 
 
 class EndReason(StrEnum):

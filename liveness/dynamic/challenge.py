@@ -15,8 +15,10 @@ full script was answered. Without enough it goes on for as long as the steps tha
 reach the floor; where two answers contradict, until a full script was answered. The closing step is held like
 every other, so that the screen changes no faster at the end.
 
-**A blink.** Where the policy takes one and none was seen by the time the colours are proven, the person is
-asked for it, and the colour on display stays until it is seen or the person was waited for long enough.
+**Depth and a blink.** Where a head's depth is needed, or the policy takes a blink, and it was not seen by the
+time the colours are proven, the person is asked for it, and the colour on display stays until it is seen or
+the person was waited for long enough. What the light proves was proved before: who moves then takes nothing
+from it, and frames that come then add nothing. It has to be the same face, so one that leaves ends it all.
 
 **Light.** Where the meter says that daylight drowns the screen's, the person is told; if that does not help
 the policy's fallback begins, or the flash goes on and ends without a result. Nothing but light leads to the
@@ -27,6 +29,7 @@ second. Then the challenge looks again, and shows nothing new before the face is
 """
 
 import math
+from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -43,10 +46,11 @@ from liveness.dynamic.actions import (
     Wait,
 )
 from liveness.dynamic.answers import Answers, count_answers
+from liveness.dynamic.asked import AskedSign
 from liveness.dynamic.meter import Disturbance, Light, StepReading
 from liveness.dynamic.on_display import StepOnDisplay
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.presence import BlinkWatch, LightWatch, Presence
+from liveness.dynamic.presence import LightWatch, Presence
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.script import ColourScript
 from liveness.dynamic.steps import ColourStep, RevealedStep
@@ -65,6 +69,8 @@ _AWAY_SECONDS: Final = 0.7
 """How long the face may be away before the capture pauses."""
 _UNSEEN_SECONDS: Final = 3.0
 """How long after a pause no frame may come: until a slow line has carried the word there and a frame back."""
+_LOST: Final = frozenset({HintCode.NO_FACE, HintCode.MULTIPLE_FACES})
+"""Ways to be away after which it may be another face. A head that turns may well leave the middle."""
 _PAUSE_SECONDS: Final = 1.0
 _MOST_PAUSES: Final = 5
 _HINT_AGAIN_SECONDS: Final = 2.0
@@ -96,6 +102,10 @@ class Meter(Protocol):
         """Whether the light lets the flash be measured."""
         ...
 
+    def shape_shows(self) -> bool:
+        """Whether the light can say what it falls on."""
+        ...
+
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
         ...
@@ -116,13 +126,21 @@ class FlashChallenge:
     ``next_action`` until it answers ``Wait`` or an end. Every action that is answered counts as done.
     """
 
-    def __init__(self, *, script: ColourScript, meter: Meter, policy: DynamicPolicy) -> None:
+    def __init__(
+        self,
+        *,
+        script: ColourScript,
+        meter: Meter,
+        policy: DynamicPolicy,
+        depth_line: float,
+    ) -> None:
         """Starts with nothing on display.
 
         Args:
             script: Draws the steps; nothing of it was shown.
             meter: Measures them.
             policy: Limits.
+            depth_line: Log odds from which motion shows a head's depth: ``JudgeSettings.depth_odds``.
 
         Raises:
             PolicyError: The steps that the policy allows cannot reach the bits that it asks for.
@@ -146,7 +164,11 @@ class FlashChallenge:
         self._pauses = 0
         self._pause_until = 0.0
         self._told: tuple[HintCode, float] | None = None
-        self._blink = BlinkWatch(policy)
+        self._samples: list[FlashSample] = []
+        self._proven = False
+        self._depth_line = depth_line
+        self._depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=policy.depth_patience_seconds)
+        self._blink = AskedSign(HintCode.BLINK, patience_seconds=policy.blink_patience_seconds)
         self._progress = 0.0
         self._end: Complete | FallBack | None = None
 
@@ -161,9 +183,19 @@ class FlashChallenge:
         return self._end if self._phase is _Phase.ENDED else None
 
     @property
+    def samples(self) -> tuple[FlashSample, ...]:
+        """The frames that say what the light proves, in order: those that came before it was proven."""
+        return tuple(self._samples)
+
+    @property
     def awaits_blink(self) -> bool:
         """Whether the person was asked for a blink that was not seen yet."""
-        return self._blink.expected and self._end is None
+        return self._blink.pending and self._end is None
+
+    @property
+    def awaits_depth(self) -> bool:
+        """Whether it waits for motion to show a head's depth, which is then to be measured."""
+        return self._depth.pending and self._end is None
 
     @property
     def proven_bits(self) -> float:
@@ -176,7 +208,12 @@ class FlashChallenge:
         return self._progress if self.ended is None else 1.0
 
     def add(
-        self, sample: FlashSample, guidance: GuidanceCode | None = None, *, blinked: bool = False
+        self,
+        sample: FlashSample,
+        guidance: GuidanceCode | None = None,
+        *,
+        blinked: bool = False,
+        depth: float | None = None,
     ) -> None:
         """Take the next frame, in order of arrival.
 
@@ -185,9 +222,13 @@ class FlashChallenge:
             guidance: What ``liveness.guidance.guide`` tells after it, which says whether the face is in its
                 place; ``None`` where nothing is told: then any face counts as in place.
             blinked: Whether a blink was seen in the frames so far.
+            depth: Log odds of a head's depth by their motion; ``None`` where that was not measured.
         """
         self._blink.see(blinked)
-        self._meter.add(sample)
+        self._depth.see(None if depth is None else depth >= self._depth_line)
+        if not self._proven:
+            self._samples.append(sample)
+            self._meter.add(sample)
         at = max(self._now, sample.arrival_time)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
         if self._shown is not None and self._shown.holds(sample):
@@ -246,6 +287,8 @@ class FlashChallenge:
         shown = self._shown
         if shown is None:
             raise ObservationError("a challenge shows nothing")
+        if self._proven:
+            return self._proved()
         if (unseen_since := self._presence.unseen_since) is not None:
             shown.away = True
             if self._now < (late := unseen_since + _UNSEEN_SECONDS):
@@ -295,17 +338,30 @@ class FlashChallenge:
         )
         full = answers.told >= self._script.settings.steps
         if enough and (answers.wrong == 0 or full or not self._may_show(answers)):
-            return self._await_blink() or self._finish(Complete(EndReason.PROVEN))
+            self._proven = True
+            return self._proved()
         if not self._may_show(answers) or (full and self._hopeless(answers)):
             return self._finish(Complete(EndReason.EXHAUSTED))
         return self._reveal(self._script.draw())
 
-    def _await_blink(self) -> Action | None:
-        """Asks for a blink and waits for it; ``None`` where it was seen, is not taken, or does not come."""
-        until = self._blink.wait_until(self._now)
-        if until is None:
-            return None
-        return self._hint(HintCode.BLINK) or Wait(min(until, self._deadline))
+    def _proved(self) -> Action:
+        """The colours are proven: what else has to be seen is waited for, one sign after the other."""
+        away_since = self._presence.away_since
+        lost = away_since is not None and self._presence.code in _LOST
+        if away_since is not None and lost and self._now >= away_since + _AWAY_SECONDS:
+            return self._finish(Complete(EndReason.FACE_AWAY))
+        for sign in self._signs():
+            until = sign.wait_until(self._now)
+            if until is not None:
+                hint = None if sign.asks is None else self._hint(sign.asks)
+                return hint or Wait(min(until, self._deadline))
+        return self._finish(Complete(EndReason.PROVEN))
+
+    def _signs(self) -> Iterator[AskedSign]:
+        if self._policy.depth or not self._meter.shape_shows():
+            yield self._depth
+        if self._policy.blink:
+            yield self._blink
 
     def _may_show(self, answers: Answers) -> bool:
         return answers.shown < self._policy.maximum_steps

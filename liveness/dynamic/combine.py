@@ -6,8 +6,9 @@
 * The challenge was answered wrongly, or not where it would have been: SPOOF.
 * It could not be measured, or too few bits were verified: INCONCLUSIVE. Never SPOOF, and never LIVE.
 * It was answered rightly, and the policy takes a blink that nobody saw: INCONCLUSIVE.
-* It was answered rightly, but the light does not say what it lies on, as in the dark, where every part of
-  whatever is there follows the screen alike; and motion does not show a head's depth either: INCONCLUSIVE.
+* It was answered rightly, but motion does not show a head's depth, and the policy takes it, or the light does
+  not say what it lies on, as in the dark, where every part of whatever is there follows the screen alike:
+  INCONCLUSIVE.
 * It was answered rightly: what Express says stands, surer where both say the same; where what speaks against
   the answer outweighs LIVE it is INCONCLUSIVE. A right answer makes nobody LIVE whom Express does not: paper
   and masks are lit as a face is, so it says nothing against what Express doubts. Each stands against other
@@ -24,6 +25,7 @@ from liveness.dynamic.model import JudgeSettings
 from liveness.dynamic.movement_judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.shape import SHAPE
+from liveness.express.depth import depth_odds
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
@@ -32,9 +34,6 @@ __all__ = ["combine_flash", "combine_movement"]
 
 _BLINK = "blink"
 """Express' signal."""
-_DEPTH = frozenset({"planar_motion", "pose_consistency"})
-"""Express' signals of it: parallax over the face, and of a nose."""
-_SUREST = 0.99
 _WRONG_CONFIDENCE = 2.0
 _FLASH_SHARE = 0.5
 """Of the decision, when both took part."""
@@ -53,7 +52,7 @@ def combine_flash(
     Args:
         express: What the passive signals say of the same frames.
         flash: What the flash proves.
-        dynamic: The floor of verified bits, and whether a blink is taken.
+        dynamic: The floor of verified bits, and whether a blink and depth are taken.
         liveness: Thresholds of the verdict.
         settings: ``FlashModel.judge``.
     """
@@ -72,7 +71,8 @@ def combine_flash(
                 return _undecided(express, signals, Reason.TOO_FEW_CHALLENGE_BITS)
             if dynamic.blink and not _blinked(express):
                 return _undecided(express, signals, Reason.BLINK_NOT_SEEN)
-            if not _assessed(flash.signals, SHAPE) and _depth(express) < settings.depth_odds:
+            depth_needed = dynamic.depth or not _assessed(flash.signals, SHAPE)
+            if depth_needed and depth_odds(express.signals) < settings.depth_odds:
                 return _undecided(express, signals, Reason.DEPTH_NOT_SEEN)
             odds = min(settings.most_for, max(-settings.most_against, flash.odds))
             return _weighed(express, signals, odds, liveness)
@@ -115,13 +115,6 @@ def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signa
 
 def _assessed(signals: Sequence[Signal], name: str) -> bool:
     return any(one.name == name and one.score is not None for one in signals)
-
-
-def _depth(express: LivenessResult) -> float:
-    """Log odds of motion for a head's depth; 0 where it says nothing."""
-    scores = (one.score for one in express.signals if one.name in _DEPTH and one.score is not None)
-    held = (min(_SUREST, max(1 - _SUREST, score)) for score in scores)
-    return sum(math.log(score / (1 - score)) for score in held)
 
 
 def _blinked(express: LivenessResult) -> bool:

@@ -158,6 +158,14 @@ class FlashMeter:
             return Light.OK
         return Light.WEAK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
 
+    def shape_shows(self) -> bool:
+        """Whether there is other light than the screen's, without which every part answers alike.
+
+        Where that is not so, or nothing answers yet, only motion can show what the light falls on.
+        """
+        self._analyse()
+        return self._response is not None and self._response.strength <= self._model.shape.strongest
+
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
         self._analyse()

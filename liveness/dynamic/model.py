@@ -59,8 +59,8 @@ class JudgeSettings:
         wrong_odds: Log odds of all signals together below which the answer is no face's.
         most_for: Most log odds that the flash adds to Express' for life, where Express says LIVE.
         most_against: Most that it adds against.
-        depth_odds: Log odds of Express' signals of depth below which a face is not shown to be none of a
-            sheet, where the light does not say what it lies on.
+        depth_odds: Log odds of Express' signals of depth (``liveness.express.depth``) below which motion
+            does not show a head, where it has to.
         weights: Weight of each signal by name: how many times its log odds count.
     """
 

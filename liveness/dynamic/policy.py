@@ -17,6 +17,11 @@ it:
 and waited for. It stops stiff masks and whole prints, and neither eye holes nor recordings. It also stops
 people who cannot close their eyes: the owner of such a policy has to serve them by another.
 
+**A print that is cut out and worn may be lit as a face is, too**, and its wearer's eyes blink. A policy may
+take depth besides (``depth``): a nose that stands out as the head moves, which no sheet has however it is
+bent. Most heads move enough of themselves; whoever's does not is asked to turn it a little. Where the light
+cannot say what it lies on, as in the dark, every policy takes it.
+
 **A fallback is not an easier way in.** Light that drowns the screen's is the only thing that leads to it,
 anybody can bring a lamp, and so whoever names a fallback accepts its strength for everybody. The result says
 which mode was used.
@@ -71,6 +76,9 @@ class DynamicPolicy:
         maximum_seconds: Longest flash challenge, pauses included, seconds.
         blink: Whether LIVE takes a blink that was seen during the flash.
         blink_patience_seconds: How long a person is waited for who was asked to blink, seconds.
+        depth: Whether LIVE takes a head's depth in motion in any light, not only where the light cannot say
+            what it lies on.
+        depth_patience_seconds: How long a person is waited for who was asked to turn the head, seconds.
         light_patience_seconds: How long the light may stay unmeasurable, from the first hint on, before the
             fallback begins.
 
@@ -87,6 +95,8 @@ class DynamicPolicy:
     light_patience_seconds: float = 3.0
     blink: bool = False
     blink_patience_seconds: float = 5.0
+    depth: bool = False
+    depth_patience_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         if not BitFloor.LOW <= self.minimum_bits <= 20:
@@ -99,6 +109,8 @@ class DynamicPolicy:
             raise PolicyError(f"light_patience_seconds is {self.light_patience_seconds}; it must be 0 to 30")
         if not 0 <= self.blink_patience_seconds <= 30:
             raise PolicyError(f"blink_patience_seconds is {self.blink_patience_seconds}; it must be 0 to 30")
+        if not 0 <= self.depth_patience_seconds <= 30:
+            raise PolicyError(f"depth_patience_seconds is {self.depth_patience_seconds}; it must be 0 to 30")
         if self.demanded and (
             self.fallback is not Fallback.NONE or self.without_flash is not WithoutFlash.REFUSED
         ):

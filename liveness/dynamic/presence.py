@@ -1,4 +1,4 @@
-"""Whether the face is in its place, how the light is, and whether a blink is awaited: what delays a flash."""
+"""Whether the face is in its place, and how the light is: what delays a flash."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from liveness.dynamic.meter import Light
 from liveness.dynamic.policy import DynamicPolicy, Fallback
 from liveness.guidance import GuidanceCode
 
-__all__ = ["BlinkWatch", "LightWatch", "Presence"]
+__all__ = ["LightWatch", "Presence"]
 
 _AWAY: Final[Mapping[GuidanceCode, HintCode]] = MappingProxyType(
     {
@@ -124,35 +124,3 @@ class LightWatch:
         if self._policy.fallback is Fallback.MOVEMENT and waited >= patience:
             return FallBack(code)
         return Complete(EndReason.LIGHT) if waited >= 2 * patience else code
-
-
-class BlinkWatch:
-    """Whether a blink was seen, and for how long one is waited for where the policy takes one."""
-
-    def __init__(self, policy: DynamicPolicy) -> None:
-        """Starts with none seen and none asked for."""
-        self._policy = policy
-        self._seen = False
-        self._asked: float | None = None
-
-    @property
-    def expected(self) -> bool:
-        """Whether one was asked for that was not seen yet."""
-        return self._asked is not None and not self._seen
-
-    def see(self, blinked: bool) -> None:
-        """Take whether a blink was seen in the frames so far."""
-        self._seen = blinked
-
-    def wait_until(self, now: float) -> float | None:
-        """Until when to wait, asking for a blink; ``None`` where none is missing or there was time enough.
-
-        Args:
-            now: Of the server's monotonic clock, seconds.
-        """
-        if self._seen or not self._policy.blink:
-            return None
-        if self._asked is None:
-            self._asked = now
-        until = self._asked + self._policy.blink_patience_seconds
-        return until if now < until else None

@@ -107,6 +107,10 @@ class ChallengeRules(_Table):
     blink: bool = False
     """Whether a DYNAMIC scan takes a blink besides, which stiff masks do not have. Who does not blink is
     asked to. It needs a pack with dense landmarks, and shuts out people who cannot close their eyes."""
+    depth: bool = False
+    """Whether a DYNAMIC scan takes a head's depth in motion in any light, which prints that are cut out and
+    worn do not have. Whoever's head does not move enough of itself is asked to turn it a little. In the dark,
+    where light shows no shape, it is always taken."""
 
 
 class PlatformDemands(_Table):

@@ -92,6 +92,7 @@ class FrameAnalyst:
         watcher: FrameWatcher | None = None,
         measure: Measure | None = None,
         expects_blink: bool = False,
+        expects_depth: bool = False,
     ) -> SeenFrame:
         """Decodes a frame as far as it is needed, finds or follows its face and measures it.
 
@@ -101,6 +102,7 @@ class FrameAnalyst:
             watcher: What watches the attempt, and takes this frame; without one the detector looks.
             measure: What else measures the picture as it was coded, whichever of luma and colours there is.
             expects_blink: See ``FrameWatcher.watch``.
+            expects_depth: See there.
 
         Raises:
             Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
@@ -112,6 +114,7 @@ class FrameAnalyst:
             capture_time=capture_time,
             fingerprint=fingerprint(message),
             expects_blink=expects_blink,
+            expects_depth=expects_depth,
         )
         if measure is not None:
             measure(picture.coded)

@@ -39,6 +39,7 @@ FEEDBACK_CODES: dict[GuidanceCode, str] = {
 _COUNTS_FOR_CAPTURE = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
 )
+_WHILE_ASKED = frozenset({GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT})
 _REPEAT_FEEDBACK_SECONDS = 1.0
 _PROGRESS_STEP = 0.1
 _RIPE_SHARE = 0.85
@@ -228,13 +229,18 @@ class AttemptCapture:
             await self._pass_over(frame, time, arrival=arrival, sampled=work is FrameWork.SAMPLE)
             return None
         measure = partial(self.trace.measure, frame, arrival=arrival)
+        challenge = self._challenge
+        awaits_blink, awaits_depth = (
+            (False, False) if challenge is None else (challenge.awaits_blink, challenge.awaits_depth)
+        )
         seen = await self._pool.run(
             self._analyst.look,
             frame,
             time,
             watcher=self._watcher,
             measure=measure,
-            expects_blink=self._challenge is not None and self._challenge.awaits_blink,
+            expects_blink=awaits_blink,
+            expects_depth=awaits_depth,
         )
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
@@ -247,8 +253,8 @@ class AttemptCapture:
             self._examined.pop(offer.replaced, None)
         guidance = guide(observation, oval=self._oval, settings=self._guidance, state=self._guidance_state)
         self._guidance_state = guidance.state
-        if self._challenge is not None:
-            await self._challenge.take(
+        if challenge is not None:
+            await challenge.take(
                 ChallengeFrame(
                     message=frame,
                     seen=seen,
@@ -257,6 +263,7 @@ class AttemptCapture:
                     arrival=arrival,
                     guidance=guidance.code,
                     blinked=self._watcher.blinked,
+                    depth=self._watcher.depth,
                 )
             )
         self._well_placed = guidance.frame_code in _COUNTS_FOR_CAPTURE
@@ -267,15 +274,16 @@ class AttemptCapture:
         else:
             self._hints[FEEDBACK_CODES[guidance.frame_code]] += 1
         done = self._share_of_frames
-        if self._challenge is not None:
-            done = min(done, self._challenge.progress)
+        if challenge is not None:
+            done = min(done, challenge.progress)
         self._progress = max(self._progress, done)
         if guidance.code is None:
             return None
         code = FEEDBACK_CODES[guidance.code]
-        if guidance.code is GuidanceCode.OK and self._challenge is not None:
-            # "Good" would take back what the challenge has to ask for.
-            code = self._challenge.hint(arrival) or code
+        asked = awaits_blink or awaits_depth
+        if challenge is not None and guidance.code in (_WHILE_ASKED if asked else {GuidanceCode.OK}):
+            # "Good" would take back what the challenge has to ask for; so would "look straight" a turn.
+            code = challenge.hint(arrival) or code
         return self._feedback(code, time, observation.index)
 
     async def _pass_over(self, frame: FrameMessage, time: float, *, arrival: float, sampled: bool) -> None:

@@ -22,6 +22,7 @@ class ChallengeFrame:
         arrival: When it arrived, seconds of the server's monotonic clock.
         guidance: What the person is told after it; ``None`` where nothing is told.
         blinked: Whether a blink was seen up to it.
+        depth: Log odds of a head's depth by the motion up to it; ``None`` where that was not measured.
     """
 
     message: FrameMessage
@@ -31,6 +32,7 @@ class ChallengeFrame:
     arrival: float
     guidance: GuidanceCode | None
     blinked: bool
+    depth: float | None
 
 
 class AttemptChallenge(Protocol):
@@ -67,6 +69,11 @@ class AttemptChallenge(Protocol):
     @property
     def awaits_blink(self) -> bool:
         """Whether the person was asked for a blink that was not seen yet."""
+        ...
+
+    @property
+    def awaits_depth(self) -> bool:
+        """Whether motion is waited for that shows a head's depth."""
         ...
 
     async def take(self, frame: ChallengeFrame) -> None:

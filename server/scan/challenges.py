@@ -28,6 +28,7 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
             script=ColourScript(env.random, plans.script, first_number=plans.first_step),
             meter=FlashMeter(env.flash),
             policy=plans.limits,
+            depth_line=env.flash.judge.depth_odds,
         )
         return FlashRun(challenge, analyst=env.analyst, pool=env.pool, first_step=plans.first_step)
     if plans.next is Plan.MOVEMENT:

@@ -27,7 +27,7 @@ class FlashEvidence:
 
     Attributes:
         steps: What was revealed and when, in order.
-        samples: What the frames show of the screen's light, in order.
+        samples: What the frames that count show of the screen's light, in order.
     """
 
     steps: tuple[RevealedStep, ...]
@@ -53,7 +53,6 @@ class FlashRun:
         self._pool = pool
         self._first_step = first_step
         self._latest_step = first_step - 1
-        self._samples: list[FlashSample] = []
         self._hints = ChallengeHints()
         self._wait_until: float | None = None
         self._progress = 0.0
@@ -96,9 +95,14 @@ class FlashRun:
         return self._challenge.awaits_blink
 
     @property
+    def awaits_depth(self) -> bool:
+        """See ``FlashChallenge.awaits_depth``."""
+        return self._challenge.awaits_depth
+
+    @property
     def evidence(self) -> FlashEvidence:
         """What there is for the judge."""
-        return FlashEvidence(steps=self._challenge.revealed, samples=tuple(self._samples))
+        return FlashEvidence(steps=self._challenge.revealed, samples=self._challenge.samples)
 
     @property
     def coloured(self) -> bool:
@@ -117,7 +121,7 @@ class FlashRun:
             Refusal: Its image cannot be used (FRAME_IMAGE_INVALID).
         """
         if not self.over:
-            self._samples.append(await self._pool.run(self._measure, frame))
+            await self._pool.run(self._measure, frame)
 
     def hint(self, now: float) -> str | None:
         """What stands in its way; ``None`` once it is over."""
@@ -160,8 +164,7 @@ class FlashRun:
                     break
         return tuple(said)
 
-    def _measure(self, frame: ChallengeFrame) -> FlashSample:
-        """What the frame shows, already handed to the controller."""
+    def _measure(self, frame: ChallengeFrame) -> None:
         step, since = self._claim(frame.message, frame.origin_us)
         sample = self._analyst.flash_sample(
             frame.seen,
@@ -170,8 +173,7 @@ class FlashRun:
             step=step,
             step_since=since,
         )
-        self._challenge.add(sample, frame.guidance, blinked=frame.blinked)
-        return sample
+        self._challenge.add(sample, frame.guidance, blinked=frame.blinked, depth=frame.depth)
 
     def _claim(self, message: FrameMessage, origin_us: int) -> tuple[int, float | None]:
         """The step that the frame claims, and since when, seconds since the attempt's first frame."""

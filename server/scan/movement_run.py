@@ -55,6 +55,11 @@ class MovementRun:
         return ("ACTION_NOT_PERFORMED", *self._hints.all) if self.gave_up else ()
 
     @property
+    def awaits_depth(self) -> bool:
+        """Its approaches show it; nothing is waited for."""
+        return False
+
+    @property
     def awaits_blink(self) -> bool:
         """It asks for none."""
         return False

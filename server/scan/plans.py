@@ -85,6 +85,7 @@ class ScanPlans:
             minimum_bits=self._policy.challenge.required_bits,
             demanded=self._demanded,
             blink=self._policy.challenge.blink,
+            depth=self._policy.challenge.depth,
             fallback=dynamic.Fallback.MOVEMENT if falls_back else dynamic.Fallback.NONE,
             without_flash=dynamic.WithoutFlash.REFUSED if self._demanded else dynamic.WithoutFlash.EXPRESS,
         )

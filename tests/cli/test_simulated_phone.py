@@ -199,6 +199,17 @@ async def test_who_is_asked_to_blink_does() -> None:
     assert max(guide.closure(float(time)) for time in times) > 0.8
 
 
+async def test_who_is_asked_to_turn_the_head_does() -> None:
+    guide = AppGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    await anext(phone)
+    face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
+    times = np.arange(0, 5, 1 / 24)
+    assert max(guide.placement(float(time), face=face).yaw for time in times) == 0
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY))
+    assert max(guide.placement(float(time), face=face).yaw for time in times) > 7
+
+
 async def test_an_attempt_may_begin_while_a_frame_is_waited_for() -> None:
     phone = _phone()
     first = await anext(phone)

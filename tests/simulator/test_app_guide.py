@@ -65,9 +65,27 @@ def test_who_is_asked_to_blink_does_so_once_after_reading() -> None:
         assert max(guide.closure(float(time)) for time in times + 5) > 0.85
 
 
-def test_a_blink_changes_nothing_of_how_ovals_are_followed() -> None:
+def test_who_is_asked_to_turn_the_head_does_so_to_both_sides_after_reading() -> None:
+    times = np.linspace(0, 6, 601)
+    for seed in range(10):
+        guide = AppGuide(seed=seed)
+        guide.turn(at=1.0)
+        # Asked again while turning, they only go on.
+        guide.turn(at=2.0)
+        yaw = np.array([guide.placement(float(time), face=_FACE).yaw for time in times])
+        assert not yaw[times <= 1.4].any()
+        assert not yaw[times >= 5.8].any()
+        assert 8 <= yaw.max() <= 16
+        assert yaw.min() == pytest.approx(-yaw.max(), abs=0.1)
+        assert np.abs(np.diff(yaw)).max() < 1, "no leap"
+        guide.turn(at=6.0)
+        assert max(guide.placement(float(time), face=_FACE).yaw for time in times + 6) >= 8
+
+
+def test_a_blink_or_a_turn_changes_nothing_of_how_ovals_are_followed() -> None:
     asked, unasked = AppGuide(seed=3), AppGuide(seed=3)
     asked.blink(at=0.0)
+    asked.turn(at=-4.0)
     for guide in (asked, unasked):
         guide.fill(0.36, centre=(0.4, 0.55), at=0.5)
     assert asked.placement(3.0, face=_FACE) == unasked.placement(3.0, face=_FACE)

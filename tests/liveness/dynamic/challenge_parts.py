@@ -13,7 +13,10 @@ from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, ColourStep
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
 from tests.liveness.dynamic.random_source import seeded
 
-__all__ = ["assert_never_early", "assert_safe", "flash_challenge", "told_hints"]
+__all__ = ["DEPTH_LINE", "assert_never_early", "assert_safe", "flash_challenge", "told_hints"]
+
+
+DEPTH_LINE = 3.0
 
 
 def flash_challenge(
@@ -23,6 +26,7 @@ def flash_challenge(
         script=ColourScript(seeded(seed)),
         meter=meter or ScriptedMeter(),
         policy=policy or DynamicPolicy(),
+        depth_line=DEPTH_LINE,
     )
 
 

@@ -56,12 +56,14 @@ class ScriptedMeter:
         disturb: From the step and its frames so far to what disturbs it.
         told_light: What it says of the light, by the number of steps revealed.
         needed: Frames of a step that settle it.
+        shapes: Whether the light can say what it falls on.
     """
 
     answer: Callable[[ColourStep], bool | None] = lambda _: True
     disturb: Callable[[ColourStep, int], frozenset[Disturbance]] = lambda _step, _frames: frozenset()
     told_light: Callable[[int], Light] = lambda _: Light.OK
     needed: int = 3
+    shapes: bool = True
     steps: list[ColourStep] = field(default_factory=list)
     frames: dict[int, int] = field(default_factory=dict)
     refreshed: int = 0
@@ -100,6 +102,9 @@ class ScriptedMeter:
     def light(self) -> Light:
         return self.told_light(len(self.steps))
 
+    def shape_shows(self) -> bool:
+        return self.shapes
+
     def lag(self) -> float | None:
         return 0.1 if self.verified_bits() else None
 
@@ -115,6 +120,7 @@ class FlashDevice:
         display: Seconds until a colour is on the screen.
         guidance: What is said of the face at a device time.
         blinked: Whether the person has blinked by a device time.
+        depth: Log odds of depth by a device time.
         clock_offset: Device clock less server clock, seconds.
         claim: From the true (step, since) to what is claimed.
     """
@@ -125,6 +131,7 @@ class FlashDevice:
     display: float = 0.06
     guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK
     blinked: Callable[[float], bool] = lambda _: False
+    depth: Callable[[float], float | None] = lambda _: None
     clock_offset: float = 1000.0
     claim: Callable[[int, float], tuple[int, float | None]] = lambda step, since: (step, since)
     actions: list[tuple[float, Action]] = field(default_factory=list)
@@ -162,7 +169,7 @@ class FlashDevice:
                 )
                 index += 1
                 self.samples.append(frame)
-                self.challenge.add(frame, code, blinked=self.blinked(captured))
+                self.challenge.add(frame, code, blinked=self.blinked(captured), depth=self.depth(captured))
             end = self._ask(time, sent)
             if end is not None:
                 return end

@@ -59,7 +59,8 @@ def test_whoever_never_blinks_is_waited_for_no_longer_than_the_policy_says(patie
     assert stiff.actions[-1][0] - plain.actions[-1][0] == pytest.approx(patience, abs=0.2)
 
 
-def test_a_face_that_leaves_while_a_blink_is_waited_for_pauses_as_ever() -> None:
+def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it() -> None:
+    """Who blinks has to be who answered the colours."""
     plain = FlashDevice(flash_challenge())
     plain.run()
     done = plain.reveals[-1][0]
@@ -68,5 +69,5 @@ def test_a_face_that_leaves_while_a_blink_is_waited_for_pauses_as_ever() -> None
         guidance=lambda time: GuidanceCode.NO_FACE if done + 0.5 < time < done + 2 else GuidanceCode.OK,
         blinked=lambda time: time > done + 4,
     )
-    assert away.run() == Complete(EndReason.PROVEN)
-    assert any(isinstance(action, Pause) for _, action in away.actions)
+    assert away.run() == Complete(EndReason.FACE_AWAY)
+    assert not any(isinstance(action, Pause) for _, action in away.actions)

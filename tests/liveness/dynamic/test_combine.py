@@ -34,11 +34,13 @@ def _flash(
     return FlashResult(finding, reason, bits, odds, 0.06, (), (LIT,), "")
 
 
-def _combine(express: LivenessResult, flash: FlashResult, bits: float = 12.0) -> LivenessResult:
+def _combine(
+    express: LivenessResult, flash: FlashResult, bits: float = 12.0, *, depth: bool = False
+) -> LivenessResult:
     return combine_flash(
         express=express,
         flash=flash,
-        dynamic=DynamicPolicy(minimum_bits=bits),
+        dynamic=DynamicPolicy(minimum_bits=bits, depth=depth),
         liveness=LIVENESS,
         settings=SETTINGS,
     )
@@ -150,18 +152,22 @@ def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verd
 @pytest.mark.parametrize(
     ("planar", "nose", "lit", "verdict"),
     [
-        (0.95, None, False, Verdict.LIVE),
-        (0.75, 0.9, False, Verdict.LIVE),
-        (0.85, None, False, Verdict.INCONCLUSIVE),
-        (0.95, 0.2, False, Verdict.INCONCLUSIVE),
+        (0.98, None, False, Verdict.LIVE),
+        (0.85, 0.9, False, Verdict.LIVE),
+        (0.95, None, False, Verdict.INCONCLUSIVE),
+        (0.98, 0.2, False, Verdict.INCONCLUSIVE),
         (None, None, False, Verdict.INCONCLUSIVE),
         # Where the light says what it lies on, motion need not.
         (None, None, True, Verdict.LIVE),
+        (0.1, 0.1, True, Verdict.LIVE),
     ],
 )
-def test_where_light_does_not_show_a_shape_motion_has_to(
-    planar: float | None, nose: float | None, lit: bool, verdict: Verdict
+@pytest.mark.parametrize("taken", [False, True])
+def test_where_light_does_not_show_a_shape_or_the_policy_takes_depth_motion_has_to_show_it(
+    planar: float | None, nose: float | None, lit: bool, verdict: Verdict, taken: bool
 ) -> None:
+    if lit and taken:
+        verdict = Verdict.INCONCLUSIVE
     found = {"planar_motion": planar, "pose_consistency": nose}
     seen = tuple(
         not_assessed(name=name, label=name, reason="Still.")
@@ -173,6 +179,7 @@ def test_where_light_does_not_show_a_shape_motion_has_to(
     result = _combine(
         replace(_express(), signals=(*_express().signals, *seen)),
         replace(_flash(), signals=(LIT if lit else dark,)),
+        depth=taken,
     )
     assert result.verdict is verdict
     assert (result.reasons[0] is Reason.DEPTH_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)

@@ -136,6 +136,12 @@ def test_no_answer_in_a_dim_room_is_a_dim_screen() -> None:
     assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).light() is Light.WEAK
 
 
+@pytest.mark.parametrize(("strength", "shows"), [(0.3, True), (1.5, False)])
+def test_where_the_screen_is_all_the_light_no_shape_shows(strength: float, shows: bool) -> None:
+    assert _fed(light_scan(1, strength=strength)).shape_shows() is shows
+    assert not FlashMeter().shape_shows(), "nothing is known yet"
+
+
 @pytest.mark.parametrize(("gain", "light"), [(0.005, Light.TOO_DARK_TO_SEE_FACE), (1.0, Light.OK)])
 def test_a_black_face_is_too_dark(gain: float, light: Light) -> None:
     scan = light_scan(1)

@@ -22,6 +22,8 @@ def test_the_floors_are_those_of_the_product() -> None:
         {"light_patience_seconds": -1.0},
         {"blink_patience_seconds": 31.0},
         {"blink_patience_seconds": float("nan")},
+        {"depth_patience_seconds": 31.0},
+        {"depth_patience_seconds": -1.0},
         {"demanded": True, "fallback": Fallback.MOVEMENT},
         {"demanded": True, "without_flash": WithoutFlash.EXPRESS},
     ],

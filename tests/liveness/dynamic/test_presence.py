@@ -3,7 +3,7 @@ import pytest
 from liveness.dynamic.actions import Complete, EndReason, FallBack, HintCode
 from liveness.dynamic.meter import Light
 from liveness.dynamic.policy import DynamicPolicy, Fallback
-from liveness.dynamic.presence import BlinkWatch, LightWatch, Presence
+from liveness.dynamic.presence import LightWatch, Presence
 from liveness.guidance import GuidanceCode
 
 
@@ -72,25 +72,3 @@ def test_darkness_is_told_and_ends_nothing() -> None:
     watch = LightWatch(DynamicPolicy(fallback=Fallback.MOVEMENT))
     for now in (0.0, 50.0):
         assert watch.see(Light.TOO_DARK_TO_SEE_FACE, coloured=9, now=now) is HintCode.TOO_DARK
-
-
-def test_a_blink_is_expected_from_the_request_until_it_is_seen_or_patience_ends() -> None:
-    watch = BlinkWatch(DynamicPolicy(blink=True, blink_patience_seconds=3))
-    expected = [watch.expected]
-    assert watch.wait_until(10.0) == watch.wait_until(12.9) == 13
-    expected.append(watch.expected)
-    watch.see(True)
-    expected.append(watch.expected)
-    assert watch.wait_until(12.9) is None
-    # What looked like one was none.
-    watch.see(False)
-    expected.append(watch.expected)
-    assert watch.wait_until(12.9) == 13
-    assert watch.wait_until(13.0) is None
-    assert expected == [False, True, False, True]
-
-
-def test_a_policy_that_takes_no_blink_expects_none() -> None:
-    watch = BlinkWatch(DynamicPolicy())
-    assert watch.wait_until(0.0) is None
-    assert not watch.expected

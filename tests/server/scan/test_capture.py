@@ -91,7 +91,7 @@ class _Challenge:
 
     over = False
     gave_up = False
-    awaits_blink = False
+    awaits_blink = awaits_depth = False
     hints: tuple[str, ...] = ()
 
     def __init__(self) -> None:

@@ -45,7 +45,10 @@ class _Phone:
         analyst = FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget())
         self.run = FlashRun(
             FlashChallenge(
-                script=ColourScript(secrets.token_bytes, first_number=first), meter=meter, policy=policy
+                script=ColourScript(secrets.token_bytes, first_number=first),
+                meter=meter,
+                policy=policy,
+                depth_line=3.5,
             ),
             analyst=analyst,
             pool=pool,
@@ -89,6 +92,7 @@ class _Phone:
                 arrival=self.now,
                 guidance=GuidanceCode.OK,
                 blinked=False,
+                depth=None,
             )
         )
         said = await self.run.messages(self.now, frame_index=0)
@@ -204,6 +208,7 @@ async def test_a_face_that_leaves_pauses_the_capture(pool: WorkerPool) -> None:
                     arrival=phone.now,
                     guidance=GuidanceCode.CENTER_FACE,
                     blinked=False,
+                    depth=None,
                 )
             )
             index += 1

@@ -68,6 +68,7 @@ class _Person:
                 arrival=self.now,
                 guidance=None,
                 blinked=False,
+                depth=None,
             )
         )
 

@@ -75,8 +75,10 @@ def test_the_limits_are_the_policys() -> None:
     assert _plans("high", Mode.DYNAMIC).limits.minimum_bits == 16
     assert _plans("high", Mode.DYNAMIC).limits.demanded
     assert _plans("high", Mode.DYNAMIC).limits.blink
+    assert _plans("high", Mode.DYNAMIC).limits.depth
     assert not _plans("adaptive", Mode.EXPRESS).limits.demanded
     assert not _plans("standard", Mode.DYNAMIC).limits.blink
+    assert not _plans("standard", Mode.DYNAMIC).limits.depth
     assert _plans("low", Mode.DYNAMIC).limits.minimum_bits == 10
 
 

@@ -1,0 +1,42 @@
+from liveness.dynamic.actions import HintCode
+from liveness.dynamic.asked import AskedSign
+
+
+def test_a_sign_is_awaited_from_the_request_until_it_is_seen_or_patience_ends() -> None:
+    blink = AskedSign(HintCode.BLINK, patience_seconds=3)
+    blink.see(False)
+    pending = [blink.pending]
+    assert blink.wait_until(10.0) == blink.wait_until(12.9) == 13
+    pending.append(blink.pending)
+    blink.see(True)
+    pending.append(blink.pending)
+    assert blink.wait_until(12.9) is None
+    # What looked like one was none.
+    blink.see(False)
+    pending.append(blink.pending)
+    assert blink.wait_until(12.9) == 13
+    assert blink.wait_until(13.0) is None
+    assert pending == [False, True, False, True]
+
+
+def test_nobody_is_asked_before_it_is_known_what_they_have_shown() -> None:
+    depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
+    assert depth.asks is None
+    assert depth.wait_until(10.0) == 13
+    depth.see(None)
+    assert depth.pending
+    assert depth.asks is None
+    depth.see(False)
+    assert depth.asks is HintCode.TURN_HEAD_SLIGHTLY
+    # What is not measured in this frame is as it was.
+    depth.see(None)
+    assert depth.asks is HintCode.TURN_HEAD_SLIGHTLY
+    depth.see(True)
+    assert depth.wait_until(11.0) is None
+
+
+def test_what_was_shown_before_is_not_waited_for() -> None:
+    blink = AskedSign(HintCode.BLINK, patience_seconds=3)
+    blink.see(True)
+    assert blink.wait_until(10.0) is None
+    assert not blink.pending
