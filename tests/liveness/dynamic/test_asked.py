@@ -21,16 +21,14 @@ def test_a_sign_is_awaited_from_the_request_until_it_is_seen_or_patience_ends() 
 
 def test_nobody_is_asked_before_it_is_known_what_they_have_shown() -> None:
     depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
-    assert depth.asks is None
     assert depth.wait_until(10.0) == 13
-    depth.see(None)
-    assert depth.pending
-    assert depth.asks is None
-    depth.see(False)
-    assert depth.asks is HintCode.TURN_HEAD_SLIGHTLY
-    # What is not measured in this frame is as it was.
-    depth.see(None)
-    assert depth.asks is HintCode.TURN_HEAD_SLIGHTLY
+    asked = []
+    # What is not measured in a frame is as it was.
+    for shown in (None, False, None):
+        depth.see(shown)
+        assert depth.pending
+        asked.append(depth.asks)
+    assert asked == [None, HintCode.TURN_HEAD_SLIGHTLY, HintCode.TURN_HEAD_SLIGHTLY]
     depth.see(True)
     assert depth.wait_until(11.0) is None
 

@@ -34,7 +34,9 @@ def capture(pool: WorkerPool) -> AttemptCapture:
     return _capture(pool)
 
 
-def _capture(pool: WorkerPool, challenge: AttemptChallenge | None = None) -> AttemptCapture:
+def _capture(
+    pool: WorkerPool, challenge: AttemptChallenge | None = None, guidance: GuidanceSettings | None = None
+) -> AttemptCapture:
     budget = CaptureBudget()
     return AttemptCapture(
         analyst=FrameAnalyst(pack=remembering_pack(), budget=budget),
@@ -42,7 +44,7 @@ def _capture(pool: WorkerPool, challenge: AttemptChallenge | None = None) -> Att
         plan=PLAN,
         budget=budget,
         oval=Oval(),
-        guidance=GuidanceSettings(),
+        guidance=GuidanceSettings() if guidance is None else guidance,
         challenge=challenge,
     )
 
@@ -93,15 +95,17 @@ class _Challenge:
     gave_up = False
     awaits_blink = awaits_depth = False
     hints: tuple[str, ...] = ()
+    asks: str | None = None
 
     def __init__(self) -> None:
         self.progress = 0.0
+        self.frames: list[ChallengeFrame] = []
 
     def hint(self, now: float) -> str | None:
-        return None
+        return self.asks
 
     async def take(self, frame: ChallengeFrame) -> None:
-        pass
+        self.frames.append(frame)
 
     def due(self, now: float) -> float | None:
         return None
@@ -130,6 +134,28 @@ async def test_a_challenge_that_ends_at_once_leaves_time_to_examine(pool: Worker
     ripe.append(capture.ripe)
     assert ripe == [False, True]
     assert not capture.complete
+
+
+@pytest.mark.parametrize(("awaits", "told"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
+async def test_who_is_asked_to_turn_is_not_told_to_look_straight(
+    pool: WorkerPool, awaits: bool, told: str
+) -> None:
+    challenge = _Challenge()
+    challenge.awaits_depth, challenge.asks = awaits, "TURN_HEAD_SLIGHTLY"
+    capture = _capture(pool, challenge, GuidanceSettings(turned=0.0))
+    feedback = [await capture.take(_frame(index), arrival=0.0) for index in range(10)]
+    assert {message.code for message in feedback if message is not None} == {told}
+
+
+async def test_depth_is_measured_while_the_challenge_waits_for_it(pool: WorkerPool) -> None:
+    challenge = _Challenge()
+    capture = _capture(pool, challenge)
+    for index in range(20):
+        challenge.awaits_depth = index >= 12
+        await capture.take(_frame(index), arrival=0.0)
+    depths = [frame.depth for frame in challenge.frames]
+    assert set(depths[:12]) == {None}
+    assert None not in depths[12:]
 
 
 async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:

@@ -4,22 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
 import grpc
 import pytest
 import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
-from facegate.v1 import verification_service_pb2 as service_pb2
 
 from client import DisplayedStep, FlashScreen
 from server.checks.state import CheckState
-from server.tuning import Tuning
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
-from tests.packs import real_pack
-from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
-from tests.server.live import LiveServer, pictures, serving, settings_for, write_policy
+from tests.server.flash_checks import check, flash_server
+from tests.server.flash_phone import Wire, phone, scan
+from tests.server.live import LiveServer, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
 _FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
@@ -217,61 +214,20 @@ async def test_a_device_that_lost_its_screen_is_refused_on_the_reconnect(scene: 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server as an operator runs it, with a policy that allows one attempt."""
-    settings = settings_for(tmp_path_factory.mktemp("dynamic"))
-    assert settings.policies.folder is not None
-    write_policy(settings.policies.folder, "single", maximum=1)
-    # Rendered in the sun and from close by, the one person at hand is as like the portrait as the threshold
-    # of "adaptive" asks for, give or take: what is tried here is the way, not the match.
-    adaptive = (files("server.policies") / "shipped" / "adaptive.toml").read_text()
-    lenient = adaptive.replace('"adaptive"', '"approach"').replace("max_fmr = 1e-2", "max_fmr = 0.1")
-    (settings.policies.folder / "approach.toml").write_text(lenient)
-    write_policy(settings.policies.folder, "blinking", maximum=1)
-    blinking = settings.policies.folder / "blinking.toml"
-    blinking.write_text(blinking.read_text() + "\n[challenge]\nblink = true\n")
-    async with serving(settings, pack=real_pack(), tuning=Tuning()) as server:
+    """A server as an operator runs it."""
+    async with flash_server(tmp_path_factory.mktemp("dynamic")) as server:
         yield server
-
-
-async def _check(
-    real: LiveServer,
-    kind: FlashKind,
-    ambient: AmbientPreset = AmbientPreset.DARK,
-    *,
-    seed: int = 5,
-    policy: str = "single",
-    person: str = "astronaut",
-    flash: bool = True,
-    size: tuple[int, int] = (WIDTH, HEIGHT),
-) -> tuple[result_pb2.CheckResult, Wire]:
-    upload = await real.upload(policy=policy, mode=_DYNAMIC if flash else scan_pb2.MODE_UNSPECIFIED)
-    return await _scanned(real, upload, kind, ambient, seed=seed, person=person, size=size)
-
-
-async def _scanned(
-    real: LiveServer,
-    upload: service_pb2.UploadTrustedImageResponse,
-    kind: FlashKind,
-    ambient: AmbientPreset,
-    *,
-    seed: int,
-    person: str,
-    size: tuple[int, int],
-) -> tuple[result_pb2.CheckResult, Wire]:
-    device, wire = phone(kind, ambient=ambient, seed=seed, person=person, size=size), Wire()
-    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire)
-    return (await real.finish(upload.check_id)).result, wire
 
 
 @pytest.mark.slow
 async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_before(real: LiveServer) -> None:
     # Colours are drawn anew each time, and about one draw in ten leaves the shape in the dark unsure: such a
     # person is asked to try again, and never called an attacker.
-    result, wire = await _check(real, FlashKind.GENUINE)
+    result, wire = await check(real, FlashKind.GENUINE)
     for _ in range(2):
         assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF, result.liveness
         if result.status != result_pb2.CHECK_STATUS_SUCCESS:
-            result, wire = await _check(real, FlashKind.GENUINE)
+            result, wire = await check(real, FlashKind.GENUINE)
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
     liveness = result.liveness
     assert (liveness.requested_mode, liveness.used_mode) == (_DYNAMIC, _DYNAMIC)
@@ -292,7 +248,7 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(240, 320), (200, 268)], ids=["240x320", "the smallest that is taken"])
 async def test_small_frames_show_the_colours_too(real: LiveServer, size: tuple[int, int]) -> None:
-    result, wire = await _check(real, FlashKind.GENUINE, size=size)
+    result, wire = await check(real, FlashKind.GENUINE, size=size)
     assert wire.plans == [scan_pb2.PLAN_FLASH]
     liveness = result.liveness
     assert liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF, liveness
@@ -303,26 +259,9 @@ async def test_small_frames_show_the_colours_too(real: LiveServer, size: tuple[i
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [FlashKind.INJECTED_VIDEO, FlashKind.INJECTED_TINT, FlashKind.RECORDED_SCAN])
 async def test_who_never_saw_this_flash_fails(real: LiveServer, kind: FlashKind) -> None:
-    result, _ = await _check(real, kind)
+    result, _ = await check(real, kind)
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-
-
-@pytest.mark.slow
-async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
-    real: LiveServer,
-) -> None:
-    masked, wire = await _check(real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
-    assert masked.status == result_pb2.CHECK_STATUS_FAILURE
-    assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-    if masked.liveness.verified_bits >= masked.liveness.required_bits:
-        assert "BLINK" in wire.hints
-    statuses = []
-    for seed in (5, 6, 7):
-        result, _ = await _check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy="blinking", seed=seed)
-        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
-        statuses.append(result.status)
-    assert result_pb2.CHECK_STATUS_SUCCESS in statuses
 
 
 class _DarkScreen:
@@ -362,7 +301,7 @@ async def test_a_device_that_only_says_what_it_shows_proves_nothing(real: LiveSe
 
 @pytest.mark.slow
 async def test_sunlight_is_told_and_is_no_spoof(real: LiveServer) -> None:
-    result, wire = await _check(real, FlashKind.GENUINE, AmbientPreset.SUN)
+    result, wire = await check(real, FlashKind.GENUINE, AmbientPreset.SUN)
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
     assert result_pb2.FAILURE_REASON_SPOOF not in result.reasons
@@ -376,14 +315,14 @@ async def test_sunlight_is_told_and_is_no_spoof(real: LiveServer) -> None:
 async def test_another_person_is_not_the_portraits_however_alive(real: LiveServer) -> None:
     if "black-top" not in builtin_photo_names():
         pytest.skip("the photo of another person comes with insightface")
-    result, _ = await _check(real, FlashKind.GENUINE, person="black-top")
+    result, _ = await check(real, FlashKind.GENUINE, person="black-top")
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in result.reasons
 
 
 @pytest.mark.slow
 async def test_a_preferred_flash_is_used_and_said(real: LiveServer) -> None:
-    result, wire = await _check(real, FlashKind.GENUINE, policy="adaptive", flash=False)
+    result, wire = await check(real, FlashKind.GENUINE, policy="adaptive", flash=False)
     assert wire.plans[0] == scan_pb2.PLAN_FLASH
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
     assert result.liveness.requested_mode == scan_pb2.MODE_EXPRESS

@@ -1,0 +1,73 @@
+"""Whole checks in DYNAMIC, in real time: a server with policies for them, and who holds the phone."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from server.tuning import Tuning
+from simulator import AmbientPreset, FlashKind
+from tests.packs import real_pack
+from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
+from tests.server.live import LiveServer, serving, settings_for, write_policy
+
+__all__ = ["check", "flash_server", "scanned"]
+
+
+@asynccontextmanager
+async def flash_server(folder: Path) -> AsyncIterator[LiveServer]:
+    """A server as an operator runs it, with policies that allow one attempt.
+
+    They are ``single``; ``blinking`` and ``turning``, which take a blink and depth besides; and ``approach``,
+    which is ``adaptive`` with a lenient match.
+    """
+    settings = settings_for(folder)
+    assert settings.policies.folder is not None
+    write_policy(settings.policies.folder, "single", maximum=1)
+    # Rendered in the sun and from close by, the one person at hand is as like the portrait as the threshold
+    # of "adaptive" asks for, give or take: what is tried here is the way, not the match.
+    adaptive = (files("server.policies") / "shipped" / "adaptive.toml").read_text()
+    lenient = adaptive.replace('"adaptive"', '"approach"').replace("max_fmr = 1e-2", "max_fmr = 0.1")
+    (settings.policies.folder / "approach.toml").write_text(lenient)
+    for name, taken in (("blinking", "blink"), ("turning", "depth")):
+        write_policy(settings.policies.folder, name, maximum=1)
+        path = settings.policies.folder / f"{name}.toml"
+        path.write_text(path.read_text() + f"\n[challenge]\n{taken} = true\n")
+    async with serving(settings, pack=real_pack(), tuning=Tuning()) as server:
+        yield server
+
+
+async def check(
+    real: LiveServer,
+    kind: FlashKind,
+    ambient: AmbientPreset = AmbientPreset.DARK,
+    *,
+    seed: int = 5,
+    policy: str = "single",
+    person: str = "astronaut",
+    flash: bool = True,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> tuple[result_pb2.CheckResult, Wire]:
+    """Upload the portrait and scan: the result, and what went over the wire."""
+    mode = scan_pb2.MODE_DYNAMIC if flash else scan_pb2.MODE_UNSPECIFIED
+    upload = await real.upload(policy=policy, mode=mode)
+    return await scanned(real, upload, kind, ambient, seed=seed, person=person, size=size)
+
+
+async def scanned(
+    real: LiveServer,
+    upload: service_pb2.UploadTrustedImageResponse,
+    kind: FlashKind,
+    ambient: AmbientPreset,
+    *,
+    seed: int,
+    person: str,
+    size: tuple[int, int],
+) -> tuple[result_pb2.CheckResult, Wire]:
+    """The same with a portrait that was uploaded before."""
+    device, wire = phone(kind, ambient=ambient, seed=seed, person=person, size=size), Wire()
+    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire)
+    return (await real.finish(upload.check_id)).result, wire

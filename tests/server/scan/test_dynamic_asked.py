@@ -1,0 +1,55 @@
+"""What a policy takes besides the colours, over the wire: a blink, and a head's depth."""
+
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2
+
+from simulator import AmbientPreset, FlashKind
+from tests.server.flash_checks import check, flash_server
+from tests.server.live import LiveServer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server as an operator runs it."""
+    async with flash_server(tmp_path_factory.mktemp("asked")) as server:
+        yield server
+
+
+@pytest.mark.slow
+async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
+    real: LiveServer,
+) -> None:
+    masked, wire = await check(real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
+    assert masked.status == result_pb2.CHECK_STATUS_FAILURE
+    assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+    if masked.liveness.verified_bits >= masked.liveness.required_bits:
+        assert "BLINK" in wire.hints
+    statuses = []
+    for seed in (5, 6, 7):
+        result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy="blinking", seed=seed)
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        statuses.append(result.status)
+    assert result_pb2.CHECK_STATUS_SUCCESS in statuses
+
+
+@pytest.mark.slow
+async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in_vain(
+    real: LiveServer,
+) -> None:
+    asked = 0
+    for seed, ambient in itertools.product((5, 6, 7), (AmbientPreset.DARK, AmbientPreset.INDOOR)):
+        worn, wire = await check(real, FlashKind.CUT_OUT_PRINT, ambient, policy="turning", seed=seed)
+        assert worn.status == result_pb2.CHECK_STATUS_FAILURE
+        assert worn.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+        asked += "TURN_HEAD_SLIGHTLY" in wire.hints
+    assert asked
+    statuses = []
+    for seed in (5, 6, 7):
+        result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy="turning", seed=seed)
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        statuses.append(result.status)
+    assert result_pb2.CHECK_STATUS_SUCCESS in statuses
