@@ -234,6 +234,9 @@ class _Server:
     def take(self, frame: SimulatedFrame, *, arrival: float) -> None:
         index, pixels = self._frames, _as_sent(frame.pixels)
         self._frames += 1
+        if self._challenge.settled:
+            # As in the server, which judges meanwhile.
+            return
         watched = self._watcher.watch(
             _Decoded(pixels),
             index=index,

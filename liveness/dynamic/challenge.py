@@ -31,7 +31,7 @@ second. Then the challenge looks again, and shows nothing new before the face is
 import math
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final
 
 from liveness.dynamic.actions import (
     Action,
@@ -47,7 +47,8 @@ from liveness.dynamic.actions import (
 )
 from liveness.dynamic.answers import Answers, count_answers
 from liveness.dynamic.asked import AskedSign
-from liveness.dynamic.meter import Disturbance, Light, StepReading
+from liveness.dynamic.interface import Meter
+from liveness.dynamic.meter import Disturbance, StepReading
 from liveness.dynamic.on_display import StepOnDisplay
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.presence import LightWatch, Presence
@@ -57,7 +58,7 @@ from liveness.dynamic.steps import ColourStep, RevealedStep
 from liveness.errors import ObservationError, PolicyError
 from liveness.guidance import GuidanceCode
 
-__all__ = ["FlashChallenge", "Meter"]
+__all__ = ["FlashChallenge"]
 
 _READY_FRAMES: Final = 3
 """Frames in a row with the face in its place before the first colour, and after a pause before the next."""
@@ -76,39 +77,6 @@ _MOST_PAUSES: Final = 5
 _HINT_AGAIN_SECONDS: Final = 2.0
 _MOST_WRONG: Final = 1
 """Wrong answers beyond which a full script is not made longer: one may be a misreading, two are none."""
-
-
-class Meter(Protocol):
-    """What the challenge asks of a ``liveness.dynamic.meter.FlashMeter``."""
-
-    def add(self, sample: FlashSample) -> None:
-        """Takes the next frame."""
-
-    def revealed(self, step: ColourStep, at: float) -> None:
-        """Learns that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
-
-    def refresh(self) -> None:
-        """Takes every frame that was added into the next answers."""
-
-    def readings(self) -> tuple[StepReading, ...]:
-        """What is known of each step."""
-        ...
-
-    def verified_bits(self) -> float:
-        """Bits of all steps that were verified, not net of chance."""
-        ...
-
-    def light(self) -> Light:
-        """Whether the light lets the flash be measured."""
-        ...
-
-    def shape_shows(self) -> bool:
-        """Whether the light can say what it falls on."""
-        ...
-
-    def lag(self) -> float | None:
-        """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
-        ...
 
 
 class _Phase(Enum):
@@ -181,6 +149,12 @@ class FlashChallenge:
     def ended(self) -> Complete | FallBack | None:
         """How it ended; ``None`` while it runs."""
         return self._end if self._phase is _Phase.ENDED else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything was seen that will be judged: the closing step is on display, or it is over."""
+        closing = self._shown is not None and self._shown.step.last
+        return closing or self.ended is not None
 
     @property
     def samples(self) -> tuple[FlashSample, ...]:
@@ -346,8 +320,7 @@ class FlashChallenge:
 
     def _proved(self) -> Action:
         """The colours are proven: what else has to be seen is waited for, one sign after the other."""
-        away_since = self._presence.away_since
-        lost = away_since is not None and self._presence.code in _LOST
+        away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and self._now >= away_since + _AWAY_SECONDS:
             return self._finish(Complete(EndReason.FACE_AWAY))
         for sign in self._signs():

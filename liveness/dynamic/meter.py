@@ -80,7 +80,7 @@ _STEPS_FOR_LIGHT: Final = 2
 
 
 class FlashMeter:
-    """Implements ``liveness.dynamic.challenge.Meter``. Not safe to call from several threads at once."""
+    """Implements ``liveness.dynamic.interface.Meter``. Not safe to call from several threads at once."""
 
     def __init__(self, model: FlashModel | None = None) -> None:
         """Starts with nothing seen.

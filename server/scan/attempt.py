@@ -10,6 +10,7 @@ from server.scan.capture_rate import CaptureRate
 from server.scan.challenge import AttemptChallenge
 from server.scan.credit import CreditLedger
 from server.scan.environment import ScanEnvironment
+from server.scan.frame_limits import check_budget, check_claim
 from server.scan.handshake import OpenStream, Send, attempt_seconds
 from server.scan.inbox import Arrival, Inbox
 from server.scan.messages import (
@@ -101,12 +102,13 @@ class AttemptRun:
             largest_frame=settings.budget.max_frame_bytes,
         )
         self._renewed = env.clock.monotonic()
+        self._settled = False
         self._told_complete: float | None = None
         self._adjusted = False
         self._rate = CaptureRate()
         self._revealed = stream.plans.first_step - 1
         self._recorded = False
-        self._on_complete: Callable[[AttemptRun], None] | None = None
+        self._on_settled: Callable[[AttemptRun], None] | None = None
 
     @property
     def mode(self) -> Mode:
@@ -139,14 +141,15 @@ class AttemptRun:
         )
 
     async def run(
-        self, inbox: Inbox, send: Send, *, on_complete: Callable[["AttemptRun"], None]
+        self, inbox: Inbox, send: Send, *, on_settled: Callable[["AttemptRun"], None]
     ) -> AttemptEndMessage:
         """Captures until the device ends the attempt.
 
         Args:
             inbox: The device's messages.
             send: Sends a message to the device.
-            on_complete: Is called once, when no further frame is looked at and the device was told.
+            on_settled: Is called once, when no further frame is looked at: the closing step of a challenge
+                may still be on display, and the device has the end to sign.
 
         Raises:
             Refusal: The device broke the protocol or a limit.
@@ -155,7 +158,7 @@ class AttemptRun:
             ScanDeadlinePassed: The scan's deadline passed.
         """
         env, transcript = self._env, self._stream.transcript
-        self._on_complete = on_complete
+        self._on_settled = on_settled
         nonce = env.random(_NONCE_BYTES)
         transcript.start_attempt(attempt=self.number, nonce=nonce)
         await send(
@@ -210,24 +213,26 @@ class AttemptRun:
 
     async def _take_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
         size = len(frame.image)
-        self._check_budget(frame, size)
+        check_budget(
+            frame, before=self.frames, bytes_before=self._counts.frame_bytes, budget=self._env.settings.budget
+        )
         self._credit.spend(size)
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
         self._counts.frame_bytes += size
         self._rate.frame(frame.capture_time_us / 1e6)
-        self._check_claim(frame)
+        check_claim(frame, revealed=self._revealed)
         await self.record()
         await self._count()
         feedback = None
-        if self._told_complete is None:
+        if not self._settled:
             feedback = await self.capture.take(frame, arrival=arrival.time)
             self._latest = frame.index
-            await self._challenge_further(send)
+        await self._challenge_further(send)
         self._credit.processed(size)
         if feedback is not None:
             await send(feedback)
-        if self.capture.complete:
-            await self._tell_complete(send)
+        await self._look_whether_enough(send)
+        if self._told_complete is not None:
             return
         await self._adjust_capture(send)
         if (grant := self._credit.grant()) is not None:
@@ -253,8 +258,7 @@ class AttemptRun:
                 case _:
                     pass
             await send(message)
-        if self.capture.complete:
-            await self._tell_complete(send)
+        await self._look_whether_enough(send)
 
     async def _give_held_back(self, heard: float, send: Send) -> None:
         paused = self._env.clock.monotonic() - heard >= _PAUSE_SECONDS
@@ -264,42 +268,6 @@ class AttemptRun:
             and (grant := self._credit.grant(everything=True)) is not None
         ):
             await send(grant)
-
-    def _check_budget(self, frame: FrameMessage, size: int) -> None:
-        budget = self._env.settings.budget
-        if size > budget.max_frame_bytes:
-            raise Refusal(
-                Reason.FRAME_TOO_LARGE,
-                f"frame {frame.index} has {size} bytes; at most {budget.max_frame_bytes} are allowed",
-                details={
-                    "frameIndex": frame.index,
-                    "frameBytes": size,
-                    "maxFrameBytes": budget.max_frame_bytes,
-                },
-            )
-        if self.frames >= budget.max_frames_per_attempt:
-            raise Refusal(
-                Reason.SCAN_BUDGET_EXCEEDED,
-                f"the attempt has its {budget.max_frames_per_attempt} frames already",
-                details={"maxFramesPerAttempt": budget.max_frames_per_attempt},
-            )
-        total = self._counts.frame_bytes + size
-        if total > budget.max_scan_bytes:
-            raise Refusal(
-                Reason.SCAN_BUDGET_EXCEEDED,
-                f"the scan has {total} bytes of frames; at most {budget.max_scan_bytes} are allowed",
-                details={"scanBytes": total, "maxScanBytes": budget.max_scan_bytes},
-            )
-
-    def _check_claim(self, frame: FrameMessage) -> None:
-        """In attempts of every plan, and also of frames that are not looked at."""
-        if frame.flash_step > self._revealed:
-            raise Refusal(
-                Reason.INVALID_FIELD,
-                f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last that was "
-                f"revealed in this stream is {self._revealed}",
-                details={"field": "frame.header.flash_step", "frameIndex": frame.index},
-            )
 
     async def _count(self) -> None:
         if self.frames == self._env.settings.counted_frames:
@@ -311,15 +279,26 @@ class AttemptRun:
     async def _examine_ahead(self, inbox: Inbox) -> None:
         # Between frames only: on a busy server the rate of frames, which motion is judged by, comes
         # before an early verdict. And not so early that most selected frames will still be replaced.
-        if self._told_complete is None and self.capture.ripe and not inbox.waiting:
+        if not self._settled and self.capture.ripe and not inbox.waiting:
             await self.capture.examine_one()
+
+    async def _look_whether_enough(self, send: Send) -> None:
+        if self.capture.settled:
+            self._settle()
+        if self.capture.complete:
+            await self._tell_complete(send)
+
+    def _settle(self) -> None:
+        if not self._settled:
+            self._settled = True
+            if self._on_settled is not None:
+                self._on_settled(self)
 
     async def _tell_complete(self, send: Send) -> None:
         if self._told_complete is None:
             self._told_complete = self._env.clock.monotonic()
             await send(CompleteMessage(attempt=self.number))
-            if self._on_complete is not None:
-                self._on_complete(self)
+            self._settle()
 
     async def _adjust_capture(self, send: Send) -> None:
         rate = self._rate.per_second

@@ -141,11 +141,18 @@ class AttemptCapture:
 
         Where the challenge gave up, nothing more is gained by waiting.
         """
+        return self._done(over=self._challenge is None or self._challenge.over)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no further frame is to be judged; a challenge may still show its closing step."""
+        return self._done(over=self._challenge is None or self._challenge.settled)
+
+    def _done(self, *, over: bool) -> bool:
         challenge = self._challenge
         if challenge is not None and challenge.gave_up:
             return True
-        enough = self._good >= self._plan.frames and self._good_seconds >= self._plan.seconds
-        return enough and (challenge is None or challenge.over)
+        return over and self._good >= self._plan.frames and self._good_seconds >= self._plan.seconds
 
     @property
     def progress(self) -> float:

@@ -53,6 +53,11 @@ class AttemptChallenge(Protocol):
         ...
 
     @property
+    def settled(self) -> bool:
+        """Whether no further frame takes part in what is judged; it may still have something to show."""
+        ...
+
+    @property
     def progress(self) -> float:
         """How much of it is done, 0..1; never falls."""
         ...

@@ -39,7 +39,7 @@ class AttemptCloser:
         self._ahead: tuple[AttemptRun, asyncio.Task[AttemptJudgement]] | None = None
 
     def judge_ahead(self, stream: OpenStream, run: AttemptRun) -> None:
-        """Begins to judge an attempt that looks at no further frames, while its device signs the end."""
+        """Begins to judge an attempt that looks at no further frames, while its end is shown and signed."""
         self._ahead = run, asyncio.create_task(self._judge(stream, run))
 
     async def judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:

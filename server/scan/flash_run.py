@@ -63,6 +63,11 @@ class FlashRun:
         return self._challenge.ended is not None
 
     @property
+    def settled(self) -> bool:
+        """See ``FlashChallenge.settled``."""
+        return self._challenge.settled
+
+    @property
     def gave_up(self) -> bool:
         """Whether light, time or an absent face kept it from what it wants."""
         match self._challenge.ended:

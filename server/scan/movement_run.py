@@ -40,6 +40,11 @@ class MovementRun:
         return self._end is not None
 
     @property
+    def settled(self) -> bool:
+        """As soon as it is over: it has nothing to show then."""
+        return self.over
+
+    @property
     def gave_up(self) -> bool:
         """Whether an oval was not filled in time."""
         return self._end is not None and self._end.reason is not EndReason.PROVEN

@@ -144,7 +144,7 @@ class ScanSession:
                 plan=stream.plans.next,
                 challenge=challenge,
             )
-            end = await self._run.run(inbox, send, on_complete=partial(self._closer.judge_ahead, stream))
+            end = await self._run.run(inbox, send, on_settled=partial(self._closer.judge_ahead, stream))
             # A device that vanishes now must not take the verdict with it.
             result, attempts = await _unhindered(self._conclude(stream, self._run, end, inbox))
             conclude_challenge(stream.plans, challenge)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveness.dynamic.challenge import Meter
+from liveness.dynamic.interface import Meter
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import Disturbance, FlashMeter, Light
 from liveness.dynamic.model import load_flash_model

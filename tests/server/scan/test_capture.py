@@ -91,7 +91,7 @@ async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
 class _Challenge:
     """One that is as far as it is told to be; implements ``server.scan.challenge.AttemptChallenge``."""
 
-    over = False
+    over = settled = False
     gave_up = False
     awaits_blink = awaits_depth = False
     hints: tuple[str, ...] = ()

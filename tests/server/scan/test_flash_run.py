@@ -8,7 +8,8 @@ from itertools import count
 import pytest
 
 from liveness.dynamic.actions import HintCode
-from liveness.dynamic.challenge import FlashChallenge, Meter
+from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.interface import Meter
 from liveness.dynamic.meter import FlashMeter, Light
 from liveness.dynamic.policy import DynamicPolicy, Fallback
 from liveness.dynamic.script import ColourScript
