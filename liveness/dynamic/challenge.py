@@ -234,10 +234,8 @@ class FlashChallenge:
                 return self._showing()
             case _Phase.PAUSED:
                 return self._paused()
-            case _Phase.ENDING:
+            case _Phase.ENDING | _Phase.ENDED:
                 return self._ending()
-            case _Phase.ENDED:
-                return self._ended_already()
 
     @property
     def _deadline(self) -> float:
@@ -293,9 +291,6 @@ class FlashChallenge:
             if not shown.step.last:
                 return self._reveal(self._script.close())
         self._phase = _Phase.ENDED
-        return self._ended_already()
-
-    def _ended_already(self) -> Action:
         if self._end is None:
             raise ObservationError("a challenge ended without an end")
         return self._end

@@ -217,3 +217,20 @@ def test_a_policy_that_its_steps_cannot_satisfy_is_refused() -> None:
 def test_a_time_that_is_none_is_refused(now: float) -> None:
     with pytest.raises(ObservationError):
         flash_challenge().next_action(now=now)
+
+
+def test_it_is_settled_as_soon_as_the_closing_step_is_shown() -> None:
+    challenge = flash_challenge()
+    settled: list[tuple[float, bool]] = []
+
+    def looked_at(time: float) -> bool:
+        settled.append((time, challenge.settled))
+        return False
+
+    device = FlashDevice(challenge, blinked=looked_at)
+    device.run()
+    closed = device.reveals[-1][0]
+    assert device.reveals[-1][1].last
+    # What a device captured just before the closing step was sent arrives after it.
+    assert all(state is (time > closed - device.trip) for time, state in settled)
+    assert device.actions[-1][0] - closed >= SHORTEST_HOLD_SECONDS - 1e-9

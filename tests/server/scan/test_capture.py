@@ -136,6 +136,21 @@ async def test_a_challenge_that_ends_at_once_leaves_time_to_examine(pool: Worker
     assert not capture.complete
 
 
+async def test_what_is_judged_is_settled_before_the_closing_step_is_over(pool: WorkerPool) -> None:
+    challenge = _Challenge()
+    challenge.progress = 1.0
+    capture = _capture(pool, challenge)
+    states = []
+    for index in range(PLAN.frames + 4):
+        await capture.take(_frame(index), arrival=0.0)
+        states.append((capture.settled, capture.complete))
+        challenge.settled = True
+    # However settled the challenge is, an attempt wants its frames.
+    assert states.index((True, False)) >= PLAN.frames - 1
+    challenge.over = True
+    assert (capture.settled, capture.complete) == (True, True)
+
+
 @pytest.mark.parametrize(("awaits", "told"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
 async def test_who_is_asked_to_turn_is_not_told_to_look_straight(
     pool: WorkerPool, awaits: bool, told: str

@@ -13,6 +13,9 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from client import DisplayedStep, FlashScreen
 from server.checks.state import CheckState
+from server.scan.attempt import AttemptRun
+from server.scan.closing import AttemptCloser
+from server.scan.handshake import OpenStream
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.server.flash_checks import check, flash_server
 from tests.server.flash_phone import Wire, phone, scan
@@ -243,6 +246,26 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
     assert shown[-1].last
     assert sum(step.agrees for step in kept) >= 4
     assert {signal.name for signal in liveness.signals} >= {"flash_colours", "planar_motion"}
+
+
+@pytest.mark.slow
+async def test_it_is_judged_while_the_closing_step_is_shown(
+    real: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[tuple[int, bool]] = []
+    judge_ahead = AttemptCloser.judge_ahead
+
+    def watched(closer: AttemptCloser, stream: OpenStream, run: AttemptRun) -> None:
+        assert run.challenge is not None
+        settled.append((run.frames, run.challenge.over))
+        judge_ahead(closer, stream, run)
+
+    monkeypatch.setattr(AttemptCloser, "judge_ahead", watched)
+    result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR)
+    [(frames, over)] = settled
+    assert not over
+    # Frames go on coming, are vouched for, and are not looked at: the closing step lasts a third of a second.
+    assert result.transcript.frames >= frames + 4
 
 
 @pytest.mark.slow
