@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import structlog
 
@@ -14,7 +15,7 @@ from server.checks.terms import AttemptOutcome, Mode
 from server.device.assessment import ClaimedDevice, assess_device
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
-from server.scan.device_memory import Recollection, merged
+from server.scan.device_memory import FrameRecall, Recollection, merged
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.judgement import AttemptJudgement, judge_attempt, liveness_policy
@@ -29,6 +30,15 @@ _log = structlog.get_logger(__name__)
 _MOST_FEEDBACK = 8
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ahead:
+    """What of an attempt's end is worked on before the device has signed it."""
+
+    run: AttemptRun
+    judgement: asyncio.Task[AttemptJudgement]
+    recall: asyncio.Task[FrameRecall]
+
+
 class AttemptCloser:
     """Closes the attempts of one stream. What it writes is durable when it returns."""
 
@@ -36,24 +46,36 @@ class AttemptCloser:
         """Takes what every stream shares."""
         self._env = env
         self._recollections: list[Recollection] = []
-        self._ahead: tuple[AttemptRun, asyncio.Task[AttemptJudgement]] | None = None
+        self._ahead: _Ahead | None = None
 
     def judge_ahead(self, stream: OpenStream, run: AttemptRun) -> None:
         """Begins to judge an attempt that looks at no further frames, while its end is shown and signed."""
-        self._ahead = run, asyncio.create_task(self._judge(stream, run))
+        self._ahead = _Ahead(
+            run=run,
+            judgement=asyncio.create_task(self._judge(stream, run)),
+            recall=asyncio.create_task(self._recall(stream, run)),
+        )
 
     async def judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         """What the attempt amounts to, with the frames that came so far."""
-        if self._ahead is not None and self._ahead[0] is run:
-            return await self._ahead[1]
+        if self._ahead is not None and self._ahead.run is run:
+            return await self._ahead.judgement
         return await self._judge(stream, run)
 
     async def close(self) -> None:
         """Ends what nobody waits for any more."""
         if self._ahead is not None:
-            _, task = self._ahead
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            tasks = self._ahead.judgement, self._ahead.recall
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _recall(self, stream: OpenStream, run: AttemptRun) -> FrameRecall:
+        return await self._env.memory.recall_frames(
+            stream.record,
+            run.capture.trace.observed.traces,
+            keeps=stream.policy.retention.evidence_seconds > 0,
+        )
 
     async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         env = self._env
@@ -104,10 +126,11 @@ class AttemptCloser:
         """
         env, policy = self._env, stream.policy
         findings = await stream.evidence.settled()
-        observed = run.capture.trace.observed
+        ahead = self._ahead
+        recalled = ahead.recall if ahead is not None and ahead.run is run else self._recall(stream, run)
         recollection = await env.memory.recollect(
             stream.record,
-            frames=observed.traces,
+            frames=await recalled,
             findings=findings,
             session_key=stream.start.session_public_key,
             keeps=policy.retention.evidence_seconds > 0,
@@ -122,7 +145,7 @@ class AttemptCloser:
             ),
             own_keys=env.settings.own_keys,
             findings=findings,
-            observed=observed,
+            observed=run.capture.trace.observed,
             memory=recollection.checks,
             rules=policy.device,
             fingerprints=env.fingerprints,

@@ -23,10 +23,23 @@ from server.device.findings import EvidenceFinding
 from server.scan.worker_pool import WorkerPool
 from server.storage.records import CheckRecord
 
-__all__ = ["DeviceMemory", "Recollection", "merged"]
+__all__ = ["DeviceMemory", "FrameRecall", "Recollection", "merged"]
 
 _WINDOW: Final = timedelta(days=400)
 """How far back uses of a device's key count; retention ends most of them before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRecall:
+    """What earlier scans say of an attempt's frames.
+
+    Attributes:
+        check: ``memory.frames``.
+        marks: The frames' marks.
+    """
+
+    check: DeviceCheck
+    marks: tuple[FrameMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +74,48 @@ class DeviceMemory:
         self._tenant_key = tenant_key
         self._pool = pool
 
+    async def recall_frames(
+        self, record: CheckRecord, frames: Sequence[FrameTrace], *, keeps: bool
+    ) -> FrameRecall:
+        """What earlier scans say of an attempt's frames.
+
+        Args:
+            record: The check.
+            frames: Of the attempt, as measured.
+            keeps: As for ``recollect``.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        if not keeps:
+            return FrameRecall(check=_not_kept(_FRAMES))
+        key = self._tenant_key(record.tenant)
+        marks = await self._pool.run_first(frame_marks, frames, tenant_key=key)
+        query = ScanQuery(
+            tenant=record.tenant,
+            check_id=str(record.check_id),
+            exact=frozenset(mark.exact for mark in marks),
+            bands=frozenset(band for mark in marks for band in mark.bands),
+        )
+        recalled = await self._memory.recall(query) if marks else ()
+        check = await self._pool.run_first(check_frames_before, marks, recalled)
+        return FrameRecall(check=check, marks=tuple(marks))
+
     async def recollect(
         self,
         record: CheckRecord,
         *,
-        frames: Sequence[FrameTrace],
+        frames: FrameRecall,
         findings: Sequence[EvidenceFinding],
         session_key: bytes,
         keeps: bool,
         now: datetime,
     ) -> Recollection:
-        """What earlier scans say.
+        """What earlier scans say of a scan, its device included.
 
         Args:
             record: The check.
-            frames: Of the attempt, as measured.
+            frames: What they say of the attempt's frames.
             findings: What became of its evidence.
             session_key: SubjectPublicKeyInfo, DER.
             keeps: Whether the policy keeps anything; else nothing is looked up.
@@ -86,16 +126,8 @@ class DeviceMemory:
             StorageUnavailable: The database failed.
         """
         if not keeps:
-            return Recollection(checks=tuple(_not_kept(name) for name in _NAMES))
+            return Recollection(checks=(frames.check, *(_not_kept(name) for name in _OF_KEYS)))
         key, check_id, tenant = self._tenant_key(record.tenant), str(record.check_id), record.tenant
-        marks = await self._pool.run_first(frame_marks, frames, tenant_key=key)
-        query = ScanQuery(
-            tenant=tenant,
-            check_id=check_id,
-            exact=frozenset(mark.exact for mark in marks),
-            bands=frozenset(band for mark in marks for band in mark.bands),
-        )
-        recalled = await self._memory.recall(query) if marks else ()
         lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
         made = [finding.scan_key for finding in findings if finding.scan_key is not None]
         # One key can be written with its point compressed or not: it has one mark.
@@ -108,11 +140,11 @@ class DeviceMemory:
         subject = record.subject_reference
         return Recollection(
             checks=(
-                await self._pool.run_first(check_frames_before, marks, recalled),
+                frames.check,
                 *(check_device_subjects(of_key, subject=subject) for of_key in uses),
                 check_attestation_key(again, check_id=check_id),
             ),
-            marks=marks,
+            marks=frames.marks,
             keys=(*lasting, *made),
         )
 
@@ -131,7 +163,8 @@ class DeviceMemory:
             await self._memory.remember_key(tenant=record.tenant, use=replace(use, key=key))
 
 
-_NAMES: Final = ("memory.frames", "memory.subjects", "memory.attestation_key")
+_FRAMES: Final = "memory.frames"
+_OF_KEYS: Final = ("memory.subjects", "memory.attestation_key")
 
 
 def _not_kept(name: str) -> DeviceCheck:

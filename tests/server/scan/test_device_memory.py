@@ -16,6 +16,7 @@ from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import upgrade
+from tests.server.scan.records import check_record
 from tests.server.storage.samples import NOW, new_check
 
 # SubjectPublicKeyInfo of P-256 with a point of 33 octets (RFC 5480): up to the point.
@@ -45,11 +46,30 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
     said = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
         record = await checks.create(new_check(), None)
+        frames = await memory.recall_frames(record, (), keeps=True)
         found = await memory.recollect(
-            record, frames=(), findings=(), session_key=session_key, keeps=True, now=NOW
+            record, frames=frames, findings=(), session_key=session_key, keeps=True, now=NOW
         )
         await memory.keep(record, found, now=NOW)
         said.append({check.name: check.reason for check in found.checks}["memory.attestation_key"])
     assert said == ["KEY_NEW", "KEY_REUSED"]
     pool.close()
     await engine.dispose()
+
+
+async def test_nothing_is_asked_for_where_nothing_is_kept() -> None:
+    class _Unreachable:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"{name} was asked for")
+
+    pool, tenant_key = WorkerPool(workers=1), MemoryKey(bytes(32)).of
+    memory = DeviceMemory(_Unreachable(), tenant_key=tenant_key, pool=pool)  # type: ignore[arg-type]  # never used
+    record = check_record()
+    frames = await memory.recall_frames(record, (), keeps=False)
+    found = await memory.recollect(record, frames=frames, findings=(), session_key=b"", keeps=False, now=NOW)
+    assert not found.marks
+    assert not found.keys
+    assert {check.name: check.reason for check in found.checks} == dict.fromkeys(
+        ("memory.frames", "memory.subjects", "memory.attestation_key"), "NOTHING_IS_KEPT"
+    )
+    pool.close()
