@@ -132,8 +132,8 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[C
     if chosen.pack.evaluation_only:
         console.print("This pack is for evaluation only.", style="yellow", highlight=False)
     console.print("Starting a server; all scans are simulated.", highlight=False)
-    blink = pack_shortfall(load_policies(None).get(FLASH_POLICY).policy, chosen.pack) is None
-    scenarios = demo_scenarios(blink=blink)
+    asked = pack_shortfall(load_policies(None).get(FLASH_POLICY).policy, chosen.pack) is None
+    scenarios = demo_scenarios(asked=asked)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
     tested = open_tested(folder / "platform")
@@ -151,7 +151,7 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[C
             stage,
             keys,
             scenarios,
-            flash_policy=FLASH_POLICY if blink else POLICY,
+            flash_policy=FLASH_POLICY if asked else POLICY,
             seed=options.seed,
             pack=chosen.pack,
             platform=tested.platform,

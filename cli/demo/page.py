@@ -27,12 +27,13 @@ _MODES: Final = {
     ),
     "DYNAMIC": (
         "the screen flashes in colours that only the server knows",
-        "A policy that demands the flash and, where the pack can see one, a blink: the screen flashes in "
-        "colours that the server draws and reveals one at a time, and SUCCESS needs their reflection on the "
-        "face as well as all that EXPRESS asks for. The flash proves that whoever answers sees this screen "
-        "now. It does not prove what is lit: a stiff mask has a face's shape, and is stopped by the blink; "
-        "relighting in real time imitates one, and is stopped by evidence of the device, which these scans "
-        "do without.",
+        "A policy that demands the flash and, where the pack can see a blink, a blink and a head's depth: "
+        "the screen flashes in colours that the server draws and reveals one at a time, and SUCCESS needs "
+        "their reflection on the face as well as all that EXPRESS asks for. The flash proves that whoever "
+        "answers sees this screen now. It does not prove what is lit: a stiff mask has a face's shape, and "
+        "is stopped by the blink; a worn print has living eyes, and is stopped by a turn of the head; "
+        "relighting in real time imitates a face, and is stopped by evidence of the device, which these "
+        "scans do without.",
     ),
     "ATTESTED": (
         "the policy demands evidence of the device",

@@ -1,5 +1,6 @@
 """What the demo shows to the camera, and what must come out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -103,6 +104,13 @@ _MASK: Final = (
     "A stiff resin mask of the person: the light falls on a face's shape, which the flash cannot tell from a "
     "face."
 )
+_CUT_OUT: Final = "A print cut along the face and bent over a living one, whose eyes look through."
+_UNASKED: Final[Mapping[ScanKind | FlashKind, str]] = {
+    FlashKind.RIGID_MASK: _MASK,
+    FlashKind.CUT_OUT_PRINT: _CUT_OUT,
+}
+"""Attackers whom only what a policy asks for besides the flash keeps out for sure."""
+_NO_LANDMARKS: Final = "This pack has no landmarks to see a blink by, so that the policy asks for nothing."
 
 
 _EXPRESS: Final = (
@@ -198,8 +206,8 @@ _DYNAMIC: Final = (
     _flash(
         FlashKind.CUT_OUT_PRINT,
         "A cut-out print with eye holes",
-        f"A print cut along the face and bent over a living one, whose eyes look through. {_OPEN}",
-        expected=None,
+        f"{_CUT_OUT} The policy asks for a turn of the head, in which a nose shows.",
+        expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.RIGID_MASK,
@@ -258,20 +266,23 @@ _DEVICES: Final = (
 )
 
 SCENARIOS: Final = (*_EXPRESS, *_DYNAMIC, *_DEVICES)
-"""The demo, in order: EXPRESS, then DYNAMIC with a blink, then devices that are asked for evidence."""
+"""The demo, in order: EXPRESS, DYNAMIC with blink and depth, then devices that are asked for evidence."""
 
 
-def demo_scenarios(*, blink: bool) -> tuple[Scenario, ...]:
+def demo_scenarios(*, asked: bool) -> tuple[Scenario, ...]:
     """The demo as far as a pack can judge it.
 
     Args:
-        blink: Whether the policy of the checks in DYNAMIC takes a blink. Where it does not a rigid mask may
-            pass, and nothing is expected of it.
+        asked: Whether the policy of the checks in DYNAMIC takes a blink and a head's depth. Where it does
+            not a rigid mask and a cut-out may pass, and nothing is expected of them.
     """
-    if blink:
+    if asked:
         return SCENARIOS
-    shown = f"{_MASK} This pack has no landmarks to see a blink by. {_OPEN}"
-    return tuple(
-        replace(one, expected=None, shown=shown) if one.kind is FlashKind.RIGID_MASK else one
-        for one in SCENARIOS
-    )
+    return tuple(_unasked(one) for one in SCENARIOS)
+
+
+def _unasked(scenario: Scenario) -> Scenario:
+    shown = _UNASKED.get(scenario.kind)
+    if shown is None:
+        return scenario
+    return replace(scenario, expected=None, shown=f"{shown} {_NO_LANDMARKS} {_OPEN}")

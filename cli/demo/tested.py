@@ -16,7 +16,7 @@ __all__ = ["FLASH_POLICY", "POLICY", "Tested", "open_tested"]
 POLICY: Final = "standard"
 """Of the checks in EXPRESS that ask for no evidence; of those in DYNAMIC where the pack sees no blink."""
 FLASH_POLICY: Final = "dynamic"
-"""Of the checks in DYNAMIC that ask for no evidence: it takes a blink."""
+"""Of the checks in DYNAMIC that ask for no evidence: it takes a blink and a head's depth."""
 
 _FOR_TESTS: Final = "for_tests = true\n"
 

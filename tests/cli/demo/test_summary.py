@@ -21,7 +21,7 @@ def test_it_fits_a_narrow_terminal_uncut() -> None:
 
 def test_it_tells_every_outcome() -> None:
     text = " ".join(printed(160).split())
-    assert text.count("✓") == 17
+    assert text.count("✓") == 18
     assert "eye distance too small" in text
     assert "not same person" in text
     assert "the attack passed" in text
