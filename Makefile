@@ -88,9 +88,9 @@ bench: install ## Measure: packs, decoders, portraits, scans; CPU against model 
 ASSETS ?= $(or $(FACEGATE_TEST_ASSETS),../shared)
 TURNS ?= 10
 JOBS ?= 1
-accuracy-dynamic: dev ## Measure the flash over simulated people and attackers (ASSETS=, TURNS=, JOBS=), into accuracy-dynamic/.
+accuracy-dynamic: dev ## Measure the policy "dynamic" over simulated people and attackers (ASSETS=, TURNS=, JOBS=), into accuracy-dynamic/.
 	@mkdir -p accuracy-dynamic
-	@$(BIN)/python -m evaluation.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/rows.jsonl --turns $(TURNS) --jobs $(JOBS)
+	@$(BIN)/python -m evaluation.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/rows.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth
 	@$(BIN)/python -m evaluation.dynamic report --rows accuracy-dynamic/rows.jsonl --out accuracy-dynamic
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.

@@ -29,6 +29,7 @@ from evaluation.dynamic.people import held_out_people, read_split, with_usable_p
 from evaluation.dynamic.report import write_report
 from evaluation.dynamic.rows import append_row, mend_rows, read_rows
 from evaluation.figures import FiguresUnavailable
+from simulator import FlashKind
 from vision.errors import VisionError
 from vision.packs import load_pack
 
@@ -74,7 +75,12 @@ def _scan(options: argparse.Namespace) -> None:
         raise DynamicEvaluationError("no photo of anybody who was not tuned on can be used")
     keys = [person.key for person in people]
     plan = small_slice(keys) if options.slice == "small" else all_cases(keys, turns=options.turns)
-    wanted = [case for case in plan if not options.group or case.group in options.group]
+    wanted = [
+        case
+        for case in plan
+        if (not options.group or case.group in options.group)
+        and (not options.kind or case.kind in options.kind)
+    ]
     missing = [case for case in wanted if case.name not in done]
     with Progress(
         TextColumn("{task.description}"),
@@ -131,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
             "examples:\n"
             "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --turns 10 --jobs 8\n"
             "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --group genuine --minutes 9\n"
+            "  python -m evaluation.dynamic scan --assets DIR --rows tints.jsonl --turns 3 --kind injected-tint\n"
             "  python -m evaluation.dynamic report --rows rows.jsonl --out report"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -159,6 +166,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=tuple(Group),
         action="append",
         help="only this, all if None; again for more",
+    )
+    scan.add_argument(
+        "--kind",
+        type=FlashKind,
+        choices=tuple(FlashKind),
+        action="append",
+        help="only who or what answers in this way, all if None; again for more",
     )
     scan.add_argument("--jobs", type=int, default=1, help="processes")
     scan.add_argument("--minutes", type=float, help="stop after so long; when all is done if None")

@@ -20,6 +20,7 @@ __all__ = [
     "Table",
     "all_tables",
     "inconclusive",
+    "passed",
     "render",
     "spoofed",
     "succeeded",
@@ -57,6 +58,11 @@ class Table:
 def succeeded(row: Row) -> bool:
     """Whether the flash alone would let it pass."""
     return row.flash == Outcome.SUCCESS
+
+
+def passed(row: Row) -> bool:
+    """Whether the decision lets it pass, with Express and all that the policy takes."""
+    return row.combined == Outcome.SUCCESS
 
 
 def spoofed(row: Row) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from evaluation.dynamic.cases import Group
 from evaluation.dynamic.rates import Draws, Rate, rate_of
 from evaluation.dynamic.rows import Row
-from evaluation.dynamic.tables import BRIGHT, DIM, Cell, Table, inconclusive, spoofed, succeeded
+from evaluation.dynamic.tables import BRIGHT, DIM, Cell, Table, inconclusive, passed, spoofed, succeeded
 
 __all__ = ["PUBLISHED", "Answer", "answer_to", "target_table"]
 
@@ -46,7 +46,7 @@ def answer_to(rate: Rate, most: float = _MOST_ERRORS) -> Answer:
 
 
 def target_table(rows: Sequence[Row], draws: Draws) -> Table:
-    """One line a target."""
+    """One line a target; SUCCESS is that of the whole decision, with Express and what the policy takes."""
     genuine = [row for row in rows if row.group == Group.GENUINE]
     dim = [row for row in genuine if row.ambient in DIM]
     bright = [row for row in genuine if row.ambient in BRIGHT]
@@ -64,6 +64,7 @@ def target_table(rows: Sequence[Row], draws: Draws) -> Table:
     ]
     for kind in sorted({row.kind for row in attacks}):
         part = [row for row in attacks if row.kind == kind]
+        lines.append(_line(f"{kind}: SUCCESS", "1 %", rate_of(part, passed, draws)))
         lines.append(_line(f"{kind}: SUCCESS by the flash alone", "1 %", rate_of(part, succeeded, draws)))
     took = [row.seconds for row in dim if row.seconds is not None and succeeded(row)]
     if took:

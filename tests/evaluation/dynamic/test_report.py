@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ def test_targets_are_answered_by_rate_and_bound() -> None:
     answers = _answers(target_table(_rows(), _DRAWS))
     assert answers["genuine, dark and indoor: SPOOF"] == Answer.NOT_SHOWN
     assert answers["print: SUCCESS by the flash alone"] == Answer.MISSED
+    caught = [replace(one, combined="SPOOF") if one.kind == "print" else one for one in _rows()]
+    assert _answers(target_table(caught, _DRAWS))["print: SUCCESS"] == Answer.NOT_SHOWN
     assert answers["genuine, dark and indoor: median seconds of a scan"] == Answer.MET
 
 
