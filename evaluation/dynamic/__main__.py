@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
             "examples:\n"
             "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --turns 10 --jobs 8\n"
             "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --group genuine --minutes 9\n"
-            "  python -m evaluation.dynamic scan --assets DIR --rows tints.jsonl --turns 3 --kind injected-tint\n"
+            "  python -m evaluation.dynamic scan --assets DIR --rows tints.jsonl --kind injected-tint\n"
             "  python -m evaluation.dynamic report --rows rows.jsonl --out report"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
