@@ -223,7 +223,7 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
         glint = measure_glint(samples, track, shown, response, lag=lag, settings=model.glint)
     strength = 0.0 if response is None else response.strength
     shaped = shape_signal(shape, strength, model.shape)
-    laid_over = overlay_signal(overlay, strength, model.overlay)
+    laid_over = overlay_signal(overlay, strength, model.overlay, behind=background)
     return (
         _colours_signal(measured),
         lag_signal(measured.lag, model.lag),

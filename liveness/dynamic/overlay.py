@@ -5,6 +5,10 @@ pixel shows: bright skin, a dark brow, or a wall two metres behind it. Light doe
 light, by the albedo of what it falls on, by its angle and distance. So where all parts of the face gain the
 same in 8-bit values, and what lies behind them gains as much, it is the picture that was tinted. (One that is
 multiplied answers evenly in logarithms instead: ``shape`` tells that.)
+
+Where what lies behind answers nearly half as much as the face or more, there is a wall right behind the head,
+or a tint. More unevenness is wanted then, as noise makes some of a tint's. Too little of it is a doubt, and
+calls nobody an attacker.
 """
 
 import math
@@ -14,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.dynamic.background import BackgroundFinding
 from liveness.dynamic.cells import ALL_ALIKE, NO_ANSWER, FaceCells, measure_unevenness
 from liveness.dynamic.response import inflation
 from liveness.dynamic.sample import FlashSample, Region
@@ -39,6 +44,8 @@ class OverlaySettings:
         uneven: ``OverlayFinding.uneven`` that speaks for neither side.
         uneven_alike: The same where the background answers as the face does.
         alike: How far the background's answer may be from the face's for that, as a share of it.
+        near: ``BackgroundFinding.share`` from which the background stands as near as a tint has it.
+        uneven_near: ``OverlayFinding.uneven`` that speaks for neither side then.
         steepness: How many times the logarithm of the unevenness counts as log odds.
         strongest_alike: ``Response.strength`` above which a background may well answer as a face does.
         strongest: ``Response.strength`` above which the screen is nearly all the light there is.
@@ -48,6 +55,8 @@ class OverlaySettings:
     uneven: float = 0.2
     uneven_alike: float = 0.36
     alike: float = 0.15
+    near: float = 0.45
+    uneven_near: float = 0.42
     steepness: float = 4.0
     strongest_alike: float = 0.6
     strongest: float = 0.9
@@ -93,13 +102,20 @@ def measure_overlay(
     return OverlayFinding(uneven=math.sqrt(max(0.0, found.variance)), background=background, error=error)
 
 
-def overlay_signal(finding: OverlayFinding | None, strength: float, settings: OverlaySettings) -> Signal:
+def overlay_signal(
+    finding: OverlayFinding | None,
+    strength: float,
+    settings: OverlaySettings,
+    *,
+    behind: BackgroundFinding | None = None,
+) -> Signal:
     """What an even answer says.
 
     Args:
         finding: See ``measure_overlay``.
         strength: ``Response.strength``.
         settings: Lines.
+        behind: How the background's colours answer; ``None`` where that was not measured.
     """
     if finding is None:
         return not_assessed(name=OVERLAY, label=_LABEL, reason=NO_ANSWER)
@@ -112,14 +128,23 @@ def overlay_signal(finding: OverlayFinding | None, strength: float, settings: Ov
         and finding.error <= settings.alike
     )
     line = settings.uneven_alike if alike else settings.uneven
-    odds = min(_MOST_FOR, settings.steepness * math.log(max(finding.uneven, 0.01) / line))
+    score = _score(finding.uneven, line, settings)
+    if behind is not None and behind.share >= settings.near and behind.error <= settings.alike:
+        # A doubt at most: what calls an attack is the lower line.
+        score = min(score, max(settings.sure, _score(finding.uneven, settings.uneven_near, settings)))
+        line = max(line, settings.uneven_near)
     detail = (
         f"8-bit values of parts of the face rise by amounts that differ by {100 * finding.uneven:.0f} % "
         f"(of a tint by less than {100 * line:.0f} %)"
     )
     if finding.background is not None:
         detail += f", those behind it by {100 * finding.background:.0f} % as much"
-    return assessed(name=OVERLAY, label=_LABEL, score=1 / (1 + math.exp(-odds)), detail=detail)
+    return assessed(name=OVERLAY, label=_LABEL, score=score, detail=detail)
+
+
+def _score(uneven: float, line: float, settings: OverlaySettings) -> float:
+    odds = min(_MOST_FOR, settings.steepness * math.log(max(uneven, 0.01) / line))
+    return 1 / (1 + math.exp(-odds))
 
 
 def _behind(
