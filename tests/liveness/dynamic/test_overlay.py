@@ -1,5 +1,6 @@
 import pytest
 
+from liveness.dynamic.background import BackgroundFinding
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.overlay import OverlayFinding, OverlaySettings, overlay_signal
@@ -45,6 +46,21 @@ def test_an_even_answer_is_a_tint_the_more_so_where_the_background_gives_it_too(
 
 def test_an_uneven_answer_proves_little() -> None:
     assert _score(0.9, 0.1) == _score(0.5, 1.0) < 0.75
+
+
+def test_before_a_wall_right_behind_a_face_has_to_answer_more_unevenly_and_else_there_is_a_doubt() -> None:
+    def score(uneven: float, behind: BackgroundFinding | None) -> float:
+        signal = overlay_signal(OverlayFinding(uneven, 0.3, 0.02), 0.3, SETTINGS, behind=behind)
+        assert signal.score is not None
+        return signal.score
+
+    wall, room = BackgroundFinding(0.8, 0.03), BackgroundFinding(0.3, 0.03)
+    assert score(0.35, wall) < 0.5 < score(0.35, room)
+    assert score(0.35, BackgroundFinding(0.8, 0.3)) == score(0.35, None), "known too roughly"
+    assert score(0.6, wall) > 0.5
+    # What calls an attack is the line that holds without a wall.
+    assert score(0.21, wall) == SETTINGS.sure
+    assert score(0.05, wall) == score(0.05, room) < SETTINGS.sure
 
 
 def test_a_bright_screen_lights_the_background_too() -> None:
