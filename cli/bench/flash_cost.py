@@ -150,7 +150,8 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     challenge = FlashChallenge(
         script=ColourScript(secrets.token_bytes, ScriptSettings(scroll_one_in=None)),
         meter=FlashMeter(model),
-        policy=DynamicPolicy(),
+        # Whether the head shows depth is not the flash's work, and nobody is there to be asked for it.
+        policy=DynamicPolicy(depth_patience_seconds=0.0),
         depth_line=model.judge.depth_odds,
     )
     samples: list[FlashSample] = []
