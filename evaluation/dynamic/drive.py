@@ -72,7 +72,7 @@ class ScanTrace:
     Attributes:
         samples: The light of the frames that count.
         frames: How many frames were sent.
-        faces: How many of them showed a face.
+        faces: How many of those that were looked at, up to the closing step, showed a face.
         revealed: Every step, and when it was sent.
         observations: What Express needs.
         hints: What the person was told, each once, in order.

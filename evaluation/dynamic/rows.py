@@ -56,7 +56,7 @@ class Row:
         pauses: See there.
         guidance: See there.
         frames: How many were sent.
-        faces: How many of them showed a face.
+        faces: How many of those that were looked at, up to the closing step, showed a face.
         cost: CPU seconds that it took to simulate and judge.
     """
 
