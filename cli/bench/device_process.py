@@ -7,6 +7,7 @@ with a line on standard output, and ends with its input.
 import asyncio
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from facegate.v1 import scan_pb2
 from cli.bench.errors import BenchFailed
 from cli.bench.jobs import DeviceJob, ScanTimes
 from cli.bench.material import frame_pictures
+from cli.bench.tinted_frames import TintedFrames
 from cli.bench.tinted_phone import TintedPhone
 from client import (
     ClientError,
@@ -25,6 +27,7 @@ from client import (
     open_channel,
     open_image_folder,
 )
+from liveness.dynamic.palette import LEAD_IN, PALETTE
 
 __all__ = ["main", "run_job"]
 
@@ -62,7 +65,7 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
     watch = _Watch()
     try:
         folder, rate = Path(job.frames), job.frames_per_second
-        phone = TintedPhone(frame_pictures(folder), frames_per_second=rate) if job.flash else None
+        phone = TintedPhone(_tinted_frames(folder), frames_per_second=rate) if job.flash else None
         scanner = FaceScanner(
             channel=channel,
             ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
@@ -82,6 +85,13 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
         seconds_to_result=watch.seconds,
         seconds_from_last_frame=watch.since_last_frame,
     )
+
+
+@cache
+def _tinted_frames(folder: Path) -> TintedFrames:
+    """Every run of a benchmark sends the same scan."""
+    colours = [(colour.red, colour.green, colour.blue) for colour in (LEAD_IN, *PALETTE)]
+    return TintedFrames(frame_pictures(folder), colours=colours)
 
 
 def main() -> None:

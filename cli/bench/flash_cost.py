@@ -12,7 +12,7 @@ from typing import Final
 from cli.bench.errors import ScanNotMeasured
 from cli.bench.material import frame_pictures
 from cli.bench.setting import Bench
-from cli.bench.tinted_phone import tinted
+from cli.bench.tinted_frames import tinted
 from evaluation.bench import Measurement
 from liveness.dynamic.actions import Complete, FallBack, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge

@@ -1,40 +1,30 @@
-"""A phone whose screen tints a scan that was rendered ahead: cheap enough for several at once.
-
-Rendering a face in the light of a screen takes as much time as the server's own work. Here the screen's
-colour scales the channels of each frame, the background's like the face's. So the challenge runs its course
-and measures colours, as it does with a person; what it makes of the spatial shape is an attacker's.
-"""
+"""A phone whose screen tints a scan that was rendered and encoded ahead: cheap enough for several at once."""
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Final, Self
+from typing import Self
 
-import cv2
-import numpy as np
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
+from cli.bench.tinted_frames import Rgb, TintedFrames
 from client import CameraDescription, CapturedImage, DisplayedStep, Pace
-from vision.face import BgrImage
 
-__all__ = ["TintedPhone", "tinted"]
+__all__ = ["TintedPhone"]
 
-_LAG_US: Final = 60_000
+_LAG_US = 60_000
 """From a colour's appearance until the camera sees it."""
-_AMBIENT, _SCREEN = 0.45, 0.55
-"""Shares of the light, in the values that JPEGs store; the second is what white would add."""
 
 
 class TintedPhone:
     """Implements ``client.FrameSource`` and ``client.FlashScreen`` for one scan."""
 
-    def __init__(self, frames: Sequence[BgrImage], *, frames_per_second: float) -> None:
-        """Takes the pictures of a scan, in order."""
+    def __init__(self, frames: TintedFrames, *, frames_per_second: float) -> None:
+        """Takes the pictures of a scan."""
         self._frames = frames
         self._interval_us = round(1e6 / frames_per_second)
         self._began_us: int | None = None
         self._next = 0
-        self._steps: list[tuple[DisplayedStep, scan_pb2.Rgb | None]] = [(DisplayedStep(), None)]
+        self._steps: list[tuple[DisplayedStep, Rgb | None]] = [(DisplayedStep(), None)]
         self._camera = CameraDescription(
             label="tinted", frames_per_second=frames_per_second, timestamp_source="benchmark"
         )
@@ -72,8 +62,7 @@ class TintedPhone:
         await asyncio.sleep(max(0.0, (captured - _now_us()) / 1e6))
         self._next += 1
         _, colour = self._at(captured - _LAG_US)
-        rgb = None if colour is None else (colour.red, colour.green, colour.blue)
-        return CapturedImage(image=tinted(self._frames[number], rgb), capture_time_us=captured)
+        return CapturedImage(image=self._frames.jpeg(number, colour), capture_time_us=captured)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -90,7 +79,8 @@ class TintedPhone:
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         """Fills the screen at once."""
-        self._steps.append((DisplayedStep(step.step, _now_us()), step.color))
+        colour = step.color.red, step.color.green, step.color.blue
+        self._steps.append((DisplayedStep(step.step, _now_us()), colour))
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         """Never called: the oval was not announced."""
@@ -107,21 +97,8 @@ class TintedPhone:
         shown, _ = self._at(capture_time_us)
         return shown if shown.number else DisplayedStep()
 
-    def _at(self, time_us: int) -> tuple[DisplayedStep, scan_pb2.Rgb | None]:
+    def _at(self, time_us: int) -> tuple[DisplayedStep, Rgb | None]:
         return next(one for one in reversed(self._steps) if one[0].since_us <= time_us)
-
-
-def tinted(pixels: BgrImage, colour: tuple[int, int, int] | None) -> BgrImage:
-    """A picture as if a screen lit all of it.
-
-    Args:
-        pixels: The picture in white light.
-        colour: Red, green and blue of the screen, 0 to 255; ``None`` for a dark one.
-    """
-    red, green, blue = colour or (0, 0, 0)
-    gains = _AMBIENT + _SCREEN * np.array([blue, green, red]) / 255
-    table = (np.arange(256)[:, None] * gains).astype(np.uint8)
-    return np.asarray(cv2.LUT(pixels, table.reshape(1, 256, 3)), np.uint8)
 
 
 def _now_us() -> int:

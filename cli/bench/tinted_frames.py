@@ -1,0 +1,76 @@
+"""A scan's pictures as if a screen lit them, in each of its colours.
+
+Rendering a face in the light of a screen takes as much time as the server's own work. Here the screen's
+colour scales the channels of each frame, the background's like the face's. So the challenge runs its course
+and measures colours, as it does with a person; what it makes of the spatial shape is an attacker's.
+
+All of them are encoded ahead. A phone has processors of its own to encode with; here they would be the
+server's: on two cores four phones that encoded as they went took half as much as the server did.
+"""
+
+import os
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import Final, TypeAlias
+
+import cv2
+import numpy as np
+
+from vision.face import BgrImage
+from vision.image import encode_jpeg
+
+__all__ = ["Rgb", "TintedFrames", "tinted"]
+
+Rgb: TypeAlias = tuple[int, int, int]
+"""Red, green and blue of a screen, sRGB, each 0..255."""
+
+_AMBIENT, _SCREEN = 0.45, 0.55
+"""Shares of the light, in the values that JPEGs store; the second is what white would add."""
+_QUALITY: Final = 85
+
+
+class TintedFrames:
+    """The pictures of one scan, as JPEG files in memory."""
+
+    def __init__(self, frames: Sequence[BgrImage], *, colours: Collection[Rgb]) -> None:
+        """Encodes every picture in every colour and in the light of a dark screen, on all cores.
+
+        Args:
+            frames: The pictures in white light, in order.
+            colours: What the screen may show.
+        """
+        wanted = tuple(product(range(len(frames)), (None, *colours)))
+
+        def encoded(one: tuple[int, Rgb | None]) -> bytes:
+            number, colour = one
+            return encode_jpeg(tinted(frames[number], colour), quality=_QUALITY)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            self._jpegs = dict(zip(wanted, pool.map(encoded, wanted), strict=True))
+        self._count = len(frames)
+
+    def __len__(self) -> int:
+        """How many pictures the scan has."""
+        return self._count
+
+    def jpeg(self, number: int, colour: Rgb | None) -> bytes:
+        """A picture in the light of a colour, ``None`` for a dark screen.
+
+        Raises:
+            KeyError: There is no such picture, or the colour is none of those it was encoded in.
+        """
+        return self._jpegs[number, colour]
+
+
+def tinted(pixels: BgrImage, colour: Rgb | None) -> BgrImage:
+    """A picture as if a screen lit all of it.
+
+    Args:
+        pixels: The picture in white light.
+        colour: What the screen shows; ``None`` for a dark one.
+    """
+    red, green, blue = colour or (0, 0, 0)
+    gains = _AMBIENT + _SCREEN * np.array([blue, green, red]) / 255
+    table = (np.arange(256)[:, None] * gains).astype(np.uint8)
+    return np.asarray(cv2.LUT(pixels, table.reshape(1, 256, 3)), np.uint8)
