@@ -19,6 +19,8 @@ every other, so that the screen changes no faster at the end.
 time the colours are proven, the person is asked for it, and the colour on display stays until it is seen or
 the person was waited for long enough. What the light proves was proved before: who moves then takes nothing
 from it, and frames that come then add nothing. It has to be the same face, so one that leaves ends it all.
+The colour also stays until whoever runs the scan has the frames that it wants of every scan, so that nothing
+is looked at any more once the closing step is on display.
 
 **Light.** Where the meter says that daylight drowns the screen's, the person is told; if that does not help
 the policy's fallback begins, or the flash goes on and ends without a result. Nothing but light leads to the
@@ -72,6 +74,8 @@ _UNSEEN_SECONDS: Final = 3.0
 """How long after a pause no frame may come: until a slow line has carried the word there and a frame back."""
 _LOST: Final = frozenset({HintCode.NO_FACE, HintCode.MULTIPLE_FACES})
 """Ways to be away after which it may be another face. A head that turns may well leave the middle."""
+_MOST_CAPTURE_SECONDS: Final = 2.0
+"""How long the colours, once proven, wait for the frames that every scan takes."""
 _PAUSE_SECONDS: Final = 1.0
 _MOST_PAUSES: Final = 5
 _HINT_AGAIN_SECONDS: Final = 2.0
@@ -133,7 +137,8 @@ class FlashChallenge:
         self._pause_until = 0.0
         self._told: tuple[HintCode, float] | None = None
         self._samples: list[FlashSample] = []
-        self._proven = False
+        self._proven_at: float | None = None
+        self._captured = True
         self._depth_line = depth_line
         self._depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=policy.depth_patience_seconds)
         self._blink = AskedSign(HintCode.BLINK, patience_seconds=policy.blink_patience_seconds)
@@ -188,6 +193,7 @@ class FlashChallenge:
         *,
         blinked: bool = False,
         depth: float | None = None,
+        captured: bool = True,
     ) -> None:
         """Take the next frame, in order of arrival.
 
@@ -197,10 +203,12 @@ class FlashChallenge:
                 place; ``None`` where nothing is told: then any face counts as in place.
             blinked: Whether a blink was seen in the frames so far.
             depth: Log odds of a head's depth by their motion; ``None`` where that was not measured.
+            captured: Whether there are as many frames with this one as are wanted of every scan.
         """
+        self._captured = captured
         self._blink.see(blinked)
         self._depth.see(None if depth is None else depth >= self._depth_line)
-        if not self._proven:
+        if self._proven_at is None:
             self._samples.append(sample)
             self._meter.add(sample)
         at = max(self._now, sample.arrival_time)
@@ -259,8 +267,8 @@ class FlashChallenge:
         shown = self._shown
         if shown is None:
             raise ObservationError("a challenge shows nothing")
-        if self._proven:
-            return self._proved()
+        if self._proven_at is not None:
+            return self._proved(self._proven_at)
         if (unseen_since := self._presence.unseen_since) is not None:
             shown.away = True
             if self._now < (late := unseen_since + _UNSEEN_SECONDS):
@@ -307,13 +315,13 @@ class FlashChallenge:
         )
         full = answers.told >= self._script.settings.steps
         if enough and (answers.wrong == 0 or full or not self._may_show(answers)):
-            self._proven = True
-            return self._proved()
+            self._proven_at = self._now
+            return self._proved(self._now)
         if not self._may_show(answers) or (full and self._hopeless(answers)):
             return self._finish(Complete(EndReason.EXHAUSTED))
         return self._reveal(self._script.draw())
 
-    def _proved(self) -> Action:
+    def _proved(self, since: float) -> Action:
         """The colours are proven: what else has to be seen is waited for, one sign after the other."""
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and self._now >= away_since + _AWAY_SECONDS:
@@ -323,6 +331,8 @@ class FlashChallenge:
             if until is not None:
                 hint = None if sign.asks is None else self._hint(sign.asks)
                 return hint or Wait(min(until, self._deadline))
+        if not self._captured and self._now < (late := since + _MOST_CAPTURE_SECONDS):
+            return Wait(min(late, self._deadline))
         return self._finish(Complete(EndReason.PROVEN))
 
     def _signs(self) -> Iterator[AskedSign]:

@@ -1,7 +1,7 @@
 """One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from server.checks.terms import Mode
 from server.errors import Reason, Refusal
@@ -90,7 +90,7 @@ class AttemptRun:
         self.capture = AttemptCapture(
             analyst=env.analyst,
             pool=env.pool,
-            plan=settings.plan if challenge is None else replace(settings.plan, apart_seconds=0.0),
+            plan=settings.plan if challenge is None else settings.plan.beside(challenge),
             budget=settings.budget,
             oval=settings.oval,
             guidance=settings.guidance,
@@ -175,7 +175,7 @@ class AttemptRun:
             await send(paced)
         began = heard = env.clock.monotonic()
         while True:
-            await self._examine_ahead(inbox)
+            await self._examine_ahead()
             arrival = await inbox.next(timeout=self._tick(heard, began))
             await self.renew_lease()
             if arrival is None:
@@ -276,11 +276,10 @@ class AttemptRun:
                 record.check_id, epoch=record.lease_epoch, attempt=self.number, frames=self.frames
             )
 
-    async def _examine_ahead(self, inbox: Inbox) -> None:
-        # Between frames only: on a busy server the rate of frames, which motion is judged by, comes
-        # before an early verdict. And not so early that most selected frames will still be replaced.
-        if not self._settled and self.capture.ripe and not inbox.waiting:
-            await self.capture.examine_one()
+    async def _examine_ahead(self) -> None:
+        # Not so early that most selected frames will still be replaced.
+        if not self._settled and self.capture.ripe:
+            await self.capture.examine_ahead()
 
     async def _look_whether_enough(self, send: Send) -> None:
         if self.capture.settled:

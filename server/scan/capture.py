@@ -1,8 +1,7 @@
 """One attempt's capture: what each frame adds, what to tell the person, and when there is enough."""
 
-import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from liveness.collect import FOLLOW_SECONDS
@@ -10,9 +9,10 @@ from liveness.continuity import unseen_stretches
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import FrameObservation, PassedFrame, ScanObservations
 from liveness.pace import APART_SECONDS, FramePace, FrameWork
-from liveness.selection import CUE_FRAMES, FrameSelector, frame_quality
+from liveness.selection import FrameSelector, frame_quality
 from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame, fingerprint
 from server.scan.challenge import AttemptChallenge, ChallengeFrame
+from server.scan.frame_examiner import FrameExaminer
 from server.scan.messages import CaptureBudget, FeedbackMessage, FrameMessage
 from server.scan.stream_trace import AttemptTrace
 from server.scan.worker_pool import WorkerPool
@@ -44,15 +44,11 @@ _REPEAT_FEEDBACK_SECONDS = 1.0
 _PROGRESS_STEP = 0.1
 _RIPE_SHARE = 0.85
 """Of the wanted frames, from which on few of the selected ones are replaced yet."""
-_RIPE_CHALLENGE = 0.5
-"""Of a challenge: it lasts longer than its frames would, and its last step ends it at once."""
+_RIPE_BESIDE, _RIPE_CHALLENGE = 0.6, 0.4
+"""Of the wanted frames beside a challenge, and of the challenge itself, whose last step ends it at once."""
 _LEFT_FOR_THE_END = 1
 """Selected frames that are not examined before the capture is complete, as they are likely to be replaced
 yet. On 48 scans of clips 8.06 frames are examined for the 8 that are selected, and 0.6 of them at the end."""
-
-_MOST_WITNESSES = 8
-"""Stretches without a selected frame of which one frame is identified, the longest first. On 35 scans of
-live clips it was 2 in the mean, none on most, and 18 on one whose face hardly ever keeps still."""
 
 _LOOKS_PER_SELECTED = 1.25
 """Only frames that the detector looked at can be selected, so it looks at more than are wanted."""
@@ -79,6 +75,15 @@ class CapturePlan:
     selected: int = 8
     apart_seconds: float = APART_SECONDS
 
+    def beside(self, challenge: AttemptChallenge) -> "CapturePlan":
+        """The plan of an attempt with a challenge, which needs every frame.
+
+        The time in which it shows its end, and no frame is looked at, counts as captured.
+        """
+        seconds = self.seconds - challenge.closing_seconds
+        frames = round(self.frames * seconds / self.seconds)
+        return replace(self, frames=frames, seconds=seconds, apart_seconds=0.0)
+
 
 class AttemptCapture:
     """Takes an attempt's frames in order. Belongs to one stream; not for several tasks at once."""
@@ -103,8 +108,7 @@ class AttemptCapture:
             budget: Limits of a frame.
             oval: Where the face should be.
             guidance: Thresholds of the hints.
-            challenge: What is to be done beside; it sees every measured frame, so ``plan`` should leave none
-                out.
+            challenge: What is to be done beside; ``plan`` is then ``CapturePlan.beside`` it.
         """
         self._analyst = analyst
         self._pool = pool
@@ -121,11 +125,9 @@ class AttemptCapture:
         self._pace = FramePace(apart_seconds=plan.apart_seconds)
         self._selector = FrameSelector(count=plan.selected)
         self._kept: dict[int, SeenFrame] = {}
-        self._examined: dict[int, ExaminedFrame] = {}
-        self._with_cues: set[int] = set()
+        self._examiner = FrameExaminer(analyst=analyst, pool=pool, kept=self._kept)
         # As they arrived: a decoded frame takes twenty times as much, and few of these are needed.
         self._looks: dict[int, tuple[FrameMessage, FrameObservation]] = {}
-        self._witnesses: tuple[ExaminedFrame, ...] = ()
         self._hints: Counter[str] = Counter()
         self._first_good: float | None = None
         self._last_good = 0.0
@@ -152,7 +154,11 @@ class AttemptCapture:
         challenge = self._challenge
         if challenge is not None and challenge.gave_up:
             return True
-        return over and self._good >= self._plan.frames and self._good_seconds >= self._plan.seconds
+        return over and self._captured
+
+    @property
+    def _captured(self) -> bool:
+        return self._good >= self._plan.frames and self._good_seconds >= self._plan.seconds
 
     @property
     def progress(self) -> float:
@@ -163,9 +169,9 @@ class AttemptCapture:
     def ripe(self) -> bool:
         """Whether few of the selected frames are likely to be replaced yet, so that they can be examined."""
         challenge = self._challenge
-        return self._share_of_frames >= _RIPE_SHARE and (
-            challenge is None or challenge.progress >= _RIPE_CHALLENGE
-        )
+        if challenge is None:
+            return self._share_of_frames >= _RIPE_SHARE
+        return self._share_of_frames >= _RIPE_BESIDE and challenge.progress >= _RIPE_CHALLENGE
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -191,12 +197,12 @@ class AttemptCapture:
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
         """What the expensive models said so far, in order of frames."""
-        return tuple(self._examined[index] for index in sorted(self._examined))
+        return self._examiner.examined
 
     @property
     def witnesses(self) -> tuple[ExaminedFrame, ...]:
         """Frames that were identified only because no selected frame speaks for their stretch of the scan."""
-        return self._witnesses
+        return self._examiner.witnesses
 
     @property
     def best(self) -> SeenFrame | None:
@@ -257,9 +263,15 @@ class AttemptCapture:
             self._kept[observation.index] = seen
         if offer.replaced is not None:
             self._kept.pop(offer.replaced, None)
-            self._examined.pop(offer.replaced, None)
         guidance = guide(observation, oval=self._oval, settings=self._guidance, state=self._guidance_state)
         self._guidance_state = guidance.state
+        self._well_placed = guidance.frame_code in _COUNTS_FOR_CAPTURE
+        if self._well_placed:
+            self._good += 1
+            self._first_good = time if self._first_good is None else self._first_good
+            self._last_good = time
+        else:
+            self._hints[FEEDBACK_CODES[guidance.frame_code]] += 1
         if challenge is not None:
             await challenge.take(
                 ChallengeFrame(
@@ -271,15 +283,9 @@ class AttemptCapture:
                     guidance=guidance.code,
                     blinked=self._watcher.blinked,
                     depth=self._watcher.depth,
+                    captured=self._captured,
                 )
             )
-        self._well_placed = guidance.frame_code in _COUNTS_FOR_CAPTURE
-        if self._well_placed:
-            self._good += 1
-            self._first_good = time if self._first_good is None else self._first_good
-            self._last_good = time
-        else:
-            self._hints[FEEDBACK_CODES[guidance.frame_code]] += 1
         done = self._share_of_frames
         if challenge is not None:
             done = min(done, challenge.progress)
@@ -305,21 +311,17 @@ class AttemptCapture:
             )
         self._good += self._well_placed
 
-    async def examine_one(self) -> bool:
-        """Runs the expensive models over a selected frame that they have not seen, the likeliest to stay.
+    async def examine_ahead(self) -> None:
+        """Has the expensive models look at a selected frame that they have not seen, the likeliest to stay.
 
-        Returns:
-            Whether there was one. Called between frames, so that little is left for the end; the frames
-            likeliest to be replaced yet are left for then.
+        To be called between frames, so that little is left for the end; it is done when there is nothing else
+        to do, one frame at a time. The frames likeliest to be replaced yet are left for the end.
         """
         # A challenge goes on for seconds after its frames are enough, so that nothing is gained by waiting.
         left_for_the_end = _LEFT_FOR_THE_END if self._challenge is None else 0
-        ahead = self._selector.likeliest_to_stay[: max(0, self._plan.selected - left_for_the_end)]
-        index = next((index for index in ahead if index not in self._examined), None)
-        if index is None:
-            return False
-        await self._examine(index)
-        return True
+        await self._examiner.ahead(
+            self._selector.likeliest_to_stay[: max(0, self._plan.selected - left_for_the_end)]
+        )
 
     async def examine_rest(self) -> None:
         """Runs the expensive models over every selected frame that they have not seen, several at once.
@@ -327,30 +329,17 @@ class AttemptCapture:
         Then the embedder over one frame of each stretch of the scan that no selected frame speaks for, so
         that nobody shows up between the selected frames without being identified.
         """
-        run = self._pool.run_first
-        await asyncio.gather(
-            *(
-                self._examine(index, first=True)
-                for index in self._selector.selected
-                if index not in self._examined
-            )
+        await self._examiner.rest(self._selector.selected)
+        unseen = await self._pool.run_first(
+            unseen_stretches,
+            self.observations,
+            examined=tuple(examined.frame_index for examined in self.examined),
         )
-        unseen = await run(unseen_stretches, self.observations, examined=self._examined)
-        looks = [
+        await self._examiner.identify(
             max((self._looks[index] for index in stretch.looked), key=lambda look: frame_quality(look[1]))
             for stretch in unseen
             if stretch.looked
-        ]
-        self._witnesses = tuple(
-            await asyncio.gather(*(run(self._analyst.identify, *look) for look in looks[:_MOST_WITNESSES]))
         )
-
-    async def _examine(self, index: int, *, first: bool = False) -> None:
-        with_cues = len(self._with_cues.intersection(self._kept)) < CUE_FRAMES
-        if with_cues:
-            self._with_cues.add(index)
-        run = self._pool.run_first if first else self._pool.run
-        self._examined[index] = await run(self._analyst.examine, self._kept[index], with_cues=with_cues)
 
     @property
     def _share_of_frames(self) -> float:

@@ -23,6 +23,7 @@ class ChallengeFrame:
         guidance: What the person is told after it; ``None`` where nothing is told.
         blinked: Whether a blink was seen up to it.
         depth: Log odds of a head's depth by the motion up to it; ``None`` where that was not measured.
+        captured: Whether the attempt has the frames that every attempt wants.
     """
 
     message: FrameMessage
@@ -33,6 +34,7 @@ class ChallengeFrame:
     guidance: GuidanceCode | None
     blinked: bool
     depth: float | None
+    captured: bool
 
 
 class AttemptChallenge(Protocol):
@@ -55,6 +57,11 @@ class AttemptChallenge(Protocol):
     @property
     def settled(self) -> bool:
         """Whether no further frame takes part in what is judged; it may still have something to show."""
+        ...
+
+    @property
+    def closing_seconds(self) -> float:
+        """How long it goes on after it is settled, at least; 0 where it then is over."""
         ...
 
     @property

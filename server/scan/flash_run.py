@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.steps import RevealedStep
+from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, RevealedStep
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
 from server.scan.challenge_hints import ChallengeHints
@@ -66,6 +66,11 @@ class FlashRun:
     def settled(self) -> bool:
         """See ``FlashChallenge.settled``."""
         return self._challenge.settled
+
+    @property
+    def closing_seconds(self) -> float:
+        """The closing step is held like every other."""
+        return SHORTEST_HOLD_SECONDS
 
     @property
     def gave_up(self) -> bool:
@@ -178,7 +183,13 @@ class FlashRun:
             step=step,
             step_since=since,
         )
-        self._challenge.add(sample, frame.guidance, blinked=frame.blinked, depth=frame.depth)
+        self._challenge.add(
+            sample,
+            frame.guidance,
+            blinked=frame.blinked,
+            depth=frame.depth,
+            captured=frame.captured,
+        )
 
     def _claim(self, message: FrameMessage, origin_us: int) -> tuple[int, float | None]:
         """The step that the frame claims, and since when, seconds since the attempt's first frame."""

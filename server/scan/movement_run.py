@@ -45,6 +45,11 @@ class MovementRun:
         return self.over
 
     @property
+    def closing_seconds(self) -> float:
+        """None."""
+        return 0.0
+
+    @property
     def gave_up(self) -> bool:
         """Whether an oval was not filled in time."""
         return self._end is not None and self._end.reason is not EndReason.PROVEN

@@ -7,13 +7,15 @@ which would share out each small call over all cores, are off.
 What a verdict waits for comes before frames: a person looks at a screen until the verdict is there, while a
 frame of another scan may be worked in a little later. More than that, such as holding frames back while a
 verdict is made, would be faster still on an idle server and starve the frames of a busy one.
+
+What somebody will wait for, but nobody does yet, comes after all else until its result is asked for.
 """
 
 import asyncio
 import contextvars
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -35,6 +37,7 @@ class WorkerPool:
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
         self._first: deque[_Call[Any]] = deque()
         self._then: deque[_Call[Any]] = deque()
+        self._later: deque[_Call[Any]] = deque()
         self._cpu_seconds = 0.0
         self._waiting = 0
         self.workers = workers
@@ -46,48 +49,90 @@ class WorkerPool:
 
     @property
     def waiting(self) -> int:
-        """Calls that run or wait for a thread."""
+        """Calls that somebody waits for, whether they run or wait for a thread."""
         return self._waiting
 
     async def run(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """Runs ``function`` on a worker and returns what it returns, or raises what it raises."""
-        return await self._run(self._then, partial(function, *args, **kwargs))
+        return await self._outcome(self._begin(self._then, partial(function, *args, **kwargs)))
 
     async def run_first(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """The same, before everything that ``run`` was given and that has not begun: for verdicts."""
-        return await self._run(self._first, partial(function, *args, **kwargs))
+        return await self._outcome(self._begin(self._first, partial(function, *args, **kwargs)))
+
+    def run_later(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> "LaterWork[Result]":
+        """Has ``function`` run once nothing else waits, or once the result is asked for."""
+        call = self._begin(self._later, partial(function, *args, **kwargs))
+        return LaterWork(call, hurry=self._hurry, outcome=self._outcome)
 
     def close(self) -> None:
         """Waits for running work and ends the threads; work that has not begun is dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
-        for call in (*self._first, *self._then):
+        for call in (*self._first, *self._then, *self._later):
             call.drop()
 
-    async def _run(self, line: "deque[_Call[Any]]", work: Callable[[], Result]) -> Result:
+    def _begin(self, line: "deque[_Call[Any]]", work: Callable[[], Result]) -> "_Call[Result]":
         call = _Call(work)
-        self._waiting += 1
         line.append(call)
+        self._executor.submit(self._call_next)
+        return call
+
+    async def _outcome(self, call: "_Call[Result]") -> Result:
+        self._waiting += 1
         try:
-            self._executor.submit(self._call_next)
             result, spent = await asyncio.wrap_future(call.future)
         finally:
             self._waiting -= 1
         self._cpu_seconds += spent
         return result
 
+    def _hurry(self, call: "_Call[Any]") -> None:
+        # A worker may take it at any moment, and then it is in no line any more.
+        with suppress(ValueError):
+            self._later.remove(call)
+            self._first.append(call)
+
     def _call_next(self) -> None:
         """Runs the call that is next; on a worker. Lines change under other threads: only taking tells."""
-        for line in (self._first, self._then):
+        for line in (self._first, self._then, self._later):
             with suppress(IndexError):
                 call = line.popleft()
                 break
         else:
             return
         call.run()
+
+
+class LaterWork(Generic[Result]):
+    """Work that is done when there is nothing else to do. Nobody has to ask what became of it."""
+
+    def __init__(
+        self,
+        call: "_Call[Result]",
+        *,
+        hurry: Callable[["_Call[Any]"], None],
+        outcome: Callable[["_Call[Result]"], Coroutine[Any, Any, Result]],
+    ) -> None:
+        """Takes the call and what its pool can do with it."""
+        self._call = call
+        self._hurry = hurry
+        self._outcome = outcome
+
+    @property
+    def done(self) -> bool:
+        """Whether it ran to its end."""
+        return self._call.future.done()
+
+    async def result(self) -> Result:
+        """What it returns, or raises what it raises; from now on it comes before frames."""
+        self._hurry(self._call)
+        return await self._outcome(self._call)
 
 
 class _Call(Generic[Result]):
