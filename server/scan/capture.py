@@ -44,7 +44,7 @@ _REPEAT_FEEDBACK_SECONDS = 1.0
 _PROGRESS_STEP = 0.1
 _RIPE_SHARE = 0.85
 """Of the wanted frames, from which on few of the selected ones are replaced yet."""
-_RIPE_BESIDE, _RIPE_CHALLENGE = 0.6, 0.4
+_RIPE_BESIDE, _RIPE_CHALLENGE = 0.5, 0.3
 """Of the wanted frames beside a challenge, and of the challenge itself, whose last step ends it at once."""
 _LEFT_FOR_THE_END = 1
 """Selected frames that are not examined before the capture is complete, as they are likely to be replaced
