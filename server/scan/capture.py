@@ -80,8 +80,8 @@ class CapturePlan:
 
         The time in which it shows its end, and no frame is looked at, counts as captured.
         """
-        seconds = self.seconds - challenge.closing_seconds
-        frames = round(self.frames * seconds / self.seconds)
+        seconds = max(0.0, self.seconds - challenge.closing_seconds)
+        frames = max(1, round(self.frames * seconds / self.seconds))
         return replace(self, frames=frames, seconds=seconds, apart_seconds=0.0)
 
 

@@ -121,6 +121,7 @@ class FlashDevice:
         guidance: What is said of the face at a device time.
         blinked: Whether the person has blinked by a device time.
         depth: Log odds of depth by a device time.
+        captured: Whether the scan has the frames that it wants by a device time.
         clock_offset: Device clock less server clock, seconds.
         claim: From the true (step, since) to what is claimed.
     """
@@ -132,6 +133,7 @@ class FlashDevice:
     guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK
     blinked: Callable[[float], bool] = lambda _: False
     depth: Callable[[float], float | None] = lambda _: None
+    captured: Callable[[float], bool] = lambda _: True
     clock_offset: float = 1000.0
     claim: Callable[[int, float], tuple[int, float | None]] = lambda step, since: (step, since)
     actions: list[tuple[float, Action]] = field(default_factory=list)
@@ -169,7 +171,13 @@ class FlashDevice:
                 )
                 index += 1
                 self.samples.append(frame)
-                self.challenge.add(frame, code, blinked=self.blinked(captured), depth=self.depth(captured))
+                self.challenge.add(
+                    frame,
+                    code,
+                    blinked=self.blinked(captured),
+                    depth=self.depth(captured),
+                    captured=self.captured(captured),
+                )
             end = self._ask(time, sent)
             if end is not None:
                 return end

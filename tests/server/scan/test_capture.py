@@ -13,11 +13,12 @@ from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.selection import CUE_FRAMES
 from server.errors import Reason, Refusal
 from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
-from server.scan.capture import FEEDBACK_CODES, AttemptCapture
+from server.scan.capture import FEEDBACK_CODES, AttemptCapture, CapturePlan
 from server.scan.challenge import AttemptChallenge, ChallengeFrame
 from server.scan.messages import CaptureBudget, FrameMessage, Outbound
 from server.scan.worker_pool import WorkerPool
 from tests.server.live import PLAN, pictures, remembering_pack
+from tests.server.scan.idle_pool import until_idle
 from tests.server.scan.records import frame_message
 from vision.image import encode_jpeg
 
@@ -76,7 +77,6 @@ async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
 
     assert not capture.examined
     await capture.examine_rest()
-    assert not await capture.examine_one()
     assert len(capture.examined) == PLAN.selected
     assert len(capture.observations.frames) == taken
     best = capture.best
@@ -94,6 +94,7 @@ class _Challenge:
     over = settled = False
     gave_up = False
     awaits_blink = awaits_depth = False
+    closing_seconds = 0.0
     hints: tuple[str, ...] = ()
     asks: str | None = None
 
@@ -149,6 +150,26 @@ async def test_what_is_judged_is_settled_before_the_closing_step_is_over(pool: W
     assert states.index((True, False)) >= PLAN.frames - 1
     challenge.over = True
     assert (capture.settled, capture.complete) == (True, True)
+
+
+async def test_a_challenge_is_told_when_the_attempt_has_its_frames(pool: WorkerPool) -> None:
+    challenge = _Challenge()
+    capture = _capture(pool, challenge)
+    for index in range(PLAN.frames + 2):
+        await capture.take(_frame(index), arrival=0.0)
+    told = [frame.captured for frame in challenge.frames]
+    assert told == sorted(told)
+    assert told.index(True) >= PLAN.frames - 1
+
+
+def test_a_closing_step_is_part_of_the_captures_time() -> None:
+    challenge = _Challenge()
+    plan = CapturePlan(frames=32, seconds=4.0)
+    assert plan.beside(challenge) == replace(plan, apart_seconds=0.0)
+    challenge.closing_seconds = 0.5
+    assert plan.beside(challenge) == CapturePlan(frames=28, seconds=3.5, apart_seconds=0.0)
+    challenge.closing_seconds = 9.0
+    assert plan.beside(challenge) == CapturePlan(frames=1, seconds=0.0, apart_seconds=0.0)
 
 
 @pytest.mark.parametrize(("awaits", "told"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
@@ -229,12 +250,15 @@ async def test_a_mode_that_needs_every_frame_gets_it() -> None:
     pool.close()
 
 
-async def test_what_may_still_be_replaced_is_not_examined_ahead(capture: AttemptCapture) -> None:
+async def test_what_may_still_be_replaced_is_not_examined_ahead(
+    capture: AttemptCapture, pool: WorkerPool
+) -> None:
     for index in range(PLAN.frames - 1):
         await capture.take(_frame(index), arrival=0.0)
     assert not capture.complete
-    while await capture.examine_one():
-        pass
+    for _ in range(PLAN.selected):
+        await capture.examine_ahead()
+        await until_idle(pool)
     assert len(capture.examined) == PLAN.selected - 1
     best = capture.best
     assert best is not None

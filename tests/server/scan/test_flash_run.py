@@ -63,6 +63,7 @@ class _Phone:
         self._index = count()
         self.now = 100.0
         self.step, self.since = 0, 0.0
+        self.captured = True
 
     def _message(self, index: int, time: float, step: int = 0, since: float = 0.0) -> FrameMessage:
         return FrameMessage(
@@ -94,6 +95,7 @@ class _Phone:
                 guidance=GuidanceCode.OK,
                 blinked=False,
                 depth=None,
+                captured=self.captured,
             )
         )
         said = await self.run.messages(self.now, frame_index=0)
@@ -210,6 +212,7 @@ async def test_a_face_that_leaves_pauses_the_capture(pool: WorkerPool) -> None:
                     guidance=GuidanceCode.CENTER_FACE,
                     blinked=False,
                     depth=None,
+                    captured=True,
                 )
             )
             index += 1

@@ -69,6 +69,7 @@ class _Person:
                 guidance=None,
                 blinked=False,
                 depth=None,
+                captured=True,
             )
         )
 

@@ -89,16 +89,46 @@ async def test_who_leaves_before_the_turn_costs_nobody_theirs() -> None:
     pool.close()
 
 
+async def test_what_nobody_waits_for_yet_comes_last_until_it_is_asked_for() -> None:
+    pool = WorkerPool(workers=1)
+    release, done = threading.Event(), list[str]()
+    held = asyncio.ensure_future(pool.run(release.wait, 20))
+    await asyncio.sleep(0.02)
+    patient, hurried = (pool.run_later(done.append, name) for name in ("patient", "hurried"))
+    frame = asyncio.ensure_future(pool.run(done.append, "frame"))
+    asked = asyncio.ensure_future(hurried.result())
+    await asyncio.sleep(0.02)
+    release.set()
+    await asyncio.gather(held, frame, asked)
+    await patient.result()
+    assert done == ["hurried", "frame", "patient"]
+    assert hurried.done
+    assert patient.done
+    pool.close()
+
+
+async def test_later_work_tells_what_it_returned_and_raised_as_often_as_it_is_asked() -> None:
+    pool = WorkerPool(workers=2)
+    works, fails = pool.run_later(divmod, 7, 2), pool.run_later(divmod, 7, 0)
+    assert [await works.result() for _ in range(2)] == [(3, 1)] * 2
+    with pytest.raises(ZeroDivisionError):
+        await fails.result()
+    pool.close()
+
+
 async def test_closing_drops_what_has_not_begun() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
     held = asyncio.ensure_future(pool.run(release.wait, 20))
     dropped = [asyncio.ensure_future(run(done.append, "late")) for run in (pool.run, pool.run_first)]
     await asyncio.sleep(0.02)
+    later = pool.run_later(done.append, "later")
     asyncio.get_running_loop().call_later(0.02, release.set)
     await asyncio.to_thread(pool.close)
     await asyncio.wait([held, *dropped])
     assert (held.result(), [task.cancelled() for task in dropped], done) == (True, [True, True], [])
+    with pytest.raises(asyncio.CancelledError):
+        await later.result()
 
 
 def _thread_after_a_moment() -> int:
