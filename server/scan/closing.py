@@ -30,13 +30,25 @@ _log = structlog.get_logger(__name__)
 _MOST_FEEDBACK = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Ahead:
-    """What of an attempt's end is worked on before the device has signed it."""
+    """What of an attempt's end is worked on before the device has signed it.
+
+    Attributes:
+        run: The attempt.
+        judgement: What it amounts to.
+        recall: What earlier scans say of its frames.
+        attempts: The check's attempts. No other stream may change them while this one may write.
+        pictures: Its pictures, without their rows.
+        uses_pictures: Whether somebody took them, who writes their rows or drops them.
+    """
 
     run: AttemptRun
     judgement: asyncio.Task[AttemptJudgement]
     recall: asyncio.Task[FrameRecall]
+    attempts: asyncio.Task[tuple[AttemptRecord, ...]]
+    pictures: asyncio.Task[tuple[EvidenceEntry, ...]]
+    uses_pictures: bool = False
 
 
 class AttemptCloser:
@@ -54,21 +66,44 @@ class AttemptCloser:
             run=run,
             judgement=asyncio.create_task(self._judge(stream, run)),
             recall=asyncio.create_task(self._recall(stream, run)),
+            attempts=asyncio.create_task(self._env.repository.attempts(stream.record.check_id)),
+            pictures=asyncio.create_task(self._keep_pictures(stream, run)),
         )
 
     async def judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         """What the attempt amounts to, with the frames that came so far."""
-        if self._ahead is not None and self._ahead.run is run:
-            return await self._ahead.judgement
+        if (ahead := self._ahead_of(run)) is not None:
+            return await ahead.judgement
         return await self._judge(stream, run)
 
+    async def attempts(self, stream: OpenStream, run: AttemptRun) -> tuple[AttemptRecord, ...]:
+        """The check's attempts, this one as it stood before its end."""
+        if (ahead := self._ahead_of(run)) is not None:
+            attempts = await ahead.attempts
+            own = next((each for each in attempts if each.number == run.number), None)
+            counts = run.frames >= self._env.settings.counted_frames
+            # Frames go on coming after it was settled: with the first it stands, with some it counts.
+            if own is not None and own.counted == counts:
+                return attempts
+        await run.record()
+        return await self._env.repository.attempts(stream.record.check_id)
+
     async def close(self) -> None:
-        """Ends what nobody waits for any more."""
-        if self._ahead is not None:
-            tasks = self._ahead.judgement, self._ahead.recall
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """Ends what nobody waits for any more, and leaves no picture without a row."""
+        ahead = self._ahead
+        if ahead is None:
+            return
+        tasks = ahead.judgement, ahead.recall, ahead.attempts
+        for task in tasks:
+            task.cancel()
+        # Pictures that are being stored are stored to the end: else nobody knew what to drop.
+        *_, pictures = await asyncio.gather(*tasks, ahead.pictures, return_exceptions=True)
+        if not ahead.uses_pictures and not isinstance(pictures, BaseException):
+            with suppress(StorageUnavailable):
+                await self._env.recorder.drop_pictures(pictures)
+
+    def _ahead_of(self, run: AttemptRun) -> _Ahead | None:
+        return self._ahead if self._ahead is not None and self._ahead.run is run else None
 
     async def _recall(self, stream: OpenStream, run: AttemptRun) -> FrameRecall:
         return await self._env.memory.recall_frames(
@@ -101,17 +136,24 @@ class AttemptCloser:
         self, stream: OpenStream, run: AttemptRun
     ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
         """Stores an attempt's pictures; a stream that may not write their rows then leaves none of them."""
-        pictures = await self._env.recorder.keep_pictures(
-            stream.record,
-            attempt=run.number,
-            best=run.capture.best,
-            audit=run.capture.audit(stream.policy.retention.audit_images),
-        )
+        if (ahead := self._ahead_of(run)) is not None:
+            ahead.uses_pictures = True
+            pictures = await ahead.pictures
+        else:
+            pictures = await self._keep_pictures(stream, run)
         try:
             yield pictures
         except Conflict:
             await self._env.recorder.drop_pictures(pictures)
             raise
+
+    async def _keep_pictures(self, stream: OpenStream, run: AttemptRun) -> tuple[EvidenceEntry, ...]:
+        return await self._env.recorder.keep_pictures(
+            stream.record,
+            attempt=run.number,
+            best=run.capture.best,
+            audit=run.capture.audit(stream.policy.retention.audit_images),
+        )
 
     async def look_at_device(
         self, stream: OpenStream, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
@@ -126,8 +168,8 @@ class AttemptCloser:
         """
         env, policy = self._env, stream.policy
         findings = await stream.evidence.settled()
-        ahead = self._ahead
-        recalled = ahead.recall if ahead is not None and ahead.run is run else self._recall(stream, run)
+        ahead = self._ahead_of(run)
+        recalled = self._recall(stream, run) if ahead is None else ahead.recall
         recollection = await env.memory.recollect(
             stream.record,
             frames=await recalled,

@@ -158,8 +158,7 @@ class ScanSession:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
         env, began = self._env, self._env.clock.monotonic()
         judgement = await self._closer.judge(stream, run)
-        await run.record()
-        attempts = await env.repository.attempts(stream.record.check_id)
+        attempts = await self._closer.attempts(stream, run)
         self._cancelled_by_person = end.cause is EndCause.CANCELLED
         used = sum(attempt.counted for attempt in attempts)
         remaining = stream.policy.attempts.maximum - used

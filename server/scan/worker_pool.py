@@ -35,6 +35,7 @@ class WorkerPool:
         cv2.setNumThreads(1)
         # Has one ``_call_next`` in its line for each call in ours.
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
+        self._verdicts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-verdict")
         self._first: deque[_Call[Any]] = deque()
         self._then: deque[_Call[Any]] = deque()
         self._later: deque[_Call[Any]] = deque()
@@ -74,6 +75,7 @@ class WorkerPool:
     def close(self) -> None:
         """Waits for running work and ends the threads; work that has not begun is dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+        self._verdicts.shutdown(wait=True, cancel_futures=True)
         for call in (*self._first, *self._then, *self._later):
             call.drop()
 
@@ -81,6 +83,8 @@ class WorkerPool:
         call = _Call(work)
         line.append(call)
         self._executor.submit(self._call_next)
+        if line is self._first:
+            self._verdicts.submit(self._call_first)
         return call
 
     async def _outcome(self, call: "_Call[Result]") -> Result:
@@ -97,10 +101,17 @@ class WorkerPool:
         with suppress(ValueError):
             self._later.remove(call)
             self._first.append(call)
+            self._verdicts.submit(self._call_first)
+
+    def _call_first(self) -> None:
+        self._call_one_of(self._first)
 
     def _call_next(self) -> None:
+        self._call_one_of(self._first, self._then, self._later)
+
+    def _call_one_of(self, *lines: "deque[_Call[Any]]") -> None:
         """Runs the call that is next; on a worker. Lines change under other threads: only taking tells."""
-        for line in (self._first, self._then, self._later):
+        for line in lines:
             with suppress(IndexError):
                 call = line.popleft()
                 break
