@@ -5,7 +5,8 @@ cores keep the cores busy, and more would only make them wait for one another. S
 which would share out each small call over all cores, are off.
 
 What a verdict waits for comes before frames: a person looks at a screen until the verdict is there, while a
-frame of another scan may be worked in a little later. More than that, such as holding frames back while a
+frame of another scan may be worked in a little later. It has one thread more, so that two milliseconds of it
+do not wait until a model has done with a frame. More than that, such as holding frames back while a
 verdict is made, would be faster still on an idle server and starve the frames of a busy one.
 
 What somebody will wait for, but nobody does yet, comes after all else until its result is asked for.
@@ -28,12 +29,12 @@ Result = TypeVar("Result")
 
 
 class WorkerPool:
-    """Runs blocking functions on a fixed number of threads and counts the CPU time that they use."""
+    """Runs blocking functions on a few threads and counts the CPU time that they use."""
 
     def __init__(self, *, workers: int) -> None:
-        """Starts no thread yet; ``workers`` threads start as work comes. OpenCV gets one a call."""
+        """Starts no thread yet: ``workers`` and one more start as work comes. OpenCV gets one a call."""
         cv2.setNumThreads(1)
-        # Has one ``_call_next`` in its line for each call in ours.
+        # Has a ``_call_next`` for each call in our lines; the other has a ``_call_first`` for some of them.
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
         self._verdicts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-verdict")
         self._first: deque[_Call[Any]] = deque()
@@ -74,10 +75,14 @@ class WorkerPool:
 
     def close(self) -> None:
         """Waits for running work and ends the threads; work that has not begun is dropped."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._verdicts.shutdown(wait=True, cancel_futures=True)
-        for call in (*self._first, *self._then, *self._later):
-            call.drop()
+        executors = self._executor, self._verdicts
+        for executor in executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+        for executor in executors:
+            executor.shutdown(wait=True)
+        for line in (self._first, self._then, self._later):
+            while line:
+                line.popleft().drop()
 
     def _begin(self, line: "deque[_Call[Any]]", work: Callable[[], Result]) -> "_Call[Result]":
         call = _Call(work)

@@ -9,6 +9,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from server.checks.state import CheckState
+from server.scan.attempt import AttemptRun, LeaseLost
 from server.scan.judgement import AttemptJudgement, judge_attempt
 from server.verdict import FailureReason
 from tests.server.live import LiveServer, pictures
@@ -304,3 +305,36 @@ async def test_a_fenced_stream_cannot_close_the_scan(scene: LiveServer, leave: s
     await new.send(new.end())
     assert (await new.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
     assert await new.outcome() is None
+
+
+@pytest.mark.parametrize("notices", ["when its lease is due", "when it ends"])
+async def test_a_stream_that_is_fenced_before_its_signed_end_leaves_no_pictures(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch, notices: str
+) -> None:
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    old = await device.open()
+    await old.begin()
+    await old.send_frames(pictures())
+    await old.wait_complete()  # Its pictures are stored from now on; ``scene`` looks for those without a row.
+    new = await device.resume()
+    await new.begin()
+    if notices == "when it ends":
+        await old.send(old.end())
+    else:
+
+        async def lost(run: AttemptRun) -> None:
+            raise LeaseLost
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AttemptRun, "renew_lease", lost)
+            await old.send(old.end())
+            await old.outcome()
+    refusal = await old.outcome()
+    assert refusal is not None
+    assert refusal.reason == "SUPERSEDED"
+    await new.send_frames(pictures())
+    await new.send(new.end())
+    assert (await new.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await new.outcome() is None
+    assert {entry.attempt for entry in await scene.evidence(upload.check_id)} == {2}

@@ -74,10 +74,25 @@ async def test_what_a_verdict_waits_for_comes_before_what_was_there() -> None:
     pool.close()
 
 
+async def test_a_verdict_does_not_wait_until_a_worker_has_done_with_a_frame() -> None:
+    pool = WorkerPool(workers=1)
+    release = threading.Event()
+    held = asyncio.ensure_future(pool.run(release.wait, 20))
+    await asyncio.sleep(0.02)
+    assert await pool.run_first(divmod, 7, 2) == (3, 1)
+    works = pool.run_later(divmod, 9, 2)
+    assert await works.result() == (4, 1)
+    assert not held.done()
+    release.set()
+    await held
+    pool.close()
+
+
 async def test_who_leaves_before_the_turn_costs_nobody_theirs() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
-    held = asyncio.ensure_future(pool.run(release.wait, 20))
+    held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))
+    await asyncio.sleep(0.02)
     leaver = asyncio.ensure_future(pool.run_first(done.append, "leaver"))
     stayer = asyncio.ensure_future(pool.run(done.append, "stayer"))
     await asyncio.sleep(0.02)
@@ -119,14 +134,15 @@ async def test_later_work_tells_what_it_returned_and_raised_as_often_as_it_is_as
 async def test_closing_drops_what_has_not_begun() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
-    held = asyncio.ensure_future(pool.run(release.wait, 20))
+    held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))
+    await asyncio.sleep(0.02)
     dropped = [asyncio.ensure_future(run(done.append, "late")) for run in (pool.run, pool.run_first)]
     await asyncio.sleep(0.02)
     later = pool.run_later(done.append, "later")
     asyncio.get_running_loop().call_later(0.02, release.set)
     await asyncio.to_thread(pool.close)
-    await asyncio.wait([held, *dropped])
-    assert (held.result(), [task.cancelled() for task in dropped], done) == (True, [True, True], [])
+    await asyncio.wait(dropped)
+    assert (await held, [task.cancelled() for task in dropped], done) == ([True] * 2, [True] * 2, [])
     with pytest.raises(asyncio.CancelledError):
         await later.result()
 
