@@ -61,6 +61,8 @@ class Geometry(StrEnum):
     """A spline through the person's landmarks and a generic head."""
     ELLIPSOID = "ellipsoid"
     """An ellipsoid with a nose."""
+    SCULPTED = "sculpted"
+    """A superellipsoid with brows, sockets, nose, cheekbones, lips and chin."""
 
 
 @dataclass(frozen=True, slots=True)

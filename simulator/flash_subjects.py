@@ -16,6 +16,7 @@ from simulator.geometry.depth import head_depth
 from simulator.geometry.ellipsoid import ellipsoid_depth
 from simulator.geometry.head_shape import HeadFit
 from simulator.geometry.relief import Placement
+from simulator.geometry.sculpted import sculpted_depth
 from simulator.light.albedo import AlbedoPaint
 from simulator.light.lit_person import LitPerson
 from simulator.light.material import Material
@@ -33,6 +34,7 @@ _SKIN_SHARPNESS, _PAPER_SHARPNESS, _RESIN_SHARPNESS, _GLASS_SHARPNESS = 4, 5, 5,
 _DEPTHS: dict[Geometry, DepthSource] = {
     Geometry.RELIEF: head_depth,
     Geometry.ELLIPSOID: ellipsoid_depth,
+    Geometry.SCULPTED: sculpted_depth,
 }
 
 

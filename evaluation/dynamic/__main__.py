@@ -26,6 +26,7 @@ from evaluation.dynamic.drive import Link
 from evaluation.dynamic.errors import DynamicEvaluationError
 from evaluation.dynamic.measure import Conditions, code_hash, measure_cases
 from evaluation.dynamic.people import held_out_people, read_split, with_usable_photo
+from evaluation.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
 from evaluation.dynamic.report import write_report
 from evaluation.dynamic.rows import append_row, mend_rows, read_rows
 from evaluation.figures import FiguresUnavailable
@@ -35,6 +36,7 @@ from vision.packs import load_pack
 
 __all__ = ["main"]
 
+_RENDERERS: Final = {"calibrated": CALIBRATION_RENDERERS, "held-out": HELD_OUT_RENDERERS}
 _WIDTH: Final = 180
 """Of the tables, characters."""
 
@@ -74,7 +76,11 @@ def _scan(options: argparse.Namespace) -> None:
     if not people:
         raise DynamicEvaluationError("no photo of anybody who was not tuned on can be used")
     keys = [person.key for person in people]
-    plan = small_slice(keys) if options.slice == "small" else all_cases(keys, turns=options.turns)
+    plan = (
+        small_slice(keys)
+        if options.slice == "small"
+        else all_cases(keys, turns=options.turns, renderers=_RENDERERS[options.renderers])
+    )
     wanted = [
         case
         for case in plan
@@ -138,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
             "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --turns 10 --jobs 8\n"
             "  python -m evaluation.dynamic scan --assets DIR --rows rows.jsonl --group genuine --minutes 9\n"
             "  python -m evaluation.dynamic scan --assets DIR --rows tints.jsonl --kind injected-tint\n"
+            "  python -m evaluation.dynamic scan --assets DIR --rows others.jsonl --renderers held-out\n"
             "  python -m evaluation.dynamic report --rows rows.jsonl --out report"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -173,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=tuple(FlashKind),
         action="append",
         help="only who or what answers in this way, all if None; again for more",
+    )
+    scan.add_argument(
+        "--renderers",
+        choices=tuple(_RENDERERS),
+        default="calibrated",
+        help="models of light, skin and head: those that lines were set on, or others",
     )
     scan.add_argument("--jobs", type=int, default=1, help="processes")
     scan.add_argument("--minutes", type=float, help="stop after so long; when all is done if None")

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from evaluation.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS, Renderers
 from simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -94,6 +95,7 @@ class Case:
         """Distinct for every case; what is drawn for it is drawn from this."""
         curve = "" if self.latency is None else f"/{self.latency:g}/{self.quality}"
         curve += "/lying" if self.lying else ""
+        curve += "/held out" if self.renderer in HELD_OUT_RENDERERS.names else ""
         return f"{self.group}/{self.kind}/{self.ambient}/{self.person}/{self.turn}{curve}"
 
 
@@ -143,16 +145,19 @@ _DISPLAY_LUMINANCE: Final = (20.0, 500.0)
 """Of a replaying screen, cd/m2: whoever attacks turns it down, so that it drowns less of the flash."""
 
 
-def all_cases(people: Sequence[str], *, turns: int) -> tuple[Case, ...]:
+def all_cases(
+    people: Sequence[str], *, turns: int, renderers: Renderers = CALIBRATION_RENDERERS
+) -> tuple[Case, ...]:
     """The whole plan, in an order of which every part is a fair sample of the whole.
 
     Args:
         people: Keys of the persons.
         turns: How often every cell is filled: one scan a person each time; relighting in the first alone.
+        renderers: From which that of each scan is drawn.
     """
     cases = itertools.chain(
-        *(_turn(people, turn) for turn in range(turns)),
-        *(_curve(people, lying=lying) for lying in (False, True)),
+        *(_turn(people, turn, renderers) for turn in range(turns)),
+        *(_curve(people, renderers, lying=lying) for lying in (False, True)),
     )
     return tuple(sorted(cases, key=lambda case: (case.turn, _digest(f"order/{case.name}"))))
 
@@ -227,7 +232,7 @@ def claimed_late(case: Case, settings: FlashScanSettings) -> float:
     return max(0.0, settings.injection.latency_seconds - settings.phone.latency_seconds - _LOOKS_PUNCTUAL)
 
 
-def _curve(people: Sequence[str], *, lying: bool) -> Iterator[Case]:
+def _curve(people: Sequence[str], renderers: Renderers, *, lying: bool) -> Iterator[Case]:
     latencies = LYING_LATENCIES if lying else LATENCIES
     for person in people:
         for curve in itertools.product(latencies, QUALITIES):
@@ -238,15 +243,16 @@ def _curve(people: Sequence[str], *, lying: bool) -> Iterator[Case]:
                 person,
                 curve=curve,
                 lying=lying,
+                renderers=renderers,
             )
 
 
-def _turn(people: Sequence[str], turn: int) -> Iterator[Case]:
+def _turn(people: Sequence[str], turn: int, renderers: Renderers) -> Iterator[Case]:
     for person in people:
         for ambient in AmbientPreset:
-            yield _case(Group.GENUINE, FlashKind.GENUINE, ambient, person, turn)
+            yield _case(Group.GENUINE, FlashKind.GENUINE, ambient, person, turn, renderers=renderers)
         for kind, ambient in itertools.product(_OTHERS, _ATTACKED):
-            yield _case(Group.ATTACK, kind, ambient, person, turn)
+            yield _case(Group.ATTACK, kind, ambient, person, turn, renderers=renderers)
 
 
 def _case(
@@ -258,13 +264,12 @@ def _case(
     *,
     curve: tuple[float, str] | None = None,
     lying: bool = False,
+    renderers: Renderers = CALIBRATION_RENDERERS,
 ) -> Case:
     latency, quality = (None, None) if curve is None else curve
     plain = Case(group, kind, ambient, person, turn, "", "", "", "", latency, quality, lying)
     rng = _rng(f"draws/{plain.name}")
-    renderer = "/".join(
-        str(rng.choice([str(one) for one in model])) for model in (Emission, Diffuse, Geometry)
-    )
+    renderer = renderers.draw(rng)
     skin, camera, distance = (str(rng.choice(list(table))) for table in (SKINS, CAMERAS, DISTANCES))
     return Case(group, kind, ambient, person, turn, skin, camera, distance, renderer, latency, quality, lying)
 

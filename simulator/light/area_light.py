@@ -12,6 +12,8 @@ __all__ = ["AreaLight", "Emission"]
 
 FloatMap = NDArray[np.float32]
 _NEAREST = 1e-6
+_DIRECTIVITY = 1.5
+"""Luminance falls with this power of the cosine of the angle of emission."""
 
 
 class Emission(StrEnum):
@@ -21,6 +23,9 @@ class Emission(StrEnum):
     """Two points a band with inverse-square fall-off and the cosine of emission."""
     AREA = "area"
     """The exact integral over the band's rectangle (Lambert's formula for a polygon)."""
+    DIRECTED = "directed"
+    """Six points a band, as bright straight ahead and darker aslant, as a liquid crystal display is: half as
+    bright at 51 degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,13 @@ class AreaLight:
         Returns:
             Shape (bands, 3, *shape): towards the light in x, y, z.
         """
-        if self.emission is Emission.POINTS:
-            return self._of_points(x, y, z)
-        return self._of_rectangles(x, y, z)
+        match self.emission:
+            case Emission.POINTS:
+                return self._of_points(x, y, z, across=2)
+            case Emission.DIRECTED:
+                return self._of_points(x, y, z, across=6, directivity=_DIRECTIVITY)
+            case Emission.AREA:
+                return self._of_rectangles(x, y, z)
 
     def middles(self) -> NDArray[np.float32]:
         """Height of each band's middle below the lens, millimetres."""
@@ -65,15 +74,20 @@ class AreaLight:
         share = np.arange(self.bands + 1, dtype=np.float32) / self.bands
         return np.asarray(phone.below_camera_mm + phone.height_mm * share, dtype=np.float32)
 
-    def _of_points(self, x: FloatMap, y: FloatMap, z: FloatMap) -> NDArray[np.float32]:
-        area = self.phone.width_mm * self.phone.height_mm / self.bands / 2
+    def _of_points(
+        self, x: FloatMap, y: FloatMap, z: FloatMap, *, across: int, directivity: float = 0.0
+    ) -> NDArray[np.float32]:
+        area = self.phone.width_mm * self.phone.height_mm / self.bands / across
+        sides = (np.arange(across) + 0.5) / across - 0.5
         result = np.zeros((self.bands, 3, *x.shape), np.float32)
         for band, middle in enumerate(self.middles()):
-            for side in (-0.25, 0.25):
+            for side in sides:
                 to_x, to_y = np.float32(side * self.phone.width_mm) - x, middle - y
                 squared = np.maximum(to_x * to_x + to_y * to_y + z * z, _NEAREST)
                 # cos(emission) / d2 along the unit vector: one distance each for both, two for the fall-off.
                 share = np.float32(area) * np.maximum(-z, 0) / (squared * squared)
+                if directivity:
+                    share *= (z * z / squared) ** np.float32(directivity / 2)
                 result[band, 0] += share * to_x
                 result[band, 1] += share * to_y
                 result[band, 2] -= share * z

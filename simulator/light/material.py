@@ -10,6 +10,8 @@ __all__ = ["Diffuse", "Material", "diffuse_answer", "gloss_answer"]
 
 _WRAP = 0.25
 _FLATTENING = 0.2
+_COATED = 1 / (1 - 0.5**5) ** 2
+"""So that what faces light and camera is as bright as without the film."""
 
 
 class Diffuse(StrEnum):
@@ -20,6 +22,9 @@ class Diffuse(StrEnum):
     WRAPPED = "wrapped"
     """Light reaches a little beyond the terminator, as in skin, and the cosine is flattened as on a rough
     surface seen from the light (Oren and Nayar 1994)."""
+    COATED = "coated"
+    """Under a film that throws aslant light back before it gets in, on its way in and out, as sebum on skin
+    (Ashikhmin and Shirley 2000, without the share of the gloss)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,13 @@ def diffuse_answer(
     if model is Diffuse.LAMBERT:
         return np.asarray(np.maximum(along, 0), dtype=np.float32)
     whole = np.sqrt((vectors * vectors).sum(axis=1))
+    if model is Diffuse.COATED:
+        cosine = np.maximum(along, 0) / np.maximum(whole, np.float32(1e-12))
+        let_in = 1 - (1 - cosine / 2) ** 5
+        # The camera is straight in front, nearly.
+        let_out = 1 - (1 - np.maximum(normals[2], 0) / 2) ** 5
+        coated = np.float32(_COATED) * np.maximum(along, 0) * let_in * let_out
+        return np.asarray(coated, dtype=np.float32)
     wrapped = np.maximum(along + np.float32(_WRAP) * whole, 0) / np.float32(1 + _WRAP)
     flattened = np.float32(1 - _FLATTENING) * wrapped + np.float32(_FLATTENING) * whole * (along > 0)
     return np.asarray(flattened, dtype=np.float32)

@@ -301,6 +301,9 @@ def test_every_renderer_variant_changes_the_frames(astronaut: Photo) -> None:
         replace(base, renderer=RendererSettings(emission=Emission.AREA)),
         replace(base, renderer=RendererSettings(diffuse=Diffuse.WRAPPED)),
         replace(base, renderer=RendererSettings(geometry=Geometry.ELLIPSOID)),
+        replace(base, renderer=RendererSettings(emission=Emission.DIRECTED)),
+        replace(base, renderer=RendererSettings(diffuse=Diffuse.COATED)),
+        replace(base, renderer=RendererSettings(geometry=Geometry.SCULPTED)),
         replace(base, camera=replace(base.camera, tone_curve=ToneCurve.GAMMA_22)),
         replace(base, camera=replace(base.camera, tone_curve=ToneCurve.CONTRAST)),
     ]

@@ -16,7 +16,8 @@ from evaluation.dynamic.cases import (
     small_slice,
 )
 from evaluation.dynamic.people import read_split
-from simulator import AmbientPreset, FlashKind
+from evaluation.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
+from simulator import AmbientPreset, Diffuse, Emission, FlashKind
 
 _PEOPLE = [f"person {number}" for number in range(12)]
 
@@ -100,3 +101,15 @@ def test_the_small_slice_asks_for_the_direction_of_things() -> None:
     assert found[FlashKind.GENUINE, AmbientPreset.INDOOR]
     assert found[FlashKind.GENUINE, AmbientPreset.SUN]
     assert found[FlashKind.INJECTED_VIDEO, AmbientPreset.INDOOR]
+
+
+def test_other_renderers_are_other_cases_rendered_by_them() -> None:
+    calibrated = all_cases(_PEOPLE, turns=1)
+    others = all_cases(_PEOPLE, turns=1, renderers=HELD_OUT_RENDERERS)
+    assert len(others) == len(calibrated)
+    assert not {case.name for case in others} & {case.name for case in calibrated}
+    assert {case.renderer for case in calibrated} == CALIBRATION_RENDERERS.names
+    assert {case.renderer for case in others} == HELD_OUT_RENDERERS.names
+    settings = settings_of(others[0], width=240, height=320, rate=20.0)
+    assert (settings.renderer.emission, settings.renderer.diffuse) == (Emission.DIRECTED, Diffuse.COATED)
+    assert {case.camera for case in others} == set(CAMERAS)

@@ -59,3 +59,13 @@ def test_upper_bands_light_the_upper_part_more() -> None:
     top, bottom = few[0, 2, 0], few[-1, 2, 0]
     assert top[0] > bottom[0]
     assert bottom[1] > top[1]
+
+
+def test_a_directed_screen_is_darker_from_aside() -> None:
+    points, directed = _light(Emission.POINTS), _light(Emission.DIRECTED)
+    shares = []
+    for degrees in (0.0, 30.0, 51.0):
+        angle = np.deg2rad(degrees)
+        place = 3000.0 * float(np.cos(angle)), 3000.0 * float(np.sin(angle))
+        shares.append(float(_in_front(directed, *place)[2] / _in_front(points, *place)[2]))
+    assert shares == pytest.approx([1.0, np.cos(np.deg2rad(30.0)) ** 1.5, 0.5], abs=0.02)

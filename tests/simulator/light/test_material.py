@@ -35,6 +35,20 @@ def test_wrapped_is_flatter_and_no_brighter_in_front() -> None:
     assert aslant > 10 * np.cos(np.deg2rad(60.0))
 
 
+def test_a_film_darkens_what_is_lit_or_seen_aslant() -> None:
+    front = float(diffuse_answer(Diffuse.COATED, _from_front(), _tilted(0.0))[0, 0, 0])
+    assert front == pytest.approx(10.0, rel=1e-3)
+    answers = [
+        float(diffuse_answer(Diffuse.COATED, _from_front(), _tilted(d))[0, 0, 0]) for d in (30.0, 60.0)
+    ]
+    matt = [10 * np.cos(np.deg2rad(degrees)) for degrees in (30.0, 60.0)]
+    shares = [answer / plain for answer, plain in zip(answers, matt, strict=True)]
+    assert 1 > shares[0] > shares[1]
+    # (1 - (1 - cos/2)^5) for light and camera, of what it is in front (Ashikhmin and Shirley 2000).
+    assert shares[1] == pytest.approx(((1 - 0.75**5) / (1 - 0.5**5)) ** 2, rel=1e-3)
+    assert diffuse_answer(Diffuse.COATED, _from_front(), _tilted(120.0)).max() == 0
+
+
 def test_gloss_shines_only_where_the_mirror_points() -> None:
     material = Material(gloss=0.04, sharpness=5)
     halfway = np.tile(_UP.reshape(1, 3, 1, 1), (1, 1, 1, 1))
