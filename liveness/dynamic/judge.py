@@ -334,6 +334,11 @@ def _find(
                 one.label.lower() for one in signals if one.name in against
             )
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
+        if measured.lag.lag is None:
+            # The challenge does not end as proven either then. Colours alone, each as it should be in the mean
+            # of its step, may come from noise in light that drowns the screen's.
+            detail = "colours are the screen's, but nothing tells that they change when it does"
+            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):
             detail = "the face follows the screen too late to tell what causes it"
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_ANSWERED_LATE, detail

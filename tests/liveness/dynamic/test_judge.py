@@ -104,6 +104,19 @@ def test_a_wall_and_a_lag_that_jitters_blame_nobody() -> None:
         assert result.finding is not Finding.WRONG
 
 
+def test_colours_without_a_lag_prove_nothing() -> None:
+    """As of a display in an office, bright enough to drown the flash: 9 of 13 colours came out right by chance."""
+    scan = run_scan(Scene(ambient_lux=150.0, seed=2))
+    unexplained = replace(MODEL, lag=replace(MODEL.lag, least_explained=1.01))
+    usual, without = (
+        judge_flash(samples=scan.samples, revealed=scan.sent, model=model) for model in (MODEL, unexplained)
+    )
+    assert (usual.finding, usual.lag is None) == (Finding.RIGHT, False)
+    assert _signal(without, "flash_colours").passed
+    assert without.lag is None
+    assert (without.finding, without.reason) == (Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE)
+
+
 def test_a_mask_answers_as_a_face() -> None:
     """Light cannot tell it; Express and the device have to."""
     assert judged(Kind.MASK).finding is Finding.RIGHT
