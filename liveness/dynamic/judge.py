@@ -335,8 +335,8 @@ def _find(
             )
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.lag.lag is None:
-            # The challenge does not end as proven either then. Colours alone, each as it should be in the mean
-            # of its step, may come from noise in light that drowns the screen's.
+            # The challenge does not end as proven then, either. Colours that are right in the mean of their
+            # steps and too faint for anything else to be measured are what a display's glass throws back.
             detail = "colours are the screen's, but nothing tells that they change when it does"
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):
