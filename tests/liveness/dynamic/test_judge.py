@@ -105,7 +105,7 @@ def test_a_wall_and_a_lag_that_jitters_blame_nobody() -> None:
 
 
 def test_colours_without_a_lag_prove_nothing() -> None:
-    """So faint that no change stands out: the glass of a replaying display in an office showed 9 colours of 13."""
+    """They can be too faint for a lag: a replaying display's glass in an office showed 9 colours of 13."""
     scan = run_scan(Scene(ambient_lux=150.0, seed=2))
     unexplained = replace(MODEL, lag=replace(MODEL.lag, least_explained=1.01))
     usual, without = (
