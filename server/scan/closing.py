@@ -40,7 +40,7 @@ class _Ahead:
         recall: What earlier scans say of its frames.
         attempts: The check's attempts. No other stream may change them while this one may write.
         pictures: Its pictures, without their rows.
-        uses_pictures: Whether somebody took them, who writes their rows or drops them.
+        pictures_taken: Whether somebody took them, who writes their rows or drops them.
     """
 
     run: AttemptRun
@@ -48,7 +48,7 @@ class _Ahead:
     recall: asyncio.Task[FrameRecall]
     attempts: asyncio.Task[tuple[AttemptRecord, ...]]
     pictures: asyncio.Task[tuple[EvidenceEntry, ...]]
-    uses_pictures: bool = False
+    pictures_taken: bool = False
 
 
 class AttemptCloser:
@@ -98,7 +98,7 @@ class AttemptCloser:
             task.cancel()
         # Pictures that are being stored are stored to the end: else nobody knew what to drop.
         *_, pictures = await asyncio.gather(*tasks, ahead.pictures, return_exceptions=True)
-        if not ahead.uses_pictures and not isinstance(pictures, BaseException):
+        if not ahead.pictures_taken and not isinstance(pictures, BaseException):
             with suppress(StorageUnavailable):
                 await self._env.recorder.drop_pictures(pictures)
 
@@ -137,7 +137,7 @@ class AttemptCloser:
     ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
         """Stores an attempt's pictures; a stream that may not write their rows then leaves none of them."""
         if (ahead := self._ahead_of(run)) is not None:
-            ahead.uses_pictures = True
+            ahead.pictures_taken = True
             pictures = await ahead.pictures
         else:
             pictures = await self._keep_pictures(stream, run)

@@ -32,12 +32,8 @@ def ellipsoid_depth(
         size: Width and height of the image in pixels.
         step: Distance of the samples in pixels.
     """
-    width, height = size
     scale = fit.pixels_per_millimetre
-    columns = np.arange(0, width, step, dtype=np.float64)
-    rows = np.arange(0, height, step, dtype=np.float64)
-    x, y = np.meshgrid(columns, rows)
-    x, y = (x - fit.centre[0]) / scale, (y - fit.centre[1]) / scale
+    x, y = fit.places(size, step=step)
     inside = 1 - ((x - _CENTRE[0]) / _RADII[0]) ** 2 - ((y - _CENTRE[1]) / _RADII[1]) ** 2
     head = _CENTRE[2] + _RADII[2] * np.sqrt(np.maximum(inside, 0))
     along = np.where(y < _NOSE_TIP[1], _NOSE_ABOVE, _NOSE_BELOW)

@@ -65,6 +65,20 @@ class HeadFit:
         camera[:, :2] += self.centre
         return camera
 
+    def places(self, size: tuple[int, int], *, step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where an image's samples lie beside and below the point between the eyes, in millimetres.
+
+        Args:
+            size: Width and height of the image in pixels.
+            step: Distance of the samples in pixels.
+        """
+        width, height = size
+        columns = np.arange(0, width, step, dtype=np.float64)
+        rows = np.arange(0, height, step, dtype=np.float64)
+        x, y = np.meshgrid(columns, rows)
+        scale = self.pixels_per_millimetre
+        return (x - self.centre[0]) / scale, (y - self.centre[1]) / scale
+
 
 def fit_head(landmarks: Points) -> HeadFit:
     """Fits the generic head to ``landmarks`` by a scaled orthographic projection.

@@ -40,12 +40,8 @@ def sculpted_depth(
         size: Width and height of the image in pixels.
         step: Distance of the samples in pixels.
     """
-    width, height = size
     scale = fit.pixels_per_millimetre
-    columns = np.arange(0, width, step, dtype=np.float64)
-    rows = np.arange(0, height, step, dtype=np.float64)
-    x, y = np.meshgrid(columns, rows)
-    x, y = (x - fit.centre[0]) / scale, (y - fit.centre[1]) / scale
+    x, y = fit.places(size, step=step)
     inside = (
         1
         - np.abs((x - _CENTRE[0]) / _RADII[0]) ** _EXPONENT
