@@ -16,13 +16,27 @@ from sqlalchemy import URL, text
 
 from server.storage.engine import open_engine
 
-__all__ = ["PostgresServer", "postgres_server", "why_none"]
+__all__ = ["PostgresServer", "ProgramError", "postgres_server", "why_none"]
 
 _USER = "facegate"
 _PASSWORD = "a password of the tests"
 # A server does not run as root; Debian has this account, and it owns nothing.
 _ACCOUNT = "nobody"
 _DEBIAN = Path("/usr/lib/postgresql")
+# A run on a busy machine once saw initdb end by SIGBUS, and never again.
+_TRIES = 3
+
+
+class ProgramError(Exception):
+    """A program of PostgreSQL failed.
+
+    Attributes:
+        code: Its exit status; below 0 the signal that ended it.
+    """
+
+    def __init__(self, program: str, code: int, told: str) -> None:
+        super().__init__(f"{program} ended with {code}: {told.strip() or 'it told nothing'}")
+        self.code = code
 
 
 def why_none() -> str | None:
@@ -54,10 +68,20 @@ class PostgresServer:
         if os.getuid() == 0:
             for path in (self._folder, password):
                 shutil.chown(path, _ACCOUNT)
-        self._run(
-            "initdb", "--pgdata", str(self._data), "--username", _USER, "--pwfile", str(password),
-            "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync",
-        )  # fmt: skip
+        for left in reversed(range(_TRIES)):
+            try:
+                self._run(
+                    "initdb", "--pgdata", str(self._data), "--username", _USER, "--pwfile", str(password),
+                    "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync",
+                )  # fmt: skip
+            except ProgramError as error:
+                # What a signal ended was the machine's doing; what is wrong with the call ends with a code.
+                if left == 0 or error.code >= 0:
+                    raise
+                shutil.rmtree(self._data, ignore_errors=True)
+                time.sleep(1.0)
+            else:
+                return
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""
@@ -133,13 +157,15 @@ class PostgresServer:
     def _answers(self) -> bool:
         try:
             self._run("pg_isready", "--host", str(self._folder), "--quiet")
-        except subprocess.CalledProcessError:
+        except ProgramError:
             return False
         return True
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]
-        subprocess.run(command, check=True, capture_output=True, user=_account(), cwd=self._folder)
+        done = subprocess.run(command, capture_output=True, user=_account(), cwd=self._folder, check=False)
+        if done.returncode != 0:
+            raise ProgramError(program, done.returncode, done.stderr.decode(errors="replace"))
 
 
 @contextmanager
