@@ -7,8 +7,8 @@ same in 8-bit values, and what lies behind them gains as much, it is the picture
 multiplied answers evenly in logarithms instead: ``shape`` tells that.)
 
 Where what lies behind answers nearly half as much as the face or more, there is a wall right behind the head,
-or a tint. More unevenness is wanted then, as noise makes some of a tint's. Too little of it is a doubt, and
-calls nobody an attacker.
+or a tint. More unevenness is wanted then, as noise makes some of a tint's, and where its 8-bit values rise as
+the face's do, too, more than its error could make. Too little of it is a doubt, and calls nobody an attacker.
 """
 
 import math
@@ -45,7 +45,8 @@ class OverlaySettings:
         uneven_alike: The same where the background answers as the face does.
         alike: How far the background's answer may be from the face's for that, as a share of it.
         near: ``BackgroundFinding.share`` from which the background stands as near as a tint has it.
-        uneven_near: ``OverlayFinding.uneven`` that speaks for neither side then.
+        uneven_near: ``OverlayFinding.uneven`` that speaks for neither side then; of ``least_uneven`` where the
+            background's 8-bit values are alike, too.
         steepness: How many times the logarithm of the unevenness counts as log odds.
         strongest_alike: ``Response.strength`` above which a background may well answer as a face does.
         strongest: ``Response.strength`` above which the screen is nearly all the light there is.
@@ -69,11 +70,13 @@ class OverlayFinding:
 
     Attributes:
         uneven: Standard deviation of the cells' answers over their mean, without errors; 0 for even.
+        least_uneven: The same, less what its own standard error may have made of it.
         background: The background's answer over the face's; ``None`` where it was not seen.
         error: Its standard error; 0 without one.
     """
 
     uneven: float
+    least_uneven: float
     background: float | None
     error: float
 
@@ -99,7 +102,12 @@ def measure_overlay(
     if found is None:
         return None
     background, error = _behind(samples, cells, drive, power)
-    return OverlayFinding(uneven=math.sqrt(max(0.0, found.variance)), background=background, error=error)
+    return OverlayFinding(
+        uneven=math.sqrt(max(0.0, found.variance)),
+        least_uneven=math.sqrt(max(0.0, found.variance - found.error)),
+        background=background,
+        error=error,
+    )
 
 
 def overlay_signal(
@@ -131,7 +139,8 @@ def overlay_signal(
     score = _score(finding.uneven, line, settings)
     if behind is not None and behind.share >= settings.near and behind.error <= settings.alike:
         # A doubt at most: what calls an attack is the lower line.
-        score = min(score, max(settings.sure, _score(finding.uneven, settings.uneven_near, settings)))
+        certain = finding.least_uneven if alike else finding.uneven
+        score = min(score, max(settings.sure, _score(certain, settings.uneven_near, settings)))
         line = max(line, settings.uneven_near)
     detail = (
         f"8-bit values of parts of the face rise by amounts that differ by {100 * finding.uneven:.0f} % "

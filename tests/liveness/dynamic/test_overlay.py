@@ -30,7 +30,7 @@ def test_a_head_in_front_of_a_near_wall_is_none_either() -> None:
 
 
 def _score(uneven: float, background: float | None, error: float = 0.02) -> float:
-    signal = overlay_signal(OverlayFinding(uneven, background, error), 0.3, SETTINGS)
+    signal = overlay_signal(OverlayFinding(uneven, uneven, background, error), 0.3, SETTINGS)
     assert signal.score is not None
     return signal.score
 
@@ -50,7 +50,7 @@ def test_an_uneven_answer_proves_little() -> None:
 
 def test_before_a_wall_right_behind_a_face_has_to_answer_more_unevenly_and_else_there_is_a_doubt() -> None:
     def score(uneven: float, behind: BackgroundFinding | None) -> float:
-        signal = overlay_signal(OverlayFinding(uneven, 0.3, 0.02), 0.3, SETTINGS, behind=behind)
+        signal = overlay_signal(OverlayFinding(uneven, uneven, 0.3, 0.02), 0.3, SETTINGS, behind=behind)
         assert signal.score is not None
         return signal.score
 
@@ -63,9 +63,22 @@ def test_before_a_wall_right_behind_a_face_has_to_answer_more_unevenly_and_else_
     assert score(0.05, wall) == score(0.05, room) < SETTINGS.sure
 
 
+def test_a_wall_that_answers_as_a_tint_would_takes_unevenness_beyond_its_error() -> None:
+    def score(least: float, background: float, behind: BackgroundFinding) -> float:
+        signal = overlay_signal(OverlayFinding(0.46, least, background, 0.02), 0.3, SETTINGS, behind=behind)
+        assert signal.score is not None
+        return signal.score
+
+    wall, room = BackgroundFinding(1.17, 0.05), BackgroundFinding(0.3, 0.05)
+    assert score(0.35, 0.92, wall) < 0.5 < score(0.45, 0.92, wall)
+    assert score(0.35, 0.5, wall) > 0.5, "its 8-bit values rise less than the face's"
+    assert score(0.35, 0.92, room) > 0.5
+    assert score(0.0, 0.92, wall) == SETTINGS.sure, "a doubt at most"
+
+
 def test_a_bright_screen_lights_the_background_too() -> None:
     """Where it is most of the light, a wall that answers as the face does says nothing."""
-    found = OverlayFinding(0.25, 0.98, 0.02)
+    found = OverlayFinding(0.25, 0.25, 0.98, 0.02)
     alike, dim = (overlay_signal(found, strength, SETTINGS).score for strength in (0.5, 0.7))
     assert alike is not None
     assert dim is not None
@@ -74,6 +87,6 @@ def test_a_bright_screen_lights_the_background_too() -> None:
 
 
 def test_in_the_dark_nothing_is_told() -> None:
-    assert overlay_signal(OverlayFinding(0.1, 1.0, 0.0), 0.7, SETTINGS).passed is False
-    assert not overlay_signal(OverlayFinding(0.1, 1.0, 0.0), 0.95, SETTINGS).assessed
+    assert overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.7, SETTINGS).passed is False
+    assert not overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.95, SETTINGS).assessed
     assert not overlay_signal(None, 0.3, SETTINGS).assessed
