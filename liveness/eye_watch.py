@@ -5,6 +5,9 @@ look as they did, and then they measure what they measured: patches around both 
 a fixed size, are compared with those of the last measured frames. Where neither eye matches, something
 happened (a blink, a glance, a turn), and the eyes are measured, as far as a budget allows. Now and then shut
 eyes look like open ones to it, so where a person was asked to blink the eyes of every frame are measured.
+
+Landmarks have noise, of narrow eyes in the dark as much as half a blink. A picture does not change by it:
+what measures as shut, and looks just as the open eyes did, is taken for these.
 """
 
 from collections import deque
@@ -22,6 +25,9 @@ from vision.face import DetectedFace, Points
 EyeRatios = tuple[float, float]
 """Eye aspect ratios (left, right) of the image."""
 
+_Eyes = tuple[GreyView, GreyView]
+"""Patches of the left and the right eye."""
+
 _PATCH_WIDTH, _PATCH_HEIGHT = 28, 18
 _PLAY = 4
 """Pixels of a patch by which eyes may have moved on the face, or the face been followed wrongly."""
@@ -32,6 +38,11 @@ _EYE_SHARE = 0.75
 _ALIKE = 0.9
 """Correlation from which an eye looks as it did. On 51 scans of 24 clips: where eyes stay open it is 0.93
 to 0.99 in the median (0.82 where faces grimace), where they are shut mostly 0.4 to 0.85."""
+
+_LOOKS_OPEN = 0.96
+"""Correlation of the eye that looks more as it did from which eyes are not shut, whatever they measure. In
+36 simulated scans, in the dark and indoors, in which people blinked, the frame of a blink that looks least
+like open eyes is at 0.21 to 0.96; what landmarks once made of a rigid mask's open eyes was at 0.97."""
 
 _PLAIN = 2.0
 """Standard deviation, grey levels, of a patch that shows nothing; everything would look like it."""
@@ -64,14 +75,14 @@ class EyeSight:
     """
 
     time: float
-    patches: tuple[GreyView, GreyView]
+    patches: _Eyes
     eyes: EyeRatios | None
     worth: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Remembered:
-    patches: tuple[GreyView, GreyView]
+    patches: _Eyes
     eyes: EyeRatios
     opened: bool
 
@@ -142,7 +153,7 @@ class EyeWatch:
         """Takes what the landmarks say of a frame; ``None`` where they see no face.
 
         Returns:
-            ``eyes``.
+            ``eyes``; those of an open look where these are no more than noise.
         """
         if sight.time >= self._due:
             self._due = sight.time + _MEASURE_SECONDS
@@ -150,12 +161,16 @@ class EyeWatch:
             self._spent += 1
         if eyes is None:
             return None
-        self._note(sight.time, eyes)
         self._measured.append(eyes)
         if min(float(_inner(patch).std()) for patch in sight.patches) < _PLAIN:
+            self._note(sight.time, eyes)
             return eyes
         level = np.percentile(np.array(self._measured), 75, axis=0)
         opened = bool((np.array(eyes) >= self._settings.blink_recovery * level).any())
+        if not opened and (seen := self._looks_open(sight.patches)) is not None:
+            self._note(sight.time, seen)
+            return seen
+        self._note(sight.time, eyes)
         remembered = _Remembered(sight.patches, eyes, opened)
         self._remembered.append(remembered)
         if opened:
@@ -182,18 +197,28 @@ class EyeWatch:
             self._blinked = count_blinks(self._times, self._eyes, self._settings) > 0
             self._counted = len(self._eyes)
 
-    def _looked_so_before(self, patches: tuple[GreyView, GreyView]) -> tuple[EyeRatios | None, float]:
+    def _looked_so_before(self, patches: _Eyes) -> tuple[EyeRatios | None, float]:
         """What eyes that looked the same measured, and how much alike they look, 0 to 1."""
-        known = list(reversed(self._remembered))
-        if self._open is not None and self._open not in known:
-            known.append(self._open)
-        for one in known:
+        for one in self._known():
             # One eye that is as open as before is no blink; shut eyes are shut only if both are.
-            needed = max if one.opened else min
-            alike = needed(_alike(seen, now) for seen, now in zip(one.patches, patches, strict=True))
+            alike = (_likest if one.opened else _least_like)(one.patches, patches)
             if alike >= _ALIKE:
                 return one.eyes, alike
         return None, 0.0
+
+    def _looks_open(self, patches: _Eyes) -> EyeRatios | None:
+        """What the open eyes measured that look just like these; ``None`` where none do."""
+        for one in self._known():
+            if one.opened and _likest(one.patches, patches) >= _LOOKS_OPEN:
+                return one.eyes
+        return None
+
+    def _known(self) -> list[_Remembered]:
+        """The latest first, and open eyes in any case, where some were seen."""
+        known = list(reversed(self._remembered))
+        if self._open is not None and self._open not in known:
+            known.append(self._open)
+        return known
 
 
 def _patch(grey: GreyView, points: Points, eye: int) -> GreyView:
@@ -219,6 +244,16 @@ def _patch(grey: GreyView, points: Points, eye: int) -> GreyView:
 def _inner(patch: GreyView) -> GreyView:
     """A patch without the play around it: what is looked for in another."""
     return patch[_PLAY:-_PLAY, _PLAY:-_PLAY]
+
+
+def _likest(seen: _Eyes, now: _Eyes) -> float:
+    """Correlation of the eye that looks more as it did."""
+    return max(_alike(before, after) for before, after in zip(seen, now, strict=True))
+
+
+def _least_like(seen: _Eyes, now: _Eyes) -> float:
+    """Correlation of the eye that looks less as it did."""
+    return min(_alike(before, after) for before, after in zip(seen, now, strict=True))
 
 
 def _alike(seen: GreyView, now: GreyView) -> float:

@@ -45,7 +45,7 @@ class OverlaySettings:
         uneven_alike: The same where the background answers as the face does.
         alike: How far the background's answer may be from the face's for that, as a share of it.
         near: ``BackgroundFinding.share`` from which the background stands as near as a tint has it.
-        uneven_near: ``OverlayFinding.uneven`` that speaks for neither side then; of ``least_uneven`` where the
+        uneven_near: ``OverlayFinding.uneven`` that speaks for neither side then; ``least_uneven``, where the
             background's 8-bit values are alike, too.
         steepness: How many times the logarithm of the unevenness counts as log odds.
         strongest_alike: ``Response.strength`` above which a background may well answer as a face does.

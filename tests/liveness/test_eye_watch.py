@@ -68,6 +68,30 @@ def test_a_blink_is_measured_and_what_comes_after_is_known_without() -> None:
     assert len(measured) <= 8
 
 
+def _asked(frames: Sequence[tuple[GreyView, EyeRatios]]) -> tuple[EyeWatch, list[EyeRatios | None]]:
+    """All are measured, as where a blink was asked for; 20 a second."""
+    watch = EyeWatch()
+    known: list[EyeRatios | None] = []
+    for index, (grey, eyes) in enumerate(frames):
+        sight = watch.see(grey, _FACE, index * 0.05, looked=False, expected=True)
+        assert sight.worth
+        known.append(watch.measured(sight, eyes))
+    return watch, known
+
+
+@pytest.mark.parametrize("look", [0, 1], ids=["they look open", "they look otherwise"])
+def test_eyes_that_measure_as_shut_are_only_where_they_look_otherwise_too(look: int) -> None:
+    """Landmarks' noise takes a blink for nobody, a picture that changed with it does."""
+    low = {20, 21, 22}
+    frames = [
+        (_frame(left=look, right=look, seed=index), _SHUT) if index in low else (_frame(seed=index), _OPEN)
+        for index in range(40)
+    ]
+    watch, known = _asked(frames)
+    assert watch.blinked == bool(look)
+    assert [index for index, eyes in enumerate(known) if eyes == _SHUT] == (sorted(low) if look else [])
+
+
 def test_where_a_blink_is_expected_every_frame_is_measured_however_alike() -> None:
     watch = EyeWatch()
     looks_the_same = [
