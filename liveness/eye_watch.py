@@ -39,10 +39,10 @@ _ALIKE = 0.9
 """Correlation from which an eye looks as it did. On 51 scans of 24 clips: where eyes stay open it is 0.93
 to 0.99 in the median (0.82 where faces grimace), where they are shut mostly 0.4 to 0.85."""
 
-_LOOKS_OPEN = 0.96
+_LOOKS_OPEN = 0.97
 """Correlation of the eye that looks more as it did from which eyes are not shut, whatever they measure. In
 36 simulated scans, in the dark and indoors, in which people blinked, the frame of a blink that looks least
-like open eyes is at 0.21 to 0.96; what landmarks once made of a rigid mask's open eyes was at 0.97."""
+like open eyes is at 0.21 to 0.96; what landmarks once made of a rigid mask's open eyes was at 0.98."""
 
 _PLAIN = 2.0
 """Standard deviation, grey levels, of a patch that shows nothing; everything would look like it."""
