@@ -6,6 +6,7 @@ from cli.bench.attestation_cost import evidence_cases
 from evaluation.bench import verification_times
 
 
+@pytest.mark.slow
 def test_evidence_costs_a_few_times_its_signatures(assets: Path) -> None:
     """``make bench`` tells it on an idle machine, where a Play token takes 3.6 to 4.6 times its signature.
 

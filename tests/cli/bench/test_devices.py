@@ -32,6 +32,7 @@ async def test_a_scan_without_frames_tells_why(tmp_path: Path) -> None:
     assert all("SourceError" in scan.error and scan.seconds_to_result is None for scan in times)
 
 
+@pytest.mark.slow
 async def test_the_process_answers_every_job(tmp_path: Path) -> None:
     async with open_devices() as devices:
         first = await devices.scan(job("127.0.0.1:1", tmp_path, 1))
