@@ -26,6 +26,11 @@ class AskedSign:
         return self._since is not None and not self._shown
 
     @property
+    def matters(self) -> bool:
+        """Whether it was waited for. What all frames show of it since may be less after more of them."""
+        return self._since is not None
+
+    @property
     def asks(self) -> HintCode | None:
         """What to tell the person; ``None`` while it is not known whether it was shown already."""
         return None if self._shown is None else self._code

@@ -173,8 +173,8 @@ class FlashChallenge:
 
     @property
     def awaits_depth(self) -> bool:
-        """Whether it waits for motion to show a head's depth, which is then to be measured."""
-        return self._depth.pending and self._end is None
+        """Whether motion has to show a head's depth. It is measured to the end: more frames may show less."""
+        return self._depth.matters and self._end is None
 
     @property
     def proven_bits(self) -> float:

@@ -33,6 +33,16 @@ def test_nobody_is_asked_before_it_is_known_what_they_have_shown() -> None:
     assert depth.wait_until(11.0) is None
 
 
+def test_what_was_waited_for_matters_to_the_end() -> None:
+    depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
+    matters = [depth.matters]
+    depth.wait_until(10.0)
+    matters.append(depth.matters)
+    depth.see(True)
+    matters.append(depth.matters)
+    assert matters == [False, True, True]
+
+
 def test_what_was_shown_before_is_not_waited_for() -> None:
     blink = AskedSign(HintCode.BLINK, patience_seconds=3)
     blink.see(True)

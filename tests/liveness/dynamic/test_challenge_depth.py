@@ -73,6 +73,16 @@ def test_depth_comes_before_a_blink_and_both_have_their_time(proven_at: float) -
     assert device.reveals[-1][0] - proven_at == pytest.approx(6, abs=0.2)
 
 
+def test_depth_that_is_less_while_a_blink_is_waited_for_is_asked_for_again(proven_at: float) -> None:
+    def depth(time: float) -> float:
+        return _FLAT if proven_at + 1 < time < proven_at + 2 else _DEEP
+
+    device = _device(depth, blink=True)
+    assert device.run() == Complete(EndReason.PROVEN)
+    hints = list(dict.fromkeys(told_hints(device)))
+    assert hints == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY], "nobody had to turn the head at first"
+
+
 def test_what_comes_while_it_is_waited_for_says_nothing_of_the_light(proven_at: float) -> None:
     device = _device(lambda _: _FLAT)
     device.run()
