@@ -1,7 +1,9 @@
 """Fixtures that every room's tests may use."""
 
+import gc
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,14 @@ def assets() -> Path:
     if not (folder / "models").is_dir():
         pytest.skip(f"no test assets: {folder} has no models folder (set FACEGATE_TEST_ASSETS)")
     return folder
+
+
+@pytest.fixture
+def without_collection() -> Iterator[None]:
+    """For input that is nested to the limit of recursion: no garbage of earlier tests is collected down there.
+
+    Whatever is written in Python to tidy it up could not even be called, and pytest calls that a failure.
+    """
+    gc.disable()
+    yield
+    gc.enable()

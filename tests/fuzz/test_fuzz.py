@@ -15,6 +15,7 @@ _LONG_RUN = 100_000
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.usefixtures("without_collection")
 def test_some_cases(name: str) -> None:
     run_cases(TARGETS[name], seed=_FAST_SEED, first=0, count=_FAST_CASES)
 
@@ -27,6 +28,7 @@ def test_many_cases(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)
+@pytest.mark.usefixtures("without_collection")
 def test_what_was_found_once(name: str) -> None:
     target, data = REGRESSIONS[name]
     run_case(TARGETS[target], data)

@@ -101,6 +101,7 @@ def test_what_is_no_payload(document: Any) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"[" * 50_000, b'{"a":1,"a":2}', b" " * (MAX_PAYLOAD_BYTES + 1)], ids=range(5)
 )
+@pytest.mark.usefixtures("without_collection")
 def test_what_is_no_json(data: bytes) -> None:
     with pytest.raises(PlayTokenMalformed):
         parse_payload(data)

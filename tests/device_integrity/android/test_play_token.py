@@ -99,6 +99,7 @@ def test_another_encryption_header(header: Any) -> None:
     ],
     ids=range(4),
 )
+@pytest.mark.usefixtures("without_collection")
 def test_an_encryption_header_that_is_no_header(header: bytes) -> None:
     with pytest.raises(PlayTokenMalformed, match="header"):
         open_classic_token(encrypt(sign(b"{}").encode(), header=header), keys=KEYS)

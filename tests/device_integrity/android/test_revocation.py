@@ -132,6 +132,7 @@ def test_a_missing_list_is_never_soft() -> None:
     ],
     ids=range(14),
 )
+@pytest.mark.usefixtures("without_collection")
 def test_what_is_no_list_is_refused(data: bytes) -> None:
     with pytest.raises(ReferenceDataMalformed):
         parse_revocation_list(data, fetched_at=NOW)

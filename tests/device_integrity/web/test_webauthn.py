@@ -278,6 +278,7 @@ def test_a_point_off_the_curve_is_refused_by_the_library() -> None:
         (bytes(4097), "at most 4096"),
     ],
 )
+@pytest.mark.usefixtures("without_collection")
 def test_client_data_that_cannot_be_read(browser: bytes, says: str) -> None:
     for result in (_register(browser=browser), _authenticate(browser=browser)):
         assert says in _failed(result).detail

@@ -67,6 +67,7 @@ def test_a_broken_model_is_refused(old: str, new: str) -> None:
         parse_flash_model(TEXT.replace(old, new, 1))
 
 
+@pytest.mark.usefixtures("without_collection")
 def test_a_model_nested_beyond_reason_is_refused() -> None:
     with pytest.raises(FlashModelError):
         parse_flash_model("a = " + "[" * 5000)

@@ -210,6 +210,7 @@ async def test_nobody_is_asked_about_nonsense(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "1", "{}", '{"type": "service_account"}', "[" * 100_000])
+@pytest.mark.usefixtures("without_collection")
 def test_a_file_that_is_no_account(tmp_path: Path, text: str) -> None:
     file = tmp_path / "account.json"
     file.write_text(text)

@@ -157,6 +157,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         (b"", "name: is missing"),
     ],
 )
+@pytest.mark.usefixtures("without_collection")
 def test_hostile_bytes_are_refused(source: bytes, said: str) -> None:
     with pytest.raises(PolicyInvalid, match=said):
         parse_policy(source, origin="x.toml")
