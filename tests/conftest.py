@@ -27,7 +27,7 @@ def assets() -> Path:
 
 @pytest.fixture
 def without_collection() -> Iterator[None]:
-    """For input that is nested to the limit of recursion: no garbage of earlier tests is collected down there.
+    """For input that is nested to the limit of recursion: no garbage of other tests is collected down there.
 
     Whatever is written in Python to tidy it up could not even be called, and pytest calls that a failure.
     """
