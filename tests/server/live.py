@@ -48,7 +48,9 @@ PLAN = CapturePlan(frames=18, seconds=1.7, selected=8)
 """Less than a real attempt, and enough for the liveness room to decide."""
 
 FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0, sweep_seconds=0.25)
-"""Takes frames as fast as they come."""
+"""Takes frames as fast as they come, and waits for nobody."""
+PATIENT = replace(FAST, end_seconds=5.0)
+"""The same for whole checks by clients whose own work takes its time on a busy machine."""
 
 _Answer = TypeVar("_Answer")
 

@@ -20,7 +20,7 @@ from client import FaceScanner, Pace, generated_source, ticket_of
 from client.frame_source import FrameSource
 from server.tuning import Tuning
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
-from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
+from tests.server.live import PATIENT, LiveServer, pictures, serving, settings_for
 
 __all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", "reasons", "signs"]
 
@@ -93,7 +93,7 @@ def platform_settings(stored: StoredPlatform) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def believing(folder: Path, *, tuning: Tuning = FAST) -> AsyncIterator[Field]:
+async def believing(folder: Path, *, tuning: Tuning = PATIENT) -> AsyncIterator[Field]:
     """A server whose settings and policy are those that `facegate attest test-platform` wrote."""
     stored = write_platform(folder / "platform", now=datetime.now(UTC))
     async with serving(settings_for(folder, **platform_settings(stored)), tuning=tuning) as live:

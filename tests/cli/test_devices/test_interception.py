@@ -27,7 +27,7 @@ from server.app import FacegateServer
 from simulator.devices import DeviceKind, make_device
 from tests.cli.test_devices.intercepting_proxy import Intercepted, intercepting
 from tests.cli.test_devices.played import front_camera, platform_settings, reasons, signs
-from tests.server.live import FAST, portrait, remembering_pack, settings_for
+from tests.server.live import PATIENT, portrait, remembering_pack, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -96,7 +96,7 @@ async def tapped(folder: Path) -> AsyncIterator[TappedLine]:
         "admin": free,
     }
     settings = settings_for(folder, **platform_settings(stored), listeners=listeners)
-    server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
+    server = FacegateServer(settings, pack=remembering_pack(), tuning=PATIENT)
     await server.start()
     shown = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(shown)

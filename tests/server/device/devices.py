@@ -28,7 +28,7 @@ from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers
 from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, write_key
-from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
+from tests.server.live import PATIENT, LiveServer, Picture, pictures, serving, settings_for
 
 __all__ = [
     "ANDROID",
@@ -169,7 +169,7 @@ def write_device_policy(
 
 @asynccontextmanager
 async def believing_server(
-    folder: Path, *, tuning: Tuning = FAST, receipts: ReceiptServer | None = None
+    folder: Path, *, tuning: Tuning = PATIENT, receipts: ReceiptServer | None = None
 ) -> AsyncIterator[LiveServer]:
     """A server that believes the test devices, in their time, with policies that demand more or less."""
     android = {"android": {"android_key": "required"}}

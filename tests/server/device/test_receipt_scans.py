@@ -14,7 +14,7 @@ from tests.device_integrity.apple import apple_in_software as apples
 from tests.server.device.devices import APPLE, IPHONE, AppleAttestor, at_time, believing_server, scan
 from tests.server.device.receipt_server import ReceiptServer, playing_apple
 from tests.server.flash_phone import phone
-from tests.server.live import FAST, LiveServer
+from tests.server.live import PATIENT, LiveServer
 
 _SUCCESS, _FAILURE = scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_FAILURE
 _MEDIUM = result_pb2.DEVICE_ASSURANCE_MEDIUM
@@ -22,7 +22,7 @@ _MEDIUM = result_pb2.DEVICE_ASSURANCE_MEDIUM
 
 @asynccontextmanager
 async def _asking(
-    folder: Path, *, tuning: Tuning = FAST
+    folder: Path, *, tuning: Tuning = PATIENT
 ) -> AsyncIterator[tuple[LiveServer, ReceiptServer, AppleAttestor]]:
     """A server in the time of the test Apple, which it asks, and an iPhone."""
     attestor = AppleAttestor()
