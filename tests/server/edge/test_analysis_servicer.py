@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -319,6 +320,15 @@ async def test_a_message_that_is_none(analysing: LiveServer) -> None:
     assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
 
 
+def _refused_while_sending(live: LiveServer, messages: Iterator[Any]) -> Refused:
+    """The asynchronous client would tell of its own failed writing in place of the server's answer."""
+    with grpc.insecure_channel(live.server.service_target) as channel:
+        stub: Any = AnalysisServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.AnalyzeVideo(messages, timeout=60)
+        return refused(caught.value)
+
+
 async def test_the_upload_ends_where_the_limit_is(analysing: LiveServer) -> None:
     sent = 0
 
@@ -330,18 +340,8 @@ async def test_the_upload_ends_where_the_limit_is(analysing: LiveServer) -> None
             sent += 1_048_576
             yield _Request(chunk=bytes(1_048_576))
 
-    def send() -> grpc.StatusCode:
-        # The asynchronous client would tell of its own failed writing in place of the server's answer.
-        with grpc.insecure_channel(analysing.server.service_target) as channel:
-            stub: Any = AnalysisServiceStub(channel)
-            with pytest.raises(grpc.RpcError) as caught:
-                stub.AnalyzeVideo(messages(), timeout=60)
-            error: Any = caught.value
-            assert b"VIDEO_TOO_LARGE" in dict(error.trailing_metadata())["grpc-status-details-bin"]
-            code: grpc.StatusCode = error.code()
-            return code
-
-    assert await asyncio.to_thread(send) is grpc.StatusCode.INVALID_ARGUMENT
+    late = await asyncio.to_thread(_refused_while_sending, analysing, messages())
+    assert (late.code, late.reason) == (grpc.StatusCode.INVALID_ARGUMENT, Reason.VIDEO_TOO_LARGE)
     assert sent < 80_000_000
 
 
@@ -349,16 +349,14 @@ async def test_a_pause_and_a_trickle_end_the_upload(analysing: LiveServer) -> No
     answer = await _refusal(analysing, _upload(bytes(10)), pause_at=1)
     assert (answer.reason, answer.metadata["idleSeconds"]) == (Reason.STREAM_IDLE, str(_SHORT_IDLE))
 
-    async def trickle() -> AsyncIterator[Any]:
+    def trickle() -> Iterator[Any]:
         yield _Request(config=_Config(kind=_Config.KIND_VIDEO))
         yield _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(5000))
         for _ in range(60):
-            await asyncio.sleep(0.3)
+            time.sleep(0.3)
             yield _Request(chunk=bytes(4096))
 
-    with pytest.raises(grpc.RpcError) as caught:
-        await analysing.analysis.AnalyzeVideo(trickle(), timeout=60)
-    late = refused(caught.value)
+    late = await asyncio.to_thread(_refused_while_sending, analysing, trickle())
     assert_documented(late)
     assert late.reason == Reason.DEADLINE_EXCEEDED
 
