@@ -84,7 +84,9 @@ def fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float:
         return calibration.lowest_bound
     below, above = points[index - 1], points[index]
     share = (cosine - below.cosine) / (above.cosine - below.cosine)
-    exponent = (1.0 - share) * math.log(below.fmr_upper_bound) + share * math.log(above.fmr_upper_bound)
+    start, end = math.log(below.fmr_upper_bound), math.log(above.fmr_upper_bound)
+    # Each step of this rounds without changing an order; a weighted mean of both ends would not.
+    exponent = start + share * (end - start)
     # exp(log(x)) may differ from x in the last bit; the neighbours bound it so that it stays monotone.
     return min(max(math.exp(exponent), above.fmr_upper_bound), below.fmr_upper_bound)
 

@@ -75,6 +75,11 @@ def test_a_higher_cosine_is_never_worth_less(given_one: MatchCalibration, one: f
     assert similarity(low, calibration=given_one) <= similarity(high, calibration=given_one)
 
 
+def test_neither_is_one_that_is_higher_by_next_to_nothing() -> None:
+    given_one = calibration((-0.001, 0.2290867652767773), (0.487, 0.13489628825916536))
+    assert fmr_bound(0.0, calibration=given_one) >= fmr_bound(4.273779019077504e-17, calibration=given_one)
+
+
 @given(calibrations(), COSINES)
 def test_a_bound_is_never_below_what_the_data_support(given_one: MatchCalibration, cosine: float) -> None:
     assert given_one.lowest_bound <= fmr_bound(cosine, calibration=given_one) <= 1.0
