@@ -77,7 +77,7 @@ def demo(
     models_dir: ModelsDirOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
-    """Run both modes: a server, twenty checks through gRPC, a table and a page.
+    """Run both modes: a server, nineteen checks through gRPC, a table and a page.
 
     Starts `facegate serve` on loopback and simulates scans from photos that installed packages carry. In
     EXPRESS: the same person, another person, three attacks, a portrait that is too small, and a screen

@@ -32,8 +32,8 @@ _MODES: Final = {
         "their reflection on the face as well as all that EXPRESS asks for. The flash proves that whoever "
         "answers sees this screen now. It does not prove what is lit: a stiff mask has a face's shape, and "
         "is stopped by the blink; a worn print has living eyes, and is stopped by a turn of the head; "
-        "relighting in real time imitates a face, and is stopped by evidence of the device, which these "
-        "scans do without.",
+        "relighting in real time imitates a face and often passes for one, and is stopped by evidence of the "
+        "device, which these scans do without: see the last check.",
     ),
     "ATTESTED": (
         "the policy demands evidence of the device",

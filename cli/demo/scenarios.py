@@ -215,14 +215,6 @@ _DYNAMIC: Final = (
         f"{_MASK} The policy asks for a blink.",
         expected=_NO_SUCCESS,
     ),
-    _flash(
-        FlashKind.INJECTED_RELIGHTING,
-        "An injected video, relit in real time",
-        "That video, relit in 60 ms with the person's own shape and every colour that the app is told: the "
-        "strongest attacker of the simulator. Evidence of the device is what stands against it, which this "
-        f"policy does not ask for; see below. {_OPEN}",
-        expected=None,
-    ),
 )
 
 _DEVICES: Final = (
@@ -255,9 +247,10 @@ _DEVICES: Final = (
     ),
     Scenario(
         key="device-relit",
-        title="A video, relit by a changed app",
-        shown="The strongest attacker again, in DYNAMIC: the app that relights the video is not the one that "
-        "was published, and its evidence says so.",
+        title="A video, relit in real time",
+        shown="The strongest attacker, in DYNAMIC: a changed app injects a genuine video, relit in 60 ms with the "
+        "person's own shape and every colour that it is told. The flash and all else that looks at pixels often "
+        "take it for the person, and may here; the evidence says that the app is not the one that was published.",
         kind=FlashKind.INJECTED_RELIGHTING,
         device=DeviceKind.REPACKAGED,
         turn=4,

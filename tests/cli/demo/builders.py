@@ -193,14 +193,16 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
         result_pb2.FAILURE_REASON_CONDITIONS, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE, flashed=True
     )
     untrusted = result(result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED)
-    untrusted.device.checks.append(
-        result_pb2.DeviceCheck(
-            name="android_key.application",
-            outcome=result_pb2.DeviceCheck.OUTCOME_FAIL,
-            reason="APPLICATION_REPACKAGED",
-            detail="it was <repackaged>",
+    relit = result(result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED, flashed=True)
+    for one in (untrusted, relit):
+        one.device.checks.append(
+            result_pb2.DeviceCheck(
+                name="android_key.application",
+                outcome=result_pb2.DeviceCheck.OUTCOME_FAIL,
+                reason="APPLICATION_REPACKAGED",
+                detail="it was <repackaged>",
+            )
         )
-    )
     return (
         judged("same-person"),
         judged("another-person", result(result_pb2.FAILURE_REASON_NOT_SAME_PERSON, similarity=0.0)),
@@ -217,9 +219,8 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
         judged("flash-injected-tint", unlit),
         judged("flash-cut-out-print", unlit),
         judged("flash-rigid-mask", undecided),
-        judged("flash-injected-relighting"),
         judged("device-honest"),
         judged("device-repackaged", untrusted),
         judged("device-relayed", untrusted),
-        judged("device-relit", untrusted),
+        judged("device-relit", relit),
     )
