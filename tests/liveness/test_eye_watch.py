@@ -1,6 +1,7 @@
 """Eyes are measured where they look unlike before, and otherwise measure what they measured."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from liveness.eye_watch import EyeRatios, EyeWatch
 from liveness.observation import GreyView
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, texture
+from vision.face import DetectedFace
 
 _OPEN: EyeRatios = (0.30, 0.31)
 _SHUT: EyeRatios = (0.08, 0.09)
@@ -90,6 +92,48 @@ def test_eyes_that_measure_as_shut_are_only_where_they_look_otherwise_too(look: 
     watch, known = _asked(frames)
     assert watch.blinked == bool(look)
     assert [index for index, eyes in enumerate(known) if eyes == _SHUT] == (sorted(low) if look else [])
+
+
+_HALF: EyeRatios = (0.18, 0.19)
+
+
+def _turned(share: float) -> DetectedFace:
+    """The face with its nose aside, in distances between the eyes."""
+    points = _FACE.five_points.copy()
+    points[2] += share * (points[1] - points[0])
+    return replace(_FACE, five_points=points)
+
+
+@pytest.mark.parametrize(
+    ("aside", "low", "blinked"),
+    [(0.0, _HALF, True), (0.06, _HALF, True), (0.2, _HALF, False), (-0.2, _HALF, False), (0.2, _SHUT, True)],
+    ids=["straight", "hardly turned", "turned", "turned the other way", "turned, and shut"],
+)
+def test_where_the_head_is_turned_only_eyes_that_fall_far_are_shut(
+    aside: float, low: EyeRatios, blinked: bool
+) -> None:
+    """A turn changes what landmarks say of open eyes, and how these look."""
+    watch, known = EyeWatch(), []
+    for index in range(40):
+        falls = index in {20, 21, 22}
+        grey = _frame(left=int(falls), right=int(falls), seed=index)
+        face = _turned(aside) if index >= 18 else _FACE
+        sight = watch.see(grey, face, index * 0.05, looked=False, expected=True)
+        known.append(watch.measured(sight, low if falls else _OPEN))
+    assert watch.blinked is blinked
+    assert known.count(low) == (3 if blinked else 0)
+
+
+def test_a_head_that_stays_turned_is_held_so() -> None:
+    watch = EyeWatch()
+    for index in range(60):
+        falls = index in {50, 51, 52}
+        grey = _frame(left=int(falls), right=int(falls), seed=index)
+        face = _turned(0.2) if index >= 10 else _FACE
+        watch.measured(
+            watch.see(grey, face, index * 0.05, looked=False, expected=True), _HALF if falls else _OPEN
+        )
+    assert watch.blinked
 
 
 def test_where_a_blink_is_expected_every_frame_is_measured_however_alike() -> None:
