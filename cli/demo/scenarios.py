@@ -248,9 +248,10 @@ _DEVICES: Final = (
     Scenario(
         key="device-relit",
         title="A video, relit in real time",
-        shown="The strongest attacker, in DYNAMIC: a changed app injects a genuine video, relit in 60 ms with the "
-        "person's own shape and every colour that it is told. The flash and all else that looks at pixels often "
-        "take it for the person, and may here; the evidence says that the app is not the one that was published.",
+        shown="The strongest attacker, in DYNAMIC: a changed app injects a genuine video, relit in 60 ms "
+        "with the person's own shape and every colour that it is told. The flash and all else that looks at "
+        "pixels often take it for the person, and may here; the evidence says that the app is not the "
+        "published one.",
         kind=FlashKind.INJECTED_RELIGHTING,
         device=DeviceKind.REPACKAGED,
         turn=4,

@@ -15,7 +15,8 @@ from liveness.dynamic.challenge import FlashChallenge
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.sample import ExposureReading, FlashSample, sample_frame
+from liveness.dynamic.sample import ExposureReading, FlashSample
+from liveness.dynamic.sampling import sample_frame
 from liveness.dynamic.script import ColourScript
 from liveness.dynamic.steps import ColourStep, RevealedStep
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide

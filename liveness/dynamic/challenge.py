@@ -49,6 +49,7 @@ from liveness.dynamic.actions import (
 )
 from liveness.dynamic.answers import Answers, count_answers
 from liveness.dynamic.asked import AskedSign
+from liveness.dynamic.hint_pacing import HintPacing
 from liveness.dynamic.interface import Meter
 from liveness.dynamic.meter import Disturbance, StepReading
 from liveness.dynamic.on_display import StepOnDisplay
@@ -78,7 +79,6 @@ _MOST_CAPTURE_SECONDS: Final = 2.0
 """How long the colours, once proven, wait for the frames that every scan takes."""
 _PAUSE_SECONDS: Final = 1.0
 _MOST_PAUSES: Final = 5
-_HINT_AGAIN_SECONDS: Final = 2.0
 _MOST_WRONG: Final = 1
 """Wrong answers beyond which a full script is not made longer: one may be a misreading, two are none."""
 
@@ -135,7 +135,7 @@ class FlashChallenge:
         self._light = LightWatch(policy)
         self._pauses = 0
         self._pause_until = 0.0
-        self._told: tuple[HintCode, float] | None = None
+        self._hints = HintPacing()
         self._samples: list[FlashSample] = []
         self._proven_at: float | None = None
         self._captured = True
@@ -269,16 +269,15 @@ class FlashChallenge:
             raise ObservationError("a challenge shows nothing")
         if self._proven_at is not None:
             return self._proved(self._proven_at)
-        if (unseen_since := self._presence.unseen_since) is not None:
-            shown.away = True
-            if self._now < (late := unseen_since + _UNSEEN_SECONDS):
-                return Wait(min(late, self._deadline))
-            return self._pause()
-        if (away_since := self._presence.away_since) is not None:
-            shown.away = True
-            if self._now < (late := away_since + _AWAY_SECONDS):
-                return Wait(min(late, self._deadline))
-            return self._pause()
+        presence = self._presence
+        for since, patience in (
+            (presence.unseen_since, _UNSEEN_SECONDS),
+            (presence.away_since, _AWAY_SECONDS),
+        ):
+            if since is not None:
+                shown.away = True
+                late = since + patience
+                return Wait(min(late, self._deadline)) if self._now < late else self._pause()
         if (about_light := self._look_at_light()) is not None:
             return about_light
         if shown.held_at is None or self._now < shown.at + shown.lasts:
@@ -379,13 +378,7 @@ class FlashChallenge:
         return self._finish(asks)
 
     def _hint(self, code: HintCode) -> Hint | None:
-        """The hint, unless the person was told just now."""
-        if self._told is not None:
-            told, at = self._told
-            if self._now - at < (_HINT_AGAIN_SECONDS if told is code else 0.5):
-                return None
-        self._told = (code, self._now)
-        return Hint(code)
+        return self._hints.tell(code, now=self._now)
 
     def _hint_of(self, shown: StepOnDisplay) -> Hint | None:
         reading = self._reading(shown.step)

@@ -22,7 +22,8 @@ from liveness.dynamic.drift import fit_drift
 from liveness.dynamic.lag import measure_lag
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.response import fit_response
-from liveness.dynamic.sample import ExposureReading, FlashSample, sample_frame
+from liveness.dynamic.sample import ExposureReading, FlashSample
+from liveness.dynamic.sampling import sample_frame
 from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
 from liveness.dynamic.track import FlashTrack, TrackView
 from vision.face import BgrImage, DetectedFace, Points

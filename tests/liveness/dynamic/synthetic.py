@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.sample import ExposureReading, FlashSample, sample_frame
+from liveness.dynamic.sample import ExposureReading, FlashSample
+from liveness.dynamic.sampling import sample_frame
 from liveness.dynamic.script import ColourScript
 from liveness.dynamic.steps import ColourStep, RevealedStep
 from vision.face import Box, DetectedFace

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from liveness.dynamic.sample import PATCH_SIDE, ROWS, SKIN_REGIONS, FlashSample, Region, sample_frame
+from liveness.dynamic.sample import PATCH_SIDE, ROWS, SKIN_REGIONS, FlashSample, Region
+from liveness.dynamic.sampling import sample_frame
 from tests.liveness.builders import face_at
 from vision.face import BgrImage, Box, DetectedFace, Points
 

@@ -1,0 +1,316 @@
+"""Measures the light of one frame of a flash scan.
+
+Pixels are turned to linear light by sRGB's curve (IEC 61966-2-1), as light adds up only there. Pixels that
+are saturated or nearly black do not count: they do not follow the light. Places on the face come from the
+five points by a similarity, so every pack has them; distances below are in eye distances from the point
+between the eyes, x along the line of the eyes and y down the face.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.sample import PATCH_SIDE, ROWS, ExposureReading, FlashSample, Region
+from liveness.dynamic.srgb import LINEAR_LIGHT
+from liveness.extent import face_extent
+from vision.face import BgrImage, DetectedFace, Points
+from vision.geometry import similarity_transform
+
+__all__ = ["sample_frame"]
+
+_BRIGHTEST = 250
+_DARKEST = 6
+"""8-bit steps: a pixel with a channel above, or with every channel below, does not follow the light."""
+
+_SIDE = 48
+"""Of the aligned face, pixels."""
+
+_LEFT, _TOP, _SPAN = -1.3, -0.85, 2.6
+"""The aligned face's corner and side, eye distances."""
+
+_PLACES: Mapping[Region, tuple[float, float, float, float]] = MappingProxyType(
+    {
+        Region.FOREHEAD: (-0.40, -0.65, 0.40, -0.35),
+        Region.NOSE: (-0.14, 0.10, 0.14, 0.60),
+        Region.LEFT_CHEEK: (-0.72, 0.40, -0.36, 0.85),
+        Region.RIGHT_CHEEK: (0.36, 0.40, 0.72, 0.85),
+        Region.CHIN: (-0.28, 1.42, 0.28, 1.68),
+    }
+)
+"""Left, top, right and bottom of each part of the skin, eye distances. ArcFace's template sets the nose's tip
+0.57 and the mouth 1.15 below the eyes; the rest lies clear of brows, lips and nostrils."""
+
+_EYE_HALF = (0.16, 0.11)
+_CLOSEST_EYES = 64.0
+"""Pixels apart; closer ones show no image of a screen. ``glint`` asks more than that of a scan's median."""
+_BRIGHTEST_SHARE = 0.1
+_SUM = np.ones((1, 3), np.float32)
+_HEAD_HALF_WIDTH = 1.4
+"""From the middle of the face to where hair and ears end, eye distances."""
+
+_BACKGROUND_RISE = 0.6
+"""How far below the eyes the background ends, above the shoulders, eye distances."""
+
+_WIDEST_BACKGROUND = 0.18
+"""Width of each of the two strips at the frame's sides, at most, as a share of the frame's."""
+
+_STRIP_HALF_WIDTH = 0.6
+_LONGEST_SIDE = 400
+"""Pixels: a larger frame is shrunk by halves first, as its light is the same."""
+
+_SHRINKS = 16
+"""Rows that shrink to whole ones, however often a frame is halved."""
+
+_DEEPEST = 2.25
+"""From the eyes to the aligned face's farthest corner, eye distances, and a little."""
+
+_LEAST_USABLE = 0.25
+_FEWEST_PIXELS = 12
+_SHORTEST_EYE_DISTANCE = 6.0
+
+_EVENLY: Final = np.linspace(0.0, 1.0, ROWS + 1)
+_LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
+_ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
+"""Where the five points of a frontal face lie."""
+
+
+def sample_frame(
+    pixels: BgrImage,
+    *,
+    index: int,
+    capture_time: float,
+    arrival_time: float,
+    face: DetectedFace | None,
+    step: int,
+    step_since: float | None,
+    exposure: ExposureReading | None = None,
+) -> FlashSample:
+    """Measure one upright frame; pure, and safe to call from several threads.
+
+    Args:
+        pixels: The frame; may be decoded at a half or a quarter of its size.
+        index: See ``FlashSample``.
+        capture_time: See ``FlashSample``.
+        arrival_time: See ``FlashSample``.
+        face: The largest face, in the coordinates of ``pixels``; ``None`` without one.
+        step: See ``FlashSample``.
+        step_since: See ``FlashSample``.
+        exposure: See ``FlashSample``.
+    """
+    linear = np.full((len(Region), 3), np.nan, np.float32)
+    usable = np.zeros(len(Region), np.float32)
+    face_rows = background_rows = np.full((ROWS, 3), np.nan, np.float32)
+    patch = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
+    if face is not None and _measurable(pixels, face):
+        if face.eye_distance >= _CLOSEST_EYES:
+            _measure_eyes(pixels, face, linear, usable)
+        light, points = _shrunk(pixels, face)
+        measured = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
+        _measure_skin(light, measured, linear, usable, patch)
+        strips = _Strips.of(measured, height=len(light.follows))
+        face_rows = strips.means(light.columns(*_across_the_face(measured)))
+        beside = light.columns(*_beside_the_head(measured, width=light.follows.shape[1]))
+        linear[Region.BACKGROUND], usable[Region.BACKGROUND] = beside.mean(0.0, _background_bottom(measured))
+        background_rows = strips.means(beside)
+    return FlashSample(
+        index=index,
+        capture_time=capture_time,
+        arrival_time=arrival_time,
+        step=step,
+        step_since=step_since,
+        exposure=exposure,
+        face=face,
+        linear=linear,
+        usable=usable,
+        face_rows=face_rows,
+        background_rows=background_rows,
+        patch=patch,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Light:
+    """A frame's light in planes, each of shape (height, width): sums over one channel are far cheaper.
+
+    Attributes:
+        colours: Linear red, green and blue; 0 for pixels that do not follow the light.
+        follows: 1 or 0: whether they do.
+    """
+
+    colours: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+    follows: NDArray[np.uint8]
+
+    def columns(self, *spans: tuple[float, float]) -> "_Rows":
+        """The frame's rows between these columns; of width 0 where nothing lies in the frame."""
+        height, width = self.follows.shape
+        sums, wide = np.zeros((height + 1, 4)), 0
+        for left, right in spans:
+            span = slice(max(0, round(left)), max(0, min(width, round(right))))
+            if span.start >= span.stop:
+                continue
+            wide += span.stop - span.start
+            planes: tuple[NDArray[np.float32] | NDArray[np.uint8], ...] = (*self.colours, self.follows)
+            for place, plane in enumerate(planes):
+                across = cv2.reduce(plane[:, span], 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F)
+                sums[1:, place] += np.asarray(across, np.float64)[:, 0]
+        return _Rows(np.cumsum(sums, axis=0, out=sums), wide)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Running sums over rows, shape (height + 1, 4): (red, green, blue), and how many pixels follow."""
+
+    sums: NDArray[np.float64]
+    width: int
+
+    def mean(self, top: float, bottom: float) -> tuple[NDArray[np.float32], float]:
+        """Of the pixels that follow the light, and their share; NaN where there are too few."""
+        rows = len(self.sums) - 1
+        first, last = (min(max(round(place), 0), rows) for place in (top, bottom))
+        total = self.sums[last] - self.sums[first]
+        counted, pixels = float(total[3]), self.width * (last - first)
+        if counted < max(_FEWEST_PIXELS, _LEAST_USABLE * pixels):
+            return np.full(3, np.nan, np.float32), counted / max(1, pixels)
+        return (total[:3] / counted).astype(np.float32), counted / pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Strips:
+    """Horizontal strips from a face's top to its bottom.
+
+    Attributes:
+        edges: Shape (25,): the first row of each, and the last one's end.
+        heights: Shape (24, 1): rows of each that lie in the frame.
+    """
+
+    edges: NDArray[np.intp]
+    heights: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, face: DetectedFace, *, height: int) -> "_Strips":
+        extent = face_extent(face)
+        places = extent.top + extent.height * _EVENLY
+        edges = np.clip(np.round(places), 0, height).astype(np.intp)
+        return cls(edges, (edges[1:] - edges[:-1])[:, None])
+
+    def means(self, rows: _Rows) -> NDArray[np.float32]:
+        """Shape (24, 3); NaN where too few pixels follow the light."""
+        bounds = rows.sums[self.edges]
+        sums = bounds[1:] - bounds[:-1]
+        counts = sums[:, 3:]
+        clear = (counts >= _LEAST_USABLE * rows.width * self.heights) & (counts > 0)
+        found = np.full((ROWS, 3), np.nan)
+        np.divide(sums[:, :3], counts, out=found, where=clear)
+        return found.astype(np.float32)
+
+
+def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
+    """Whether the face's points lie so that something can be cut out by them."""
+    points = face.five_points
+    reach = 4 * max(pixels.shape[:2])
+    if min(pixels.shape[:2]) < 16:
+        return False
+    # A point that is no number lies within no reach either.
+    return bool(np.abs(points).max() < reach and face.eye_distance >= _SHORTEST_EYE_DISTANCE)
+
+
+def _deepest_row(face: DetectedFace) -> int:
+    """Below which nothing is measured, however the face is turned; a multiple of what shrinks."""
+    (_, left_y), (_, right_y) = face.five_points[:2].tolist()
+    deepest = max((left_y + right_y) / 2 + _DEEPEST * face.eye_distance, face_extent(face).bottom)
+    return int(max(_SHRINKS, _SHRINKS * math.ceil((deepest + 1) / _SHRINKS)))
+
+
+def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[_Light, Points]:
+    """The frame's light down to where it is measured, and the face's points in it."""
+    small, points = pixels[: _deepest_row(face)], face.five_points
+    for _ in range(max(0, math.ceil(math.log2(max(pixels.shape[:2]) / _LONGEST_SIDE)))):
+        even = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
+        size = even.shape[1] // 2, even.shape[0] // 2
+        small = cv2.resize(even, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        points = np.asarray((points - 0.5) / 2, np.float32)
+    blue, green, red = cv2.split(small)
+    highest = cv2.max(cv2.max(blue, green), red)
+    follows = np.asarray(cv2.inRange(highest, _DARKEST, _BRIGHTEST), np.uint8)
+    # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
+    light = [cv2.LUT(cv2.bitwise_and(plane, follows), _LINEAR) for plane in (red, green, blue)]
+    colours = (
+        np.asarray(light[0], np.float32),
+        np.asarray(light[1], np.float32),
+        np.asarray(light[2], np.float32),
+    )
+    return _Light(colours, np.bitwise_and(follows, np.uint8(1))), points
+
+
+def _measure_skin(
+    light: _Light,
+    face: DetectedFace,
+    linear: NDArray[np.float32],
+    usable: NDArray[np.float32],
+    patch: NDArray[np.float32],
+) -> None:
+    scale = _SIDE / _SPAN
+    target = (_ANCHORS - np.array([_LEFT, _TOP], np.float32)) * scale - 0.5
+    matrix = similarity_transform(face.five_points, target)
+    *aligned, weights = (
+        cv2.warpAffine(plane, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
+        for plane in (*light.colours, light.follows.astype(np.float32))
+    )
+    colours = cv2.merge(aligned)
+    for region, (left, top, right, bottom) in _PLACES.items():
+        columns = slice(round((left - _LEFT) * scale), round((right - _LEFT) * scale))
+        rows = slice(round((top - _TOP) * scale), round((bottom - _TOP) * scale))
+        share = float(cv2.mean(weights[rows, columns])[0])
+        usable[region] = share
+        if share >= _LEAST_USABLE:
+            linear[region] = np.array(cv2.mean(colours[rows, columns])[:3]) / share
+    size = (PATCH_SIDE, PATCH_SIDE)
+    shares = np.asarray(cv2.resize(weights, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
+    cells = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
+    patch[:] = np.where(shares >= _LEAST_USABLE, cells / np.maximum(shares, 1e-6), np.nan)
+
+
+def _measure_eyes(
+    pixels: BgrImage, face: DetectedFace, linear: NDArray[np.float32], usable: NDArray[np.float32]
+) -> None:
+    height, width = pixels.shape[:2]
+    across, down = (half * face.eye_distance for half in _EYE_HALF)
+    for region, (x, y) in zip(
+        (Region.LEFT_EYE, Region.RIGHT_EYE), face.five_points[:2].tolist(), strict=True
+    ):
+        rows = slice(max(0, round(y - down)), max(0, min(height, round(y + down))))
+        columns = slice(max(0, round(x - across)), max(0, min(width, round(x + across))))
+        flat = pixels[rows, columns].reshape(-1, 3)
+        count = int(_BRIGHTEST_SHARE * len(flat))
+        if count < 2:
+            continue
+        brightness = cv2.transform(flat[None], _SUM).ravel()
+        brightest = flat[np.argpartition(brightness, len(flat) - count)[-count:]]
+        clear = brightest[brightest.max(axis=1) <= _BRIGHTEST]
+        usable[region] = len(clear) / count
+        if usable[region] >= _LEAST_USABLE:
+            linear[region] = _LINEAR[clear].sum(axis=0)[::-1] / len(clear)
+
+
+def _across_the_face(face: DetectedFace) -> tuple[tuple[float, float], ...]:
+    extent, half = face_extent(face), _STRIP_HALF_WIDTH * face.eye_distance
+    return ((extent.x - half, extent.x + half),)
+
+
+def _beside_the_head(face: DetectedFace, *, width: int) -> tuple[tuple[float, float], ...]:
+    """Two spans of columns at the frame's sides: they hold still while the head moves."""
+    (left_x, _), (right_x, _) = face.five_points[:2].tolist()
+    middle, clear = (left_x + right_x) / 2, _HEAD_HALF_WIDTH * face.eye_distance
+    widest = _WIDEST_BACKGROUND * width
+    return (0.0, min(widest, middle - clear)), (max(width - widest, middle + clear), width)
+
+
+def _background_bottom(face: DetectedFace) -> float:
+    (_, left_y), (_, right_y) = face.five_points[:2].tolist()
+    return float((left_y + right_y) / 2 + _BACKGROUND_RISE * face.eye_distance)
