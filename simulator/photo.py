@@ -1,17 +1,20 @@
 """The photo of a person that a simulated scan starts from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from simulator.errors import PhotoUnusable
-from vision.face import BgrImage, Points
+from vision.face import BgrImage, DetectedFace, Points
 from vision.packs.interfaces import FaceDetector, Landmarker
 
 __all__ = ["Photo", "photo_from_image"]
 
 _SCHEME = "ibug68"
 _SMALLEST_EYE_DISTANCE = 20.0
+_COMPARABLE = 0.75
+"""Width over the largest face's from which a face is as prominent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ class Photo:
 
 
 def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Landmarker) -> Photo:
-    """Finds the largest face of ``image`` and its landmarks.
+    """Finds the most prominent face of ``image`` and its landmarks.
+
+    Detectors now and then take something as large as the person's face for one, and are less sure of it. So
+    of the faces that are not much smaller than the largest that one counts of which the detector is surest.
 
     Args:
         image: An upright photo.
@@ -71,7 +77,14 @@ def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Lan
     faces = detector.detect(image)
     if not faces:
         raise PhotoUnusable("no face was found in the photo")
-    landmarks = landmarker.locate(image, faces[0])
+    landmarks = landmarker.locate(image, _most_prominent(faces))
     if landmarks is None:
         raise PhotoUnusable("the landmarker sees no face where one was detected; use a photo from the front")
     return Photo(pixels=image, landmarks=landmarks.points)
+
+
+def _most_prominent(faces: Sequence[DetectedFace]) -> DetectedFace:
+    widest = max(face.box.width for face in faces)
+    return max(
+        (face for face in faces if face.box.width >= _COMPARABLE * widest), key=lambda face: face.confidence
+    )

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from simulator import Photo, PhotoUnusable, photo_from_image
-from vision.face import BgrImage, DetectedFace, Landmarks
+from vision.face import BgrImage, Box, DetectedFace, Landmarks
+from vision.packs.interfaces import Landmarker
 from vision.packs.pack import Pack
 
 
@@ -54,6 +57,51 @@ def test_a_photo_without_a_face_is_refused(embedded: Pack) -> None:
     assert embedded.landmarker is not None
     with pytest.raises(PhotoUnusable, match="no face"):
         photo_from_image(np.zeros((200, 200, 3), np.uint8), detector=_Blind(), landmarker=embedded.landmarker)
+
+
+class _Sees:
+    """A detector that sees these faces, largest first."""
+
+    def __init__(self, *faces: DetectedFace) -> None:
+        self._faces = faces
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return self._faces
+
+
+@pytest.mark.parametrize(
+    ("width", "confidence", "person"),
+    [(1.1, 0.5, True), (0.9, 0.5, True), (0.9, 0.999, False), (0.5, 0.999, True)],
+    ids=["a larger one, hardly sure", "a smaller one, hardly sure", "as large, surer", "far smaller, surer"],
+)
+def test_of_faces_as_large_the_surest_one_counts(
+    embedded: Pack, astronaut: Photo, width: float, confidence: float, person: bool
+) -> None:
+    """dlib sees a second face of the same size in the astronaut's whole photo: a patch on the suit."""
+    assert embedded.landmarker is not None
+    (face,) = (replace(one, confidence=0.99) for one in embedded.detector.detect(astronaut.pixels)[:1])
+    aside = Box(
+        face.box.left + 40, face.box.top, face.box.left + 40 + width * face.box.width, face.box.bottom
+    )
+    other = DetectedFace(box=aside, confidence=confidence, five_points=face.five_points + (40.0, 0.0))
+    faces = sorted((face, other), key=lambda one: -one.box.width)
+    landmarker = _Notes(embedded.landmarker)
+    photo_from_image(astronaut.pixels, detector=_Sees(*faces), landmarker=landmarker)
+    assert landmarker.asked == [face if person else other]
+
+
+class _Notes:
+    """A landmarker that notes for which faces it was asked."""
+
+    scheme = "ibug68"
+
+    def __init__(self, landmarker: Landmarker) -> None:
+        self._landmarker = landmarker
+        self.asked: list[DetectedFace] = []
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        self.asked.append(face)
+        return self._landmarker.locate(image, face)
 
 
 def test_a_face_that_the_landmarker_does_not_see_is_refused(embedded: Pack, astronaut: Photo) -> None:
