@@ -80,10 +80,9 @@ def test_of_faces_as_large_the_surest_one_counts(
     """dlib sees a second face of the same size in the astronaut's whole photo: a patch on the suit."""
     assert embedded.landmarker is not None
     (face,) = (replace(one, confidence=0.99) for one in embedded.detector.detect(astronaut.pixels)[:1])
-    aside = Box(
-        face.box.left + 40, face.box.top, face.box.left + 40 + width * face.box.width, face.box.bottom
-    )
-    other = DetectedFace(box=aside, confidence=confidence, five_points=face.five_points + (40.0, 0.0))
+    left = face.box.left + 40
+    aside = Box(left, face.box.top, left + width * face.box.width, face.box.bottom)
+    other = DetectedFace(box=aside, confidence=confidence, five_points=face.five_points + np.float32(40.0))
     faces = sorted((face, other), key=lambda one: -one.box.width)
     landmarker = _Notes(embedded.landmarker)
     photo_from_image(astronaut.pixels, detector=_Sees(*faces), landmarker=landmarker)
