@@ -1,7 +1,6 @@
 """One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from server.checks.terms import Mode
 from server.errors import Reason, Refusal
@@ -25,6 +24,7 @@ from server.scan.messages import (
     Plan,
 )
 from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
+from server.scan.scan_bytes import ScanBytes
 from server.storage.records import NewAttempt
 
 _NONCE_BYTES = 16
@@ -35,17 +35,6 @@ _CHALLENGE_RENEW_SECONDS = 1.5
 """What was seen of a challenge is judged before the newer stream, which took the lease, draws another."""
 _LEAST_MEASURED_SHARE = 0.5
 """Of the least rate of frames, what must be measured of them: 0.85 are where they come evenly."""
-
-
-@dataclass(slots=True)
-class StreamCounts:
-    """What a stream has taken so far, over its attempts.
-
-    Attributes:
-        frame_bytes: Bytes of images in the whole scan, earlier streams included.
-    """
-
-    frame_bytes: int
 
 
 class LeaseLost(Exception):
@@ -65,7 +54,8 @@ class AttemptRun:
         stream: OpenStream,
         *,
         number: int,
-        counts: StreamCounts,
+        scan_bytes: ScanBytes,
+        attempts_left: int,
         plan: Plan = Plan.EXPRESS,
         challenge: AttemptChallenge | None = None,
     ) -> None:
@@ -75,14 +65,16 @@ class AttemptRun:
             env: What every stream shares.
             stream: The stream.
             number: The attempt's number in the check, from 1.
-            counts: What the stream has taken so far; kept up to date.
+            scan_bytes: What the stream has taken so far; kept up to date.
+            attempts_left: How many attempts there may be from this one on.
             plan: What the attempt asks for.
             challenge: What the plan asks for beside frames; ``None`` in EXPRESS.
         """
         settings = env.settings
         self._env = env
         self._stream = stream
-        self._counts = counts
+        self._bytes = scan_bytes
+        self._attempts_left = attempts_left
         self.number = number
         self.plan = plan
         self._challenge = challenge
@@ -119,6 +111,11 @@ class AttemptRun:
     def challenge(self) -> AttemptChallenge | None:
         """What was asked for beside frames."""
         return self._challenge
+
+    @property
+    def expected_seconds(self) -> float:
+        """How long it takes if it is a good one."""
+        return expected_seconds(self.plan, capture=self._env.settings.plan.seconds)
 
     @property
     def frames(self) -> int:
@@ -166,12 +163,15 @@ class AttemptRun:
                 attempt=self.number,
                 nonce=nonce,
                 plan=self.plan,
-                expected_seconds=expected_seconds(self.plan, capture=env.settings.plan.seconds),
+                expected_seconds=self.expected_seconds,
                 credit=self._credit.opening,
                 oval=env.settings.oval,
             )
         )
-        if (paced := fewer_frames(self.plan)) is not None:
+        scarce = self._bytes.scarce(
+            seconds=self.expected_seconds, attempts=self._attempts_left, budget=env.settings.budget
+        )
+        if (paced := fewer_frames(self.plan, scarce=scarce)) is not None:
             await send(paced)
         began = heard = env.clock.monotonic()
         while True:
@@ -214,11 +214,11 @@ class AttemptRun:
     async def _take_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
         size = len(frame.image)
         check_budget(
-            frame, before=self.frames, bytes_before=self._counts.frame_bytes, budget=self._env.settings.budget
+            frame, before=self.frames, bytes_before=self._bytes.used, budget=self._env.settings.budget
         )
         self._credit.spend(size)
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
-        self._counts.frame_bytes += size
+        self._bytes.add(size)
         self._rate.frame(frame.capture_time_us / 1e6)
         check_claim(frame, revealed=self._revealed)
         await self.record()
@@ -363,7 +363,7 @@ class AttemptRun:
             epoch=self._stream.record.lease_epoch,
             now=self._env.clock.now(),
             lease_seconds=lease,
-            bytes_received=self._counts.frame_bytes,
+            bytes_received=self._bytes.used,
         )
         if not held:
             raise LeaseLost

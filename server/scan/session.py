@@ -5,7 +5,7 @@ and its evidence are durable before the device hears of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from server.checks.recorder import JudgedAttempt
 from server.checks.state import OPEN_STATES, CheckState
 from server.checks.terms import AttemptOutcome
 from server.errors import Reason, Refusal
-from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed, StreamCounts
+from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed
 from server.scan.challenges import conclude_challenge, declined, start_challenge
 from server.scan.closing import AttemptCloser
 from server.scan.disclosure import final_status, told_feedback
@@ -33,6 +33,7 @@ from server.scan.messages import (
     ScanResultMessage,
     ScanStatus,
 )
+from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict
 from server.storage.records import AttemptEnding, AttemptRecord
 from server.verdict import CheckVerdict, FailureReason
@@ -66,7 +67,7 @@ class ScanSession:
         self._header_origin = header_origin
         self._stream: OpenStream | None = None
         self._run: AttemptRun | None = None
-        self._counts = StreamCounts(frame_bytes=0)
+        self._bytes = ScanBytes()
         self._closer = AttemptCloser(env)
         self._over = False
         self._cancelled_by_person = False
@@ -97,7 +98,7 @@ class ScanSession:
         # However a stream ends, it may find only then that another one took over: see ``serve``.
         try:
             self._stream = await open_stream(self._env, inbox, send, header_origin=self._header_origin)
-            self._counts.frame_bytes = self._stream.record.bytes_received
+            self._bytes.used = self._stream.record.bytes_received
             await self._attempts(self._stream, inbox, send)
         except StreamEnded:
             await _unhindered(self._ended_by_device())
@@ -140,7 +141,8 @@ class ScanSession:
                 self._env,
                 stream,
                 number=number,
-                counts=self._counts,
+                scan_bytes=self._bytes,
+                attempts_left=_attempts_left(stream, attempts),
                 plan=stream.plans.next,
                 challenge=challenge,
             )
@@ -160,9 +162,9 @@ class ScanSession:
         judgement = await self._closer.judge(stream, run)
         attempts = await self._closer.attempts(stream, run)
         self._cancelled_by_person = end.cause is EndCause.CANCELLED
-        used = sum(attempt.counted for attempt in attempts)
-        remaining = stream.policy.attempts.maximum - used
-        again = judgement.retryable and remaining > 0 and run.number < _MOST_ATTEMPTS
+        remaining = _attempts_left(stream, attempts)
+        enough = self._bytes.suffice(seconds=run.expected_seconds, budget=env.settings.budget)
+        again = judgement.retryable and enough and remaining > 0 and run.number < _MOST_ATTEMPTS
         if self._cancelled_by_person and declined(run.challenge):
             again = stream.plans.decline() and again
         if not again:
@@ -305,10 +307,14 @@ class ScanSession:
                     expected={CheckState.SCANNING},
                     epoch=record.lease_epoch,
                     to=CheckState.WAITING,
-                    bytes_received=self._counts.frame_bytes,
+                    bytes_received=self._bytes.used,
                 )
         except Conflict:
             _log.info("scan_superseded_while_leaving", check_id=str(record.check_id))
+
+
+def _attempts_left(stream: OpenStream, attempts: Iterable[AttemptRecord]) -> int:
+    return stream.policy.attempts.maximum - sum(attempt.counted for attempt in attempts)
 
 
 async def _unhindered(work: Coroutine[Any, Any, Outcome]) -> Outcome:

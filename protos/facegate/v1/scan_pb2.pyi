@@ -1032,8 +1032,8 @@ Global___OvalChange: _TypeAlias = OvalChange  # noqa: Y015
 
 @_typing.final
 class CaptureAdjustment(_message.Message):
-    """Asks for smaller or fewer frames, because the network or the server is slow. A value of 0 leaves
-    that property as it is.
+    """Asks for smaller or fewer frames, because the network or the server is slow, or because the scan's bytes
+    would not last for the attempts that are left. A value of 0 leaves that property as it is.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

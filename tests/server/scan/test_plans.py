@@ -93,13 +93,14 @@ def test_movement_is_never_asked_for_smaller_frames(plan: Plan, side: int) -> No
     assert (asked.max_side, asked.max_frame_bytes, asked.max_frames_per_second) == (side, 65_536, 0.0)
 
 
-def test_only_movement_asks_for_fewer_frames_and_never_for_smaller_ones() -> None:
-    paced = fewer_frames(Plan.MOVEMENT)
-    assert paced is not None
-    assert 8 <= paced.max_frames_per_second <= 15
-    assert (paced.max_side, paced.max_frame_bytes) == (0, 0)
-    assert fewer_frames(Plan.EXPRESS) is None
-    assert fewer_frames(Plan.FLASH) is None
+@pytest.mark.parametrize("plan", list(Plan))
+@pytest.mark.parametrize("scarce", [False, True])
+def test_fewer_frames_are_asked_for_in_movement_and_where_bytes_are_scarce(plan: Plan, scarce: bool) -> None:
+    paced = fewer_frames(plan, scarce=scarce)
+    assert (paced is not None) == (scarce or plan is Plan.MOVEMENT)
+    if paced is not None:
+        assert 8 <= paced.max_frames_per_second <= 15
+        assert (paced.max_side, paced.max_frame_bytes) == (0, 0)
 
 
 def test_a_challenge_takes_longer_than_a_mere_capture() -> None:

@@ -1,7 +1,9 @@
 """Whole streams against a real server, up to their result."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from server.checks.state import CheckState
@@ -10,7 +12,7 @@ from server.scan.messages import CaptureBudget
 from server.storage.records import EvidenceKind
 from server.verdict import CheckStatus
 from simulator.scene import ScanKind
-from tests.server.live import LiveServer, pictures
+from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import RawDevice
 
 _Body = scan_pb2.AttemptEndBody
@@ -159,6 +161,34 @@ async def test_used_up_attempts_decide(scene: LiveServer) -> None:
     assert not result.another_attempt
     assert await stream.outcome() is None
     assert (await _reasons(scene, upload.check_id))[0] == "CONDITIONS"
+
+
+@pytest.mark.parametrize(("room", "another"), [(200, True), (60, True), (15, False)])
+async def test_the_bytes_of_a_scan_are_for_all_of_its_attempts(
+    tmp_path: Path, room: int, another: bool
+) -> None:
+    """Where they would not last another attempt has fewer frames, and without room there is none."""
+    shown = pictures()[:9]
+    mean = sum(len(picture.jpeg) for picture in shown) / len(shown)
+    budget = CaptureBudget(max_scan_bytes=round((len(shown) + room) * mean))
+    async with serving(settings_for(tmp_path), tuning=replace(FAST, budget=budget)) as live:
+        upload = await live.upload()
+        stream = await RawDevice(live.device, upload).open()
+        first = await stream.run_attempt(shown)
+        assert first.another_attempt is another
+        if not another:
+            assert first.status == scan_pb2.SCAN_STATUS_FAILURE
+            assert await stream.outcome() is None
+            assert (await _reasons(live, upload.check_id))[0] == "CONDITIONS"
+            return
+        later = [replace(picture, time_us=picture.time_us + 10_000_000) for picture in pictures()]
+        assert (await stream.run_attempt(later[:12])).attempt == 2
+        asked = [
+            message.capture_adjustment.max_frames_per_second
+            for message in stream.seen
+            if message.WhichOneof("message") == "capture_adjustment"
+        ]
+        assert asked == ([12.0] if room < 136 else [])
 
 
 async def test_attempts_that_do_not_count_end_too(scene: LiveServer) -> None:

@@ -1,0 +1,67 @@
+"""How far the bytes that a scan may have go: they are for all of its attempts."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from server.scan.messages import CaptureBudget
+
+__all__ = ["ScanBytes"]
+
+_FEWEST_A_SECOND: Final = 12.0
+"""Frames a second of an attempt that is asked for few, see ``server.scan.plans``."""
+_USUAL_A_SECOND: Final = 20.0
+_POOR_OVER_GOOD: Final = 2.0
+"""How much longer an attempt takes that comes to nothing."""
+
+
+@dataclass(slots=True)
+class ScanBytes:
+    """What a stream has taken so far, over its attempts.
+
+    Attributes:
+        used: Bytes of images in the whole scan, earlier streams included.
+        frames: Frames of this stream.
+        own: Their bytes.
+    """
+
+    used: int = 0
+    frames: int = 0
+    own: int = 0
+
+    def add(self, size: int) -> None:
+        """Counts a frame.
+
+        Args:
+            size: Bytes of its image.
+        """
+        self.used += size
+        self.own += size
+        self.frames += 1
+
+    def scarce(self, *, seconds: float, attempts: int, budget: CaptureBudget) -> bool:
+        """Whether frames at the usual rate would use up the bytes before the last attempt.
+
+        Args:
+            seconds: How long a good attempt takes.
+            attempts: How many there may still be, the one that begins included.
+            budget: The scan's limits.
+
+        Returns:
+            False where this stream has no frames yet: it is not known how large they are.
+        """
+        wanted = attempts * _POOR_OVER_GOOD * seconds * _USUAL_A_SECOND * self._mean
+        return wanted > budget.max_scan_bytes - self.used
+
+    def suffice(self, *, seconds: float, budget: CaptureBudget) -> bool:
+        """Whether another attempt can come to something.
+
+        Args:
+            seconds: How long a good attempt takes.
+            budget: The scan's limits.
+        """
+        least = max(1.0, seconds * _FEWEST_A_SECOND * self._mean)
+        return least <= budget.max_scan_bytes - self.used
+
+    @property
+    def _mean(self) -> float:
+        return self.own / self.frames if self.frames else 0.0
