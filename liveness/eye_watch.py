@@ -52,6 +52,9 @@ which eyes are shut there. Of 113 blinks in simulated scans, in the dark and ind
 head, and these fell to 0.09 to 0.44; landmarks made 0.68 to 0.79 of the open eyes of masks that turned."""
 _TURNED_DEPTH = 0.5
 
+_NO_EYE = 1e-6
+"""Eye aspect ratio; less is none, whatever the landmarks say."""
+
 _PLAIN = 2.0
 """Standard deviation, grey levels, of a patch that shows nothing; everything would look like it."""
 
@@ -178,7 +181,7 @@ class EyeWatch:
             self._note(sight.time, eyes)
             return eyes
         level = np.percentile(np.array(self._measured), 75, axis=0)
-        share = float((np.array(eyes) / level).max())
+        share = float((np.array(eyes) / np.maximum(level, _NO_EYE)).max())
         opened = share >= self._settings.blink_recovery
         if not opened and (seen := self._no_more_than_noise(sight, share)) is not None:
             self._note(sight.time, seen)

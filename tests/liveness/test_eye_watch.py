@@ -136,6 +136,13 @@ def test_a_head_that_stays_turned_is_held_so() -> None:
     assert watch.blinked
 
 
+def test_landmarks_without_any_eye_show_no_blink() -> None:
+    watch, _ = _asked(
+        [(_frame(left=index % 5, right=index % 5, seed=index), (0.0, 0.0)) for index in range(20)]
+    )
+    assert not watch.blinked
+
+
 def test_where_a_blink_is_expected_every_frame_is_measured_however_alike() -> None:
     watch = EyeWatch()
     looks_the_same = [
