@@ -1,6 +1,7 @@
 """What each attempt of a scan asks of the device and the person, and under which limits."""
 
 from collections.abc import Set
+from typing import Final
 
 from liveness.dynamic import policy as dynamic
 from liveness.dynamic.script import ScriptSettings
@@ -9,15 +10,16 @@ from server.policies import Policy
 from server.policies.words import Fallback
 from server.scan.messages import AdjustmentMessage, Capability, Plan
 
-__all__ = ["ScanPlans", "expected_seconds", "fewer_bytes", "fewer_frames"]
+__all__ = ["FEWER_A_SECOND", "ScanPlans", "expected_seconds", "fewer_bytes", "fewer_frames"]
 
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
 
 _SMALLER_SIDE = 480
-_FEWER_FRAMES = 12.0
-"""A second. An approach shows as much in ten of them as in twenty, and at twenty a scan with a flash and two
-attempts of 13 seconds after it would not keep to its bytes. A flash of 12 passes as often as one of 20: of
-38 simulated scans in the dark and indoors 33 and 34, of 19 in an office 10 and 8."""
+FEWER_A_SECOND: Final = 12.0
+"""Frames that are asked for where an attempt is to need few bytes. An approach shows as much in ten of them
+as in twenty, and at twenty a scan with a flash and two attempts of 13 seconds after it would not keep to its
+bytes. A flash of 12 passes as often as one of 20: of 38 simulated scans in the dark and indoors 33 and 34,
+of 19 in an office 10 and 8."""
 
 
 def expected_seconds(plan: Plan, *, capture: float) -> float:
@@ -46,7 +48,7 @@ def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
     """
     if plan is not Plan.MOVEMENT and not scarce:
         return None
-    return AdjustmentMessage(max_frames_per_second=_FEWER_FRAMES, max_side=0, max_frame_bytes=0)
+    return AdjustmentMessage(max_frames_per_second=FEWER_A_SECOND, max_side=0, max_frame_bytes=0)
 
 
 class ScanPlans:

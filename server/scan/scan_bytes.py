@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.scan.messages import CaptureBudget
+from server.scan.plans import FEWER_A_SECOND
 
 __all__ = ["ScanBytes"]
 
-_FEWEST_A_SECOND: Final = 12.0
-"""Frames a second of an attempt that is asked for few, see ``server.scan.plans``."""
 _USUAL_A_SECOND: Final = 20.0
 _POOR_OVER_GOOD: Final = 2.0
 """How much longer an attempt takes that comes to nothing."""
@@ -59,7 +58,7 @@ class ScanBytes:
             seconds: How long a good attempt takes.
             budget: The scan's limits.
         """
-        least = max(1.0, seconds * _FEWEST_A_SECOND * self._mean)
+        least = max(1.0, seconds * FEWER_A_SECOND * self._mean)
         return least <= budget.max_scan_bytes - self.used
 
     @property
