@@ -14,6 +14,7 @@ from liveness.dynamic.actions import Complete, FallBack, Hint, HintCode, Pause, 
 from liveness.dynamic.challenge import FlashChallenge
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
+from liveness.dynamic.on_display import DisplayClaim
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import ExposureReading, FlashSample
 from liveness.dynamic.sampling import sample_frame
@@ -235,8 +236,10 @@ class _Server:
     def take(self, frame: SimulatedFrame, *, arrival: float) -> None:
         index, pixels = self._frames, _as_sent(frame.pixels)
         self._frames += 1
+        step, since = self._phone.claims(frame.capture_time)
         if self._challenge.settled:
             # As in the server, which judges meanwhile.
+            self._challenge.see(DisplayClaim(step, since, frame.capture_time, arrival))
             return
         watched = self._watcher.watch(
             _Decoded(pixels),
@@ -251,7 +254,6 @@ class _Server:
         self._told[guidance.frame_code.value] += 1
         if self._placed is None and guidance.frame_code in _WELL_PLACED:
             self._placed = arrival
-        step, since = self._phone.claims(frame.capture_time)
         said = frame.exposure
         sample = sample_frame(
             pixels,

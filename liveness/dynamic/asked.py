@@ -1,8 +1,24 @@
 """What a person is asked to show besides the colours, and for how long it is waited for."""
 
-from liveness.dynamic.actions import HintCode
+from dataclasses import dataclass
 
-__all__ = ["AskedSign"]
+from liveness.dynamic.actions import HintCode
+from liveness.dynamic.policy import DynamicPolicy
+
+__all__ = ["AskedSign", "AskedSigns", "Missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A sign that is waited for.
+
+    Attributes:
+        until: When there was time enough for it, seconds of the server's monotonic clock.
+        asks: What to tell the person; ``None`` while it is not known whether it was shown already.
+    """
+
+    until: float
+    asks: HintCode | None
 
 
 class AskedSign:
@@ -52,3 +68,48 @@ class AskedSign:
             self._since = now
         until = self._since + self._patience
         return until if now < until else None
+
+
+class AskedSigns:
+    """Depth and a blink, as a policy takes them: waited for one after the other."""
+
+    def __init__(self, policy: DynamicPolicy, *, depth_line: float) -> None:
+        """Starts with nothing seen.
+
+        Args:
+            policy: Which of them it takes, and its patience.
+            depth_line: Log odds from which motion shows a head's depth.
+        """
+        self._policy = policy
+        self._depth_line = depth_line
+        self._depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=policy.depth_patience_seconds)
+        self._blink = AskedSign(HintCode.BLINK, patience_seconds=policy.blink_patience_seconds)
+
+    @property
+    def awaits_blink(self) -> bool:
+        """Whether a blink is waited for that was not seen yet."""
+        return self._blink.pending
+
+    @property
+    def awaits_depth(self) -> bool:
+        """Whether depth was waited for, whatever was seen since."""
+        return self._depth.matters
+
+    def see(self, *, blinked: bool, depth: float | None) -> None:
+        """Take what the frames so far show: a blink, and log odds of depth where they were measured."""
+        self._blink.see(blinked)
+        self._depth.see(None if depth is None else depth >= self._depth_line)
+
+    def missing(self, now: float, *, shape_shows: bool) -> Missing | None:
+        """What is waited for at ``now``, seconds of the server's monotonic clock; ``None`` for nothing more.
+
+        Args:
+            now: The first call that finds a sign missing begins its wait.
+            shape_shows: Whether the light can say what it falls on; where not, depth is taken in any case.
+        """
+        takes_depth = self._policy.depth or not shape_shows
+        for sign, taken in ((self._depth, takes_depth), (self._blink, self._policy.blink)):
+            until = sign.wait_until(now) if taken else None
+            if until is not None:
+                return Missing(until, sign.asks)
+        return None

@@ -13,7 +13,7 @@ leave out steps may leave out those that were guessed wrong (``bits_beyond_chanc
 **It ends** as soon as enough is verified and nothing contradicts; where one answer contradicts, not before a
 full script was answered. Without enough it goes on for as long as the steps that the policy allows can still
 reach the floor; where two answers contradict, until a full script was answered. The closing step is held like
-every other, so that the screen changes no faster at the end.
+every other, so that the screen changes no faster at the end: a frame says so, or it is waited for in vain.
 
 **Depth and a blink.** Where a head's depth is needed, or the policy takes a blink, and it was not seen by the
 time the colours are proven, the person is asked for it, and the colour on display stays until it is seen or
@@ -31,7 +31,6 @@ second. Then the challenge looks again, and shows nothing new before the face is
 """
 
 import math
-from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final
 
@@ -48,11 +47,11 @@ from liveness.dynamic.actions import (
     Wait,
 )
 from liveness.dynamic.answers import Answers, count_answers
-from liveness.dynamic.asked import AskedSign
+from liveness.dynamic.asked import AskedSigns
 from liveness.dynamic.hint_pacing import HintPacing
 from liveness.dynamic.interface import Meter
 from liveness.dynamic.meter import Disturbance, StepReading
-from liveness.dynamic.on_display import StepOnDisplay
+from liveness.dynamic.on_display import DisplayClaim, StepOnDisplay
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.presence import LightWatch, Presence
 from liveness.dynamic.sample import FlashSample
@@ -65,8 +64,6 @@ __all__ = ["FlashChallenge"]
 
 _READY_FRAMES: Final = 3
 """Frames in a row with the face in its place before the first colour, and after a pause before the next."""
-_HELD_FRAMES: Final = 2
-"""Frames that must have arrived of a step that was held."""
 _EXTENSION_SECONDS: Final = 0.6
 """How much longer a disturbed step is shown: time to hold still, or for an exposure loop to settle."""
 _AWAY_SECONDS: Final = 0.7
@@ -94,8 +91,9 @@ class _Phase(Enum):
 class FlashChallenge:
     """One flash challenge. Not safe to call from several threads at once.
 
-    Who runs the scan calls ``add`` for every frame and, after each and when a ``Wait`` is over,
-    ``next_action`` until it answers ``Wait`` or an end. Every action that is answered counts as done.
+    Who runs the scan calls ``add`` for every frame (once ``settled``, ``see`` is enough) and, after each and
+    when a ``Wait`` is over, ``next_action`` until it answers ``Wait`` or an end. Every action that is answered
+    counts as done.
     """
 
     def __init__(
@@ -139,9 +137,7 @@ class FlashChallenge:
         self._samples: list[FlashSample] = []
         self._proven_at: float | None = None
         self._captured = True
-        self._depth_line = depth_line
-        self._depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=policy.depth_patience_seconds)
-        self._blink = AskedSign(HintCode.BLINK, patience_seconds=policy.blink_patience_seconds)
+        self._asked = AskedSigns(policy, depth_line=depth_line)
         self._progress = 0.0
         self._end: Complete | FallBack | None = None
 
@@ -169,12 +165,12 @@ class FlashChallenge:
     @property
     def awaits_blink(self) -> bool:
         """Whether the person was asked for a blink that was not seen yet."""
-        return self._blink.pending and self._end is None
+        return self._asked.awaits_blink and self._end is None
 
     @property
     def awaits_depth(self) -> bool:
         """Whether motion has to show a head's depth. It is measured to the end: more frames may show less."""
-        return self._depth.matters and self._end is None
+        return self._asked.awaits_depth and self._end is None
 
     @property
     def proven_bits(self) -> float:
@@ -206,18 +202,19 @@ class FlashChallenge:
             captured: Whether there are as many frames with this one as are wanted of every scan.
         """
         self._captured = captured
-        self._blink.see(blinked)
-        self._depth.see(None if depth is None else depth >= self._depth_line)
+        self._asked.see(blinked=blinked, depth=depth)
         if self._proven_at is None:
             self._samples.append(sample)
             self._meter.add(sample)
         at = max(self._now, sample.arrival_time)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
-        if self._shown is not None and self._shown.holds(sample):
-            self._shown.held += 1
-            if self._shown.held == _HELD_FRAMES:
-                self._shown.held_at = at
-        self._latest_capture = max(self._latest_capture, sample.capture_time)
+        self.see(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
+
+    def see(self, claim: DisplayClaim) -> None:
+        """Take what a frame says was on display; nothing else of one that comes once it is settled matters."""
+        if self._shown is not None:
+            self._shown.see(claim, at=max(self._now, claim.arrival_time))
+        self._latest_capture = max(self._latest_capture, claim.capture_time)
 
     def next_action(self, *, now: float) -> Action:
         """What to do at ``now``, seconds of the server's monotonic clock.
@@ -293,7 +290,7 @@ class FlashChallenge:
     def _ending(self) -> Action:
         shown = self._shown
         if shown is not None:
-            if self._now < (free := shown.at + shown.lasts):
+            if self._now < (free := shown.closed_at if shown.step.last else shown.at + shown.lasts):
                 return Wait(free)
             if not shown.step.last:
                 return self._reveal(self._script.close())
@@ -325,20 +322,13 @@ class FlashChallenge:
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and self._now >= away_since + _AWAY_SECONDS:
             return self._finish(Complete(EndReason.FACE_AWAY))
-        for sign in self._signs():
-            until = sign.wait_until(self._now)
-            if until is not None:
-                hint = None if sign.asks is None else self._hint(sign.asks)
-                return hint or Wait(min(until, self._deadline))
+        missing = self._asked.missing(self._now, shape_shows=self._meter.shape_shows())
+        if missing is not None:
+            hint = None if missing.asks is None else self._hint(missing.asks)
+            return hint or Wait(min(missing.until, self._deadline))
         if not self._captured and self._now < (late := since + _MOST_CAPTURE_SECONDS):
             return Wait(min(late, self._deadline))
         return self._finish(Complete(EndReason.PROVEN))
-
-    def _signs(self) -> Iterator[AskedSign]:
-        if self._policy.depth or not self._meter.shape_shows():
-            yield self._depth
-        if self._policy.blink:
-            yield self._blink
 
     def _may_show(self, answers: Answers) -> bool:
         return answers.shown < self._policy.maximum_steps

@@ -1,11 +1,34 @@
 """The step that is on display: since when, and how long it was held."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.steps import ColourStep
 
-__all__ = ["StepOnDisplay"]
+__all__ = ["DisplayClaim", "StepOnDisplay"]
+
+_HELD_FRAMES: Final = 2
+"""Frames that must have arrived of a step that was held."""
+_CLOSING_PATIENCE_SECONDS: Final = 0.5
+"""How much longer than it lasts the closing step waits for a frame that holds it: a slow phone's display and
+camera, the network both ways and the time to the next frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayClaim:
+    """What a device says that was on display as it captured a frame.
+
+    Attributes:
+        step: The step's number, 0 for none.
+        since: When it really appeared, seconds of the capture's clock; ``None`` where no step is claimed.
+        capture_time: When the frame was captured, seconds of the same clock.
+        arrival_time: When it arrived, seconds of the server's monotonic clock.
+    """
+
+    step: int
+    since: float | None
+    capture_time: float
+    arrival_time: float
 
 
 @dataclass(slots=True)
@@ -17,7 +40,7 @@ class StepOnDisplay:
         at: When it was revealed, seconds of the server's clock.
         earliest: Device time, seconds, of the last frame that had arrived by then: it cannot have appeared
             before.
-        held: Frames that arrived of it after it was held.
+        held: Frames that arrived of it after it was held; ``see`` counts them.
         held_at: When the last needed of them arrived, seconds of the server's clock; ``None`` before.
         away: Whether the face was away, or the capture paused, while it was on display.
     """
@@ -34,10 +57,27 @@ class StepOnDisplay:
         """Seconds that it has to be shown: transition and hold."""
         return self.step.transition_seconds + self.step.hold_seconds
 
-    def holds(self, sample: FlashSample) -> bool:
+    @property
+    def closed_at(self) -> float:
+        """When a closing step is over, on the server's clock, by the frames so far.
+
+        It was held as every step has to be as soon as one frame says so: nothing is measured of it. Frames may
+        fail to come, so it does not wait for one for ever.
+        """
+        least = self.at + self.lasts
+        return least if self.held else least + _CLOSING_PATIENCE_SECONDS
+
+    def see(self, claim: DisplayClaim, *, at: float) -> None:
+        """Take the next frame's claim, which arrived ``at`` on the server's clock."""
+        if not self.holds(claim):
+            return
+        self.held += 1
+        if self.held == _HELD_FRAMES:
+            self.held_at = at
+
+    def holds(self, claim: DisplayClaim) -> bool:
         """Whether a frame claims to show the step a whole hold after it appeared."""
-        if sample.step != self.step.number or sample.step_since is None:
+        if claim.step != self.step.number or claim.since is None:
             return False
         # Whatever is claimed, it cannot have appeared before frames that arrived before it was sent.
-        since = max(sample.step_since, self.earliest)
-        return sample.capture_time >= since + self.lasts
+        return claim.capture_time >= max(claim.since, self.earliest) + self.lasts

@@ -224,7 +224,9 @@ class AttemptRun:
         await self.record()
         await self._count()
         feedback = None
-        if not self._settled:
+        if self._settled:
+            self.capture.glance(frame, arrival=arrival.time)
+        else:
             feedback = await self.capture.take(frame, arrival=arrival.time)
             self._latest = frame.index
         await self._challenge_further(send)

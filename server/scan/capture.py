@@ -298,6 +298,16 @@ class AttemptCapture:
             code = challenge.hint(arrival) or code
         return self._feedback(code, time, observation.index)
 
+    def glance(self, frame: FrameMessage, *, arrival: float) -> None:
+        """Shows the challenge a frame that comes once the attempt is settled; nothing is measured of it.
+
+        Args:
+            frame: The frame.
+            arrival: When it arrived, seconds of the server's monotonic clock.
+        """
+        if self._challenge is not None and self._origin is not None:
+            self._challenge.glance(frame, origin_us=self._origin, arrival=arrival)
+
     async def _pass_over(self, frame: FrameMessage, time: float, *, arrival: float, sampled: bool) -> None:
         """Takes a frame that is not measured; it is as well placed as the measured one before it."""
         if sampled:

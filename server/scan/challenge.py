@@ -96,6 +96,16 @@ class AttemptChallenge(Protocol):
         """
         ...
 
+    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
+        """Works in what a frame says that comes once it is settled, and is not looked at.
+
+        Args:
+            message: The frame.
+            origin_us: When the device captured the attempt's first frame, microseconds of its clock.
+            arrival: When it arrived, seconds of the server's monotonic clock.
+        """
+        ...
+
     def due(self, now: float) -> float | None:
         """When ``messages`` may have more to say without a further frame, monotonic seconds; or ``None``."""
         ...

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.on_display import DisplayClaim
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, RevealedStep
 from server.scan.analyst import FrameAnalyst
@@ -133,6 +134,12 @@ class FlashRun:
         if not self.over:
             await self._pool.run(self._measure, frame)
 
+    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
+        """Tells the controller what the frame says was on display: the closing step, until it was held."""
+        step, since = self._claim(message, origin_us)
+        captured = (message.capture_time_us - origin_us) / 1e6
+        self._challenge.see(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
+
     def hint(self, now: float) -> str | None:
         """What stands in its way; ``None`` once it is over."""
         return None if self.over else self._hints.standing(now)
@@ -144,7 +151,12 @@ class FlashRun:
         return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
 
     async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
-        """What the controller wants sent. It reads the steps for that, which is work for the pool."""
+        """What the controller wants sent. It reads the steps for that, which is work for the pool.
+
+        Not once it is settled: the end of its closing step does not wait behind other scans' frames.
+        """
+        if self._challenge.settled:
+            return self._said(now, frame_index)
         return await self._pool.run(self._said, now, frame_index)
 
     def _said(self, now: float, frame_index: int) -> tuple[Outbound, ...]:

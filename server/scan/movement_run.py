@@ -7,7 +7,7 @@ from liveness.dynamic.movement import MovementChallenge, MovementRecord
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
 from server.scan.challenge_hints import ChallengeHints
-from server.scan.messages import FeedbackMessage, Outbound, OvalChangeMessage
+from server.scan.messages import FeedbackMessage, FrameMessage, Outbound, OvalChangeMessage
 from server.scan.worker_pool import WorkerPool
 
 __all__ = ["MovementRun"]
@@ -83,6 +83,9 @@ class MovementRun:
         """Hands a frame to the controller, with a view fine enough to show how its points moved."""
         if not self.over:
             await self._pool.run(self._add, frame)
+
+    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
+        """Nothing: it is over once it is settled."""
 
     def _add(self, frame: ChallengeFrame) -> None:
         view, scale = self._analyst.fine_view(frame.message)

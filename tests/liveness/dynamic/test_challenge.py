@@ -173,6 +173,22 @@ def test_the_closing_step_is_held_like_every_other() -> None:
     at, closing = device.reveals[-1]
     assert closing.last
     assert device.actions[-1][0] - at >= SHORTEST_HOLD_SECONDS
+    # On the person's screen, not only by the server's clock: it ends with the first frame that shows so.
+    last = device.samples[-1]
+    assert last.step == closing.number
+    assert last.step_since is not None
+    assert 0 <= last.capture_time - last.step_since - closing.hold_seconds < 1 / device.rate
+    assert last.arrival_time == device.actions[-1][0]
+
+
+def test_a_closing_step_that_no_frame_shows_is_not_waited_for_long() -> None:
+    challenge = flash_challenge()
+    device = FlashDevice(challenge)
+    device.claim = lambda step, since: (0, None) if challenge.settled else (step, since)
+    device.run()
+    at, closing = device.reveals[-1]
+    waited = device.actions[-1][0] - at - closing.hold_seconds
+    assert 0.3 < waited < 1.0
 
 
 def test_what_is_decided_rests_on_every_frame() -> None:

@@ -2,10 +2,8 @@
 
 import pytest
 
-from liveness.dynamic.on_display import StepOnDisplay
-from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.on_display import DisplayClaim, StepOnDisplay
 from liveness.dynamic.script import ColourScript
-from tests.liveness.dynamic.flash_device import sample
 from tests.liveness.dynamic.random_source import seeded
 
 _STEP = ColourScript(seeded(0)).lead_in()
@@ -16,8 +14,8 @@ def _shown(*, earliest: float = 4.9) -> StepOnDisplay:
     return StepOnDisplay(_STEP, at=10.0, earliest=earliest)
 
 
-def _frame(time: float, *, step: int = _STEP.number, since: float | None = _SINCE) -> FlashSample:
-    return sample(0, capture_time=time, arrival_time=time + 100, step=step, step_since=since)
+def _frame(time: float, *, step: int = _STEP.number, since: float | None = _SINCE) -> DisplayClaim:
+    return DisplayClaim(step, since, capture_time=time, arrival_time=time + 100)
 
 
 def test_it_lasts_for_its_transition_and_its_hold() -> None:
@@ -39,3 +37,20 @@ def test_it_cannot_have_appeared_before_frames_that_came_before_it() -> None:
     shown = _shown(earliest=5.3)
     early, late = _frame(_SINCE + shown.lasts + 0.1), _frame(5.3 + shown.lasts + 0.1)
     assert (shown.holds(early), shown.holds(late)) == (False, True)
+
+
+def test_it_is_held_once_two_frames_hold_it() -> None:
+    shown = _shown()
+    held: list[tuple[int, float | None]] = []
+    for after in (-0.1, 0.1, 0.2, 0.3):
+        shown.see(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
+        held.append((shown.held, shown.held_at))
+    assert held == [(0, None), (1, None), (2, 20.2), (3, 20.2)]
+
+
+def test_a_closing_step_is_over_once_one_frame_holds_it_or_none_came_for_long() -> None:
+    shown = _shown()
+    least = shown.at + shown.lasts
+    assert least + 0.3 < shown.closed_at < least + 1.0
+    shown.see(_frame(_SINCE + shown.lasts + 0.1), at=20.0)
+    assert shown.closed_at == least

@@ -101,12 +101,16 @@ class _Challenge:
     def __init__(self) -> None:
         self.progress = 0.0
         self.frames: list[ChallengeFrame] = []
+        self.glances: list[tuple[FrameMessage, int, float]] = []
 
     def hint(self, now: float) -> str | None:
         return self.asks
 
     async def take(self, frame: ChallengeFrame) -> None:
         self.frames.append(frame)
+
+    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
+        self.glances.append((message, origin_us, arrival))
 
     def due(self, now: float) -> float | None:
         return None
@@ -160,6 +164,18 @@ async def test_a_challenge_is_told_when_the_attempt_has_its_frames(pool: WorkerP
     told = [frame.captured for frame in challenge.frames]
     assert told == sorted(told)
     assert told.index(True) >= PLAN.frames - 1
+
+
+async def test_a_frame_that_is_not_looked_at_still_says_what_was_on_display(pool: WorkerPool) -> None:
+    challenge = _Challenge()
+    capture = _capture(pool, challenge)
+    capture.glance(_frame(0), arrival=4.0)
+    assert not challenge.glances, "nothing is settled before the first frame"
+    await capture.take(_frame(0), arrival=5.0)
+    late = _frame(3)
+    capture.glance(late, arrival=6.0)
+    assert challenge.glances == [(late, _frame(0).capture_time_us, 6.0)]
+    assert len(capture.observations.frames) == 1
 
 
 def test_a_closing_step_is_part_of_the_captures_time() -> None:

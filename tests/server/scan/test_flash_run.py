@@ -1,5 +1,6 @@
 """The flash of an attempt: what is sent and when, and what a frame may claim."""
 
+import asyncio
 import secrets
 import threading
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from liveness.dynamic.interface import Meter
 from liveness.dynamic.meter import FlashMeter, Light
 from liveness.dynamic.policy import DynamicPolicy, Fallback
 from liveness.dynamic.script import ColourScript
+from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS
 from liveness.guidance import GuidanceCode
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
@@ -85,6 +87,10 @@ class _Phone:
     async def frame(self, *, claim: int | None = None) -> tuple[Outbound, ...]:
         time = self.now - 100.0
         step = self.step if claim is None else claim
+        if self.run.settled:
+            message = self._message(next(self._index), time, step, self.since)
+            self.run.glance(message, origin_us=1_000_000, arrival=self.now)
+            return await self._said(time)
         await self.run.take(
             ChallengeFrame(
                 message=self._message(next(self._index), time, step, self.since),
@@ -98,6 +104,9 @@ class _Phone:
                 captured=self.captured,
             )
         )
+        return await self._said(time)
+
+    async def _said(self, time: float) -> tuple[Outbound, ...]:
         said = await self.run.messages(self.now, frame_index=0)
         self.sent += said
         for message in said:
@@ -161,6 +170,24 @@ async def test_steps_are_read_off_the_event_loop(pool: WorkerPool) -> None:
     assert len([said for said in phone.sent if isinstance(said, FlashStepMessage)]) >= 2
     assert meter.read
     assert all(name.startswith("facegate-cpu") for name in meter.read)
+
+
+async def test_its_end_does_not_wait_behind_other_work(pool: WorkerPool) -> None:
+    phone = _Phone(pool, ScriptedMeter(), DynamicPolicy())
+    while not phone.run.settled:
+        await phone.frame()
+    release = threading.Event()
+    others = asyncio.ensure_future(pool.run(release.wait))
+    closed = phone.now
+    try:
+        async with asyncio.timeout(5):
+            await phone.play()
+    finally:
+        release.set()
+        await others
+    assert phone.run.over
+    # The frame that held the closing step, and the rate's interval at most.
+    assert SHORTEST_HOLD_SECONDS <= phone.now - closed < SHORTEST_HOLD_SECONDS + 3 / _RATE
 
 
 async def test_a_claim_of_an_earlier_attempt_is_no_claim(pool: WorkerPool) -> None:
