@@ -18,6 +18,7 @@ __all__ = [
     "context_crop",
     "estimate_pose",
     "eye_aspect_ratio",
+    "eye_centres",
     "similarity_transform",
 ]
 
@@ -146,6 +147,21 @@ def _resize(crop: BgrImage, size: int | tuple[int, int]) -> BgrImage:
     return cv2.resize(crop, (across, down), interpolation=interpolation).astype(np.uint8, copy=False)
 
 
+def eye_centres(landmarks: Landmarks) -> Points:
+    """Where the eyes are: the means of their outlines, which gaze does not move.
+
+    Args:
+        landmarks: In one of the schemes of ``vision.face.Landmarks``.
+
+    Returns:
+        Shape (2, 2): of the image's left eye and right eye, pixels.
+
+    Raises:
+        ValueError: An unknown scheme; a mistake of the caller's code.
+    """
+    return np.stack([eye.mean(axis=0) for eye in _outlines(landmarks)]).astype(np.float32)
+
+
 def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
     """How far the eyes are open: height over width of each.
 
@@ -169,24 +185,30 @@ def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
     Raises:
         ValueError: An unknown scheme; a mistake of the caller's code.
     """
+    left, right = _outlines(landmarks)
+    if landmarks.scheme == "insightface106":
+        across = right.mean(axis=0) - left.mean(axis=0)
+        angle = math.atan2(across[1], across[0])
+        return _ratio_of_extents(left, angle), _ratio_of_extents(right, angle)
+    if landmarks.scheme == "ibug68" or landmarks.depth is None:
+        return _ratio_of_six(left), _ratio_of_six(right)
+    depth = landmarks.depth.astype(np.float64)
+    return (
+        _ratio_of_six(left, depth[_MEDIAPIPE478_LEFT_EYE]),
+        _ratio_of_six(right, depth[_MEDIAPIPE478_RIGHT_EYE]),
+    )
+
+
+def _outlines(landmarks: Landmarks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The points around the image's left eye and right eye."""
     points = landmarks.points.astype(np.float64)
     match landmarks.scheme:
         case "ibug68":
-            return _ratio_of_six(points[_IBUG68_LEFT_EYE]), _ratio_of_six(points[_IBUG68_RIGHT_EYE])
+            return points[_IBUG68_LEFT_EYE], points[_IBUG68_RIGHT_EYE]
         case "insightface106":
-            left, right = points[_INSIGHTFACE106_LEFT_EYE], points[_INSIGHTFACE106_RIGHT_EYE]
-            across = right.mean(axis=0) - left.mean(axis=0)
-            angle = math.atan2(across[1], across[0])
-            return _ratio_of_extents(left, angle), _ratio_of_extents(right, angle)
+            return points[_INSIGHTFACE106_LEFT_EYE], points[_INSIGHTFACE106_RIGHT_EYE]
         case "mediapipe478":
-            left, right = points[_MEDIAPIPE478_LEFT_EYE], points[_MEDIAPIPE478_RIGHT_EYE]
-            if landmarks.depth is None:
-                return _ratio_of_six(left), _ratio_of_six(right)
-            depth = landmarks.depth.astype(np.float64)
-            return (
-                _ratio_of_six(left, depth[_MEDIAPIPE478_LEFT_EYE]),
-                _ratio_of_six(right, depth[_MEDIAPIPE478_RIGHT_EYE]),
-            )
+            return points[_MEDIAPIPE478_LEFT_EYE], points[_MEDIAPIPE478_RIGHT_EYE]
     raise ValueError(f"unknown landmark scheme {landmarks.scheme!r}")
 
 

@@ -71,7 +71,7 @@ def _scan(options: argparse.Namespace) -> None:
             options.assets / "data" / "faces", split=read_split(), corrections=options.corrections
         ),
         pack=load_pack(conditions.portrait_pack),
-        witness=load_pack(conditions.pack).detector,
+        witness=load_pack(conditions.pack),
     )
     if not people:
         raise DynamicEvaluationError("no photo of anybody who was not tuned on can be used")

@@ -127,7 +127,7 @@ class Bench:
 
     def _photo(self, key: str) -> Photo:
         if key not in self._photos:
-            self._photos[key] = photo_of(self._people[key], pack=self._portraits, witness=self._pack.detector)
+            self._photos[key] = photo_of(self._people[key], pack=self._portraits, witness=self._pack)
         return self._photos[key]
 
     def _row(

@@ -46,12 +46,12 @@ def _measure(options: argparse.Namespace) -> None:
     everybody = held_out_people(
         options.assets / "data" / "faces", split=read_split(), corrections=options.corrections
     )
-    people = with_usable_photo(everybody, pack=landmarks, witness=pack.detector)[: options.people]
+    people = with_usable_photo(everybody, pack=landmarks, witness=pack)[: options.people]
     rows: list[Row] = []
     with options.rows.open("w", encoding="utf-8") as file:
         for approacher in options.only or Approacher:
             for person in people:
-                photo = photo_of(person, pack=landmarks, witness=pack.detector)
+                photo = photo_of(person, pack=landmarks, witness=pack)
                 for geometry in (Geometry.RELIEF, Geometry.ELLIPSOID):
                     for row in _attempts(
                         approacher, person.key, geometry, photo, pack, most=options.attempts

@@ -91,9 +91,9 @@ class _Phase(Enum):
 class FlashChallenge:
     """One flash challenge. Not safe to call from several threads at once.
 
-    Who runs the scan calls ``add`` for every frame (once ``settled``, ``see`` is enough) and, after each and
-    when a ``Wait`` is over, ``next_action`` until it answers ``Wait`` or an end. Every action that is answered
-    counts as done.
+    Who runs the scan calls ``add`` for every frame (``see`` is enough once it is ``settled``) and, after each
+    and when a ``Wait`` is over, ``next_action`` until it answers ``Wait`` or an end. Every action that is
+    answered counts as done.
     """
 
     def __init__(
@@ -211,7 +211,7 @@ class FlashChallenge:
         self.see(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
 
     def see(self, claim: DisplayClaim) -> None:
-        """Take what a frame says was on display; nothing else of one that comes once it is settled matters."""
+        """Take what a frame says was on display: all that matters of one that comes once it is settled."""
         if self._shown is not None:
             self._shown.see(claim, at=max(self._now, claim.arrival_time))
         self._latest_capture = max(self._latest_capture, claim.capture_time)

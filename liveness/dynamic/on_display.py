@@ -61,8 +61,8 @@ class StepOnDisplay:
     def closed_at(self) -> float:
         """When a closing step is over, on the server's clock, by the frames so far.
 
-        It was held as every step has to be as soon as one frame says so: nothing is measured of it. Frames may
-        fail to come, so it does not wait for one for ever.
+        As soon as one says that it was held: nothing is measured of it. Frames may fail to come, so it does
+        not wait for one for ever.
         """
         least = self.at + self.lasts
         return least if self.held else least + _CLOSING_PATIENCE_SECONDS

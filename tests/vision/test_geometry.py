@@ -15,6 +15,7 @@ from vision.geometry import (
     clamped_crop,
     context_crop,
     eye_aspect_ratio,
+    eye_centres,
     similarity_transform,
 )
 from vision.packs.pack import Pack
@@ -160,6 +161,18 @@ def _eyes478(opening: float, *, yaw: float, with_depth: bool) -> Landmarks:
     points = head[:, :2] * (math.cos(angle), 1) + np.array([300, 200])
     depth = (head[:, 0] * math.sin(angle)).astype(np.float32) if with_depth else None
     return Landmarks(points=points.astype(np.float32), scheme="mediapipe478", depth=depth)
+
+
+class TestEyeCentres:
+    def test_of_every_scheme(self) -> None:
+        assert eye_centres(_eyes68(3.0)) == pytest.approx(np.array([[115, 100], [195, 100]]), abs=1e-3)
+        assert eye_centres(_eyes106(3.0, 0)) == pytest.approx(np.array([[100, 100], [180, 100]]), abs=1e-3)
+        meshed = eye_centres(_eyes478(3.0, yaw=0, with_depth=True))
+        assert meshed == pytest.approx(np.array([[260, 200], [340, 200]]), abs=1e-3)
+
+    def test_unknown_scheme(self) -> None:
+        with pytest.raises(ValueError, match="scheme"):
+            eye_centres(Landmarks(np.zeros((5, 2), np.float32), "ibug5"))
 
 
 class TestEyeAspectRatio:

@@ -18,8 +18,8 @@ from evaluation.dynamic.people import (
 )
 from simulator import PhotoNotFound, builtin_photos
 from tests.packs import real_pack
-from vision.face import BgrImage, DetectedFace
-from vision.packs.interfaces import FaceDetector
+from vision.face import BgrImage, DetectedFace, Landmarks
+from vision.packs.interfaces import FaceDetector, Landmarker
 
 _NOBODY = Split(calibration=frozenset(), cameras=frozenset())
 
@@ -35,7 +35,9 @@ def _names(people: Sequence[Person]) -> set[str]:
 
 def test_the_photo_with_the_largest_face_alone_is_taken(tmp_path: Path) -> None:
     folder = _collection(tmp_path, ["a.jpg,x:one,1,80", "b.jpg,x:one,1,200", "c.jpg,x:one,2,300"])
-    assert _names(held_out_people(folder, split=_NOBODY, corrections=None)) == {"b.jpg"}
+    people = held_out_people(folder, split=_NOBODY, corrections=None)
+    assert _names(people) == {"b.jpg"}
+    assert [[other.name for other in person.others] for person in people] == [["a.jpg", "c.jpg"]]
 
 
 def test_people_with_small_faces_and_of_the_small_grey_set_are_left_out(tmp_path: Path) -> None:
@@ -85,14 +87,17 @@ def test_the_split_names_people_by_hashes_alone() -> None:
     assert all(len(key) == 12 and int(key, 16) >= 0 for key in read_split().calibration)
 
 
-def test_a_photo_without_a_face_is_not_usable(tmp_path: Path) -> None:
-    path = tmp_path / "wall.png"
+def _wall(path: Path) -> Path:
     path.write_bytes(cv2.imencode(".png", np.full((200, 200, 3), 128, np.uint8))[1].tobytes())
-    person = Person("wall", path)
+    return path
+
+
+def test_a_photo_without_a_face_is_not_usable(tmp_path: Path) -> None:
+    person = Person("wall", _wall(tmp_path / "wall.png"))
     pack = real_pack()
     with pytest.raises(DynamicEvaluationError, match=r"wall\.png"):
-        photo_of(person, pack=pack, witness=pack.detector)
-    assert with_usable_photo([person], pack=pack, witness=pack.detector) == ()
+        photo_of(person, pack=pack, witness=pack)
+    assert with_usable_photo([person], pack=pack, witness=pack) == ()
 
 
 class _Elsewhere:
@@ -108,19 +113,54 @@ class _Elsewhere:
         )
 
 
-@pytest.mark.slow
-def test_a_photo_is_usable_where_two_detectors_see_the_same_face(tmp_path: Path) -> None:
-    pack = real_pack()
+class _Beside:
+    """A landmarker that sees the eyes a little beside where they are."""
+
+    scheme = "ibug68"
+
+    def __init__(self, landmarker: Landmarker, share: float) -> None:
+        self._landmarker = landmarker
+        self._share = share
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        seen = self._landmarker.locate(image, face)
+        if seen is None:
+            return None
+        return replace(seen, points=np.asarray(seen.points + self._share * face.eye_distance, np.float32))
+
+
+def _face(path: Path) -> Path:
     try:
         image = builtin_photos(names=("astronaut",))["astronaut"].pixels
     except PhotoNotFound as missing:
         pytest.skip(str(missing))
-    path = tmp_path / "face.png"
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
-    person = Person("face", path)
-    assert with_usable_photo([person], pack=pack, witness=pack.detector) == (person,)
-    with pytest.raises(DynamicEvaluationError, match="same face"):
-        photo_of(person, pack=pack, witness=_Elsewhere(pack.detector))
+    return path
+
+
+@pytest.mark.slow
+def test_a_photo_is_usable_where_two_packs_see_the_same_eyes(tmp_path: Path) -> None:
+    pack = real_pack()
+    assert pack.landmarker is not None
+    person = Person("face", _face(tmp_path / "face.png"))
+    assert with_usable_photo([person], pack=pack, witness=pack) == (person,)
+    for witness, agrees in (
+        (replace(pack, landmarker=None), True),
+        (replace(pack, detector=_Elsewhere(pack.detector), landmarker=None), False),
+        (replace(pack, landmarker=_Beside(pack.landmarker, 0.05)), True),
+        (replace(pack, landmarker=_Beside(pack.landmarker, 0.15)), False),
+    ):
+        assert bool(with_usable_photo([person], pack=pack, witness=witness)) is agrees
+    with pytest.raises(DynamicEvaluationError, match="same eyes"):
+        photo_of(person, pack=pack, witness=replace(pack, landmarker=_Beside(pack.landmarker, 0.15)))
+
+
+@pytest.mark.slow
+def test_of_who_has_several_photos_the_first_that_is_usable_is_taken(tmp_path: Path) -> None:
+    pack = real_pack()
+    wall, face = _wall(tmp_path / "wall.png"), _face(tmp_path / "face.png")
+    person = Person("both", wall, (face, wall))
+    assert with_usable_photo([person], pack=pack, witness=pack) == (replace(person, photo=face),)
 
 
 def test_nobody_of_the_real_collection_was_tuned_on(assets: Path) -> None:
