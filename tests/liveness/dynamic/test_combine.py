@@ -152,10 +152,11 @@ def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verd
 @pytest.mark.parametrize(
     ("planar", "nose", "lit", "verdict"),
     [
-        (0.98, None, False, Verdict.LIVE),
-        (0.85, 0.9, False, Verdict.LIVE),
-        (0.95, None, False, Verdict.INCONCLUSIVE),
-        (0.98, 0.2, False, Verdict.INCONCLUSIVE),
+        (0.99, None, False, Verdict.LIVE),
+        (0.9, 0.9, False, Verdict.LIVE),
+        (0.97, None, False, Verdict.INCONCLUSIVE),
+        (0.85, 0.9, False, Verdict.INCONCLUSIVE),
+        (0.99, 0.2, False, Verdict.INCONCLUSIVE),
         (None, None, False, Verdict.INCONCLUSIVE),
         # Where the light says what it lies on, motion need not.
         (None, None, True, Verdict.LIVE),
