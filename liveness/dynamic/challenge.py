@@ -10,8 +10,8 @@ is disturbed (a movement, a leap of the exposure, a lost face) the step is exten
 help, another is drawn in its place. A step that was not measured still counts as shown, because whoever may
 leave out steps may leave out those that were guessed wrong (``bits_beyond_chance``).
 
-**It ends** as soon as enough is verified and nothing contradicts; where one answer contradicts, not before a
-full script was answered. Without enough it goes on for as long as the steps that the policy allows can still
+**It ends** as soon as enough is verified, nothing contradicts, and nothing is in doubt that more steps may
+tell; where one answer contradicts or a doubt stays, not before a full script was answered. Without enough it goes on for as long as the steps that the policy allows can still
 reach the floor; where two answers contradict, until a full script was answered. The closing step is held like
 every other, so that the screen changes no faster at the end: a frame says so, or it is waited for in vain.
 
@@ -310,7 +310,8 @@ class FlashChallenge:
             and self._meter.lag() is not None
         )
         full = answers.told >= self._script.settings.steps
-        if enough and (answers.wrong == 0 or full or not self._may_show(answers)):
+        last = full or not self._may_show(answers)
+        if enough and (last or (answers.wrong == 0 and not self._meter.doubtful())):
             self._proven_at = self._now
             return self._proved(self._now)
         if not self._may_show(answers) or (full and self._hopeless(answers)):

@@ -37,6 +37,10 @@ class Meter(Protocol):
         """Whether the light can say what it falls on."""
         ...
 
+    def doubtful(self) -> bool:
+        """Whether more steps may tell what keeps a right answer from being a face's."""
+        ...
+
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
         ...

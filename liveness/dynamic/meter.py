@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.brightness import is_dim, read_exposure
 from liveness.dynamic.course import Appearance, Sent, appearances
+from liveness.dynamic.doubt import more_may_tell
+from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.lag import measure_lag
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.steps import ColourStep, RevealedStep
 from liveness.dynamic.track import FlashTrack, TrackView
 
 __all__ = ["Disturbance", "FlashMeter", "Light", "StepReading"]
@@ -90,6 +92,7 @@ class FlashMeter:
         """
         self._model = load_flash_model() if model is None else model
         self._track = FlashTrack()
+        self._samples: list[FlashSample] = []
         self._sent: list[Sent] = []
         self._recent: list[FlashSample] = []
         self._due = False
@@ -105,6 +108,7 @@ class FlashMeter:
         """Take the next frame; one that is out of order is left out."""
         if not self._track.add(sample):
             return
+        self._samples.append(sample)
         self._recent.append(sample)
         del self._recent[:-_RECENT]
         self._since_analysis += 1
@@ -165,6 +169,14 @@ class FlashMeter:
         """
         self._analyse()
         return self._response is not None and self._response.strength <= self._model.shape.strongest
+
+    def doubtful(self) -> bool:
+        """Whether more steps may tell what keeps a right answer from being a face's.
+
+        It judges all frames so far, which takes as long as the judge: to be asked once a step at most.
+        """
+        revealed = [RevealedStep(one.step, one.at) for one in self._sent]
+        return more_may_tell(judge_flash(samples=self._samples, revealed=revealed, model=self._model))
 
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""

@@ -57,6 +57,7 @@ class ScriptedMeter:
         told_light: What it says of the light, by the number of steps revealed.
         needed: Frames of a step that settle it.
         shapes: Whether the light can say what it falls on.
+        in_doubt: Whether more steps may tell what is in doubt, by the number of steps revealed.
     """
 
     answer: Callable[[ColourStep], bool | None] = lambda _: True
@@ -64,6 +65,7 @@ class ScriptedMeter:
     told_light: Callable[[int], Light] = lambda _: Light.OK
     needed: int = 3
     shapes: bool = True
+    in_doubt: Callable[[int], bool] = lambda _: False
     steps: list[ColourStep] = field(default_factory=list)
     frames: dict[int, int] = field(default_factory=dict)
     refreshed: int = 0
@@ -104,6 +106,9 @@ class ScriptedMeter:
 
     def shape_shows(self) -> bool:
         return self.shapes
+
+    def doubtful(self) -> bool:
+        return self.in_doubt(len(self.steps))
 
     def lag(self) -> float | None:
         return 0.1 if self.verified_bits() else None
