@@ -12,9 +12,9 @@ leave out steps may leave out those that were guessed wrong (``bits_beyond_chanc
 
 **It ends** as soon as enough is verified, nothing contradicts, and nothing is in doubt that more steps may
 tell; where one answer contradicts, or a doubt stays, not before a full script was answered. Without enough it
-goes on for as long as the steps that the policy allows can still reach the floor; where two answers contradict,
-until a full script was answered. The closing step is held like every other, so that the screen changes no
-faster at the end: a frame says so, or it is waited for in vain.
+goes on for as long as the steps that the policy allows can still reach the floor; where two answers
+contradict, until a full script was answered. The closing step is held like every other, so that the screen
+changes no faster at the end: a frame says so, or it is waited for in vain.
 
 **Depth and a blink.** Where a head's depth is needed, or the policy takes a blink, and it was not seen by the
 time the colours are proven, the person is asked for it, and the colour on display stays until it is seen or
