@@ -105,6 +105,21 @@ def test_contradictions_are_never_stopped_early_for() -> None:
     assert sum(step.bits > 0 for _, step in device.reveals) == 8
 
 
+@pytest.mark.parametrize(("settled_by", "steps"), [(0, 5), (7, 6), (8, 7), (99, 8)])
+def test_what_is_in_doubt_is_shown_more_colours_of_a_full_script(settled_by: int, steps: int) -> None:
+    meter = ScriptedMeter(in_doubt=lambda revealed: revealed < settled_by)
+    device = FlashDevice(flash_challenge(meter))
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert sum(step.bits > 0 for _, step in device.reveals) == steps
+
+
+def test_no_doubt_makes_a_challenge_longer_than_the_policy_allows() -> None:
+    meter = ScriptedMeter(in_doubt=lambda _: True)
+    device = FlashDevice(flash_challenge(meter, DynamicPolicy(maximum_steps=6)))
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert sum(step.bits > 0 for _, step in device.reveals) == 6
+
+
 def test_wrong_colours_end_after_a_full_script() -> None:
     challenge = flash_challenge(ScriptedMeter(answer=lambda _: False))
     device = FlashDevice(challenge)

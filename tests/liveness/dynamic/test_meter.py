@@ -48,6 +48,23 @@ def test_a_face_is_read_step_by_step() -> None:
     assert meter.light() is Light.OK
 
 
+@pytest.mark.parametrize(("kind", "doubtful"), [(Kind.GENUINE, False), (Kind.GLASS, True)])
+def test_what_the_judge_would_doubt_so_far_is_told(kind: Kind, doubtful: bool) -> None:
+    scan = rendered(kind)
+    meter = FlashMeter()
+    # A challenge ends with its closing step, and doubts before.
+    closed = scan.sent[-1].at
+    waiting = list(scan.sent)[:-1]
+    for sample in scan.samples:
+        if sample.arrival_time > closed:
+            break
+        while waiting and sample.arrival_time > waiting[0].at:
+            one = waiting.pop(0)
+            meter.revealed(one.step, one.at)
+        meter.add(sample)
+    assert meter.doubtful() is doubtful
+
+
 def test_a_step_is_told_while_it_is_on_display() -> None:
     """The challenge waits for it: it must be known once the step was held."""
     scan = light_scan(2)
