@@ -2,11 +2,7 @@
 
 from typing import Final
 
-from liveness.dynamic.finding import Finding
-from liveness.dynamic.glare import GLARE
-from liveness.dynamic.judge import FlashResult
-from liveness.dynamic.overlay import OVERLAY
-from liveness.dynamic.shape import SHAPE
+from liveness.dynamic.surface import Surface
 
 __all__ = ["more_may_tell"]
 
@@ -14,7 +10,7 @@ _NEITHER: Final = 0.5
 """The score that speaks for neither side."""
 
 
-def more_may_tell(result: FlashResult) -> bool:
+def more_may_tell(surface: Surface) -> bool:
     """Whether an answer is kept from being a face's by what a few steps measure with much noise.
 
     A wet or oily skin, an uneven wall or a head that moves with the colours looks for a few steps like light
@@ -22,11 +18,10 @@ def more_may_tell(result: FlashResult) -> bool:
     a face's is not waited for: a sheet keeps its own, and would only get more draws.
 
     Args:
-        result: What the scan's frames so far would be judged as, once enough bits are verified.
+        surface: What the light falls on, by the frames so far.
     """
-    if result.finding is not Finding.NOT_MEASURABLE:
+    shape = surface.shape.score
+    if shape is not None and shape < _NEITHER:
         return False
-    scores = {signal.name: signal.score for signal in result.signals if signal.score is not None}
-    if scores.get(SHAPE, _NEITHER) < _NEITHER:
-        return False
-    return min(scores.get(OVERLAY, _NEITHER), scores.get(GLARE, _NEITHER)) < _NEITHER
+    noisy = (surface.overlay.score, surface.glare.score)
+    return any(score is not None and score < _NEITHER for score in noisy)

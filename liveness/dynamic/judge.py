@@ -29,25 +29,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from liveness.dynamic.background import BACKGROUND, background_signal, measure_background
+from liveness.dynamic.background import BACKGROUND
 from liveness.dynamic.brightness import expected_response, is_dim, lux_borne_out, read_exposure, scene_lux
-from liveness.dynamic.cells import read_cells
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.entropy import bits_beyond_chance
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
-from liveness.dynamic.glare import GLARE, glare_signal
+from liveness.dynamic.glare import GLARE
 from liveness.dynamic.glint import glint_signal, measure_glint
 from liveness.dynamic.lag import LagFinding, lag_signal, measure_lag, region_lags, step_lags
 from liveness.dynamic.leaps import find_leaps
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.overlay import OVERLAY, measure_overlay, overlay_signal
+from liveness.dynamic.overlay import OVERLAY
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.scroll import ScrollFinding, measure_scroll, scroll_signal
-from liveness.dynamic.shape import SHAPE, measure_shape, shape_signal
+from liveness.dynamic.shape import SHAPE
 from liveness.dynamic.shutter import ShutterFinding, measure_shutter, shutter_signal
 from liveness.dynamic.steps import RevealedStep
+from liveness.dynamic.surface import measure_surface
 from liveness.dynamic.track import FlashTrack, TrackView
 from liveness.express.scoring import log_odds
 from liveness.signal import Signal, assessed, not_assessed
@@ -209,41 +209,27 @@ def _lag_finding(
 
 def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     response, lag = measured.response, measured.lag.lag
-    shape = overlay = background = glint = None
+    samples, track, shown = measured.samples, measured.track, measured.shown
+    glint = None
     scroll, shutter = ScrollFinding(0, 0, None, math.inf), ShutterFinding(0, 0.0, math.inf)
     if response is not None and lag is not None and measured.right:
-        samples, track, shown = measured.samples, measured.track, measured.shown
-        cells = read_cells(samples, track, shown, lag=lag)
-        if cells is not None:
-            shape = measure_shape(cells, response)
-            overlay = measure_overlay(samples, track, cells)
-        background = measure_background(track, shown, response, lag=lag)
         scroll = measure_scroll(track, shown, response, lag=lag)
         shutter = measure_shutter(samples, track, shown, response, lag=lag)
         glint = measure_glint(samples, track, shown, response, lag=lag, settings=model.glint)
-    strength = 0.0 if response is None else response.strength
-    shaped = shape_signal(shape, strength, model.shape)
-    laid_over = overlay_signal(overlay, strength, model.overlay, behind=background)
+    answer = response if measured.right else None
+    surface = measure_surface(samples, track, shown, answer, lag=lag, model=model)
     return (
         _colours_signal(measured),
         lag_signal(measured.lag, model.lag),
-        shaped,
-        laid_over,
-        glare_signal(shape, model.glare),
-        _behind(shaped, laid_over, background_signal(background, strength, model.background)),
+        surface.shape,
+        surface.overlay,
+        surface.glare,
+        surface.background,
         scroll_signal(scroll, model.scroll),
         shutter_signal(shutter, model.shutter),
         glint_signal(glint, model.glint),
         freshness_signal(measured.freshness, model.freshness),
     )
-
-
-def _behind(shaped: Signal, laid_over: Signal, background: Signal) -> Signal:
-    """The background's signal; a strong answer behind what has a face's shape is that of a wall close by."""
-    if shaped.passed and laid_over.passed is not False and background.passed is False:
-        reason = f"{background.detail}: a wall right behind the head, as the shape is a face's"
-        return not_assessed(name=background.name, label=background.label, reason=reason)
-    return background
 
 
 def _colours_signal(measured: _Measured) -> Signal:

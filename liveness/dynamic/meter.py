@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from liveness.dynamic.brightness import is_dim, read_exposure
 from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.doubt import more_may_tell
+from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.lag import measure_lag
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.steps import ColourStep, RevealedStep
+from liveness.dynamic.surface import measure_surface
 from liveness.dynamic.track import FlashTrack, TrackView
 
 __all__ = ["Disturbance", "FlashMeter", "Light", "StepReading"]
@@ -173,10 +175,18 @@ class FlashMeter:
     def doubtful(self) -> bool:
         """Whether more steps may tell what keeps a right answer from being a face's.
 
-        It judges all frames so far, which takes as long as the judge: to be asked once a step at most.
+        To be asked once a step at most: it takes milliseconds, and where there is a doubt as long as the
+        judge, who alone says whether it stands in the way.
         """
+        self._analyse()
+        surface = measure_surface(
+            self._samples, self._track.view(), self._shown, self._response, lag=self._lag, model=self._model
+        )
+        if not more_may_tell(surface):
+            return False
         revealed = [RevealedStep(one.step, one.at) for one in self._sent]
-        return more_may_tell(judge_flash(samples=self._samples, revealed=revealed, model=self._model))
+        judged = judge_flash(samples=self._samples, revealed=revealed, model=self._model)
+        return judged.finding is Finding.NOT_MEASURABLE
 
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
