@@ -53,11 +53,9 @@ def test_what_was_shown_before_is_not_waited_for() -> None:
     assert not blink.pending
 
 
-_PATIENCE = {"depth_patience_seconds": 5.0, "blink_patience_seconds": 3.0}
-
-
 def _signs(*, depth: bool, blink: bool) -> AskedSigns:
-    return AskedSigns(DynamicPolicy(depth=depth, blink=blink, **_PATIENCE), depth_line=3.0)
+    policy = DynamicPolicy(depth=depth, depth_patience_seconds=5.0, blink=blink, blink_patience_seconds=3.0)
+    return AskedSigns(policy, depth_line=3.0)
 
 
 def test_depth_is_waited_for_before_a_blink() -> None:
