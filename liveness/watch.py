@@ -16,9 +16,6 @@ from vision.pose import estimate_pose
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
 """Finds the faces of a frame, largest first."""
 
-_DEPTH_SECONDS = 0.25
-"""Between two measurements of depth: what a head shows in less is little."""
-
 LocateLandmarks = Callable[[BgrImage, DetectedFace], Landmarks | None]
 """Finds a face's dense landmarks; ``None`` where it sees no face."""
 
@@ -41,10 +38,12 @@ class WatchedFrame:
         observation: What was measured.
         pixels: The picture where a detector looked at it; ``None`` for a followed frame, which no
             expensive model is shown.
+        depth: Log odds of a head's depth by the motion up to it; ``None`` where they were not asked for.
     """
 
     observation: FrameObservation
     pixels: BgrImage | None
+    depth: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ class FrameWatcher:
         self._collector = ScanCollector(follow_seconds=follow_seconds)
         self._eyes = EyeWatch()
         self._expects_blink = False
-        self._depth: tuple[float, float] | None = None
         self._posed: _Posed | None = None
         self._space = ViewSpace()
 
@@ -99,11 +97,6 @@ class FrameWatcher:
     def blinked(self) -> bool:
         """Whether a blink was seen; never without a landmarker."""
         return self._eyes.blinked
-
-    @property
-    def depth(self) -> float | None:
-        """Log odds of a head's depth when it was measured last; ``None`` before."""
-        return None if self._depth is None else self._depth[0]
 
     def watch(
         self,
@@ -123,8 +116,8 @@ class FrameWatcher:
             capture_time: When the device captured it, seconds on the device's clock, increasing.
             fingerprint: See ``FrameObservation.fingerprint``.
             expects_blink: Whether the person was asked for a blink, which must not be missed.
-            expects_depth: Whether motion is waited for that shows a head's depth, which is then measured a
-                few times a second.
+            expects_depth: Whether to measure, by all frames up to this one, how surely motion shows a head's
+                depth; it takes some milliseconds.
 
         Raises:
             ObservationError: The picture is no 8-bit image, or index or time do not increase.
@@ -149,9 +142,8 @@ class FrameWatcher:
             pixels = picture.colour() if pixels is None else pixels
             observation = self._look(pixels, seen, index, capture_time)
         kept = self._collector.add(replace(observation, fingerprint=fingerprint))
-        if expects_depth and (self._depth is None or capture_time >= self._depth[1] + _DEPTH_SECONDS):
-            self._depth = measure_depth(self.observations), capture_time
-        return WatchedFrame(observation=kept, pixels=pixels)
+        depth = measure_depth(self.observations) if expects_depth else None
+        return WatchedFrame(observation=kept, pixels=pixels, depth=depth)
 
     def pass_over(self, passed: PassedFrame) -> None:
         """Notes a frame that is not watched, but sampled or known by its bytes."""

@@ -8,7 +8,7 @@ in this process; JPEG 2000 and WebP only by a decoder that the caller hands in, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -29,7 +29,6 @@ __all__ = [
     "StillDecoder",
     "decode_image",
     "decode_jpeg_luma",
-    "decode_jpeg_reduced",
     "encode_jpeg",
     "rotate_upright",
 ]
@@ -154,7 +153,7 @@ class DecodedLuma:
 
 
 def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
-    """Decode the luma of a JPEG alone, for half the price of its colours; EXIF orientation is not honoured.
+    """Decode a JPEG's luma alone, for two thirds of its colours' price; EXIF orientation is not honoured.
 
     It is what the grey of ``decode_image``'s colours would be, but for rounding.
 
@@ -170,33 +169,6 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     if pixels.shape != (header.height, header.width):
         raise malformed(header.format, "the decoded picture has another size than the header declares")
     return DecodedLuma(pixels=pixels, header=header)
-
-
-_REDUCED: Final = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
-
-
-def decode_jpeg_reduced(data: bytes, *, limits: DecodeLimits, divisor: Literal[2, 4]) -> DecodedImage:
-    """Decode a JPEG to a half or a quarter of its size, for about half the price of its full size.
-
-    The decoder leaves out the finest coefficients, so that each pixel is the mean of those that it
-    stands for. EXIF orientation is not honoured.
-
-    Args:
-        data: The file.
-        limits: What may be decoded; for the size that the header declares.
-        divisor: 2 for half the width and height, 4 for a quarter; fractions count as whole pixels.
-
-    Returns:
-        The small picture, with the header of the large one.
-
-    Raises:
-        ImageError: As ``decode_image`` with JPEG as the only format.
-    """
-    header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
-    pixels = _decode_jpeg(data, _REDUCED[divisor])
-    if pixels.shape != (-(-header.height // divisor), -(-header.width // divisor), 3):
-        raise malformed(header.format, "the decoded picture has another size than the header declares")
-    return DecodedImage(pixels=pixels, header=header)
 
 
 _TURNS = {

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from liveness.dynamic.script import ColourScript, ScriptSettings
 from liveness.dynamic.steps import ColourStep
 from liveness.guidance import GuidanceCode
 from server.scan.analyst import FrameAnalyst
-from server.scan.frame_pictures import FrameDecoder
+from server.scan.frame_pictures import FrameDecoder, FramePicture
 from server.scan.messages import CaptureBudget, FrameMessage
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -47,25 +47,32 @@ class FlashCost:
     Attributes:
         frames: Frames that it looked at, at least 1.
         detections: Of one detection, each frame's.
+        pictures: Of decoding one frame's colours, which a detection needs.
         each: Of the flash's work on each frame: its light, the reading of the steps, the next action.
-        decoding: Of it, decoding the frame for its light.
+        decoding: Of it, what decoding the frame for its light takes beyond decoding it for being watched.
         judging: Of the judgement at the end.
     """
 
     frames: int
     detections: float
+    pictures: float
     each: float
     decoding: float
     judging: float
 
     @property
     def of_a_detection(self) -> float:
-        """The flash's work on a frame over a detection."""
+        """The flash's work on a frame, decoding included, over a detection on pixels that are decoded."""
         return self.each / self.detections
 
     @property
+    def of_a_detection_with_decoding(self) -> float:
+        """The same over a detection and the decoding that it needs."""
+        return self.each / (self.detections + self.pictures)
+
+    @property
     def of_a_detection_once_decoded(self) -> float:
-        """The same from the decoded picture on, as a detection is counted."""
+        """The flash's work from the decoded picture on, over a detection."""
         return (self.each - self.decoding) / self.detections
 
 
@@ -113,9 +120,15 @@ def flash_measurements(pack: str, costs: Sequence[FlashCost]) -> tuple[Measureme
             [cost.of_a_detection for cost in costs],
         ),
         told(
+            "flash CPU a frame / one detection, both with decoding",
+            "",
+            "The same, divided by the detector's CPU time and that of decoding a frame for it.",
+            [cost.of_a_detection_with_decoding for cost in costs],
+        ),
+        told(
             "flash CPU a frame once decoded / one detection",
             "",
-            "The same without decoding, which the detector's time does not hold either.",
+            "Both from the decoded picture on.",
             [cost.of_a_detection_once_decoded for cost in costs],
         ),
         told(
@@ -155,14 +168,14 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
         depth_line=model.judge.depth_odds,
     )
     samples: list[FlashSample] = []
-    detections = each = decoding = 0.0
+    detections = pictures = each = decoding = 0.0
     step: ColourStep | None = None
     since = 0.0
     for index, pixels in enumerate(frames):
         at = index / frames_per_second
         colour = None if step is None else (step.colour.red, step.colour.green, step.colour.blue)
         message = _message(index, at, tinted(pixels, colour))
-        seen = analyst.look(message, at, watcher=watcher)
+        seen = analyst.look(message, at, watcher=watcher, with_light=True)
         began = time.thread_time()
         pack.detector.detect(pixels)
         detected = time.thread_time()
@@ -177,9 +190,8 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
         shown = _next(challenge, _SERVER_CLOCK + at)
         each += time.thread_time() - detected
         detections += detected - began
-        began = time.thread_time()
-        decoder.small(message)
-        decoding += time.thread_time() - began
+        pictures += _cpu_seconds(lambda: decoder.colour(message))  # noqa: B023  # called at once
+        decoding += _light_seconds(decoder, message, followed=seen.observation.followed)
         samples.append(sample)
         if shown is not None:
             # The camera sees it on the next frame.
@@ -195,10 +207,33 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     return FlashCost(
         frames=count,
         detections=detections / count,
-        each=each / count,
+        pictures=pictures / count,
+        each=(each + decoding) / count,
         decoding=decoding / count,
         judging=judging,
     )
+
+
+def _light_seconds(decoder: FrameDecoder, message: FrameMessage, *, followed: bool) -> float:
+    """CPU that a frame's light costs beside its being watched, for which followed frames need luma alone."""
+
+    def watch_and_light() -> None:
+        picture = FramePicture(decoder, message, in_colour=True)
+        picture.grey()
+        picture.light()
+
+    if followed:
+        alone = _cpu_seconds(lambda: FramePicture(decoder, message).grey())
+        return _cpu_seconds(watch_and_light) - alone
+    picture = FramePicture(decoder, message, in_colour=True)
+    picture.colour()
+    return _cpu_seconds(picture.light)
+
+
+def _cpu_seconds(work: Callable[[], object]) -> float:
+    began = time.thread_time()
+    work()
+    return time.thread_time() - began
 
 
 def _next(challenge: FlashChallenge, now: float) -> ColourStep | None:

@@ -246,7 +246,7 @@ class _Server:
             index=index,
             capture_time=frame.capture_time,
             expects_blink=self._challenge.awaits_blink,
-            expects_depth=self._challenge.awaits_depth,
+            expects_depth=self._challenge.depth_due,
         )
         seen = watched.observation
         guidance = guide(seen, oval=Oval(), settings=GuidanceSettings(), state=self._guidance)
@@ -275,7 +275,7 @@ class _Server:
             ),
         )
         self._faces += sample.face is not None
-        self._challenge.add(sample, guidance.code, blinked=self._watcher.blinked, depth=self._watcher.depth)
+        self._challenge.add(sample, guidance.code, blinked=self._watcher.blinked, depth=watched.depth)
         self._phone.guide(guidance.code, arrival)
 
     def act(self, now: float, *, until: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from liveness.dynamic.entropy import bits_beyond_chance, bits_of_choice
 from liveness.dynamic.meter import StepReading
@@ -12,6 +13,10 @@ __all__ = ["Answers", "count_answers"]
 
 _FIRST_BITS, _LATER_BITS = bits_of_choice(len(PALETTE)), bits_of_choice(len(PALETTE) - 1)
 """Of the first colour's draw, and of every later one's: any colour but the one on display."""
+
+
+_MOST_WRONG: Final = 1
+"""Wrong answers beyond which none that may still come help: one may be a misreading, two are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class Answers:
         """What the right answers prove, net of chance (``bits_beyond_chance``)."""
         return bits_beyond_chance(self.verified, shown=self.shown)
 
+    def proven_with(self, bits: float) -> float:
+        """What they would prove with one more right answer that carries ``bits``, net of chance."""
+        return bits_beyond_chance((*self.verified, bits), shown=self.shown + 1)
+
     def reach(self, more: int) -> float:
         """The most that the answers can prove yet, net of chance, bits.
 
@@ -56,6 +65,10 @@ class Answers:
         if more and not self.shown:
             later[0] = _FIRST_BITS
         return bits_beyond_chance((*self.verified, *self.open, *later), shown=self.shown + more)
+
+    def hopeless(self, more: int, *, bits: float) -> bool:
+        """Whether ``more`` steps, however answered, do not prove ``bits``, or too many were wrong."""
+        return self.wrong > _MOST_WRONG or self.reach(more) < bits
 
 
 def count_answers(shown: Iterable[ColourStep], readings: Iterable[StepReading]) -> Answers:

@@ -1,11 +1,25 @@
-"""What a person is asked to show besides the colours, and for how long it is waited for."""
+"""What a person is asked to show besides the colours, when, and for how long it is waited for.
 
+A blink takes nothing from what the light proves, so whoever has not blinked by the middle of the colours is
+asked then. A head that turns does, so whoever's depth has not shown is asked as the last colour that may be
+needed nears its end: a hint has to be read first.
+"""
+
+import math
 from dataclasses import dataclass
+from typing import Final
 
 from liveness.dynamic.actions import HintCode
 from liveness.dynamic.policy import DynamicPolicy
 
 __all__ = ["AskedSign", "AskedSigns", "Missing"]
+
+_BLINK_FROM: Final = 0.5
+"""Of the bits that are needed: who has not blinked when so many are proven is asked to."""
+_READING_SECONDS: Final = 0.4
+"""Nobody has read a hint and moves sooner."""
+_DEPTH_SECONDS: Final = 0.25
+"""Between two measurements of depth: what a head shows in less is little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +48,27 @@ class AskedSign:
         self._code = code
         self._patience = patience_seconds
         self._shown: bool | None = None
+        self._expected = False
         self._since: float | None = None
 
     @property
     def pending(self) -> bool:
-        """Whether it is waited for, and was not seen yet."""
-        return self._since is not None and not self._shown
+        """Whether it is looked for or waited for, and was not seen yet."""
+        return self.matters and not self._shown
 
     @property
     def matters(self) -> bool:
-        """Whether it was waited for. What all frames show of it since may be less after more of them."""
-        return self._since is not None
+        """Whether it was looked for. What all frames show of it since may be less after more of them."""
+        return self._expected
 
     @property
     def asks(self) -> HintCode | None:
         """What to tell the person; ``None`` while it is not known whether it was shown already."""
         return None if self._shown is None else self._code
+
+    def expect(self) -> None:
+        """Begin to look for it, before it is waited for; not where nobody waits."""
+        self._expected = self._patience > 0
 
     def see(self, shown: bool | None) -> None:
         """Take whether it was seen in the frames so far; ``None`` where that was not measured."""
@@ -65,13 +84,13 @@ class AskedSign:
         if self._shown:
             return None
         if self._since is None:
-            self._since = now
+            self._since, self._expected = now, True
         until = self._since + self._patience
         return until if now < until else None
 
 
 class AskedSigns:
-    """Depth and a blink, as a policy takes them: waited for one after the other."""
+    """Depth and a blink, as a policy takes them: in the end waited for one after the other."""
 
     def __init__(self, policy: DynamicPolicy, *, depth_line: float) -> None:
         """Starts with nothing seen.
@@ -84,21 +103,63 @@ class AskedSigns:
         self._depth_line = depth_line
         self._depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=policy.depth_patience_seconds)
         self._blink = AskedSign(HintCode.BLINK, patience_seconds=policy.blink_patience_seconds)
+        self._depth_at = -math.inf
 
     @property
     def awaits_blink(self) -> bool:
-        """Whether a blink is waited for that was not seen yet."""
+        """Whether a blink was asked for that was not seen yet."""
         return self._blink.pending
 
     @property
     def awaits_depth(self) -> bool:
-        """Whether depth was waited for, whatever was seen since."""
+        """Whether depth is looked for, whatever was seen since."""
         return self._depth.matters
 
-    def see(self, *, blinked: bool, depth: float | None) -> None:
-        """Take what the frames so far show: a blink, and log odds of depth where they were measured."""
+    def depth_due(self, now: float, *, decides: bool) -> bool:
+        """Whether to measure depth with the next frame.
+
+        Args:
+            now: Of the server's monotonic clock, seconds.
+            decides: Whether that frame may be the last before it is decided what is missing, which the judge
+                will see by all frames up to it.
+        """
+        return self.awaits_depth and (decides or now >= self._depth_at + _DEPTH_SECONDS)
+
+    def prepare(self, *, share: float, last: bool, shape_shows: bool) -> None:
+        """Look ahead, as another colour is shown, for what would be missing once the colours are proven.
+
+        Args:
+            share: Bits proven so far over those needed.
+            last: Whether that colour, if it is answered rightly, is all that is needed.
+            shape_shows: See ``missing``.
+        """
+        if self._policy.blink and share >= _BLINK_FROM:
+            self._blink.expect()
+        if last and self._takes_depth(shape_shows=shape_shows):
+            self._depth.expect()
+
+    def ahead(self, seconds: float) -> HintCode | None:
+        """What to ask for while colours are shown; ``None`` for nothing.
+
+        Args:
+            seconds: For which the colour on display is still to be shown.
+        """
+        if self._depth.pending and self._depth.asks is not None and seconds <= _READING_SECONDS:
+            return self._depth.asks
+        return self._blink.asks if self._blink.pending else None
+
+    def see(self, *, blinked: bool, depth: float | None, at: float) -> None:
+        """Take a frame.
+
+        Args:
+            blinked: Whether a blink was seen in the frames so far.
+            depth: Log odds of depth by them; ``None`` where they were not measured with this one.
+            at: When it arrived, seconds of the server's monotonic clock.
+        """
         self._blink.see(blinked)
-        self._depth.see(None if depth is None else depth >= self._depth_line)
+        if depth is not None:
+            self._depth_at = at
+            self._depth.see(depth >= self._depth_line)
 
     def missing(self, now: float, *, shape_shows: bool) -> Missing | None:
         """What is waited for at ``now``, seconds of the server's monotonic clock; ``None`` for nothing more.
@@ -107,9 +168,12 @@ class AskedSigns:
             now: The first call that finds a sign missing begins its wait.
             shape_shows: Whether the light can say what it falls on; where not, depth is taken in any case.
         """
-        takes_depth = self._policy.depth or not shape_shows
+        takes_depth = self._takes_depth(shape_shows=shape_shows)
         for sign, taken in ((self._depth, takes_depth), (self._blink, self._policy.blink)):
             until = sign.wait_until(now) if taken else None
             if until is not None:
                 return Missing(until, sign.asks)
         return None
+
+    def _takes_depth(self, *, shape_shows: bool) -> bool:
+        return self._policy.depth or not shape_shows

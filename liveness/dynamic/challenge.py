@@ -4,7 +4,7 @@ It *schedules*; ``liveness.dynamic.judge`` decides. The device's claims (which s
 when) are believed for scheduling alone: a lie can make the challenge slower, or shorter by a step that is
 then not verified. Never can it make a step appear before its time.
 
-**A step is revealed** only once the one before was held: frames arrived that claim to show it and were
+**A step is revealed** only once the one before was held: a frame arrived that claims to show it and was
 captured a whole hold after it appeared, and the server's own clock says the same. If what was measured of it
 is disturbed (a movement, a leap of the exposure, a lost face) the step is extended, once; if that does not
 help, another is drawn in its place. A step that was not measured still counts as shown, because whoever may
@@ -16,10 +16,10 @@ goes on for as long as the steps that the policy allows can still reach the floo
 contradict, until a full script was answered. The closing step is held like every other, so that the screen
 changes no faster at the end: a frame says so, or it is waited for in vain.
 
-**Depth and a blink.** Where a head's depth is needed, or the policy takes a blink, and it was not seen by the
-time the colours are proven, the person is asked for it, and the colour on display stays until it is seen or
-the person was waited for long enough. What the light proves was proved before: who moves then takes nothing
-from it, and frames that come then add nothing. It has to be the same face, so one that leaves ends it all.
+**Depth and a blink.** Where a head's depth is needed, or the policy takes a blink, and it was not seen, the
+person is asked for it (``liveness.dynamic.asked``): as early as what they do takes nothing from what the
+light proves. The colour that proves enough stays until it is seen or the person was waited for long enough,
+and frames that come then add nothing. It has to be the same face, so one that leaves ends it all.
 The colour also stays until whoever runs the scan has the frames that it wants of every scan, so that nothing
 is looked at any more once the closing step is on display.
 
@@ -77,8 +77,6 @@ _MOST_CAPTURE_SECONDS: Final = 2.0
 """How long the colours, once proven, wait for the frames that every scan takes."""
 _PAUSE_SECONDS: Final = 1.0
 _MOST_PAUSES: Final = 5
-_MOST_WRONG: Final = 1
-"""Wrong answers beyond which a full script is not made longer: one may be a misreading, two are none."""
 
 
 class _Phase(Enum):
@@ -174,6 +172,12 @@ class FlashChallenge:
         return self._asked.awaits_depth and self._end is None
 
     @property
+    def depth_due(self) -> bool:
+        """Whether depth has to be measured with the next frame."""
+        decides = self._proven_at is None and self._shown is not None and self._shown.nearly_held
+        return self._end is None and self._asked.depth_due(self._now, decides=decides)
+
+    @property
     def proven_bits(self) -> float:
         """Bits that the colours prove so far, net of chance."""
         return self._answers().proven_bits
@@ -199,15 +203,15 @@ class FlashChallenge:
             guidance: What ``liveness.guidance.guide`` tells after it, which says whether the face is in its
                 place; ``None`` where nothing is told: then any face counts as in place.
             blinked: Whether a blink was seen in the frames so far.
-            depth: Log odds of a head's depth by their motion; ``None`` where that was not measured.
+            depth: Log odds of a head's depth by their motion; ``None`` where that was not measured with it.
             captured: Whether there are as many frames with this one as are wanted of every scan.
         """
+        at = max(self._now, sample.arrival_time)
         self._captured = captured
-        self._asked.see(blinked=blinked, depth=depth)
+        self._asked.see(blinked=blinked, depth=depth, at=at)
         if self._proven_at is None:
             self._samples.append(sample)
             self._meter.add(sample)
-        at = max(self._now, sample.arrival_time)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
         self.see(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
 
@@ -278,6 +282,8 @@ class FlashChallenge:
                 return Wait(min(late, self._deadline)) if self._now < late else self._pause()
         if (about_light := self._look_at_light()) is not None:
             return about_light
+        if (hint := self._hint(self._asked.ahead(shown.at + shown.lasts - self._now))) is not None:
+            return hint
         if shown.held_at is None or self._now < shown.at + shown.lasts:
             return Wait(self._deadline if shown.held_at is None else shown.at + shown.lasts)
         if not self._measured(shown):
@@ -310,14 +316,21 @@ class FlashChallenge:
             and self._meter.verified_bits() >= self._policy.minimum_bits
             and self._meter.lag() is not None
         )
+        more = self._policy.maximum_steps - answers.shown
         full = answers.told >= self._script.settings.steps
-        last = full or not self._may_show(answers)
+        last = full or more <= 0
         if enough and (last or (answers.wrong == 0 and not self._meter.doubtful())):
             self._proven_at = self._now
             return self._proved(self._now)
-        if not self._may_show(answers) or (full and self._hopeless(answers)):
+        if more <= 0 or (full and answers.hopeless(more, bits=self._policy.minimum_bits)):
             return self._finish(Complete(EndReason.EXHAUSTED))
-        return self._reveal(self._script.draw())
+        step = self._script.draw()
+        self._asked.prepare(
+            share=answers.proven_bits / self._policy.minimum_bits,
+            last=answers.proven_with(step.colour_bits) >= self._policy.minimum_bits,
+            shape_shows=self._meter.shape_shows(),
+        )
+        return self._reveal(step)
 
     def _proved(self, since: float) -> Action:
         """The colours are proven: what else has to be seen is waited for, one sign after the other."""
@@ -326,19 +339,10 @@ class FlashChallenge:
             return self._finish(Complete(EndReason.FACE_AWAY))
         missing = self._asked.missing(self._now, shape_shows=self._meter.shape_shows())
         if missing is not None:
-            hint = None if missing.asks is None else self._hint(missing.asks)
-            return hint or Wait(min(missing.until, self._deadline))
+            return self._hint(missing.asks) or Wait(min(missing.until, self._deadline))
         if not self._captured and self._now < (late := since + _MOST_CAPTURE_SECONDS):
             return Wait(min(late, self._deadline))
         return self._finish(Complete(EndReason.PROVEN))
-
-    def _may_show(self, answers: Answers) -> bool:
-        return answers.shown < self._policy.maximum_steps
-
-    def _hopeless(self, answers: Answers) -> bool:
-        """Whether no answers that may still come reach the floor, or the wrong ones are too many."""
-        more = self._policy.maximum_steps - answers.shown
-        return answers.wrong > _MOST_WRONG or answers.reach(more) < self._policy.minimum_bits
 
     def _finish(self, end: Complete | FallBack) -> Action:
         self._end = end
@@ -363,14 +367,14 @@ class FlashChallenge:
         """What the light asks for; ``None`` while it does not matter."""
         asks = self._light.see(self._meter.light(), coloured=self._script.coloured, now=self._now)
         if asks is None or isinstance(asks, HintCode):
-            return None if asks is None else self._hint(asks)
+            return self._hint(asks)
         if isinstance(asks, FallBack) and self._answers().wrong:
             # Light that lets a wrong colour be measured is no excuse: the script goes on to its end.
             return None
         return self._finish(asks)
 
-    def _hint(self, code: HintCode) -> Hint | None:
-        return self._hints.tell(code, now=self._now)
+    def _hint(self, code: HintCode | None) -> Hint | None:
+        return None if code is None else self._hints.tell(code, now=self._now)
 
     def _hint_of(self, shown: StepOnDisplay) -> Hint | None:
         reading = self._reading(shown.step)

@@ -13,9 +13,9 @@ it:
   a policy shuts out photosensitive people, so its owner has to serve them by another.
 
 **A rigid mask is lit as a face is**, so that no light tells it from one. A policy may take a blink besides
-(``blink``). Most people blink of themselves in the seconds of a flash; who has not by its end is asked to,
-and waited for. It stops stiff masks and whole prints, and neither eye holes nor recordings. It also stops
-people who cannot close their eyes: the owner of such a policy has to serve them by another.
+(``blink``). Most people blink of themselves in the seconds of a flash; who has not by its middle is asked to,
+and waited for at its end. It stops stiff masks and whole prints, and neither eye holes nor recordings. It
+also stops people who cannot close their eyes: the owner of such a policy has to serve them by another.
 
 **A print that is cut out and worn may be lit as a face is, too**, and its wearer's eyes blink. A policy may
 take depth besides (``depth``): a nose that stands out as the head moves, which no sheet has however it is
@@ -75,10 +75,11 @@ class DynamicPolicy:
             the lead-in and the closing step are not counted.
         maximum_seconds: Longest flash challenge, pauses included, seconds.
         blink: Whether LIVE takes a blink that was seen during the flash.
-        blink_patience_seconds: How long a person is waited for who was asked to blink, seconds.
+        blink_patience_seconds: How long a person is waited for who was asked to blink and has not when the
+            colours are proven, seconds; at 0 nobody is asked.
         depth: Whether LIVE takes a head's depth in motion in any light, not only where the light cannot say
             what it lies on.
-        depth_patience_seconds: How long a person is waited for who was asked to turn the head, seconds.
+        depth_patience_seconds: The same for who was asked to turn the head, seconds.
         light_patience_seconds: How long the light may stay unmeasurable, from the first hint on, before the
             fallback begins.
 

@@ -39,11 +39,16 @@ class SeenFrame:
         message: The frame as it arrived; its bytes are what evidence keeps.
         pixels: The upright picture; ``None`` where no detector looked at it.
         observation: What was measured on it.
+        depth: Log odds of a head's depth by the motion up to it; ``None`` where they were not asked for.
+        light: The upright picture for measuring its light, smaller where it is large; ``None`` where that was
+            not asked for.
     """
 
     message: FrameMessage
     pixels: BgrImage | None
     observation: FrameObservation
+    depth: float | None = None
+    light: BgrImage | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +98,7 @@ class FrameAnalyst:
         measure: Measure | None = None,
         expects_blink: bool = False,
         expects_depth: bool = False,
+        with_light: bool = False,
     ) -> SeenFrame:
         """Decodes a frame as far as it is needed, finds or follows its face and measures it.
 
@@ -103,11 +109,12 @@ class FrameAnalyst:
             measure: What else measures the picture as it was coded, whichever of luma and colours there is.
             expects_blink: See ``FrameWatcher.watch``.
             expects_depth: See there.
+            with_light: Whether ``flash_sample`` is to measure it.
 
         Raises:
             Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
         """
-        picture = FramePicture(self._decoder, message)
+        picture = FramePicture(self._decoder, message, in_colour=with_light)
         watched = (self.watcher() if watcher is None else watcher).watch(
             picture,
             index=message.index,
@@ -118,7 +125,13 @@ class FrameAnalyst:
         )
         if measure is not None:
             measure(picture.coded)
-        return SeenFrame(message=message, pixels=watched.pixels, observation=watched.observation)
+        return SeenFrame(
+            message=message,
+            pixels=watched.pixels,
+            observation=watched.observation,
+            depth=watched.depth,
+            light=picture.light() if with_light else None,
+        )
 
     def fine_view(self, message: FrameMessage) -> tuple[GreyView, float]:
         """See ``liveness.observe.fine_view``.
@@ -165,17 +178,15 @@ class FrameAnalyst:
         """What a measured frame shows of the screen's light.
 
         Args:
-            seen: The frame.
+            seen: The frame, looked at ``with_light``.
             capture_time: Device clock, seconds.
             arrival: Server's monotonic clock, seconds.
             step: The step that the device claims was on display; 0 for none.
             step_since: When it claims that step appeared, seconds of the device clock.
-
-        Raises:
-            Refusal: As for ``look``.
         """
-        observation, message = seen.observation, seen.message
-        pixels = self._decoder.small(message)
+        observation, message, pixels = seen.observation, seen.message, seen.light
+        if pixels is None:
+            raise ValueError("only a frame whose light was asked for can be sampled")
         # Two faces have two reflections, and nobody says which is the larger one's.
         face = observation.face if observation.faces == 1 else None
         return sample_flash(

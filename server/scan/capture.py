@@ -252,14 +252,15 @@ class AttemptCapture:
             watcher=self._watcher,
             measure=measure,
             expects_blink=awaits_blink,
-            expects_depth=awaits_depth,
+            expects_depth=challenge is not None and challenge.depth_due,
+            with_light=challenge is not None and challenge.measures_light,
         )
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
             self._looks[observation.index] = (frame, observation)
         offer = self._selector.offer(observation)
         if offer.keep:
-            self._kept[observation.index] = seen
+            self._kept[observation.index] = replace(seen, light=None)
         if offer.replaced is not None:
             self._kept.pop(offer.replaced, None)
         guidance = guide(observation, oval=self._oval, settings=self._guidance, state=self._guidance_state)
@@ -281,7 +282,6 @@ class AttemptCapture:
                     arrival=arrival,
                     guidance=guidance.code,
                     blinked=self._watcher.blinked,
-                    depth=self._watcher.depth,
                     captured=self._captured,
                 )
             )

@@ -22,7 +22,6 @@ class ChallengeFrame:
         arrival: When it arrived, seconds of the server's monotonic clock.
         guidance: What the person is told after it; ``None`` where nothing is told.
         blinked: Whether a blink was seen up to it.
-        depth: Log odds of a head's depth by the motion up to it; ``None`` where that was not measured.
         captured: Whether the attempt has the frames that every attempt wants.
     """
 
@@ -33,7 +32,6 @@ class ChallengeFrame:
     arrival: float
     guidance: GuidanceCode | None
     blinked: bool
-    depth: float | None
     captured: bool
 
 
@@ -79,6 +77,11 @@ class AttemptChallenge(Protocol):
         ...
 
     @property
+    def measures_light(self) -> bool:
+        """Whether it takes frames with their light (``SeenFrame.light``)."""
+        ...
+
+    @property
     def awaits_blink(self) -> bool:
         """Whether the person was asked for a blink that was not seen yet."""
         ...
@@ -86,6 +89,11 @@ class AttemptChallenge(Protocol):
     @property
     def awaits_depth(self) -> bool:
         """Whether motion is waited for that shows a head's depth."""
+        ...
+
+    @property
+    def depth_due(self) -> bool:
+        """Whether the next frame has to say how surely motion shows a head's depth."""
         ...
 
     async def take(self, frame: ChallengeFrame) -> None:

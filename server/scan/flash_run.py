@@ -101,6 +101,11 @@ class FlashRun:
         return self._hints.all
 
     @property
+    def measures_light(self) -> bool:
+        """The screen's, on the face."""
+        return True
+
+    @property
     def awaits_blink(self) -> bool:
         """See ``FlashChallenge.awaits_blink``."""
         return self._challenge.awaits_blink
@@ -109,6 +114,11 @@ class FlashRun:
     def awaits_depth(self) -> bool:
         """See ``FlashChallenge.awaits_depth``."""
         return self._challenge.awaits_depth
+
+    @property
+    def depth_due(self) -> bool:
+        """See ``FlashChallenge.depth_due``."""
+        return self._challenge.depth_due
 
     @property
     def evidence(self) -> FlashEvidence:
@@ -199,7 +209,7 @@ class FlashRun:
             sample,
             frame.guidance,
             blinked=frame.blinked,
-            depth=frame.depth,
+            depth=frame.seen.depth,
             captured=frame.captured,
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from server.errors import Reason, Refusal
@@ -16,7 +17,6 @@ from vision.image import (
     GreyImage,
     decode_image,
     decode_jpeg_luma,
-    decode_jpeg_reduced,
     rotate_upright,
 )
 from vision.image_header import ImageFormat
@@ -47,7 +47,7 @@ class FrameDecoder:
         Raises:
             Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
         """
-        return upright(message, self.coded_colour(message))
+        return upright(message, self.coded_colour(message).pixels)
 
     def coded_colour(self, message: FrameMessage) -> DecodedImage:
         """The frame as its image has it: not turned upright.
@@ -67,12 +67,12 @@ class FrameDecoder:
         return _checked(message, decode)
 
     def luma(self, message: FrameMessage) -> GreyImage:
-        """The upright frame's luma, shape (height, width), for half the price of its colours.
+        """The upright frame's luma, shape (height, width), for two thirds of the price of its colours.
 
         Raises:
             Refusal: As for ``colour``.
         """
-        return upright(message, self.coded_luma(message))
+        return upright(message, self.coded_luma(message).pixels)
 
     def coded_luma(self, message: FrameMessage) -> DecodedLuma:
         """The frame's luma as its image has it: not turned upright.
@@ -82,48 +82,71 @@ class FrameDecoder:
         """
         return _checked(message, lambda image: decode_jpeg_luma(image, limits=self._limits))
 
-    def small(self, message: FrameMessage) -> BgrImage:
-        """The upright frame for measuring its light: at half its size where it is large enough for that.
-
-        Half the size costs half of what its colours do.
-
-        Raises:
-            Refusal: As for ``colour``.
-        """
-        if min(message.width, message.height) < _SHORTEST_HALVED:
-            return self.colour(message)
-        return upright(
-            message,
-            _checked(message, lambda image: decode_jpeg_reduced(image, limits=self._limits, divisor=2)),
-        )
-
 
 class FramePicture:
-    """One frame, decoded only as far as it is asked for; implements ``liveness.watch.Picture``."""
+    """One frame, decoded once and only as far as it is asked for; implements ``liveness.watch.Picture``."""
 
-    def __init__(self, decoder: FrameDecoder, message: FrameMessage) -> None:
-        """Decodes nothing yet."""
+    def __init__(self, decoder: FrameDecoder, message: FrameMessage, *, in_colour: bool = False) -> None:
+        """Decodes nothing yet.
+
+        Args:
+            decoder: Decodes it.
+            message: The frame.
+            in_colour: Whether its colours are wanted in any case. Luma alone costs two thirds of them, so
+                that it is not decoded beside them: their grey is that but for rounding.
+        """
         self._decoder = decoder
         self._message = message
-        self._coded: DecodedImage | DecodedLuma | None = None
+        self._in_colour = in_colour
+        self._colours: BgrImage | None = None
+        self._luma: GreyImage | None = None
 
     def grey(self) -> GreyImage:
-        """See ``FrameDecoder.luma``."""
-        self._coded = self._decoder.coded_luma(self._message)
-        return upright(self._message, self._coded)
+        """The upright frame's luma, shape (height, width).
+
+        Raises:
+            Refusal: As for ``FrameDecoder.colour``.
+        """
+        return upright(self._message, self._coded_luma())
 
     def colour(self) -> BgrImage:
         """See ``FrameDecoder.colour``."""
-        decoded = self._decoder.coded_colour(self._message)
-        self._coded = self._coded or decoded
-        return upright(self._message, decoded)
+        return upright(self._message, self._coded_colours())
+
+    def light(self) -> BgrImage:
+        """The upright frame for measuring its light: at half its size where it is large enough for that.
+
+        Raises:
+            Refusal: As for ``FrameDecoder.colour``.
+        """
+        pixels = self._coded_colours()
+        height, width = pixels.shape[:2]
+        if min(height, width) >= _SHORTEST_HALVED:
+            even = pixels[: height // 2 * 2, : width // 2 * 2]
+            half = width // 2, height // 2
+            pixels = cv2.resize(even, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        return upright(self._message, pixels)
 
     @property
     def coded(self) -> GreyImage | BgrImage:
         """The pixels as the image has them, not turned upright: luma or colours, whichever is decoded."""
-        if self._coded is None:
-            self._coded = self._decoder.coded_luma(self._message)
-        return self._coded.pixels
+        if self._luma is None and self._colours is not None:
+            return self._colours
+        return self._coded_luma()
+
+    def _coded_colours(self) -> BgrImage:
+        if self._colours is None:
+            self._colours = self._decoder.coded_colour(self._message).pixels
+        return self._colours
+
+    def _coded_luma(self) -> GreyImage:
+        if self._luma is None:
+            if self._in_colour or self._colours is not None:
+                grey = cv2.cvtColor(self._coded_colours(), cv2.COLOR_BGR2GRAY)
+                self._luma = grey.astype(np.uint8, copy=False)
+            else:
+                self._luma = self._decoder.coded_luma(self._message).pixels
+        return self._luma
 
 
 def _checked(message: FrameMessage, decode: Callable[[bytes], Decoded]) -> Decoded:
@@ -152,7 +175,7 @@ def _checked(message: FrameMessage, decode: Callable[[bytes], Decoded]) -> Decod
     return decoded
 
 
-def upright(message: FrameMessage, decoded: DecodedImage | DecodedLuma) -> GreyImage | BgrImage:
+def upright(message: FrameMessage, pixels: GreyImage | BgrImage) -> GreyImage | BgrImage:
     """A decoded frame turned upright and no longer mirrored, as its header says."""
-    turned = rotate_upright(decoded.pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
+    turned = rotate_upright(pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
     return np.ascontiguousarray(turned)

@@ -65,8 +65,18 @@ class MovementRun:
         return ("ACTION_NOT_PERFORMED", *self._hints.all) if self.gave_up else ()
 
     @property
+    def measures_light(self) -> bool:
+        """It measures motion alone."""
+        return False
+
+    @property
     def awaits_depth(self) -> bool:
         """Its approaches show it; nothing is waited for."""
+        return False
+
+    @property
+    def depth_due(self) -> bool:
+        """See ``awaits_depth``."""
         return False
 
     @property

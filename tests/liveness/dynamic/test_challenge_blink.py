@@ -71,3 +71,15 @@ def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it() -> None:
     )
     assert away.run() == Complete(EndReason.FACE_AWAY)
     assert not any(isinstance(action, Pause) for _, action in away.actions)
+
+
+def test_who_blinks_in_the_colours_after_being_asked_is_not_waited_for() -> None:
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    done = plain.reveals[-1][0]
+    asked = FlashDevice(
+        flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > done - 0.2
+    )
+    assert asked.run() == Complete(EndReason.PROVEN)
+    assert told_hints(asked) == [HintCode.BLINK]
+    assert asked.reveals[-1][0] == done

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from liveness.dynamic.actions import Complete, EndReason, HintCode
+from liveness.dynamic.actions import Complete, EndReason, Hint, HintCode
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.challenge_parts import DEPTH_LINE, flash_challenge, told_hints
@@ -25,7 +25,7 @@ def _device(
     challenge = flash_challenge(ScriptedMeter(shapes=shapes), policy)
 
     def measured(time: float) -> float | None:
-        return depth(time) if challenge.awaits_depth else None
+        return depth(time) if challenge.depth_due else None
 
     return FlashDevice(challenge, depth=measured, guidance=guidance)
 
@@ -42,7 +42,7 @@ def test_whose_head_moves_of_itself_is_not_asked(proven_at: float) -> None:
     device = _device(lambda _: _DEEP)
     assert device.run() == Complete(EndReason.PROVEN)
     assert not told_hints(device)
-    assert device.reveals[-1][0] - proven_at <= 2 / device.rate, "one frame more, in which it is measured"
+    assert device.reveals[-1][0] == proven_at
 
 
 def test_nothing_is_measured_where_it_is_not_needed(proven_at: float) -> None:
@@ -66,11 +66,44 @@ def test_who_shows_none_is_waited_for_no_longer_than_the_policy_says(proven_at: 
     assert device.reveals[-1][0] - proven_at == pytest.approx(5, abs=0.2)
 
 
-def test_depth_comes_before_a_blink_and_both_have_their_time(proven_at: float) -> None:
+def test_depth_is_waited_for_before_a_blink_and_both_have_their_time(proven_at: float) -> None:
     device = _device(lambda time: _DEEP if time > proven_at + 1 else _FLAT, blink=True)
     assert device.run() == Complete(EndReason.PROVEN)
-    assert list(dict.fromkeys(told_hints(device))) == [HintCode.TURN_HEAD_SLIGHTLY, HintCode.BLINK]
-    assert device.reveals[-1][0] - proven_at == pytest.approx(6, abs=0.2)
+    told = [(at, action.code) for at, action in device.actions if isinstance(action, Hint)]
+    assert [code for _, code in told] == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY] + [HintCode.BLINK] * 3
+    assert told[0][0] < proven_at - 1, "a blink takes nothing from the colours"
+    assert device.reveals[-1][0] - proven_at == pytest.approx(6, abs=0.5)
+
+
+def test_who_is_asked_to_turn_has_read_it_as_the_colours_are_proven(proven_at: float) -> None:
+    device = _device(lambda time: _DEEP if time > proven_at + 1 else _FLAT)
+    assert device.run() == Complete(EndReason.PROVEN)
+    asked = next(at for at, action in device.actions if isinstance(action, Hint))
+    assert 0.3 < proven_at - asked < 0.7
+
+
+def test_depth_is_measured_with_the_frame_that_proves_the_colours(proven_at: float) -> None:
+    """The judge takes every frame up to it, which may show less than those before."""
+    measured: list[float] = []
+
+    def depth(time: float) -> float:
+        measured.append(time)
+        return _DEEP
+
+    device = _device(depth)
+    device.run()
+    assert device.reveals[-1][0] == proven_at, "not a frame later"
+    assert measured[-1] == pytest.approx(proven_at - device.trip)
+    assert proven_at - measured[0] < 1.2
+    # Every quarter of a second, and with the frames around the last.
+    assert len(measured) <= 7
+
+
+def test_depth_that_goes_before_the_colours_are_proven_is_missed(proven_at: float) -> None:
+    device = _device(lambda time: _DEEP if time < proven_at - 0.1 or time > proven_at + 1 else _FLAT)
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert told_hints(device) == [HintCode.TURN_HEAD_SLIGHTLY]
+    assert device.reveals[-1][0] - proven_at == pytest.approx(1, abs=0.4)
 
 
 def test_depth_that_is_less_while_a_blink_is_waited_for_is_asked_for_again(proven_at: float) -> None:

@@ -93,7 +93,7 @@ class _Challenge:
 
     over = settled = False
     gave_up = False
-    awaits_blink = awaits_depth = False
+    awaits_blink = awaits_depth = depth_due = measures_light = False
     closing_seconds = 0.0
     hints: tuple[str, ...] = ()
     asks: str | None = None
@@ -199,15 +199,27 @@ async def test_who_is_asked_to_turn_is_not_told_to_look_straight(
     assert {message.code for message in feedback if message is not None} == {told}
 
 
-async def test_depth_is_measured_while_the_challenge_waits_for_it(pool: WorkerPool) -> None:
+async def test_depth_is_measured_when_the_challenge_wants_it(pool: WorkerPool) -> None:
     challenge = _Challenge()
     capture = _capture(pool, challenge)
     for index in range(20):
-        challenge.awaits_depth = index >= 12
+        challenge.depth_due = index in {12, 15}
         await capture.take(_frame(index), arrival=0.0)
-    depths = [frame.depth for frame in challenge.frames]
-    assert set(depths[:12]) == {None}
-    assert None not in depths[12:]
+    measured = [index for index, frame in enumerate(challenge.frames) if frame.seen.depth is not None]
+    assert measured == [12, 15]
+
+
+async def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept(pool: WorkerPool) -> None:
+    challenge = _Challenge()
+    capture = _capture(pool, challenge)
+    for index in range(PLAN.frames):
+        challenge.measures_light = index >= 4
+        await capture.take(_frame(index), arrival=0.0)
+    lit = [frame.seen.light is not None for frame in challenge.frames]
+    assert lit == [index >= 4 for index in range(PLAN.frames)]
+    assert capture.best is not None
+    kept = (capture.best, *capture.audit(PLAN.selected))
+    assert {seen.light for seen in kept} == {None}
 
 
 async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:

@@ -60,7 +60,7 @@ class _Phone:
         picture = pictures()[0]
         self._picture = picture
         message = self._message(0, 0.0)
-        self._seen = analyst.look(message, 0.0)
+        self._seen = analyst.look(message, 0.0, with_light=True)
         self.sent: list[Outbound] = []
         self._index = count()
         self.now = 100.0
@@ -100,7 +100,6 @@ class _Phone:
                 arrival=self.now,
                 guidance=GuidanceCode.OK,
                 blinked=False,
-                depth=None,
                 captured=self.captured,
             )
         )
@@ -238,7 +237,6 @@ async def test_a_face_that_leaves_pauses_the_capture(pool: WorkerPool) -> None:
                     arrival=phone.now,
                     guidance=GuidanceCode.CENTER_FACE,
                     blinked=False,
-                    depth=None,
                     captured=True,
                 )
             )

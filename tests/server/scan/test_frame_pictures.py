@@ -8,10 +8,10 @@ import pytest
 
 from server.errors import Reason, Refusal
 from server.scan.frame_pictures import FrameDecoder, FramePicture
-from server.scan.messages import CaptureBudget
+from server.scan.messages import CaptureBudget, FrameMessage
 from tests.server.live import pictures
 from tests.server.scan.records import frame_message
-from vision.image import encode_jpeg, rotate_upright
+from vision.image import DecodedImage, DecodedLuma, encode_jpeg, rotate_upright
 
 
 def test_luma_is_the_grey_of_the_colours() -> None:
@@ -73,3 +73,76 @@ def test_limits_hold_for_luma_too() -> None:
     for decode in (decoder.colour, decoder.luma):
         with pytest.raises(Refusal, match="pixels"):
             decode(message)
+
+
+def _small_message(width: int, height: int, **turned: object) -> FrameMessage:
+    stored = cv2.imdecode(np.frombuffer(pictures()[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    sized = np.asarray(cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return frame_message(0, image=encode_jpeg(sized, quality=95), width=width, height=height, **turned)
+
+
+@pytest.mark.parametrize("in_colour", [False, True])
+def test_a_frame_is_decoded_once(monkeypatch: pytest.MonkeyPatch, in_colour: bool) -> None:
+    decoder = FrameDecoder(CaptureBudget())
+    decoded: list[str] = []
+    real_colour, real_luma = decoder.coded_colour, decoder.coded_luma
+
+    def colour(message: FrameMessage) -> DecodedImage:
+        decoded.append("colour")
+        return real_colour(message)
+
+    def luma(message: FrameMessage) -> DecodedLuma:
+        decoded.append("luma")
+        return real_luma(message)
+
+    monkeypatch.setattr(decoder, "coded_colour", colour)
+    monkeypatch.setattr(decoder, "coded_luma", luma)
+    picture = FramePicture(decoder, frame_message(0, image=pictures()[0].jpeg), in_colour=in_colour)
+    for _ in range(2):
+        picture.grey()
+    assert decoded == (["colour"] if in_colour else ["luma"])
+    for _ in range(2):
+        picture.colour()
+        picture.light()
+    assert decoded == (["colour"] if in_colour else ["luma", "colour"])
+
+
+def test_the_grey_of_colours_is_the_luma() -> None:
+    message = frame_message(0, image=pictures()[0].jpeg)
+    decoder = FrameDecoder(CaptureBudget())
+    in_colour = FramePicture(decoder, message, in_colour=True)
+    difference = np.abs(in_colour.grey().astype(int) - decoder.luma(message))
+    assert np.percentile(difference, 99) <= 2
+    assert np.array_equal(in_colour.coded, in_colour.grey()), "not turned, and grey where that is at hand"
+    assert FramePicture(decoder, message).coded.ndim == 2
+    looked = FramePicture(decoder, message)
+    looked.colour()
+    assert looked.coded.ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "halved"), [(480, 640, True), (400, 401, True), (399, 640, False), (640, 399, False)]
+)
+def test_light_is_measured_at_half_the_size_of_large_frames(width: int, height: int, halved: bool) -> None:
+    picture = FramePicture(FrameDecoder(CaptureBudget()), _small_message(width, height))
+    light, whole = picture.light(), picture.colour()
+    assert light.shape == ((height // 2, width // 2, 3) if halved else (height, width, 3))
+    assert light.reshape(-1, 3).mean(axis=0) == pytest.approx(whole.reshape(-1, 3).mean(axis=0), abs=0.6)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_light_is_turned_as_the_frame_is(degrees: int, mirrored: bool) -> None:
+    message = _small_message(480, 640, rotation_degrees=degrees, mirrored=mirrored)
+    picture = FramePicture(FrameDecoder(CaptureBudget()), message)
+    light, whole = picture.light(), picture.colour()
+    assert light.flags.c_contiguous
+    shrunk = cv2.resize(whole, light.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(light.astype(int) - shrunk).max() <= 1
+
+
+def test_light_that_does_not_decode_is_refused() -> None:
+    broken = frame_message(3, image=b"no picture")
+    with pytest.raises(Refusal) as caught:
+        FramePicture(FrameDecoder(CaptureBudget()), broken, in_colour=True).grey()
+    assert caught.value.reason is Reason.FRAME_IMAGE_INVALID

@@ -68,7 +68,6 @@ class _Person:
                 arrival=self.now,
                 guidance=None,
                 blinked=False,
-                depth=None,
                 captured=True,
             )
         )
