@@ -4,7 +4,7 @@ It *schedules*; ``liveness.dynamic.judge`` decides. The device's claims (which s
 when) are believed for scheduling alone: a lie can make the challenge slower, or shorter by a step that is
 then not verified. Never can it make a step appear before its time.
 
-**A step is revealed** only once the one before was held: a frame arrived that claims to show it and was
+**A step is revealed** only once the one before was held: frames arrived that claim to show it and were
 captured a whole hold after it appeared, and the server's own clock says the same. If what was measured of it
 is disturbed (a movement, a leap of the exposure, a lost face) the step is extended, once; if that does not
 help, another is drawn in its place. A step that was not measured still counts as shown, because whoever may

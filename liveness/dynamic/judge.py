@@ -37,7 +37,7 @@ from liveness.dynamic.finding import Finding
 from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
 from liveness.dynamic.glare import GLARE
 from liveness.dynamic.glint import glint_signal, measure_glint
-from liveness.dynamic.lag import LagFinding, lag_signal, measure_lag, region_lags, step_lags
+from liveness.dynamic.lag import LagFinding, find_lag, lag_signal, measure_lag
 from liveness.dynamic.leaps import find_leaps
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.overlay import OVERLAY
@@ -197,14 +197,7 @@ def _lag_finding(
 ) -> LagFinding:
     if lag is None or response is None:
         return LagFinding(None, explained, None, None)
-    steps = [own for _, own in step_lags(track, shown, response.matrix, lag=lag)]
-    regions = region_lags(track, shown, lag=lag)
-    return LagFinding(
-        lag=lag,
-        explained=explained,
-        jitter=float(np.std(steps)) if len(steps) >= 3 else None,
-        spread=float(np.std(regions)) if len(regions) >= 3 else None,
-    )
+    return find_lag(track, shown, response.matrix, lag=lag, explained=explained)
 
 
 def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
@@ -320,9 +313,9 @@ def _find(
                 one.label.lower() for one in signals if one.name in against
             )
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
-        if measured.lag.lag is None:
-            # The challenge does not end as proven then, either. Colours that are right in the mean of their
-            # steps and too faint for anything else to be measured are what a display's glass throws back.
+        if not measured.lag.told:
+            # Colours that are right in the mean of their steps and too faint for anything else to be measured
+            # are what a display's glass throws back.
             detail = "colours are the screen's, but nothing tells that they change when it does"
             return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):

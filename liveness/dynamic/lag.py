@@ -25,6 +25,7 @@ from liveness.signal import Signal, assessed, not_assessed
 __all__ = [
     "LagFinding",
     "LagSettings",
+    "find_lag",
     "lag_signal",
     "measure_lag",
     "region_lags",
@@ -45,6 +46,9 @@ _AROUND: Final[NDArray[np.float64]] = _TICK * np.arange(-2.0, 3.0)
 
 _CLEARLY: Final = 0.3
 """Share of a region's light that the screen's must explain for its lag to count."""
+
+_FEWEST: Final = 3
+"""Steps, or regions, whose lags can be compared."""
 
 _NEITHER: Final = 0.5
 """The score that speaks for neither side."""
@@ -87,6 +91,11 @@ class LagFinding:
     jitter: float | None
     spread: float | None
 
+    @property
+    def told(self) -> bool:
+        """Whether the answer is clear enough for its times to be compared: those of steps, or of regions."""
+        return self.jitter is not None or self.spread is not None
+
 
 def measure_lag(track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
     """The lag at which the screen's light explains the face's best.
@@ -108,6 +117,33 @@ def measure_lag(track: TrackView, shown: Sequence[Appearance]) -> tuple[float | 
     near = float(_COARSE[np.argmax(_gains(search.screens(_COARSE), face))])
     lags = near + _AROUND
     return _best(lags, search.screens(lags), face)
+
+
+def find_lag(
+    track: TrackView,
+    shown: Sequence[Appearance],
+    matrix: NDArray[np.float64],
+    *,
+    lag: float,
+    explained: float,
+) -> LagFinding:
+    """How steady the lag is.
+
+    Args:
+        track: The scan's light.
+        shown: What the screen gave.
+        matrix: ``Response.matrix``.
+        lag: Of the scan, seconds.
+        explained: Share of the face's variance that it explains.
+    """
+    steps = [own for _, own in step_lags(track, shown, matrix, lag=lag)]
+    regions = region_lags(track, shown, lag=lag)
+    return LagFinding(
+        lag=lag,
+        explained=explained,
+        jitter=float(np.std(steps)) if len(steps) >= _FEWEST else None,
+        spread=float(np.std(regions)) if len(regions) >= _FEWEST else None,
+    )
 
 
 def step_lags(

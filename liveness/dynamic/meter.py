@@ -17,7 +17,7 @@ from liveness.dynamic.course import Appearance, Sent, appearances
 from liveness.dynamic.doubt import more_may_tell
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import judge_flash
-from liveness.dynamic.lag import measure_lag
+from liveness.dynamic.lag import find_lag, measure_lag
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
@@ -102,6 +102,7 @@ class FlashMeter:
         self._since_light = 0
         self._light = Light.OK
         self._lag: float | None = None
+        self._explained = 0.0
         self._response: Response | None = None
         self._shown: tuple[Appearance, ...] = ()
         self._readings: tuple[StepReading, ...] = ()
@@ -179,10 +180,14 @@ class FlashMeter:
         judge, who alone says whether it stands in the way.
         """
         self._analyse()
+        if self._response is None or self._lag is None:
+            return False
+        track = self._track.view()
         surface = measure_surface(
-            self._samples, self._track.view(), self._shown, self._response, lag=self._lag, model=self._model
+            self._samples, track, self._shown, self._response, lag=self._lag, model=self._model
         )
-        if not more_may_tell(surface):
+        lag = find_lag(track, self._shown, self._response.matrix, lag=self._lag, explained=self._explained)
+        if not more_may_tell(surface, lag):
             return False
         revealed = [RevealedStep(one.step, one.at) for one in self._sent]
         judged = judge_flash(samples=self._samples, revealed=revealed, model=self._model)
@@ -228,6 +233,7 @@ class FlashMeter:
         Looked for anew each time, as the judge does: a first lag that was found by few frames may be another.
         """
         lag, explained = measure_lag(track, self._shown)
+        self._explained = explained
         if lag is None or explained < self._model.lag.least_explained:
             return None, _USUAL_LAG
         return lag, lag

@@ -1,14 +1,14 @@
 """The step that is on display: since when, and how long it was held."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from liveness.dynamic.steps import ColourStep
 
 __all__ = ["DisplayClaim", "StepOnDisplay"]
 
-_FRAMES_APART: Final = 1.5
-"""Frame intervals within which the next frame comes, mostly."""
+_HELD_FRAMES: Final = 2
+"""Frames that must have arrived of a step that was held."""
 _CLOSING_PATIENCE_SECONDS: Final = 0.5
 """How much longer than it lasts the closing step waits for a frame that holds it: a slow phone's display and
 camera, the network both ways and the time to the next frame."""
@@ -40,18 +40,17 @@ class StepOnDisplay:
         at: When it was revealed, seconds of the server's clock.
         earliest: Device time, seconds, of the last frame that had arrived by then: it cannot have appeared
             before.
-        held_at: When the first frame arrived that shows it held, seconds of the server's clock; ``None``
-            before.
+        held: Frames that arrived of it after it was held; ``see`` counts them.
+        held_at: When the last needed of them arrived, seconds of the server's clock; ``None`` before.
         away: Whether the face was away, or the capture paused, while it was on display.
     """
 
     step: ColourStep
     at: float
     earliest: float
+    held: int = 0
     held_at: float | None = None
     away: bool = False
-    _shown: float = field(default=0.0, init=False)
-    _apart: float = field(default=0.0, init=False)
 
     @property
     def lasts(self) -> float:
@@ -60,8 +59,8 @@ class StepOnDisplay:
 
     @property
     def nearly_held(self) -> bool:
-        """Whether the next frame may show it held, by how long it was shown and how fast frames come."""
-        return self._shown + _FRAMES_APART * self._apart >= self.lasts
+        """Whether one more frame that holds it is enough."""
+        return self.held >= _HELD_FRAMES - 1
 
     @property
     def closed_at(self) -> float:
@@ -71,14 +70,19 @@ class StepOnDisplay:
         not wait for one for ever.
         """
         least = self.at + self.lasts
-        return least if self.held_at is not None else least + _CLOSING_PATIENCE_SECONDS
+        return least if self.held else least + _CLOSING_PATIENCE_SECONDS
 
     def see(self, claim: DisplayClaim, *, at: float) -> None:
         """Take the next frame's claim, which arrived ``at`` on the server's clock."""
-        if claim.step != self.step.number or claim.since is None:
+        if not self.holds(claim):
             return
-        # Whatever is claimed, it cannot have appeared before frames that arrived before it was sent.
-        shown = claim.capture_time - max(claim.since, self.earliest)
-        self._apart, self._shown = shown - self._shown, shown
-        if self.held_at is None and shown >= self.lasts:
+        self.held += 1
+        if self.held == _HELD_FRAMES:
             self.held_at = at
+
+    def holds(self, claim: DisplayClaim) -> bool:
+        """Whether a frame claims to show the step a whole hold after it appeared."""
+        if claim.step != self.step.number or claim.since is None:
+            return False
+        # Whatever is claimed, it cannot have appeared before frames that arrived before it was sent.
+        return claim.capture_time >= max(claim.since, self.earliest) + self.lasts

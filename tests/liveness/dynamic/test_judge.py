@@ -117,6 +117,19 @@ def test_colours_without_a_lag_prove_nothing() -> None:
     assert (without.finding, without.reason) == (Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE)
 
 
+@pytest.mark.parametrize(("strength", "finding"), [(0.03, Finding.NOT_MEASURABLE), (0.3, Finding.RIGHT)])
+def test_faint_colours_whose_times_cannot_be_compared_prove_nothing(
+    strength: float, finding: Finding
+) -> None:
+    """A replaying display's glass in a room showed 8 colours of 11, and a lag that stood out a little."""
+    result = _judge(light_scan(2, strength=strength, noise=0.02, steps=14))
+    right = [step for step in result.steps if step.agrees]
+    assert len(right) > 10
+    assert result.lag is not None
+    assert result.finding is finding
+    assert _signal(result, "flash_lag").passed is (True if finding is Finding.RIGHT else None)
+
+
 def test_a_mask_answers_as_a_face() -> None:
     """Light cannot tell it; Express and the device have to."""
     assert judged(Kind.MASK).finding is Finding.RIGHT

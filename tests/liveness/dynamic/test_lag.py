@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from liveness.dynamic.lag import LagFinding, LagSettings, lag_signal, measure_lag, region_lags, step_lags
+from liveness.dynamic.lag import (
+    LagFinding,
+    LagSettings,
+    find_lag,
+    lag_signal,
+    measure_lag,
+    region_lags,
+    step_lags,
+)
 from liveness.dynamic.response import ResponseSettings, fit_response
 from tests.liveness.dynamic.light_scan import light_scan, seen
 
@@ -39,6 +47,21 @@ def test_regions_agree() -> None:
     lags = region_lags(track, shown, lag=lag)
     assert len(lags) == 5
     assert float(np.std(lags)) < 0.005
+
+
+@pytest.mark.parametrize(("strength", "told"), [(0.03, False), (0.3, True)])
+def test_times_are_compared_where_the_answer_is_clear(strength: float, told: bool) -> None:
+    track, shown = seen(light_scan(2, strength=strength, noise=0.02, steps=14))
+    lag, explained = measure_lag(track, shown)
+    assert lag is not None
+    response = fit_response(track, shown, lag=lag, settings=ResponseSettings())
+    assert response is not None
+    found = find_lag(track, shown, response.matrix, lag=lag, explained=explained)
+    assert (found.lag, found.explained, found.told) == (lag, explained, told)
+    for compared in (found.jitter, found.spread):
+        assert (compared is not None) is told
+    assert LagFinding(lag, explained, 0.01, None).told
+    assert LagFinding(lag, explained, None, 0.01).told
 
 
 def test_no_answer_has_no_lag() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import Disturbance, FlashMeter, Light
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import ExposureReading, FlashSample, Region
+from liveness.dynamic.steps import RevealedStep
 from tests.liveness.builders import face_at
 from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan
@@ -48,21 +50,31 @@ def test_a_face_is_read_step_by_step() -> None:
     assert meter.light() is Light.OK
 
 
-@pytest.mark.parametrize(("kind", "doubtful"), [(Kind.GENUINE, False), (Kind.GLASS, True)])
-def test_what_the_judge_would_doubt_so_far_is_told(kind: Kind, doubtful: bool) -> None:
-    scan = rendered(kind)
+def _doubtful(samples: Sequence[FlashSample], revealed: Sequence[RevealedStep]) -> bool:
     meter = FlashMeter()
     # A challenge ends with its closing step, and doubts before.
-    closed = scan.sent[-1].at
-    waiting = list(scan.sent)[:-1]
-    for sample in scan.samples:
+    closed = revealed[-1].at
+    waiting = list(revealed)[:-1]
+    for sample in samples:
         if sample.arrival_time > closed:
             break
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
             meter.revealed(one.step, one.at)
         meter.add(sample)
-    assert meter.doubtful() is doubtful
+    return meter.doubtful()
+
+
+@pytest.mark.parametrize(("kind", "doubtful"), [(Kind.GENUINE, False), (Kind.GLASS, True)])
+def test_what_the_judge_would_doubt_so_far_is_told(kind: Kind, doubtful: bool) -> None:
+    scan = rendered(kind)
+    assert _doubtful(scan.samples, scan.sent) is doubtful
+
+
+@pytest.mark.parametrize(("strength", "doubtful"), [(0.0, False), (0.03, True), (0.3, False)])
+def test_answers_too_faint_to_say_when_they_come_are_doubted(strength: float, doubtful: bool) -> None:
+    scan = light_scan(2, strength=strength, noise=0.02, steps=14)
+    assert _doubtful(scan.samples, scan.revealed) is doubtful
 
 
 def test_a_step_is_told_while_it_is_on_display() -> None:

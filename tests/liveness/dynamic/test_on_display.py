@@ -22,49 +22,33 @@ def test_it_lasts_for_its_transition_and_its_hold() -> None:
     assert _shown().lasts == _STEP.transition_seconds + _STEP.hold_seconds
 
 
-def _held(shown: StepOnDisplay, claim: DisplayClaim) -> bool:
-    shown.see(claim, at=20.0)
-    return shown.held_at is not None
-
-
 @pytest.mark.parametrize(("after", "holds"), [(-0.01, False), (0.01, True)])
 def test_a_frame_holds_it_from_a_whole_hold_after_it_appeared(after: float, holds: bool) -> None:
     shown = _shown()
-    assert _held(shown, _frame(_SINCE + shown.lasts + after)) is holds
+    assert shown.holds(_frame(_SINCE + shown.lasts + after)) is holds
 
 
 @pytest.mark.parametrize(("step", "since"), [(_STEP.number + 1, _SINCE), (0, None), (_STEP.number, None)])
 def test_a_frame_that_claims_no_time_or_another_step_does_not(step: int, since: float | None) -> None:
-    assert not _held(_shown(), _frame(100.0, step=step, since=since))
+    assert not _shown().holds(_frame(100.0, step=step, since=since))
 
 
 def test_it_cannot_have_appeared_before_frames_that_came_before_it() -> None:
     shown = _shown(earliest=5.3)
-    assert not _held(shown, _frame(_SINCE + shown.lasts + 0.1))
-    assert _held(shown, _frame(5.3 + shown.lasts + 0.1))
+    early, late = _frame(_SINCE + shown.lasts + 0.1), _frame(5.3 + shown.lasts + 0.1)
+    assert (shown.holds(early), shown.holds(late)) == (False, True)
 
 
-def test_it_is_held_since_the_first_frame_that_holds_it() -> None:
+def test_it_is_held_once_two_frames_hold_it() -> None:
     shown = _shown()
-    held: list[float | None] = []
-    for after in (-0.1, 0.1, 0.2):
-        shown.see(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
-        held.append(shown.held_at)
-    assert held == [None, 20.1, 20.1]
-
-
-@pytest.mark.parametrize("apart", [1 / 30, 0.1, 0.2])
-def test_it_is_nearly_held_a_frame_before_it_is(apart: float) -> None:
-    shown = _shown()
+    held: list[tuple[int, float | None]] = []
     nearly: list[bool] = []
-    frames = 1 + int(shown.lasts / apart)
-    for number in range(1, frames + 1):
-        shown.see(_frame(_SINCE + number * apart), at=20.0 + number * apart)
+    for after in (-0.1, 0.1, 0.2, 0.3):
+        shown.see(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
+        held.append((shown.held, shown.held_at))
         nearly.append(shown.nearly_held)
-        if shown.held_at is not None:
-            break
-    assert nearly == sorted(nearly)
-    assert 2 <= sum(nearly) <= 3, "with the frame before, at times the one before that, and its own"
+    assert held == [(0, None), (1, None), (2, 20.2), (3, 20.2)]
+    assert nearly == [False, True, True, True]
 
 
 def test_a_closing_step_is_over_once_one_frame_holds_it_or_none_came_for_long() -> None:

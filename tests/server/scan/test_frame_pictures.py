@@ -77,6 +77,7 @@ def test_limits_hold_for_luma_too() -> None:
 
 def _small_message(width: int, height: int, **turned: object) -> FrameMessage:
     stored = cv2.imdecode(np.frombuffer(pictures()[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert stored is not None
     sized = np.asarray(cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return frame_message(0, image=encode_jpeg(sized, quality=95), width=width, height=height, **turned)
 
