@@ -104,11 +104,15 @@ class AskedSigns:
         self._depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=policy.depth_patience_seconds)
         self._blink = AskedSign(HintCode.BLINK, patience_seconds=policy.blink_patience_seconds)
         self._depth_at = -math.inf
+        self._turning = False
 
     @property
     def awaits_blink(self) -> bool:
-        """Whether a blink was asked for that was not seen yet."""
-        return self._blink.pending
+        """Whether a blink was asked for that was not seen yet.
+
+        Not while the head is to turn: landmarks of stiff eyes fall and rise then, too.
+        """
+        return self._blink.pending and not (self._turning and self._depth.pending)
 
     @property
     def awaits_depth(self) -> bool:
@@ -145,6 +149,7 @@ class AskedSigns:
             seconds: For which the colour on display is still to be shown.
         """
         if self._depth.pending and self._depth.asks is not None and seconds <= _READING_SECONDS:
+            self._turning = True
             return self._depth.asks
         return self._blink.asks if self._blink.pending else None
 
@@ -172,6 +177,7 @@ class AskedSigns:
         for sign, taken in ((self._depth, takes_depth), (self._blink, self._policy.blink)):
             until = sign.wait_until(now) if taken else None
             if until is not None:
+                self._turning = sign is self._depth
                 return Missing(until, sign.asks)
         return None
 
