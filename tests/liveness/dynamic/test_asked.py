@@ -109,10 +109,11 @@ def test_the_head_is_asked_for_as_the_last_colour_nears_its_end() -> None:
     signs.see(blinked=False, depth=2.9, at=10.0)
     # Who moves sooner would do so in that colour; until then there is time for a blink.
     assert [signs.ahead(seconds) for seconds in (0.7, 0.41, 0.4, -0.1)] == [_BLINK, _BLINK, _TURN, _TURN]
-    assert not signs.awaits_blink, "landmarks of a head that turns are not looked at for it"
+    awaits = [signs.awaits_blink]
     signs.see(blinked=False, depth=3.0, at=10.2)
     assert signs.ahead(0.1) == _BLINK
-    assert signs.awaits_blink
+    awaits.append(signs.awaits_blink)
+    assert awaits == [False, True], "landmarks of a head that turns are not looked at for it"
     signs.see(blinked=False, depth=2.0, at=10.4)
     assert signs.missing(11.0, shape_shows=True) == Missing(16.0, _TURN), "its time begins here"
 
