@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -190,7 +191,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
         shown = _next(challenge, _SERVER_CLOCK + at)
         each += time.thread_time() - detected
         detections += detected - began
-        pictures += _cpu_seconds(lambda: decoder.colour(message))  # noqa: B023  # called at once
+        pictures += _cpu_seconds(partial(decoder.colour, message))
         decoding += _light_seconds(decoder, message, followed=seen.observation.followed)
         samples.append(sample)
         if shown is not None:
