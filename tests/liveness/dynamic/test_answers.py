@@ -48,3 +48,18 @@ def test_open_answers_can_be_right_yet_and_wrong_ones_cost() -> None:
     answers = Answers(verified=(3.0,), open=(2.8, 2.8), wrong=1)
     assert answers.reach(0) == pytest.approx(bits_beyond_chance((3.0, 2.8, 2.8), shown=4))
     assert answers.reach(0) < answers.reach(1) < answers.reach(2)
+
+
+def test_one_more_right_answer_is_one_more_step_shown() -> None:
+    assert Answers(verified=(3.0, 2.8)).proven_with(2.8) == Answers(verified=(3.0, 2.8, 2.8)).proven_bits
+    missed = Answers(verified=(3.0,), open=(2.8,))
+    assert missed.proven_with(2.8) == Answers(verified=(3.0, 2.8), open=(2.8,)).proven_bits
+
+
+def test_it_is_hopeless_where_nothing_that_may_come_is_enough() -> None:
+    answers = Answers(verified=(3.0, 2.8))
+    reached = answers.reach(2)
+    assert not answers.hopeless(2, bits=reached)
+    assert answers.hopeless(2, bits=reached + 0.1)
+    assert not Answers(verified=(3.0,), wrong=1).hopeless(20, bits=3.0)
+    assert Answers(verified=(3.0,), wrong=2).hopeless(20, bits=0.0), "one may be a misreading, two are none"
