@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.sample import PATCH_SIDE, ROWS, ExposureReading, FlashSample, Region
 from liveness.dynamic.srgb import LINEAR_LIGHT
-from liveness.extent import face_extent
+from liveness.extent import FaceExtent, face_extent
 from vision.face import BgrImage, DetectedFace, Points
 from vision.geometry import similarity_transform
 
@@ -34,17 +34,26 @@ _SIDE = 48
 _LEFT, _TOP, _SPAN = -1.3, -0.85, 2.6
 """The aligned face's corner and side, eye distances."""
 
-_PLACES: Mapping[Region, tuple[float, float, float, float]] = MappingProxyType(
+_SCALE: Final = _SIDE / _SPAN
+
+
+def _cells(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+    """Rows and columns of the aligned face between these places, eye distances."""
+    rows = slice(round((top - _TOP) * _SCALE), round((bottom - _TOP) * _SCALE))
+    return rows, slice(round((left - _LEFT) * _SCALE), round((right - _LEFT) * _SCALE))
+
+
+_PLACES: Mapping[Region, tuple[slice, slice]] = MappingProxyType(
     {
-        Region.FOREHEAD: (-0.40, -0.65, 0.40, -0.35),
-        Region.NOSE: (-0.14, 0.10, 0.14, 0.60),
-        Region.LEFT_CHEEK: (-0.72, 0.40, -0.36, 0.85),
-        Region.RIGHT_CHEEK: (0.36, 0.40, 0.72, 0.85),
-        Region.CHIN: (-0.28, 1.42, 0.28, 1.68),
+        Region.FOREHEAD: _cells(-0.40, -0.65, 0.40, -0.35),
+        Region.NOSE: _cells(-0.14, 0.10, 0.14, 0.60),
+        Region.LEFT_CHEEK: _cells(-0.72, 0.40, -0.36, 0.85),
+        Region.RIGHT_CHEEK: _cells(0.36, 0.40, 0.72, 0.85),
+        Region.CHIN: _cells(-0.28, 1.42, 0.28, 1.68),
     }
 )
-"""Left, top, right and bottom of each part of the skin, eye distances. ArcFace's template sets the nose's tip
-0.57 and the mouth 1.15 below the eyes; the rest lies clear of brows, lips and nostrils."""
+"""Of each part of the skin. ArcFace's template sets the nose's tip 0.57 and the mouth 1.15 below the eyes;
+the rest lies clear of brows, lips and nostrils."""
 
 _EYE_HALF = (0.16, 0.11)
 _CLOSEST_EYES = 64.0
@@ -70,6 +79,7 @@ _SHRINKS = 16
 _DEEPEST = 2.25
 """From the eyes to the aligned face's farthest corner, eye distances, and a little."""
 
+_PLANES: Final = 4
 _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
@@ -77,7 +87,10 @@ _SHORTEST_EYE_DISTANCE = 6.0
 _EVENLY: Final = np.linspace(0.0, 1.0, ROWS + 1)
 _LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
 _ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
-"""Where the five points of a frontal face lie."""
+"""Where the five points of a frontal face lie, eye distances."""
+
+_TARGET = (_ANCHORS - np.array([_LEFT, _TOP], np.float32)) * _SCALE - 0.5
+"""The same in the aligned face."""
 
 
 def sample_frame(
@@ -113,9 +126,10 @@ def sample_frame(
         light, points = _shrunk(pixels, face)
         measured = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
         _measure_skin(light, measured, linear, usable, patch)
-        strips = _Strips.of(measured, height=len(light.follows))
-        face_rows = strips.means(light.columns(*_across_the_face(measured)))
-        beside = light.columns(*_beside_the_head(measured, width=light.follows.shape[1]))
+        extent = face_extent(measured)
+        strips = _Strips.of(extent, height=light.height)
+        face_rows = strips.means(light.columns(*_across_the_face(measured, extent)))
+        beside = light.columns(*_beside_the_head(measured, width=light.width))
         linear[Region.BACKGROUND], usable[Region.BACKGROUND] = beside.mean(0.0, _background_bottom(measured))
         background_rows = strips.means(beside)
     return FlashSample(
@@ -136,44 +150,47 @@ def sample_frame(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
-    """A frame's light in planes, each of shape (height, width): sums over one channel are far cheaper.
+    """A frame's light in planes, one below the other: what is done to one array is far cheaper than to four.
 
     Attributes:
-        colours: Linear red, green and blue; 0 for pixels that do not follow the light.
-        follows: 1 or 0: whether they do.
+        planes: Shape (4 height, width): linear red, green and blue, 0 for pixels that do not follow the
+            light; and 1 or 0, whether they do.
+        height: Of one plane.
+        width: Of one plane.
     """
 
-    colours: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-    follows: NDArray[np.uint8]
+    planes: NDArray[np.float32]
+    height: int
+    width: int
+
+    def each(self) -> NDArray[np.float32]:
+        """The planes, shape (4, height, width)."""
+        return self.planes.reshape(_PLANES, self.height, self.width)
 
     def columns(self, *spans: tuple[float, float]) -> "_Rows":
         """The frame's rows between these columns; of width 0 where nothing lies in the frame."""
-        height, width = self.follows.shape
-        sums, wide = np.zeros((height + 1, 4)), 0
+        sums, wide = np.zeros((_PLANES, self.height + 1)), 0
         for left, right in spans:
-            span = slice(max(0, round(left)), max(0, min(width, round(right))))
-            if span.start >= span.stop:
-                continue
-            wide += span.stop - span.start
-            planes: tuple[NDArray[np.float32] | NDArray[np.uint8], ...] = (*self.colours, self.follows)
-            for place, plane in enumerate(planes):
-                across = cv2.reduce(plane[:, span], 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F)
-                sums[1:, place] += np.asarray(across, np.float64)[:, 0]
-        return _Rows(np.cumsum(sums, axis=0, out=sums), wide)
+            first, end = max(0, round(left)), max(0, min(self.width, round(right)))
+            if first < end:
+                wide += end - first
+                across = cv2.reduce(self.planes[:, first:end], 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F)
+                sums[:, 1:] += across.reshape(_PLANES, self.height)
+        return _Rows(np.cumsum(sums, axis=1, out=sums), wide)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Running sums over rows, shape (height + 1, 4): (red, green, blue), and how many pixels follow."""
+    """Running sums over rows, shape (4, height + 1): red, green, blue, and how many pixels follow."""
 
     sums: NDArray[np.float64]
     width: int
 
     def mean(self, top: float, bottom: float) -> tuple[NDArray[np.float32], float]:
         """Of the pixels that follow the light, and their share; NaN where there are too few."""
-        rows = len(self.sums) - 1
+        rows = self.sums.shape[1] - 1
         first, last = (min(max(round(place), 0), rows) for place in (top, bottom))
-        total = self.sums[last] - self.sums[first]
+        total = self.sums[:, last] - self.sums[:, first]
         counted, pixels = float(total[3]), self.width * (last - first)
         if counted < max(_FEWEST_PIXELS, _LEAST_USABLE * pixels):
             return np.full(3, np.nan, np.float32), counted / max(1, pixels)
@@ -186,28 +203,27 @@ class _Strips:
 
     Attributes:
         edges: Shape (25,): the first row of each, and the last one's end.
-        heights: Shape (24, 1): rows of each that lie in the frame.
+        heights: Shape (24,): rows of each that lie in the frame.
     """
 
     edges: NDArray[np.intp]
     heights: NDArray[np.intp]
 
     @classmethod
-    def of(cls, face: DetectedFace, *, height: int) -> "_Strips":
-        extent = face_extent(face)
-        places = extent.top + extent.height * _EVENLY
-        edges = np.clip(np.round(places), 0, height).astype(np.intp)
-        return cls(edges, (edges[1:] - edges[:-1])[:, None])
+    def of(cls, extent: FaceExtent, *, height: int) -> "_Strips":
+        places = (extent.top + extent.height * _EVENLY).tolist()
+        edges = np.array([min(max(round(place), 0), height) for place in places], np.intp)
+        return cls(edges, edges[1:] - edges[:-1])
 
     def means(self, rows: _Rows) -> NDArray[np.float32]:
         """Shape (24, 3); NaN where too few pixels follow the light."""
-        bounds = rows.sums[self.edges]
-        sums = bounds[1:] - bounds[:-1]
-        counts = sums[:, 3:]
+        bounds = rows.sums[:, self.edges]
+        sums = bounds[:, 1:] - bounds[:, :-1]
+        counts = sums[3]
         clear = (counts >= _LEAST_USABLE * rows.width * self.heights) & (counts > 0)
-        found = np.full((ROWS, 3), np.nan)
-        np.divide(sums[:, :3], counts, out=found, where=clear)
-        return found.astype(np.float32)
+        found = np.full((3, ROWS), np.nan)
+        np.divide(sums[:3], counts, out=found, where=clear)
+        return found.T.astype(np.float32, order="C")
 
 
 def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
@@ -235,17 +251,17 @@ def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[_Light, Points]:
         size = even.shape[1] // 2, even.shape[0] // 2
         small = cv2.resize(even, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         points = np.asarray((points - 0.5) / 2, np.float32)
+    height, width = small.shape[:2]
+    light = _Light(np.empty((_PLANES * height, width), np.float32), height, width)
     blue, green, red = cv2.split(small)
     highest = cv2.max(cv2.max(blue, green), red)
-    follows = np.asarray(cv2.inRange(highest, _DARKEST, _BRIGHTEST), np.uint8)
+    follows = cv2.inRange(highest, _DARKEST, _BRIGHTEST)
+    *colours, counted = light.each()
     # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
-    light = [cv2.LUT(cv2.bitwise_and(plane, follows), _LINEAR) for plane in (red, green, blue)]
-    colours = (
-        np.asarray(light[0], np.float32),
-        np.asarray(light[1], np.float32),
-        np.asarray(light[2], np.float32),
-    )
-    return _Light(colours, np.bitwise_and(follows, np.uint8(1))), points
+    for plane, linear in zip((red, green, blue), colours, strict=True):
+        cv2.LUT(cv2.bitwise_and(plane, follows), _LINEAR, dst=linear)
+    np.copyto(counted, np.minimum(follows, 1))
+    return light, points
 
 
 def _measure_skin(
@@ -255,25 +271,23 @@ def _measure_skin(
     usable: NDArray[np.float32],
     patch: NDArray[np.float32],
 ) -> None:
-    scale = _SIDE / _SPAN
-    target = (_ANCHORS - np.array([_LEFT, _TOP], np.float32)) * scale - 0.5
-    matrix = similarity_transform(face.five_points, target)
+    matrix = similarity_transform(face.five_points, _TARGET)
     *aligned, weights = (
-        cv2.warpAffine(plane, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
-        for plane in (*light.colours, light.follows.astype(np.float32))
+        cv2.warpAffine(plane, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR) for plane in light.each()
     )
     colours = cv2.merge(aligned)
-    for region, (left, top, right, bottom) in _PLACES.items():
-        columns = slice(round((left - _LEFT) * scale), round((right - _LEFT) * scale))
-        rows = slice(round((top - _TOP) * scale), round((bottom - _TOP) * scale))
-        share = float(cv2.mean(weights[rows, columns])[0])
-        usable[region] = share
+    for region, cells in _PLACES.items():
+        usable[region] = share = cv2.mean(weights[cells])[0]
         if share >= _LEAST_USABLE:
-            linear[region] = np.array(cv2.mean(colours[rows, columns])[:3]) / share
+            linear[region] = [total / share for total in cv2.mean(colours[cells])[:3]]
     size = (PATCH_SIDE, PATCH_SIDE)
     shares = np.asarray(cv2.resize(weights, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
-    cells = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
-    patch[:] = np.where(shares >= _LEAST_USABLE, cells / np.maximum(shares, 1e-6), np.nan)
+    np.divide(
+        cv2.resize(colours, size, interpolation=cv2.INTER_AREA),
+        shares,
+        out=patch,
+        where=shares >= _LEAST_USABLE,
+    )
 
 
 def _measure_eyes(
@@ -298,8 +312,8 @@ def _measure_eyes(
             linear[region] = _LINEAR[clear].sum(axis=0)[::-1] / len(clear)
 
 
-def _across_the_face(face: DetectedFace) -> tuple[tuple[float, float], ...]:
-    extent, half = face_extent(face), _STRIP_HALF_WIDTH * face.eye_distance
+def _across_the_face(face: DetectedFace, extent: FaceExtent) -> tuple[tuple[float, float], ...]:
+    half = _STRIP_HALF_WIDTH * face.eye_distance
     return ((extent.x - half, extent.x + half),)
 
 
