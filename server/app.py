@@ -47,6 +47,7 @@ from server.storage.devices import DeviceRepository
 from server.storage.engine import open_engine
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import prepare_database
 from server.telemetry.metrics import Metrics
@@ -172,6 +173,7 @@ class FacegateServer:
         await prepare_database(settings.database_url)
         self._engine = open_engine(settings.database_url)
         self._repository = CheckRepository(self._engine)
+        self._retention = RetentionRepository(self._engine)
         self._devices = DeviceRepository(self._engine)
         self._memory = DatabaseScanMemory(
             self._engine,
@@ -277,7 +279,11 @@ class FacegateServer:
             nothing_claimed=lambda policy: nothing_claimed(policy.device.minimum_assurance),
         )
         completion = CheckCompletion(
-            repository=self._repository, recorder=recorder, evidence=evidence, metrics=self._metrics
+            repository=self._repository,
+            retention=self._retention,
+            recorder=recorder,
+            evidence=evidence,
+            metrics=self._metrics,
         )
         devices = self._devices
         proxies = settings.device_integrity.proxy_spki_sha256
@@ -361,6 +367,7 @@ class FacegateServer:
             completion=completion,
             evidence=evidence,
             repository=self._repository,
+            retention=self._retention,
             metrics=self._metrics,
             now=self._clock.now,
             sweep_seconds=tuning.sweep_seconds,

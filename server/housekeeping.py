@@ -11,6 +11,7 @@ from server.device.revocation import RevocationFile
 from server.evidence.store import EvidenceStore
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from server.telemetry.metrics import Metrics
 
 _BATCH = 100
@@ -29,6 +30,7 @@ class Housekeeper:
         completion: CheckCompletion,
         evidence: EvidenceStore,
         repository: CheckRepository,
+        retention: RetentionRepository,
         metrics: Metrics,
         now: Callable[[], datetime],
         sweep_seconds: float,
@@ -42,6 +44,7 @@ class Housekeeper:
             completion: Closes checks.
             evidence: Erases pictures.
             repository: Says which pictures are still referred to.
+            retention: Says whether nothing is left of what was erased.
             metrics: Counts.
             now: Wall clock, UTC.
             sweep_seconds: Between two looks at deadlines; retention is looked at every 12th time,
@@ -53,6 +56,7 @@ class Housekeeper:
         self._completion = completion
         self._evidence = evidence
         self._repository = repository
+        self._retention = retention
         self._metrics = metrics
         self._now = now
         self._sweep_seconds = sweep_seconds
@@ -100,7 +104,7 @@ class Housekeeper:
 
     async def _erase(self) -> None:
         self._metrics.checks_erased(await self._completion.erase_expired(self._now(), limit=_BATCH))
-        if not await self._repository.forget_erased():
+        if not await self._retention.forget_erased():
             _log.warning("erased_still_in_log", why="a reader, such as a backup, holds the database's log")
 
     async def _expire_devices(self) -> None:

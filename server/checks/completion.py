@@ -17,6 +17,7 @@ from server.policies import parse_frozen_policy
 from server.storage.errors import Conflict, StorageError, StorageUnavailable
 from server.storage.records import CheckRecord, EvidenceEntry, EvidenceKind
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from server.telemetry.metrics import Metrics
 from server.verdict import FailureReason
 
@@ -54,12 +55,14 @@ class CheckCompletion:
         self,
         *,
         repository: CheckRepository,
+        retention: RetentionRepository,
         recorder: CheckRecorder,
         evidence: EvidenceStore,
         metrics: Metrics,
     ) -> None:
         """Takes the stores and the recorder."""
         self._repository = repository
+        self._retention = retention
         self._recorder = recorder
         self._evidence = evidence
         self._metrics = metrics
@@ -129,9 +132,9 @@ class CheckCompletion:
 
     async def erase_expired(self, now: datetime, *, limit: int) -> int:
         """Erases results and evidence whose retention ended; returns how many."""
-        expired = await self._repository.expired_results(now, limit)
+        expired = await self._retention.expired_results(now, limit)
         for record in expired:
-            removed = await self._repository.erase(record.check_id, now)
+            removed = await self._retention.erase(record.check_id, now)
             await self._evidence.erase(removed)
         return len(expired)
 

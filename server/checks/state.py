@@ -48,6 +48,9 @@ TRANSITIONS: dict[CheckState, frozenset[CheckState]] = {
 OPEN_STATES = frozenset({CheckState.CREATED, CheckState.SCANNING, CheckState.WAITING})
 """States in which a scan may still decide the check."""
 
+CLOSED_WITH_RESULT = frozenset({CheckState.DECIDED, CheckState.FINISHED})
+"""States in which there is a verdict, and what it rests on is kept."""
+
 
 def may_become(state: CheckState, new: CheckState) -> bool:
     """Whether a check in ``state`` may go to ``new``."""

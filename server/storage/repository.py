@@ -13,9 +13,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.checks.state import OPEN_STATES, CheckState, may_become
+from server.checks.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
 from server.storage import rows, statements
-from server.storage.devices import forget_check
 from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven
 from server.storage.records import (
     AttemptEnding,
@@ -35,11 +34,10 @@ __all__ = ["CheckRepository"]
 
 # What a new check may share with others: its policy, and its request.
 _UNIQUE_THINGS = 2
-_CLOSED_WITH_RESULT = frozenset({CheckState.DECIDED, CheckState.FINISHED})
 
 
 class CheckRepository:
-    """The one writer of checks.
+    """The one writer of checks until they are erased (``server.storage.retention``).
 
     Every method may raise ``StorageUnavailable``; those that take a ``check_id`` raise
     ``CheckNotFound`` for an unknown one, where they do not say otherwise.
@@ -48,8 +46,6 @@ class CheckRepository:
     def __init__(self, engine: AsyncEngine) -> None:
         """Works over ``engine``; see ``server.storage.engine.open_engine``."""
         self._transactions = Transactions(engine)
-        # A server that was killed between an erasure and this left it to the next one.
-        self._erased_is_in_log = True
 
     @uncancelled
     async def ping(self) -> None:
@@ -321,7 +317,7 @@ class CheckRepository:
             Conflict: The check is not decided, or is erased.
         """
         async with self._transactions.write() as connection:
-            record = await statements.expect(connection, check_id, states=_CLOSED_WITH_RESULT, epoch=None)
+            record = await statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
             if record.state is CheckState.FINISHED:
                 return record
             values = {"state": CheckState.FINISHED.value, "finish_time": now}
@@ -342,52 +338,6 @@ class CheckRepository:
             return await statements.due_checks(
                 connection, states=OPEN_STATES, now=now, limit=limit, after=after
             )
-
-    @uncancelled
-    async def expired_results(self, now: datetime, limit: int) -> list[CheckRecord]:
-        """Decided checks whose retention ended, longest ended first: they are to be erased."""
-        async with self._transactions.read() as connection:
-            return await statements.expired_checks(
-                connection, states=_CLOSED_WITH_RESULT, now=now, limit=limit
-            )
-
-    @uncancelled
-    async def erase(self, check_id: UUID, now: datetime) -> tuple[EvidenceEntry, ...]:
-        """Destroys result, references, evidence keys and what is known of the device.
-
-        A tombstone stays, and the status with it.
-
-        Returns:
-            The entries that were removed, so that their objects can be deleted; what a crash leaves
-            behind can no longer be opened, and ``EvidenceStore.sweep_orphans`` removes it.
-
-        Raises:
-            Conflict: The check is still open.
-        """
-        async with self._transactions.write() as connection:
-            record = await statements.expect(
-                connection, check_id, states=_CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
-            )
-            if record.state is CheckState.ERASED:
-                return ()
-            removed = await statements.remove_evidence(connection, check_id)
-            await statements.forget_judgements(connection, check_id)
-            await forget_check(connection, check_id)
-            await statements.change(connection, check_id, rows.tombstone(now))
-        self._erased_is_in_log = True
-        await self.forget_erased()
-        return removed
-
-    @uncancelled
-    async def forget_erased(self) -> bool:
-        """Removes what the database's log still holds of what was erased, if anything.
-
-        Returns:
-            Whether nothing is left of it; a running backup can keep it, and then this has to be asked again.
-        """
-        if self._erased_is_in_log:
-            self._erased_is_in_log = not await self._transactions.forget_overwritten()
-        return not self._erased_is_in_log
 
     @uncancelled
     async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:

@@ -17,7 +17,7 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
 class _Work:
-    """Stands for completion, evidence and repository at once."""
+    """Stands for all that a housekeeper keeps at once."""
 
     def __init__(self, fails: dict[str, Exception]) -> None:
         self.fails = fails
@@ -61,6 +61,7 @@ async def _rounds(work: Any, count: int) -> None:
         completion=work,
         evidence=work,
         repository=work,
+        retention=work,
         metrics=metrics,
         now=lambda: NOW,
         sweep_seconds=0.001,

@@ -15,6 +15,7 @@ from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore, open_object_store
 from server.storage.records import EvidenceEntry, EvidenceKind, PictureFacts
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from server.storage.schema import prepare_database
 from tests.server.storage.samples import after, decision, new_check
 
@@ -132,6 +133,6 @@ async def test_a_sweep_deletes_old_orphans_and_nothing_else(store: EvidenceStore
             await store.load(check.check_id, orphan)
 
     # A crash between the erasure of the rows and that of the objects leaves orphans.
-    await repository.erase(check.check_id, after(2000))
+    await RetentionRepository(engine).erase(check.check_id, after(2000))
     assert await store.sweep_orphans(older_than=late, referenced=repository.referenced) == 1
     await engine.dispose()

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
 from tests.server.postgres import PostgresServer
 
@@ -31,8 +33,19 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture
-async def repository(url: str) -> AsyncIterator[CheckRepository]:
+async def engine(url: str) -> AsyncIterator[AsyncEngine]:
+    """Over a database of either kind that has its tables and nothing in them."""
     await upgrade(url)
     engine = open_engine(url)
-    yield CheckRepository(engine)
+    yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def repository(engine: AsyncEngine) -> CheckRepository:
+    return CheckRepository(engine)
+
+
+@pytest.fixture
+def retention(engine: AsyncEngine) -> RetentionRepository:
+    return RetentionRepository(engine)

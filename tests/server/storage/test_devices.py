@@ -1,31 +1,20 @@
 """Enrolled keys, one-time tokens and findings, in SQLite and PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_integrity.assurance import Assurance
 from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
-from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
-from server.storage.schema import upgrade
+from server.storage.retention import RetentionRepository
 from tests.server.storage.samples import NOW, after, decision, new_check
 
 _TOKEN = bytes(range(32))
-
-
-@pytest_asyncio.fixture
-async def engine(url: str) -> AsyncIterator[AsyncEngine]:
-    await upgrade(url)
-    engine = open_engine(url)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture
@@ -157,7 +146,7 @@ async def test_erasure_of_a_check_leaves_nothing_that_names_its_person(
         await devices.consume(name, check_id=one, expires=after(60))
         await devices.add_finding(one, position=0, finding=b"finding")
         await checks.decide(one, epoch=None, decision=decision())
-    await checks.erase(check, after(1))
+    await RetentionRepository(engine).erase(check, after(1))
     assert await devices.remembered(check) == 0
     assert await devices.remembered(other) == 3
     key = await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32)

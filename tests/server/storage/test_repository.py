@@ -301,6 +301,34 @@ async def test_transition_goes_only_along_the_machine(repository: CheckRepositor
         await repository.transition(record.check_id, expected={CheckState.SCANNING}, epoch=1, to=to)
 
 
+async def test_due_are_passed_deadlines_that_no_stream_holds(repository: CheckRepository) -> None:
+    waiting_long = await repository.create(new_check(scan_seconds=10), None)
+    dead = await lease(repository, await repository.create(new_check(scan_seconds=500), None), seconds=20)
+    alive = await lease(repository, await repository.create(new_check(scan_seconds=600), None), seconds=690)
+    decided = await repository.create(new_check(scan_seconds=5), None)
+    await repository.decide(decided.check_id, epoch=None, decision=decision())
+
+    assert await repository.due(after(9.9), 10) == []
+    assert [r.check_id for r in await repository.due(after(10), 10)] == [waiting_long.check_id]
+    assert [r.check_id for r in await repository.due(after(501), 10)] == [
+        waiting_long.check_id,
+        dead.check_id,
+    ]
+    assert [r.check_id for r in await repository.due(after(501), 1)] == [waiting_long.check_id]
+    assert len(await repository.due(after(601), 10)) == 2
+    first, second = await repository.due(after(601), 10)
+    assert await repository.due(after(601), 10, after=first) == [second]
+    assert await repository.due(after(601), 10, after=second) == []
+    assert alive.check_id in {r.check_id for r in await repository.due(after(700), 10)}
+
+
+async def test_referenced_tells_kept_objects_from_orphans(repository: CheckRepository) -> None:
+    check_id = (await created(repository)).check_id
+    await repository.decide(check_id, epoch=None, decision=decision(entry("kept")))
+    assert await repository.referenced(["evidence/kept", "evidence/orphan"]) == {"evidence/kept"}
+    assert await repository.referenced([]) == frozenset()
+
+
 async def test_an_unknown_check_is_said_to_be_unknown(repository: CheckRepository) -> None:
     with pytest.raises(CheckNotFound):
         await repository.finish(uuid4(), NOW)

@@ -28,6 +28,7 @@ from server.storage.engine import open_engine
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
 from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
 from tests.server.postgres import PostgresServer
 from tests.server.storage.samples import after, decision, entry, new_check
@@ -91,6 +92,7 @@ class RepositoryMachine(RuleBasedStateMachine):
         self.runner.run(upgrade(self.url))
         self.engine = open_engine(self.url)
         self.repository = CheckRepository(self.engine)
+        self.retention = RetentionRepository(self.engine)
 
     def teardown(self) -> None:
         self.runner.run(self.engine.dispose())
@@ -241,7 +243,7 @@ class RepositoryMachine(RuleBasedStateMachine):
     @rule(check_id=checks)
     def erase(self, check_id: UUID) -> None:
         model = self.models[check_id]
-        answer = self.attempt(lambda: self.repository.erase(check_id, after(200)))
+        answer = self.attempt(lambda: self.retention.erase(check_id, after(200)))
         if model.state in OPEN_STATES:
             assert isinstance(answer, Conflict)
         else:
@@ -254,6 +256,7 @@ class RepositoryMachine(RuleBasedStateMachine):
         self.runner.run(self.engine.dispose())
         self.engine = open_engine(self.url)
         self.repository = CheckRepository(self.engine)
+        self.retention = RetentionRepository(self.engine)
 
     @rule(now=st.integers(0, 80))
     def due(self, now: int) -> None:
@@ -289,7 +292,7 @@ class RepositoryMachine(RuleBasedStateMachine):
             assert {
                 a.number: (a.epoch, a.outcome, a.counted) for a in await self.repository.attempts(check_id)
             } == model.attempts
-        expired = {record.check_id for record in await self.repository.expired_results(after(100), 1000)}
+        expired = {record.check_id for record in await self.retention.expired_results(after(100), 1000)}
         assert expired == {i for i, model in self.models.items() if model.state in _CLOSED}
 
     def pictures(self, count: int) -> Any:

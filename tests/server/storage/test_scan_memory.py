@@ -2,23 +2,20 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_integrity.stream import FrameMark, KeyUse, ScanQuery
 from server.evidence.sealing import WrappingKeys
 from server.keys import MemoryKey
-from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
-from server.storage.schema import upgrade
 from server.storage.tables import scan_marks
 from tests.server.storage.samples import NOW, after, decision, new_check
 
@@ -43,18 +40,15 @@ class _Store:
         return {scan.check_id: len(scan.marks) for scan in await self.memory.recall(query)}
 
 
-@pytest_asyncio.fixture
-async def store(url: str) -> AsyncIterator[_Store]:
-    await upgrade(url)
-    engine = open_engine(url)
+@pytest.fixture
+def store(engine: AsyncEngine) -> _Store:
     memory = DatabaseScanMemory(
         engine,
         tenant_key=MemoryKey(bytes(32)).of,
         wrapping_keys=_WRAPPING,
         random=secrets.token_bytes,
     )
-    yield _Store(engine, memory, CheckRepository(engine))
-    await engine.dispose()
+    return _Store(engine, memory, CheckRepository(engine))
 
 
 def _marks(count: int = 3) -> list[FrameMark]:
@@ -156,7 +150,7 @@ async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _S
     marks = _marks()
     check = await store.remember(marks)
     await store.checks.decide(UUID(check), epoch=None, decision=decision())
-    await store.checks.erase(UUID(check), after(1))
+    await RetentionRepository(store.engine).erase(UUID(check), after(1))
     await store.memory.remember(tenant="default", subject="s", check_id=check, time=NOW, marks=marks)
     await store.memory.remember_key(
         tenant="default", use=KeyUse(key=b"k" * 32, subject="s", check_id=check, time=NOW)
