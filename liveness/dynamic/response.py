@@ -27,6 +27,9 @@ _EYE = np.eye(3)
 _LIGHTS = np.array([colour.linear for colour in PALETTE])
 _FEWEST_OTHERS = 3
 _SLOW_SHARE = 0.4
+_APART = 0.1
+"""How much the linear light of two colours differs in some channel, at least."""
+
 _FAR = 2.0
 """Times the median from which on what is left is held."""
 
@@ -106,23 +109,33 @@ class _Fit:
     gram: NDArray[np.float64]
     cross: NDArray[np.float64]
 
-    def matrix(self, left_out: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    def matrix(self) -> NDArray[np.float64]:
         """M by ridge regression towards the best multiple of the identity; shape (3, 3)."""
-        gram, cross = self.gram, self.cross
-        if left_out is not None:
-            screen = self.screen[left_out]
-            gram, cross = gram - screen.T @ screen, cross - screen.T @ self.face[left_out]
-        power = _trace(gram)
-        if power < 1e-9:
-            return np.zeros((3, 3))
-        scale = _trace(cross) / power
-        weight = self.ridge * power / 3
-        solved = np.linalg.solve(gram + weight * _EYE, cross + weight * scale * _EYE)
-        return np.asarray(solved.T, np.float64)
+        return np.asarray(self._solved(self.gram[None], self.cross[None])[0], np.float64)
+
+    def matrices(self, left_out: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
+        """M without the frames of each of ``left_out``; shape (n, 3, 3)."""
+        parts = [(self.screen[rows], self.face[rows]) for rows in left_out]
+        grams = self.gram - np.stack([screen.T @ screen for screen, _ in parts])
+        crosses = self.cross - np.stack([screen.T @ face for screen, face in parts])
+        return self._solved(grams, crosses)
+
+    def _solved(self, grams: NDArray[np.float64], crosses: NDArray[np.float64]) -> NDArray[np.float64]:
+        powers = _traces(grams)
+        lit = powers >= 1e-9
+        powers = np.where(lit, powers, 1.0)[:, None, None]
+        scales = _traces(crosses)[:, None, None] / powers
+        weights = self.ridge * powers / 3
+        solved = np.linalg.solve(grams + weights * _EYE, crosses + weights * scales * _EYE)
+        return np.where(lit[:, None, None], solved.transpose(0, 2, 1), 0.0)
+
+
+def _traces(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Of three by three; ``np.trace`` takes five times as long.
+    return np.asarray(matrices[:, 0, 0] + matrices[:, 1, 1] + matrices[:, 2, 2], np.float64)
 
 
 def _trace(matrix: NDArray[np.float64]) -> float:
-    # Of three by three; ``np.trace`` takes five times as long, and a flash asks hundreds of times.
     return float(matrix[0, 0] + matrix[1, 1] + matrix[2, 2])
 
 
@@ -133,14 +146,16 @@ class _Noise:
     covariance: NDArray[np.float64]
     inflation: float
 
-    def of_mean(self, frames: int) -> NDArray[np.float64]:
-        """Covariance of the mean of ``frames`` neighbours; shape (3, 3).
+    def of_means(self, frames: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Covariances of means of ``frames`` neighbours, shape (n,); shape (n, 3, 3).
 
         Shadows and gains, common to all colours, are slower than a step, so a part of them stays.
         """
         slow = _SLOW_SHARE * float(self.covariance.mean())
-        covariance: NDArray[np.float64] = self.covariance * min(1.0, self.inflation / frames) + slow
-        return covariance
+        covariances: NDArray[np.float64] = (
+            self.covariance * np.minimum(1.0, self.inflation / frames)[:, None, None] + slow
+        )
+        return covariances
 
 
 def fit_response(
@@ -235,52 +250,76 @@ def _steps(
     noise: _Noise,
     settings: ResponseSettings,
 ) -> tuple[StepAnswer, ...]:
-    counts = np.bincount(place + 1, minlength=len(shown) + 1)[1:].tolist()
-    found: list[StepAnswer] = []
-    many = sum(count >= settings.least_frames for count in counts) > _FEWEST_OTHERS
-    for number, one in enumerate(shown):
-        if number == 0 or counts[number] < settings.least_frames:
-            continue
-        inside = place == number
-        matrix = fit.matrix(inside) if many else fit.matrix()
-        found.append(_answer(fit, one, inside, matrix=matrix, noise=noise, settings=settings))
-    return tuple(found)
+    counts = np.bincount(place + 1, minlength=len(shown) + 1)[1:]
+    enough = counts >= settings.least_frames
+    told = [number for number in np.flatnonzero(enough).tolist() if number > 0]
+    if not told:
+        return ()
+    inside = [place == number for number in told]
+    many = np.count_nonzero(enough) > _FEWEST_OTHERS
+    matrices = fit.matrices(inside) if many else np.repeat(fit.matrix()[None], len(told), axis=0)
+    return _answers(
+        fit,
+        [shown[number] for number in told],
+        inside,
+        frames=counts[told],
+        matrices=matrices,
+        noise=noise,
+        settings=settings,
+    )
 
 
-def _answer(
+def _answers(
     fit: _Fit,
-    one: Appearance,
-    inside: NDArray[np.bool_],
+    told: Sequence[Appearance],
+    inside: Sequence[NDArray[np.bool_]],
     *,
-    matrix: NDArray[np.float64],
+    frames: NDArray[np.intp],
+    matrices: NDArray[np.float64],
     noise: _Noise,
     settings: ResponseSettings,
-) -> StepAnswer:
-    count = int(np.count_nonzero(inside))
+) -> tuple[StepAnswer, ...]:
+    """All steps at once: one by one takes twice as long, and a flash asks a dozen times."""
+    diagonals = np.diagonal(matrices, axis1=1, axis2=2)
     # What is left of a step's own light once the drift is taken out: a part of it looks like drift.
-    share = fit.drift.share_left(inside)
-    rest = (fit.face[inside].sum(axis=0) - matrix @ fit.screen[inside].sum(axis=0)) / count
-    apart = _LIGHTS - one.step.colour.linear
-    strengths = np.maximum(matrix.diagonal(), max(0.0, _trace(matrix) / 12))
-    answered = apart @ matrix.T * share
-    still = noise.of_mean(count)
-    spread = still + _EYE * (settings.model_error * strengths * share) ** 2
+    shares = np.array([fit.drift.share_left(rows) for rows in inside])[:, None]
+    light = np.stack([fit.screen[rows].sum(axis=0) for rows in inside])
+    seen = np.stack([fit.face[rows].sum(axis=0) for rows in inside])
+    rest = (seen - (matrices @ light[..., None])[..., 0]) / frames[:, None]
+    apart = _LIGHTS - np.stack([one.step.colour.linear for one in told])[:, None]
+    strengths = np.maximum(diagonals, np.maximum(0.0, _traces(matrices) / 12)[:, None])
+    answered = apart @ matrices.transpose(0, 2, 1) * shares[..., None]
+    still = noise.of_means(frames)
+    spread = still + _EYE * ((settings.model_error * strengths * shares) ** 2)[:, None]
     weights, precise = np.linalg.inv(np.stack((spread, still)))
-    missed = rest - answered
-    distances = ((missed @ weights) * missed).sum(axis=1)
-    own = float(rest @ weights @ rest)
-    others = np.abs(apart).max(axis=1) > 0.1
-    powers = ((answered @ precise) * answered).sum(axis=1)
-    snr = math.sqrt(float(powers[others].min()))
-    best = int(np.argmin(np.where(others, distances, np.inf)))
-    margin = float(distances[best]) - own
-    agrees: bool | None = None
-    if snr >= settings.least_snr and float(matrix.diagonal().min()) > 0:
-        agrees = True if margin >= settings.margin else False if margin <= -settings.wrong_margin else None
-    return StepAnswer(
-        number=one.step.number,
-        frames=count,
-        snr=snr,
-        agrees=agrees,
-        measured=one.step.colour if margin > 0 else PALETTE[best],
+    missed = rest[:, None] - answered
+    others = np.abs(apart).max(axis=2) > _APART
+    distances = np.where(others, ((missed @ weights) * missed).sum(axis=2), np.inf)
+    powers = np.where(others, ((answered @ precise) * answered).sum(axis=2), np.inf)
+    own = (rest[:, None] @ weights @ rest[..., None])[:, 0, 0]
+    margins = (distances.min(axis=1) - own).tolist()
+    found = zip(
+        told,
+        frames.tolist(),
+        np.sqrt(powers.min(axis=1)).tolist(),
+        (diagonals.min(axis=1) > 0).tolist(),
+        margins,
+        distances.argmin(axis=1).tolist(),
+        strict=True,
     )
+    return tuple(
+        StepAnswer(
+            number=one.step.number,
+            frames=count,
+            snr=snr,
+            agrees=_agrees(margin, settings) if positive and snr >= settings.least_snr else None,
+            measured=one.step.colour if margin > 0 else PALETTE[best],
+        )
+        for one, count, snr, positive, margin, best in found
+    )
+
+
+def _agrees(margin: float, settings: ResponseSettings) -> bool | None:
+    if margin >= settings.margin:
+        return True
+    return False if margin <= -settings.wrong_margin else None
