@@ -33,9 +33,13 @@ _MARGIN: Final = 20.0
 _SPOKEN: Final = {True: "answered", False: "contradicted", None: "not told"}
 _ROW: Final = 21.0
 _MIDDLE: Final = 0.5
-_LONGEST: Final = 92
+_NEXT_LINE: Final = 15.0
 _LINE: Final = 130
+_DETAIL_LINE: Final = 96
 """Letters."""
+
+_SCORE_BAR: Final = (248.0, 104.0)
+"""Left side and width; the longest of the labels before it is 236 wide."""
 
 
 def page_picture(strip: FlashStrip) -> Drawing:
@@ -85,9 +89,10 @@ def file_picture(
     down += 4
     shapes += (shifted(shape, down=down) for shape in inner.shapes)
     down += inner.height + 18
-    for number, signal in enumerate(signals):
-        shapes += (shifted(shape, down=down + _ROW * number) for shape in _signal(signal))
-    down += _ROW * len(signals)
+    for signal in signals:
+        told = _lines_of(signal.detail)
+        shapes += (shifted(shape, down=down) for shape in _signal(signal, told))
+        down += _ROW + _NEXT_LINE * (len(told) - 1)
     return Drawing(
         width=_WIDTH + 2 * _MARGIN,
         height=down + 2 * _MARGIN,
@@ -260,16 +265,19 @@ def _legend(y: float) -> Iterator[Shape]:
         x += room
 
 
-def _signal(signal: result_pb2.Signal) -> Iterator[Shape]:
-    assessed = signal.HasField("score")
+def _lines_of(detail: str) -> list[str]:
+    """What a signal says, in lines; no number is parted from its per cent."""
+    lines = wrap(detail.replace(" %", "\N{NO-BREAK SPACE}%"), _DETAIL_LINE)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [""]
+
+
+def _signal(signal: result_pb2.Signal, told: Sequence[str]) -> Iterator[Shape]:
+    assessed, (left, width) = signal.HasField("score"), _SCORE_BAR
     yield Label(0, 12, signal.label or signal.name, 12, "ink", bold=True)
-    yield Bar(232, 4, 120, 8, "track", 4)
+    yield Bar(left, 4, width, 8, "track", 4)
     if assessed:
         tone = "good" if signal.score >= _MIDDLE else "bad"
-        yield Bar(232, 4, max(3.0, 120 * signal.score), 8, tone, 4)
+        yield Bar(left, 4, max(3.0, width * signal.score), 8, tone, 4)
     yield Label(392, 12, f"{signal.score:.2f}" if assessed else "-", 12, "ink", "end")
-    yield Label(404, 12, _shortened(signal.detail), 12)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+    for number, line in enumerate(told):
+        yield Label(404, 12 + _NEXT_LINE * number, line, 12)

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from facegate.v1 import result_pb2
 from PIL import Image
 
 from cli.demo.flash import FlashStrip, file_picture, page_picture, png, svg
@@ -153,3 +154,20 @@ def test_a_file_stands_alone() -> None:
     assert sum(text.startswith("One.") for text in texts) == 2, "a long sentence is wrapped"
     assert max(one.x for one in drawing.shapes if isinstance(one, Label)) <= drawing.width
     assert _pixels(drawing).std() > 5
+
+
+def test_what_a_signal_says_is_told_in_full_and_moves_those_below_down() -> None:
+    detail = "parts of the face answer by amounts that differ by 33 % (of a sheet by less than 30 %); " * 2
+    told, other = result_pb2.Signal(label="Shape", score=0.7, detail=detail), FLASH_SIGNALS[1]
+    drawings = [
+        file_picture(strip(), title="T", outcome="O", tone="good", sentences=(), signals=(first, other))
+        for first in (told, FLASH_SIGNALS[0])
+    ]
+    assert detail.strip() in " ".join(_texts(drawings[0]))
+    assert not any(text.startswith("%") for text in _texts(drawings[0]))
+    below = [_height_of(drawing, other.label) for drawing in drawings]
+    assert below[0] - below[1] == drawings[0].height - drawings[1].height == 15
+
+
+def _height_of(drawing: Drawing, text: str) -> float:
+    return next(one.y for one in drawing.shapes if isinstance(one, Label) and one.text == text)
