@@ -7,7 +7,7 @@ between the eyes, x along the line of the eyes and y down the face.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -86,6 +86,7 @@ _SHORTEST_EYE_DISTANCE = 6.0
 
 _EVENLY: Final = np.linspace(0.0, 1.0, ROWS + 1)
 _LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
+_COUNTED: Final = np.minimum(np.arange(256), 1).astype(np.float32)
 _ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
 """Where the five points of a frontal face lie, eye distances."""
 
@@ -123,15 +124,21 @@ def sample_frame(
     if face is not None and _measurable(pixels, face):
         if face.eye_distance >= _CLOSEST_EYES:
             _measure_eyes(pixels, face, linear, usable)
-        light, points = _shrunk(pixels, face)
+        small, points = _shrunk(pixels, face)
         measured = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
-        _measure_skin(light, measured, linear, usable, patch)
         extent = face_extent(measured)
-        strips = _Strips.of(extent, height=light.height)
-        face_rows = strips.means(light.columns(*_across_the_face(measured, extent)))
-        beside = light.columns(*_beside_the_head(measured, width=light.width))
-        linear[Region.BACKGROUND], usable[Region.BACKGROUND] = beside.mean(0.0, _background_bottom(measured))
-        background_rows = strips.means(beside)
+        light = _Light.of(
+            small,
+            aligned=similarity_transform(points, _TARGET),
+            across=_across_the_face(measured, extent),
+            beside=_beside_the_head(measured, width=small.shape[1]),
+        )
+        _measure_skin(light, linear, usable, patch)
+        strips = _Strips.of(extent, height=len(small))
+        face_rows = strips.means(light.across)
+        background_rows = strips.means(light.beside)
+        behind = light.beside.mean(0.0, _background_bottom(measured))
+        linear[Region.BACKGROUND], usable[Region.BACKGROUND] = behind
     return FlashSample(
         index=index,
         capture_time=capture_time,
@@ -150,33 +157,77 @@ def sample_frame(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
-    """A frame's light in planes, one below the other: what is done to one array is far cheaper than to four.
+    """What is needed of a frame's linear light: red, green and blue, 0 for pixels that do not follow it.
 
     Attributes:
-        planes: Shape (4 height, width): linear red, green and blue, 0 for pixels that do not follow the
-            light; and 1 or 0, whether they do.
-        height: Of one plane.
-        width: Of one plane.
+        colours: Shape (48, 48, 3): of the aligned face.
+        follows: Shape (48, 48): its share of pixels that follow the light.
+        across: Of the columns across the middle of the face.
+        beside: Of those beside the head.
     """
 
-    planes: NDArray[np.float32]
-    height: int
-    width: int
+    colours: NDArray[np.float32]
+    follows: NDArray[np.float32]
+    across: "_Rows"
+    beside: "_Rows"
 
-    def each(self) -> NDArray[np.float32]:
-        """The planes, shape (4, height, width)."""
-        return self.planes.reshape(_PLANES, self.height, self.width)
+    @classmethod
+    def of(
+        cls,
+        pixels: BgrImage,
+        *,
+        aligned: NDArray[np.float64],
+        across: Sequence[tuple[float, float]],
+        beside: Sequence[tuple[float, float]],
+    ) -> "_Light":
+        """Measures a frame.
 
-    def columns(self, *spans: tuple[float, float]) -> "_Rows":
-        """The frame's rows between these columns; of width 0 where nothing lies in the frame."""
-        sums, wide = np.zeros((_PLANES, self.height + 1)), 0
-        for left, right in spans:
-            first, end = max(0, round(left)), max(0, min(self.width, round(right)))
-            if first < end:
-                wide += end - first
-                across = cv2.reduce(self.planes[:, first:end], 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F)
-                sums[:, 1:] += across.reshape(_PLANES, self.height)
-        return _Rows(np.cumsum(sums, axis=1, out=sums), wide)
+        Args:
+            pixels: The frame.
+            aligned: Shape (2, 3): to where the aligned face has its points.
+            across: Columns, from and to.
+            beside: Likewise.
+        """
+        blue, green, red = cv2.split(pixels)
+        highest = cv2.max(cv2.max(blue, green), red)
+        follows = cv2.inRange(highest, _DARKEST, _BRIGHTEST)
+        sums = _RowSums(across, shape=follows.shape), _RowSums(beside, shape=follows.shape)
+        faces = []
+        # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
+        planes = [(cv2.bitwise_and(plane, follows), _LINEAR) for plane in (red, green, blue)]
+        # One after the other in the same memory, which a processor's cache holds; all four would not fit.
+        light = np.empty(follows.shape, np.float32)
+        for number, (plane, table) in enumerate((*planes, (follows, _COUNTED))):
+            cv2.LUT(plane, table, dst=light)
+            faces.append(cv2.warpAffine(light, aligned, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR))
+            for one in sums:
+                one.add(number, light)
+        *colours, counted = faces
+        return cls(
+            np.asarray(cv2.merge(colours), np.float32),
+            np.asarray(counted, np.float32),
+            sums[0].rows(),
+            sums[1].rows(),
+        )
+
+
+class _RowSums:
+    """Adds up the light between some columns, row by row; of width 0 where none of them lies in the frame."""
+
+    def __init__(self, spans: Sequence[tuple[float, float]], *, shape: tuple[int, ...]) -> None:
+        height, width = shape
+        within = [(max(0, round(left)), max(0, min(width, round(right)))) for left, right in spans]
+        self._spans = [slice(first, end) for first, end in within if first < end]
+        self._sums = np.zeros((_PLANES, height + 1))
+
+    def add(self, plane: int, light: NDArray[np.float32]) -> None:
+        sums = self._sums[plane, 1:]
+        for span in self._spans:
+            sums += cv2.reduce(light[:, span], 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F)[:, 0]
+
+    def rows(self) -> "_Rows":
+        wide = sum(span.stop - span.start for span in self._spans)
+        return _Rows(np.cumsum(self._sums, axis=1, out=self._sums), wide)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,47 +294,31 @@ def _deepest_row(face: DetectedFace) -> int:
     return int(max(_SHRINKS, _SHRINKS * math.ceil((deepest + 1) / _SHRINKS)))
 
 
-def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[_Light, Points]:
-    """The frame's light down to where it is measured, and the face's points in it."""
+def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[BgrImage, Points]:
+    """The frame down to where it is measured, made smaller, and the face's points in it."""
     small, points = pixels[: _deepest_row(face)], face.five_points
     for _ in range(max(0, math.ceil(math.log2(max(pixels.shape[:2]) / _LONGEST_SIDE)))):
         even = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
         size = even.shape[1] // 2, even.shape[0] // 2
         small = cv2.resize(even, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         points = np.asarray((points - 0.5) / 2, np.float32)
-    height, width = small.shape[:2]
-    light = _Light(np.empty((_PLANES * height, width), np.float32), height, width)
-    blue, green, red = cv2.split(small)
-    highest = cv2.max(cv2.max(blue, green), red)
-    follows = cv2.inRange(highest, _DARKEST, _BRIGHTEST)
-    *colours, counted = light.each()
-    # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
-    for plane, linear in zip((red, green, blue), colours, strict=True):
-        cv2.LUT(cv2.bitwise_and(plane, follows), _LINEAR, dst=linear)
-    np.copyto(counted, np.minimum(follows, 1))
-    return light, points
+    return small, points
 
 
 def _measure_skin(
     light: _Light,
-    face: DetectedFace,
     linear: NDArray[np.float32],
     usable: NDArray[np.float32],
     patch: NDArray[np.float32],
 ) -> None:
-    matrix = similarity_transform(face.five_points, _TARGET)
-    *aligned, weights = (
-        cv2.warpAffine(plane, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR) for plane in light.each()
-    )
-    colours = cv2.merge(aligned)
     for region, cells in _PLACES.items():
-        usable[region] = share = cv2.mean(weights[cells])[0]
+        usable[region] = share = cv2.mean(light.follows[cells])[0]
         if share >= _LEAST_USABLE:
-            linear[region] = [total / share for total in cv2.mean(colours[cells])[:3]]
+            linear[region] = [total / share for total in cv2.mean(light.colours[cells])[:3]]
     size = (PATCH_SIDE, PATCH_SIDE)
-    shares = np.asarray(cv2.resize(weights, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
+    shares = np.asarray(cv2.resize(light.follows, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
     np.divide(
-        cv2.resize(colours, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(light.colours, size, interpolation=cv2.INTER_AREA),
         shares,
         out=patch,
         where=shares >= _LEAST_USABLE,
