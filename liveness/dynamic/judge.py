@@ -17,7 +17,7 @@ shape and the device.
 **Right takes a face's shape where shape can be told.** An answer whose shape is a sheet's, that lies over the
 picture, or that comes from a few spots, as of a screen mirrored in glass, is never ``RIGHT``; it is ``WRONG``
 only where that is beyond doubt. Where shape cannot be told, in the dark or under much other light, it says
-nothing, and a sheet that answers the colours is ``RIGHT``.
+nothing: a sheet that answers the colours is ``RIGHT``, and nothing that the light looks like is ``WRONG``.
 
 **Never wrong for want of light.** ``WRONG`` needs an answer that was measured; ``ABSENT`` needs metadata that
 say the room is dim, and a picture that bears them out. All else that is no answer is ``NOT_MEASURABLE``.
@@ -270,6 +270,7 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
 def _telling(signals: Sequence[Signal], against: frozenset[str], model: FlashModel) -> bool:
     """Whether what speaks against a face may call it an attack.
 
+    Nothing may where the shape cannot be told: light that leaves it open leaves the rest to errors as well.
     The shape may, where it is plain and a background beside it shows that there is other light than the
     screen's. So may what lies over the picture, where it is plain and the background answers as well. Of the
     others it takes two; glare is none of them, as sweat shines too.
@@ -277,6 +278,8 @@ def _telling(signals: Sequence[Signal], against: frozenset[str], model: FlashMod
     as the head does, whatever else the scan looks like.
     """
     scores = {one.name: one.score for one in signals if one.score is not None}
+    if SHAPE not in scores:
+        return False
     if SHAPE in against and BACKGROUND in scores and scores[SHAPE] < model.shape.sure:
         return True
     if {OVERLAY, BACKGROUND} <= against and scores[OVERLAY] < model.overlay.sure:

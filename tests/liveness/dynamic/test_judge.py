@@ -61,6 +61,20 @@ def test_a_tint_has_no_shape(kind: Kind) -> None:
     assert _signal(result, "flash_background").passed is (kind is Kind.TINT_FACE)
 
 
+def test_where_the_shape_cannot_be_told_nothing_is_called_an_attack() -> None:
+    """Much other light leaves errors to all else, too: it called three genuine faces in offices tints."""
+    scan = run_scan(Scene(kind=Kind.TINT_FRAME, ambient_lux=150.0, seed=2))
+    no_shape = replace(MODEL, shape=replace(MODEL.shape, most_error=0.0))
+    told, untold = (
+        judge_flash(samples=scan.samples, revealed=scan.sent, model=model) for model in (MODEL, no_shape)
+    )
+    for name in ("flash_overlay", "flash_background"):
+        assert _signal(told, name).passed is _signal(untold, name).passed is False
+    assert _signal(untold, "flash_shape").score is None
+    assert (told.finding, told.reason) == (Finding.WRONG, Reason.LIGHT_FITS_NO_FACE)
+    assert (untold.finding, untold.reason) == (Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE)
+
+
 def test_a_print_answers_as_a_plane() -> None:
     result = judged(Kind.PRINT)
     assert _signal(result, "flash_shape").passed is False
