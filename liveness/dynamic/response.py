@@ -279,7 +279,7 @@ def _answers(
     noise: _Noise,
     settings: ResponseSettings,
 ) -> tuple[StepAnswer, ...]:
-    """All steps at once: one by one takes twice as long, and a flash asks a dozen times."""
+    """All steps at once: for one, calling numpy costs more than what it computes, and a flash asks often."""
     diagonals = np.diagonal(matrices, axis1=1, axis2=2)
     # What is left of a step's own light once the drift is taken out: a part of it looks like drift.
     shares = np.array([fit.drift.share_left(rows) for rows in inside])[:, None]
