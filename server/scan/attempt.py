@@ -279,8 +279,7 @@ class AttemptRun:
             )
 
     async def _examine_ahead(self) -> None:
-        # Not so early that most selected frames will still be replaced.
-        if not self._settled and self.capture.ripe:
+        if not self._settled:
             await self.capture.examine_ahead()
 
     async def _look_whether_enough(self, send: Send) -> None:

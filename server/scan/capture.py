@@ -1,5 +1,6 @@
 """One attempt's capture: what each frame adds, what to tell the person, and when there is enough."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,12 +43,9 @@ _COUNTS_FOR_CAPTURE = frozenset(
 _WHILE_ASKED = frozenset({GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT})
 _REPEAT_FEEDBACK_SECONDS = 1.0
 _PROGRESS_STEP = 0.1
-_RIPE_SHARE, _RIPE_CHALLENGE = 0.5, 0.3
-"""Of the wanted frames, and of a challenge beside them, from which on selected ones are examined. Some are
+_RIPE_SHARE = 0.3
+"""Of the wanted frames, from which on selected ones are examined, in step with those that come. Some are
 replaced yet, but it is done when nothing else waits: a busy server that began later did it all at the end."""
-_LEFT_FOR_THE_END = 1
-"""Selected frames that are not examined before the capture is complete, as they are likely to be replaced
-yet."""
 
 _LOOKS_PER_SELECTED = 1.25
 """Only frames that the detector looked at can be selected, so it looks at more than are wanted."""
@@ -163,14 +161,6 @@ class AttemptCapture:
     def progress(self) -> float:
         """How much of the capture is done, 0..1; never falls."""
         return self._progress
-
-    @property
-    def ripe(self) -> bool:
-        """Whether most of the selected frames are likely to stay, so that they can be examined."""
-        challenge = self._challenge
-        if challenge is not None and challenge.progress < _RIPE_CHALLENGE:
-            return False
-        return self._share_of_frames >= _RIPE_SHARE
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -324,13 +314,13 @@ class AttemptCapture:
         """Has the expensive models look at a selected frame that they have not seen, the likeliest to stay.
 
         To be called between frames, so that little is left for the end; it is done when there is nothing else
-        to do, one frame at a time. The frames likeliest to be replaced yet are left for the end.
+        to do, one frame at a time. As many as the share of the wanted frames that came: the likelier one is
+        to be replaced yet, the later it is examined, and the last ones once no frame is wanted any more.
         """
-        # A challenge goes on for seconds after its frames are enough, so that nothing is gained by waiting.
-        left_for_the_end = _LEFT_FOR_THE_END if self._challenge is None else 0
-        await self._examiner.ahead(
-            self._selector.likeliest_to_stay[: max(0, self._plan.selected - left_for_the_end)]
-        )
+        share = self._share_of_frames
+        if share >= _RIPE_SHARE:
+            count = math.floor(share * self._plan.selected)
+            await self._examiner.ahead(self._selector.likeliest_to_stay[:count])
 
     async def examine_rest(self) -> None:
         """Runs the expensive models over every selected frame that they have not seen, several at once.

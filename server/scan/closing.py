@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-import structlog
-
 from matcher.comparison import MatchPolicy
 from server.checks.outcome import DeviceOutcome, TranscriptOutcome
 from server.checks.recorder import JudgedAttempt
 from server.checks.templates import open_template
-from server.checks.terms import AttemptOutcome, Mode
-from server.device.assessment import ClaimedDevice, assess_device
+from server.checks.terms import AttemptOutcome
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
-from server.scan.device_memory import FrameRecall, Recollection, merged
+from server.scan.device_look import DeviceLook, DeviceLooks
+from server.scan.device_memory import FrameRecall
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.judgement import AttemptJudgement, judge_attempt, liveness_policy
@@ -24,8 +22,6 @@ from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
 
 __all__ = ["AttemptCloser"]
-
-_log = structlog.get_logger(__name__)
 
 _MOST_FEEDBACK = 8
 
@@ -38,6 +34,7 @@ class _Ahead:
         run: The attempt.
         judgement: What it amounts to.
         recall: What earlier scans say of its frames.
+        device: What is known of its device, as if the device had signed it.
         attempts: The check's attempts. No other stream may change them while this one may write.
         pictures: Its pictures, without their rows.
         pictures_taken: Whether somebody took them, who writes their rows or drops them.
@@ -46,6 +43,7 @@ class _Ahead:
     run: AttemptRun
     judgement: asyncio.Task[AttemptJudgement]
     recall: asyncio.Task[FrameRecall]
+    device: asyncio.Task[DeviceLook]
     attempts: asyncio.Task[tuple[AttemptRecord, ...]]
     pictures: asyncio.Task[tuple[EvidenceEntry, ...]]
     pictures_taken: bool = False
@@ -57,15 +55,18 @@ class AttemptCloser:
     def __init__(self, env: ScanEnvironment) -> None:
         """Takes what every stream shares."""
         self._env = env
-        self._recollections: list[Recollection] = []
+        self._devices = DeviceLooks(env)
         self._ahead: _Ahead | None = None
 
     def judge_ahead(self, stream: OpenStream, run: AttemptRun) -> None:
         """Begins to judge an attempt that looks at no further frames, while its end is shown and signed."""
+        judgement = asyncio.create_task(self._judge(stream, run))
+        recall = asyncio.create_task(self._devices.recall(stream, run))
         self._ahead = _Ahead(
             run=run,
-            judgement=asyncio.create_task(self._judge(stream, run)),
-            recall=asyncio.create_task(self._recall(stream, run)),
+            judgement=judgement,
+            recall=recall,
+            device=asyncio.create_task(self._look_ahead(stream, run, judgement, recall)),
             attempts=asyncio.create_task(self._env.repository.attempts(stream.record.check_id)),
             pictures=asyncio.create_task(self._keep_pictures(stream, run)),
         )
@@ -93,7 +94,7 @@ class AttemptCloser:
         ahead = self._ahead
         if ahead is None:
             return
-        tasks = ahead.judgement, ahead.recall, ahead.attempts
+        tasks = ahead.judgement, ahead.recall, ahead.device, ahead.attempts
         for task in tasks:
             task.cancel()
         # Pictures that are being stored are stored to the end: else nobody knew what to drop.
@@ -105,12 +106,15 @@ class AttemptCloser:
     def _ahead_of(self, run: AttemptRun) -> _Ahead | None:
         return self._ahead if self._ahead is not None and self._ahead.run is run else None
 
-    async def _recall(self, stream: OpenStream, run: AttemptRun) -> FrameRecall:
-        return await self._env.memory.recall_frames(
-            stream.record,
-            run.capture.trace.observed.traces,
-            keeps=stream.policy.retention.evidence_seconds > 0,
-        )
+    async def _look_ahead(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        judgement: asyncio.Task[AttemptJudgement],
+        recall: asyncio.Task[FrameRecall],
+    ) -> DeviceLook:
+        bits, recalled = (await judgement).verified_bits, await recall
+        return await self._devices.look(stream, run, recall=recalled, verified_bits=bits, ended=True)
 
     async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         env = self._env
@@ -166,48 +170,23 @@ class AttemptCloser:
             judgement: What it amounts to.
             ended: Whether the device signed its end, which binds the frames to the session key.
         """
-        env, policy = self._env, stream.policy
-        findings = await stream.evidence.settled()
-        ahead = self._ahead_of(run)
-        recalled = self._recall(stream, run) if ahead is None else ahead.recall
-        recollection = await env.memory.recollect(
-            stream.record,
-            frames=await recalled,
-            findings=findings,
-            session_key=stream.start.session_public_key,
-            keeps=policy.retention.evidence_seconds > 0,
-            now=env.clock.now(),
-        )
-        self._recollections.append(recollection)
-        start = stream.start
-        return await env.pool.run_first(
-            assess_device,
-            claimed=ClaimedDevice(
-                device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
-            ),
-            own_keys=env.settings.own_keys,
-            findings=findings,
-            observed=run.capture.trace.observed,
-            memory=recollection.checks,
-            rules=policy.device,
-            fingerprints=env.fingerprints,
-            transcript_bound=ended,
-            active_challenge=run.mode is Mode.DYNAMIC
-            and judgement.verified_bits >= policy.challenge.required_bits,
-        )
+        ahead, look = self._ahead_of(run), None
+        if ahead is not None and ended:
+            look = await ahead.device
+        if look is None or look.pieces != stream.evidence.pieces:
+            look = await self._devices.look(
+                stream,
+                run,
+                recall=await (self._devices.recall(stream, run) if ahead is None else ahead.recall),
+                verified_bits=judgement.verified_bits,
+                ended=ended,
+            )
+        self._devices.count(look)
+        return look.outcome
 
     async def keep_memory(self, stream: OpenStream) -> None:
-        """Keeps what a decided scan is known again by, the attempts before the last one included.
-
-        The decision stands also where that fails.
-        """
-        if stream.policy.retention.evidence_seconds <= 0:
-            return
-        try:
-            kept = merged(self._recollections)
-            await self._env.memory.keep(stream.record, kept, now=self._env.clock.now())
-        except StorageUnavailable:
-            _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))
+        """Keeps what a decided scan is known again by; see ``DeviceLooks.keep``."""
+        await self._devices.keep(stream)
 
     def judged(
         self,

@@ -93,7 +93,7 @@ class StreamEvidence:
         Raises:
             Refusal: The scan had as many as it may have (SCAN_BUDGET_EXCEEDED).
         """
-        position = len(self._earlier) + len(self._tasks)
+        position = self.pieces
         if position >= MAX_ATTESTATIONS:
             raise Refusal(
                 Reason.SCAN_BUDGET_EXCEEDED,
@@ -101,6 +101,11 @@ class StreamEvidence:
                 details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
             )
         self._tasks.append(asyncio.create_task(self._verify(evidence, position)))
+
+    @property
+    def pieces(self) -> int:
+        """How many arrived in the check so far."""
+        return len(self._earlier) + len(self._tasks)
 
     async def settled(self) -> tuple[EvidenceFinding, ...]:
         """What became of everything that arrived in the check so far.

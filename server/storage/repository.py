@@ -285,7 +285,7 @@ class CheckRepository:
         epoch: int | None,
         decision: Decision,
         ending: AttemptEnding | None = None,
-    ) -> CheckRecord:
+    ) -> None:
         """Makes the verdict durable, with its evidence, in one transaction.
 
         The lease ends, open attempts end as INTERRUPTED, and the portrait's template is destroyed:
@@ -307,7 +307,7 @@ class CheckRepository:
                 await statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
             await statements.interrupt_attempts(connection, check_id, decision.decide_time)
             await statements.add_evidence(connection, check_id, decision.evidence)
-            return await statements.change(connection, check_id, rows.decision_row(decision))
+            await statements.set_values(connection, check_id, rows.decision_row(decision))
 
     @uncancelled
     async def finish(self, check_id: UUID, now: datetime) -> CheckRecord:

@@ -127,11 +127,10 @@ def attempt_row(check_id: UUID, epoch: int, attempt: NewAttempt) -> dict[str, An
     }
 
 
-def evidence_row(check_id: UUID, position: int, entry: EvidenceEntry) -> dict[str, Any]:
-    """The row of a kept picture."""
+def evidence_row(check_id: UUID, entry: EvidenceEntry) -> dict[str, Any]:
+    """The row of a kept picture, without its position."""
     return {
         "check_id": check_id,
-        "position": position,
         "kind": entry.kind.value,
         "object_key": entry.object_key,
         "sha256": entry.sha256,

@@ -43,6 +43,7 @@ __all__ = [
     "probe",
     "referenced_objects",
     "remove_evidence",
+    "set_values",
 ]
 
 
@@ -125,9 +126,14 @@ async def add_check(connection: AsyncConnection, check: NewCheck, request: Reque
         await connection.execute(insert(requests).values(rows.request_row(request, check.check_id)))
 
 
+async def set_values(connection: AsyncConnection, check_id: UUID, values: Mapping[str, Any]) -> None:
+    """Updates a check."""
+    await connection.execute(update(checks).where(checks.c.check_id == check_id).values(dict(values)))
+
+
 async def change(connection: AsyncConnection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
     """Updates a check and gives it as it is then."""
-    await connection.execute(update(checks).where(checks.c.check_id == check_id).values(dict(values)))
+    await set_values(connection, check_id, values)
     return await load_check(connection, check_id)
 
 
@@ -236,12 +242,10 @@ async def add_evidence(
     """Inserts kept pictures in their order, behind those that are there."""
     if not entries:
         return
-    used = select(func.count()).select_from(evidence).where(evidence.c.check_id == check_id)
-    first = (await connection.execute(used)).scalar_one()
-    new = [
-        rows.evidence_row(check_id, position, entry) for position, entry in enumerate(entries, start=first)
-    ]
-    await connection.execute(insert(evidence), new)
+    # Rows are inserted one after another: each counts those before it.
+    behind = select(func.count()).where(evidence.c.check_id == check_id).scalar_subquery()
+    new = [rows.evidence_row(check_id, entry) for entry in entries]
+    await connection.execute(insert(evidence).values(position=behind), new)
 
 
 async def list_evidence(connection: AsyncConnection, check_id: UUID) -> tuple[EvidenceEntry, ...]:

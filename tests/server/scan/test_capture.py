@@ -119,26 +119,23 @@ class _Challenge:
         return ()
 
 
-async def test_frames_are_examined_ahead_from_half_of_the_capture_on(capture: AttemptCapture) -> None:
-    ripe = []
+@pytest.mark.parametrize("challenged", [False, True])
+async def test_frames_are_examined_ahead_in_step_with_those_that_come(
+    pool: WorkerPool, challenged: bool
+) -> None:
+    # A challenge may go from a fifth to its end in one step: its own progress does not count.
+    capture = _capture(pool, _Challenge() if challenged else None)
+    begun, behind = [], []
     for index in range(PLAN.frames):
         await capture.take(_frame(index), arrival=0.0)
-        ripe.append(capture.ripe)
-    assert ripe == sorted(ripe)
-    assert 0.4 * PLAN.frames < ripe.index(True) < 0.7 * PLAN.frames
-
-
-async def test_a_challenge_that_ends_at_once_leaves_time_to_examine(pool: WorkerPool) -> None:
-    challenge = _Challenge()
-    capture = _capture(pool, challenge)
-    for index in range(PLAN.frames):
-        await capture.take(_frame(index), arrival=0.0)
-    ripe = [capture.ripe]
-    # A flash goes from five sixths to its end in one step.
-    challenge.progress = 5 / 6
-    ripe.append(capture.ripe)
-    assert ripe == [False, True]
-    assert not capture.complete
+        await capture.examine_ahead()
+        await until_idle(pool)
+        begun.append(len(capture.examined) > 0)
+        behind.append(PLAN.selected * (index + 1) / PLAN.frames - len(capture.examined))
+    assert 0.25 * PLAN.frames < begun.index(True) < 0.5 * PLAN.frames
+    assert max(behind[begun.index(True) :]) < 3
+    left = PLAN.selected - len(capture.examined)
+    assert left <= 1
 
 
 async def test_what_is_judged_is_settled_before_the_closing_step_is_over(pool: WorkerPool) -> None:

@@ -1,0 +1,120 @@
+"""What is known of a device at the end of an attempt, and what of it later checks are to ask for."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from server.checks.outcome import DeviceOutcome
+from server.checks.terms import Mode
+from server.device.assessment import ClaimedDevice, assess_device
+from server.scan.attempt import AttemptRun
+from server.scan.device_memory import FrameRecall, Recollection, merged
+from server.scan.environment import ScanEnvironment
+from server.scan.handshake import OpenStream
+from server.storage.errors import StorageUnavailable
+
+__all__ = ["DeviceLook", "DeviceLooks"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceLook:
+    """One look at a device.
+
+    Attributes:
+        outcome: What is known of it.
+        recollection: What earlier scans say, and what is to be kept of this one.
+        pieces: Pieces of evidence that it rests on. More may have come since.
+    """
+
+    outcome: DeviceOutcome
+    recollection: Recollection
+    pieces: int
+
+
+class DeviceLooks:
+    """Looks at one stream's device, at the end of each of its attempts."""
+
+    def __init__(self, env: ScanEnvironment) -> None:
+        """Takes what every stream shares."""
+        self._env = env
+        self._counted: list[Recollection] = []
+
+    async def recall(self, stream: OpenStream, run: AttemptRun) -> FrameRecall:
+        """What earlier scans say of an attempt's frames.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        return await self._env.memory.recall_frames(
+            stream.record, run.capture.trace.observed.traces, keeps=_keeps(stream)
+        )
+
+    async def look(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        *,
+        recall: FrameRecall,
+        verified_bits: float,
+        ended: bool,
+    ) -> DeviceLook:
+        """Looks at the device, with the evidence that came so far.
+
+        Args:
+            stream: The stream.
+            run: The attempt, which looks at no further frames.
+            recall: What earlier scans say of its frames.
+            verified_bits: Of its challenge.
+            ended: Whether the device signed its end, which binds the frames to the session key.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        env, policy, start = self._env, stream.policy, stream.start
+        pieces = stream.evidence.pieces
+        findings = await stream.evidence.settled()
+        recollection = await env.memory.recollect(
+            stream.record,
+            frames=recall,
+            findings=findings,
+            session_key=start.session_public_key,
+            keeps=_keeps(stream),
+            now=env.clock.now(),
+        )
+        outcome = await env.pool.run_first(
+            assess_device,
+            claimed=ClaimedDevice(
+                device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
+            ),
+            own_keys=env.settings.own_keys,
+            findings=findings,
+            observed=run.capture.trace.observed,
+            memory=recollection.checks,
+            rules=policy.device,
+            fingerprints=env.fingerprints,
+            transcript_bound=ended,
+            active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= policy.challenge.required_bits,
+        )
+        return DeviceLook(outcome=outcome, recollection=recollection, pieces=pieces)
+
+    def count(self, look: DeviceLook) -> None:
+        """What the look says counts: it is kept with what the stream's other attempts left."""
+        self._counted.append(look.recollection)
+
+    async def keep(self, stream: OpenStream) -> None:
+        """Keeps what a decided scan is known again by, the attempts before the last one included.
+
+        The decision stands also where that fails.
+        """
+        if not _keeps(stream):
+            return
+        try:
+            await self._env.memory.keep(stream.record, merged(self._counted), now=self._env.clock.now())
+        except StorageUnavailable:
+            _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))
+
+
+def _keeps(stream: OpenStream) -> bool:
+    return stream.policy.retention.evidence_seconds > 0
