@@ -8,8 +8,8 @@ import typer
 
 from server.edge.callers import LOCAL_TENANT
 from server.settings_loading import SettingsInvalid, load_settings
+from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
-from server.storage.engine import open_engine
 from server.storage.errors import StorageError
 from server.storage.schema import current_revision, needed_revision, upgrade
 
@@ -83,21 +83,21 @@ def forget_devices_command(
 
 async def _forget(url: str, tenant: str, subject: str) -> int | None:
     """How much was forgotten; ``None`` where the schema is not the one that is needed."""
-    engine = open_engine(url)
+    database = open_database(url)
     try:
-        if await current_revision(engine) != needed_revision():
+        if await current_revision(database) != needed_revision():
             return None
-        return await DeviceRepository(engine).forget_subject(tenant, subject)
+        return await DeviceRepository(database).forget_subject(tenant, subject)
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 async def _current(url: str) -> str | None:
-    engine = open_engine(url)
+    database = open_database(url)
     try:
-        return await current_revision(engine)
+        return await current_revision(database)
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_integrity.camera import load_fingerprints
 from liveness.dynamic.model import load_flash_model
@@ -43,8 +42,8 @@ from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
 from server.scan.worker_pool import WorkerPool
 from server.settings import Settings
+from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository
-from server.storage.engine import open_engine
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -94,7 +93,7 @@ class FacegateServer:
         self._workers = settings.runtime.workers or os.cpu_count() or 1
         self._draining = asyncio.Event()
         self._ready = False
-        self._engine: AsyncEngine | None = None
+        self._database: Database | None = None
         self._pool: WorkerPool | None = None
         self._decoders: DecoderPool | None = None
         self._analyses = Analyses(
@@ -171,12 +170,12 @@ class FacegateServer:
         await front.device.start()
         await front.service.start()
         await prepare_database(settings.database_url)
-        self._engine = open_engine(settings.database_url)
-        self._repository = CheckRepository(self._engine)
-        self._retention = RetentionRepository(self._engine)
-        self._devices = DeviceRepository(self._engine)
+        self._database = open_database(settings.database_url)
+        self._repository = CheckRepository(self._database)
+        self._retention = RetentionRepository(self._database)
+        self._devices = DeviceRepository(self._database)
         self._memory = DatabaseScanMemory(
-            self._engine,
+            self._database,
             tenant_key=keys.memory.of,
             wrapping_keys=keys.wrapping_keys,
             random=secrets.token_bytes,
@@ -240,8 +239,8 @@ class FacegateServer:
             self._trust.close()
         if self._pool is not None:
             self._pool.close()
-        if self._engine is not None:
-            await self._engine.dispose()
+        if self._database is not None:
+            await self._database.close()
         _log.info("stopped")
 
     @property
@@ -381,7 +380,7 @@ class FacegateServer:
         return self._ready
 
     async def _database_ready(self) -> bool:
-        if self._engine is None:
+        if self._database is None:
             return False
         await self._repository.ping()
         return True

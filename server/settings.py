@@ -323,7 +323,7 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The database's URL, the default worked out."""
-        return self.storage.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'facegate.db'}"
+        return self.storage.database_url or f"sqlite:///{self.data_dir / 'facegate.db'}"
 
     @property
     def objects_url(self) -> str:

@@ -11,10 +11,10 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import ColumnElement, Connection, Executable, and_, delete, func, insert, select, update
 
 from device_integrity.assurance import Assurance
+from server.storage.database import Database
 from server.storage.errors import RowTaken
 from server.storage.tables import (
     device_evidence,
@@ -24,7 +24,6 @@ from server.storage.tables import (
     scan_marks,
     scan_memories,
 )
-from server.storage.transactions import Transactions
 from server.storage.uncancelled import uncancelled
 
 __all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "forget_check"]
@@ -90,16 +89,15 @@ class EnrolledKey:
 class DeviceRepository:
     """Keys, tokens and findings. Every method may raise ``StorageUnavailable``."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Works over ``engine``; see ``server.storage.engine.open_engine``."""
-        self._transactions = Transactions(engine)
+    def __init__(self, database: Database) -> None:
+        """Works over ``database``."""
+        self._database = database
 
     @uncancelled
     async def enrolled(self, tenant: str, kind: KeyKind, key_id: bytes) -> EnrolledKey | None:
         """The key of that identifier; ``None`` for an unknown one."""
         query = select(enrolled_keys).where(_is_key(tenant, kind, key_id))
-        async with self._transactions.read() as connection:
-            row = (await connection.execute(query)).mappings().one_or_none()
+        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         if row is None:
             return None
         return EnrolledKey(
@@ -139,8 +137,7 @@ class DeviceRepository:
             **_receipt_columns(key.receipt),
         }
         try:
-            async with self._transactions.write() as connection:
-                await connection.execute(insert(enrolled_keys).values(row))
+            await self._database.write(_changed, insert(enrolled_keys).values(row))
         except RowTaken:
             return False
         return True
@@ -155,8 +152,7 @@ class DeviceRepository:
             .where(_is_key(tenant, kind, key_id), enrolled_keys.c.counter == expected)
             .values(counter=counter, use_time=now)
         )
-        async with self._transactions.write() as connection:
-            return (await connection.execute(statement)).rowcount == 1
+        return await self._database.write(_changed, statement) == 1
 
     @uncancelled
     async def claim_exchange(self, key: EnrolledKey, *, now: datetime, until: datetime) -> bool:
@@ -172,8 +168,7 @@ class DeviceRepository:
             .where(_is_key(key.tenant, key.kind, key.key_id), enrolled_keys.c.receipt_due <= now)
             .values(receipt_due=until)
         )
-        async with self._transactions.write() as connection:
-            return (await connection.execute(statement)).rowcount == 1
+        return await self._database.write(_changed, statement) == 1
 
     @uncancelled
     async def keep_receipt(self, key: EnrolledKey, receipt: HeldReceipt) -> None:
@@ -183,16 +178,14 @@ class DeviceRepository:
             .where(_is_key(key.tenant, key.kind, key.key_id))
             .values(_receipt_columns(receipt))
         )
-        async with self._transactions.write() as connection:
-            await connection.execute(statement)
+        await self._database.write(_changed, statement)
 
     @uncancelled
     async def consume(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
         """Uses a one-time token, 32 bytes; False where it was used before."""
         row = {"token": token, "check_id": check_id, "expire_time": expires}
         try:
-            async with self._transactions.write() as connection:
-                await connection.execute(insert(one_time_tokens).values(row))
+            await self._database.write(_changed, insert(one_time_tokens).values(row))
         except RowTaken:
             return False
         return True
@@ -208,8 +201,7 @@ class DeviceRepository:
         """
         row = {"check_id": check_id, "position": position, "finding": finding}
         try:
-            async with self._transactions.write() as connection:
-                await connection.execute(insert(device_evidence).values(row))
+            await self._database.write(_changed, insert(device_evidence).values(row))
         except RowTaken:
             return
 
@@ -221,20 +213,14 @@ class DeviceRepository:
             .where(device_evidence.c.check_id == check_id)
             .order_by(device_evidence.c.position)
         )
-        async with self._transactions.read() as connection:
-            return (await connection.execute(query)).scalars().all()
+        return await self._database.read(lambda connection: connection.execute(query).scalars().all())
 
     @uncancelled
     async def expire(self, now: datetime, *, unused_since: datetime) -> int:
         """Deletes one-time tokens that would not be fresh any more, and keys that nobody uses; how many."""
-        async with self._transactions.write() as connection:
-            tokens = await connection.execute(
-                delete(one_time_tokens).where(one_time_tokens.c.expire_time <= now)
-            )
-            keys = await connection.execute(
-                delete(enrolled_keys).where(enrolled_keys.c.use_time <= unused_since)
-            )
-        return tokens.rowcount + keys.rowcount
+        tokens = delete(one_time_tokens).where(one_time_tokens.c.expire_time <= now)
+        keys = delete(enrolled_keys).where(enrolled_keys.c.use_time <= unused_since)
+        return await self._database.write(_changed, tokens, keys)
 
     @uncancelled
     async def forget_subject(self, tenant: str, subject: str) -> int:
@@ -248,41 +234,52 @@ class DeviceRepository:
         """
         if not subject:
             raise ValueError("a subject to forget has a reference")
-        forgotten = 0
-        async with self._transactions.write() as connection:
-            scans = select(scan_memories.c.check_id).where(
-                scan_memories.c.tenant == tenant, scan_memories.c.subject == subject
-            )
-            await connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
-            for table in (scan_memories, device_key_uses, enrolled_keys):
-                statement = delete(table).where(table.c.tenant == tenant, table.c.subject == subject)
-                forgotten += (await connection.execute(statement)).rowcount
-        await self._transactions.forget_overwritten()
+        scans = select(scan_memories.c.check_id).where(
+            scan_memories.c.tenant == tenant, scan_memories.c.subject == subject
+        )
+        marks = delete(scan_marks).where(scan_marks.c.check_id.in_(scans))
+        rest = [
+            delete(table).where(table.c.tenant == tenant, table.c.subject == subject)
+            for table in (scan_memories, device_key_uses, enrolled_keys)
+        ]
+
+        def work(connection: Connection) -> int:
+            connection.execute(marks)
+            return _changed(connection, *rest)
+
+        forgotten = await self._database.write(work)
+        await self._database.forget_overwritten()
         return forgotten
 
     @uncancelled
     async def remembered(self, check_id: UUID) -> int:
         """How many rows there are about a check's device: none after its erasure."""
-        count = 0
-        async with self._transactions.read() as connection:
+
+        def work(connection: Connection) -> int:
+            count = 0
             for table in (*_OF_CHECK, enrolled_keys):
                 query = select(func.count()).select_from(table).where(table.c.check_id == check_id)
                 if table is enrolled_keys:
                     query = query.where(enrolled_keys.c.subject != "")
-                count += (await connection.execute(query)).scalar_one()
-        return count
+                count += connection.execute(query).scalar_one()
+            return count
+
+        return await self._database.read(work)
 
 
 _OF_CHECK = (scan_marks, scan_memories, device_key_uses, device_evidence, one_time_tokens)
 
 
-async def forget_check(connection: AsyncConnection, check_id: UUID) -> None:
+def forget_check(connection: Connection, check_id: UUID) -> None:
     """Deletes what is known of a check's device. A key that it enrolled stays, as nobody's."""
     for table in _OF_CHECK:
-        await connection.execute(delete(table).where(table.c.check_id == check_id))
-    await connection.execute(
-        update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject="")
-    )
+        connection.execute(delete(table).where(table.c.check_id == check_id))
+    connection.execute(update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject=""))
+
+
+def _changed(connection: Connection, *statements: Executable) -> int:
+    """How many rows the statements changed, all in all."""
+    return sum(connection.execute(statement).rowcount for statement in statements)
 
 
 def _receipt_columns(receipt: HeldReceipt | None) -> dict[str, bytes | datetime | None]:

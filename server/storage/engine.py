@@ -13,67 +13,94 @@ and a later row reuse its place, and in the write-ahead log and backups as long 
 wrapped key is destroyed for good when those are gone, or the key that wrapped it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from server.storage.errors import StorageUnavailable
 
-__all__ = ["database_file", "is_sqlite", "open_engine", "reading"]
+__all__ = ["PATIENCE_SECONDS", "database_file", "is_sqlite", "open_postgresql", "open_sqlite", "reading"]
 
 _READING = "facegate_reading"
-_PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 10
 _OPTIONS = (
     "the options in the database URL cannot be used; "
     "write those that the driver's connect function takes, such as ssl=require, or ssl=verify-full "
     "with the authority's certificate in the file that PGSSLROOTCERT names"
 )
 # The drivers that the storage is tested with, by database.
-_DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
+_DRIVERS = {"sqlite": "", "postgresql": "asyncpg"}
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "secure_delete=ON",
-    f"busy_timeout={_PATIENCE_SECONDS * 1000}",
+    f"busy_timeout={PATIENCE_SECONDS * 1000}",
 )
 
 
-def open_engine(url: str, *, patient: bool = False) -> AsyncEngine:
-    """An engine for ``url``; the folder of a SQLite file is made, nothing is connected yet.
+def open_sqlite(url: str) -> Engine:
+    """An engine for a SQLite file; its folder is made, nothing is connected yet.
 
     Args:
-        url: ``sqlite+aiosqlite:///data/a.db`` or ``postgresql+asyncpg://user:password@host/db``.
-        patient: Whether a statement may take as long as it takes, as those of migrations may. Otherwise
-            PostgreSQL has 10 s for each, as SQLite has for its write lock.
+        url: ``sqlite:///data/a.db``.
 
     Raises:
-        StorageUnavailable: The URL cannot be understood or names another database, its driver is not
-            installed, or the folder cannot be made.
+        StorageUnavailable: The URL names no file or another driver, or the folder cannot be made.
     """
     parsed = _parse(url)
     _check_driver(parsed)
-    if not is_sqlite(url):
-        return _open_postgresql(parsed, None if patient else _PATIENCE_SECONDS)
     file = database_file(url)
     if file is None:
-        raise StorageUnavailable("a SQLite database needs a file: sqlite+aiosqlite:///path/to/file.db")
+        raise StorageUnavailable("a SQLite database needs a file: sqlite:///path/to/file.db")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StorageUnavailable(f"the folder of the database cannot be made: {error.strerror}") from error
-    engine = _create(parsed)
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    with _usable(parsed):
+        engine = create_engine(parsed, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def reading(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine for transactions that only read: on SQLite they wait for no writer."""
+def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
+    """An engine for PostgreSQL; nothing is connected yet.
+
+    Args:
+        url: ``postgresql+asyncpg://user:password@host/db``.
+        patient: Whether a statement may take as long as it takes; otherwise it has ``PATIENCE_SECONDS``.
+
+    Raises:
+        StorageUnavailable: The URL cannot be understood or names another database, or its driver is not
+            installed.
+    """
+    parsed = _parse(url)
+    _check_driver(parsed)
+    with _usable(parsed):
+        engine = create_async_engine(
+            parsed,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "timeout": PATIENCE_SECONDS,
+                "command_timeout": None if patient else PATIENCE_SECONDS,
+            },
+        )
+    event.listen(engine.sync_engine, "do_connect", _connect_postgresql)
+    event.listen(engine.sync_engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """The same SQLite engine for transactions that only read: they wait for no writer."""
     return engine.execution_options(**{_READING: True})
 
 
@@ -96,7 +123,7 @@ def _parse(url: str) -> URL:
         return make_url(url)
     except ArgumentError as error:
         raise StorageUnavailable(
-            "the database URL is not one; expected for example sqlite+aiosqlite:///data/facegate.db"
+            "the database URL is not one; expected for example sqlite:///data/facegate.db"
         ) from error
 
 
@@ -105,32 +132,21 @@ def _check_driver(url: URL) -> None:
     if driver is None:
         raise StorageUnavailable(
             f"the database URL names {url.get_backend_name()}; "
-            "write sqlite+aiosqlite:// or postgresql+asyncpg:// in its place"
+            "write sqlite:// or postgresql+asyncpg:// in its place"
         )
-    # Without a driver in the URL, SQLAlchemy takes one that cannot wait without blocking.
+    # Without a driver in the URL, SQLAlchemy takes one for PostgreSQL that cannot wait without blocking.
     _, _, named = url.drivername.partition("+")
     if named != driver:
+        wanted = f"{url.get_backend_name()}+{driver}" if driver else url.get_backend_name()
         raise StorageUnavailable(
-            f"the database URL begins with {url.drivername}; "
-            f"write {url.get_backend_name()}+{driver}:// in its place"
+            f"the database URL begins with {url.drivername}; write {wanted}:// in its place"
         )
 
 
-def _open_postgresql(url: URL, seconds: int | None) -> AsyncEngine:
-    engine = _create(
-        url,
-        pool_pre_ping=True,
-        isolation_level="READ COMMITTED",
-        connect_args={"timeout": _PATIENCE_SECONDS, "command_timeout": seconds},
-    )
-    event.listen(engine.sync_engine, "do_connect", _connect_postgresql)
-    event.listen(engine.sync_engine, "connect", _prepare_postgresql)
-    return engine
-
-
-def _create(url: URL, **options: Any) -> AsyncEngine:
+@contextmanager
+def _usable(url: URL) -> Iterator[None]:
     try:
-        return create_async_engine(url, hide_parameters=True, **options)
+        yield
     except ImportError as error:
         raise StorageUnavailable(
             f"the database driver {url.drivername} is not installed: "

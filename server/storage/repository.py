@@ -11,10 +11,11 @@ from hashlib import sha256
 from typing import Any, Unpack
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection
 
 from server.checks.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
 from server.storage import rows, statements
+from server.storage.database import Database
 from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven
 from server.storage.records import (
     AttemptEnding,
@@ -27,7 +28,6 @@ from server.storage.records import (
     NewCheck,
     RequestKey,
 )
-from server.storage.transactions import Transactions
 from server.storage.uncancelled import uncancelled
 
 __all__ = ["CheckRepository"]
@@ -43,9 +43,9 @@ class CheckRepository:
     ``CheckNotFound`` for an unknown one, where they do not say otherwise.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Works over ``engine``; see ``server.storage.engine.open_engine``."""
-        self._transactions = Transactions(engine)
+    def __init__(self, database: Database) -> None:
+        """Works over ``database``."""
+        self._database = database
 
     @uncancelled
     async def ping(self) -> None:
@@ -54,8 +54,7 @@ class CheckRepository:
         Raises:
             StorageUnavailable: It does not.
         """
-        async with self._transactions.read() as connection:
-            await statements.probe(connection)
+        await self._database.read(statements.probe)
 
     @uncancelled
     async def create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
@@ -79,21 +78,18 @@ class CheckRepository:
         Raises:
             RequestIdReused: The request was made before with another payload.
         """
-        async with self._transactions.read() as connection:
-            return await statements.check_by_request(connection, request)
+        return await self._database.read(statements.check_by_request, request)
 
     @uncancelled
     async def get(self, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
         """The check; None for an unknown one, and for one of another tenant where ``tenant`` is given."""
-        async with self._transactions.read() as connection:
-            record = await statements.find_check(connection, check_id)
+        record = await self._database.read(statements.find_check, check_id)
         return record if record is not None and tenant in {None, record.tenant} else None
 
     @uncancelled
     async def evidence(self, check_id: UUID) -> tuple[EvidenceEntry, ...]:
         """The kept pictures of a check, in the order of the decision; none for an unknown check."""
-        async with self._transactions.read() as connection:
-            return await statements.list_evidence(connection, check_id)
+        return await self._database.read(statements.list_evidence, check_id)
 
     @uncancelled
     async def transition(
@@ -118,12 +114,15 @@ class CheckRepository:
             Conflict: The state is not an expected one, the machine has no such line, or the epoch is
                 not current.
         """
-        async with self._transactions.write() as connection:
-            record = await statements.expect(connection, check_id, states=expected, epoch=epoch)
+
+        def work(connection: Connection) -> CheckRecord:
+            record = statements.expect(connection, check_id, states=expected, epoch=epoch)
             if to not in OPEN_STATES or not may_become(record.state, to):
                 raise statements.conflict(f"a check cannot be moved to {to.value} this way", record)
             left = {} if to is CheckState.SCANNING else rows.NO_LEASE
-            return await statements.change(connection, check_id, {"state": to.value, **left, **changes})
+            return statements.change(connection, check_id, {"state": to.value, **left, **changes})
+
+        return await self._database.write(work)
 
     @uncancelled
     async def acquire_lease(
@@ -156,14 +155,15 @@ class CheckRepository:
             Conflict: The check is no longer open.
         """
         fingerprint = sha256(session_key).digest()
-        async with self._transactions.write() as connection:
-            record = await statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+
+        def work(connection: Connection) -> CheckRecord:
+            record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
             if record.session_key_sha256 not in {None, fingerprint}:
                 raise SessionKeyMismatch("the check is bound to the session key of its first stream")
             if record.session_key_sha256 is not None and not proven:
                 raise SessionKeyUnproven("the check is bound to this session key since it was read")
-            await statements.interrupt_attempts(connection, check_id, now)
-            return await statements.change(
+            statements.interrupt_attempts(connection, check_id, now)
+            return statements.change(
                 connection,
                 check_id,
                 {
@@ -176,6 +176,8 @@ class CheckRepository:
                     "streams": record.streams + 1,
                 },
             )
+
+        return await self._database.write(work)
 
     @uncancelled
     async def renew_lease(
@@ -199,8 +201,7 @@ class CheckRepository:
         values: dict[str, Any] = {"lease_until": now + timedelta(seconds=lease_seconds)}
         if bytes_received is not None:
             values["bytes_received"] = bytes_received
-        async with self._transactions.write() as connection:
-            return await statements.change_leased(connection, check_id, epoch=epoch, values=values)
+        return await self._database.write(statements.change_leased, check_id, epoch=epoch, values=values)
 
     async def suspend(self, check_id: UUID, *, epoch: int, bytes_received: int) -> CheckRecord:
         """SCANNING becomes WAITING, and the lease ends: the device may come back.
@@ -228,11 +229,14 @@ class CheckRepository:
         Raises:
             Conflict: The lease is not the caller's, or the check has an attempt of that number.
         """
-        async with self._transactions.write() as connection:
-            record = await statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
-            if await statements.list_attempts(connection, check_id, number=attempt.number):
+
+        def work(connection: Connection) -> AttemptRecord:
+            record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+            if statements.list_attempts(connection, check_id, number=attempt.number):
                 raise statements.conflict(f"there is an attempt {attempt.number} already", record)
-            return await statements.add_attempt(connection, check_id, epoch=epoch, attempt=attempt)
+            return statements.add_attempt(connection, check_id, epoch=epoch, attempt=attempt)
+
+        return await self._database.write(work)
 
     @uncancelled
     async def count_attempt(self, check_id: UUID, *, epoch: int, attempt: int, frames: int) -> AttemptRecord:
@@ -274,8 +278,7 @@ class CheckRepository:
     @uncancelled
     async def attempts(self, check_id: UUID) -> tuple[AttemptRecord, ...]:
         """The attempts of a check, by number; none for an unknown check."""
-        async with self._transactions.read() as connection:
-            return await statements.list_attempts(connection, check_id)
+        return await self._database.read(statements.list_attempts, check_id)
 
     @uncancelled
     async def decide(
@@ -301,13 +304,16 @@ class CheckRepository:
         Raises:
             Conflict: The check is not open, the epoch is not current, or no such attempt runs in it.
         """
-        async with self._transactions.write() as connection:
-            record = await statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
+
+        def work(connection: Connection) -> None:
+            record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
             if ending is not None:
-                await statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
-            await statements.interrupt_attempts(connection, check_id, decision.decide_time)
-            await statements.add_evidence(connection, check_id, decision.evidence)
-            await statements.set_values(connection, check_id, rows.decision_row(decision))
+                statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
+            statements.interrupt_attempts(connection, check_id, decision.decide_time)
+            statements.add_evidence(connection, check_id, decision.evidence)
+            statements.set_values(connection, check_id, rows.decision_row(decision))
+
+        await self._database.write(work)
 
     @uncancelled
     async def finish(self, check_id: UUID, now: datetime) -> CheckRecord:
@@ -316,12 +322,15 @@ class CheckRepository:
         Raises:
             Conflict: The check is not decided, or is erased.
         """
-        async with self._transactions.write() as connection:
-            record = await statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
+
+        def work(connection: Connection) -> CheckRecord:
+            record = statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
             if record.state is CheckState.FINISHED:
                 return record
             values = {"state": CheckState.FINISHED.value, "finish_time": now}
-            return await statements.change(connection, check_id, values)
+            return statements.change(connection, check_id, values)
+
+        return await self._database.write(work)
 
     @uncancelled
     async def due(self, now: datetime, limit: int, *, after: CheckRecord | None = None) -> list[CheckRecord]:
@@ -334,25 +343,25 @@ class CheckRepository:
             limit: At most so many.
             after: Only those that follow this one in the list.
         """
-        async with self._transactions.read() as connection:
-            return await statements.due_checks(
-                connection, states=OPEN_STATES, now=now, limit=limit, after=after
-            )
+        return await self._database.read(
+            statements.due_checks, states=OPEN_STATES, now=now, limit=limit, after=after
+        )
 
     @uncancelled
     async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:
         """Those of ``object_keys`` that a check's evidence refers to."""
-        async with self._transactions.read() as connection:
-            return await statements.referenced_objects(connection, object_keys)
+        return await self._database.read(statements.referenced_objects, object_keys)
 
     async def _create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
-        async with self._transactions.write() as connection:
+        def work(connection: Connection) -> CheckRecord:
             if request is not None:
-                existing = await statements.check_by_request(connection, request)
+                existing = statements.check_by_request(connection, request)
                 if existing is not None:
                     return existing
-            await statements.add_check(connection, check, request)
-            return await statements.load_check(connection, check.check_id)
+            statements.add_check(connection, check, request)
+            return statements.load_check(connection, check.check_id)
+
+        return await self._database.write(work)
 
     async def _change_attempt(
         self,
@@ -362,8 +371,10 @@ class CheckRepository:
         values: Mapping[str, Any],
         kept: tuple[EvidenceEntry, ...] = (),
     ) -> AttemptRecord:
-        async with self._transactions.write() as connection:
-            record = await statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
-            changed = await statements.change_attempt(connection, record, number, values)
-            await statements.add_evidence(connection, check_id, kept)
+        def work(connection: Connection) -> AttemptRecord:
+            record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+            changed = statements.change_attempt(connection, record, number, values)
+            statements.add_evidence(connection, check_id, kept)
             return changed
+
+        return await self._database.write(work)

@@ -3,13 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection
 
 from server.checks.state import CLOSED_WITH_RESULT, CheckState
 from server.storage import rows, statements
+from server.storage.database import Database
 from server.storage.devices import forget_check
 from server.storage.records import CheckRecord, EvidenceEntry
-from server.storage.transactions import Transactions
 from server.storage.uncancelled import uncancelled
 
 __all__ = ["RetentionRepository"]
@@ -21,19 +21,18 @@ class RetentionRepository:
     Every method may raise ``StorageUnavailable``, and ``erase`` ``CheckNotFound``.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Works over ``engine``; see ``server.storage.engine.open_engine``."""
-        self._transactions = Transactions(engine)
+    def __init__(self, database: Database) -> None:
+        """Works over ``database``."""
+        self._database = database
         # A server that was killed between an erasure and this left it to the next one.
         self._erased_is_in_log = True
 
     @uncancelled
     async def expired_results(self, now: datetime, limit: int) -> list[CheckRecord]:
         """Decided checks whose retention ended, longest ended first: they are to be erased."""
-        async with self._transactions.read() as connection:
-            return await statements.expired_checks(
-                connection, states=CLOSED_WITH_RESULT, now=now, limit=limit
-            )
+        return await self._database.read(
+            statements.expired_checks, states=CLOSED_WITH_RESULT, now=now, limit=limit
+        )
 
     @uncancelled
     async def erase(self, check_id: UUID, now: datetime) -> tuple[EvidenceEntry, ...]:
@@ -48,16 +47,22 @@ class RetentionRepository:
         Raises:
             Conflict: The check is still open.
         """
-        async with self._transactions.write() as connection:
-            record = await statements.expect(
+
+        def work(connection: Connection) -> tuple[EvidenceEntry, ...] | None:
+            record = statements.expect(
                 connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
             )
             if record.state is CheckState.ERASED:
-                return ()
-            removed = await statements.remove_evidence(connection, check_id)
-            await statements.forget_judgements(connection, check_id)
-            await forget_check(connection, check_id)
-            await statements.change(connection, check_id, rows.tombstone(now))
+                return None
+            removed = statements.remove_evidence(connection, check_id)
+            statements.forget_judgements(connection, check_id)
+            forget_check(connection, check_id)
+            statements.set_values(connection, check_id, rows.tombstone(now))
+            return removed
+
+        removed = await self._database.write(work)
+        if removed is None:
+            return ()
         self._erased_is_in_log = True
         await self.forget_erased()
         return removed
@@ -70,5 +75,5 @@ class RetentionRepository:
             Whether nothing is left of it; a running backup can keep it, and then this has to be asked again.
         """
         if self._erased_is_in_log:
-            self._erased_is_in_log = not await self._transactions.forget_overwritten()
+            self._erased_is_in_log = not await self._database.forget_overwritten()
         return not self._erased_is_in_log

@@ -10,16 +10,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, insert, or_, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select
 
 from device_integrity.stream import FrameMark, KeyUse, RecalledScan, ScanQuery
 from server.checks.state import CheckState
 from server.evidence.errors import SealError
 from server.evidence.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.storage.database import Database
 from server.storage.errors import RowTaken
 from server.storage.tables import checks, device_key_uses, scan_marks, scan_memories
-from server.storage.transactions import Transactions
 from server.storage.uncancelled import uncancelled
 
 __all__ = ["DatabaseScanMemory"]
@@ -37,21 +36,21 @@ class DatabaseScanMemory:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        database: Database,
         *,
         tenant_key: Callable[[str], bytes],
         wrapping_keys: WrappingKeys,
         random: Random,
     ) -> None:
-        """Works over ``engine``.
+        """Works over ``database``.
 
         Args:
-            engine: See ``server.storage.engine.open_engine``.
+            database: Where it is kept.
             tenant_key: The key of a tenant's marks, 32 bytes.
             wrapping_keys: Wrap the data keys of sealed records.
             random: Gives unpredictable bytes.
         """
-        self._transactions = Transactions(engine)
+        self._database = database
         self._tenant_key = tenant_key
         self._wrapping_keys = wrapping_keys
         self._random = random
@@ -72,13 +71,14 @@ class DatabaseScanMemory:
             .order_by(exact.desc(), hits.desc())
             .limit(query.most * _MOST_FRAMES)
         )
-        async with self._transactions.read() as connection:
+
+        def work(connection: Connection) -> tuple[RecalledScan, ...]:
             scores: dict[UUID, int] = {}
-            for row in (await connection.execute(frames)).mappings():
+            for row in connection.execute(frames).mappings():
                 weight = _EXACT_WEIGHT if row["longest"] == _MARK_BYTES else 1
                 scores[row["check_id"]] = scores.get(row["check_id"], 0) + weight
             best = sorted(scores, key=lambda one: -scores[one])[: query.most]
-            records = await connection.execute(
+            records = connection.execute(
                 select(scan_memories).where(
                     scan_memories.c.tenant == query.tenant, scan_memories.c.check_id.in_(best)
                 )
@@ -93,19 +93,19 @@ class DatabaseScanMemory:
                 )
             )
 
+        return await self._database.read(work)
+
     @uncancelled
     async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:
         """See ``ScanMemory``."""
         query = select(device_key_uses).where(
             device_key_uses.c.tenant == tenant, device_key_uses.c.key == key, device_key_uses.c.time >= since
         )
-        async with self._transactions.read() as connection:
-            return tuple(
-                KeyUse(
-                    key=row["key"], subject=row["subject"], check_id=str(row["check_id"]), time=row["time"]
-                )
-                for row in (await connection.execute(query)).mappings()
-            )
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return tuple(
+            KeyUse(key=row["key"], subject=row["subject"], check_id=str(row["check_id"]), time=row["time"])
+            for row in rows
+        )
 
     @uncancelled
     async def remember(
@@ -136,12 +136,14 @@ class DatabaseScanMemory:
             "wrapped_key": sealed.wrapped_key,
             "key_id": sealed.key_id,
         }
+
+        def work(connection: Connection) -> None:
+            if connection.execute(_kept(identifier)).scalar_one_or_none():
+                connection.execute(insert(scan_memories).values(memory))
+                connection.execute(insert(scan_marks), rows)
+
         try:
-            async with self._transactions.write() as connection:
-                if not (await connection.execute(_kept(identifier))).scalar_one_or_none():
-                    return
-                await connection.execute(insert(scan_memories).values(memory))
-                await connection.execute(insert(scan_marks), rows)
+            await self._database.write(work)
         except RowTaken:
             return
 
@@ -155,10 +157,13 @@ class DatabaseScanMemory:
             "subject": use.subject,
             "time": use.time,
         }
+
+        def work(connection: Connection) -> None:
+            if connection.execute(_kept(UUID(use.check_id))).scalar_one_or_none():
+                connection.execute(insert(device_key_uses).values(row))
+
         try:
-            async with self._transactions.write() as connection:
-                if (await connection.execute(_kept(UUID(use.check_id)))).scalar_one_or_none():
-                    await connection.execute(insert(device_key_uses).values(row))
+            await self._database.write(work)
         except RowTaken:
             return
 
@@ -167,17 +172,20 @@ class DatabaseScanMemory:
         """See ``ScanMemory``; both given, records that are of both."""
         if not subject and check_id is None:
             raise ValueError("name the subject or the check that is to be forgotten")
-        forgotten = 0
-        async with self._transactions.write() as connection:
+
+        def work(connection: Connection) -> int:
+            forgotten = 0
             for table in (scan_memories, device_key_uses):
                 chosen = [table.c.tenant == tenant]
                 chosen += [table.c.subject == subject] if subject else []
                 chosen += [table.c.check_id == UUID(check_id)] if check_id is not None else []
                 if table is scan_memories:
                     scans = select(scan_memories.c.check_id).where(*chosen)
-                    await connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
-                forgotten += (await connection.execute(delete(table).where(*chosen))).rowcount
-        return forgotten
+                    connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
+                forgotten += connection.execute(delete(table).where(*chosen)).rowcount
+            return forgotten
+
+        return await self._database.write(work)
 
     def _opened(self, check_id: UUID, sealed: Sealed) -> tuple[FrameMark, ...]:
         try:

@@ -13,12 +13,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.storage.engine import database_file, is_sqlite, open_engine, reading
+from server.storage.database import Database, open_database
+from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated
-from server.storage.failures import harmless, unavailable
+from server.storage.failures import unavailable
 
 __all__ = ["current_revision", "needed_revision", "prepare_database", "upgrade"]
 
@@ -36,44 +35,35 @@ def needed_revision() -> str:
     return head
 
 
-async def current_revision(engine: AsyncEngine) -> str | None:
+async def current_revision(database: Database) -> str | None:
     """The revision that the database is at; None for an empty one.
 
     Raises:
         StorageUnavailable: The database does not answer.
     """
-    try:
-        async with reading(engine).connect() as connection:
-            return await connection.run_sync(
-                lambda sync: MigrationContext.configure(sync).get_current_revision()
-            )
-    except (SQLAlchemyError, OSError) as error:
-        raise unavailable("the database does not answer", error) from harmless(error)
+    return await database.read(
+        lambda connection: MigrationContext.configure(connection).get_current_revision()
+    )
 
 
 async def upgrade(url: str) -> None:
     """Applies the migrations that the database does not have, in one transaction.
 
     Args:
-        url: See ``server.storage.engine.open_engine``.
+        url: See ``server.storage.database.open_database``.
 
     Raises:
         SchemaOutdated: The database was made by a newer version of the server.
         StorageUnavailable: The database does not answer, or a migration failed; nothing was changed.
     """
-    engine = open_engine(url, patient=True)
+    database = open_database(url, patient=True)
     try:
-        async with _alone(url), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                # Freed with the transaction. Others wait here, and then find nothing left to do.
-                await connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
-            await connection.run_sync(_upgrade)
+        async with _alone(url):
+            await database.write(_upgrade)
     except CommandError as error:
         raise SchemaOutdated(_NEWER) from error
-    except (SQLAlchemyError, OSError) as error:
-        raise unavailable("the database cannot be upgraded", error) from harmless(error)
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 async def prepare_database(url: str) -> None:
@@ -90,11 +80,11 @@ async def prepare_database(url: str) -> None:
     if is_sqlite(url):
         await upgrade(url)
         return
-    engine = open_engine(url)
+    database = open_database(url)
     try:
-        current = await current_revision(engine)
+        current = await current_revision(database)
     finally:
-        await engine.dispose()
+        await database.close()
     needed = needed_revision()
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if current is not None and current not in known:
@@ -113,6 +103,9 @@ def _config() -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        # Freed with the transaction. Others wait here, and then find nothing left to do.
+        connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -125,6 +118,10 @@ async def _alone(url: str) -> AsyncIterator[None]:
     if file is None:
         yield
         return
-    with file.with_name(f"{file.name}.lock").open("wb") as lock:
+    try:
+        lock = file.with_name(f"{file.name}.lock").open("wb")
+    except OSError as error:
+        raise unavailable("the database cannot be upgraded", error) from error
+    with lock:
         await asyncio.to_thread(partial(fcntl.flock, lock, fcntl.LOCK_EX))
         yield

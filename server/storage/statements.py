@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from server.checks.state import CheckState
 from server.checks.terms import AttemptOutcome
@@ -52,36 +51,34 @@ def conflict(message: str, record: CheckRecord) -> Conflict:
     return Conflict(message, state=record.state, lease_epoch=record.lease_epoch)
 
 
-async def probe(connection: AsyncConnection) -> None:
+def probe(connection: Connection) -> None:
     """Asks for something that costs nothing."""
-    await connection.execute(select(checks.c.check_id).limit(1))
+    connection.execute(select(checks.c.check_id).limit(1))
 
 
-async def find_check(
-    connection: AsyncConnection, check_id: UUID, *, lock: bool = False
-) -> CheckRecord | None:
+def find_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord | None:
     """The check, or None; ``lock`` keeps other writers out until the transaction ends."""
     query = rows.CHECKS.where(checks.c.check_id == check_id)
     if lock:
         query = query.with_for_update(of=checks)
-    row = (await connection.execute(query)).mappings().one_or_none()
+    row = connection.execute(query).mappings().one_or_none()
     return None if row is None else rows.check_record(row)
 
 
-async def load_check(connection: AsyncConnection, check_id: UUID, *, lock: bool = False) -> CheckRecord:
+def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord:
     """The check.
 
     Raises:
         CheckNotFound: There is none.
     """
-    record = await find_check(connection, check_id, lock=lock)
+    record = find_check(connection, check_id, lock=lock)
     if record is None:
         raise CheckNotFound(check_id)
     return record
 
 
-async def expect(
-    connection: AsyncConnection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None
+def expect(
+    connection: Connection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None
 ) -> CheckRecord:
     """The check, locked, in one of ``states`` and, unless None, with lease epoch ``epoch``.
 
@@ -89,7 +86,7 @@ async def expect(
         CheckNotFound: There is none.
         Conflict: It is in another state, or another stream has the lease.
     """
-    record = await load_check(connection, check_id, lock=True)
+    record = load_check(connection, check_id, lock=True)
     if record.state not in states:
         raise conflict("this is not possible any more, or not yet", record)
     if epoch is not None and record.lease_epoch != epoch:
@@ -97,7 +94,7 @@ async def expect(
     return record
 
 
-async def check_by_request(connection: AsyncConnection, request: RequestKey) -> CheckRecord | None:
+def check_by_request(connection: Connection, request: RequestKey) -> CheckRecord | None:
     """The check that ``request`` created; None where it was never made.
 
     Raises:
@@ -108,38 +105,36 @@ async def check_by_request(connection: AsyncConnection, request: RequestKey) -> 
         requests.c.method == request.method,
         requests.c.request_id == request.request_id,
     )
-    row = (await connection.execute(query)).one_or_none()
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
     if row.payload_sha256 != request.payload_sha256:
         raise RequestIdReused(request.request_id)
-    return await load_check(connection, row.check_id)
+    return load_check(connection, row.check_id)
 
 
-async def add_check(connection: AsyncConnection, check: NewCheck, request: RequestKey | None) -> None:
+def add_check(connection: Connection, check: NewCheck, request: RequestKey | None) -> None:
     """Inserts a check, its policy where no check had it before, and its request."""
     known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
-    if (await connection.execute(known)).one_or_none() is None:
-        await connection.execute(insert(policies).values(rows.policy_row(check)))
-    await connection.execute(insert(checks).values(rows.check_row(check)))
+    if connection.execute(known).one_or_none() is None:
+        connection.execute(insert(policies).values(rows.policy_row(check)))
+    connection.execute(insert(checks).values(rows.check_row(check)))
     if request is not None:
-        await connection.execute(insert(requests).values(rows.request_row(request, check.check_id)))
+        connection.execute(insert(requests).values(rows.request_row(request, check.check_id)))
 
 
-async def set_values(connection: AsyncConnection, check_id: UUID, values: Mapping[str, Any]) -> None:
+def set_values(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> None:
     """Updates a check."""
-    await connection.execute(update(checks).where(checks.c.check_id == check_id).values(dict(values)))
+    connection.execute(update(checks).where(checks.c.check_id == check_id).values(dict(values)))
 
 
-async def change(connection: AsyncConnection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
+def change(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
     """Updates a check and gives it as it is then."""
-    await set_values(connection, check_id, values)
-    return await load_check(connection, check_id)
+    set_values(connection, check_id, values)
+    return load_check(connection, check_id)
 
 
-async def change_leased(
-    connection: AsyncConnection, check_id: UUID, *, epoch: int, values: Mapping[str, Any]
-) -> bool:
+def change_leased(connection: Connection, check_id: UUID, *, epoch: int, values: Mapping[str, Any]) -> bool:
     """Updates a check in SCANNING whose lease epoch is ``epoch``; False where there is none such."""
     statement = (
         update(checks)
@@ -148,11 +143,11 @@ async def change_leased(
         .where(checks.c.lease_epoch == epoch)
         .values(dict(values))
     )
-    return (await connection.execute(statement)).rowcount == 1
+    return connection.execute(statement).rowcount == 1
 
 
-async def due_checks(
-    connection: AsyncConnection,
+def due_checks(
+    connection: Connection,
     *,
     states: Collection[CheckState],
     now: datetime,
@@ -172,11 +167,11 @@ async def due_checks(
         query = query.where(
             or_(checks.c.scan_deadline > after.scan_deadline, and_(same, checks.c.check_id > after.check_id))
         )
-    return [rows.check_record(row) for row in (await connection.execute(query)).mappings()]
+    return [rows.check_record(row) for row in connection.execute(query).mappings()]
 
 
-async def expired_checks(
-    connection: AsyncConnection, *, states: Collection[CheckState], now: datetime, limit: int
+def expired_checks(
+    connection: Connection, *, states: Collection[CheckState], now: datetime, limit: int
 ) -> list[CheckRecord]:
     """Checks in ``states`` whose retention ended, longest ended first."""
     query = (
@@ -185,19 +180,17 @@ async def expired_checks(
         .order_by(checks.c.retain_until, checks.c.check_id)
         .limit(limit)
     )
-    return [rows.check_record(row) for row in (await connection.execute(query)).mappings()]
+    return [rows.check_record(row) for row in connection.execute(query).mappings()]
 
 
-async def add_attempt(
-    connection: AsyncConnection, check_id: UUID, *, epoch: int, attempt: NewAttempt
-) -> AttemptRecord:
+def add_attempt(connection: Connection, check_id: UUID, *, epoch: int, attempt: NewAttempt) -> AttemptRecord:
     """Inserts an attempt."""
     statement = insert(attempts).values(rows.attempt_row(check_id, epoch, attempt)).returning(attempts)
-    return rows.attempt_record((await connection.execute(statement)).mappings().one())
+    return rows.attempt_record(connection.execute(statement).mappings().one())
 
 
-async def change_attempt(
-    connection: AsyncConnection, check: CheckRecord, number: int, values: Mapping[str, Any]
+def change_attempt(
+    connection: Connection, check: CheckRecord, number: int, values: Mapping[str, Any]
 ) -> AttemptRecord:
     """Updates an attempt that runs in the check's current lease.
 
@@ -211,62 +204,60 @@ async def change_attempt(
         .values(dict(values))
         .returning(attempts)
     )
-    row = (await connection.execute(statement)).mappings().one_or_none()
+    row = connection.execute(statement).mappings().one_or_none()
     if row is None:
         raise conflict(f"no attempt {number} runs in this stream", check)
     return rows.attempt_record(row)
 
 
-async def interrupt_attempts(connection: AsyncConnection, check_id: UUID, now: datetime) -> None:
+def interrupt_attempts(connection: Connection, check_id: UUID, now: datetime) -> None:
     """Ends every attempt that still runs as INTERRUPTED."""
-    await connection.execute(
+    connection.execute(
         update(attempts)
         .where(attempts.c.check_id == check_id, attempts.c.outcome.is_(None))
         .values(outcome=AttemptOutcome.INTERRUPTED.value, end_time=now)
     )
 
 
-async def list_attempts(
-    connection: AsyncConnection, check_id: UUID, *, number: int | None = None
+def list_attempts(
+    connection: Connection, check_id: UUID, *, number: int | None = None
 ) -> tuple[AttemptRecord, ...]:
     """The attempts of a check by number, or the one of that number."""
     query = select(attempts).where(attempts.c.check_id == check_id).order_by(attempts.c.number)
     if number is not None:
         query = query.where(attempts.c.number == number)
-    return tuple(rows.attempt_record(row) for row in (await connection.execute(query)).mappings())
+    return tuple(rows.attempt_record(row) for row in connection.execute(query).mappings())
 
 
-async def add_evidence(
-    connection: AsyncConnection, check_id: UUID, entries: tuple[EvidenceEntry, ...]
-) -> None:
+def add_evidence(connection: Connection, check_id: UUID, entries: tuple[EvidenceEntry, ...]) -> None:
     """Inserts kept pictures in their order, behind those that are there."""
     if not entries:
         return
     # Rows are inserted one after another: each counts those before it.
     behind = select(func.count()).where(evidence.c.check_id == check_id).scalar_subquery()
     new = [rows.evidence_row(check_id, entry) for entry in entries]
-    await connection.execute(insert(evidence).values(position=behind), new)
+    connection.execute(insert(evidence).values(position=behind), new)
 
 
-async def list_evidence(connection: AsyncConnection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
     """The kept pictures of a check, in their order."""
     query = select(evidence).where(evidence.c.check_id == check_id).order_by(evidence.c.position)
-    return tuple(rows.evidence_entry(row) for row in (await connection.execute(query)).mappings())
+    return tuple(rows.evidence_entry(row) for row in connection.execute(query).mappings())
 
 
-async def forget_judgements(connection: AsyncConnection, check_id: UUID) -> None:
+def forget_judgements(connection: Connection, check_id: UUID) -> None:
     """Removes what attempts were judged to be."""
-    await connection.execute(update(attempts).where(attempts.c.check_id == check_id).values(judgement=None))
+    connection.execute(update(attempts).where(attempts.c.check_id == check_id).values(judgement=None))
 
 
-async def remove_evidence(connection: AsyncConnection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+def remove_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
     """Deletes the rows of kept pictures, and their keys with them; gives what was deleted."""
-    entries = await list_evidence(connection, check_id)
-    await connection.execute(delete(evidence).where(evidence.c.check_id == check_id))
+    entries = list_evidence(connection, check_id)
+    connection.execute(delete(evidence).where(evidence.c.check_id == check_id))
     return entries
 
 
-async def referenced_objects(connection: AsyncConnection, object_keys: Collection[str]) -> frozenset[str]:
+def referenced_objects(connection: Connection, object_keys: Collection[str]) -> frozenset[str]:
     """Those of ``object_keys`` that a kept picture lies under."""
     query = select(evidence.c.object_key).where(evidence.c.object_key.in_(object_keys))
-    return frozenset((await connection.execute(query)).scalars())
+    return frozenset(connection.execute(query).scalars())

@@ -84,7 +84,7 @@ def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) ->
     # These say nothing below a warning that an operator could use. Of grpc's the debug lines are also
     # dangerous: a server that is freed while it runs logs itself, and whoever keeps that line, as a test
     # or an error collector does, holds freed memory.
-    for name in ("aiosqlite", "alembic", "asyncio", "grpc", "sqlalchemy"):
+    for name in ("alembic", "asyncio", "grpc", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

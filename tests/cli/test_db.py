@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from cli.db import app
 from device_integrity.assurance import Assurance
 from server.settings_loading import load_settings
+from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, EnrolledKey, KeyKind
-from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
 from tests.server.storage.samples import NOW, new_check
 
@@ -29,8 +29,8 @@ def test_status_and_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _enrol(url: str, subject: str) -> None:
     async def enrol() -> None:
-        engine = open_engine(url)
-        check = await CheckRepository(engine).create(new_check(), None)
+        database = open_database(url)
+        check = await CheckRepository(database).create(new_check(), None)
         key = EnrolledKey(
             tenant="default",
             kind=KeyKind.APP_ATTEST,
@@ -45,8 +45,8 @@ def _enrol(url: str, subject: str) -> None:
             check_id=check.check_id,
             use_time=NOW,
         )
-        await DeviceRepository(engine).enrol(key)
-        await engine.dispose()
+        await DeviceRepository(database).enrol(key)
+        await database.close()
 
     asyncio.run(enrol())
 

@@ -25,7 +25,7 @@ from server.checks.state import CheckState
 from server.scan.capture import CapturePlan
 from server.scan.transcript import ClockLimits
 from server.settings import Settings
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
@@ -422,16 +422,16 @@ async def serving(
     clock = ShiftedClock()
     server = FacegateServer(settings, pack=pack or remembering_pack(), tuning=tuning, now=clock)
     await server.start()
-    engine = open_engine(settings.database_url)
+    database = open_database(settings.database_url)
     try:
         async with (
             grpc.aio.insecure_channel(server.device_target) as device,
             grpc.aio.insecure_channel(server.service_target) as service,
         ):
             await asyncio.gather(device.channel_ready(), service.channel_ready())
-            yield LiveServer(server, settings, clock, device, service, CheckRepository(engine))
+            yield LiveServer(server, settings, clock, device, service, CheckRepository(database))
     finally:
-        await engine.dispose()
+        await database.close()
         await server.stop()
 
 

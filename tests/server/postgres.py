@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, text
 
-from server.storage.engine import open_engine
+from server.storage.engine import open_postgresql
 
 __all__ = ["PostgresServer", "ProgramError", "postgres_server", "why_none"]
 
@@ -142,7 +142,7 @@ class PostgresServer:
 
     async def execute(self, statement: str, url: str | None = None) -> None:
         """Runs a statement outside of any transaction."""
-        engine = open_engine(url or self.url("postgres"))
+        engine = open_postgresql(url or self.url("postgres"))
         try:
             async with engine.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -73,7 +73,7 @@ def test_the_admin_listener_off_loopback_must_be_meant() -> None:
 
 def test_places_follow_the_data_folder_unless_they_are_set() -> None:
     settings = Settings.model_validate({"data_dir": "/srv/facegate"})
-    assert settings.database_url == "sqlite+aiosqlite:////srv/facegate/facegate.db"
+    assert settings.database_url == "sqlite:////srv/facegate/facegate.db"
     assert settings.objects_url == "/srv/facegate/objects"
     assert str(settings.key_folder) == "/srv/facegate/keys"
     moved = Settings.model_validate(

@@ -7,8 +7,8 @@ from server.settings_view import mask_url, shown_settings
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("sqlite+aiosqlite:///data/facegate.db", "sqlite+aiosqlite:///data/facegate.db"),
-        ("sqlite+aiosqlite:////srv/facegate.db", "sqlite+aiosqlite:////srv/facegate.db"),
+        ("sqlite:///data/facegate.db", "sqlite:///data/facegate.db"),
+        ("sqlite:////srv/facegate.db", "sqlite:////srv/facegate.db"),
         ("postgresql+asyncpg://me:hunter2@db/x", "postgresql+asyncpg://me:***@db/x"),
         ("postgresql+asyncpg://me:hun@ter2@db:5432/x", "postgresql+asyncpg://me:***@db:5432/x"),
         ("postgresql+asyncpg://me@db/x", "postgresql+asyncpg://me@db/x"),

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from server.checks.terms import Mode
 from server.policies import load_policies
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.tables import checks
 from tests.server.live import LiveServer, Refused, portrait, refused
 from vision.image import encode_jpeg
@@ -30,10 +30,10 @@ async def _upload_refused(live: LiveServer, **fields: Any) -> Refused:
 
 
 async def _count(live: LiveServer) -> int:
-    engine = open_engine(live.settings.database_url)
-    async with engine.connect() as connection:
-        count: int = (await connection.execute(select(func.count()).select_from(checks))).scalar_one()
-    await engine.dispose()
+    database = open_database(live.settings.database_url)
+    query = select(func.count()).select_from(checks)
+    count = await database.read(lambda connection: connection.execute(query).scalar_one())
+    await database.close()
     return count
 
 

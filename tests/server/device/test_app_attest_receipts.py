@@ -17,8 +17,8 @@ from server.device.findings import EvidenceFinding
 from server.device.trust import open_device_trust
 from server.scan.worker_pool import WorkerPool
 from server.settings_device import DeviceIntegritySettings
+from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
-from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
@@ -87,10 +87,10 @@ class _Bench:
 
 @pytest_asyncio.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'checks.db'}"
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
     await upgrade(url)
-    engine, pool = open_engine(url), WorkerPool(workers=1)
-    check = await CheckRepository(engine).create(new_check(), None)
+    database, pool = open_database(url), WorkerPool(workers=1)
+    check = await CheckRepository(database).create(new_check(), None)
     context = EvidenceContext(
         check_id=check.check_id,
         tenant="default",
@@ -100,9 +100,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
         app_id="",
         for_tests=True,
     )
-    yield _Bench(DeviceRepository(engine), pool, context, tmp_path)
+    yield _Bench(DeviceRepository(database), pool, context, tmp_path)
     pool.close()
-    await engine.dispose()
+    await database.close()
 
 
 @pytest_asyncio.fixture

@@ -12,8 +12,8 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from server.checks.state import CheckState
+from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, KeyKind
-from server.storage.engine import open_engine
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.server.device.devices import (
@@ -43,9 +43,9 @@ async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[L
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def devices(believing: LiveServer) -> AsyncIterator[DeviceRepository]:
     """What its database remembers of devices."""
-    engine = open_engine(believing.settings.database_url)
-    yield DeviceRepository(engine)
-    await engine.dispose()
+    database = open_database(believing.settings.database_url)
+    yield DeviceRepository(database)
+    await database.close()
 
 
 def _fresh() -> list[Picture]:

@@ -33,8 +33,8 @@ from server.device.trust import DeviceTrust, open_device_trust
 from server.device.verification import DeviceVerifier
 from server.scan.worker_pool import WorkerPool
 from server.settings_device import DeviceIntegritySettings
+from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
-from server.storage.engine import open_engine
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from tests.device_integrity.android import phones, play_tokens
@@ -88,13 +88,13 @@ class _Bench:
 
 @pytest_asyncio.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'checks.db'}"
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
     await upgrade(url)
-    engine, pool = open_engine(url), WorkerPool(workers=1)
-    check = await CheckRepository(engine).create(new_check(), None)
-    yield _Bench(DeviceRepository(engine), pool, check.check_id)
+    database, pool = open_database(url), WorkerPool(workers=1)
+    check = await CheckRepository(database).create(new_check(), None)
+    yield _Bench(DeviceRepository(database), pool, check.check_id)
     pool.close()
-    await engine.dispose()
+    await database.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from server.evidence.errors import EvidenceAltered, SealBroken, WrappingKeyUnknown
 from server.evidence.sealing import WrappingKeys
 from server.evidence.store import EvidenceStore
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore, open_object_store
 from server.storage.records import EvidenceEntry, EvidenceKind, PictureFacts
@@ -112,10 +112,10 @@ async def test_an_erased_picture_is_gone(store: EvidenceStore) -> None:
 
 
 async def test_a_sweep_deletes_old_orphans_and_nothing_else(store: EvidenceStore, tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'checks.db'}"
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
     await prepare_database(url)
-    engine = open_engine(url)
-    repository = CheckRepository(engine)
+    database = open_database(url)
+    repository = CheckRepository(database)
     check = new_check()
     await repository.create(check, None)
     kept = await saved(store, check.check_id)
@@ -133,6 +133,6 @@ async def test_a_sweep_deletes_old_orphans_and_nothing_else(store: EvidenceStore
             await store.load(check.check_id, orphan)
 
     # A crash between the erasure of the rows and that of the objects leaves orphans.
-    await RetentionRepository(engine).erase(check.check_id, after(2000))
+    await RetentionRepository(database).erase(check.check_id, after(2000))
     assert await store.sweep_orphans(older_than=late, referenced=repository.referenced) == 1
-    await engine.dispose()
+    await database.close()

@@ -15,7 +15,7 @@ import grpc
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository
 from tests.server.live import portrait, write_policies
@@ -162,11 +162,11 @@ class DataFolder:
     @asynccontextmanager
     async def database(self) -> AsyncIterator["Database"]:
         """A look into the database."""
-        engine = open_engine(f"sqlite+aiosqlite:///{self.data / 'facegate.db'}")
+        database = open_database(f"sqlite:///{self.data / 'facegate.db'}")
         try:
-            yield Database(CheckRepository(engine))
+            yield Database(CheckRepository(database))
         finally:
-            await engine.dispose()
+            await database.close()
 
 
 class Database:

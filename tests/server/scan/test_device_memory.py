@@ -12,7 +12,7 @@ from server.evidence.sealing import WrappingKeys
 from server.keys import MemoryKey
 from server.scan.device_memory import DeviceMemory
 from server.scan.worker_pool import WorkerPool
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import upgrade
@@ -33,16 +33,16 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
     whole, compressed = public_key_der(key), _compressed(key)
     assert whole != compressed
     assert load_public_key(compressed) == key
-    url = f"sqlite+aiosqlite:///{tmp_path / 'checks.db'}"
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
     await upgrade(url)
-    engine, pool, tenant_key = open_engine(url), WorkerPool(workers=1), MemoryKey(bytes(32)).of
+    database, pool, tenant_key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32)).of
     store = DatabaseScanMemory(
-        engine,
+        database,
         tenant_key=tenant_key,
         wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
         random=secrets.token_bytes,
     )
-    memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(engine)
+    memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(database)
     said = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
         record = await checks.create(new_check(), None)
@@ -54,7 +54,7 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
         said.append({check.name: check.reason for check in found.checks}["memory.attestation_key"])
     assert said == ["KEY_NEW", "KEY_REUSED"]
     pool.close()
-    await engine.dispose()
+    await database.close()
 
 
 async def test_nothing_is_asked_for_where_nothing_is_kept() -> None:

@@ -15,6 +15,7 @@ from client import DisplayedStep, FlashScreen
 from server.checks.state import CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
+from server.scan.device_look import DeviceLook, DeviceLooks
 from server.scan.handshake import OpenStream
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.server.flash_checks import check, flash_server
@@ -260,10 +261,19 @@ async def test_it_is_judged_while_the_closing_step_is_shown(
         settled.append((run.frames, run.challenge.over))
         judge_ahead(closer, stream, run)
 
+    looks: list[bool] = []
+    look = DeviceLooks.look
+
+    async def counted(devices: DeviceLooks, stream: OpenStream, run: AttemptRun, **rest: Any) -> DeviceLook:
+        looks.append(rest["ended"])
+        return await look(devices, stream, run, **rest)
+
     monkeypatch.setattr(AttemptCloser, "judge_ahead", watched)
+    monkeypatch.setattr(DeviceLooks, "look", counted)
     result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR)
     [(frames, over)] = settled
     assert not over
+    assert looks == [True], "its device is looked at once, as if the end was signed"
     # Frames go on coming, are vouched for, and are not looked at: the closing step lasts a third of a second.
     assert result.transcript.frames >= frames + 4
 

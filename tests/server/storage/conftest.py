@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.storage.engine import open_engine
+from server.storage.database import Database, open_database
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
@@ -14,7 +13,7 @@ from tests.server.postgres import PostgresServer
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'data' / 'checks.db'}"
+    return f"sqlite:///{tmp_path / 'data' / 'checks.db'}"
 
 
 @pytest_asyncio.fixture
@@ -33,19 +32,19 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture
-async def engine(url: str) -> AsyncIterator[AsyncEngine]:
+async def database(url: str) -> AsyncIterator[Database]:
     """Over a database of either kind that has its tables and nothing in them."""
     await upgrade(url)
-    engine = open_engine(url)
-    yield engine
-    await engine.dispose()
+    database = open_database(url)
+    yield database
+    await database.close()
 
 
 @pytest.fixture
-def repository(engine: AsyncEngine) -> CheckRepository:
-    return CheckRepository(engine)
+def repository(database: Database) -> CheckRepository:
+    return CheckRepository(database)
 
 
 @pytest.fixture
-def retention(engine: AsyncEngine) -> RetentionRepository:
-    return RetentionRepository(engine)
+def retention(database: Database) -> RetentionRepository:
+    return RetentionRepository(database)

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_integrity.assurance import Assurance
+from server.storage.database import Database
 from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -18,12 +18,12 @@ _TOKEN = bytes(range(32))
 
 
 @pytest.fixture
-def devices(engine: AsyncEngine) -> DeviceRepository:
-    return DeviceRepository(engine)
+def devices(database: Database) -> DeviceRepository:
+    return DeviceRepository(database)
 
 
-async def _check(engine: AsyncEngine, **changes: Any) -> UUID:
-    return (await CheckRepository(engine).create(new_check(**changes), None)).check_id
+async def _check(database: Database, **changes: Any) -> UUID:
+    return (await CheckRepository(database).create(new_check(**changes), None)).check_id
 
 
 def _key(check_id: UUID, **changes: Any) -> EnrolledKey:
@@ -45,9 +45,9 @@ def _key(check_id: UUID, **changes: Any) -> EnrolledKey:
 
 
 async def test_a_key_is_enrolled_once_and_found_by_its_tenant_only(
-    engine: AsyncEngine, devices: DeviceRepository
+    database: Database, devices: DeviceRepository
 ) -> None:
-    key = _key(await _check(engine))
+    key = _key(await _check(database))
     assert await devices.enrol(key)
     assert not await devices.enrol(replace(key, public_key=b"another", subject="subject-2"))
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id) == key
@@ -56,8 +56,8 @@ async def test_a_key_is_enrolled_once_and_found_by_its_tenant_only(
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"x" * 32) is None
 
 
-async def test_of_assertions_at_once_one_counts(engine: AsyncEngine, devices: DeviceRepository) -> None:
-    key = _key(await _check(engine))
+async def test_of_assertions_at_once_one_counts(database: Database, devices: DeviceRepository) -> None:
+    key = _key(await _check(database))
     await devices.enrol(key)
     won = await asyncio.gather(
         *(
@@ -72,11 +72,11 @@ async def test_of_assertions_at_once_one_counts(engine: AsyncEngine, devices: De
 
 
 async def test_a_receipt_is_kept_with_its_key_and_exchanged_by_one(
-    engine: AsyncEngine, devices: DeviceRepository
+    database: Database, devices: DeviceRepository
 ) -> None:
     first = HeldReceipt(data=b"first", time=NOW, due=after(5))
-    key = _key(await _check(engine), receipt=first)
-    other = _key(await _check(engine), key_id=b"other" * 6)
+    key = _key(await _check(database), receipt=first)
+    other = _key(await _check(database), key_id=b"other" * 6)
     await devices.enrol(key)
     await devices.enrol(other)
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id) == key
@@ -94,8 +94,8 @@ async def test_a_receipt_is_kept_with_its_key_and_exchanged_by_one(
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, other.key_id) == other
 
 
-async def test_a_token_counts_once(engine: AsyncEngine, devices: DeviceRepository) -> None:
-    check = await _check(engine)
+async def test_a_token_counts_once(database: Database, devices: DeviceRepository) -> None:
+    check = await _check(database)
     used = await asyncio.gather(
         *(devices.consume(_TOKEN, check_id=check, expires=after(60)) for _ in range(4))
     )
@@ -105,8 +105,8 @@ async def test_a_token_counts_once(engine: AsyncEngine, devices: DeviceRepositor
     assert await devices.consume(_TOKEN, check_id=check, expires=after(120))
 
 
-async def test_keys_that_nobody_uses_are_forgotten(engine: AsyncEngine, devices: DeviceRepository) -> None:
-    check = await _check(engine)
+async def test_keys_that_nobody_uses_are_forgotten(database: Database, devices: DeviceRepository) -> None:
+    check = await _check(database)
     await devices.enrol(_key(check))
     await devices.enrol(_key(check, key_id=b"later" * 6, use_time=after(10)))
     assert await devices.expire(after(20), unused_since=NOW) == 1
@@ -114,8 +114,8 @@ async def test_keys_that_nobody_uses_are_forgotten(engine: AsyncEngine, devices:
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"later" * 6) is not None
 
 
-async def test_findings_keep_their_order(engine: AsyncEngine, devices: DeviceRepository) -> None:
-    check, other = await _check(engine), await _check(engine)
+async def test_findings_keep_their_order(database: Database, devices: DeviceRepository) -> None:
+    check, other = await _check(database), await _check(database)
     for position in (1, 0):
         await devices.add_finding(check, position=position, finding=b"finding %d" % position)
     await devices.add_finding(check, position=1, finding=b"another")
@@ -123,8 +123,8 @@ async def test_findings_keep_their_order(engine: AsyncEngine, devices: DeviceRep
     assert await devices.findings(other) == []
 
 
-async def test_a_person_is_forgotten(engine: AsyncEngine, devices: DeviceRepository) -> None:
-    check = await _check(engine)
+async def test_a_person_is_forgotten(database: Database, devices: DeviceRepository) -> None:
+    check = await _check(database)
     await devices.enrol(_key(check))
     await devices.enrol(_key(check, key_id=b"other" * 6, subject="subject-2"))
     await devices.enrol(_key(check, tenant="other"))
@@ -137,16 +137,16 @@ async def test_a_person_is_forgotten(engine: AsyncEngine, devices: DeviceReposit
 
 
 async def test_erasure_of_a_check_leaves_nothing_that_names_its_person(
-    engine: AsyncEngine, devices: DeviceRepository
+    database: Database, devices: DeviceRepository
 ) -> None:
-    checks = CheckRepository(engine)
-    check, other = await _check(engine), await _check(engine)
+    checks = CheckRepository(database)
+    check, other = await _check(database), await _check(database)
     for one, name in ((check, b"k" * 32), (other, b"o" * 32)):
         await devices.enrol(_key(one, key_id=name))
         await devices.consume(name, check_id=one, expires=after(60))
         await devices.add_finding(one, position=0, finding=b"finding")
         await checks.decide(one, epoch=None, decision=decision())
-    await RetentionRepository(engine).erase(check, after(1))
+    await RetentionRepository(database).erase(check, after(1))
     assert await devices.remembered(check) == 0
     assert await devices.remembered(other) == 3
     key = await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32)

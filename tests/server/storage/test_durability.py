@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from server.checks.state import CheckState
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from tests.server.postgres import PostgresServer
@@ -20,13 +20,13 @@ from tests.server.storage.samples import after
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _WRITER = """
 import asyncio, sys
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.records import NewAttempt
 from server.storage.repository import CheckRepository
 from tests.server.storage.samples import SESSION_KEY, after, decision, entry, new_check
 
 async def main(url):
-    repository = CheckRepository(open_engine(url))
+    repository = CheckRepository(open_database(url))
     number = 0
     while True:
         number += 1
@@ -79,8 +79,8 @@ async def test_nothing_acknowledged_is_lost_with_the_database_server(postgres: P
 
 
 async def _assert_kept(url: str, said: "_Said") -> None:
-    engine = open_engine(url)
-    repository = CheckRepository(engine)
+    database = open_database(url)
+    repository = CheckRepository(database)
     for check_id, words in said.items():
         record = await repository.get(check_id)
         assert record is not None, words
@@ -94,7 +94,7 @@ async def _assert_kept(url: str, said: "_Said") -> None:
         assert len(evidence) == (1 if record.state in {CheckState.DECIDED, CheckState.FINISHED} else 0)
         if record.state is CheckState.SCANNING:
             assert check_id in {due.check_id for due in await repository.due(after(100_000), 100)}
-    await engine.dispose()
+    await database.close()
 
 
 def _run_and_kill(url: str, acknowledgements: int, *, before: Callable[[], None] | None = None) -> "_Said":

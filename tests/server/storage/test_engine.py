@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from server.storage.engine import database_file, is_sqlite, open_engine
+from server.storage.database import open_database
+from server.storage.engine import database_file, is_sqlite, open_postgresql, open_sqlite, reading
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
 from server.storage.schema import current_revision, upgrade
@@ -13,16 +14,16 @@ from tests.server.postgres import PostgresServer
 from tests.server.storage.samples import after, new_check
 
 
-async def test_every_connection_has_the_pragmas(sqlite_url: str) -> None:
-    engine = open_engine(sqlite_url)
-    async with engine.connect() as first, engine.connect() as second:
+def test_every_connection_has_the_pragmas(sqlite_url: str) -> None:
+    engine = open_sqlite(sqlite_url)
+    with engine.connect() as first, reading(engine).connect() as second:
         for connection in (first, second):
-            values = {}
-            for pragma in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout"):
-                raw = await connection.get_raw_connection()
-                cursor = await raw.driver_connection.execute(f"PRAGMA {pragma}")  # type: ignore[union-attr] # the driver's own connection is untyped
-                values[pragma] = (await cursor.fetchone())[0]
-                await cursor.close()
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            values = {
+                pragma: driver.execute(f"PRAGMA {pragma}").fetchone()[0]
+                for pragma in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
+            }
             assert values == {
                 "journal_mode": "wal",
                 "synchronous": 2,
@@ -30,45 +31,45 @@ async def test_every_connection_has_the_pragmas(sqlite_url: str) -> None:
                 "secure_delete": 1,
                 "busy_timeout": 10_000,
             }
-    await engine.dispose()
+    engine.dispose()
 
 
 async def test_the_folder_is_made_for_the_owner_only(sqlite_url: str) -> None:
-    engine = open_engine(sqlite_url)
+    database = open_database(sqlite_url)
     file = database_file(sqlite_url)
     assert file is not None
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    await engine.dispose()
+    await database.close()
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
         ("not a url", "not one"),
-        ("sqlite+aiosqlite://", "needs a file"),
-        ("sqlite+aiosqlite:///:memory:", "needs a file"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
         ("nosuch+driver://user:hunter2@host/db", "nosuch"),
         ("postgresql://user:hunter2@host/db", r"write postgresql\+asyncpg://"),
         ("postgresql+psycopg://user:hunter2@host/db", r"write postgresql\+asyncpg://"),
-        ("sqlite:///a.db", r"write sqlite\+aiosqlite://"),
+        ("sqlite+aiosqlite:///a.db", "write sqlite://"),
     ],
 )
 def test_an_unusable_url_is_refused_without_its_password(url: str, said: str) -> None:
     with pytest.raises(StorageUnavailable, match=said) as caught:
-        open_engine(url)
+        open_database(url)
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageUnavailable, match="folder"):
-        open_engine(f"sqlite+aiosqlite:///{tmp_path / 'file' / 'x' / 'a.db'}")
+        open_database(f"sqlite:///{tmp_path / 'file' / 'x' / 'a.db'}")
 
 
 def test_a_driver_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     with pytest.raises(StorageUnavailable, match="extra postgres"):
-        open_engine("postgresql+asyncpg://user:hunter2@host/db")
+        open_database("postgresql+asyncpg://user:hunter2@host/db")
 
 
 @pytest.mark.parametrize(
@@ -86,11 +87,11 @@ async def test_a_connection_that_cannot_be_made_says_what_to_do(
     postgres: PostgresServer, changes: dict[str, str], said: str
 ) -> None:
     url = postgres.url(**{"database": "postgres"} | changes)
-    engine = open_engine(url)
-    for call in (CheckRepository(engine).ping(), current_revision(engine), upgrade(url)):
+    database = open_database(url)
+    for call in (CheckRepository(database).ping(), current_revision(database), upgrade(url)):
         with pytest.raises(StorageUnavailable, match=said):
             await call
-    await engine.dispose()
+    await database.close()
 
 
 async def test_postgresql_commits_before_it_answers_whatever_its_default_is(
@@ -100,7 +101,7 @@ async def test_postgresql_commits_before_it_answers_whatever_its_default_is(
         name = make_url(postgres_url).database
         await postgres.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = {default}')
         await postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_isolation = serializable')
-        engine = open_engine(postgres_url)
+        engine = open_postgresql(postgres_url)
         async with engine.connect() as connection:
             await connection.rollback()
             for setting, value in (("synchronous_commit", used), ("transaction_isolation", "read committed")):
@@ -111,10 +112,10 @@ async def test_postgresql_commits_before_it_answers_whatever_its_default_is(
 async def test_a_statement_that_never_ends_is_given_up(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.storage.engine._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("server.storage.engine.PATIENCE_SECONDS", 0.3)
     await upgrade(postgres_url)
-    engine, other = open_engine(postgres_url), open_engine(postgres_url)
-    repository = CheckRepository(engine)
+    database, other = open_database(postgres_url), open_postgresql(postgres_url)
+    repository = CheckRepository(database)
     check = await repository.create(new_check(), None)
     async with other.begin() as holder:
         await holder.execute(text("LOCK TABLE checks"))
@@ -122,7 +123,7 @@ async def test_a_statement_that_never_ends_is_given_up(
             await repository.finish(check.check_id, after(1))
     assert await repository.get(check.check_id) == check
     await other.dispose()
-    await engine.dispose()
+    await database.close()
 
 
 def test_other_databases_have_no_file() -> None:

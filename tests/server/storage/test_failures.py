@@ -8,22 +8,21 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.errors import StorageUnavailable
 from server.storage.failures import unavailable
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
-from server.storage.transactions import Transactions
 from tests.server.postgres import PostgresServer
 from tests.server.storage.samples import after, decision, entry, new_check
 
 
 async def _failure(url: str) -> str:
     """What is said of a check that cannot be created."""
-    engine = open_engine(url)
+    database = open_database(url)
     with pytest.raises(StorageUnavailable) as caught:
-        await CheckRepository(engine).create(new_check(), None)
-    await engine.dispose()
+        await CheckRepository(database).create(new_check(), None)
+    await database.close()
     return str(caught.value)
 
 
@@ -64,32 +63,32 @@ async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(
     postgres: PostgresServer, postgres_url: str
 ) -> None:
     await upgrade(postgres_url)
-    engine = open_engine(postgres_url)
-    repository = CheckRepository(engine)
+    database = open_database(postgres_url)
+    repository = CheckRepository(database)
     first = await repository.create(new_check(), None)
     postgres.kill()
     with pytest.raises(StorageUnavailable, match="look at its server"):
         await repository.ping()
     postgres.start()
     assert await repository.get(first.check_id) == first
-    await engine.dispose()
+    await database.close()
 
 
 async def test_a_sqlite_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
-    assert "look at the owner and the rights" in await _failure(f"sqlite+aiosqlite:///{tmp_path}/folder.db")
+    assert "look at the owner and the rights" in await _failure(f"sqlite:///{tmp_path}/folder.db")
     (tmp_path / "text.db").write_text("this is not a database" * 100)
-    assert "no SQLite database" in await _failure(f"sqlite+aiosqlite:///{tmp_path}/text.db")
+    assert "no SQLite database" in await _failure(f"sqlite:///{tmp_path}/text.db")
 
 
 async def test_a_damaged_sqlite_file_is_to_be_restored(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
-    await upgrade(f"sqlite+aiosqlite:///{file}")
+    await upgrade(f"sqlite:///{file}")
     data = bytearray(file.read_bytes())
     # All pages but the first, which holds the header and the list of tables.
     data[4096:] = b"\xff" * (len(data) - 4096)
     file.write_bytes(data)
-    assert "restore a backup" in await _failure(f"sqlite+aiosqlite:///{file}")
+    assert "restore a backup" in await _failure(f"sqlite:///{file}")
 
 
 async def test_a_locked_sqlite_file_is_waited_for_and_then_given_up(
@@ -97,27 +96,26 @@ async def test_a_locked_sqlite_file_is_waited_for_and_then_given_up(
 ) -> None:
     monkeypatch.setattr("server.storage.engine._PRAGMAS", ("busy_timeout=50",))
     file = tmp_path / "a.db"
-    await upgrade(f"sqlite+aiosqlite:///{file}")
+    await upgrade(f"sqlite:///{file}")
     holder = sqlite3.connect(file, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    assert "another process held the file" in await _failure(f"sqlite+aiosqlite:///{file}")
+    assert "another process held the file" in await _failure(f"sqlite:///{file}")
     holder.close()
 
 
 async def test_a_failure_of_the_driver_itself_is_told_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+    database = open_database(f"sqlite:///{tmp_path}/a.db")
 
-    async def fail(*_args: object) -> None:
+    def fail(*_args: object) -> None:
         sqlite3.connect(tmp_path)
 
-    transactions = Transactions(engine)
-    assert await transactions.forget_overwritten()
-    monkeypatch.setattr("aiosqlite.Connection.execute", fail)
+    assert await database.forget_overwritten()
+    monkeypatch.setattr("server.storage.database._truncate_log", fail)
     with pytest.raises(StorageUnavailable, match="cannot be opened"):
-        await transactions.forget_overwritten()
-    await engine.dispose()
+        await database.forget_overwritten()
+    await database.close()
 
 
 def test_what_has_no_meaning_is_named_by_its_kind_only() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from server.checks.state import CheckState
 from server.checks.terms import AttemptOutcome
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.errors import (
     CheckNotFound,
     Conflict,
@@ -120,10 +120,10 @@ async def test_two_checks_share_one_stored_policy(repository: CheckRepository, u
     await repository.create(new_check(policy=b"one"), None)
     record = await repository.create(new_check(policy=b"two"), None)
     assert record.policy_source == b"two"
-    engine = open_engine(url)
-    async with engine.connect() as connection:
-        assert (await connection.execute(text("select count(*) from policies"))).scalar_one() == 2
-    await engine.dispose()
+    database = open_database(url)
+    query = text("select count(*) from policies")
+    assert await database.read(lambda connection: connection.execute(query).scalar_one()) == 2
+    await database.close()
 
 
 async def test_the_first_stream_binds_its_session_key(repository: CheckRepository) -> None:
@@ -353,11 +353,11 @@ async def test_a_cancelled_call_leaves_the_database_usable(repository: CheckRepo
 
 
 async def test_a_database_without_tables_is_unavailable_and_says_no_values(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
-    repository = CheckRepository(engine)
+    database = open_database(f"sqlite:///{tmp_path / 'empty.db'}")
+    repository = CheckRepository(database)
     with pytest.raises(StorageUnavailable) as caught:
         await repository.ping()
     with pytest.raises(StorageUnavailable):
         await repository.create(new_check(), None)
     assert "select" not in str(caught.value).lower()
-    await engine.dispose()
+    await database.close()

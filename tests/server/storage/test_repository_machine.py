@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from server.checks.state import OPEN_STATES, CheckState
 from server.checks.terms import AttemptOutcome
-from server.storage.engine import open_engine
+from server.storage.database import open_database
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
 from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
@@ -86,16 +86,16 @@ class RepositoryMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         if self.server is None:
-            self.url = f"sqlite+aiosqlite:///{self.folder / 'checks.db'}"
+            self.url = f"sqlite:///{self.folder / 'checks.db'}"
         else:
             self.url = self.runner.run(self.server.new_database())
         self.runner.run(upgrade(self.url))
-        self.engine = open_engine(self.url)
-        self.repository = CheckRepository(self.engine)
-        self.retention = RetentionRepository(self.engine)
+        self.database = open_database(self.url)
+        self.repository = CheckRepository(self.database)
+        self.retention = RetentionRepository(self.database)
 
     def teardown(self) -> None:
-        self.runner.run(self.engine.dispose())
+        self.runner.run(self.database.close())
         if self.server is not None:
             self.runner.run(self.server.drop_database(self.url))
         self.runner.close()
@@ -253,10 +253,10 @@ class RepositoryMachine(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """A new process: nothing is remembered but what is in the file."""
-        self.runner.run(self.engine.dispose())
-        self.engine = open_engine(self.url)
-        self.repository = CheckRepository(self.engine)
-        self.retention = RetentionRepository(self.engine)
+        self.runner.run(self.database.close())
+        self.database = open_database(self.url)
+        self.repository = CheckRepository(self.database)
+        self.retention = RetentionRepository(self.database)
 
     @rule(now=st.integers(0, 80))
     def due(self, now: int) -> None:

@@ -55,7 +55,7 @@ async def test_erasure_leaves_no_key_in_any_file(
     check_id = (await created(repository)).check_id
     kept = entry("kept", wrapped_key=secret)
     await repository.decide(check_id, epoch=None, decision=decision(kept, result=b"the result " + secret))
-    folder = Path(url.removeprefix("sqlite+aiosqlite:///")).parent
+    folder = Path(url.removeprefix("sqlite:///")).parent
     assert any(secret in file.read_bytes() for file in folder.iterdir())
     await retention.erase(check_id, after(1001))
     assert not any(secret in file.read_bytes() for file in folder.iterdir())
@@ -70,7 +70,7 @@ async def test_an_erasure_during_a_backup_is_completed_after_it(
     await repository.decide(
         check_id, epoch=None, decision=decision(entry("kept", wrapped_key=secret), result=b"r" + secret)
     )
-    file = Path(url.removeprefix("sqlite+aiosqlite:///"))
+    file = Path(url.removeprefix("sqlite:///"))
     backup = sqlite3.connect(file, isolation_level=None)
     backup.execute("BEGIN")
     backup.execute("SELECT count(*) FROM checks").fetchone()

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_integrity.stream import FrameMark, KeyUse, ScanQuery
 from server.evidence.sealing import WrappingKeys
 from server.keys import MemoryKey
+from server.storage.database import Database
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
@@ -24,7 +24,7 @@ _WRAPPING = WrappingKeys(newest="k", keys={"k": bytes(32)})
 
 @dataclass(frozen=True)
 class _Store:
-    engine: AsyncEngine
+    database: Database
     memory: DatabaseScanMemory
     checks: CheckRepository
 
@@ -41,14 +41,14 @@ class _Store:
 
 
 @pytest.fixture
-def store(engine: AsyncEngine) -> _Store:
+def store(database: Database) -> _Store:
     memory = DatabaseScanMemory(
-        engine,
+        database,
         tenant_key=MemoryKey(bytes(32)).of,
         wrapping_keys=_WRAPPING,
         random=secrets.token_bytes,
     )
-    return _Store(engine, memory, CheckRepository(engine))
+    return _Store(database, memory, CheckRepository(database))
 
 
 def _marks(count: int = 3) -> list[FrameMark]:
@@ -94,8 +94,8 @@ async def test_tenants_know_nothing_of_each_other(store: _Store) -> None:
 async def test_the_database_holds_no_slice_of_a_picture(store: _Store) -> None:
     marks = _marks(1)
     await store.remember(marks)
-    async with store.engine.connect() as connection:
-        held = set((await connection.execute(select(scan_marks.c.mark))).scalars())
+    query = select(scan_marks.c.mark)
+    held = await store.database.read(lambda connection: set(connection.execute(query).scalars()))
     assert len(held) == 17
     assert {len(mark) for mark in held} == {8, 32}
     assert marks[0].perceptual not in held
@@ -150,7 +150,7 @@ async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _S
     marks = _marks()
     check = await store.remember(marks)
     await store.checks.decide(UUID(check), epoch=None, decision=decision())
-    await RetentionRepository(store.engine).erase(UUID(check), after(1))
+    await RetentionRepository(store.database).erase(UUID(check), after(1))
     await store.memory.remember(tenant="default", subject="s", check_id=check, time=NOW, marks=marks)
     await store.memory.remember_key(
         tenant="default", use=KeyUse(key=b"k" * 32, subject="s", check_id=check, time=NOW)
@@ -163,7 +163,7 @@ async def test_a_record_whose_wrapping_key_is_gone_is_left_out(store: _Store) ->
     marks = _marks()
     await store.remember(marks)
     without = DatabaseScanMemory(
-        store.engine,
+        store.database,
         tenant_key=MemoryKey(bytes(32)).of,
         wrapping_keys=WrappingKeys(newest="new", keys={"new": bytes(range(32))}),
         random=secrets.token_bytes,

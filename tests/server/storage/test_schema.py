@@ -5,7 +5,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from server.storage.engine import database_file, open_engine
+from server.storage.database import open_database
+from server.storage.engine import database_file
 from server.storage.errors import SchemaOutdated, StorageUnavailable
 from server.storage.schema import current_revision, needed_revision, prepare_database, upgrade
 from server.storage.tables import metadata
@@ -13,30 +14,29 @@ from server.storage.tables import metadata
 
 async def test_the_migrations_make_exactly_the_tables(url: str) -> None:
     await upgrade(url)
-    engine = open_engine(url)
+    database = open_database(url)
 
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, metadata))
 
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
+    assert await database.read(differences) == []
+    await database.close()
 
 
 async def test_the_database_says_its_revision(url: str) -> None:
-    engine = open_engine(url)
-    assert await current_revision(engine) is None
+    database = open_database(url)
+    assert await current_revision(database) is None
     await upgrade(url)
-    assert await current_revision(engine) == needed_revision()
-    await engine.dispose()
+    assert await current_revision(database) == needed_revision()
+    await database.close()
 
 
 async def test_upgrades_at_once_are_one(url: str) -> None:
     await asyncio.gather(*(upgrade(url) for _ in range(6)))
-    engine = open_engine(url)
-    assert await current_revision(engine) == needed_revision()
-    await engine.dispose()
+    database = open_database(url)
+    assert await current_revision(database) == needed_revision()
+    await database.close()
 
 
 async def test_a_database_of_a_newer_version_is_refused_untouched(url: str) -> None:
@@ -69,17 +69,15 @@ async def test_a_started_server_upgrades_its_own_file(sqlite_url: str) -> None:
 
 
 async def _execute(url: str, statement: str) -> None:
-    engine = open_engine(url)
-    async with engine.begin() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
+    database = open_database(url)
+    await database.write(lambda connection: connection.execute(text(statement)))
+    await database.close()
 
 
 async def _tables(url: str) -> set[str]:
-    engine = open_engine(url)
-    async with engine.connect() as connection:
-        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    await engine.dispose()
+    database = open_database(url)
+    names = await database.read(lambda connection: inspect(connection).get_table_names())
+    await database.close()
     return set(names)
 
 

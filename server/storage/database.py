@@ -1,0 +1,188 @@
+"""The database: each transaction is one plain function over a connection, and durable when it returned.
+
+On SQLite a transaction runs on a thread from its beginning to its end. A driver that goes to its thread and
+back for each statement waits thirty times for threads that compute, and a scan's decision with it; measured
+in ADR 20. One thread writes, so that writers of this process wait in a line and not for SQLite's lock, whose
+waiters sleep; a few read.
+"""
+
+import asyncio
+import sqlite3
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from server.storage import engine as engines
+from server.storage.failures import harmless, unavailable
+
+__all__ = ["Database", "open_database"]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+_READERS = 4
+_CHECKPOINT_PATIENCE_MS = 500
+
+
+class Database(ABC):
+    """Runs transactions. Made by ``open_database``.
+
+    Every method may raise ``StorageUnavailable``, and what ``work`` raises: then nothing was changed.
+    """
+
+    async def write(
+        self,
+        work: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """What ``work`` returns, once all that it changed is durable.
+
+        Args:
+            work: Is given the connection, and the other arguments. It may run on another thread.
+            *args: For ``work``.
+            **kwargs: For ``work``.
+        """
+        with _told():
+            return await self._write(lambda connection: work(connection, *args, **kwargs))
+
+    async def read(
+        self,
+        work: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """What ``work`` returns, which only reads; it waits for no writer.
+
+        Args:
+            work: Is given the connection, and the other arguments. It may run on another thread.
+            *args: For ``work``.
+            **kwargs: For ``work``.
+        """
+        with _told():
+            return await self._read(lambda connection: work(connection, *args, **kwargs))
+
+    async def forget_overwritten(self) -> bool:
+        """Removes what SQLite's log still holds of what was overwritten in the file, such as a wrapped key.
+
+        Returns:
+            Whether nothing is left of it. A reader with an older view of the file, such as a running backup,
+            keeps the log: then it has to be asked again.
+        """
+        return True
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Ends what runs, and the connections."""
+
+    @abstractmethod
+    async def _write(self, work: Callable[[Connection], Result]) -> Result: ...
+
+    @abstractmethod
+    async def _read(self, work: Callable[[Connection], Result]) -> Result: ...
+
+
+def open_database(url: str, *, patient: bool = False) -> Database:
+    """A database; the folder of a SQLite file is made, nothing is connected yet.
+
+    Args:
+        url: ``sqlite:///data/a.db`` or ``postgresql+asyncpg://user:password@host/db``.
+        patient: Whether a statement may take as long as it takes, as those of migrations may. Otherwise
+            PostgreSQL has 10 s for each, as SQLite has for its write lock.
+
+    Raises:
+        StorageUnavailable: The URL cannot be understood or names another database, its driver is not
+            installed, or the folder cannot be made.
+    """
+    if engines.is_sqlite(url):
+        return _Sqlite(engines.open_sqlite(url))
+    return _Postgresql(engines.open_postgresql(url, patient=patient))
+
+
+class _Sqlite(Database):
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = engines.reading(engine)
+        self._writes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-writes")
+        self._reads = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="facegate-reads")
+
+    async def _write(self, work: Callable[[Connection], Result]) -> Result:
+        asked = time.monotonic()
+
+        def transact() -> Result:
+            if time.monotonic() - asked > engines.PATIENCE_SECONDS:
+                # Each in the line would wait that long again for a lock that another process holds.
+                raise NoFreeConnection("the line of writers is too long")
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return await self._on(self._writes, transact)
+
+    async def _read(self, work: Callable[[Connection], Result]) -> Result:
+        def transact() -> Result:
+            with self._reader.connect() as connection:
+                return work(connection)
+
+        return await self._on(self._reads, transact)
+
+    async def forget_overwritten(self) -> bool:
+        with _told():
+            return await self._on(self._reads, partial(_truncate_log, self._reader))
+
+    async def close(self) -> None:
+        for executor in (self._writes, self._reads):
+            await asyncio.to_thread(executor.shutdown)
+        self._engine.dispose()
+
+    @staticmethod
+    async def _on(executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+class _Postgresql(Database):
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def _write(self, work: Callable[[Connection], Result]) -> Result:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def _read(self, work: Callable[[Connection], Result]) -> Result:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _truncate_log(engine: Engine) -> bool:
+    # The driver's own connection: a checkpoint must not run in a transaction.
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
+        # Writers wait while the log waits for its readers: not for as long as a backup takes.
+        driver.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
+        try:
+            # https://www.sqlite.org/pragma.html#pragma_wal_checkpoint: the first of the row is 1 where the
+            # checkpoint was kept from completing.
+            busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={patience}")
+    return bool(busy == 0)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise unavailable("the database failed", error) from harmless(error)
