@@ -1,8 +1,8 @@
 """The database: each transaction is one plain function over a connection, and durable when it returned.
 
 On SQLite a transaction runs on a thread from its beginning to its end. A driver that goes to its thread and
-back for each statement waits thirty times for threads that compute, and a scan's decision with it; measured
-in ADR 20. One thread writes, so that writers of this process wait in a line and not for SQLite's lock, whose
+back for each statement waits thirty times for threads that compute, and a scan's decision with it (measured
+in ADR 21). One thread writes, so that writers of this process wait in a line and not for SQLite's lock, whose
 waiters sleep; a few read.
 """
 
@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage import engine as engines
+from server.storage.errors import StorageUnavailable
 from server.storage.failures import harmless, unavailable
 
 __all__ = ["Database", "open_database"]
@@ -145,7 +146,11 @@ class _Sqlite(Database):
 
     @staticmethod
     async def _on(executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+        try:
+            future = executor.submit(work)
+        except RuntimeError as error:
+            raise StorageUnavailable("the database is closed") from error
+        return await asyncio.wrap_future(future)
 
 
 class _Postgresql(Database):

@@ -109,3 +109,6 @@ async def test_closing_waits_for_what_is_written(url: str, database: Database) -
     await closing
     await writing
     assert await database.read(_names) == ["last"]
+    for call in (other.write, other.read):
+        with pytest.raises(StorageUnavailable, match="closed"):
+            await call(_names)
