@@ -25,7 +25,11 @@ __all__ = [
 _KEEPALIVE_MS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-_MIN_BACKOFF_MS: Final = 250
+# What gRPC names "min_reconnect_backoff_ms" is no wait: it is the time that one attempt to connect gets, up to
+# the server's first HTTP/2 frame. As long as a device waits for a Challenge: a phone far from its server needs
+# a second for TCP and TLS, and a short time here would lock it out for good.
+_CONNECT_MS: Final = 10_000
+_FIRST_BACKOFF_MS: Final = 250
 _MAX_BACKOFF_MS: Final = 5_000
 
 
@@ -89,7 +93,8 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
     """Opens a channel; must be called in a running event loop, and the caller closes it.
 
     gRPC compression is off, for images are compressed already. Keepalive pings go out every 20
-    seconds while a call runs, so that a dead connection is noticed within 30.
+    seconds while a call runs, so that a dead connection is noticed within 30. An attempt to connect
+    has 10 seconds, TLS included.
 
     Args:
         target: ``host:port`` of a listener.
@@ -103,8 +108,8 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-        ("grpc.initial_reconnect_backoff_ms", _MIN_BACKOFF_MS),
-        ("grpc.min_reconnect_backoff_ms", _MIN_BACKOFF_MS),
+        ("grpc.initial_reconnect_backoff_ms", _FIRST_BACKOFF_MS),
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", _MAX_BACKOFF_MS),
         # Retries of a transport that the application does not see would break the transcript.
         ("grpc.enable_retries", 0),

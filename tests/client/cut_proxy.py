@@ -1,4 +1,4 @@
-"""A TCP proxy whose connections can be cut, as a network cuts them."""
+"""A TCP proxy whose connections can be cut, as a network cuts them, or begin slowly."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,16 @@ _CHUNK = 65_536
 
 
 class CutProxy:
-    """Forwards connections to a target until told to cut them."""
+    """Forwards connections to a target until told to cut them.
 
-    def __init__(self, target: str) -> None:
+    Args:
+        target: ``host:port``.
+        silent_s: Seconds in which a new connection hears nothing.
+    """
+
+    def __init__(self, target: str, *, silent_s: float = 0.0) -> None:
         host, _, port = target.rpartition(":")
+        self._silent_s = silent_s
         self._target = (host, int(port))
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -32,6 +38,7 @@ class CutProxy:
         self.connections += 1
         if task := asyncio.current_task():
             self._tasks.add(task)
+        await asyncio.sleep(self._silent_s)
         remote_reader, remote_writer = await asyncio.open_connection(*self._target)
         self._writers |= {writer, remote_writer}
         try:
@@ -51,9 +58,9 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @contextlib.asynccontextmanager
-async def cutting(target: str) -> AsyncIterator[tuple[CutProxy, str]]:
+async def cutting(target: str, *, silent_s: float = 0.0) -> AsyncIterator[tuple[CutProxy, str]]:
     """A proxy to ``target`` on a free port of loopback, and its ``host:port``."""
-    proxy = CutProxy(target)
+    proxy = CutProxy(target, silent_s=silent_s)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:

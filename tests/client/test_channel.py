@@ -23,6 +23,7 @@ from client import (
     server_spki_sha256,
 )
 from tests.client.conftest import FAST, pictures
+from tests.client.cut_proxy import cutting
 from tests.client.fake_server import FakeServer, serving
 
 
@@ -130,6 +131,18 @@ async def test_expected_name_may_differ_from_the_address(authority: trustme.CA) 
             await Orchestrator(channel=channel).upload_trusted_image(b"1")
         with pytest.raises(ConnectionFailedError):
             await server_spki_sha256(target, TlsSettings(root_certificates=roots))
+
+
+async def test_slow_network_is_waited_for() -> None:
+    fake = FakeServer()
+    async with (
+        serving(fake) as target,
+        cutting(target, silent_s=1.0) as (proxy, through),
+        open_channel(through) as channel,
+    ):
+        await Orchestrator(channel=channel).upload_trusted_image(b"1")
+    assert proxy.connections == 1
+    assert len(fake.uploads) == 1
 
 
 async def test_unreadable_authorities_are_refused() -> None:
