@@ -25,9 +25,9 @@ __all__ = [
 _KEEPALIVE_MS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-# What gRPC names "min_reconnect_backoff_ms" is no wait: it is the time that one attempt to connect gets, up to
-# the server's first HTTP/2 frame. As long as a device waits for a Challenge: a phone far from its server needs
-# a second for TCP and TLS, and a short time here would lock it out for good.
+# What gRPC names "min_reconnect_backoff_ms" is no wait: it is the time that one attempt to connect gets, up
+# to the server's first HTTP/2 frame. As long as a device waits for a Challenge: a phone far from its server
+# needs a second for TCP and TLS, and a short time here would lock it out for good.
 _CONNECT_MS: Final = 10_000
 _FIRST_BACKOFF_MS: Final = 250
 _MAX_BACKOFF_MS: Final = 5_000

@@ -10,7 +10,7 @@ from cli.bench.errors import ScanNotMeasured
 from cli.bench.jobs import DeviceJob, ScanTimes
 from cli.bench.setting import Bench
 from client import ClientError, Orchestrator, open_channel, ticket_of
-from evaluation.bench import Measurement, ModelUse
+from evaluation.bench import HostTime, Measurement, ModelUse
 
 __all__ = ["ScanRun", "measure_flash_scans", "measure_scans", "scan_measurements"]
 
@@ -25,11 +25,14 @@ class ScanRun:
         scans: What the devices saw, one a scan.
         server_seconds: CPU seconds of the server's process meanwhile.
         models: What the models cost meanwhile.
+        stolen_share: What share of the cores' time the host of a virtual machine gave to others meanwhile,
+            0..1; None where the system does not tell.
     """
 
     scans: tuple[ScanTimes, ...]
     server_seconds: float
     models: ModelUse
+    stolen_share: float | None = None
 
     @property
     def frames(self) -> int:
@@ -110,6 +113,7 @@ def scan_measurements(
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
 
     unit = [run.models.one_frame_seconds for run in runs]
+    stolen = [100 * run.stolen_share for run in runs if run.stolen_share is not None]
     return (
         told(
             "CPU a frame / its model time",
@@ -170,6 +174,19 @@ def scan_measurements(
             "Images that the device captured while the server gave no credit: how the server slows a camera.",
             [100 * run.dropped_share for run in runs],
         ),
+        *(
+            [
+                told(
+                    "taken by the host",
+                    "%",
+                    "Share of the cores' time that the host of this virtual machine gave to others; wall "
+                    "times grow with it.",
+                    stolen,
+                )
+            ]
+            if stolen
+            else []
+        ),
     )
 
 
@@ -182,9 +199,15 @@ async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
         flash=flash,
     )
     bench.clock.take()
-    began = time.process_time()
+    host, began = HostTime.now(), time.process_time()
     scans = await bench.devices.scan(job)
-    run = ScanRun(scans=scans, server_seconds=time.process_time() - began, models=bench.clock.take())
+    spent, after = time.process_time() - began, HostTime.now()
+    run = ScanRun(
+        scans=scans,
+        server_seconds=spent,
+        models=bench.clock.take(),
+        stolen_share=None if host is None or after is None else after.stolen_since(host),
+    )
     for scan in scans:
         if scan.error:
             raise ScanNotMeasured(f"a scan got no result: {scan.error}")

@@ -5,6 +5,7 @@ What is measured is wired up by ``cli.bench``, which may import every room.
 
 from evaluation.bench.app_attest_cost import app_attest_case
 from evaluation.bench.errors import BenchError, NothingMeasured
+from evaluation.bench.host import HostTime
 from evaluation.bench.machine import Machine, describe_machine
 from evaluation.bench.measurement import Measurement
 from evaluation.bench.model_clock import ModelClock, ModelUse, timed_pack
@@ -20,6 +21,7 @@ from evaluation.bench.verification_cost import (
 __all__ = [
     "BenchError",
     "BenchReport",
+    "HostTime",
     "Machine",
     "Measurement",
     "ModelClock",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from cli.bench.jobs import ScanTimes
@@ -32,6 +34,12 @@ def test_figures_of_two_runs() -> None:
     assert told["images without credit", "%"].values == pytest.approx((20.0, 20.0))
     assert {m.load for m in told.values()} == {"2 scans at once"}
     assert {m.pack for m in told.values()} == {"p"}
+
+
+def test_what_the_host_took_is_told_where_it_is_known() -> None:
+    runs = (replace(run(0.1), stolen_share=0.25), run(0.1))
+    assert by_name(scan_measurements("p", at_once=1, runs=runs))["taken by the host", "%"].values == (25.0,)
+    assert ("taken by the host", "%") not in by_name(scan_measurements("p", at_once=1, runs=runs[1:]))
 
 
 def test_one_scan_is_called_one_scan() -> None:
