@@ -261,6 +261,7 @@ class _Server:
             capture_time=frame.capture_time,
             arrival_time=arrival,
             face=seen.face if seen.faces == 1 else None,
+            followed=seen.followed,
             step=step,
             step_since=since,
             exposure=None

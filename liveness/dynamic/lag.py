@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.course import Appearance, light_at
 from liveness.dynamic.drift import Drift, fit_drift
+from liveness.dynamic.looks import LEAST_LEFT, deviations
 from liveness.dynamic.sample import SKIN_REGIONS
 from liveness.dynamic.track import TrackView
 from liveness.signal import Signal, assessed, not_assessed
@@ -174,7 +175,10 @@ def step_lags(
             rows = rows[track.times[rows] < following[0] + lag - 0.03]
         if len(rows) < 6:
             continue
-        when = _half_way(track.times[rows] - middle, track.face[rows] @ change / power, track.frame_seconds)
+        within = deviations(track.looks[rows])
+        when = _half_way(
+            track.times[rows] - middle, track.face[rows] @ change / power, within, frame=track.frame_seconds
+        )
         if when is not None:
             found.append((one.step.number, lag + when))
     return tuple(found)
@@ -308,16 +312,21 @@ def _flicker(track: TrackView) -> float:
     return float(np.median(bends)) / math.sqrt(6) / 0.8
 
 
-def _half_way(times: NDArray[np.float64], progress: NDArray[np.float64], frame: float) -> float | None:
-    """When ``progress`` steps up, seconds: the step, blurred over one frame, that fits it best."""
+def _half_way(
+    times: NDArray[np.float64],
+    progress: NDArray[np.float64],
+    within: NDArray[np.float64],
+    *,
+    frame: float,
+) -> float | None:
+    """When ``progress`` steps up, seconds: the step, blurred over a frame, fitting best ``within`` looks."""
     candidates = np.arange(-0.2, 0.2001, 0.005)
-    ramp = np.clip((times[None] - candidates[:, None]) / frame, 0, 1)
-    ramp -= ramp.mean(axis=1, keepdims=True)
-    values = progress - progress.mean()
+    ramp = np.clip((times[None] - candidates[:, None]) / frame, 0, 1) @ within
+    values = within @ progress
     power = np.einsum("ij,ij->i", ramp, ramp)
     cross = ramp @ values
     gains = np.where(cross > 0, cross**2 / np.maximum(power, 1e-9), 0.0)
-    gains[power < 0.2] = 0.0
+    gains[(power < 0.2) | (cross < LEAST_LEFT * power)] = 0.0
     best = int(np.argmax(gains))
     total = float(values @ values)
     return float(candidates[best]) if total > 0 and gains[best] >= 0.5 * total else None

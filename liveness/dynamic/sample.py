@@ -81,6 +81,7 @@ class FlashSample:
         exposure: What the device says its camera did; ``None`` where it says nothing.
         face: The face, in the coordinates of the pixels that were sampled; ``None`` without one, and then
             all arrays are NaN and ``usable`` is 0.
+        followed: Whether the face's points were carried here from an earlier frame, not found in this one.
         linear: Shape (8, 3), by ``Region``: the mean; of the eyes, that of their brightest tenth, where the
             screen is mirrored if it is. Eyes less than 64 pixels apart are not measured: see ``glint``.
         usable: Shape (8,): share of the region's pixels inside the frame, neither saturated nor dark, 0..1.
@@ -101,3 +102,4 @@ class FlashSample:
     face_rows: NDArray[np.float32]
     background_rows: NDArray[np.float32]
     patch: NDArray[np.float32]
+    followed: bool = False

@@ -101,6 +101,7 @@ def sample_frame(
     capture_time: float,
     arrival_time: float,
     face: DetectedFace | None,
+    followed: bool = False,
     step: int,
     step_since: float | None,
     exposure: ExposureReading | None = None,
@@ -113,6 +114,7 @@ def sample_frame(
         capture_time: See ``FlashSample``.
         arrival_time: See ``FlashSample``.
         face: The largest face, in the coordinates of ``pixels``; ``None`` without one.
+        followed: See ``FlashSample``.
         step: See ``FlashSample``.
         step_since: See ``FlashSample``.
         exposure: See ``FlashSample``.
@@ -152,6 +154,7 @@ def sample_frame(
         face_rows=face_rows,
         background_rows=background_rows,
         patch=patch,
+        followed=followed,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.course import Appearance
+from liveness.dynamic.looks import LEAST_LEFT, deviations
 from liveness.dynamic.response import Response
 from liveness.dynamic.sample import Region
 from liveness.dynamic.track import TrackView
@@ -76,7 +77,8 @@ def measure_scroll(
         if len(rows) < _FEWEST_FRAMES:
             continue
         times = track.times[rows] - one.at - lag
-        ramp = _ramp_length(times, track.face[rows] @ change / power, track.frame_seconds)
+        within = deviations(track.looks[rows])
+        ramp = _ramp_length(times, track.face[rows] @ change / power, within, frame=track.frame_seconds)
         if ramp is None:
             continue
         if ramp >= length / 2:
@@ -104,16 +106,22 @@ def scroll_signal(finding: ScrollFinding, settings: ScrollSettings) -> Signal:
     return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)
 
 
-def _ramp_length(times: NDArray[np.float64], progress: NDArray[np.float64], frame: float) -> float | None:
-    """How long the answer grew, seconds: the ramp that fits it best; ``None`` where none does."""
+def _ramp_length(
+    times: NDArray[np.float64],
+    progress: NDArray[np.float64],
+    within: NDArray[np.float64],
+    *,
+    frame: float,
+) -> float | None:
+    """How long the answer grew, seconds: the ramp fitting best ``within`` looks; ``None`` where none fits."""
     shifts = np.arange(-0.1, 0.101, 0.02)
     starts, lengths = (grid.ravel() for grid in np.meshgrid(shifts, _LENGTHS))
-    ramps = np.clip((times[None] - starts[:, None]) / (lengths[:, None] + frame), 0, 1)
-    ramps -= ramps.mean(axis=1, keepdims=True)
-    values = progress - progress.mean()
+    ramps = np.clip((times[None] - starts[:, None]) / (lengths[:, None] + frame), 0, 1) @ within
+    values = within @ progress
     power = np.einsum("ij,ij->i", ramps, ramps)
     cross = ramps @ values
-    gains = np.where((cross > 0) & (power > 0.1), cross**2 / np.maximum(power, 1e-9), 0.0)
+    fits = (cross > LEAST_LEFT * power) & (power > 0.1)
+    gains = np.where(fits, cross**2 / np.maximum(power, 1e-9), 0.0)
     best = int(np.argmax(gains))
     total = float(values @ values)
     return float(lengths[best]) if total > 0 and gains[best] >= 0.7 * total else None

@@ -48,6 +48,8 @@ class TrackView:
         speed: Shape (t,): how fast the face moved since the frame before, face widths a second; NaN
             without a face.
         seen: Shape (t,): whether the face was measured.
+        looks: Shape (t,): how often the detector had looked at the face anew after following it. Where it
+            does its points leap, and with them the skin whose light is measured.
         leapt: Shape (t,): whether face and background changed their brightness together, at once.
         clean: Shape (t,): seen, not leapt, and not moving too fast.
         frame_seconds: Median time between two frames; 1/30 s where there are too few.
@@ -64,6 +66,7 @@ class TrackView:
     pose: NDArray[np.float64]
     speed: NDArray[np.float64]
     seen: NDArray[np.bool_]
+    looks: NDArray[np.intp]
     leapt: NDArray[np.bool_]
     clean: NDArray[np.bool_]
     frame_seconds: float
@@ -80,7 +83,7 @@ class FlashTrack:
     def __init__(self) -> None:
         """Starts empty."""
         self._count = 0
-        self._scalars = np.zeros((_FIRST, 6))
+        self._scalars = np.zeros((_FIRST, 7))
         self._skin = np.zeros((_FIRST, len(SKIN_REGIONS), 3))
         self._background = np.zeros((_FIRST, 3))
         self._pose = np.zeros((_FIRST, _POSE))
@@ -121,6 +124,7 @@ class FlashTrack:
             since if math.isfinite(since) else math.nan,
             self._integral(row, sample),
             self._speed(row, pose, sample),
+            sample.followed,
         )
         self._latest = sample
         self._count += 1
@@ -147,6 +151,7 @@ class FlashTrack:
                 pose=self._pose[:count],
                 speed=scalars[:, 5],
                 seen=seen,
+                looks=_looks(scalars[:, 6] > 0),
                 leapt=leapt,
                 clean=seen & ~leapt & ~(scalars[:, 5] > _FASTEST),
                 frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else 1 / 30,
@@ -200,6 +205,12 @@ def _pose(sample: FlashSample) -> tuple[float, ...]:
         (out_x * along_x + out_y * along_y) / size**2,
         (along_x * out_y - along_y * out_x) / size**2,
     )
+
+
+def _looks(followed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    anew = np.zeros(len(followed), np.intp)
+    anew[1:] = followed[:-1] & ~followed[1:]
+    return np.cumsum(anew)
 
 
 def _leapt(face: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -195,6 +195,7 @@ class FrameAnalyst:
             capture_time=capture_time,
             arrival_time=arrival,
             face=None if face is None else _scaled(face, pixels.shape[1] / observation.width),
+            followed=observation.followed,
             step=step,
             step_since=step_since,
             exposure=None if message.exposure is None else _exposure(message.exposure),

@@ -20,6 +20,7 @@ _SKIN = np.array([0.30, 0.22, 0.17])
 _COLOURS = np.array([0.8, 1.0, 1.4])
 OFFSET = 5000.0
 LAG = 0.06
+_LOOKS_APART = 7
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def light_scan(
     lag_jitter: float = 0.0,
     gain: Callable[[float], float] = lambda time: 0.03 * math.sin(1.7 * time),
     room: float = 0.0,
+    leaps: float = 0.0,
 ) -> LightScan:
     """A scan in which the face follows the screen.
 
@@ -70,13 +72,15 @@ def light_scan(
         lag_jitter: Its deviation from step to step.
         gain: Of the camera over time, as a logarithm; face and background share it.
         room: The background's answer over the face's.
+        leaps: Of the face's light, as a logarithm, with each look of a detector; one in seven frames is one.
     """
     rng = np.random.default_rng(seed)
     script = ColourScript(rng.bytes)
     revealed: list[RevealedStep] = []
     shown: list[tuple[float, float, float, NDArray[np.float64]]] = []
     samples: list[FlashSample] = []
-    time, free = 0.0, 0.0
+    time, free, leap = 0.0, 0.0, 0.0
+    leaping = np.random.default_rng(seed)
     while len(samples) < 500:
         if time >= free:
             if revealed and revealed[-1].step.last:
@@ -101,7 +105,10 @@ def light_scan(
         on = [number for number, (since, *_) in enumerate(shown) if since <= time]
         grain = float(rng.normal(0, noise))
         answered = strength * _COLOURS * level
-        face = _SKIN * np.exp(answered + gain(time) + grain + rng.normal(0, noise / 3, 3))
+        looked = len(samples) % _LOOKS_APART == 0
+        if looked:
+            leap = float(leaping.normal(0, leaps))
+        face = _SKIN * np.exp(answered + gain(time) + grain + leap + rng.normal(0, noise / 3, 3))
         linear = np.tile(face, (len(Region), 1)) * np.exp(rng.normal(0, 0.002, (len(Region), 3)))
         linear[Region.BACKGROUND] = 0.2 * np.exp(room * answered + gain(time) + rng.normal(0, 0.003, 3))
         samples.append(
@@ -118,6 +125,7 @@ def light_scan(
                 face_rows=np.full((ROWS, 3), np.nan, np.float32),
                 background_rows=np.full((ROWS, 3), np.nan, np.float32),
                 patch=np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32),
+                followed=leaps > 0 and not looked,
             )
         )
         time += (1 + 0.05 * float(np.clip(rng.normal(), -2, 2))) / fps

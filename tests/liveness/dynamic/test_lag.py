@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from liveness.dynamic.lag import (
     step_lags,
 )
 from liveness.dynamic.response import ResponseSettings, fit_response
-from tests.liveness.dynamic.light_scan import light_scan, seen
+from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan, seen
 
 SETTINGS = LagSettings()
 
@@ -38,6 +40,25 @@ def test_jitter_shows_step_by_step() -> None:
         spreads.append(float(np.std(lags)))
     assert spreads[0] < 0.02
     assert spreads[1] > 0.03
+
+
+def _spread(scan: LightScan) -> float:
+    track, shown = seen(scan)
+    response = fit_response(track, shown, lag=LAG, settings=ResponseSettings())
+    assert response is not None
+    lags = [own for _, own in step_lags(track, shown, response.matrix, lag=LAG)]
+    assert len(lags) >= 3
+    return float(np.std(lags))
+
+
+def test_a_face_that_is_found_anew_has_not_answered() -> None:
+    scans = [light_scan(seed, strength=0.15, steps=14, noise=0.003, leaps=0.06) for seed in range(12)]
+    unaware = [
+        LightScan(tuple(replace(sample, followed=False) for sample in scan.samples), scan.revealed)
+        for scan in scans
+    ]
+    assert max(map(_spread, scans)) < 0.01
+    assert float(np.median([_spread(scan) for scan in unaware])) > 0.02
 
 
 def test_regions_agree() -> None:

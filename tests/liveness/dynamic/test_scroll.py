@@ -1,5 +1,7 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from liveness.dynamic.response import ResponseSettings, fit_response
@@ -27,6 +29,19 @@ def test_a_scroll_is_answered_gradually() -> None:
     assert finding.grown >= 3
     assert finding.jumped == 0
     assert scroll_signal(finding, SETTINGS).passed
+
+
+def test_a_face_that_is_found_anew_does_not_hide_how_a_scroll_is_answered() -> None:
+    aware, unaware = [], []
+    for seed in range(8):
+        track, shown = seen(light_scan(seed, strength=0.15, steps=24, noise=0.003, leaps=0.06))
+        response = fit_response(track, shown, lag=LAG, settings=ResponseSettings())
+        assert response is not None
+        aware.append(measure_scroll(track, shown, response, lag=LAG))
+        track = replace(track, looks=np.zeros_like(track.looks))
+        unaware.append(measure_scroll(track, shown, response, lag=LAG))
+    assert sum(one.jumped for one in aware) == 0
+    assert sum(one.jumped for one in unaware) >= 3
 
 
 def test_a_scroll_that_is_answered_at_once_speaks_against_a_face() -> None:

@@ -1,0 +1,26 @@
+"""Sets frames apart in which a detector found the face's points at different times.
+
+Between two looks a face is followed, and each region's light is that of the same skin. With a look the points
+leap, and with them the regions: by as much as a faint answer changes them, at any time.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LEAST_LEFT", "deviations"]
+
+LEAST_LEFT: Final = 0.25
+"""Share of an answer that must be left within looks for its time to be told: where it came with a look,
+little but noise is."""
+
+
+def deviations(looks: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The projection that takes from every value the mean of its look; symmetric, shape (n, n).
+
+    Args:
+        looks: Shape (n,): the look of each frame; see ``TrackView.looks``.
+    """
+    same = looks[:, None] == looks
+    return np.eye(len(looks)) - same / same.sum(axis=1, keepdims=True)
