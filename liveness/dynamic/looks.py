@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["LEAST_LEFT", "deviations"]
 
-LEAST_LEFT: Final = 0.25
+LEAST_LEFT: Final = 0.5
 """Share of an answer that must be left within looks for its time to be told: where it came with a look,
 little but noise is."""
 
@@ -23,4 +23,5 @@ def deviations(looks: NDArray[np.intp]) -> NDArray[np.float64]:
         looks: Shape (n,): the look of each frame; see ``TrackView.looks``.
     """
     same = looks[:, None] == looks
-    return np.eye(len(looks)) - same / same.sum(axis=1, keepdims=True)
+    within: NDArray[np.float64] = np.eye(len(looks)) - same / same.sum(axis=1, keepdims=True)
+    return within
