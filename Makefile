@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-slow check protos protos-check buf-breaking bench accuracy-dynamic lock clean format
+.PHONY: help install dev demo test test-slow check protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -72,14 +72,16 @@ protos-check: dev
 	  cmp -s .protos-check/$$f protos/$$f || { echo "protos/$$f is not what the .proto files generate: run 'make protos'" >&2; rm -rf .protos-check; exit 1; }; \
 	done; rm -rf .protos-check
 
-# Against the commit before this change: HEAD while files are edited, its parent once they are committed.
-buf-breaking:
-	@if ! git rev-parse -q --verify HEAD >/dev/null 2>&1; then echo "no commit to compare the wire contract with"; exit 0; fi; \
-	if git diff --quiet HEAD -- protos; then base=HEAD~1; else base=HEAD; fi; \
-	if git cat-file -e $$base:protos/facegate/v1/verification_service.proto 2>/dev/null; then \
-	  rm -rf .buf-base && mkdir .buf-base && git archive $$base protos buf.yaml | tar -x -C .buf-base && \
-	  $(BIN)/buf breaking --against .buf-base; status=$$?; rm -rf .buf-base; exit $$status; \
-	fi
+# The wire that clients in the field speak; tests/compatibility/README.md says when it is renewed.
+WIRE_BASELINE := tests/compatibility/wire-8bc137d.binpb
+buf-breaking: dev
+	@$(BIN)/buf breaking --against $(WIRE_BASELINE)
+
+wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make wire-baseline BASE=8bc137d
+	@test -n "$(BASE)" || { echo "say which commit: make wire-baseline BASE=<commit>" >&2; exit 1; }
+	@rm -rf .buf-base && mkdir .buf-base && git archive $(BASE) protos buf.yaml | tar -x -C .buf-base && \
+	$(BIN)/buf build .buf-base --exclude-source-info --output tests/compatibility/wire-$(BASE).binpb; \
+	status=$$?; rm -rf .buf-base; exit $$status
 
 bench: install ## Measure: packs, decoders, portraits, scans; CPU against model time and against the naive pipeline.
 	@$(BIN)/facegate bench
