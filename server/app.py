@@ -37,6 +37,7 @@ from server.housekeeping import Housekeeper
 from server.keys import KeyRing, load_keys
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
 from server.policies import PolicyBook
+from server.readiness import storage_readiness
 from server.scan.analyst import FrameAnalyst
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
@@ -159,12 +160,17 @@ class FacegateServer:
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
         )
         front = self._front = open_front(settings, analyses=self._analyses, metrics=self._metrics)
+        objects = open_object_store(settings.objects_url)
         self._admin = AdminServer(
             host=settings.listeners.admin.host,
             port=settings.listeners.admin.port,
             metrics=self._metrics,
             jwks=keys.results.jwks(),
-            readiness={"models": self._models_ready, "database": self._database_ready},
+            readiness={
+                "models": self._models_ready,
+                "database": self._database_ready,
+                **storage_readiness(objects, database_url=settings.database_url),
+            },
         )
         self._admin_port = await self._admin.start()
         await front.device.start()
@@ -189,7 +195,16 @@ class FacegateServer:
         await asyncio.to_thread(start_decoders, decoders)
         await asyncio.to_thread(self._analyses.start)
         await asyncio.to_thread(self._revocation.refresh)
-        self._open(front, policies=policies, keys=keys, pack=pack, decoders=decoders, trust=self._trust)
+        evidence = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes)
+        self._open(
+            front,
+            policies=policies,
+            keys=keys,
+            pack=pack,
+            decoders=decoders,
+            trust=self._trust,
+            evidence=evidence,
+        )
         await front.device.serve()
         await front.service.serve()
         self._ready = True
@@ -258,15 +273,11 @@ class FacegateServer:
         pack: Pack,
         decoders: DecoderPool,
         trust: DeviceTrust,
+        evidence: EvidenceStore,
     ) -> None:
         settings, tuning = self._settings, self._tuning
         listeners, limits = settings.listeners, settings.limits
         pool = self._pool = WorkerPool(workers=self._workers)
-        evidence = EvidenceStore(
-            open_object_store(settings.objects_url),
-            wrapping_keys=keys.wrapping_keys,
-            random=secrets.token_bytes,
-        )
         identity = pack_identity(pack)
         fusion = load_fusion_model()
         recorder = CheckRecorder(

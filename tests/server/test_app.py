@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shutil
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -110,6 +111,22 @@ async def test_nothing_is_served_before_the_models_are_loaded(
         for channel in (device, service):
             assert await _health(channel) == {health_pb2.HealthCheckResponse.NOT_SERVING}
     await server.stop()
+
+
+async def test_a_server_that_cannot_keep_evidence_is_not_ready(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    objects = Path(settings.objects_url)
+    async with serving(settings) as live:
+        await asyncio.to_thread(_replace_by_file, objects)
+        status, body = await _get(live.server.admin_port, "/readyz")
+        parts = {"models": True, "database": True, "disk": True, "objects": False}
+        assert (status, json.loads(body)) == (503, {"ready": False, "parts": parts})
+        assert (await _get(live.server.admin_port, "/healthz"))[0] == 200
+
+
+def _replace_by_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
 
 
 async def _first(call: Any) -> None:
