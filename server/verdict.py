@@ -1,4 +1,4 @@
-"""The one owner of a check's status: a pure function from what each room found to SUCCESS or FAILURE.
+"""The one owner of a check's status: a pure function from what each room found to a status and its reasons.
 
 SUCCESS needs all of: same person, live, device policy met, transcript intact, the demanded mode, and
 enough challenge bits verified. Missing is never pass.
@@ -18,6 +18,8 @@ class CheckStatus(StrEnum):
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
+    NOT_DECIDED = "NOT_DECIDED"
+    """A fault of the server kept it from deciding; it says nothing about the person."""
 
 
 class FailureReason(StrEnum):
@@ -36,6 +38,8 @@ class FailureReason(StrEnum):
     CONDITIONS = "CONDITIONS"
     MODE_NOT_MET = "MODE_NOT_MET"
     CANCELLED = "CANCELLED"
+    DEVICE_MANIPULATED = "DEVICE_MANIPULATED"
+    SERVER_FAULT = "SERVER_FAULT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceCheck
 from device_integrity.policy import Sign
 from liveness.dynamic.steps import ColourStep
-from liveness.verdict import LivenessResult
+from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
-from server.checks.terms import AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.verdict import CheckVerdict
 
 
@@ -74,7 +74,11 @@ class AttemptOutline:
     """One attempt in short; see ``facegate.v1.AttemptSummary``."""
 
     attempt: int
+    mode: Mode
+    plan: Plan
     outcome: AttemptOutcome
+    ended_by: EndedBy | None
+    verdict: Verdict | None
     frames: int
     feedback: tuple[str, ...]
     start_time: datetime
@@ -140,6 +144,7 @@ class CheckOutcome:
         create_time: When the check was created.
         decide_time: When the verdict was reached.
         server_version: Version of the server that decided.
+        sandbox: Whether a sandbox caller made the check.
     """
 
     check_id: UUID
@@ -172,3 +177,4 @@ class CheckOutcome:
     create_time: datetime
     decide_time: datetime
     server_version: str
+    sandbox: bool

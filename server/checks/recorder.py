@@ -342,6 +342,7 @@ class CheckRecorder:
                 create_time=record.create_time,
                 decide_time=now,
                 server_version=self._server_version,
+                sandbox=record.sandbox,
             ),
             verdict,
         )
@@ -351,7 +352,11 @@ def outline(attempt: AttemptRecord) -> AttemptOutline:
     """An attempt as a result mentions it; one without an end was interrupted."""
     return AttemptOutline(
         attempt=attempt.number,
+        mode=attempt.mode,
+        plan=attempt.plan,
         outcome=attempt.outcome or AttemptOutcome.INTERRUPTED,
+        ended_by=attempt.ended_by,
+        verdict=attempt.verdict,
         frames=attempt.frames,
         feedback=attempt.feedback,
         start_time=attempt.start_time,

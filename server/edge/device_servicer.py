@@ -88,6 +88,24 @@ class DeviceServicer:
         """Is served by the service listener."""
         raise wrong_listener("FinishCheck", "service")
 
+    async def GetCheck(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.GetCheckRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Is served by the service listener."""
+        raise wrong_listener("GetCheck", "service")
+
+    async def WatchCheck(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.WatchCheckRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Is served by the service listener."""
+        raise wrong_listener("WatchCheck", "service")
+
+    async def CancelCheck(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.CancelCheckRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Is served by the service listener."""
+        raise wrong_listener("CancelCheck", "service")
+
 
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
     """The call's ``Origin`` header, which proxies of gRPC-Web pass on; ``None`` without.

@@ -21,7 +21,13 @@ from server.checks.outcome import (
     TranscriptOutcome,
 )
 from server.checks.recorder import PackIdentity
-from server.edge.scan_codec import feedback_code, mode_to_wire, timestamp, transition_to_wire
+from server.edge.scan_codec import (
+    feedback_code,
+    mode_to_wire,
+    plan_to_wire,
+    timestamp,
+    transition_to_wire,
+)
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
 _LONGEST_DETAIL = 500
@@ -180,6 +186,7 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         create_time=timestamp(outcome.create_time),
         decide_time=timestamp(outcome.decide_time),
         server_version=outcome.server_version,
+        sandbox=outcome.sandbox,
     )
     if outcome.liveness is not None:
         message.liveness.CopyFrom(_liveness(outcome, outcome.liveness))
@@ -292,10 +299,16 @@ def _attempt(attempt: AttemptOutline) -> result_pb2.AttemptSummary:
     message = result_pb2.AttemptSummary(
         attempt=attempt.attempt,
         outcome=result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}"),
+        mode=mode_to_wire(attempt.mode),
+        plan=plan_to_wire(attempt.plan),
         frames=attempt.frames,
         feedback=[feedback_code(code) for code in attempt.feedback],
         start_time=timestamp(attempt.start_time),
     )
+    if attempt.ended_by is not None:
+        message.ended_by = result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{attempt.ended_by}")
+    if attempt.verdict is not None:
+        message.verdict = result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{attempt.verdict}")
     if attempt.end_time is not None:
         message.end_time.CopyFrom(timestamp(attempt.end_time))
     return message

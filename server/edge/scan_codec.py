@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from liveness.dynamic.steps import ColourStep, Transition
 from liveness.guidance import Oval
-from server.checks.terms import Mode
+from server.checks.terms import Mode, Plan
 from server.edge.device_codec import camera_claim, device_claim, to_evidence
 from server.errors import Reason, Refusal
 from server.scan.admission import MAX_START_BYTES
@@ -35,7 +35,6 @@ from server.scan.messages import (
     Outbound,
     OvalChangeMessage,
     PauseMessage,
-    Plan,
     ResumeProofMessage,
     ScanResultMessage,
     StartMessage,
@@ -86,6 +85,7 @@ _CAPABILITIES: dict[int, Capability] = {
     scan_pb2.CAPABILITY_FLASH: Capability.FLASH,
     scan_pb2.CAPABILITY_FLASH_SCROLL: Capability.FLASH_SCROLL,
     scan_pb2.CAPABILITY_OVAL_CHANGE: Capability.OVAL_CHANGE,
+    scan_pb2.CAPABILITY_READY: Capability.READY,
 }
 _MOST_CAPABILITIES = 32
 _PLANS = {
@@ -230,7 +230,7 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
                 attempt_start=scan_pb2.AttemptStart(
                     attempt=message.attempt,
                     nonce=message.nonce,
-                    plan=_PLANS[message.plan],
+                    plan=plan_to_wire(message.plan),
                     expected_duration=duration(message.expected_seconds),
                     credit=_credit(message.credit),
                     oval=_oval(message.oval),
@@ -340,6 +340,11 @@ def feedback_code(name: str) -> "feedback_pb2.FeedbackCode.ValueType":
 def mode_to_wire(mode: Mode) -> "scan_pb2.Mode.ValueType":
     """A mode on the wire."""
     return _MODES[mode]
+
+
+def plan_to_wire(plan: Plan) -> "scan_pb2.Plan.ValueType":
+    """A plan on the wire."""
+    return _PLANS[plan]
 
 
 def transition_to_wire(transition: Transition) -> "scan_pb2.Transition.ValueType":

@@ -129,6 +129,24 @@ class ServiceServicer:
         """Is served by the device listener."""
         raise wrong_listener("ScanFace", "device")
 
+    async def GetCheck(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.GetCheckRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Gives the state of a check; see the contract."""
+        raise NotImplementedError
+
+    async def WatchCheck(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.WatchCheckRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Streams the state of a check; see the contract."""
+        raise NotImplementedError
+
+    async def CancelCheck(  # noqa: N802 - the name is the contract's
+        self, request: service_pb2.CancelCheckRequest, context: ServicerContext[Any, Any]
+    ) -> NoReturn:
+        """Gives a check up; see the contract."""
+        raise NotImplementedError
+
     def _ready(self) -> ServiceEnvironment:
         if self._env is None:
             raise Refusal(Reason.NOT_SERVING, "the server is starting; try again", retry_after=_RETRY_SECONDS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from server.checks.terms import Mode
+from server.checks.terms import Mode, Plan
 from server.errors import Reason, Refusal
 from server.scan.capture import AttemptCapture
 from server.scan.capture_rate import CaptureRate
@@ -21,7 +21,6 @@ from server.scan.messages import (
     FrameMessage,
     OvalChangeMessage,
     PauseMessage,
-    Plan,
 )
 from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
 from server.scan.scan_bytes import ScanBytes
@@ -208,7 +207,9 @@ class AttemptRun:
         await self._env.repository.start_attempt(
             record.check_id,
             epoch=record.lease_epoch,
-            attempt=NewAttempt(number=self.number, start_time=self._env.clock.now()),
+            attempt=NewAttempt(
+                number=self.number, start_time=self._env.clock.now(), mode=self.mode, plan=self.plan
+            ),
         )
 
     async def _take_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:

@@ -5,11 +5,11 @@ from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.movement import MovementChallenge
 from liveness.dynamic.ovals import OvalScript
 from liveness.dynamic.script import ColourScript
+from server.checks.terms import Plan
 from server.scan.challenge import AttemptChallenge
 from server.scan.environment import ScanEnvironment
 from server.scan.flash_run import FlashRun
 from server.scan.judgement import ChallengeEvidence
-from server.scan.messages import Plan
 from server.scan.movement_run import MovementRun
 from server.scan.plans import ScanPlans
 

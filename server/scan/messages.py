@@ -11,7 +11,7 @@ from typing import TypeAlias
 from device_integrity.camera import CameraClaim, DeviceClaim
 from liveness.dynamic.steps import ColourStep
 from liveness.guidance import Oval
-from server.checks.terms import Mode
+from server.checks.terms import Mode, Plan
 from server.device.evidence import DeviceEvidence
 
 
@@ -21,14 +21,7 @@ class Capability(StrEnum):
     FLASH = "FLASH"
     FLASH_SCROLL = "FLASH_SCROLL"
     OVAL_CHANGE = "OVAL_CHANGE"
-
-
-class Plan(StrEnum):
-    """What an attempt asks of the device and the person; see ``facegate.v1.Plan``."""
-
-    EXPRESS = "EXPRESS"
-    FLASH = "FLASH"
-    MOVEMENT = "MOVEMENT"
+    READY = "READY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

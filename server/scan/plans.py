@@ -5,10 +5,10 @@ from typing import Final
 
 from liveness.dynamic import policy as dynamic
 from liveness.dynamic.script import ScriptSettings
-from server.checks.terms import Mode
+from server.checks.terms import Mode, Plan
 from server.policies import Policy
 from server.policies.words import Fallback
-from server.scan.messages import AdjustmentMessage, Capability, Plan
+from server.scan.messages import AdjustmentMessage, Capability
 
 __all__ = ["FEWER_A_SECOND", "ScanPlans", "expected_seconds", "fewer_bytes", "fewer_frames"]
 

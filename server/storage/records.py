@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import TypedDict
 from uuid import UUID
 
+from liveness.verdict import Verdict
 from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.evidence.sealing import Sealed
 from server.verdict import CheckStatus, FailureReason
 
@@ -68,6 +69,7 @@ class NewCheck:
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
         result_deadline: Until when the result is handed out.
+        sandbox: Whether a sandbox caller made it.
     """
 
     check_id: UUID
@@ -87,6 +89,7 @@ class NewCheck:
     create_time: datetime
     scan_deadline: datetime
     result_deadline: datetime
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +116,18 @@ class CheckRecord:
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
         result_deadline: Until when the result is handed out.
+        sandbox: Whether a sandbox caller made it.
         session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before it.
         session_key_sha256: Its SHA-256, 32 bytes; None before the first stream.
         lease_owner: The replica whose stream holds the lease; None without one.
         lease_epoch: Raised by every stream that takes the lease; 0 before the first.
         lease_until: When the lease ends unless renewed; None without one.
+        resume_until: Until when the scan, whose connection was lost, counts as one that may be resumed; None
+            where none was lost.
         streams: Streams that took the lease so far.
         bytes_received: Bytes of frames received so far, over all streams.
-        status: SUCCESS or FAILURE; None before the decision.
-        reasons: Why it failed, most important first.
+        status: SUCCESS, FAILURE or NOT_DECIDED; None before the decision.
+        reasons: Why it did not succeed, most important first.
         result: The decided result, opaque; None before the decision and after erasure.
         decide_time: When it was decided; None before.
         retain_until: When result and evidence are to be erased; None before the decision.
@@ -147,11 +153,13 @@ class CheckRecord:
     create_time: datetime
     scan_deadline: datetime
     result_deadline: datetime
+    sandbox: bool
     session_key: bytes | None = field(repr=False)
     session_key_sha256: bytes | None = field(repr=False)
     lease_owner: str | None
     lease_epoch: int
     lease_until: datetime | None
+    resume_until: datetime | None
     streams: int
     bytes_received: int
     status: CheckStatus | None
@@ -182,10 +190,14 @@ class NewAttempt:
     Attributes:
         number: Its number in the check, from 1.
         start_time: When it begins.
+        mode: How it proves life.
+        plan: What it asks of the device and the person.
     """
 
     number: int
     start_time: datetime
+    mode: Mode = Mode.EXPRESS
+    plan: Plan = Plan.EXPRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +210,11 @@ class AttemptRecord:
         epoch: The lease epoch of the stream that it ran in.
         start_time: When it began.
         counted: Whether it counts against the policy's maximum: enough frames were accepted.
-        outcome: How it ended; None while it runs.
+        mode: How it proves life.
+        plan: What it asks of the device and the person.
+        outcome: What came of it; None while it runs.
+        ended_by: What ended it; None while it runs, and where nobody was left to say.
+        verdict: What liveness said of it; None where it was not judged.
         frames: Frames accepted.
         dropped: Captured images that the device dropped before they got an index.
         feedback: Names of the feedback codes, most important first.
@@ -213,7 +229,11 @@ class AttemptRecord:
     epoch: int
     start_time: datetime
     counted: bool
+    mode: Mode
+    plan: Plan
     outcome: AttemptOutcome | None
+    ended_by: EndedBy | None
+    verdict: Verdict | None
     frames: int
     dropped: int
     feedback: tuple[str, ...]
@@ -228,7 +248,9 @@ class AttemptEnding:
 
     Attributes:
         number: The attempt's.
-        outcome: How it ended.
+        outcome: What came of it.
+        ended_by: What ended it.
+        verdict: What liveness said of it; None where it was not judged.
         frames: Frames accepted.
         dropped: Images that the device dropped before they got an index.
         feedback: Names of feedback codes, most important first.
@@ -240,6 +262,8 @@ class AttemptEnding:
 
     number: int
     outcome: AttemptOutcome
+    ended_by: EndedBy = EndedBy.SIGNED
+    verdict: Verdict | None = None
     frames: int
     dropped: int
     feedback: tuple[str, ...]
@@ -252,6 +276,8 @@ class AttemptEnding:
         return replace(
             attempt,
             outcome=self.outcome,
+            ended_by=self.ended_by,
+            verdict=self.verdict,
             frames=self.frames,
             dropped=self.dropped,
             feedback=self.feedback,
@@ -323,8 +349,8 @@ class Decision:
     """The end of a check.
 
     Attributes:
-        status: SUCCESS or FAILURE.
-        reasons: Why it failed, most important first; empty with SUCCESS.
+        status: SUCCESS, FAILURE or NOT_DECIDED.
+        reasons: Why it did not succeed, most important first; empty with SUCCESS.
         result_bytes: The whole result, opaque; what a signature will cover.
         evidence: Pictures already durable in the object store, in the order to hand them out.
         decide_time: When it was decided.

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select
 
+from liveness.verdict import Verdict
 from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.evidence.sealing import Sealed
 from server.storage.records import (
     AttemptEnding,
@@ -75,6 +76,7 @@ def check_row(check: NewCheck) -> dict[str, Any]:
         "requested_mode": check.requested_mode.value,
         "subject_reference": check.subject_reference,
         "consent_reference": check.consent_reference,
+        "sandbox": check.sandbox,
         "template_ciphertext": check.portrait_template.ciphertext,
         "template_wrapped_key": check.portrait_template.wrapped_key,
         "template_key_id": check.portrait_template.key_id,
@@ -120,6 +122,8 @@ def attempt_row(check_id: UUID, epoch: int, attempt: NewAttempt) -> dict[str, An
         "number": attempt.number,
         "epoch": epoch,
         "start_time": attempt.start_time,
+        "mode": attempt.mode.value,
+        "plan": attempt.plan.value,
         "counted": False,
         "frames": 0,
         "dropped": 0,
@@ -148,6 +152,8 @@ def ending_row(ending: AttemptEnding) -> dict[str, Any]:
     """What its end changes in an attempt."""
     return {
         "outcome": ending.outcome.value,
+        "ended_by": ending.ended_by.value,
+        "verdict": None if ending.verdict is None else ending.verdict.value,
         "frames": ending.frames,
         "dropped": ending.dropped,
         "feedback": to_words(ending.feedback),
@@ -215,11 +221,13 @@ def check_record(row: RowMapping) -> CheckRecord:
         create_time=row["create_time"],
         scan_deadline=row["scan_deadline"],
         result_deadline=row["result_deadline"],
+        sandbox=row["sandbox"],
         session_key=row["session_key"],
         session_key_sha256=row["session_key_sha256"],
         lease_owner=row["lease_owner"],
         lease_epoch=row["lease_epoch"],
         lease_until=row["lease_until"],
+        resume_until=row["resume_until"],
         streams=row["streams"],
         bytes_received=row["bytes_received"],
         status=None if row["status"] is None else CheckStatus(row["status"]),
@@ -240,7 +248,11 @@ def attempt_record(row: RowMapping) -> AttemptRecord:
         epoch=row["epoch"],
         start_time=row["start_time"],
         counted=row["counted"],
+        mode=Mode(row["mode"]),
+        plan=Plan(row["plan"]),
         outcome=None if row["outcome"] is None else AttemptOutcome(row["outcome"]),
+        ended_by=None if row["ended_by"] is None else EndedBy(row["ended_by"]),
+        verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
         frames=row["frames"],
         dropped=row["dropped"],
         feedback=from_words(row["feedback"]),

@@ -101,6 +101,21 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
     def jwks(self) -> dict[str, object]:
         return dict(KeySet([self.result_key]).as_dict(private=False))
 
+    async def GetCheck(
+        self, request: verification_service_pb2.GetCheckRequest, context: Context
+    ) -> verification_service_pb2.GetCheckResponse:
+        raise NotImplementedError
+
+    def WatchCheck(
+        self, request: verification_service_pb2.WatchCheckRequest, context: Context
+    ) -> AsyncIterator[verification_service_pb2.WatchCheckResponse]:
+        raise NotImplementedError
+
+    async def CancelCheck(
+        self, request: verification_service_pb2.CancelCheckRequest, context: Context
+    ) -> verification_service_pb2.CancelCheckResponse:
+        raise NotImplementedError
+
     async def UploadTrustedImage(
         self, request: verification_service_pb2.UploadTrustedImageRequest, context: Context
     ) -> verification_service_pb2.UploadTrustedImageResponse:

@@ -85,6 +85,10 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     """The attempt failed and the policy does not let the app know why."""
     FEEDBACK_CODE_BLINK: _FeedbackCode.ValueType  # 30
     """Blink, so that it can be seen that the eyes are alive; the policy asks for it."""
+    FEEDBACK_CODE_WRONG_ROTATION: _FeedbackCode.ValueType  # 31
+    """The picture is not upright although the frame says so: `FrameHeader.rotation` is wrong, a defect of the
+    app. Ask the person to hold the phone upright.
+    """
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -154,6 +158,10 @@ FEEDBACK_CODE_FAILED: FeedbackCode.ValueType  # 29
 """The attempt failed and the policy does not let the app know why."""
 FEEDBACK_CODE_BLINK: FeedbackCode.ValueType  # 30
 """Blink, so that it can be seen that the eyes are alive; the policy asks for it."""
+FEEDBACK_CODE_WRONG_ROTATION: FeedbackCode.ValueType  # 31
+"""The picture is not upright although the frame says so: `FrameHeader.rotation` is wrong, a defect of the
+app. Ask the person to hold the phone upright.
+"""
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 
 @_typing.final

@@ -33,17 +33,27 @@ class _CheckStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckStat
     CHECK_STATUS_SUCCESS: _CheckStatus.ValueType  # 1
     """Same person, live, device policy met, transcript intact, enough challenge bits verified."""
     CHECK_STATUS_FAILURE: _CheckStatus.ValueType  # 2
-    """Anything else; `CheckResult.reasons` says what."""
+    """The scan was judged and does not pass; `CheckResult.reasons` says why."""
+    CHECK_STATUS_NOT_DECIDED: _CheckStatus.ValueType  # 3
+    """The server could not decide; the fault is the server's, not the person's. Not verified, and no verdict on
+    the person: such a result carries neither a liveness verdict nor a similarity. Create a new check.
+    """
 
 class CheckStatus(_CheckStatus, metaclass=_CheckStatusEnumTypeWrapper):
-    """The answer to "is it the right person, a real person, right now?" """
+    """The answer to "is it the right person, a real person, right now?" Every status but CHECK_STATUS_SUCCESS
+    means "not verified", values that a client does not know included.
+    """
 
 CHECK_STATUS_UNSPECIFIED: CheckStatus.ValueType  # 0
 """Not said."""
 CHECK_STATUS_SUCCESS: CheckStatus.ValueType  # 1
 """Same person, live, device policy met, transcript intact, enough challenge bits verified."""
 CHECK_STATUS_FAILURE: CheckStatus.ValueType  # 2
-"""Anything else; `CheckResult.reasons` says what."""
+"""The scan was judged and does not pass; `CheckResult.reasons` says why."""
+CHECK_STATUS_NOT_DECIDED: CheckStatus.ValueType  # 3
+"""The server could not decide; the fault is the server's, not the person's. Not verified, and no verdict on
+the person: such a result carries neither a liveness verdict nor a similarity. Create a new check.
+"""
 Global___CheckStatus: _TypeAlias = CheckStatus  # noqa: Y015
 
 class _FailureReason:
@@ -73,16 +83,24 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_REASON_ABANDONED: _FailureReason.ValueType  # 9
     """The device left without finishing an attempt."""
     FAILURE_REASON_INTERRUPTED: _FailureReason.ValueType  # 10
-    """The server stopped during the last attempt."""
+    """The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
     FAILURE_REASON_CONDITIONS: _FailureReason.ValueType  # 11
     """Conditions (light, distance, movement, network) did not allow a decision in any attempt."""
     FAILURE_REASON_MODE_NOT_MET: _FailureReason.ValueType  # 12
     """The policy demands a mode that was not used."""
     FAILURE_REASON_CANCELLED: _FailureReason.ValueType  # 13
-    """The person cancelled."""
+    """The person cancelled, or the orchestrator did with CancelCheck."""
+    FAILURE_REASON_DEVICE_MANIPULATED: _FailureReason.ValueType  # 14
+    """A device check that decides by itself failed, such as a virtual camera or frames of an earlier check;
+    `DeviceResult.checks` names it with `decisive`.
+    """
+    FAILURE_REASON_SERVER_FAULT: _FailureReason.ValueType  # 15
+    """The server failed, such as a database or an object store that did not answer. Only with
+    CHECK_STATUS_NOT_DECIDED.
+    """
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
-    """Why a check failed. A failed check has at least one."""
+    """Why a check did not succeed. A check that did not succeed has at least one reason."""
 
 FAILURE_REASON_UNSPECIFIED: FailureReason.ValueType  # 0
 """Not said."""
@@ -105,13 +123,21 @@ FAILURE_REASON_EXPIRED: FailureReason.ValueType  # 8
 FAILURE_REASON_ABANDONED: FailureReason.ValueType  # 9
 """The device left without finishing an attempt."""
 FAILURE_REASON_INTERRUPTED: FailureReason.ValueType  # 10
-"""The server stopped during the last attempt."""
+"""The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
 FAILURE_REASON_CONDITIONS: FailureReason.ValueType  # 11
 """Conditions (light, distance, movement, network) did not allow a decision in any attempt."""
 FAILURE_REASON_MODE_NOT_MET: FailureReason.ValueType  # 12
 """The policy demands a mode that was not used."""
 FAILURE_REASON_CANCELLED: FailureReason.ValueType  # 13
-"""The person cancelled."""
+"""The person cancelled, or the orchestrator did with CancelCheck."""
+FAILURE_REASON_DEVICE_MANIPULATED: FailureReason.ValueType  # 14
+"""A device check that decides by itself failed, such as a virtual camera or frames of an earlier check;
+`DeviceResult.checks` names it with `decisive`.
+"""
+FAILURE_REASON_SERVER_FAULT: FailureReason.ValueType  # 15
+"""The server failed, such as a database or an object store that did not answer. Only with
+CHECK_STATUS_NOT_DECIDED.
+"""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
 
 class _LivenessVerdict:
@@ -486,6 +512,8 @@ class DeviceCheck(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    DECISIVE_FIELD_NUMBER: _builtins.int
+    TOLERATED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Machine-readable name, lower_snake_case."""
     outcome: Global___DeviceCheck.Outcome.ValueType
@@ -494,6 +522,10 @@ class DeviceCheck(_message.Message):
     """Machine-readable reason, UPPER_SNAKE_CASE."""
     detail: _builtins.str
     """The same in plain words; at most 500 characters."""
+    decisive: _builtins.bool
+    """Whether this check fails the whole check if it fails, under every policy that does not tolerate it."""
+    tolerated: _builtins.bool
+    """Whether it failed, is decisive, and was tolerated: by the policy, or because the caller is a sandbox."""
     def __init__(
         self,
         *,
@@ -501,10 +533,12 @@ class DeviceCheck(_message.Message):
         outcome: Global___DeviceCheck.Outcome.ValueType = ...,
         reason: _builtins.str = ...,
         detail: _builtins.str = ...,
+        decisive: _builtins.bool = ...,
+        tolerated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "name", b"name", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisive", b"decisive", "detail", b"detail", "name", b"name", "outcome", b"outcome", "reason", b"reason", "tolerated", b"tolerated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -522,6 +556,7 @@ class DeviceResult(_message.Message):
     SIGNALS_FIELD_NUMBER: _builtins.int
     INJECTION_METHOD_FIELD_NUMBER: _builtins.int
     INJECTION_INSTRUMENT_FIELD_NUMBER: _builtins.int
+    TOLERATED_CHECKS_FIELD_NUMBER: _builtins.int
     assurance: Global___DeviceAssurance.ValueType
     """The assurance level."""
     required_assurance: Global___DeviceAssurance.ValueType
@@ -540,6 +575,10 @@ class DeviceResult(_message.Message):
         injection, rooted and remote_control.
         """
 
+    @_builtins.property
+    def tolerated_checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the decisive checks that the policy or the sandbox tolerates, whether they failed or not; sorted."""
+
     def __init__(
         self,
         *,
@@ -549,10 +588,11 @@ class DeviceResult(_message.Message):
         signals: _abc.Iterable[Global___Signal] | None = ...,
         injection_method: _builtins.str = ...,
         injection_instrument: _builtins.str = ...,
+        tolerated_checks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance", b"assurance", "checks", b"checks", "injection_instrument", b"injection_instrument", "injection_method", b"injection_method", "required_assurance", b"required_assurance", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance", b"assurance", "checks", b"checks", "injection_instrument", b"injection_instrument", "injection_method", b"injection_method", "required_assurance", b"required_assurance", "signals", b"signals", "tolerated_checks", b"tolerated_checks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,6 +609,7 @@ class TranscriptResult(_message.Message):
     DROPPED_FIELD_NUMBER: _builtins.int
     STREAMS_FIELD_NUMBER: _builtins.int
     FINAL_MAC_SHA256_FIELD_NUMBER: _builtins.int
+    FRAMES_EXAMINED_FIELD_NUMBER: _builtins.int
     intact: _builtins.bool
     """Whether every accepted frame's MAC, order and count hold and the session key signed the end."""
     frames: _builtins.int
@@ -579,6 +620,10 @@ class TranscriptResult(_message.Message):
     """Streams that the scan used; more than one after a reconnect."""
     final_mac_sha256: _builtins.bytes
     """SHA-256 of the last MAC of the deciding attempt, 32 bytes."""
+    frames_examined: _builtins.int
+    """Of `frames`, those whose image was decoded. The headers of all of them were checked; of the frames that
+    were not measured, a random sample, drawn after they arrived, was decoded.
+    """
     def __init__(
         self,
         *,
@@ -587,10 +632,11 @@ class TranscriptResult(_message.Message):
         dropped: _builtins.int = ...,
         streams: _builtins.int = ...,
         final_mac_sha256: _builtins.bytes = ...,
+        frames_examined: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "final_mac_sha256", b"final_mac_sha256", "frames", b"frames", "intact", b"intact", "streams", b"streams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "final_mac_sha256", b"final_mac_sha256", "frames", b"frames", "frames_examined", b"frames_examined", "intact", b"intact", "streams", b"streams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -615,7 +661,7 @@ class AttemptSummary(_message.Message):
         OUTCOME_RETRY: AttemptSummary._Outcome.ValueType  # 2
         """Conditions did not allow a decision, and another attempt was allowed."""
         OUTCOME_INTERRUPTED: AttemptSummary._Outcome.ValueType  # 3
-        """The connection was lost, or the server stopped."""
+        """It ended early and decided nothing: the connection was lost, or the server failed."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """How an attempt ended."""
@@ -627,7 +673,58 @@ class AttemptSummary(_message.Message):
     OUTCOME_RETRY: AttemptSummary.Outcome.ValueType  # 2
     """Conditions did not allow a decision, and another attempt was allowed."""
     OUTCOME_INTERRUPTED: AttemptSummary.Outcome.ValueType  # 3
-    """The connection was lost, or the server stopped."""
+    """It ended early and decided nothing: the connection was lost, or the server failed."""
+
+    class _EndedBy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _EndedByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[AttemptSummary._EndedBy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ENDED_BY_UNSPECIFIED: AttemptSummary._EndedBy.ValueType  # 0
+        """Not said."""
+        ENDED_BY_SIGNED: AttemptSummary._EndedBy.ValueType  # 1
+        """The device signed its end."""
+        ENDED_BY_HALF_CLOSED: AttemptSummary._EndedBy.ValueType  # 2
+        """The device half-closed the stream before it signed the end."""
+        ENDED_BY_CONNECTION_LOST: AttemptSummary._EndedBy.ValueType  # 3
+        """The connection was lost."""
+        ENDED_BY_SUPERSEDED: AttemptSummary._EndedBy.ValueType  # 4
+        """A newer stream of the same scan took over."""
+        ENDED_BY_REFUSED: AttemptSummary._EndedBy.ValueType  # 5
+        """The server ended the stream because the device broke a rule of the protocol."""
+        ENDED_BY_DEADLINE: AttemptSummary._EndedBy.ValueType  # 6
+        """The scan's deadline passed."""
+        ENDED_BY_CHECK_CLOSED: AttemptSummary._EndedBy.ValueType  # 7
+        """The orchestrator closed or cancelled the check."""
+        ENDED_BY_SERVER_FAULT: AttemptSummary._EndedBy.ValueType  # 8
+        """A fault of the server, such as a storage that did not answer."""
+        ENDED_BY_SERVER_STOPPED: AttemptSummary._EndedBy.ValueType  # 9
+        """The server stopped."""
+
+    class EndedBy(_EndedBy, metaclass=_EndedByEnumTypeWrapper):
+        """What ended an attempt."""
+
+    ENDED_BY_UNSPECIFIED: AttemptSummary.EndedBy.ValueType  # 0
+    """Not said."""
+    ENDED_BY_SIGNED: AttemptSummary.EndedBy.ValueType  # 1
+    """The device signed its end."""
+    ENDED_BY_HALF_CLOSED: AttemptSummary.EndedBy.ValueType  # 2
+    """The device half-closed the stream before it signed the end."""
+    ENDED_BY_CONNECTION_LOST: AttemptSummary.EndedBy.ValueType  # 3
+    """The connection was lost."""
+    ENDED_BY_SUPERSEDED: AttemptSummary.EndedBy.ValueType  # 4
+    """A newer stream of the same scan took over."""
+    ENDED_BY_REFUSED: AttemptSummary.EndedBy.ValueType  # 5
+    """The server ended the stream because the device broke a rule of the protocol."""
+    ENDED_BY_DEADLINE: AttemptSummary.EndedBy.ValueType  # 6
+    """The scan's deadline passed."""
+    ENDED_BY_CHECK_CLOSED: AttemptSummary.EndedBy.ValueType  # 7
+    """The orchestrator closed or cancelled the check."""
+    ENDED_BY_SERVER_FAULT: AttemptSummary.EndedBy.ValueType  # 8
+    """A fault of the server, such as a storage that did not answer."""
+    ENDED_BY_SERVER_STOPPED: AttemptSummary.EndedBy.ValueType  # 9
+    """The server stopped."""
 
     ATTEMPT_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
@@ -635,12 +732,24 @@ class AttemptSummary(_message.Message):
     FEEDBACK_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    ENDED_BY_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """Number, from 1."""
     outcome: Global___AttemptSummary.Outcome.ValueType
     """How it ended."""
     frames: _builtins.int
     """Frames accepted."""
+    verdict: Global___LivenessVerdict.ValueType
+    """What liveness said of it; LIVENESS_VERDICT_UNSPECIFIED where it was not judged."""
+    mode: _scan_pb2.Mode.ValueType
+    """The mode that it used."""
+    plan: _scan_pb2.Plan.ValueType
+    """What it asked of the device and the person."""
+    ended_by: Global___AttemptSummary.EndedBy.ValueType
+    """What ended it."""
     @_builtins.property
     def feedback(self) -> _containers.RepeatedScalarFieldContainer[_feedback_pb2.FeedbackCode.ValueType]:
         """What could have been better."""
@@ -662,10 +771,14 @@ class AttemptSummary(_message.Message):
         feedback: _abc.Iterable[_feedback_pb2.FeedbackCode.ValueType] | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        verdict: Global___LivenessVerdict.ValueType = ...,
+        mode: _scan_pb2.Mode.ValueType = ...,
+        plan: _scan_pb2.Plan.ValueType = ...,
+        ended_by: Global___AttemptSummary.EndedBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "end_time", b"end_time", "feedback", b"feedback", "frames", b"frames", "outcome", b"outcome", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "end_time", b"end_time", "ended_by", b"ended_by", "feedback", b"feedback", "frames", b"frames", "mode", b"mode", "outcome", b"outcome", "plan", b"plan", "start_time", b"start_time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -876,7 +989,7 @@ Global___PackReference: _TypeAlias = PackReference  # noqa: Y015
 
 @_typing.final
 class CheckResult(_message.Message):
-    """The whole verdict. `FinishCheckResponse.jws` signs the serialised bytes of this message."""
+    """The whole verdict. `FinishCheckResponse.result_jws` signs the serialised bytes of this message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -897,6 +1010,7 @@ class CheckResult(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check."""
     subject_reference: _builtins.str
@@ -907,6 +1021,11 @@ class CheckResult(_message.Message):
     """Version of the server that decided."""
     consent_reference: _builtins.str
     """The orchestrator's reference to the person's consent or another legal basis."""
+    sandbox: _builtins.bool
+    """Whether the check was made by a sandbox caller, for tests: repeated frames, virtual cameras, emulators,
+    automation and test devices were tolerated. Such a result says nothing about a person. The header of
+    `FinishCheckResponse.result_jws` then has the parameter `sandbox` with the value true.
+    """
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___FailureReason.ValueType]:
         """Why it failed, most important first; empty with SUCCESS."""
@@ -975,10 +1094,11 @@ class CheckResult(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         server_version: _builtins.str = ...,
         consent_reference: _builtins.str = ...,
+        sandbox: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "transcript", b"transcript"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

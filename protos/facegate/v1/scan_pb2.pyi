@@ -72,6 +72,10 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     """Reports exposure metadata for each frame."""
     CAPABILITY_EXPOSURE_LOCK: _Capability.ValueType  # 6
     """Can lock exposure and white balance."""
+    CAPABILITY_READY: _Capability.ValueType  # 7
+    """Sends `attempt_ready` when the person is ready for another attempt. The server then waits for it; without
+    this capability it starts the next attempt at once.
+    """
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
     """Something that a client can do. Unknown values are ignored."""
@@ -90,6 +94,10 @@ CAPABILITY_EXPOSURE_METADATA: Capability.ValueType  # 5
 """Reports exposure metadata for each frame."""
 CAPABILITY_EXPOSURE_LOCK: Capability.ValueType  # 6
 """Can lock exposure and white balance."""
+CAPABILITY_READY: Capability.ValueType  # 7
+"""Sends `attempt_ready` when the person is ready for another attempt. The server then waits for it; without
+this capability it starts the next attempt at once.
+"""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 class _Plan:
@@ -217,6 +225,7 @@ class ScanFaceRequest(_message.Message):
     ATTESTATION_FIELD_NUMBER: _builtins.int
     FRAME_FIELD_NUMBER: _builtins.int
     ATTEMPT_END_FIELD_NUMBER: _builtins.int
+    ATTEMPT_READY_FIELD_NUMBER: _builtins.int
     start: _builtins.bytes
     """A serialised ScanStart, at most 16 KiB. First and only once in a stream."""
     @_builtins.property
@@ -235,6 +244,10 @@ class ScanFaceRequest(_message.Message):
     def attempt_end(self) -> Global___AttemptEnd:
         """The end of the current attempt."""
 
+    @_builtins.property
+    def attempt_ready(self) -> Global___AttemptReady:
+        """The person is ready for the next attempt; only between attempts and with CAPABILITY_READY."""
+
     def __init__(
         self,
         *,
@@ -243,12 +256,13 @@ class ScanFaceRequest(_message.Message):
         attestation: _device_pb2.Attestation | None = ...,
         frame: Global___Frame | None = ...,
         attempt_end: Global___AttemptEnd | None = ...,
+        attempt_ready: Global___AttemptReady | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_end", b"attempt_end", "attestation", b"attestation", "frame", b"frame", "message", b"message", "resume_proof", b"resume_proof", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_end", b"attempt_end", "attempt_ready", b"attempt_ready", "attestation", b"attestation", "frame", b"frame", "message", b"message", "resume_proof", b"resume_proof", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_end", b"attempt_end", "attestation", b"attestation", "frame", b"frame", "message", b"message", "resume_proof", b"resume_proof", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_end", b"attempt_end", "attempt_ready", b"attempt_ready", "attestation", b"attestation", "frame", b"frame", "message", b"message", "resume_proof", b"resume_proof", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["start", "resume_proof", "attestation", "frame", "attempt_end"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["start", "resume_proof", "attestation", "frame", "attempt_end", "attempt_ready"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -743,6 +757,30 @@ class AttemptStart(_message.Message):
 Global___AttemptStart: _TypeAlias = AttemptStart  # noqa: Y015
 
 @_typing.final
+class AttemptReady(_message.Message):
+    """The person is ready for the next attempt. Sent after a ScanResult with `another_attempt`, once, within
+    `ScanResult.ready_within`, by a device that announced CAPABILITY_READY.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_ATTEMPT_FIELD_NUMBER: _builtins.int
+    after_attempt: _builtins.int
+    """The attempt whose ScanResult it answers."""
+    def __init__(
+        self,
+        *,
+        after_attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_attempt", b"after_attempt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttemptReady: _TypeAlias = AttemptReady  # noqa: Y015
+
+@_typing.final
 class Credit(_message.Message):
     """Room to send frames, in addition to what is left of earlier credit. A client that sends beyond its
     credit is answered RESOURCE_EXHAUSTED with reason CREDIT_EXCEEDED.
@@ -1224,6 +1262,7 @@ class ScanResult(_message.Message):
     FEEDBACK_FIELD_NUMBER: _builtins.int
     ANOTHER_ATTEMPT_FIELD_NUMBER: _builtins.int
     ATTEMPTS_REMAINING_FIELD_NUMBER: _builtins.int
+    READY_WITHIN_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """The attempt."""
     status: Global___ScanStatus.ValueType
@@ -1240,6 +1279,12 @@ class ScanResult(_message.Message):
         to change.
         """
 
+    @_builtins.property
+    def ready_within(self) -> _duration_pb2.Duration:
+        """How long the server waits for `attempt_ready`; absent unless `another_attempt` is true and the device
+        announced CAPABILITY_READY.
+        """
+
     def __init__(
         self,
         *,
@@ -1248,10 +1293,11 @@ class ScanResult(_message.Message):
         feedback: _abc.Iterable[_feedback_pb2.FeedbackCode.ValueType] | None = ...,
         another_attempt: _builtins.bool = ...,
         attempts_remaining: _builtins.int = ...,
+        ready_within: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ready_within", b"ready_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["another_attempt", b"another_attempt", "attempt", b"attempt", "attempts_remaining", b"attempts_remaining", "feedback", b"feedback", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["another_attempt", b"another_attempt", "attempt", b"attempt", "attempts_remaining", b"attempts_remaining", "feedback", b"feedback", "ready_within", b"ready_within", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1279,6 +1325,8 @@ class Goodbye(_message.Message):
         """The scan's deadline passed."""
         REASON_CHECK_CLOSED: Goodbye._Reason.ValueType  # 4
         """The orchestrator closed the check."""
+        REASON_SERVER_FAULT: Goodbye._Reason.ValueType  # 5
+        """The server cannot judge or store the scan at present; nothing is held against the person."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Why a stream ends."""
@@ -1293,6 +1341,8 @@ class Goodbye(_message.Message):
     """The scan's deadline passed."""
     REASON_CHECK_CLOSED: Goodbye.Reason.ValueType  # 4
     """The orchestrator closed the check."""
+    REASON_SERVER_FAULT: Goodbye.Reason.ValueType  # 5
+    """The server cannot judge or store the scan at present; nothing is held against the person."""
 
     REASON_FIELD_NUMBER: _builtins.int
     RECONNECT_AFTER_FIELD_NUMBER: _builtins.int

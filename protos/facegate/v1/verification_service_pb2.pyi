@@ -5,7 +5,7 @@ The three calls: a trusted portrait, a scan, a verdict.
 
 Two listeners serve them, because phones and backends cannot share one. The *device* listener
 (public, TLS) serves ScanFace alone; the *service* listener (mutual TLS or API keys) serves
-UploadTrustedImage and FinishCheck. A call on the wrong listener is UNIMPLEMENTED.
+everything else. A call on the wrong listener is UNIMPLEMENTED.
 
 Errors carry exactly one google.rpc.ErrorInfo with domain "facegate.org" and a reason that is the
 name of an ErrorReason value without its prefix; every number in the message is in its metadata.
@@ -30,6 +30,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AuditImageShortfall:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditImageShortfallEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditImageShortfall.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_IMAGE_SHORTFALL_UNSPECIFIED: _AuditImageShortfall.ValueType  # 0
+    """There are as many as were asked for."""
+    AUDIT_IMAGE_SHORTFALL_POLICY: _AuditImageShortfall.ValueType  # 1
+    """The policy keeps fewer."""
+    AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: _AuditImageShortfall.ValueType  # 2
+    """The scan has fewer frames that can serve."""
+    AUDIT_IMAGE_SHORTFALL_PROBLEMS: _AuditImageShortfall.ValueType  # 3
+    """Some cannot be handed out; see `evidence_problems`."""
+
+class AuditImageShortfall(_AuditImageShortfall, metaclass=_AuditImageShortfallEnumTypeWrapper):
+    """Why there are fewer audit images than were asked for."""
+
+AUDIT_IMAGE_SHORTFALL_UNSPECIFIED: AuditImageShortfall.ValueType  # 0
+"""There are as many as were asked for."""
+AUDIT_IMAGE_SHORTFALL_POLICY: AuditImageShortfall.ValueType  # 1
+"""The policy keeps fewer."""
+AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: AuditImageShortfall.ValueType  # 2
+"""The scan has fewer frames that can serve."""
+AUDIT_IMAGE_SHORTFALL_PROBLEMS: AuditImageShortfall.ValueType  # 3
+"""Some cannot be handed out; see `evidence_problems`."""
+Global___AuditImageShortfall: _TypeAlias = AuditImageShortfall  # noqa: Y015
 
 @_typing.final
 class UploadTrustedImageRequest(_message.Message):
@@ -311,19 +339,23 @@ class FinishCheckRequest(_message.Message):
 
     CHECK_ID_FIELD_NUMBER: _builtins.int
     AUDIT_IMAGE_LIMIT_FIELD_NUMBER: _builtins.int
+    CLOSE_NOW_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check, as UploadTrustedImage gave it."""
     audit_image_limit: _builtins.int
     """How many audit images to return beside the evidence frame, 0 to 4."""
+    close_now: _builtins.bool
+    """Whether to close the check even if a scan runs or may still be resumed."""
     def __init__(
         self,
         *,
         check_id: _builtins.str = ...,
         audit_image_limit: _builtins.int = ...,
+        close_now: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_limit", b"audit_image_limit", "check_id", b"check_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_limit", b"audit_image_limit", "check_id", b"check_id", "close_now", b"close_now"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -339,10 +371,14 @@ class FinishCheckResponse(_message.Message):
     RESULT_JWS_FIELD_NUMBER: _builtins.int
     EVIDENCE_FRAME_FIELD_NUMBER: _builtins.int
     AUDIT_IMAGES_FIELD_NUMBER: _builtins.int
+    EVIDENCE_PROBLEMS_FIELD_NUMBER: _builtins.int
+    AUDIT_IMAGE_SHORTFALL_FIELD_NUMBER: _builtins.int
     result_jws: _builtins.str
     """A compact JWS (RFC 7515, ES256) whose payload is the serialised CheckResult: verify it offline with
     the key that the admin listener publishes as JWKS.
     """
+    audit_image_shortfall: Global___AuditImageShortfall.ValueType
+    """Why there are fewer audit images than were asked for."""
     @_builtins.property
     def result(self) -> _result_pb2.CheckResult:
         """The verdict and everything it was made of."""
@@ -355,6 +391,10 @@ class FinishCheckResponse(_message.Message):
     def audit_images(self) -> _containers.RepeatedCompositeFieldContainer[_result_pb2.EvidenceImage]:
         """Audit images, best first."""
 
+    @_builtins.property
+    def evidence_problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceProblem]:
+        """Pictures that the result names and that cannot be handed out."""
+
     def __init__(
         self,
         *,
@@ -362,11 +402,307 @@ class FinishCheckResponse(_message.Message):
         result_jws: _builtins.str = ...,
         evidence_frame: _result_pb2.EvidenceImage | None = ...,
         audit_images: _abc.Iterable[_result_pb2.EvidenceImage] | None = ...,
+        evidence_problems: _abc.Iterable[Global___EvidenceProblem] | None = ...,
+        audit_image_shortfall: Global___AuditImageShortfall.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_frame", b"evidence_frame", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "result", b"result", "result_jws", b"result_jws"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FinishCheckResponse: _TypeAlias = FinishCheckResponse  # noqa: Y015
+
+@_typing.final
+class EvidenceProblem(_message.Message):
+    """A picture that the result names and that cannot be handed out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[EvidenceProblem._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: EvidenceProblem._Kind.ValueType  # 0
+        """Not said."""
+        KIND_LOST: EvidenceProblem._Kind.ValueType  # 1
+        """It is not in the object store."""
+        KIND_ALTERED: EvidenceProblem._Kind.ValueType  # 2
+        """What is in the object store is not what was stored."""
+        KIND_UNAVAILABLE: EvidenceProblem._Kind.ValueType  # 3
+        """The object store does not answer; ask again later."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What happened to it."""
+
+    KIND_UNSPECIFIED: EvidenceProblem.Kind.ValueType  # 0
+    """Not said."""
+    KIND_LOST: EvidenceProblem.Kind.ValueType  # 1
+    """It is not in the object store."""
+    KIND_ALTERED: EvidenceProblem.Kind.ValueType  # 2
+    """What is in the object store is not what was stored."""
+    KIND_UNAVAILABLE: EvidenceProblem.Kind.ValueType  # 3
+    """The object store does not answer; ask again later."""
+
+    PICTURE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    kind: Global___EvidenceProblem.Kind.ValueType
+    """What happened to it."""
+    @_builtins.property
+    def picture(self) -> _result_pb2.EvidenceReference:
+        """The picture."""
+
+    def __init__(
+        self,
+        *,
+        picture: _result_pb2.EvidenceReference | None = ...,
+        kind: Global___EvidenceProblem.Kind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["picture", b"picture"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "picture", b"picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvidenceProblem: _TypeAlias = EvidenceProblem  # noqa: Y015
+
+@_typing.final
+class GetCheckRequest(_message.Message):
+    """Asks for the state of a check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check, as UploadTrustedImage gave it."""
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckRequest: _TypeAlias = GetCheckRequest  # noqa: Y015
+
+@_typing.final
+class GetCheckResponse(_message.Message):
+    """The state of a check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___CheckProgress:
+        """The state."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___CheckProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckResponse: _TypeAlias = GetCheckResponse  # noqa: Y015
+
+@_typing.final
+class WatchCheckRequest(_message.Message):
+    """Asks for the state of a check and its changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check, as UploadTrustedImage gave it."""
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCheckRequest: _TypeAlias = WatchCheckRequest  # noqa: Y015
+
+@_typing.final
+class WatchCheckResponse(_message.Message):
+    """The state of a check, at first and after each change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___CheckProgress:
+        """The state."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___CheckProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCheckResponse: _TypeAlias = WatchCheckResponse  # noqa: Y015
+
+@_typing.final
+class CancelCheckRequest(_message.Message):
+    """Gives a check up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check, as UploadTrustedImage gave it."""
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelCheckRequest: _TypeAlias = CancelCheckRequest  # noqa: Y015
+
+@_typing.final
+class CancelCheckResponse(_message.Message):
+    """The check, given up or decided before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___CheckProgress:
+        """The state."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___CheckProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelCheckResponse: _TypeAlias = CancelCheckResponse  # noqa: Y015
+
+@_typing.final
+class CheckProgress(_message.Message):
+    """Where a check stands. It says nothing of the verdict; FinishCheck does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CheckProgress._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: CheckProgress._State.ValueType  # 0
+        """Not said."""
+        STATE_WAITING: CheckProgress._State.ValueType  # 1
+        """Nobody has scanned yet."""
+        STATE_SCANNING: CheckProgress._State.ValueType  # 2
+        """A scan runs."""
+        STATE_INTERRUPTED: CheckProgress._State.ValueType  # 3
+        """The scan's connection was lost; the device may resume until `resumable_until`, and FinishCheck answers
+        SCAN_IN_PROGRESS until then.
+        """
+        STATE_DECIDED: CheckProgress._State.ValueType  # 4
+        """The verdict is there; FinishCheck gives it."""
+        STATE_CLOSED: CheckProgress._State.ValueType  # 5
+        """FinishCheck gave the verdict."""
+        STATE_EXPIRED: CheckProgress._State.ValueType  # 6
+        """The scan's deadline passed; FinishCheck gives the result."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Where it stands."""
+
+    STATE_UNSPECIFIED: CheckProgress.State.ValueType  # 0
+    """Not said."""
+    STATE_WAITING: CheckProgress.State.ValueType  # 1
+    """Nobody has scanned yet."""
+    STATE_SCANNING: CheckProgress.State.ValueType  # 2
+    """A scan runs."""
+    STATE_INTERRUPTED: CheckProgress.State.ValueType  # 3
+    """The scan's connection was lost; the device may resume until `resumable_until`, and FinishCheck answers
+    SCAN_IN_PROGRESS until then.
+    """
+    STATE_DECIDED: CheckProgress.State.ValueType  # 4
+    """The verdict is there; FinishCheck gives it."""
+    STATE_CLOSED: CheckProgress.State.ValueType  # 5
+    """FinishCheck gave the verdict."""
+    STATE_EXPIRED: CheckProgress.State.ValueType  # 6
+    """The scan's deadline passed; FinishCheck gives the result."""
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    RESUMABLE_UNTIL_FIELD_NUMBER: _builtins.int
+    SCAN_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    RESULT_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_REMAINING_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check."""
+    state: Global___CheckProgress.State.ValueType
+    """Where it stands."""
+    attempts_remaining: _builtins.int
+    """Attempts that may still be made."""
+    sandbox: _builtins.bool
+    """Whether the check was made by a sandbox caller."""
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_result_pb2.AttemptSummary]:
+        """The attempts so far, in order, without what was found in them."""
+
+    @_builtins.property
+    def resumable_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when the device may resume; only with STATE_INTERRUPTED."""
+
+    @_builtins.property
+    def scan_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the scan must be over."""
+
+    @_builtins.property
+    def result_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when FinishCheck answers."""
+
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+        state: Global___CheckProgress.State.ValueType = ...,
+        attempts: _abc.Iterable[_result_pb2.AttemptSummary] | None = ...,
+        resumable_until: _timestamp_pb2.Timestamp | None = ...,
+        scan_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        result_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        attempts_remaining: _builtins.int = ...,
+        sandbox: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result_expire_time", b"result_expire_time", "resumable_until", b"resumable_until", "scan_expire_time", b"scan_expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "attempts_remaining", b"attempts_remaining", "check_id", b"check_id", "result_expire_time", b"result_expire_time", "resumable_until", b"resumable_until", "sandbox", b"sandbox", "scan_expire_time", b"scan_expire_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckProgress: _TypeAlias = CheckProgress  # noqa: Y015

@@ -51,6 +51,21 @@ class VerificationServiceStub:
                 request_serializer=facegate_dot_v1_dot_verification__service__pb2.FinishCheckRequest.SerializeToString,
                 response_deserializer=facegate_dot_v1_dot_verification__service__pb2.FinishCheckResponse.FromString,
                 _registered_method=True)
+        self.GetCheck = channel.unary_unary(
+                '/facegate.v1.VerificationService/GetCheck',
+                request_serializer=facegate_dot_v1_dot_verification__service__pb2.GetCheckRequest.SerializeToString,
+                response_deserializer=facegate_dot_v1_dot_verification__service__pb2.GetCheckResponse.FromString,
+                _registered_method=True)
+        self.WatchCheck = channel.unary_stream(
+                '/facegate.v1.VerificationService/WatchCheck',
+                request_serializer=facegate_dot_v1_dot_verification__service__pb2.WatchCheckRequest.SerializeToString,
+                response_deserializer=facegate_dot_v1_dot_verification__service__pb2.WatchCheckResponse.FromString,
+                _registered_method=True)
+        self.CancelCheck = channel.unary_unary(
+                '/facegate.v1.VerificationService/CancelCheck',
+                request_serializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckRequest.SerializeToString,
+                response_deserializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckResponse.FromString,
+                _registered_method=True)
 
 
 class VerificationServiceServicer:
@@ -84,8 +99,36 @@ class VerificationServiceServicer:
         service listener; idempotent: every later call gives the same result.
 
         A check that nobody has scanned yet, and whose scan deadline has not passed, is
-        FAILED_PRECONDITION with reason NOT_SCANNED_YET; one with a scan in progress is FAILED_PRECONDITION
-        with reason SCAN_IN_PROGRESS. Recommended client deadline: 5 seconds.
+        FAILED_PRECONDITION with reason NOT_SCANNED_YET. One whose scan runs, or was interrupted and may still be
+        resumed, is FAILED_PRECONDITION with reason SCAN_IN_PROGRESS and stays open, unless `close_now` is set.
+        Recommended client deadline: 5 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheck(self, request, context):
+        """Gives the state of a check. Called by the orchestrator on the service listener; changes nothing.
+        Recommended client deadline: 5 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCheck(self, request, context):
+        """Streams the state of a check: at once, and then with every change, until the check is decided, closed or
+        expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+        ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
+        scan's deadline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelCheck(self, request, context):
+        """Gives a check up. Called by the orchestrator on the service listener; idempotent. A check that is not
+        decided yet becomes FAILURE with reason CANCELLED, unless what the server saw decides against it; one that
+        is decided stays as it is. Recommended client deadline: 5 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +151,21 @@ def add_VerificationServiceServicer_to_server(servicer, server):
                     servicer.FinishCheck,
                     request_deserializer=facegate_dot_v1_dot_verification__service__pb2.FinishCheckRequest.FromString,
                     response_serializer=facegate_dot_v1_dot_verification__service__pb2.FinishCheckResponse.SerializeToString,
+            ),
+            'GetCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheck,
+                    request_deserializer=facegate_dot_v1_dot_verification__service__pb2.GetCheckRequest.FromString,
+                    response_serializer=facegate_dot_v1_dot_verification__service__pb2.GetCheckResponse.SerializeToString,
+            ),
+            'WatchCheck': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCheck,
+                    request_deserializer=facegate_dot_v1_dot_verification__service__pb2.WatchCheckRequest.FromString,
+                    response_serializer=facegate_dot_v1_dot_verification__service__pb2.WatchCheckResponse.SerializeToString,
+            ),
+            'CancelCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelCheck,
+                    request_deserializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckRequest.FromString,
+                    response_serializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -192,6 +250,87 @@ class VerificationService:
             '/facegate.v1.VerificationService/FinishCheck',
             facegate_dot_v1_dot_verification__service__pb2.FinishCheckRequest.SerializeToString,
             facegate_dot_v1_dot_verification__service__pb2.FinishCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/facegate.v1.VerificationService/GetCheck',
+            facegate_dot_v1_dot_verification__service__pb2.GetCheckRequest.SerializeToString,
+            facegate_dot_v1_dot_verification__service__pb2.GetCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/facegate.v1.VerificationService/WatchCheck',
+            facegate_dot_v1_dot_verification__service__pb2.WatchCheckRequest.SerializeToString,
+            facegate_dot_v1_dot_verification__service__pb2.WatchCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/facegate.v1.VerificationService/CancelCheck',
+            facegate_dot_v1_dot_verification__service__pb2.CancelCheckRequest.SerializeToString,
+            facegate_dot_v1_dot_verification__service__pb2.CancelCheckResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,7 @@ The three calls: a trusted portrait, a scan, a verdict.
 
 Two listeners serve them, because phones and backends cannot share one. The *device* listener
 (public, TLS) serves ScanFace alone; the *service* listener (mutual TLS or API keys) serves
-UploadTrustedImage and FinishCheck. A call on the wrong listener is UNIMPLEMENTED.
+everything else. A call on the wrong listener is UNIMPLEMENTED.
 
 Errors carry exactly one google.rpc.ErrorInfo with domain "facegate.org" and a reason that is the
 name of an ErrorReason value without its prefix; every number in the message is in its metadata.
@@ -62,8 +62,24 @@ class VerificationServiceStub:
     service listener; idempotent: every later call gives the same result.
 
     A check that nobody has scanned yet, and whose scan deadline has not passed, is
-    FAILED_PRECONDITION with reason NOT_SCANNED_YET; one with a scan in progress is FAILED_PRECONDITION
-    with reason SCAN_IN_PROGRESS. Recommended client deadline: 5 seconds.
+    FAILED_PRECONDITION with reason NOT_SCANNED_YET. One whose scan runs, or was interrupted and may still be
+    resumed, is FAILED_PRECONDITION with reason SCAN_IN_PROGRESS and stays open, unless `close_now` is set.
+    Recommended client deadline: 5 seconds.
+    """
+    GetCheck: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.GetCheckRequest, _verification_service_pb2.GetCheckResponse]
+    """Gives the state of a check. Called by the orchestrator on the service listener; changes nothing.
+    Recommended client deadline: 5 seconds.
+    """
+    WatchCheck: _grpc.UnaryStreamMultiCallable[_verification_service_pb2.WatchCheckRequest, _verification_service_pb2.WatchCheckResponse]
+    """Streams the state of a check: at once, and then with every change, until the check is decided, closed or
+    expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+    ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
+    scan's deadline.
+    """
+    CancelCheck: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.CancelCheckRequest, _verification_service_pb2.CancelCheckResponse]
+    """Gives a check up. Called by the orchestrator on the service listener; idempotent. A check that is not
+    decided yet becomes FAILURE with reason CANCELLED, unless what the server saw decides against it; one that
+    is decided stays as it is. Recommended client deadline: 5 seconds.
     """
 
 @_typing.type_check_only
@@ -90,8 +106,24 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     service listener; idempotent: every later call gives the same result.
 
     A check that nobody has scanned yet, and whose scan deadline has not passed, is
-    FAILED_PRECONDITION with reason NOT_SCANNED_YET; one with a scan in progress is FAILED_PRECONDITION
-    with reason SCAN_IN_PROGRESS. Recommended client deadline: 5 seconds.
+    FAILED_PRECONDITION with reason NOT_SCANNED_YET. One whose scan runs, or was interrupted and may still be
+    resumed, is FAILED_PRECONDITION with reason SCAN_IN_PROGRESS and stays open, unless `close_now` is set.
+    Recommended client deadline: 5 seconds.
+    """
+    GetCheck: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.GetCheckRequest, _verification_service_pb2.GetCheckResponse]  # type: ignore[assignment]
+    """Gives the state of a check. Called by the orchestrator on the service listener; changes nothing.
+    Recommended client deadline: 5 seconds.
+    """
+    WatchCheck: _aio.UnaryStreamMultiCallable[_verification_service_pb2.WatchCheckRequest, _verification_service_pb2.WatchCheckResponse]  # type: ignore[assignment]
+    """Streams the state of a check: at once, and then with every change, until the check is decided, closed or
+    expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+    ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
+    scan's deadline.
+    """
+    CancelCheck: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.CancelCheckRequest, _verification_service_pb2.CancelCheckResponse]  # type: ignore[assignment]
+    """Gives a check up. Called by the orchestrator on the service listener; idempotent. A check that is not
+    decided yet becomes FAILURE with reason CANCELLED, unless what the server saw decides against it; one that
+    is decided stays as it is. Recommended client deadline: 5 seconds.
     """
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -133,8 +165,42 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         service listener; idempotent: every later call gives the same result.
 
         A check that nobody has scanned yet, and whose scan deadline has not passed, is
-        FAILED_PRECONDITION with reason NOT_SCANNED_YET; one with a scan in progress is FAILED_PRECONDITION
-        with reason SCAN_IN_PROGRESS. Recommended client deadline: 5 seconds.
+        FAILED_PRECONDITION with reason NOT_SCANNED_YET. One whose scan runs, or was interrupted and may still be
+        resumed, is FAILED_PRECONDITION with reason SCAN_IN_PROGRESS and stays open, unless `close_now` is set.
+        Recommended client deadline: 5 seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCheck(
+        self,
+        request: _verification_service_pb2.GetCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_service_pb2.GetCheckResponse, _abc.Awaitable[_verification_service_pb2.GetCheckResponse]]:
+        """Gives the state of a check. Called by the orchestrator on the service listener; changes nothing.
+        Recommended client deadline: 5 seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchCheck(
+        self,
+        request: _verification_service_pb2.WatchCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_verification_service_pb2.WatchCheckResponse], _abc.AsyncIterator[_verification_service_pb2.WatchCheckResponse]]:
+        """Streams the state of a check: at once, and then with every change, until the check is decided, closed or
+        expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+        ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
+        scan's deadline.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelCheck(
+        self,
+        request: _verification_service_pb2.CancelCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_service_pb2.CancelCheckResponse, _abc.Awaitable[_verification_service_pb2.CancelCheckResponse]]:
+        """Gives a check up. Called by the orchestrator on the service listener; idempotent. A check that is not
+        decided yet becomes FAILURE with reason CANCELLED, unless what the server saw decides against it; one that
+        is decided stays as it is. Recommended client deadline: 5 seconds.
         """
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

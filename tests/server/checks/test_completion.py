@@ -39,8 +39,8 @@ _LISTED_AT_ONCE = 100
 """By housekeeping."""
 
 
-async def _finish_refused(live: LiveServer, check_id: str, **fields: int) -> Refused:
-    request = service_pb2.FinishCheckRequest(check_id=check_id, **fields)
+async def _finish_refused(live: LiveServer, check_id: str, audit_image_limit: int = 0) -> Refused:
+    request = service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=audit_image_limit)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await live.service.FinishCheck(request)
     return refused(caught.value)

@@ -24,7 +24,7 @@ from server.checks.outcome import (
     EvidenceMark,
     TranscriptOutcome,
 )
-from server.checks.terms import AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.edge.result_codec import EXPLANATIONS, ResultCodec, parse_result, picture_to_wire
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.server.storage.samples import entry
@@ -33,7 +33,11 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 LATER = datetime(2026, 5, 4, 12, 33, tzinfo=UTC)
 ATTEMPT = AttemptOutline(
     attempt=1,
+    mode=Mode.EXPRESS,
+    plan=Plan.MOVEMENT,
     outcome=AttemptOutcome.DECIDED,
+    ended_by=EndedBy.CONNECTION_LOST,
+    verdict=Verdict.SPOOF,
     frames=30,
     feedback=("TOO_DARK",),
     start_time=NOW,
@@ -91,6 +95,7 @@ OUTCOME = CheckOutcome(
     create_time=NOW,
     decide_time=LATER,
     server_version="0.1.0",
+    sandbox=True,
 )
 
 
@@ -101,6 +106,11 @@ def test_the_same_outcome_gives_the_same_bytes() -> None:
 def test_a_round_trip_keeps_everything() -> None:
     message = parse_result(ResultCodec().encode(OUTCOME))
     assert message.check_id == str(OUTCOME.check_id)
+    assert message.sandbox
+    (attempt,) = message.attempts
+    assert (attempt.mode, attempt.plan) == (scan_pb2.MODE_EXPRESS, scan_pb2.PLAN_MOVEMENT)
+    assert attempt.ended_by == result_pb2.AttemptSummary.ENDED_BY_CONNECTION_LOST
+    assert attempt.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
     assert message.status == result_pb2.CHECK_STATUS_FAILURE
     assert list(message.reasons) == [
         result_pb2.FAILURE_REASON_CONDITIONS,

@@ -12,7 +12,7 @@ from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from liveness.dynamic.actions import HintCode
 from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
-from server.checks.terms import Mode
+from server.checks.terms import Mode, Plan
 from server.device.evidence import UnknownEvidence
 from server.edge.scan_codec import (
     duration,
@@ -46,7 +46,6 @@ from server.scan.messages import (
     Inbound,
     OvalChangeMessage,
     PauseMessage,
-    Plan,
     ResumeProofMessage,
     ScanResultMessage,
     ScanStatus,

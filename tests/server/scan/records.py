@@ -6,7 +6,7 @@ from uuid import UUID
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from server.checks.state import CheckState
-from server.checks.terms import Mode
+from server.checks.terms import Mode, Plan
 from server.scan.messages import FrameMessage, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
 
@@ -34,11 +34,13 @@ def check_record(**changes: Any) -> CheckRecord:
         "create_time": NOW,
         "scan_deadline": NOW + timedelta(seconds=180),
         "result_deadline": NOW + timedelta(days=1),
+        "sandbox": False,
         "session_key": None,
         "session_key_sha256": None,
         "lease_owner": None,
         "lease_epoch": 0,
         "lease_until": None,
+        "resume_until": None,
         "streams": 0,
         "bytes_received": 0,
         "status": None,
@@ -60,7 +62,11 @@ def attempt_record(number: int, **changes: Any) -> AttemptRecord:
         "epoch": 1,
         "start_time": NOW,
         "counted": False,
+        "mode": Mode.EXPRESS,
+        "plan": Plan.EXPRESS,
         "outcome": None,
+        "ended_by": None,
+        "verdict": None,
         "frames": 0,
         "dropped": 0,
         "feedback": (),

@@ -5,9 +5,9 @@ from collections.abc import Set
 import pytest
 
 from liveness.dynamic import policy as dynamic
-from server.checks.terms import Mode
+from server.checks.terms import Mode, Plan
 from server.policies import Policy, load_policies
-from server.scan.messages import Capability, Plan
+from server.scan.messages import Capability
 from server.scan.plans import ScanPlans, expected_seconds, fewer_bytes, fewer_frames
 
 _ALL = frozenset(Capability)

@@ -1,0 +1,36 @@
+"""How attempts were made, judged and ended; until when a scan may be resumed; sandbox checks."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision: str | None = "0003"
+branch_labels: str | None = None
+depends_on: str | None = None
+
+
+def upgrade() -> None:
+    """Adds the columns; attempts from before do not say how they were made and stand as EXPRESS."""
+    with op.batch_alter_table("checks") as checks:
+        checks.add_column(sa.Column("sandbox", sa.Boolean, nullable=False, server_default=sa.false()))
+        checks.add_column(sa.Column("resume_until", sa.DateTime(timezone=True)))
+    with op.batch_alter_table("checks") as checks:
+        checks.alter_column("sandbox", server_default=None)
+    with op.batch_alter_table("attempts") as attempts:
+        attempts.add_column(sa.Column("mode", sa.String(16), nullable=False, server_default="EXPRESS"))
+        attempts.add_column(sa.Column("plan", sa.String(16), nullable=False, server_default="EXPRESS"))
+        attempts.add_column(sa.Column("ended_by", sa.String(24)))
+        attempts.add_column(sa.Column("verdict", sa.String(16)))
+    with op.batch_alter_table("attempts") as attempts:
+        attempts.alter_column("mode", server_default=None)
+        attempts.alter_column("plan", server_default=None)
+
+
+def downgrade() -> None:
+    """Removes the columns."""
+    with op.batch_alter_table("attempts") as attempts:
+        for column in ("verdict", "ended_by", "plan", "mode"):
+            attempts.drop_column(column)
+    with op.batch_alter_table("checks") as checks:
+        for column in ("resume_until", "sandbox"):
+            checks.drop_column(column)
