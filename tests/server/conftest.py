@@ -2,13 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server.postgres import PostgresServer, postgres_server, why_none
+from tests.server.postgres import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server; skips, with a reason, where none can be started."""
-    if reason := why_none():
-        pytest.skip(reason)
+    """A PostgreSQL server."""
     with postgres_server() as server:
         yield server

