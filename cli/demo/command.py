@@ -27,7 +27,7 @@ from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import Scenario, demo_scenarios
 from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import passed_attacks, summary_table, unexpected
-from cli.demo.tested import FLASH_POLICY, POLICY, open_tested
+from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, open_tested
 from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
@@ -152,7 +152,7 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[C
             stage,
             keys,
             scenarios,
-            flash_policy=FLASH_POLICY if asked else POLICY,
+            flash_policy=FLASH_POLICY if asked else FLASH_ALONE_POLICY,
             seed=options.seed,
             pack=chosen.pack,
             platform=tested.platform,

@@ -101,7 +101,7 @@ class CheckRunner:
             created = await self._orchestrator.upload_trusted_image(
                 portrait,
                 policy=self._policy_of(scenario),
-                mode=scan_pb2.MODE_DYNAMIC if scenario.flashes else scan_pb2.MODE_UNSPECIFIED,
+                mode=self._mode_of(scenario),
             )
         except CallRefusedError as error:
             upload = time.monotonic() - began
@@ -134,6 +134,11 @@ class CheckRunner:
         if scenario.device is not None:
             return ATTESTED_POLICY
         return self._flash_policy if scenario.flashes else self._policy
+
+    def _mode_of(self, scenario: Scenario) -> scan_pb2.Mode.ValueType:
+        """Raised where the policy of a scenario with a flash does not ask for one."""
+        raised = scenario.flashes and scenario.device is not None
+        return scan_pb2.MODE_DYNAMIC if raised else scan_pb2.MODE_UNSPECIFIED
 
     def _scanner(
         self,

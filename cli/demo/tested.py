@@ -11,12 +11,14 @@ from cli.test_devices.settings_text import settings_text
 from server.policies import load_policies
 from simulator.devices import TestPlatform
 
-__all__ = ["FLASH_POLICY", "POLICY", "Tested", "open_tested"]
+__all__ = ["FLASH_ALONE_POLICY", "FLASH_POLICY", "POLICY", "Tested", "open_tested"]
 
 POLICY: Final = "standard"
-"""Of the checks in EXPRESS that ask for no evidence; of those in DYNAMIC where the pack sees no blink."""
+"""Of the checks in EXPRESS that ask for no evidence."""
 FLASH_POLICY: Final = "dynamic"
 """Of the checks in DYNAMIC that ask for no evidence: it takes a blink and a head's depth."""
+FLASH_ALONE_POLICY: Final = "adaptive"
+"""The same where the pack sees no blink: it begins with the flash and takes nothing besides."""
 
 _FOR_TESTS: Final = "for_tests = true\n"
 
@@ -41,7 +43,7 @@ def open_tested(folder: Path) -> Tested:
     """
     stored = write_platform(folder, now=datetime.now(UTC))
     shipped = load_policies(None)
-    for name in (POLICY, FLASH_POLICY):
+    for name in (POLICY, FLASH_POLICY, FLASH_ALONE_POLICY):
         copy = stored.folder / "policies" / f"{name}.toml"
         try:
             # Before everything else: behind a table it would be the table's.

@@ -85,8 +85,9 @@ max_fmr = 1e-2
 live_threshold = 70.0
 spoof_threshold = 30.0
 
-[challenge]
-required_bits = 12.0
+[challenge.raised] # no person blinks or turns before a simulated device
+blink = false
+depth = false
 
 [device]
 minimum_assurance = "LOW"

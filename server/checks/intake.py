@@ -127,7 +127,7 @@ class CheckIntake:
         _check_fields(upload)
         policy_file = self._policy(upload.policy)
         mode = self._mode(upload.mode, policy_file)
-        self._check_pack_suffices(policy_file.policy)
+        self._check_pack_suffices(policy_file.policy, mode)
         request = self._request(upload)
         record = await self._known(request)
         if record is None:
@@ -169,13 +169,14 @@ class CheckIntake:
             )
         return mode
 
-    def _check_pack_suffices(self, policy: Policy) -> None:
-        shortfall = pack_shortfall(policy, self._pack)
+    def _check_pack_suffices(self, policy: Policy, mode: Mode) -> None:
+        shortfall = pack_shortfall(policy, self._pack, requested=mode)
         if shortfall is not None:
+            raised = "" if mode is policy.mode else f", raised to {mode},"
             raise Refusal(
                 Reason.POLICY_NOT_AVAILABLE,
-                f"the policy {policy.name} cannot be met by the pack {self._pack.name}: {shortfall}",
-                details={"policy": policy.name, "pack": self._pack.name},
+                f"the policy {policy.name}{raised} cannot be met by the pack {self._pack.name}: {shortfall}",
+                details={"policy": policy.name, "pack": self._pack.name, "mode": mode.value},
             )
 
     def _request(self, upload: TrustedImageUpload) -> RequestKey | None:
@@ -278,15 +279,21 @@ def portrait_policy(policy: Policy) -> PortraitPolicy:
     return policy.portrait.as_policy()
 
 
-def pack_shortfall(policy: Policy, pack: Pack) -> str | None:
-    """What ``policy`` demands and ``pack`` cannot give, in plain words; ``None`` where nothing is missing."""
+def pack_shortfall(policy: Policy, pack: Pack, *, requested: Mode | None = None) -> str | None:
+    """What ``policy`` demands and ``pack`` cannot give, in plain words; ``None`` where nothing is missing.
+
+    Args:
+        policy: The policy.
+        pack: The pack.
+        requested: The mode of a check; ``None`` for the policy's own.
+    """
     try:
         check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=policy.match.max_fmr))
     except CalibrationTooWeak as error:
         return str(error)
     if policy.liveness.require_pad_network and not pack.pad_networks:
         return "it demands a PAD network, and the pack has none"
-    if policy.challenge.blink and pack.landmarker is None:
+    if policy.challenge_for(requested or policy.mode).blink and pack.landmarker is None:
         return "it takes a blink, and the pack has no dense landmarks to see one by"
     scheme = None if pack.landmarker is None else pack.landmarker.scheme
     return policy.portrait.as_policy().shortfall(scheme)

@@ -287,7 +287,7 @@ class CheckRecorder:
         verified_bits = judgement.verified_bits if judgement else 0.0
         used_mode = attempt.mode if attempt else None
         challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
-        required_bits = policy.challenge.required_bits if challenged else 0.0
+        required_bits = policy.challenge_for(record.requested_mode).required_bits if challenged else 0.0
         transcript = attempt.transcript if attempt else None
         device = attempt.device if attempt else self._nothing_claimed(policy)
         verdict = judge_check(

@@ -21,6 +21,7 @@ from server.policies.words import AppDisclosure, Fallback, RecordFaces, Requirem
 
 __all__ = [
     "AttemptRules",
+    "ChallengeDemands",
     "ChallengeRules",
     "DeadlineRules",
     "DemandRules",
@@ -31,6 +32,7 @@ __all__ = [
     "PlatformDemands",
     "Policy",
     "PortraitRules",
+    "RaisedRules",
     "RequirementRules",
     "RetentionRules",
 ]
@@ -96,14 +98,12 @@ class MatchRules(_Table):
     decided with a pack whose calibration supports no bound as low."""
 
 
-class ChallengeRules(_Table):
-    """What a DYNAMIC challenge must prove."""
+class ChallengeDemands(_Table):
+    """What the challenge of one scan must prove."""
 
     required_bits: float = Field(default=12.0, ge=10, le=20)
-    """Challenge bits that must be verified in a DYNAMIC scan, whoever asked for the mode: one of 2 to
-    the power of this attempts of a blind guess passes. A script draws 20 bits or more."""
-    flash_allowed: bool = True
-    """Whether the screen may flash; false for people who must not see it. The mode can then not be raised."""
+    """Challenge bits that must be verified in a DYNAMIC scan: one of 2 to the power of this attempts of a
+    blind guess passes. A script draws 20 bits or more."""
     blink: bool = False
     """Whether a DYNAMIC scan takes a blink besides, which stiff masks do not have. Who does not blink is
     asked to. It needs a pack with dense landmarks, and shuts out people who cannot close their eyes."""
@@ -111,6 +111,29 @@ class ChallengeRules(_Table):
     """Whether a DYNAMIC scan takes a head's depth in motion in any light, which prints that are cut out and
     worn do not have. Whoever's head does not move enough of itself is asked to turn it a little. In the dark,
     where light shows no shape, it is always taken."""
+
+
+class RaisedRules(ChallengeDemands):
+    """What the challenge must prove where the orchestrator raised the mode from EXPRESS to DYNAMIC.
+
+    The defaults are what the shipped policy ``dynamic`` demands. What ``[challenge]`` demands holds besides,
+    so that raising the mode never asks for less.
+    """
+
+    blink: bool = True
+    """Whether the scan takes a blink besides. With a pack that has no dense landmarks the mode then cannot be
+    raised."""
+    depth: bool = True
+    """Whether the scan takes a head's depth in motion in any light."""
+
+
+class ChallengeRules(ChallengeDemands):
+    """What a DYNAMIC challenge must prove."""
+
+    flash_allowed: bool = True
+    """Whether the screen may flash; false for people who must not see it. The mode can then not be raised."""
+    raised: RaisedRules = RaisedRules()
+    """What holds where the orchestrator raised the mode from EXPRESS to DYNAMIC."""
 
 
 class PlatformDemands(_Table):
@@ -337,6 +360,21 @@ class Policy(_Table):
     def first_mode(self) -> Mode:
         """The mode that a scan begins with, unless the orchestrator raised it."""
         return self.preferred_mode or self.mode
+
+    def challenge_for(self, requested: Mode) -> ChallengeDemands:
+        """What the challenge of a check must prove.
+
+        Args:
+            requested: The check's mode: the policy's own, or the one that the orchestrator raised it to.
+        """
+        own, raised = self.challenge, self.challenge.raised
+        if requested.strength <= self.mode.strength:
+            return own
+        return ChallengeDemands(
+            required_bits=max(own.required_bits, raised.required_bits),
+            blink=own.blink or raised.blink,
+            depth=own.depth or raised.depth,
+        )
 
     @property
     def why_no_flash(self) -> str | None:

@@ -73,6 +73,7 @@ class DeviceLooks:
             StorageUnavailable: The database failed.
         """
         env, policy, start = self._env, stream.policy, stream.start
+        required_bits = policy.challenge_for(stream.record.requested_mode).required_bits
         pieces = stream.evidence.pieces
         findings = await stream.evidence.settled()
         recollection = await env.memory.recollect(
@@ -95,7 +96,7 @@ class DeviceLooks:
             rules=policy.device,
             fingerprints=env.fingerprints,
             transcript_bound=ended,
-            active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= policy.challenge.required_bits,
+            active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
         )
         return DeviceLook(outcome=outcome, recollection=recollection, pieces=pieces)
 

@@ -69,6 +69,7 @@ class ScanPlans:
         self.first_step = 1
         self._policy = policy
         self._demanded = requested is Mode.DYNAMIC
+        self._challenge = policy.challenge_for(requested)
         self._capabilities = capabilities
         wanted = self._demanded or policy.first_mode is Mode.DYNAMIC
         self._plan = Plan.FLASH if wanted and Capability.FLASH in capabilities else Plan.EXPRESS
@@ -90,10 +91,10 @@ class ScanPlans:
             self._policy.fallback is Fallback.MOVEMENT and Capability.OVAL_CHANGE in self._capabilities
         )
         return dynamic.DynamicPolicy(
-            minimum_bits=self._policy.challenge.required_bits,
+            minimum_bits=self._challenge.required_bits,
             demanded=self._demanded,
-            blink=self._policy.challenge.blink,
-            depth=self._policy.challenge.depth,
+            blink=self._challenge.blink,
+            depth=self._challenge.depth,
             fallback=dynamic.Fallback.MOVEMENT if falls_back else dynamic.Fallback.NONE,
             without_flash=dynamic.WithoutFlash.REFUSED if self._demanded else dynamic.WithoutFlash.EXPRESS,
         )

@@ -21,21 +21,22 @@ __all__ = ["check", "flash_server", "scanned"]
 async def flash_server(folder: Path) -> AsyncIterator[LiveServer]:
     """A server as an operator runs it, with policies that allow one attempt.
 
-    They are ``single``; ``blinking`` and ``turning``, which take a blink and depth besides; and ``approach``,
-    which is ``adaptive`` with a lenient match.
+    They are ``single``, which takes nothing beside the flash where the mode is raised; ``blinking`` and
+    ``turning``, which take a blink and depth besides; and ``approach``, which is ``adaptive`` with a lenient
+    match.
     """
     settings = settings_for(folder)
     assert settings.policies.folder is not None
-    write_policy(settings.policies.folder, "single", maximum=1)
     # Rendered in the sun and from close by, the one person at hand is as like the portrait as the threshold
     # of "adaptive" asks for, give or take: what is tried here is the way, not the match.
     adaptive = (files("server.policies") / "shipped" / "adaptive.toml").read_text()
     lenient = adaptive.replace('"adaptive"', '"approach"').replace("max_fmr = 1e-2", "max_fmr = 0.1")
     (settings.policies.folder / "approach.toml").write_text(lenient)
-    for name, taken in (("blinking", "blink"), ("turning", "depth")):
+    for name, blink, depth in (("single", False, False), ("blinking", True, False), ("turning", False, True)):
         write_policy(settings.policies.folder, name, maximum=1)
         path = settings.policies.folder / f"{name}.toml"
-        path.write_text(path.read_text() + f"\n[challenge]\n{taken} = true\n")
+        raised = f"[challenge.raised]\nblink = {str(blink).lower()}\ndepth = {str(depth).lower()}\n"
+        path.write_text(f"{path.read_text()}\n{raised}")
     async with serving(settings, pack=real_pack(), tuning=Tuning()) as server:
         yield server
 

@@ -7,6 +7,8 @@ from facegate.v1 import result_pb2
 from structlog.testing import capture_logs
 
 from server import models
+from server.checks.intake import pack_shortfall
+from server.checks.terms import Mode
 from server.errors import ConfigurationError
 from server.models import announce_pack, calibration_identity, check_policies, load_configured_pack
 from server.policies import load_policies
@@ -66,6 +68,14 @@ def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> No
         check_policies(
             load_policies(tmp_path), replace(remembering_pack(), landmarker=None), default="blinking"
         )
+
+
+def test_a_pack_that_sees_no_eyes_serves_a_policy_whose_mode_is_not_raised() -> None:
+    blind = replace(remembering_pack(), landmarker=None)
+    policy = POLICIES.get("standard").policy
+    check_policies(POLICIES, blind, default="standard")
+    assert pack_shortfall(policy, blind) is None
+    assert "no dense landmarks" in (pack_shortfall(policy, blind, requested=Mode.DYNAMIC) or "")
 
 
 def test_the_configured_pack_comes_from_the_models_folder(tmp_path: Path) -> None:

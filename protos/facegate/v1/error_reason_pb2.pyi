@@ -100,7 +100,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The result's retention ended. [NOT_FOUND]"""
     ERROR_REASON_POLICY_NOT_AVAILABLE: _ErrorReason.ValueType  # 48
     """The policy demands more than this server's pack can give: a false match rate that its calibration
-    does not support, or a PAD network that it does not have. [FAILED_PRECONDITION]
+    does not support, a PAD network that it does not have, or, in the mode that was asked for, a blink that
+    it cannot see. [FAILED_PRECONDITION]
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 60
     """The scan token is malformed or not of this server. [UNAUTHENTICATED]"""
@@ -254,7 +255,8 @@ ERROR_REASON_RESULT_EXPIRED: ErrorReason.ValueType  # 47
 """The result's retention ended. [NOT_FOUND]"""
 ERROR_REASON_POLICY_NOT_AVAILABLE: ErrorReason.ValueType  # 48
 """The policy demands more than this server's pack can give: a false match rate that its calibration
-does not support, or a PAD network that it does not have. [FAILED_PRECONDITION]
+does not support, a PAD network that it does not have, or, in the mode that was asked for, a blink that
+it cannot see. [FAILED_PRECONDITION]
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 60
 """The scan token is malformed or not of this server. [UNAUTHENTICATED]"""

@@ -85,7 +85,8 @@ class UploadTrustedImageRequest(_message.Message):
     """Name of the policy; empty for the server's default."""
     mode: _scan_pb2.Mode.ValueType
     """A mode to raise the policy's; MODE_UNSPECIFIED for the policy's own. A mode below the policy's is
-    INVALID_ARGUMENT.
+    INVALID_ARGUMENT. Raised to MODE_DYNAMIC a scan must prove what the policy's `[challenge.raised]` says:
+    unless the policy says otherwise, a blink and a head's depth besides the colours.
     """
     subject_reference: _builtins.str
     """Opaque reference to the person in the customer's systems, at most 256 bytes. Never personal data."""

@@ -1,6 +1,8 @@
 """UploadTrustedImage against a real server: what is refused, and what a repeated request gives."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +18,15 @@ from server.checks.terms import Mode
 from server.policies import load_policies
 from server.storage.database import open_database
 from server.storage.tables import checks
-from tests.server.live import LiveServer, Refused, portrait, refused
+from tests.server.live import (
+    LiveServer,
+    Refused,
+    portrait,
+    refused,
+    remembering_pack,
+    serving,
+    settings_for,
+)
 from vision.image import encode_jpeg
 
 _C = grpc.StatusCode
@@ -127,6 +137,16 @@ async def test_the_orchestrator_may_raise_the_mode(scene: LiveServer) -> None:
     assert (await scene.record(upload.check_id)).requested_mode is Mode.DYNAMIC
     # What a policy prefers is not demanded.
     assert (await scene.upload(policy="adaptive")).mode == scan_pb2.MODE_EXPRESS
+
+
+async def test_a_pack_that_sees_no_blink_cannot_raise_the_mode(tmp_path: Path) -> None:
+    blind = replace(remembering_pack(), landmarker=None)
+    async with serving(settings_for(tmp_path), pack=blind) as live:
+        refusal = await _upload_refused(live, image=portrait(), mode=scan_pb2.MODE_DYNAMIC)
+        assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE")
+        assert refusal.metadata["mode"] == "DYNAMIC"
+        assert await _count(live) == 0
+        assert (await live.upload()).mode == scan_pb2.MODE_EXPRESS
 
 
 async def test_a_repeated_request_gives_the_same_check(scene: LiveServer) -> None:

@@ -52,8 +52,8 @@ def test_the_shipped_policies() -> None:
     assert low.match.max_fmr > standard.match.max_fmr > high.match.max_fmr
     assert low.liveness.live_threshold < standard.liveness.live_threshold < high.liveness.live_threshold
     assert high.device.minimum_assurance is Assurance.MEDIUM
-    floors = [policy.challenge.required_bits for policy in (low, standard, high)]
-    assert floors == [10, 12, 16]
+    floors = [policy.challenge_for(Mode.DYNAMIC).required_bits for policy in (low, standard, high)]
+    assert floors == [12, 12, 16]
 
 
 def test_a_shipped_policy_demands_the_flash_and_a_blink_without_evidence_of_the_device() -> None:

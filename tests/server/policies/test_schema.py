@@ -14,6 +14,7 @@ from matcher.conformance.interface import Component
 from matcher.conformance.profiles import Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Rule, Severity
 from matcher.portrait_report import Representations
+from server.checks.terms import Mode
 from server.policies import load_policies
 from server.policies.json_schema import render_schema
 from server.policies.schema import Policy
@@ -74,6 +75,8 @@ def test_what_a_policy_must_say_is_enough() -> None:
         (_DYNAMIC, "challenge.required_bits", 0.0),
         (_DYNAMIC, "challenge.required_bits", 20.1),
         (_DYNAMIC, "challenge.flash_allowed", False),
+        (_EXPRESS, "challenge.raised.required_bits", 9.9),
+        (_EXPRESS, "challenge.raised.flash_allowed", True),
         (_DYNAMIC, "preferred_mode", "EXPRESS"),
         (_EXPRESS, "preferred_mode", "MOVEMENT"),
         (_DYNAMIC, "fallback", "anything"),
@@ -118,6 +121,22 @@ def test_a_policy_may_prefer_more_than_it_demands() -> None:
     assert Policy.model_validate(_EXPRESS).first_mode == "EXPRESS"
     with pytest.raises(ValidationError, match="flash_allowed is false"):
         Policy.model_validate(changed(_ADAPTIVE, "challenge.flash_allowed", False))
+
+
+def test_the_challenge_of_a_raised_mode_is_never_less_than_the_policys_own() -> None:
+    plain = Policy.model_validate(_EXPRESS)
+    raised = plain.challenge_for(Mode.DYNAMIC)
+    assert (raised.required_bits, raised.blink, raised.depth) == (12, True, True)
+    assert plain.challenge_for(Mode.EXPRESS) == plain.challenge
+    own = {"required_bits": 16.0, "depth": True, "raised": {"blink": False, "depth": False}}
+    raised = Policy.model_validate({**_ADAPTIVE, "challenge": own}).challenge_for(Mode.DYNAMIC)
+    assert (raised.required_bits, raised.blink, raised.depth) == (16, False, True)
+
+
+def test_what_is_demanded_or_preferred_of_itself_is_not_raised() -> None:
+    for base, requested in ((_DYNAMIC, Mode.DYNAMIC), (_ADAPTIVE, Mode.EXPRESS)):
+        policy = Policy.model_validate(base)
+        assert policy.challenge_for(requested) == policy.challenge
 
 
 @pytest.mark.parametrize(("key", "least"), [("idle_seconds", 3), ("attempt_seconds", 15)])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import result_pb2
+from facegate.v1 import result_pb2, scan_pb2
 
 from simulator import AmbientPreset, FlashKind
 from tests.server.flash_checks import check, flash_server
@@ -50,6 +50,28 @@ async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in
     statuses = []
     for seed in (5, 6, 7):
         result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy="turning", seed=seed)
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        statuses.append(result.status)
+    assert result_pb2.CHECK_STATUS_SUCCESS in statuses
+
+
+@pytest.mark.slow
+async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode_of_standard(
+    real: LiveServer,
+) -> None:
+    for ambient in (AmbientPreset.DARK, AmbientPreset.INDOOR):
+        masked, wire = await check(real, FlashKind.RIGID_MASK, ambient, policy="standard")
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        assert masked.liveness.requested_mode == scan_pb2.MODE_DYNAMIC
+        assert masked.status == result_pb2.CHECK_STATUS_FAILURE
+        assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+
+
+@pytest.mark.slow
+async def test_a_person_passes_where_the_orchestrator_raises_the_mode_of_standard(real: LiveServer) -> None:
+    statuses = []
+    for seed in (5, 6, 7):
+        result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy="standard", seed=seed)
         assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
         statuses.append(result.status)
     assert result_pb2.CHECK_STATUS_SUCCESS in statuses

@@ -77,9 +77,12 @@ def test_the_limits_are_the_policys() -> None:
     assert _plans("high", Mode.DYNAMIC).limits.blink
     assert _plans("high", Mode.DYNAMIC).limits.depth
     assert not _plans("adaptive", Mode.EXPRESS).limits.demanded
-    assert not _plans("standard", Mode.DYNAMIC).limits.blink
-    assert not _plans("standard", Mode.DYNAMIC).limits.depth
-    assert _plans("low", Mode.DYNAMIC).limits.minimum_bits == 10
+    assert not _plans("adaptive", Mode.EXPRESS).limits.blink
+
+
+@pytest.mark.parametrize("name", ["standard", "low", "adaptive"])
+def test_who_raises_the_mode_gets_what_the_policy_of_that_name_demands(name: str) -> None:
+    assert _plans(name, Mode.DYNAMIC).limits == _plans("dynamic", Mode.DYNAMIC).limits
 
 
 def test_only_a_screen_that_scrolls_is_asked_to() -> None:
