@@ -1,4 +1,4 @@
-"""Fixtures over ``tests.server.live``; folders that need them import them into their conftest."""
+"""Fixtures over ``tests.server.live``, which the conftest of ``tests/server`` makes known."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -47,9 +47,9 @@ async def still_answers(live: LiveServer) -> None:
     assert refused(caught.value).reason == "CHECK_NOT_FOUND"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server for a whole module; at its end it still serves a broken check and a good one."""
+    """One server for every test of a run; at its end it still serves a broken check and a good one."""
     async with serving(settings_for(tmp_path_factory.mktemp("server"))) as server:
         await good_check(server)
         yield server
@@ -59,7 +59,7 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(live: LiveServer) -> AsyncIterator[LiveServer]:
-    """The module's server; after the test nothing is left behind, and both its listeners answer."""
+    """The run's server; after the test nothing is left behind, and both its listeners answer."""
     await live.decoders_ready()
     before = live.traces()
     yield live

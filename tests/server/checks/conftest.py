@@ -1,3 +1,0 @@
-from tests.server.live_fixtures import live, scene
-
-__all__ = ["live", "scene"]
