@@ -137,7 +137,8 @@ def _transcript(result: result_pb2.CheckResult) -> Text:
     transcript = result.transcript
     text = Text("intact", "green") if transcript.intact else Text("broken", "red")
     text.append(
-        f", {transcript.frames} frames, {transcript.dropped} dropped, {transcript.streams} stream(s)",
+        f", {transcript.frames} frames received, {transcript.frames_examined} examined, "
+        f"{transcript.dropped} dropped, {transcript.streams} stream(s)",
         "default",
     )
     return text

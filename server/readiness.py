@@ -9,14 +9,18 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from server.admin import Readiness
 from server.storage.engine import database_file, is_sqlite
 from server.storage.objects import ObjectStore
 
 __all__ = ["CachedProbe", "disk_probe", "object_store_probe", "storage_readiness"]
+
+Probe: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""Raises where the part does not work."""
 
 _CACHE_SECONDS = 5.0
 _PROBE_PREFIX = "probe"
@@ -30,12 +34,12 @@ class CachedProbe:
 
     def __init__(
         self,
-        probe: Callable[[], Awaitable[None]],
+        probe: Probe,
         *,
         seconds: float = _CACHE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Takes the probe, which raises where the part does not work.
+        """Takes the probe; nothing is asked yet.
 
         Args:
             probe: What to ask.
@@ -58,7 +62,7 @@ class CachedProbe:
         stale = running is not None and running.done() and self._monotonic() - self._asked >= self._seconds
         if running is None or stale:
             self._asked = self._monotonic()
-            running = self._running = asyncio.ensure_future(self._probe())
+            running = self._running = asyncio.create_task(self._probe())
             running.add_done_callback(_look_at)
         # Whoever gives up waiting leaves the probe to the next one who asks.
         await asyncio.shield(running)
@@ -80,7 +84,7 @@ def storage_readiness(objects: ObjectStore, *, database_url: str) -> Readiness:
     return parts
 
 
-def object_store_probe(objects: ObjectStore, *, name: str) -> Callable[[], Awaitable[None]]:
+def object_store_probe(objects: ObjectStore, *, name: str) -> Probe:
     """Stores, reads and deletes a small object.
 
     Args:
@@ -98,7 +102,7 @@ def object_store_probe(objects: ObjectStore, *, name: str) -> Callable[[], Await
     return probe
 
 
-def disk_probe(folder: Path) -> Callable[[], Awaitable[None]]:
+def disk_probe(folder: Path) -> Probe:
     """Writes a small file to ``folder``, waits until it is on the disk, and deletes it."""
 
     def write() -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "DecodedImage",
     "DecodedLuma",
     "StillDecoder",
+    "check_jpeg",
     "decode_image",
     "decode_jpeg_luma",
     "encode_jpeg",
@@ -171,6 +172,21 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     return DecodedLuma(pixels=pixels, header=header)
 
 
+def check_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
+    """What a JPEG declares, checked as far as that goes without decoding a pixel.
+
+    Args:
+        data: The file.
+        limits: What may be decoded.
+
+    Raises:
+        ImageError: ``decode_jpeg_luma`` would raise it, too, before it decodes.
+    """
+    header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
+    _check_jpeg_data(data)
+    return header
+
+
 _TURNS = {
     90: cv2.ROTATE_90_CLOCKWISE,
     180: cv2.ROTATE_180,
@@ -291,7 +307,7 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
     return decoded.astype(np.uint8, copy=False)
 
 
-def _decode_jpeg(data: bytes, colours: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
+def _check_jpeg_data(data: bytes) -> None:
     # Each scan of a progressive file walks all coefficients, so a small file of thousands of empty
     # scans would keep a core busy for minutes. Encoders use about ten.
     if data.count(b"\xff\xda") > _MOST_SCANS:
@@ -299,6 +315,10 @@ def _decode_jpeg(data: bytes, colours: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np
     # The decoder fills what is missing with grey and does not say so.
     if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
         raise malformed(ImageFormat.JPEG, "the picture data are cut off")
+
+
+def _decode_jpeg(data: bytes, colours: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
+    _check_jpeg_data(data)
     pixels = _imdecode(data, colours | cv2.IMREAD_IGNORE_ORIENTATION, ImageFormat.JPEG)
     return pixels.astype(np.uint8, copy=False)
 

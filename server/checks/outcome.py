@@ -42,6 +42,7 @@ class TranscriptOutcome:
     Attributes:
         intact: Whether MACs, order, count and the end's signature hold.
         frames: Frames accepted in the deciding attempt.
+        examined: Of these, those whose image was decoded.
         dropped: Images that the device dropped before they got an index.
         streams: Streams that the scan used.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; empty where no attempt ended.
@@ -49,6 +50,7 @@ class TranscriptOutcome:
 
     intact: bool
     frames: int
+    examined: int
     dropped: int
     streams: int
     final_mac_sha256: bytes

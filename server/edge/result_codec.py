@@ -289,6 +289,7 @@ def _transcript(transcript: TranscriptOutcome) -> result_pb2.TranscriptResult:
     return result_pb2.TranscriptResult(
         intact=transcript.intact,
         frames=transcript.frames,
+        frames_examined=transcript.examined,
         dropped=transcript.dropped,
         streams=transcript.streams,
         final_mac_sha256=transcript.final_mac_sha256,

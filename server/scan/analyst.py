@@ -89,6 +89,22 @@ class FrameAnalyst:
             follow_seconds=follow_seconds,
         )
 
+    def check(self, message: FrameMessage) -> None:
+        """Checks what a frame's image declares, without decoding it; quick enough for the event loop.
+
+        Raises:
+            Refusal: See ``FrameDecoder.check``.
+        """
+        self._decoder.check(message)
+
+    def verify(self, message: FrameMessage) -> None:
+        """Decodes a frame that nothing is measured of.
+
+        Raises:
+            Refusal: As for ``look``.
+        """
+        self._decoder.coded_luma(message)
+
     def look(
         self,
         message: FrameMessage,

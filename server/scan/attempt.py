@@ -85,6 +85,7 @@ class AttemptRun:
             budget=settings.budget,
             oval=settings.oval,
             guidance=settings.guidance,
+            random=env.random,
             challenge=challenge,
         )
         self._credit = CreditLedger(

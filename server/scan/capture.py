@@ -1,7 +1,9 @@
 """One attempt's capture: what each frame adds, what to tell the person, and when there is enough."""
 
+import asyncio
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,6 +16,7 @@ from liveness.selection import FrameSelector, frame_quality
 from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame, fingerprint
 from server.scan.challenge import AttemptChallenge, ChallengeFrame
 from server.scan.frame_examiner import FrameExaminer
+from server.scan.frame_sample import FrameSample
 from server.scan.messages import CaptureBudget, FeedbackMessage, FrameMessage
 from server.scan.stream_trace import AttemptTrace
 from server.scan.worker_pool import WorkerPool
@@ -94,6 +97,7 @@ class AttemptCapture:
         budget: CaptureBudget,
         oval: Oval,
         guidance: GuidanceSettings,
+        random: Callable[[int], bytes],
         challenge: AttemptChallenge | None = None,
     ) -> None:
         """Starts empty.
@@ -105,6 +109,7 @@ class AttemptCapture:
             budget: Limits of a frame.
             oval: Where the face should be.
             guidance: Thresholds of the hints.
+            random: Gives that many unpredictable bytes, to draw the sample of frames that are not measured.
             challenge: What is to be done beside; ``plan`` is then ``CapturePlan.beside`` it.
         """
         self._analyst = analyst
@@ -125,6 +130,8 @@ class AttemptCapture:
         self._examiner = FrameExaminer(analyst=analyst, pool=pool, kept=self._kept)
         # As they arrived: a decoded frame takes twenty times as much, and few of these are needed.
         self._looks: dict[int, tuple[FrameMessage, FrameObservation]] = {}
+        self._sample = FrameSample(random=random)
+        self._decoded: set[int] = set()
         self._hints: Counter[str] = Counter()
         self._first_good: float | None = None
         self._last_good = 0.0
@@ -184,6 +191,11 @@ class AttemptCapture:
         return (len(scan.frames) - 1) / seconds if seconds > 0 else None
 
     @property
+    def frames_examined(self) -> int:
+        """Frames whose image was decoded: those that were measured or sampled, and those drawn at random."""
+        return len(self._decoded)
+
+    @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
         """What the expensive models said so far, in order of frames."""
         return self._examiner.examined
@@ -222,6 +234,7 @@ class AttemptCapture:
         Raises:
             Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID), or claims what cannot be.
         """
+        self._analyst.check(frame)
         if self._origin is None:
             self._origin = frame.capture_time_us
         time = (frame.capture_time_us - self._origin) / 1e6
@@ -245,6 +258,7 @@ class AttemptCapture:
             expects_depth=challenge is not None and challenge.depth_due,
             with_light=challenge is not None and challenge.measures_light,
         )
+        self._decoded.add(frame.index)
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
             self._looks[observation.index] = (frame, observation)
@@ -294,7 +308,12 @@ class AttemptCapture:
         Args:
             frame: The frame.
             arrival: When it arrived, seconds of the server's monotonic clock.
+
+        Raises:
+            Refusal: As for ``take``.
         """
+        self._analyst.check(frame)
+        self._sample.offer(frame)
         if self._challenge is not None and self._origin is not None:
             self._challenge.glance(frame, origin_us=self._origin, arrival=arrival)
 
@@ -303,7 +322,9 @@ class AttemptCapture:
         if sampled:
             measure = partial(self.trace.measure, frame, arrival=arrival)
             await self._pool.run(self._analyst.sample, frame, time, watcher=self._watcher, measure=measure)
+            self._decoded.add(frame.index)
         else:
+            self._sample.offer(frame)
             mark = fingerprint(frame)
             self._watcher.pass_over(
                 PassedFrame(index=frame.index, capture_time=time, fingerprint=mark, samples=None)
@@ -321,6 +342,16 @@ class AttemptCapture:
         if share >= _RIPE_SHARE:
             count = math.floor(share * self._plan.selected)
             await self._examiner.ahead(self._selector.likeliest_to_stay[:count])
+
+    async def verify_sample(self) -> None:
+        """Decodes the sample that was drawn of the frames that were not measured; to be called at the end.
+
+        Raises:
+            Refusal: An image does not decode, or has another size than was declared (FRAME_IMAGE_INVALID).
+        """
+        drawn = self._sample.drawn
+        await asyncio.gather(*(self._pool.run_first(self._analyst.verify, frame) for frame in drawn))
+        self._decoded.update(frame.index for frame in drawn)
 
     async def examine_rest(self) -> None:
         """Runs the expensive models over every selected frame that they have not seen, several at once.

@@ -216,6 +216,7 @@ class AttemptCloser:
             transcript=TranscriptOutcome(
                 intact=True,
                 frames=run.frames,
+                examined=run.capture.frames_examined,
                 dropped=stream.transcript.dropped,
                 streams=stream.record.streams,
                 final_mac_sha256=stream.transcript.final_mac_sha256,

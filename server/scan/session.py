@@ -159,6 +159,7 @@ class ScanSession:
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
         env, began = self._env, self._env.clock.monotonic()
+        await run.capture.verify_sample()
         judgement = await self._closer.judge(stream, run)
         attempts = await self._closer.attempts(stream, run)
         self._cancelled_by_person = end.cause is EndCause.CANCELLED

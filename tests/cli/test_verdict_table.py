@@ -44,7 +44,9 @@ def test_everything_of_a_verdict_is_shown() -> None:
             ],
             signals=[result_pb2.Signal(name="virtual_camera", score=0.5)],
         ),
-        transcript=result_pb2.TranscriptResult(intact=True, frames=32, dropped=2, streams=1),
+        transcript=result_pb2.TranscriptResult(
+            intact=True, frames=32, frames_examined=21, dropped=2, streams=1
+        ),
         attempts=[result_pb2.AttemptSummary(outcome=result_pb2.AttemptSummary.OUTCOME_DECIDED)],
         policy=result_pb2.PolicyReference(name="standard", version=3),
         pack=result_pb2.PackReference(
@@ -68,7 +70,7 @@ def test_everything_of_a_verdict_is_shown() -> None:
         "similarity 12.5 of 100 (needs 80.0)",
         "FMR at most 0.3 (allowed 0.01)",
         "assurance NONE (needs LOW)",
-        "intact, 32 frames, 2 dropped, 1 stream(s)",
+        "intact, 32 frames received, 21 examined, 2 dropped, 1 stream(s)",
         "decided",
         "standard version 3",
         "evaluation only",

@@ -80,7 +80,9 @@ OUTCOME = CheckOutcome(
         required=Assurance.LOW,
         checks=(passed("server_key.tls", "SAME_KEY", "words"),),
     ),
-    transcript=TranscriptOutcome(intact=True, frames=30, dropped=2, streams=1, final_mac_sha256=bytes(32)),
+    transcript=TranscriptOutcome(
+        intact=True, frames=30, examined=21, dropped=2, streams=1, final_mac_sha256=bytes(32)
+    ),
     attempts=(ATTEMPT,),
     evidence_frame=EvidenceMark(b"e" * 32, 1, 17),
     audit_images=(EvidenceMark(b"a" * 32, 1, 3),),
@@ -128,7 +130,8 @@ def test_a_round_trip_keeps_everything() -> None:
     assert message.match.frames_used == 8
     assert message.device.required_assurance == result_pb2.DEVICE_ASSURANCE_LOW
     assert message.device.checks[0].outcome == result_pb2.DeviceCheck.OUTCOME_PASS
-    assert (message.transcript.frames, message.transcript.dropped) == (30, 2)
+    assert (message.transcript.frames, message.transcript.frames_examined) == (30, 21)
+    assert message.transcript.dropped == 2
     assert message.attempts[0].outcome == result_pb2.AttemptSummary.OUTCOME_DECIDED
     assert message.attempts[0].end_time.ToDatetime(UTC) == LATER
     assert message.evidence_frame.sha256 == b"e" * 32

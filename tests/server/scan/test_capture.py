@@ -19,7 +19,7 @@ from server.scan.messages import CaptureBudget, FrameMessage, Outbound
 from server.scan.worker_pool import WorkerPool
 from tests.server.live import PLAN, pictures, remembering_pack
 from tests.server.scan.idle_pool import until_idle
-from tests.server.scan.records import frame_message
+from tests.server.scan.records import frame_message, undecodable
 from vision.image import encode_jpeg
 
 
@@ -46,6 +46,7 @@ def _capture(
         budget=budget,
         oval=Oval(),
         guidance=GuidanceSettings() if guidance is None else guidance,
+        random=bytes,
         challenge=challenge,
     )
 
@@ -235,7 +236,7 @@ async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture
 
 
 async def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:
-    start, unreadable = 1_000_000, b"no picture"
+    start, unreadable = 1_000_000, undecodable(pictures()[5].jpeg)
     await capture.take(replace(_frame(0), capture_time_us=start), arrival=0.0)
     for early in range(1, 3):
         # In the first second they are sampled all the same, to be compared with later ones.
@@ -255,6 +256,9 @@ async def test_frames_that_come_faster_than_needed_are_not_measured(capture: Att
     assert scan.passed[-1].samples is None
     assert scan.passed[-1].fingerprint not in {None, scan.passed[0].fingerprint}
     assert all(frame.fingerprint is not None for frame in scan.frames)
+    assert capture.frames_examined == 5
+    with pytest.raises(Refusal):
+        await capture.verify_sample()
     # They are as well placed as the measured frame before them.
     assert capture.progress > progress
 
@@ -268,6 +272,7 @@ async def test_a_mode_that_needs_every_frame_gets_it() -> None:
         budget=CaptureBudget(),
         oval=Oval(),
         guidance=GuidanceSettings(),
+        random=bytes,
     )
     for index in range(4):
         await capture.take(replace(_frame(index), capture_time_us=1 + index * 33_000), arrival=0.0)

@@ -10,7 +10,7 @@ from server.errors import Reason, Refusal
 from server.scan.frame_pictures import FrameDecoder, FramePicture
 from server.scan.messages import CaptureBudget, FrameMessage
 from tests.server.live import pictures
-from tests.server.scan.records import frame_message
+from tests.server.scan.records import frame_message, undecodable
 from vision.image import DecodedImage, DecodedLuma, encode_jpeg, rotate_upright
 
 
@@ -65,6 +65,29 @@ def test_both_refuse_alike(change: dict[str, object]) -> None:
         assert caught.value.details["frameIndex"] == 3
         told.append(str(caught.value))
     assert told[0] == told[1]
+
+    with pytest.raises(Refusal) as caught:
+        decoder.check(broken)
+    assert str(caught.value) == told[0]
+
+
+def test_a_check_decodes_nothing() -> None:
+    message = frame_message(0, image=undecodable(pictures()[0].jpeg))
+    decoder = FrameDecoder(CaptureBudget())
+    decoder.check(message)
+    with pytest.raises(Refusal) as caught:
+        decoder.luma(message)
+    assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
+
+
+def test_a_frame_has_colours() -> None:
+    done, grey = cv2.imencode(".jpg", np.zeros((480, 360), np.uint8))
+    assert done
+    message = frame_message(3, image=grey.tobytes())
+    with pytest.raises(Refusal) as caught:
+        FrameDecoder(CaptureBudget()).check(message)
+    assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
+    assert caught.value.details == {"frameIndex": 3, "fault": "UNSUPPORTED_FORMAT"}
 
 
 def test_limits_hold_for_luma_too() -> None:

@@ -109,6 +109,7 @@ async def _verdict(
         budget=budget,
         oval=Oval(),
         guidance=GuidanceSettings(),
+        random=bytes,
     )
     for index, picture in enumerate(window):
         message = FrameMessage(
