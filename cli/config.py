@@ -1,4 +1,4 @@
-"""``facegate config show``: the effective settings, and where each value came from."""
+"""``facegate config``: the effective settings and where each value came from, and the reference of all."""
 
 import json
 from enum import StrEnum
@@ -10,17 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.reference_page import settings_page
 from server.settings_loading import LoadedSettings, SettingsInvalid, load_settings
 from server.settings_view import shown_settings
 
-__all__ = ["app", "show"]
+__all__ = ["app", "reference", "show"]
 
 app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
-
-
-@app.callback()
-def _settings() -> None:
-    """Look at the settings."""  # Keeps `show` a command of its own while it is the only one.
 
 
 class Form(StrEnum):
@@ -56,6 +52,12 @@ def show(
             typer.echo(_as_toml(loaded), nl=False)
         case Form.TABLE:
             Console().print(_as_table(loaded))
+
+
+@app.command()
+def reference() -> None:
+    """Print the reference of every setting, as Markdown."""
+    typer.echo(settings_page(), nl=False)
 
 
 def _as_json(loaded: LoadedSettings) -> str:

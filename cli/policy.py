@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.reference_page import policies_page
 from server.policies import PolicyBook, PolicyFile, load_policies, read_policy
 from server.policies.errors import PolicyError, PolicyInvalid
 from server.policies.json_schema import render_schema
@@ -91,6 +92,12 @@ def check_command(
 def schema_command() -> None:
     """Print the JSON Schema of policy files, for editors."""
     typer.echo(render_schema(), nl=False)
+
+
+@app.command("reference")
+def reference_command() -> None:
+    """Print the reference of every field of a policy file, as Markdown."""
+    typer.echo(policies_page(), nl=False)
 
 
 def _book(config: Path | None) -> PolicyBook:

@@ -1,0 +1,225 @@
+"""Reference pages in Markdown: every setting and every policy field, from the schemas themselves.
+
+``docs/settings.md`` and ``docs/policies.md`` are what ``facegate config reference`` and ``facegate policy
+reference`` print; tests compare them.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from typing_extensions import TypeIs
+
+from server.policies.schema import Policy
+from server.settings import Settings
+
+__all__ = ["ReferenceField", "policies_page", "reference_fields", "settings_page"]
+
+_SETTINGS: Final = """\
+# Settings
+
+Every setting of the server. A settings file is TOML; the environment beats it: `FACEGATE_` and `__` between
+levels, such as `FACEGATE_LISTENERS__DEVICE__PORT=8443`. `facegate config show` prints the effective values
+and where each came from. What is read again while the server runs says so; all else is read at the start.
+
+This page is what `facegate config reference` prints; do not edit it by hand.
+"""
+
+_POLICIES: Final = """\
+# Policies
+
+A policy is a TOML file that says what one use case demands. It is frozen into each check, with its hash.
+`facegate policy list` and `facegate policy show NAME` print the policies of a server, `facegate policy check
+FILE` checks a file before a server reads it, and `facegate policy schema` prints the JSON Schema for editors.
+Policies of your own lie in the folder that the [setting](settings.md) `policies.folder` names; raise
+`version` with every change.
+
+This page is what `facegate policy reference` prints; do not edit it by hand.
+"""
+
+_HEADER: Final = ("| Field | Holds | Default | Meaning |", "| --- | --- | --- | --- |")
+_BOUNDS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
+_NAMES: Final = {bool: "true or false", int: "integer", float: "number", str: "text", Path: "path"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceField:
+    """One field of a schema.
+
+    Attributes:
+        table: Dotted name of the table that it is in; empty at the top.
+        name: Its name in the table.
+        kind: What it holds, in words, with its range.
+        default: Its default as TOML writes it; ``None`` where it has none.
+        required: Whether it must be given.
+        description: What it means.
+    """
+
+    table: str
+    name: str
+    kind: str
+    default: str | None
+    required: bool
+    description: str
+
+
+def settings_page() -> str:
+    """Every setting, table by table."""
+    return _page(_SETTINGS, Settings)
+
+
+def policies_page() -> str:
+    """Every field of a policy file, table by table."""
+    return _page(_POLICIES, Policy)
+
+
+def reference_fields(model: type[BaseModel]) -> list[ReferenceField]:
+    """Every field of a schema: those of a table before those of the tables in it."""
+    return list(_fields(model, ""))
+
+
+def _page(introduction: str, model: type[BaseModel]) -> str:
+    lines = [introduction.rstrip()]
+    table = None
+    for field in reference_fields(model):
+        if field.table != table:
+            table = field.table
+            heading = f"`[{table}]`" if table else "At the top"
+            lines += [
+                "",
+                f"## {heading}",
+                "",
+                "| Field | Holds | Default | Meaning |",
+                "| --- | --- | --- | --- |",
+            ]
+        default = "required" if field.required else "" if field.default is None else f"`{field.default}`"
+        cells = (f"`{field.name}`", field.kind, default, field.description)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
+    inner: list[tuple[type[BaseModel], str]] = []
+    for name, info in model.model_fields.items():
+        dotted = f"{table}.{name}" if table else name
+        parts = _parts(info.annotation)
+        nested = next(
+            (part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), None
+        )
+        if nested is not None and NoneType not in parts:
+            inner.append((nested, dotted))
+            continue
+        yield ReferenceField(
+            table=table,
+            name=name,
+            kind=_kind(info),
+            default=_default(info),
+            required=info.is_required(),
+            description=" ".join((info.description or "").split()).replace("``", "`"),
+        )
+        of = nested or _item_table(info.annotation)
+        if of is not None:
+            inner.append(
+                (
+                    of,
+                    dotted
+                    if nested is not None
+                    else f"{dotted}.<name>"
+                    if _is_mapping(info)
+                    else f"[{dotted}]",
+                )
+            )
+    for nested, group in groupby(inner, key=itemgetter(0)):
+        names = [dotted for _, dotted in group]
+        yield from _fields(nested, names[0] if len(names) == 1 else _shared_name(names))
+
+
+def _shared_name(names: Sequence[str]) -> str:
+    """The name of tables of one schema beside each other: ``a.<b, c>``."""
+    parents = {name.rpartition(".")[0] for name in names}
+    if len(parents) != 1:
+        raise ValueError(f"tables of one schema lie in different ones: {names}")
+    return f"{parents.pop()}.<{', '.join(name.rpartition('.')[2] for name in names)}>"
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of a union, or the one type, without what only annotates it."""
+    if get_origin(annotation) is Annotated:
+        return _parts(get_args(annotation)[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        return tuple(part for each in get_args(annotation) for part in _parts(each))
+    return (annotation,)
+
+
+def _item_table(annotation: Any) -> type[BaseModel] | None:
+    """The table that a list or a mapping holds many of."""
+    for part in _parts(annotation):
+        for item in get_args(part):
+            if _is_table(item):
+                return item
+    return None
+
+
+def _is_table(part: Any) -> TypeIs[type[BaseModel]]:
+    return isinstance(part, type) and issubclass(part, BaseModel)
+
+
+def _is_mapping(info: FieldInfo) -> bool:
+    return any(get_origin(part) is dict for part in _parts(info.annotation))
+
+
+def _kind(info: FieldInfo) -> str:
+    words = " or ".join(_word(part) for part in _parts(info.annotation) if part is not NoneType)
+    bounds = [
+        f"{word} {_number(getattr(mark, attribute))}"
+        for kind, attribute, word in _BOUNDS
+        for mark in info.metadata
+        if isinstance(mark, kind)
+    ]
+    unit = "entries" if words.startswith("list") else "characters"
+    bounds += [f"at least {mark.min_length} {unit}" for mark in info.metadata if isinstance(mark, MinLen)]
+    bounds += [f"at most {mark.max_length} {unit}" for mark in info.metadata if isinstance(mark, MaxLen)]
+    return ", ".join([words, *bounds])
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _word(part: Any) -> str:
+    origin, arguments = get_origin(part), get_args(part)
+    if origin is Literal:
+        return ", ".join(f"`{json.dumps(value)}`" for value in arguments)
+    if origin in {tuple, list, frozenset, set}:
+        item = " or ".join(_word(each) for each in _parts(arguments[0]))
+        return f"list of {item}"
+    if origin is dict:
+        return "tables by name"
+    if isinstance(part, type) and issubclass(part, Enum):
+        return ", ".join(f'`"{member.value}"`' for member in part)
+    if _is_table(part):
+        return "table"
+    return _NAMES.get(part, "text")
+
+
+def _default(info: FieldInfo) -> str | None:
+    value = info.default
+    if value is PydanticUndefined or value is None or isinstance(value, BaseModel):
+        return None
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, tuple | list | frozenset | set):
+        value = sorted(value) if isinstance(value, frozenset | set) else list(value)
+    if isinstance(value, Path):
+        value = str(value)
+    return json.dumps(value)

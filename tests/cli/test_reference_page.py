@@ -1,0 +1,55 @@
+"""The reference pages are what the schemas say."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.config import app as config_app
+from cli.policy import app as policy_app
+from cli.reference_page import ReferenceField, policies_page, reference_fields, settings_page
+from server.policies.schema import Policy
+from server.settings import Settings
+
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def _by_name(fields: list[ReferenceField]) -> dict[tuple[str, str], ReferenceField]:
+    return {(field.table, field.name): field for field in fields}
+
+
+def test_the_page_of_settings_is_up_to_date() -> None:
+    current = CliRunner().invoke(config_app, ["reference"]).output
+    assert (_DOCS / "settings.md").read_text() == current == settings_page()
+
+
+def test_the_page_of_policies_is_up_to_date() -> None:
+    current = CliRunner().invoke(policy_app, ["reference"]).output
+    assert (_DOCS / "policies.md").read_text() == current == policies_page()
+
+
+@pytest.mark.parametrize("model", [Settings, Policy])
+def test_every_field_says_what_it_means(model: type[Settings] | type[Policy]) -> None:
+    assert [field for field in reference_fields(model) if not field.description] == []
+
+
+def test_ranges_defaults_and_tables_are_named() -> None:
+    settings = _by_name(reference_fields(Settings))
+    assert settings["limits", "max_scans"] == ReferenceField(
+        table="limits",
+        name="max_scans",
+        kind="integer, at least 1, at most 10,000",
+        default="32",
+        required=False,
+        description="Scans at once.",
+    )
+    assert settings["listeners.device.tls", "certificate"].required
+    assert ("[device_integrity.android.apps]", "package") in settings
+
+
+def test_tables_of_one_schema_share_a_section() -> None:
+    policy = _by_name(reference_fields(Policy))
+    assert (
+        policy["device.demands.<android, ios, web, desktop, unspecified>", "camera"].default == '"advisory"'
+    )
+    assert policy["portrait.requirements.<name>", "minimum_score"].default is None
