@@ -38,6 +38,7 @@ FEEDBACK_TEXT: Final = MappingProxyType(
         "TURN_HEAD_SLIGHTLY": "Turn your head slightly from side to side.",
         "PROCESSING": "Thank you. One moment, please.",
         "CONNECTION_LOST": "The connection was lost. Please try again.",
+        "WRONG_ROTATION": "Hold the phone upright.",
         "FAILED": "That did not work.",
     }
 )
