@@ -24,7 +24,7 @@ _LOSS_CODES = frozenset(
     }
 )
 # Reasons of the server that ask for a later reconnect.
-_RETRY_REASONS = frozenset({"NOT_SERVING", "OVERLOADED", "STREAM_IDLE"})
+RETRY_REASONS = frozenset({"NOT_SERVING", "OVERLOADED", "STREAM_IDLE"})
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
@@ -63,7 +63,7 @@ def translated_in_stream(error: grpc.aio.AioRpcError) -> ClientError:
     """This room's error for one of a stream: a `StreamLostError` where a reconnect may help."""
     final = translated(error)
     refusal = refusal_of(error)
-    if isinstance(final, ConnectionFailedError) or refusal.reason in _RETRY_REASONS:
+    if isinstance(final, ConnectionFailedError) or refusal.reason in RETRY_REASONS:
         return StreamLostError(str(final), retry_after_s=refusal.retry_after_s or 0.0, final=final)
     return final
 

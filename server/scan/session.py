@@ -45,7 +45,7 @@ _MOST_FEEDBACK = 8
 _MOST_ATTEMPTS = 40
 """Attempts of one check, those that do not count included: a stumble costs nothing, but a device that
 goes on stumbling must not fill the database."""
-_TAMPERING = frozenset(
+TAMPERING = frozenset(
     {
         Reason.FRAME_OUT_OF_ORDER,
         Reason.FRAME_MAC_INVALID,
@@ -106,7 +106,7 @@ class ScanSession:
             await _unhindered(self._close(FailureReason.EXPIRED))
             await send(GoodbyeMessage(GoodbyeReason.DEADLINE, None))
         except Refusal as refusal:
-            if refusal.reason in _TAMPERING:
+            if refusal.reason in TAMPERING:
                 await _unhindered(self._close(FailureReason.TRANSCRIPT_BROKEN))
             raise
 

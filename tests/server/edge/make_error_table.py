@@ -1,18 +1,22 @@
-"""Writes docs/errors.md: every ErrorReason with its status code, who sees it, and what to do.
+"""Writes docs/errors.md and the errors of docs/device_protocol.md.
 
-The names, codes and descriptions come from the comments of ``protos/facegate/v1/error_reason.proto``;
-who sees a reason and what to do about it stands here. Run it after a change::
+The names, codes and descriptions come from the comments of ``protos/facegate/v1/error_reason.proto``; who
+sees a reason, its metadata, what becomes of the scan and what to do about it stand here. Run it after a
+change::
 
     python -m tests.server.edge.make_error_table
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _PROTO = _REPOSITORY / "protos" / "facegate" / "v1" / "error_reason.proto"
 TABLE = _REPOSITORY / "docs" / "errors.md"
+PROTOCOL = _REPOSITORY / "docs" / "device_protocol.md"
 
 _ENTRY = re.compile(
     r"(?P<comment>(?:^  //[^\n]*\n)+)  ERROR_REASON_(?P<reason>[A-Z0-9_]+) = (?P<number>\d+);", re.MULTILINE
@@ -32,12 +36,31 @@ class DocumentedReason:
     description: str
 
 
+class Scan(Enum):
+    """What becomes of a scan whose stream ends with a reason."""
+
+    RECONNECT = "reconnect"
+    """The device reconnects with ``resume`` by itself; the check is open."""
+    OPEN = "open"
+    """The device ends; the check is open, and a corrected client may resume until the deadline."""
+    DECIDED = "decided"
+    """The check is decided against: the transcript is broken."""
+    OVER = "over"
+    """The check takes no stream of this device, or no more at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Advice:
-    """Who sees a reason, and what to do."""
+    """Who sees a reason, and what to do.
+
+    ``device`` is the device's part where it differs from ``action``; ``scan`` is set for reasons that end
+    streams of ScanFace.
+    """
 
     caller: str
     action: str
+    scan: Scan | None = None
+    device: str = ""
 
 
 _IMAGE = "Ask for another picture; the metadata has the numbers."
@@ -46,13 +69,38 @@ _STREAM_BUG = "A defect of the client: fix it. A scan may be resumed."
 _NEW_CHECK = "Create a new check."
 
 ADVICE: dict[str, _Advice] = {
-    "INVALID_FIELD": _Advice(_BOTH, "Correct the field that metadata `field` names."),
+    "INVALID_FIELD": _Advice(
+        _BOTH,
+        "Correct the field that metadata `field` names.",
+        scan=Scan.OPEN,
+        device="Ends: a defect of the SDK; metadata `field` names it.",
+    ),
     "UNAUTHENTICATED": _Advice(_ORCHESTRATOR, "Send a known API key, or a client certificate."),
     "PERMISSION_DENIED": _Advice(_ORCHESTRATOR, "Use credentials whose role allows the call."),
-    "WRONG_LISTENER": _Advice(_BOTH, "Connect to the listener that the metadata names."),
-    "INTERNAL": _Advice(_BOTH, "Retry once; then report the `incidentId` to the operator."),
-    "NOT_SERVING": _Advice(_BOTH, "Retry after the delay of RetryInfo; a device resumes its scan."),
-    "OVERLOADED": _Advice(_BOTH, "Retry after the delay of RetryInfo, with jitter."),
+    "WRONG_LISTENER": _Advice(
+        _BOTH,
+        "Connect to the listener that the metadata names.",
+        scan=Scan.OVER,
+        device="Ends: the app is configured with the wrong address.",
+    ),
+    "INTERNAL": _Advice(
+        _BOTH,
+        "Retry once; then report the `incidentId` to the operator.",
+        scan=Scan.OPEN,
+        device="Ends; shows `incidentId` for support.",
+    ),
+    "NOT_SERVING": _Advice(
+        _BOTH,
+        "Retry after the delay of RetryInfo; a device resumes its scan.",
+        scan=Scan.RECONNECT,
+        device="Waits as `RetryInfo` says, then reconnects.",
+    ),
+    "OVERLOADED": _Advice(
+        _BOTH,
+        "Retry after the delay of RetryInfo, with jitter.",
+        scan=Scan.RECONNECT,
+        device="Waits as `RetryInfo` says, then tries again, at most 10 times.",
+    ),
     "DEADLINE_EXCEEDED": _Advice(
         _ORCHESTRATOR, "Repeat the call, with the same `request_id` where it has one."
     ),
@@ -87,34 +135,104 @@ ADVICE: dict[str, _Advice] = {
         _ORCHESTRATOR, "Name another policy; the operator can install another pack."
     ),
     "TOKEN_INVALID": _Advice(
-        _DEVICE, "Get the token from the orchestrator again; do not retry with this one."
+        _DEVICE,
+        "Get the token from the orchestrator again; do not retry with this one.",
+        scan=Scan.OVER,
+        device="Ends. The app asks the orchestrator for a new check.",
     ),
-    "TOKEN_EXPIRED": _Advice(_DEVICE, "Tell the app that the time is over. " + _NEW_CHECK),
-    "CHECK_CLOSED": _Advice(_DEVICE, "Tell the app that the scan is over; the orchestrator has the verdict."),
+    "TOKEN_EXPIRED": _Advice(
+        _DEVICE,
+        "Tell the app that the time is over. " + _NEW_CHECK,
+        scan=Scan.OVER,
+        device="Ends: too late. A new check.",
+    ),
+    "CHECK_CLOSED": _Advice(
+        _DEVICE,
+        "Tell the app that the scan is over; the orchestrator has the verdict.",
+        scan=Scan.OVER,
+        device="After an unanswered `attempt_end`: the scan is complete. Otherwise ends; a new check.",
+    ),
     "SESSION_KEY_MISMATCH": _Advice(
-        _DEVICE, "Resume with the key that the scan began with, or create a new check."
+        _DEVICE,
+        "Resume with the key that the scan began with, or create a new check.",
+        scan=Scan.OVER,
+        device="Ends: another device, or a lost key. A new check.",
     ),
     "RESUME_PROOF_INVALID": _Advice(
-        _DEVICE, "Sign the new stream's binding hash with the scan's session key."
+        _DEVICE,
+        "Sign the new stream's binding hash with the scan's session key.",
+        scan=Scan.OPEN,
+        device="Ends: a defect of the SDK, or not the key that the scan began with.",
     ),
-    "PROTOCOL_VERSION_NOT_SUPPORTED": _Advice(_DEVICE, "Update the SDK or the server."),
-    "UNEXPECTED_MESSAGE": _Advice(_BOTH, _STREAM_BUG),
-    "FRAME_OUT_OF_ORDER": _Advice(_DEVICE, _BUG),
-    "FRAME_MAC_INVALID": _Advice(_DEVICE, _BUG),
-    "FRAME_TIME_INVALID": _Advice(_DEVICE, _BUG),
+    "PROTOCOL_VERSION_NOT_SUPPORTED": _Advice(
+        _DEVICE, "Update the SDK or the server.", scan=Scan.OVER, device="Ends: the app must be updated."
+    ),
+    "UNEXPECTED_MESSAGE": _Advice(_BOTH, _STREAM_BUG, scan=Scan.OPEN, device="Ends: a defect of the SDK."),
+    "FRAME_OUT_OF_ORDER": _Advice(
+        _DEVICE, _BUG, scan=Scan.DECIDED, device="Ends: a defect of the SDK, or an attack. A new check."
+    ),
+    "FRAME_MAC_INVALID": _Advice(
+        _DEVICE, _BUG, scan=Scan.DECIDED, device="Ends: a defect of the SDK, or an attack. A new check."
+    ),
+    "FRAME_TIME_INVALID": _Advice(
+        _DEVICE, _BUG, scan=Scan.DECIDED, device="Ends; see [Clocks](#clocks). A new check."
+    ),
     "FRAME_TOO_LARGE": _Advice(
-        _DEVICE, "Encode within `CaptureBudget.max_frame_bytes`. The scan may be resumed."
+        _DEVICE,
+        "Encode within `CaptureBudget.max_frame_bytes`. The scan may be resumed.",
+        scan=Scan.OPEN,
+        device="Ends: the SDK must keep `max_frame_bytes`.",
     ),
-    "FRAME_IMAGE_INVALID": _Advice(_DEVICE, _STREAM_BUG),
-    "CREDIT_EXCEEDED": _Advice(_DEVICE, "Wait for Credit, and drop images before they get an index."),
-    "SCAN_BUDGET_EXCEEDED": _Advice(_DEVICE, "Stay within the CaptureBudget. " + _NEW_CHECK),
-    "ATTEMPT_END_INVALID": _Advice(_DEVICE, _BUG),
-    "SUPERSEDED": _Advice(_DEVICE, "Nothing: the newer stream goes on."),
-    "STREAM_IDLE": _Advice(_BOTH, "Resume the scan; send the video again, without a pause."),
-    "TOO_MANY_RECONNECTS": _Advice(_DEVICE, _NEW_CHECK),
-    "PACK_CHANGED": _Advice(_DEVICE, _NEW_CHECK),
+    "FRAME_IMAGE_INVALID": _Advice(
+        _DEVICE,
+        _STREAM_BUG,
+        scan=Scan.OPEN,
+        device="Ends: not a JPEG, or not of the declared size, or outside the budget.",
+    ),
+    "CREDIT_EXCEEDED": _Advice(
+        _DEVICE,
+        "Wait for Credit, and drop images before they get an index.",
+        scan=Scan.OPEN,
+        device="Ends: a defect of the SDK.",
+    ),
+    "SCAN_BUDGET_EXCEEDED": _Advice(
+        _DEVICE,
+        "Stay within the CaptureBudget. " + _NEW_CHECK,
+        scan=Scan.OPEN,
+        device="Ends. The SDK must end attempts before the budget is used up.",
+    ),
+    "ATTEMPT_END_INVALID": _Advice(
+        _DEVICE, _BUG, scan=Scan.DECIDED, device="Ends: a defect of the SDK, or an attack. A new check."
+    ),
+    "SUPERSEDED": _Advice(
+        _DEVICE,
+        "Nothing: the newer stream goes on.",
+        scan=Scan.OVER,
+        device="Ends quietly: another stream of the same device goes on.",
+    ),
+    "STREAM_IDLE": _Advice(
+        _BOTH,
+        "Resume the scan; send the video again, without a pause.",
+        scan=Scan.RECONNECT,
+        device="Reconnects with `resume`.",
+    ),
+    "TOO_MANY_RECONNECTS": _Advice(
+        _DEVICE, _NEW_CHECK, scan=Scan.OVER, device="Ends: the network does not hold. A new check elsewhere."
+    ),
+    "PACK_CHANGED": _Advice(
+        _DEVICE,
+        _NEW_CHECK,
+        scan=Scan.OVER,
+        device="Ends: the server's models were changed after the upload. A new check.",
+    ),
     "CAPABILITY_MISSING": _Advice(
-        _DEVICE, "Scan with a device that can, or create a check whose policy does not demand it."
+        _DEVICE,
+        "Scan with a device that can, or create a check whose policy does not demand it.",
+        scan=Scan.OVER,
+        device=(
+            "Ends: the check demands the flash and the app did not announce it. Nothing is used up: another "
+            "device may scan, or the orchestrator creates a check of another policy."
+        ),
     ),
     "VIDEO_EMPTY": _Advice(_ORCHESTRATOR, "Send the file, or the still frames, after the config."),
     "VIDEO_TOO_LARGE": _Advice(_ORCHESTRATOR, "Send a shorter video; the metadata has the limits."),
@@ -138,6 +256,76 @@ ADVICE: dict[str, _Advice] = {
     ),
 }
 
+_IMAGE_BYTES = ("bytes", "maxBytes")
+_RECORD = ("format", "offset", "field")
+_FACES = ("faces", "requiredFaces", "largestWidthPx", "secondWidthPx", "secondWidthLimitPx")
+_VIDEO = ("frames", "usableFrames", "minFrames", "otherSizeFrames", "repeatedFrames")
+
+METADATA: Mapping[str, tuple[str, ...]] = {
+    "INVALID_FIELD": ("field", "frameIndex", "bytes", "maxBytes", "size", "most", "value", "maxValue"),
+    "PERMISSION_DENIED": ("role", "requiredRole"),
+    "WRONG_LISTENER": ("call", "listener"),
+    "INTERNAL": ("incidentId",),
+    "OVERLOADED": ("limit", "maxScans", "retrySeconds"),
+    "DEADLINE_EXCEEDED": ("maxSeconds",),
+    "IMAGE_EMPTY": ("frameIndex",),
+    "IMAGE_TOO_LARGE": (*_IMAGE_BYTES, "frameIndex"),
+    "IMAGE_TOO_MANY_PIXELS": ("width", "height", "maxPixels", "maxSide", "frameIndex"),
+    "IMAGE_FORMAT_NOT_SUPPORTED": ("format", "accepted", "modality", "version", "frameIndex"),
+    "IMAGE_MALFORMED": (*_RECORD, "bytes", "frameIndex"),
+    "FACE_NOT_FOUND": ("faces", "requiredFaces", *_VIDEO),
+    "MULTIPLE_FACES": (
+        *_FACES,
+        "representations",
+        "requiredRepresentations",
+        "records",
+        "framesWithSeveralFaces",
+    ),
+    "EYE_DISTANCE_TOO_SMALL": ("eyeDistancePx", "minEyeDistancePx", "width", "height", "minSide"),
+    "FACE_CUT_OFF": ("insideFraction", "minInsideFraction"),
+    "IMAGE_NOT_CONFORMANT": ("requirement", "required", "measured", "unassessed"),
+    "IMAGE_REFERENCE_INVALID": ("field",),
+    "IMAGE_REFERENCE_NOT_FOUND": ("field",),
+    "ISO_39794_NOT_SUPPORTED": ("format",),
+    "POLICY_NOT_FOUND": ("policies",),
+    "MODE_BELOW_POLICY": ("mode", "policyMode"),
+    "MODE_NOT_AVAILABLE": ("mode", "availableModes"),
+    "POLICY_NOT_AVAILABLE": ("policy", "pack", "mode"),
+    "CHECK_CLOSED": ("maxAttempts",),
+    "PROTOCOL_VERSION_NOT_SUPPORTED": ("version", "supportedVersion"),
+    "FRAME_OUT_OF_ORDER": ("frameIndex", "attempt", "expectedFrameIndex", "expectedAttempt"),
+    "FRAME_MAC_INVALID": ("frameIndex",),
+    "FRAME_TIME_INVALID": (
+        "frameIndex",
+        "captureTimeMicros",
+        "previousCaptureTimeMicros",
+        "aheadSeconds",
+        "maxAheadSeconds",
+    ),
+    "FRAME_TOO_LARGE": ("frameIndex", "frameBytes", "maxFrameBytes"),
+    "FRAME_IMAGE_INVALID": ("frameIndex", "fault", "width", "height", "declaredWidth", "declaredHeight"),
+    "CREDIT_EXCEEDED": ("frameBytes", "creditFrames", "creditBytes"),
+    "SCAN_BUDGET_EXCEEDED": (
+        "maxFramesPerAttempt",
+        "scanBytes",
+        "maxScanBytes",
+        "maxAttestations",
+        "maxAttestationBytes",
+    ),
+    "ATTEMPT_END_INVALID": ("attempt", "frameCount", "expectedAttempt", "arrivedFrames"),
+    "STREAM_IDLE": ("idleSeconds",),
+    "TOO_MANY_RECONNECTS": ("reconnects", "maxReconnects"),
+    "PACK_CHANGED": ("packVersion", "currentPackVersion"),
+    "CAPABILITY_MISSING": ("capability", "mode"),
+    "VIDEO_TOO_LARGE": ("bytes", "maxBytes", "totalBytes", "frames", "maxFrames"),
+    "VIDEO_FORMAT_NOT_SUPPORTED": ("format", "container", "announcedContainer"),
+    "VIDEO_MALFORMED": ("format", "bytes", "totalBytes"),
+    "VIDEO_TOO_LONG": ("maxSeconds", "maxPictures"),
+    "VIDEO_TOO_MANY_PIXELS": ("pixels", "maxPixels"),
+    "TOO_FEW_FRAMES": _VIDEO,
+}
+"""Keys that a reason's metadata may have; of those that belong to one call or cause only some are there."""
+
 _CALLERS = {_BOTH: "device, orchestrator", _DEVICE: "device", _ORCHESTRATOR: "orchestrator"}
 
 _INTRODUCTION = """\
@@ -150,12 +338,27 @@ the reason, never on the message. Where "retry" says yes, a `google.rpc.RetryInf
 "Spoof" and "not the same person" are results with status OK, never errors. A message beyond a listener's own
 limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED and no details.
 
+"Scan" says what becomes of a scan whose stream ends with the reason:
+
+- **reconnect**: the check is open and the device reconnects with `resume` by itself.
+- **open**: the check is open until its deadline, but the client broke a rule: reconnecting without a change
+  only ends the same way.
+- **decided**: the check is decided against, with TRANSCRIPT_BROKEN: an honest client never breaks its own
+  transcript.
+- **over**: the check takes no stream of this device, or no more at all.
+
+"Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
+of `AnalysisService` also has `code` and `requestId` or `inferenceId`.
+
 This page is made by `python -m tests.server.edge.make_error_table` from the comments of
 `protos/facegate/v1/error_reason.proto`; do not edit it by hand.
 
-| Reason | Status | Retry | Seen by | What happened | What to do |
-| --- | --- | --- | --- | --- | --- |
+| Reason | Status | Retry | Scan | Seen by | What happened | What to do | Metadata |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
+
+_BEGIN = "<!-- errors: begin (made by tests/server/edge/make_error_table.py) -->\n"
+_END = "<!-- errors: end -->\n"
 
 
 def documented_reasons() -> list[DocumentedReason]:
@@ -179,17 +382,37 @@ def documented_reasons() -> list[DocumentedReason]:
 
 
 def error_table() -> str:
-    """The whole page."""
+    """The whole page of errors."""
     lines = []
     for entry in documented_reasons():
         advice = ADVICE[entry.reason]
         retry = "yes" if entry.retry else ""
+        scan = "" if advice.scan is None else advice.scan.value
+        metadata = ", ".join(f"`{key}`" for key in METADATA.get(entry.reason, ()))
         lines.append(
-            f"| `{entry.reason}` | {entry.code} | {retry} | {_CALLERS[advice.caller]} | {entry.description} "
-            f"| {advice.action} |\n"
+            f"| `{entry.reason}` | {entry.code} | {retry} | {scan} | {_CALLERS[advice.caller]} "
+            f"| {entry.description} | {advice.action} | {metadata} |\n"
         )
     return _INTRODUCTION + "".join(lines)
 
 
+def device_errors() -> str:
+    """The table of the device protocol."""
+    lines = ["| Reason | Status | Scan | What the device does |\n", "|---|---|---|---|\n"]
+    for entry in documented_reasons():
+        advice = ADVICE[entry.reason]
+        if advice.scan is not None:
+            lines.append(f"| `{entry.reason}` | `{entry.code}` | {advice.scan.value} | {advice.device} |\n")
+    return "".join(lines)
+
+
+def with_device_errors(document: str) -> str:
+    """The device protocol with its table made anew."""
+    before, rest = document.split(_BEGIN)
+    _, after = rest.split(_END)
+    return before + _BEGIN + device_errors() + _END + after
+
+
 if __name__ == "__main__":
     TABLE.write_text(error_table())
+    PROTOCOL.write_text(with_device_errors(PROTOCOL.read_text()))
