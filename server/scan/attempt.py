@@ -54,6 +54,7 @@ class AttemptRun:
         *,
         number: int,
         scan_bytes: ScanBytes,
+        credit: CreditLedger,
         attempts_left: int,
         plan: Plan = Plan.EXPRESS,
         challenge: AttemptChallenge | None = None,
@@ -65,6 +66,7 @@ class AttemptRun:
             stream: The stream.
             number: The attempt's number in the check, from 1.
             scan_bytes: What the stream has taken so far; kept up to date.
+            credit: What the stream's device may send; frames are counted against it as they arrive.
             attempts_left: How many attempts there may be from this one on.
             plan: What the attempt asks for.
             challenge: What the plan asks for beside frames; ``None`` in EXPRESS.
@@ -88,11 +90,7 @@ class AttemptRun:
             random=env.random,
             challenge=challenge,
         )
-        self._credit = CreditLedger(
-            window_frames=settings.window_frames,
-            window_bytes=settings.window_bytes,
-            largest_frame=settings.budget.max_frame_bytes,
-        )
+        self._credit = credit
         self._renewed = env.clock.monotonic()
         self._settled = False
         self._told_complete: float | None = None
@@ -164,7 +162,7 @@ class AttemptRun:
                 nonce=nonce,
                 plan=self.plan,
                 expected_seconds=self.expected_seconds,
-                credit=self._credit.opening,
+                credit=self._credit.open(),
                 oval=env.settings.oval,
             )
         )
@@ -218,7 +216,6 @@ class AttemptRun:
         check_budget(
             frame, before=self.frames, bytes_before=self._bytes.used, budget=self._env.settings.budget
         )
-        self._credit.spend(size)
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
         self._bytes.add(size)
         self._rate.frame(frame.capture_time_us / 1e6)

@@ -1,4 +1,4 @@
-"""A stream's incoming messages, read ahead by a few so that arrival times are true and waiting ones seen."""
+"""A stream's incoming messages, read ahead so that arrival times are true and waiting ones seen."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from server.scan.messages import Inbound
 
-# A little above what credit allows in flight; what exceeds it waits in the transport.
-_READ_AHEAD = 16
+_BESIDE_FRAMES = 8
+"""Messages that may wait beside the frames in flight; what exceeds them waits in the transport."""
 
 
 class StreamEnded(Exception):
@@ -25,10 +25,27 @@ class Arrival:
 class Inbox:
     """Reads a stream in a task of its own. Belongs to one stream."""
 
-    def __init__(self, inbound: AsyncIterator[Inbound], *, monotonic: Callable[[], float]) -> None:
-        """Starts to read."""
-        self._queue: asyncio.Queue[Arrival | Exception] = asyncio.Queue(_READ_AHEAD)
+    def __init__(
+        self,
+        inbound: AsyncIterator[Inbound],
+        *,
+        monotonic: Callable[[], float],
+        arrives: Callable[[Inbound], None],
+        window_frames: int,
+    ) -> None:
+        """Starts to read.
+
+        Args:
+            inbound: The device's messages.
+            monotonic: The server's monotonic clock, seconds.
+            arrives: Is called with every message as it arrives. A refusal that it raises takes the message's
+                place: what came before it is worked off first, and nothing more is read.
+            window_frames: Frames that credit allows in flight. All of them are read at once, so that none
+                waits in the transport when its credit is counted.
+        """
+        self._queue: asyncio.Queue[Arrival | Exception] = asyncio.Queue(window_frames + _BESIDE_FRAMES)
         self._monotonic = monotonic
+        self._arrives = arrives
         self._reader = asyncio.create_task(self._read(inbound))
         self._end: Exception | None = None
 
@@ -69,6 +86,7 @@ class Inbox:
     async def _read(self, inbound: AsyncIterator[Inbound]) -> None:
         try:
             async for message in inbound:
+                self._arrives(message)
                 await self._queue.put(Arrival(message, self._monotonic()))
         except Exception as error:  # noqa: BLE001 - handed to whoever serves the stream, who must not wait for more
             await self._queue.put(error)

@@ -18,6 +18,7 @@ from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed
 from server.scan.challenges import conclude_challenge, declined, start_challenge
 from server.scan.closing import AttemptCloser
+from server.scan.credit import CreditLedger
 from server.scan.disclosure import final_status, told_feedback
 from server.scan.environment import ScanEnvironment
 from server.scan.evidence_grace import await_evidence
@@ -68,6 +69,11 @@ class ScanSession:
         self._stream: OpenStream | None = None
         self._run: AttemptRun | None = None
         self._bytes = ScanBytes()
+        self._credit = CreditLedger(
+            window_frames=env.settings.window_frames,
+            window_bytes=env.settings.window_bytes,
+            largest_frame=env.settings.budget.max_frame_bytes,
+        )
         self._closer = AttemptCloser(env)
         self._over = False
         self._cancelled_by_person = False
@@ -83,7 +89,12 @@ class ScanSession:
         Raises:
             Refusal: The stream cannot go on; the caller is told the reason.
         """
-        inbox = Inbox(inbound, monotonic=self._env.clock.monotonic)
+        inbox = Inbox(
+            inbound,
+            monotonic=self._env.clock.monotonic,
+            arrives=self._credit.arrives,
+            window_frames=self._env.settings.window_frames,
+        )
         try:
             await self._serve(inbox, send)
         except (LeaseLost, Conflict) as error:
@@ -142,6 +153,7 @@ class ScanSession:
                 stream,
                 number=number,
                 scan_bytes=self._bytes,
+                credit=self._credit,
                 attempts_left=_attempts_left(stream, attempts),
                 plan=stream.plans.next,
                 challenge=challenge,

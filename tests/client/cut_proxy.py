@@ -1,4 +1,4 @@
-"""A TCP proxy whose connections can be cut, as a network cuts them, or begin slowly."""
+"""A TCP proxy whose connections can be cut, as a network cuts them, begin slowly, or take long both ways."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,13 @@ class CutProxy:
     Args:
         target: ``host:port``.
         silent_s: Seconds in which a new connection hears nothing.
+        delay_s: Seconds that everything takes each way: half of what the line adds to a round trip.
     """
 
-    def __init__(self, target: str, *, silent_s: float = 0.0) -> None:
+    def __init__(self, target: str, *, silent_s: float = 0.0, delay_s: float = 0.0) -> None:
         host, _, port = target.rpartition(":")
         self._silent_s = silent_s
+        self._delay_s = delay_s
         self._target = (host, int(port))
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -42,25 +44,48 @@ class CutProxy:
         remote_reader, remote_writer = await asyncio.open_connection(*self._target)
         self._writers |= {writer, remote_writer}
         try:
-            await asyncio.gather(_forward(reader, remote_writer), _forward(remote_reader, writer))
+            await asyncio.gather(
+                _forward(reader, remote_writer, self._delay_s), _forward(remote_reader, writer, self._delay_s)
+            )
         finally:
             self._writers -= {writer, remote_writer}
             writer.transport.abort()
             remote_writer.transport.abort()
 
 
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    arrivals = asyncio.create_task(_arrive(under_way, writer))
+    try:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(_CHUNK):
+                under_way.put_nowait((loop.time() + delay_s, chunk))
+        under_way.put_nowait((loop.time() + delay_s, b""))
+        await arrivals
+    finally:
+        arrivals.cancel()
+
+
+async def _arrive(under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+    loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
-        while chunk := await reader.read(_CHUNK):
+        while True:
+            due, chunk = await under_way.get()
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            if not chunk:
+                break
             writer.write(chunk)
             await writer.drain()
     writer.close()
 
 
 @contextlib.asynccontextmanager
-async def cutting(target: str, *, silent_s: float = 0.0) -> AsyncIterator[tuple[CutProxy, str]]:
+async def cutting(
+    target: str, *, silent_s: float = 0.0, delay_s: float = 0.0
+) -> AsyncIterator[tuple[CutProxy, str]]:
     """A proxy to ``target`` on a free port of loopback, and its ``host:port``."""
-    proxy = CutProxy(target, silent_s=silent_s)
+    proxy = CutProxy(target, silent_s=silent_s, delay_s=delay_s)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:

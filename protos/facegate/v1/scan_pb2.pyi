@@ -782,8 +782,9 @@ Global___AttemptReady: _TypeAlias = AttemptReady  # noqa: Y015
 
 @_typing.final
 class Credit(_message.Message):
-    """Room to send frames, in addition to what is left of earlier credit. A client that sends beyond its
-    credit is answered RESOURCE_EXHAUSTED with reason CREDIT_EXCEEDED.
+    """Room to send frames, in addition to what is left of earlier credit. Frames are held to the credit that
+    the server had sent when they arrived. A client that sends beyond its credit is answered
+    RESOURCE_EXHAUSTED with reason CREDIT_EXCEEDED.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

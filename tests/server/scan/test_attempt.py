@@ -286,17 +286,6 @@ async def test_an_image_that_cannot_be_used_ends_the_stream_and_not_the_check(
     assert await again.outcome() is None
 
 
-async def test_a_frame_beyond_the_credit_is_refused(scene: LiveServer) -> None:
-    _, stream, check_id = await _two_frames(scene)
-    for picture in pictures()[2:]:
-        await stream.send(stream.frame(picture))
-    refusal = await stream.outcome()
-    assert refusal is not None
-    assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "CREDIT_EXCEEDED")
-    assert refusal.metadata["creditFrames"] == "0"
-    assert (await scene.record(check_id)).state is CheckState.WAITING
-
-
 @pytest.mark.parametrize(
     ("part", "value", "field"),
     [

@@ -1,25 +1,50 @@
 """Credit: never more in flight than the window."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import Reason, Refusal
 from server.scan.credit import CreditLedger
+from server.scan.messages import AttemptEndMessage, EndCause, FrameMessage
+from tests.server.scan.records import frame_message
 
 FRAMES, BYTES, LARGEST = 4, 1000, 700
 
 
-def _ledger() -> CreditLedger:
-    return CreditLedger(window_frames=FRAMES, window_bytes=BYTES, largest_frame=LARGEST)
+def _ledger(
+    *, window_frames: int = FRAMES, window_bytes: int = BYTES, largest_frame: int = LARGEST
+) -> CreditLedger:
+    """A ledger within an attempt."""
+    ledger = CreditLedger(window_frames=window_frames, window_bytes=window_bytes, largest_frame=largest_frame)
+    opening = ledger.open()
+    assert (opening.frames, opening.bytes) == (window_frames, window_bytes)
+    return ledger
+
+
+def _frame(size: int) -> FrameMessage:
+    return replace(frame_message(0), image=bytes(size))
+
+
+def _end() -> AttemptEndMessage:
+    return AttemptEndMessage(
+        body=b"",
+        signature=b"",
+        attempt=1,
+        frame_count=0,
+        last_mac=b"",
+        dropped_count=0,
+        cause=EndCause.COMPLETE,
+    )
 
 
 def test_a_window_opens_full_and_is_granted_again() -> None:
     ledger = _ledger()
-    assert (ledger.opening.frames, ledger.opening.bytes) == (FRAMES, BYTES)
     assert ledger.grant() is None
-    ledger.spend(100)
-    ledger.spend(50)
+    ledger.arrives(_frame(100))
+    ledger.arrives(_frame(50))
     assert ledger.grant() is None
     ledger.processed(100)
     ledger.processed(50)
@@ -32,7 +57,7 @@ def test_a_window_opens_full_and_is_granted_again() -> None:
 def test_it_waits_while_the_device_has_plenty() -> None:
     ledger = _ledger()
     for size, granted in ((100, None), (50, (2, 150)), (100, None), (400, (2, 500)), (301, (1, 301))):
-        ledger.spend(size)
+        ledger.arrives(_frame(size))
         ledger.processed(size)
         grant = ledger.grant()
         assert (None if grant is None else (grant.frames, grant.bytes)) == granted
@@ -40,7 +65,7 @@ def test_it_waits_while_the_device_has_plenty() -> None:
 
 def test_what_waits_is_given_where_everything_is_asked_for() -> None:
     ledger = _ledger()
-    ledger.spend(100)
+    ledger.arrives(_frame(100))
     ledger.processed(100)
     assert ledger.grant() is None
     waited = ledger.held_back
@@ -52,9 +77,9 @@ def test_what_waits_is_given_where_everything_is_asked_for() -> None:
 
 
 def test_a_window_of_one_frame_is_granted_at_once() -> None:
-    ledger = CreditLedger(window_frames=1, window_bytes=BYTES, largest_frame=BYTES)
+    ledger = _ledger(window_frames=1, largest_frame=BYTES)
     for _ in range(3):
-        ledger.spend(1)
+        ledger.arrives(_frame(1))
         ledger.processed(1)
         assert ledger.grant() is not None
 
@@ -62,9 +87,9 @@ def test_a_window_of_one_frame_is_granted_at_once() -> None:
 @given(st.lists(st.integers(0, LARGEST), max_size=40))
 def test_a_device_that_was_worked_through_can_always_send_its_largest_image(sizes: list[int]) -> None:
     ledger = _ledger()
-    frames, room = ledger.opening.frames, ledger.opening.bytes
+    frames, room = FRAMES, BYTES
     for size in sizes:
-        ledger.spend(size)
+        ledger.arrives(_frame(size))
         frames, room = frames - 1, room - size
         ledger.processed(size)
         if (grant := ledger.grant()) is not None:
@@ -73,15 +98,57 @@ def test_a_device_that_was_worked_through_can_always_send_its_largest_image(size
         assert room >= LARGEST
 
 
-@pytest.mark.parametrize("sizes", [[1] * (FRAMES + 1), [BYTES + 1], [600, 401]])
+@pytest.mark.parametrize("sizes", [[1] * (FRAMES + 1), [600, 401], [600, LARGEST + 1]])
 def test_sending_beyond_it_is_refused(sizes: list[int]) -> None:
     ledger = _ledger()
     for size in sizes[:-1]:
-        ledger.spend(size)
+        ledger.arrives(_frame(size))
     with pytest.raises(Refusal) as caught:
-        ledger.spend(sizes[-1])
+        ledger.arrives(_frame(sizes[-1]))
     assert caught.value.reason is Reason.CREDIT_EXCEEDED
     assert caught.value.details["frameBytes"] == sizes[-1]
+
+
+def test_credit_counts_from_when_it_is_granted_and_not_from_when_a_frame_is_worked_off() -> None:
+    ledger = _ledger()
+    for _ in range(FRAMES):
+        ledger.arrives(_frame(1))
+        ledger.processed(1)
+    with pytest.raises(Refusal):
+        ledger.arrives(_frame(1))
+    grant = ledger.grant()
+    assert grant is not None
+    for _ in range(grant.frames):
+        ledger.arrives(_frame(1))
+
+
+def test_a_frame_that_is_too_large_is_left_to_those_who_say_so() -> None:
+    _ledger().arrives(_frame(BYTES + 1))
+
+
+def test_only_the_frames_of_an_attempt_need_credit() -> None:
+    ledger = CreditLedger(window_frames=FRAMES, window_bytes=BYTES, largest_frame=LARGEST)
+    for _ in range(2 * FRAMES):
+        ledger.arrives(_frame(1))
+    ledger.open()
+    ledger.arrives(_frame(1))
+    ledger.arrives(_end())
+    for _ in range(2 * FRAMES):
+        ledger.arrives(_frame(1))
+
+
+def test_the_next_attempt_has_a_full_window_whatever_was_left() -> None:
+    ledger = _ledger()
+    for _ in range(FRAMES):
+        ledger.arrives(_frame(1))
+        ledger.processed(1)
+    ledger.arrives(_end())
+    ledger.open()
+    assert not ledger.held_back
+    for _ in range(FRAMES):
+        ledger.arrives(_frame(1))
+    with pytest.raises(Refusal):
+        ledger.arrives(_frame(1))
 
 
 @given(
@@ -98,18 +165,18 @@ def test_what_was_granted_and_not_worked_through_never_exceeds_the_window(
     steps: list[tuple[str, int]],
 ) -> None:
     ledger = _ledger()
-    granted_frames, granted_bytes = ledger.opening.frames, ledger.opening.bytes
+    granted_frames, granted_bytes = FRAMES, BYTES
     sent: list[int] = []
     worked = 0
     for step, size in steps:
         if step == "send":
             room = granted_frames > len(sent) and granted_bytes - sum(sent) >= size
             if room:
-                ledger.spend(size)
+                ledger.arrives(_frame(size))
                 sent.append(size)
             else:
                 with pytest.raises(Refusal):
-                    ledger.spend(size)
+                    ledger.arrives(_frame(size))
         elif step == "work" and worked < len(sent):
             ledger.processed(sent[worked])
             worked += 1

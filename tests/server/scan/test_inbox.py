@@ -1,7 +1,7 @@
 """Reading ahead."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -22,10 +22,20 @@ async def _silent() -> AsyncIterator[Inbound]:
     yield ResumeProofMessage(b"")
 
 
+def _inbox(
+    inbound: AsyncIterator[Inbound],
+    *,
+    monotonic: Callable[[], float] = lambda: 0.0,
+    arrives: Callable[[Inbound], None] = lambda _: None,
+    window_frames: int = 2,
+) -> Inbox:
+    return Inbox(inbound, monotonic=monotonic, arrives=arrives, window_frames=window_frames)
+
+
 async def test_messages_come_in_order_with_their_arrival() -> None:
     ticks = iter(range(10))
     first, second = ResumeProofMessage(b"1"), ResumeProofMessage(b"2")
-    inbox = Inbox(_stream(first, second), monotonic=lambda: float(next(ticks)))
+    inbox = _inbox(_stream(first, second), monotonic=lambda: float(next(ticks)))
     for expected, time in ((first, 0.0), (second, 1.0)):
         arrival = await inbox.next(timeout=5)
         assert arrival is not None
@@ -38,7 +48,7 @@ async def test_messages_come_in_order_with_their_arrival() -> None:
 
 @pytest.mark.parametrize("error", [Refusal(Reason.INVALID_FIELD, "bad"), RuntimeError("broken")])
 async def test_what_ends_the_reading_reaches_whoever_serves(error: Exception) -> None:
-    inbox = Inbox(_stream(ResumeProofMessage(b""), error), monotonic=lambda: 0.0)
+    inbox = _inbox(_stream(ResumeProofMessage(b""), error))
     assert await inbox.next(timeout=5) is not None
     for _ in range(2):
         with pytest.raises(type(error)):
@@ -47,14 +57,15 @@ async def test_what_ends_the_reading_reaches_whoever_serves(error: Exception) ->
 
 
 async def test_silence_is_a_tick() -> None:
-    inbox = Inbox(_silent(), monotonic=lambda: 0.0)
+    inbox = _inbox(_silent())
     assert await inbox.next(timeout=0.01) is None
     assert await inbox.next(timeout=-1) is None
     assert not inbox.waiting
     inbox.close()
 
 
-async def test_it_reads_ahead_by_a_few_and_no_more() -> None:
+@pytest.mark.parametrize("window", [2, 30])
+async def test_it_reads_a_window_ahead_and_a_few_more(window: int) -> None:
     taken = 0
 
     async def endless() -> AsyncIterator[Inbound]:
@@ -63,9 +74,30 @@ async def test_it_reads_ahead_by_a_few_and_no_more() -> None:
             taken += 1
             yield ResumeProofMessage(b"")
 
-    inbox = Inbox(endless(), monotonic=lambda: 0.0)
-    for _ in range(50):
+    inbox = _inbox(endless(), window_frames=window)
+    for _ in range(80):
         await asyncio.sleep(0)
     assert inbox.waiting
-    assert taken <= 17
+    assert window < taken <= window + 10
+    inbox.close()
+
+
+async def test_what_is_refused_at_its_arrival_ends_the_reading_in_its_place() -> None:
+    arrived: list[bytes] = []
+
+    def arrives(message: Inbound) -> None:
+        assert isinstance(message, ResumeProofMessage)
+        arrived.append(message.signature)
+        if len(arrived) == 2:
+            raise Refusal(Reason.CREDIT_EXCEEDED, "one too many")
+
+    inbox = _inbox(_stream(*(ResumeProofMessage(each) for each in (b"1", b"2", b"3"))), arrives=arrives)
+    await asyncio.sleep(0.01)
+    assert arrived == [b"1", b"2"]
+    first = await inbox.next(timeout=5)
+    assert first is not None
+    assert first.message == ResumeProofMessage(b"1")
+    with pytest.raises(Refusal) as caught:
+        await inbox.next(timeout=5)
+    assert caught.value.reason is Reason.CREDIT_EXCEEDED
     inbox.close()
