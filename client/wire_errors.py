@@ -8,7 +8,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from client.errors import CallRefusedError, ClientError, ConnectionFailedError, Refusal, StreamLostError
 
-__all__ = ["ERROR_DOMAIN", "refusal_of", "translated", "translated_in_stream"]
+__all__ = ["ERROR_DOMAIN", "RETRY_REASONS", "refusal_of", "translated", "translated_in_stream"]
 
 ERROR_DOMAIN: Final = "facegate.org"
 """Domain of every ErrorInfo of the server."""
@@ -23,8 +23,8 @@ _LOSS_CODES = frozenset(
         grpc.StatusCode.CANCELLED,
     }
 )
-# Reasons of the server that ask for a later reconnect.
 RETRY_REASONS = frozenset({"NOT_SERVING", "OVERLOADED", "STREAM_IDLE"})
+"""Reasons of the server after which a device reconnects by itself."""
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:

@@ -318,7 +318,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "PACK_CHANGED": ("packVersion", "currentPackVersion"),
     "CAPABILITY_MISSING": ("capability", "mode"),
     "VIDEO_TOO_LARGE": ("bytes", "maxBytes", "totalBytes", "frames", "maxFrames"),
-    "VIDEO_FORMAT_NOT_SUPPORTED": ("format", "container", "announcedContainer"),
+    "VIDEO_FORMAT_NOT_SUPPORTED": ("bytes", "format", "container", "announcedContainer"),
     "VIDEO_MALFORMED": ("format", "bytes", "totalBytes"),
     "VIDEO_TOO_LONG": ("maxSeconds", "maxPictures"),
     "VIDEO_TOO_MANY_PIXELS": ("pixels", "maxPixels"),
