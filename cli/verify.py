@@ -14,7 +14,9 @@ import typer
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
+from cli.evidence_words import evidence_words
 from cli.portrait_words import portrait_words
 from cli.refusal_text import describe_refusal
 from cli.scan_display import ScanDisplay
@@ -275,6 +277,8 @@ def verify(
         typer.echo(result_json(response.result))
     else:
         Console().print(verdict_view(response.result, signature="verified" if jwks else "not checked"))
+    for line in evidence_words(response):
+        messages.print(Text(line, "yellow"))
     for picture in pictures:
         messages.print(escape(f"saved {picture}"), highlight=False)
     raise typer.Exit(SUCCESS if response.result.status == result_pb2.CHECK_STATUS_SUCCESS else FAILURE)

@@ -1,21 +1,20 @@
 """FinishCheck and the deadlines: how a check ends when no stream decides it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 
+from server.checks.handed_out import HandedOut, PictureHandout
 from server.checks.pictures import result_pictures
 from server.checks.recorder import CheckRecorder
 from server.checks.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
-from server.evidence.errors import SealError
 from server.evidence.store import EvidenceStore
-from server.policies import parse_frozen_policy
+from server.policies import Policy, parse_frozen_policy
 from server.storage.errors import Conflict, StorageError, StorageUnavailable
-from server.storage.records import CheckRecord, EvidenceEntry, EvidenceKind
+from server.storage.records import CheckRecord
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.telemetry.metrics import Metrics
@@ -26,26 +25,18 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPicture:
-    """A picture of the evidence, opened."""
-
-    entry: EvidenceEntry
-    image: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class FinishedCheck:
     """A verdict as it is handed out.
 
     Attributes:
         record: The check, finished.
         result: The result bytes that the result key signs.
-        pictures: Every kept picture that was asked for.
+        handed_out: The kept pictures that were asked for.
     """
 
     record: CheckRecord
     result: bytes
-    pictures: tuple[KeptPicture, ...]
+    handed_out: HandedOut
 
 
 class CheckCompletion:
@@ -65,6 +56,7 @@ class CheckCompletion:
         self._retention = retention
         self._recorder = recorder
         self._evidence = evidence
+        self._pictures = PictureHandout(evidence=evidence, metrics=metrics)
         self._metrics = metrics
 
     async def finish(self, check_id: UUID, *, tenant: str, audit_images: int, now: datetime) -> FinishedCheck:
@@ -87,7 +79,12 @@ class CheckCompletion:
         return FinishedCheck(
             record=record,
             result=record.result,
-            pictures=await self._open(check_id, _wanted(named, audit_images)),
+            handed_out=await self._pictures.hand_out(
+                check_id,
+                named,
+                audit_images=audit_images,
+                kept_by_policy=lambda: _policy(record).retention.audit_images,
+            ),
         )
 
     async def sweep(self, now: datetime, *, limit: int) -> int:
@@ -176,10 +173,9 @@ class CheckCompletion:
         return closed
 
     async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:
-        policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
         verdict = await self._recorder.close(
             record,
-            policy=policy,
+            policy=_policy(record),
             attempts=await self._repository.attempts(record.check_id),
             ended_by=reason,
             epoch=record.lease_epoch,
@@ -189,27 +185,13 @@ class CheckCompletion:
             status=verdict.status.value, reasons=[reason.value for reason in verdict.reasons]
         )
 
-    async def _open(self, check_id: UUID, wanted: Sequence[EvidenceEntry]) -> tuple[KeptPicture, ...]:
-        opened = []
-        for entry in wanted:
-            try:
-                opened.append(KeptPicture(entry, await self._evidence.load(check_id, entry)))
-            except (SealError, StorageError):
-                # The verdict must be had even where a picture is lost; the gap is for the operator.
-                _log.exception("evidence_unreadable", check_id=str(check_id), object_key=entry.object_key)
-        return tuple(opened)
-
 
 def _held(record: CheckRecord, now: datetime) -> bool:
     return record.state is CheckState.SCANNING and record.lease_until is not None and now < record.lease_until
 
 
-def _wanted(named: Sequence[EvidenceEntry], audit_images: int) -> list[EvidenceEntry]:
-    audit = [entry for entry in named if entry.kind is EvidenceKind.AUDIT_IMAGE]
-    return [
-        *(entry for entry in named if entry.kind is EvidenceKind.EVIDENCE_FRAME),
-        *audit[:audit_images],
-    ]
+def _policy(record: CheckRecord) -> Policy:
+    return parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
 
 
 def _reason_at_deadline(record: CheckRecord) -> FailureReason:

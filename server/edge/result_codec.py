@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 
 from device_integrity.check import Manipulation
 from device_integrity.policy import Sign
 from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason
 from matcher.comparison import MatchResult
-from server.checks.completion import KeptPicture
+from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
 from server.checks.outcome import (
     AttemptOutline,
     CalibrationIdentity,
@@ -28,6 +29,7 @@ from server.edge.scan_codec import (
     timestamp,
     transition_to_wire,
 )
+from server.storage.records import EvidenceKind
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
 _LONGEST_DETAIL = 500
@@ -150,7 +152,28 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
     )
 
 
-def picture_to_wire(picture: KeptPicture) -> result_pb2.EvidenceImage:
+def add_pictures(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
+    """Puts what is handed out of the evidence into an answer."""
+    for picture in handed_out.pictures:
+        if picture.entry.kind is EvidenceKind.EVIDENCE_FRAME:
+            response.evidence_frame.CopyFrom(_picture(picture))
+        else:
+            response.audit_images.append(_picture(picture))
+    response.evidence_problems.extend(_problem(problem) for problem in handed_out.problems)
+    if handed_out.shortfall is not None:
+        name = f"AUDIT_IMAGE_SHORTFALL_{handed_out.shortfall}"
+        response.audit_image_shortfall = service_pb2.AuditImageShortfall.Value(name)
+
+
+def _problem(problem: EvidenceProblem) -> service_pb2.EvidenceProblem:
+    entry = problem.entry
+    return service_pb2.EvidenceProblem(
+        picture=_mark(EvidenceMark(entry.sha256, entry.attempt, entry.frame_index)),
+        kind=service_pb2.EvidenceProblem.Kind.Value(f"KIND_{problem.fault}"),
+    )
+
+
+def _picture(picture: KeptPicture) -> result_pb2.EvidenceImage:
     """A picture of the evidence with its bytes."""
     entry = picture.entry
     return result_pb2.EvidenceImage(

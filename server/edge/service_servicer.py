@@ -19,12 +19,11 @@ from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
 from server.checks.terms import Mode
 from server.edge.callers import CallerIdentifier
 from server.edge.report_codec import parse_report
-from server.edge.result_codec import parse_result, picture_to_wire
+from server.edge.result_codec import add_pictures, parse_result
 from server.edge.scan_codec import mode_to_wire, timestamp
 from server.edge.wrong_listener import wrong_listener
 from server.errors import Reason, Refusal
 from server.keys import KeyRing
-from server.storage.records import EvidenceKind
 
 MAX_AUDIT_IMAGES = 4
 _MAX_SECONDS = 30.0
@@ -116,11 +115,7 @@ class ServiceServicer:
         response = service_pb2.FinishCheckResponse(
             result=parse_result(finished.result), result_jws=env.keys.results.sign(finished.result)
         )
-        for picture in finished.pictures:
-            if picture.entry.kind is EvidenceKind.EVIDENCE_FRAME:
-                response.evidence_frame.CopyFrom(picture_to_wire(picture))
-            else:
-                response.audit_images.append(picture_to_wire(picture))
+        add_pictures(response, finished.handed_out)
         return response
 
     async def ScanFace(  # noqa: N802 - the name is the contract's

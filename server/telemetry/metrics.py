@@ -86,6 +86,12 @@ class Metrics:
             ["kind", "outcome"],
             registry=registry,
         )
+        self._evidence_problems = Counter(
+            "facegate_evidence_problems",
+            "Pictures of the evidence that could not be handed out, by what became of them.",
+            ["problem"],
+            registry=registry,
+        )
         self._erased = Counter(
             "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
         )
@@ -138,6 +144,10 @@ class Metrics:
     def analysed(self, kind: str, outcome: str) -> None:
         """An analysis of an ``image`` or a ``video`` ended; never with its verdict."""
         self._analyses.labels(kind, outcome).inc()
+
+    def evidence_problem(self, problem: str) -> None:
+        """A picture could not be handed out: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``."""
+        self._evidence_problems.labels(problem).inc()
 
     def checks_erased(self, count: int) -> None:
         """Checks were erased."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome as DeviceCheckOutcome
@@ -14,7 +15,7 @@ from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
-from server.checks.completion import KeptPicture
+from server.checks.handed_out import HandedOut, KeptPicture
 from server.checks.outcome import (
     AttemptOutline,
     CalibrationIdentity,
@@ -25,7 +26,7 @@ from server.checks.outcome import (
     TranscriptOutcome,
 )
 from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.edge.result_codec import EXPLANATIONS, ResultCodec, parse_result, picture_to_wire
+from server.edge.result_codec import EXPLANATIONS, ResultCodec, add_pictures, parse_result
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.server.storage.samples import entry
 
@@ -273,7 +274,9 @@ def test_every_liveness_reason_has_plain_words() -> None:
 )
 def test_a_picture_says_how_to_hold_it(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
     kept = KeptPicture(replace(entry("picture"), rotation=rotation), b"image")
-    message = picture_to_wire(kept)
+    response = service_pb2.FinishCheckResponse()
+    add_pictures(response, HandedOut(pictures=(kept,), problems=(), shortfall=None))
+    message = response.evidence_frame
     assert message.rotation == wire
     assert message.mirrored
     assert (message.image, message.media_type, message.frame_index) == (b"image", "image/jpeg", 7)

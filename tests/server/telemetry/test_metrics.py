@@ -16,6 +16,7 @@ def test_what_happened_is_counted() -> None:
     metrics.feedback_sent("TOO_DARK")
     metrics.call_refused("TOKEN_INVALID")
     metrics.checks_erased(3)
+    metrics.evidence_problem("LOST")
     metrics.isolated_decode("decoded")
     metrics.decoder_replaced("crashed")
     metrics.analysed("video", "TOO_FEW_FRAMES")
@@ -34,6 +35,7 @@ def test_what_happened_is_counted() -> None:
     assert value("facegate_feedback_total", code="TOO_DARK") == 1
     assert value("facegate_refusals_total", reason="TOKEN_INVALID") == 1
     assert value("facegate_checks_erased_total") == 3
+    assert value("facegate_evidence_problems_total", problem="LOST") == 1
     assert value("facegate_isolated_decodes_total", outcome="decoded") == 1
     assert value("facegate_decoders_replaced_total", cause="crashed") == 1
     assert value("facegate_analyses_total", kind="video", outcome="TOO_FEW_FRAMES") == 1

@@ -1,0 +1,143 @@
+"""Kept pictures as FinishCheck hands them out: opened, or with what became of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+
+from server.evidence.errors import SealError, WrappingKeyUnknown
+from server.evidence.store import EvidenceStore
+from server.storage.errors import ObjectNotFound, StorageError
+from server.storage.records import EvidenceEntry, EvidenceKind
+from server.telemetry.metrics import Metrics
+
+__all__ = [
+    "AuditShortfall",
+    "EvidenceFault",
+    "EvidenceProblem",
+    "HandedOut",
+    "KeptPicture",
+    "PictureHandout",
+]
+
+_log = structlog.get_logger(__name__)
+
+
+class EvidenceFault(StrEnum):
+    """What became of a picture; the names are those of ``facegate.v1.EvidenceProblem.Kind``."""
+
+    LOST = "LOST"
+    """It is not in the object store."""
+    ALTERED = "ALTERED"
+    """What is in the object store is not what was stored."""
+    UNAVAILABLE = "UNAVAILABLE"
+    """The object store does not answer, or the key that opens the picture is not there now."""
+
+
+class AuditShortfall(StrEnum):
+    """Why there are fewer audit images than asked for; see ``facegate.v1.AuditImageShortfall``."""
+
+    POLICY = "POLICY"
+    FEWER_CAPTURED = "FEWER_CAPTURED"
+    PROBLEMS = "PROBLEMS"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """A picture of the evidence, opened."""
+
+    entry: EvidenceEntry
+    image: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceProblem:
+    """A picture that the result names and that cannot be handed out."""
+
+    entry: EvidenceEntry
+    fault: EvidenceFault
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """The pictures of one answer.
+
+    Attributes:
+        pictures: Those that opened, the evidence frame first.
+        problems: Those that did not.
+        shortfall: Why there are fewer audit images than asked for; ``None`` where there are not.
+    """
+
+    pictures: tuple[KeptPicture, ...]
+    problems: tuple[EvidenceProblem, ...]
+    shortfall: AuditShortfall | None
+
+
+class PictureHandout:
+    """Hands out kept pictures. A picture that cannot be had never keeps the verdict back."""
+
+    def __init__(self, *, evidence: EvidenceStore, metrics: Metrics) -> None:
+        """Takes the store, and where problems are counted."""
+        self._evidence = evidence
+        self._metrics = metrics
+
+    async def hand_out(
+        self,
+        check_id: UUID,
+        named: Sequence[EvidenceEntry],
+        *,
+        audit_images: int,
+        kept_by_policy: Callable[[], int],
+    ) -> HandedOut:
+        """Opens the evidence frame and audit images.
+
+        Args:
+            check_id: The check.
+            named: The pictures that its result names.
+            audit_images: How many audit images are asked for.
+            kept_by_policy: How many audit images the check's policy keeps at most; asked only where there are
+                too few.
+        """
+        audit = [entry for entry in named if entry.kind is EvidenceKind.AUDIT_IMAGE]
+        frames = [entry for entry in named if entry.kind is EvidenceKind.EVIDENCE_FRAME]
+        pictures, problems = [], []
+        for entry in (*frames, *audit[:audit_images]):
+            opened = await self._open(check_id, entry)
+            if isinstance(opened, KeptPicture):
+                pictures.append(opened)
+            else:
+                problems.append(opened)
+        shortfall = None
+        if len(audit) < audit_images:
+            policy = len(audit) >= kept_by_policy()
+            shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
+        elif any(problem.entry.kind is EvidenceKind.AUDIT_IMAGE for problem in problems):
+            shortfall = AuditShortfall.PROBLEMS
+        return HandedOut(tuple(pictures), tuple(problems), shortfall)
+
+    async def _open(self, check_id: UUID, entry: EvidenceEntry) -> KeptPicture | EvidenceProblem:
+        try:
+            return KeptPicture(entry, await self._evidence.load(check_id, entry))
+        except (SealError, StorageError) as error:
+            fault = _fault(error)
+            self._metrics.evidence_problem(fault.value)
+            _log.error(
+                "evidence_problem",
+                check_id=str(check_id),
+                object_key=entry.object_key,
+                problem=fault.value,
+                exc_info=error,
+            )
+            return EvidenceProblem(entry, fault)
+
+
+def _fault(error: SealError | StorageError) -> EvidenceFault:
+    match error:
+        case ObjectNotFound():
+            return EvidenceFault.LOST
+        case WrappingKeyUnknown() | StorageError():
+            return EvidenceFault.UNAVAILABLE
+        case _:
+            return EvidenceFault.ALTERED
