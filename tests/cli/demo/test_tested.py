@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.tested import FLASH_POLICY, POLICY, open_tested
+from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, open_tested
 from cli.test_devices.errors import PlatformUnusable
 from cli.test_devices.settings_text import POLICY_NAME
 from server.policies import load_policies
@@ -13,8 +13,8 @@ def test_its_policies_are_for_tests_and_otherwise_what_is_shipped(tmp_path: Path
     tested = open_tested(tmp_path / "platform")
     settings = tomllib.loads(tested.settings)
     own = load_policies(Path(settings["policies"]["folder"]), shipped=False)
-    assert own.names == tuple(sorted((POLICY, FLASH_POLICY, POLICY_NAME)))
-    for name in (POLICY, FLASH_POLICY):
+    assert own.names == tuple(sorted((POLICY, FLASH_POLICY, FLASH_ALONE_POLICY, POLICY_NAME)))
+    for name in (POLICY, FLASH_POLICY, FLASH_ALONE_POLICY):
         shipped = load_policies(None).get(name).policy
         assert own.get(name).policy == shipped.model_copy(update={"for_tests": True})
     root = settings["device_integrity"]["test_roots"]["android_spki_sha256"]
