@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-slow check protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help install dev demo test test-slow accuracy check protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -39,11 +39,17 @@ dev: $(VENV)/.installed-dev
 demo: install ## Run both modes: a server, nineteen checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
+TWO_CORES := --numprocesses 2 --dist worksteal
 test: dev ## Run the fast tests, on two cores.
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	@$(BIN)/python -m pytest $(TWO_CORES)
 
-test-slow: dev ## Run the slow tests: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
-	@$(BIN)/python -m pytest -m slow --timeout 1800
+# What measures time runs after the others, with nothing beside it.
+test-slow: dev ## Run the slow tests and those of bench and evaluation: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
+	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES)
+	@$(BIN)/python -m pytest -m "alone and not accuracy" --timeout 1800
+
+accuracy: dev ## Run the studies over whole data sets (FACEGATE_TEST_ASSETS): half an hour of two cores; docs/accuracy.md has the results.
+	@$(BIN)/python -m pytest -m accuracy --timeout 3600 $(TWO_CORES)
 
 check: dev protos-check ## Lint, types, import contracts, generated files, the wire contract.
 	@$(BIN)/ruff check .
@@ -83,8 +89,9 @@ wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make
 	$(BIN)/buf build .buf-base --exclude-source-info --output tests/compatibility/wire-$(BASE).binpb; \
 	status=$$?; rm -rf .buf-base; exit $$status
 
-bench: install ## Measure: packs, decoders, portraits, scans; CPU against model time and against the naive pipeline.
-	@$(BIN)/facegate bench
+BENCH ?=
+bench: install ## Measure: packs, decoders, portraits, scans; CPU against model time and against the naive pipeline (BENCH="--runs 1").
+	@$(BIN)/facegate bench $(BENCH)
 
 # 10 scans of everybody in every cell, and again on models of light, skin and head that nothing was tuned with: 10640 of 19
 # people with our photos, about 8 hours of one core. A killed run goes on where it was.

@@ -9,11 +9,28 @@ from pathlib import Path
 import pytest
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+_RESEARCH = (
+    "tests/evaluation",
+    "tests/cli/bench",
+    "tests/cli/match",
+    "tests/cli/pad",
+    "tests/cli/whole_checks",
+)
+"""Folders whose tests are about measuring the product."""
 
 
 # grpc.aio's server, freed before it was stopped, logs a reference to itself at debug level; pytest keeps
 # the record, and the interpreter crashes when the record goes. No test may turn these lines on.
 logging.getLogger("grpc").setLevel(logging.INFO)
+
+
+@pytest.hookimpl(tryfirst=True)  # before markers select
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of the research folders."""
+    folders = [_REPOSITORY / folder for folder in _RESEARCH]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.research)
 
 
 @pytest.fixture(scope="session")

@@ -64,13 +64,13 @@ def test_a_broadcast_talk_shows_its_nose_and_raises_no_alarm(assets: Path, pack:
     assert flicker.passed is False
 
 
-@pytest.mark.slow
+@pytest.mark.accuracy
 def test_no_live_clip_raises_an_alarm(assets: Path, pack: Pack) -> None:
     clips = sorted((assets / "data/video/live").iterdir())
     assert [alarm for clip in clips for alarm in _alarms(_observed(clip, pack))] == []
 
 
-@pytest.mark.slow
+@pytest.mark.accuracy
 def test_paper_masks_show_no_nose(assets: Path, pack: Pack) -> None:
     scores = []
     for number, clip in enumerate(sorted((assets / "data/video/live").iterdir())[:10]):
@@ -83,7 +83,7 @@ def test_paper_masks_show_no_nose(assets: Path, pack: Pack) -> None:
     assert sum(score is not None and score < 0.5 for score in scores) >= 7, scores
 
 
-@pytest.mark.slow
+@pytest.mark.accuracy
 def test_a_clip_played_back_and_forth_is_looped(assets: Path, pack: Pack) -> None:
     kinds = []
     for clip in sorted((assets / "data/video/live").iterdir())[:10]:

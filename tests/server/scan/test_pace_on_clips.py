@@ -1,4 +1,4 @@
-"""What the pace of measuring does to verdicts on real clips; ADR 0010's figures (``pytest -m slow -s``)."""
+"""What the pace of measuring does to verdicts on real clips; ADR 0010's figures (``make accuracy``)."""
 
 import csv
 from collections import Counter
@@ -24,7 +24,7 @@ from tests.packs import shared_pack
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
+pytestmark = [pytest.mark.accuracy, pytest.mark.asyncio]
 
 _RATE = 24.0
 _LONGEST_SIDE = 640
