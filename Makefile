@@ -46,7 +46,7 @@ test: dev ## Run the fast tests, on two cores.
 # What measures time runs after the others, with nothing beside it.
 test-slow: dev ## Run the slow tests and those of bench and evaluation: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
 	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES)
-	@$(BIN)/python -m pytest -m "alone and not accuracy" --timeout 1800
+	@$(BIN)/python -m pytest -m alone --timeout 1800
 
 accuracy: dev ## Run the studies over whole data sets (FACEGATE_TEST_ASSETS): half an hour of two cores; docs/accuracy.md has the results.
 	@$(BIN)/python -m pytest -m accuracy --timeout 3600 $(TWO_CORES)

@@ -7,6 +7,7 @@ from evaluation.bench import verification_times
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_evidence_costs_a_few_times_its_signatures(assets: Path) -> None:
     """``make bench`` tells it on an idle machine, where a Play token takes 3.6 to 4.6 times its signature.
 

@@ -7,6 +7,7 @@ from tests.evaluation.device_alarms.clips import made_scan
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_stream_checks_cost_a_part_of_a_decoding() -> None:
     """``docs/device_integrity.md`` has what they cost on an idle machine; half of a decoding is the target.
 
