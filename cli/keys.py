@@ -8,6 +8,7 @@ import typer
 
 from server.api_keys import Role, new_api_key
 from server.keys import KeysUnusable, rotate_key
+from server.sandbox import LONGEST_TENANT
 from server.settings_loading import SettingsInvalid, load_settings
 
 __all__ = ["app"]
@@ -29,17 +30,37 @@ def new_api_key_command(
     name: Annotated[str, typer.Argument(help="Who will call with it, for logs.")],
     tenant: Annotated[str, typer.Option(help="Whose checks it may see.")] = "default",
     role: Annotated[Role, typer.Option(help="What it may do.")] = Role.ORCHESTRATOR,
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="For tests of an integration: its checks tolerate emulators, virtual cameras, repeated "
+            "frames and test roots, and every result says so.",
+        ),
+    ] = False,
 ) -> None:
     """Make an API key: print it once, and the entry for the file that `api_keys_file` names.
 
-    The file holds a hash only, so that it gives nobody access. For example:
+    The file holds a hash only, so that it gives nobody access. For example, for a backend, and for the tests
+    of an app:
 
         facegate keys new-api-key onboarding-backend
+
+        facegate keys new-api-key app-tests --sandbox
     """
+    if sandbox and role is not Role.ORCHESTRATOR:
+        raise typer.BadParameter(f"a sandbox key is for the role orchestrator, not {role.value}")
+    if sandbox and len(tenant) > LONGEST_TENANT:
+        raise typer.BadParameter(
+            f"the tenant of a sandbox key has at most {LONGEST_TENANT} characters, not {len(tenant)}"
+        )
     key, digest = new_api_key()
     typer.echo(f"The key, shown only now: {key}", err=True)
     typer.echo("Add this to the API keys file, and start the server anew:", err=True)
-    typer.echo(f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nrole = "{role.value}"')
+    typer.echo(
+        f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nrole = "{role.value}"'
+        + ("\nsandbox = true" if sandbox else "")
+    )
 
 
 @app.command()

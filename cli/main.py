@@ -9,6 +9,7 @@ from cli.bench import bench
 from cli.demo.command import demo
 from cli.image import command as image
 from cli.models import command as models
+from cli.result import command as result
 from cli.serve import serve
 from cli.verify import verify
 from cli.verify_command import VerifyCommand
@@ -28,6 +29,7 @@ app.command()(bench)
 app.add_typer(image.app, name="image")
 app.add_typer(attest.app, name="attest")
 app.add_typer(models.app, name="models")
+app.add_typer(result.app, name="result")
 app.add_typer(policy.app, name="policy")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(calibrate.app, name="calibrate")

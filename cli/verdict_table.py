@@ -64,6 +64,8 @@ def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
     table = Table(title="Verdict", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
+    if result.sandbox:
+        table.add_row("sandbox", Text("made for tests, says nothing about a person", "bold yellow"))
     status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
     table.add_row("status", Text(status, "bold green" if success else "bold red"))
     if result.reasons:
@@ -93,7 +95,7 @@ def _liveness(result: result_pb2.CheckResult) -> Text:
     text.append(f", confidence {liveness.confidence:.1f} of 100", "default")
     mode = enum_word(scan_pb2.Mode.Name, liveness.used_mode, "MODE_")
     text.append(f", mode {mode}", "default")
-    if liveness.attack_type_confidence > 0 and liveness.attack_type != result_pb2.ATTACK_TYPE_REAL:
+    if liveness.attack_type not in (result_pb2.ATTACK_TYPE_UNSPECIFIED, result_pb2.ATTACK_TYPE_REAL):
         attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
         text.append(f", looks like {attack} ({liveness.attack_type_confidence:.0f} of 100)", "default")
     return text

@@ -89,6 +89,7 @@ class _Options:
     cert: Path | None
     key: Path | None
     jwks: str | None
+    accept_sandbox: bool
     audit_images: int
     test_device: str | None
     test_platform: Path | None
@@ -183,6 +184,10 @@ def verify(
             "http://127.0.0.1:<admin port>/.well-known/jwks.json: verify the verdict's signature."
         ),
     ] = None,
+    accept_sandbox: Annotated[
+        bool,
+        typer.Option("--accept-sandbox", help="Take the result of a sandbox check: in tests only."),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the evidence frame, the result and its signature.")
     ] = None,
@@ -221,8 +226,11 @@ def verify(
       --set injection.latency_seconds=0.2 --set injection.quality=0.5
 
       facegate verify --trusted portrait.jpg --simulate genuine --test-platform platform --test-device relayed
+      --accept-sandbox
 
       facegate verify --trusted-reference 2031/4711.jpg --scan selfie.mp4
+
+      facegate verify --trusted p.jpg --simulate genuine --api-key-file sandbox-key.txt --accept-sandbox
 
       facegate verify --trusted p.jpg --scan s.mp4 --service api.example:8444
       --device scan.example:8443 --api-key-file key.txt --json
@@ -259,6 +267,7 @@ def verify(
         cert=cert,
         key=key,
         jwks=jwks,
+        accept_sandbox=accept_sandbox,
         audit_images=audit_images,
         test_device=test_device,
         test_platform=test_platform,
@@ -305,7 +314,9 @@ async def _check(options: _Options, messages: Console) -> verification_service_p
         open_channel(options.device, tls=device_tls) as device,
         _opened(options) as (source, screen, played),
     ):
-        orchestrator = Orchestrator(channel=service, api_key=api_key, keys=keys)
+        orchestrator = Orchestrator(
+            channel=service, api_key=api_key, keys=keys, accept_sandbox=options.accept_sandbox
+        )
         created = await orchestrator.upload_trusted_image(
             portrait,
             image_reference=options.trusted_reference,

@@ -6,6 +6,7 @@
     ├── CallRefusedError          the server answered with an error; carries its reason and numbers
     ├── ConnectionFailedError     the server cannot be reached, or was lost too often
     │   └── StreamLostError       one stream of a scan was lost; the scanner reconnects
+    ├── SandboxResultError        the result is of a sandbox check, and the caller takes none
     ├── ServerNotTrustedError     a signature, key fingerprint or hash of the server does not fit
     ├── ProtocolViolatedError     the server sent something that the protocol does not allow
     ├── ScanEndedError            the server said Goodbye and a reconnect is useless
@@ -23,6 +24,7 @@ __all__ = [
     "CredentialsError",
     "ProtocolViolatedError",
     "Refusal",
+    "SandboxResultError",
     "ScanEndedError",
     "ServerNotTrustedError",
     "SourceError",
@@ -85,6 +87,22 @@ class StreamLostError(ConnectionFailedError):
 
 class ServerNotTrustedError(ClientError):
     """A signature, key fingerprint or hash of the server does not fit what the client holds."""
+
+
+class SandboxResultError(ClientError):
+    """The result is of a sandbox check: it was made for tests, and says nothing about a person.
+
+    Attributes:
+        check_id: The check.
+    """
+
+    def __init__(self, check_id: str) -> None:
+        super().__init__(
+            f"the check {check_id} is a sandbox check, in which test devices, virtual cameras and repeated "
+            "frames are tolerated; expected a real one: call with credentials that are not marked sandbox, "
+            "or, in tests only, say that you accept sandbox results"
+        )
+        self.check_id = check_id
 
 
 class ProtocolViolatedError(ClientError):

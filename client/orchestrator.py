@@ -8,7 +8,7 @@ from facegate.v1 import scan_pb2, verification_service_pb2, verification_service
 from joserfc.jwk import KeySet
 
 from client.channel import ApiKey
-from client.errors import CallRefusedError, ClientError
+from client.errors import CallRefusedError, ClientError, SandboxResultError
 from client.result_signature import verify_response
 from client.scan_stream import ScanTicket
 from client.wire_errors import translated
@@ -25,7 +25,12 @@ class Orchestrator:
     """The customer's backend, on the service listener."""
 
     def __init__(
-        self, *, channel: grpc.aio.Channel, api_key: ApiKey | None = None, keys: KeySet | None = None
+        self,
+        *,
+        channel: grpc.aio.Channel,
+        api_key: ApiKey | None = None,
+        keys: KeySet | None = None,
+        accept_sandbox: bool = False,
     ) -> None:
         """Uses a channel.
 
@@ -33,10 +38,12 @@ class Orchestrator:
             channel: To the service listener; the caller closes it.
             api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
             keys: The server's published keys. Where given, every verdict is verified against them.
+            accept_sandbox: Whether results of sandbox checks are taken: in tests only.
         """
         self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
         self._metadata = api_key.metadata if api_key else ()
         self._keys = keys
+        self._accept_sandbox = accept_sandbox
 
     async def upload_trusted_image(
         self,
@@ -105,6 +112,7 @@ class Orchestrator:
         Raises:
             CallRefusedError: The server refused, for example with NOT_SCANNED_YET.
             ConnectionFailedError: The server cannot be reached.
+            SandboxResultError: The check is a sandbox check, and this orchestrator takes none.
             ServerNotTrustedError: The verdict's signature or a picture's hash does not fit.
         """
         request = verification_service_pb2.FinishCheckRequest(
@@ -123,7 +131,9 @@ class Orchestrator:
                 await asyncio.sleep(min(_POLL_SECONDS, left))
                 continue
             if self._keys is not None:
-                verify_response(response, self._keys, check_id=check_id)
+                verify_response(response, self._keys, check_id=check_id, accept_sandbox=self._accept_sandbox)
+            elif response.result.sandbox and not self._accept_sandbox:
+                raise SandboxResultError(check_id)
             return response
 
 

@@ -9,13 +9,19 @@ from google.protobuf.message import DecodeError
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from joserfc.registry import HeaderParameter
 
-from client.errors import ServerNotTrustedError
+from client.errors import SandboxResultError, ServerNotTrustedError
 from device_integrity.transcript import sha256
 
 __all__ = ["load_key_set", "verify_response", "verify_result_jws"]
 
-_ALGORITHM: Final = "ES256"
+_LONGEST_SAID: Final = 64
+_SANDBOX: Final = "sandbox"
+_REGISTRY: Final = jws.JWSRegistry(
+    header_registry={_SANDBOX: HeaderParameter("The result is of a sandbox check", "bool")},
+    algorithms=["ES256"],
+)
 
 
 def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
@@ -37,32 +43,49 @@ def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
     return keys
 
 
-def verify_result_jws(result_jws: str, keys: KeySet) -> result_pb2.CheckResult:
+def verify_result_jws(
+    result_jws: str, keys: KeySet, *, accept_sandbox: bool = False
+) -> result_pb2.CheckResult:
     """Verifies a compact JWS (RFC 7515) of a verdict.
 
     Args:
         result_jws: ``FinishCheckResponse.result_jws``.
         keys: The server's published keys; the header's ``kid`` chooses among them.
+        accept_sandbox: Whether results of sandbox checks are taken: in tests only.
 
     Returns:
         The signed result.
 
     Raises:
         ServerNotTrustedError: The signature is wrong, is not ES256, is by a key that is not in the
-            set, or the payload is no CheckResult.
+            set, the payload is no CheckResult, or header and payload disagree whether it is a sandbox one.
+        SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
+    _check_header(result_jws, keys)
     try:
-        payload = jws.deserialize_compact(result_jws, keys, algorithms=[_ALGORITHM]).payload
+        signed = jws.deserialize_compact(result_jws, keys, registry=_REGISTRY)
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise ServerNotTrustedError("the signature of the result is wrong") from error
+        raise ServerNotTrustedError(
+            "the signature of the result is wrong: the result was altered, or another key made it; fetch it "
+            "again from the server"
+        ) from error
     try:
-        return result_pb2.CheckResult.FromString(payload)
+        result = result_pb2.CheckResult.FromString(signed.payload)
     except DecodeError as error:
         raise ServerNotTrustedError("the signed payload is no CheckResult") from error
+    if bool(signed.headers().get(_SANDBOX, False)) is not result.sandbox:
+        raise ServerNotTrustedError("header and payload disagree whether the check is a sandbox check")
+    if result.sandbox and not accept_sandbox:
+        raise SandboxResultError(result.check_id)
+    return result
 
 
 def verify_response(
-    response: verification_service_pb2.FinishCheckResponse, keys: KeySet, *, check_id: str
+    response: verification_service_pb2.FinishCheckResponse,
+    keys: KeySet,
+    *,
+    check_id: str,
+    accept_sandbox: bool = False,
 ) -> result_pb2.CheckResult:
     """Verifies everything in a verdict: signature, check, agreement, pictures.
 
@@ -70,14 +93,16 @@ def verify_response(
         response: The answer of FinishCheck.
         keys: The server's published keys.
         check_id: The check that was asked for.
+        accept_sandbox: Whether results of sandbox checks are taken: in tests only.
 
     Returns:
         The signed result, which equals ``response.result``.
 
     Raises:
         ServerNotTrustedError: Something does not fit.
+        SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
-    signed = verify_result_jws(response.result_jws, keys)
+    signed = verify_result_jws(response.result_jws, keys, accept_sandbox=accept_sandbox)
     if signed != response.result:
         raise ServerNotTrustedError("the result differs from the one that is signed")
     if signed.check_id != check_id:
@@ -87,6 +112,23 @@ def verify_response(
     for picture in response.audit_images:
         _match_picture(picture, [reference.sha256 for reference in signed.audit_images])
     return signed
+
+
+def _check_header(result_jws: str, keys: KeySet) -> None:
+    """Says what is wrong with a header that names no usable key; nothing that it says is trusted yet."""
+    try:
+        header = jws.extract_compact(result_jws.encode()).headers()
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ServerNotTrustedError(
+            "the signature of the result is no compact JWS: expected three parts of base64url with dots "
+            "between them, as FinishCheck gives `result_jws`"
+        ) from error
+    key_id, known = header.get("kid"), [key.kid for key in keys.keys]
+    if key_id is not None and key_id not in known:
+        raise ServerNotTrustedError(
+            f"the signature of the result is by the key {str(key_id)[:_LONGEST_SAID]!r}; expected one of the "
+            f"{len(known)} in the JWKS: fetch the JWKS again if the server's result key was rotated"
+        )
 
 
 def _match_picture(picture: result_pb2.EvidenceImage, signed_hashes: list[bytes]) -> None:

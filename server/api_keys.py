@@ -7,6 +7,7 @@
     sha256 = "9f86d08..."              # of the key, lower-case hex
     tenant = "default"
     role = "orchestrator"              # or "compliance"
+    sandbox = false                    # true: for tests; see server.sandbox
 
 Keys are 32 random bytes in base64url behind a prefix (``new_api_key``). At that strength a plain
 SHA-256 is as good as a slow password hash, and cannot be used to keep the server busy.
@@ -23,11 +24,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from server.errors import ConfigurationError
+from server.sandbox import LONGEST_TENANT
 
 __all__ = ["ApiKeyEntry", "ApiKeys", "ApiKeysInvalid", "Role", "load_api_keys", "new_api_key"]
 
@@ -67,11 +69,13 @@ class ApiKeyEntry:
         name: For logs.
         tenant: Whose checks it may see.
         role: What it may do.
+        sandbox: Whether its checks are sandbox checks.
     """
 
     name: str
     tenant: str
     role: Role
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,19 @@ class _Entry(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     tenant: _Name = "default"
     role: Role
+    sandbox: StrictBool = False
+
+    @model_validator(mode="after")
+    def _usable_sandbox(self) -> Self:
+        if self.sandbox and self.role is not Role.ORCHESTRATOR:
+            raise ValueError(
+                f"sandbox = true is for the role orchestrator, not {self.role.value}; leave it out"
+            )
+        if self.sandbox and len(self.tenant) > LONGEST_TENANT:
+            raise ValueError(
+                f"the tenant of a sandbox key has at most {LONGEST_TENANT} characters, not {len(self.tenant)}"
+            )
+        return self
 
 
 class _File(BaseModel):
@@ -144,5 +161,7 @@ def load_api_keys(path: Path) -> ApiKeys:
             raise ApiKeysInvalid(
                 (f"{path}: {entry.name} has the same key as {found[digest].name}; give each its own",)
             )
-        found[digest] = ApiKeyEntry(name=entry.name, tenant=entry.tenant, role=entry.role)
+        found[digest] = ApiKeyEntry(
+            name=entry.name, tenant=entry.tenant, role=entry.role, sandbox=entry.sandbox
+        )
     return ApiKeys(tuple(found.items()))

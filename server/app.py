@@ -151,7 +151,9 @@ class FacegateServer:
         for_tests = settings.device_integrity.for_tests
         policies = load_served_policies(settings.policies.folder, for_tests=for_tests)
         if for_tests:
-            _log.warning("test_devices_are_believed", policies=list(policies.names))
+            _log.warning("test_apps_are_believed", policies=list(policies.names))
+        if settings.device_integrity.test_roots.configured:
+            _log.warning("test_roots_are_believed_in_sandbox_checks")
         self._trust = await asyncio.to_thread(
             open_device_trust, settings.device_integrity, now=self._clock.now
         )

@@ -9,6 +9,7 @@ from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
 from server.edge.listeners import Listener
 from server.edge.service_servicer import ServiceServicer
+from server.errors import ConfigurationError
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
 from server.tls import server_credentials
@@ -56,7 +57,9 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
     callers = CallerIdentifier(
         api_keys=None if api_keys is None else load_api_keys(api_keys),
         client_certificates=service_tls is not None and service_tls.client_ca is not None,
+        local_sandbox=listeners.service.local_sandbox,
     )
+    _check_test_roots(settings, callers)
     check_tenancy(settings.trusted_images, tenants=callers.tenants)
     device_servicer = DeviceServicer(max_scans=limits.max_scans)
     service_servicer = ServiceServicer(
@@ -95,3 +98,12 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
     )
+
+
+def _check_test_roots(settings: Settings, callers: CallerIdentifier) -> None:
+    if settings.device_integrity.test_roots.configured and not callers.has_sandbox:
+        raise ConfigurationError(
+            "device_integrity.test_roots are believed in sandbox checks only, and no caller is a sandbox "
+            "caller: write sandbox = true into the entry of an API key, set "
+            "listeners.service.local_sandbox = true (on loopback, without credentials), or leave them out"
+        )

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from joserfc import jws
 from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
 
 from server.evidence.sealing import WrappingKeys
 from server.key_files import KeyFile, KeysUnusable, make_key_file, read_key_files
@@ -49,6 +50,10 @@ _TOKEN_BYTES = _HEAD_BYTES + 32
 _TOKEN_CHARACTERS = 71
 _MEMORY_DOMAIN = b"facegate/v1/scan-memory-key"
 _RESULT_TYPE = "facegate-result"
+_REGISTRY = jws.JWSRegistry(
+    header_registry={"sandbox": HeaderParameter("The result is of a sandbox check", "bool")},
+    algorithms=["ES256"],
+)
 
 
 class ScanTokens:
@@ -98,10 +103,17 @@ class ResultSigner:
         """Identifier of the signing key: its RFC 7638 thumbprint."""
         return self._keys[0].thumbprint()
 
-    def sign(self, payload: bytes) -> str:
-        """A compact JWS over exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header."""
-        header = {"alg": "ES256", "kid": self.key_id, "typ": _RESULT_TYPE}
-        return jws.serialize_compact(header, payload, self._keys[0], algorithms=["ES256"])
+    def sign(self, payload: bytes, *, sandbox: bool) -> str:
+        """A compact JWS over exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
+
+        Args:
+            payload: The result's bytes.
+            sandbox: Whether they are of a sandbox check; then the header has ``"sandbox": true`` as well.
+        """
+        header: dict[str, Any] = {"alg": "ES256", "kid": self.key_id, "typ": _RESULT_TYPE}
+        if sandbox:
+            header["sandbox"] = True
+        return jws.serialize_compact(header, payload, self._keys[0], registry=_REGISTRY)
 
     def jwks(self) -> dict[str, Any]:
         """The public keys as a JWK Set (RFC 7517), newest first."""

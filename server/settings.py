@@ -96,9 +96,14 @@ class ServiceListener(Table):
     api_keys_file: Path | None = None
     """TOML file with the hashes of API keys; see ``server.api_keys``. Off loopback this or
     ``tls.client_ca`` is mandatory."""
+    local_sandbox: bool = False
+    """Whether callers are sandbox callers where they need no credentials: on loopback, without
+    ``api_keys_file`` and ``tls.client_ca``. Elsewhere the entry of an API key says who is."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
+        if self.local_sandbox:
+            self._check_local_sandbox()
         if is_loopback(self.host):
             return self
         if self.tls is None:
@@ -112,6 +117,18 @@ class ServiceListener(Table):
                 "tls.client_ca (mutual TLS) or api_keys_file"
             )
         return self
+
+    def _check_local_sandbox(self) -> None:
+        if not is_loopback(self.host):
+            raise ValueError(
+                f"local_sandbox is for loopback, and host {self.host} is reachable from other machines: "
+                "leave it out, and write sandbox = true into the entry of an API key"
+            )
+        if self.api_keys_file is not None or (self.tls is not None and self.tls.client_ca is not None):
+            raise ValueError(
+                "local_sandbox is for callers without credentials, and these need some: leave it out, and "
+                "write sandbox = true into the entry of an API key"
+            )
 
 
 class AdminListener(Table):

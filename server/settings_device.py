@@ -171,7 +171,7 @@ class WebSettings(Table):
 
 
 class TestRoots(Table):
-    """Roots of test devices. A server that has any is one for tests only."""
+    """Roots of test devices. Their evidence is believed in sandbox checks only."""
 
     android_spki_sha256: tuple[Sha256Hex, ...] = ()
     """SHA-256 of the SubjectPublicKeyInfo of further roots of Android key attestation."""
@@ -181,6 +181,11 @@ class TestRoots(Table):
     """PEM file: a root in place of the one under which Apple signs App Attest's receipts."""
     apple_receipt_server: _Origin | None = None
     """A server in place of Apple's for receipts."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether there are any."""
+        return bool(self.android_spki_sha256 or self.apple_certificate or self.apple_receipt_server)
 
     @model_validator(mode="after")
     def _both_of_apple(self) -> Self:
@@ -207,15 +212,9 @@ class DeviceIntegritySettings(Table):
     enrolment_days: int = Field(default=400, ge=1, le=3650)
     """Days without use after which an enrolled key (App Attest, WebAuthn) is forgotten."""
     test_roots: TestRoots = TestRoots()
-    """Roots of test devices."""
+    """Roots of test devices, for sandbox checks."""
 
     @property
     def for_tests(self) -> bool:
-        """Whether evidence of test devices is believed: such a server takes no production policy."""
-        roots = self.test_roots
-        return bool(
-            roots.android_spki_sha256
-            or roots.apple_certificate
-            or roots.apple_receipt_server
-            or self.apple.environment is Environment.DEVELOPMENT
-        )
+        """Whether apps that were built for tests are believed: such a server takes no production policy."""
+        return self.apple.environment is Environment.DEVELOPMENT

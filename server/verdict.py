@@ -104,9 +104,7 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
         reasons.append(inputs.ended_by)
     if inputs.transcript_intact is False:
         reasons.append(FailureReason.TRANSCRIPT_BROKEN)
-    if inputs.injected:
-        reasons.append(FailureReason.DEVICE_MANIPULATED)
-    if inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF:
+    if inputs.injected or (inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF):
         reasons.append(FailureReason.SPOOF)
     if inputs.identity_constant is False:
         reasons.append(FailureReason.IDENTITY_CHANGED)

@@ -21,8 +21,8 @@ def make_test_platform(
     """Make a test platform: a Google, a Play and an Apple of your own.
 
     Writes its roots, its list of revoked keys, settings that make a server believe it, and a policy that
-    demands evidence. A server with these settings is one for tests: it takes no policy but those marked so.
-    Run it again to make the platform in the folder valid for another year.
+    demands evidence. Callers of a server with these settings are sandbox callers: test devices are believed
+    in their checks, and every result says so. Run it again to make the platform valid for another year.
 
     For example:
 
@@ -31,6 +31,7 @@ def make_test_platform(
         facegate serve --config platform/facegate.toml
 
         facegate verify --trusted p.jpg --simulate genuine --test-platform platform --test-device repackaged
+        --accept-sandbox
     """
     console = Console()
     try:
@@ -43,7 +44,8 @@ def make_test_platform(
             f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} to yourself: "
             "whoever has it can make evidence of any device.\n"
             f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
-            f"Scan:   facegate verify --test-platform {stored.folder} --test-device {DeviceKind.ANDROID} ..."
+            f"Scan:   facegate verify --test-platform {stored.folder} --test-device {DeviceKind.ANDROID} "
+            "--accept-sandbox ..."
         ),
         highlight=False,
         soft_wrap=True,

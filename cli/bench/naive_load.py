@@ -193,7 +193,7 @@ def _models(spec: str) -> dict[str, Pack]:
 async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack], *, load: str) -> Comparison:
     try:
         async with open_channel(bench.server.service_target) as channel:
-            orchestrator = Orchestrator(channel=channel)
+            orchestrator = Orchestrator(channel=channel, accept_sandbox=True)
             check = await orchestrator.upload_trusted_image(scan.portrait)
             ticket = ticket_of(check)
             job = DeviceJob(

@@ -19,7 +19,12 @@ from vision.packs import Pack
 
 __all__ = ["Bench", "Effort", "running_server"]
 
-_LOOPBACK: Final = {"device": {"port": 0}, "service": {"port": 0}, "admin": {"port": 0}}
+_LOOPBACK: Final = {
+    "device": {"port": 0},
+    # Every run sends the same frames, which a real check would take for a replay.
+    "service": {"port": 0, "local_sandbox": True},
+    "admin": {"port": 0},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

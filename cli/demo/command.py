@@ -27,7 +27,7 @@ from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import Scenario, demo_scenarios
 from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import passed_attacks, summary_table, unexpected
-from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, open_tested
+from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, Tested, open_tested
 from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
@@ -38,7 +38,6 @@ from liveness.dynamic.model import FlashModel, load_flash_model
 from server.checks.intake import pack_shortfall
 from server.policies import load_policies
 from server.version import server_version
-from simulator.devices import TestPlatform
 from vision.packs import Pack
 from vision.packs.catalogue import CataloguePack, load_catalogue
 
@@ -155,13 +154,13 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[C
             flash_policy=FLASH_POLICY if asked else FLASH_ALONE_POLICY,
             seed=options.seed,
             pack=chosen.pack,
-            platform=tested.platform,
+            tested=tested,
         )
         context = _context(chosen, seed=options.seed, seconds=time.monotonic() - began)
         page = write_files(options.out, records=records, page=render_page(records, context), keys=keys)
         _conclude(console, records, page=page, seconds=context.seconds)
         if options.keep_server:
-            await _keep(console, server)
+            await _keep(console, server, tested)
     return records
 
 
@@ -198,7 +197,7 @@ async def _checks(
     flash_policy: str,
     seed: int,
     pack: Pack,
-    platform: TestPlatform,
+    tested: Tested,
 ) -> tuple[CheckRecord, ...]:
     room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
     async with open_channel(server.service) as service, open_channel(server.device) as device:
@@ -208,7 +207,7 @@ async def _checks(
             keys=keys,
             policy=POLICY,
             flash_policy=flash_policy,
-            platform=platform,
+            tested=tested,
         )
         with DemoDisplay(console, checks=len(scenarios)) as display:
 
@@ -290,7 +289,7 @@ def _conclude(console: Console, records: Sequence[CheckRecord], *, page: Path, s
     console.print(escape(f"Took {seconds:.0f} s. Open {page}"), highlight=False, soft_wrap=True)
 
 
-async def _keep(console: Console, server: LocalServer) -> None:
+async def _keep(console: Console, server: LocalServer, tested: Tested) -> None:
     """Leaves the server to the user until Ctrl-C or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -300,7 +299,7 @@ async def _keep(console: Console, server: LocalServer) -> None:
         escape(
             "The server runs until Ctrl-C. Try:\n"
             f"  facegate verify --service {server.service} --device {server.device} --jwks {server.jwks_url} "
-            "--trusted portrait.jpg --scan camera"
+            f"--api-key-file {tested.real.key_file} --policy {POLICY} --trusted portrait.jpg --scan camera"
         ),
         highlight=False,
         soft_wrap=True,

@@ -14,6 +14,7 @@ from cli.demo.flash import TapedPhone
 from cli.demo.record import CheckRecord, Timings
 from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
+from cli.demo.tested import Tested
 from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
@@ -28,7 +29,7 @@ from client import (
     ticket_of,
     verify_response,
 )
-from simulator.devices import TestPlatform, make_device
+from simulator.devices import make_device
 
 __all__ = ["CaptureWatcher", "CheckRunner"]
 
@@ -58,7 +59,7 @@ class CheckRunner:
         keys: KeySet,
         policy: str,
         flash_policy: str,
-        platform: TestPlatform,
+        tested: Tested,
     ) -> None:
         """Uses open channels to both listeners.
 
@@ -68,12 +69,13 @@ class CheckRunner:
             keys: The server's published keys.
             policy: Policy of the checks in EXPRESS that ask for no evidence.
             flash_policy: Policy of those in DYNAMIC.
-            platform: Makes the devices of the others.
+            tested: Its platform makes the devices of the others, and its callers make the checks.
         """
-        self._orchestrator = Orchestrator(channel=service)
+        self._sandbox = Orchestrator(channel=service, api_key=tested.sandbox.key, accept_sandbox=True)
+        self._real = Orchestrator(channel=service, api_key=tested.real.key)
         self._policy = policy
         self._flash_policy = flash_policy
-        self._platform = platform
+        self._platform = tested.platform
         self._device = device
         self._keys = keys
 
@@ -97,8 +99,9 @@ class CheckRunner:
             ClientError: The server cannot be reached, refused the scan, or broke the protocol.
         """
         began = time.monotonic()
+        orchestrator = self._sandbox if scenario.sandbox else self._real
         try:
-            created = await self._orchestrator.upload_trusted_image(
+            created = await orchestrator.upload_trusted_image(
                 portrait,
                 policy=self._policy_of(scenario),
                 mode=self._mode_of(scenario),
@@ -113,7 +116,7 @@ class CheckRunner:
         if scan is not None:
             await self._scanner(created, scenario, scan, events).scan()
         scanned = time.monotonic()
-        response = await self._orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
+        response = await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
         ended = events.ended or scanned
         return CheckRecord(
             scenario=scenario,
@@ -127,7 +130,7 @@ class CheckRunner:
                 finish=time.monotonic() - scanned,
             ),
             response=response,
-            signature_verified=self._verified(response, created.check_id),
+            signature_verified=self._verified(response, created.check_id, sandbox=scenario.sandbox),
         )
 
     def _policy_of(self, scenario: Scenario) -> str:
@@ -159,9 +162,11 @@ class CheckRunner:
             events=events,
         )
 
-    def _verified(self, response: verification_service_pb2.FinishCheckResponse, check_id: str) -> bool:
+    def _verified(
+        self, response: verification_service_pb2.FinishCheckResponse, check_id: str, *, sandbox: bool
+    ) -> bool:
         try:
-            verify_response(response, self._keys, check_id=check_id)
+            verify_response(response, self._keys, check_id=check_id, accept_sandbox=sandbox)
         except ServerNotTrustedError:
             return False
         return True

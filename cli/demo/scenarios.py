@@ -66,6 +66,7 @@ class Scenario:
             None leaves it as it is.
         device: The device that scans, under a policy that demands its evidence; None for one without any,
             under a policy that demands none.
+        sandbox: Whether a sandbox caller makes the check; one that believes test devices is always theirs.
         turn: Added to the demo's seed, so that no two scans of one kind have the same frames.
         expected: What must come out; None where the outcome only informs.
     """
@@ -78,6 +79,7 @@ class Scenario:
     kind: ScanKind | FlashKind = ScanKind.GENUINE
     portrait_eye_distance: float | None = None
     device: DeviceKind | None = None
+    sandbox: bool = True
     turn: int = 0
     expected: Expected | None
 

@@ -1,6 +1,7 @@
-"""The test platform of the demo, and the policies of a server that believes it."""
+"""The test platform of the demo, its two callers, and the settings of a server that believes both."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -8,10 +9,11 @@ from typing import Final
 from cli.demo.errors import OutputUnusable
 from cli.test_devices.platform_files import write_platform
 from cli.test_devices.settings_text import settings_text
-from server.policies import load_policies
+from client import ApiKey
+from server.api_keys import new_api_key
 from simulator.devices import TestPlatform
 
-__all__ = ["FLASH_ALONE_POLICY", "FLASH_POLICY", "POLICY", "Tested", "open_tested"]
+__all__ = ["FLASH_ALONE_POLICY", "FLASH_POLICY", "POLICY", "Caller", "Tested", "open_tested"]
 
 POLICY: Final = "standard"
 """Of the checks in EXPRESS that ask for no evidence."""
@@ -20,34 +22,73 @@ FLASH_POLICY: Final = "dynamic"
 FLASH_ALONE_POLICY: Final = "adaptive"
 """The same where the pack sees no blink: it begins with the flash and takes nothing besides."""
 
-_FOR_TESTS: Final = "for_tests = true\n"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A caller of the demo's server.
+
+    Attributes:
+        key: Its API key.
+        key_file: A file with it.
+    """
+
+    key: ApiKey = field(repr=False)
+    key_file: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """A platform, and the settings with which a server believes it."""
+    """A platform and two callers, and the settings with which a server believes them.
+
+    Attributes:
+        platform: Makes test devices.
+        sandbox: The caller of nearly every check: a sandbox caller, whose checks believe test devices.
+        real: A caller that is none.
+        settings: TOML.
+    """
 
     platform: TestPlatform
+    sandbox: Caller
+    real: Caller
     settings: str
 
 
 def open_tested(folder: Path) -> Tested:
-    """Draws a test platform into a folder.
-
-    A server with test roots takes only policies that are marked for tests, so shipped ones are copied with
-    that mark, and are otherwise the same.
+    """Draws a test platform and two callers into a folder.
 
     Raises:
         PlatformUnusable: The folder cannot be written.
-        OutputUnusable: A policy cannot be written.
+        OutputUnusable: A file of a caller cannot be written.
     """
     stored = write_platform(folder, now=datetime.now(UTC))
-    shipped = load_policies(None)
-    for name in (POLICY, FLASH_POLICY, FLASH_ALONE_POLICY):
-        copy = stored.folder / "policies" / f"{name}.toml"
-        try:
-            # Before everything else: behind a table it would be the table's.
-            copy.write_text(_FOR_TESTS + shipped.get(name).source.decode(), encoding="utf-8")
-        except OSError as error:
-            raise OutputUnusable(f"{copy} cannot be written: {error.strerror}") from error
-    return Tested(platform=stored.platform, settings=settings_text(stored.platform, folder.resolve()))
+    keys = folder.resolve() / "api_keys.toml"
+    sandbox, sandbox_entry = _caller(folder, "sandbox", sandbox=True)
+    real, real_entry = _caller(folder, "real", sandbox=False)
+    _write(keys, sandbox_entry + real_entry)
+    return Tested(
+        platform=stored.platform,
+        sandbox=sandbox,
+        real=real,
+        # JSON strings are TOML strings.
+        settings=f"listeners.service.api_keys_file = {json.dumps(str(keys))}\n"
+        + settings_text(stored.platform, folder.resolve()),
+    )
+
+
+def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[Caller, str]:
+    key, digest = new_api_key()
+    file = folder.resolve() / f"{name}_key.txt"
+    _write(file, key + "\n")
+    entry = (
+        f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\nrole = "orchestrator"\n'
+        f"sandbox = {str(sandbox).lower()}\n"
+    )
+    return Caller(key=ApiKey(key), key_file=file), entry
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputUnusable(f"{path} cannot be written: {error.strerror}") from error

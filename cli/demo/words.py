@@ -30,8 +30,6 @@ REASON_TEXT: Final = MappingProxyType(
         "CONDITIONS": "Light, distance, movement or network did not allow a decision.",
         "MODE_NOT_MET": "The policy demands another mode than the one that was used.",
         "CANCELLED": "The person cancelled.",
-        "DEVICE_MANIPULATED": "The device, its camera or its frames are not what they claim to be.",
-        "SERVER_FAULT": "The server failed, so nothing was decided.",
     }
 )
 """One sentence for each failure reason, by its name without prefix."""

@@ -79,7 +79,8 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
         SETTINGS_FILE: (
             # JSON strings are TOML strings.
             f"data_dir = {json.dumps(str(folder.resolve() / 'data'))}\n"
-            + settings_text(platform, folder.resolve())
+            "# Test devices are believed in sandbox checks only: every caller of this server makes such.\n"
+            "listeners.service.local_sandbox = true\n" + settings_text(platform, folder.resolve())
         ).encode(),
         f"policies/{POLICY_NAME}.toml": policy_text().encode(),
     }.items():

@@ -33,7 +33,6 @@ def settings_text(platform: TestPlatform, folder: Path) -> str:
         return json.dumps(str(folder / name))
 
     return f"""\
-# Makes the server one for tests only: it believes test devices, and takes only policies that are marked so.
 policies.folder = {at("policies")}
 policies.default = "{POLICY_NAME}"
 
@@ -66,7 +65,7 @@ apple_receipt_certificate = {at("apple_receipt_root.pem")}
 
 
 def policy_text(name: str = POLICY_NAME) -> str:
-    """A policy, TOML: evidence of each platform is demanded, and test devices may give it.
+    """A policy, TOML: evidence of each platform is demanded.
 
     It does not demand the TLS key that the device saw, as a server on loopback may have none; and it forgets
     earlier scans, as two simulated ones of the same seed are the same.
@@ -74,8 +73,7 @@ def policy_text(name: str = POLICY_NAME) -> str:
     return f"""\
 name = "{name}"
 version = 1
-description = "For tests: demands evidence, and believes test devices."
-for_tests = true
+description = "For tests: demands evidence."
 mode = "EXPRESS"
 
 [match]

@@ -120,7 +120,10 @@ async def _run(
         settings = Settings(
             data_dir=Path(folder),
             listeners=ListenerSettings(
-                device=DeviceListener(port=0), service=ServiceListener(port=0), admin=AdminListener(port=0)
+                device=DeviceListener(port=0),
+                # Several cases show the same clip, which a real check would take for a replay.
+                service=ServiceListener(port=0, local_sandbox=True),
+                admin=AdminListener(port=0),
             ),
         )
         server = FacegateServer(settings, pack=pack, tuning=Tuning(clocks=_ANY_CLOCK))
@@ -143,7 +146,7 @@ async def _check(
     case: Case, server: FacegateServer, pack: Pack, modeller: PhotoModeller, policy: str
 ) -> Outcome:
     async with open_channel(server.service_target) as service, open_channel(server.device_target) as device:
-        orchestrator = Orchestrator(channel=service)
+        orchestrator = Orchestrator(channel=service, accept_sandbox=True)
         portrait = await asyncio.to_thread(_portrait, case, pack)
         if portrait is None:
             return Outcome(case, "NO_PORTRAIT", None)

@@ -140,6 +140,7 @@ class Bench:
             express=express,
             flash=flash,
             dynamic=policy,
+            liveness=LivenessPolicy(),
             settings=self._model.judge,
         )
         return Row(

@@ -59,13 +59,22 @@ class CheckCompletion:
         self._pictures = PictureHandout(evidence=evidence, metrics=metrics)
         self._metrics = metrics
 
-    async def finish(self, check_id: UUID, *, tenant: str, audit_images: int, now: datetime) -> FinishedCheck:
+    async def finish(
+        self, check_id: UUID, *, tenant: str, sandbox: bool, audit_images: int, now: datetime
+    ) -> FinishedCheck:
         """Closes a check to further attempts and gives its verdict; idempotent.
+
+        Args:
+            check_id: The check.
+            tenant: Whose call it is.
+            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
+            audit_images: Audit images to return, at most.
+            now: The time.
 
         Raises:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
         """
-        record = await self._find(check_id, tenant)
+        record = await self._find(check_id, tenant, sandbox=sandbox)
         if record.state in OPEN_STATES:
             record = await self._close_if_over(record, now)
         if record.state is CheckState.ERASED or now >= record.result_deadline:
@@ -135,9 +144,9 @@ class CheckCompletion:
             await self._evidence.erase(removed)
         return len(expired)
 
-    async def _find(self, check_id: UUID, tenant: str) -> CheckRecord:
+    async def _find(self, check_id: UUID, tenant: str, *, sandbox: bool) -> CheckRecord:
         record = await self._repository.get(check_id, tenant)
-        if record is None:
+        if record is None or (sandbox and not record.sandbox):
             raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
         return record
 
@@ -182,7 +191,9 @@ class CheckCompletion:
             now=now,
         )
         self._metrics.check_decided(
-            status=verdict.status.value, reasons=[reason.value for reason in verdict.reasons]
+            status=verdict.status.value,
+            reasons=[reason.value for reason in verdict.reasons],
+            sandbox=record.sandbox,
         )
 
 

@@ -18,6 +18,7 @@ from server.evidence.sealing import WrappingKeys
 from server.keys import ScanTokens
 from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.errors import PolicyNotFound
+from server.sandbox import memory_scope
 from server.scan.worker_pool import WorkerPool
 from server.storage.errors import RequestIdReused
 from server.storage.records import CheckRecord, NewCheck, RequestKey
@@ -50,6 +51,7 @@ class TrustedImageUpload:
 
     Attributes:
         tenant: Whose call it is.
+        sandbox: Whether the caller is a sandbox caller.
         image: The image's bytes, or where they lie.
         policy: Name of the policy; empty for the server's default.
         mode: A mode to raise the policy's; ``None`` for the policy's own.
@@ -60,6 +62,7 @@ class TrustedImageUpload:
     """
 
     tenant: str
+    sandbox: bool
     image: bytes | ImageReference
     policy: str
     mode: Mode | None
@@ -183,7 +186,7 @@ class CheckIntake:
         if not upload.request_id:
             return None
         return RequestKey(
-            tenant=upload.tenant,
+            tenant=memory_scope(upload.tenant, sandbox=upload.sandbox),
             method=_METHOD,
             request_id=upload.request_id,
             payload_sha256=upload.payload_sha256,
@@ -229,6 +232,7 @@ class CheckIntake:
         check = NewCheck(
             check_id=check_id,
             tenant=upload.tenant,
+            sandbox=upload.sandbox,
             policy_name=policy.name,
             policy_version=policy.version,
             policy_sha256=file.sha256,
@@ -256,7 +260,7 @@ class CheckIntake:
             raise _reused() from error
         if record.check_id == check_id:
             # Else the same request, made at the same time, created it.
-            self._metrics.check_created()
+            self._metrics.check_created(sandbox=upload.sandbox)
         return record
 
     async def _image(self, upload: TrustedImageUpload, policy: Policy) -> bytes:

@@ -60,7 +60,7 @@ class ReceiptKeeper:
             app_id=key.app_id,
             environment=key.environment,
             client_data_hash=context.binding,
-            for_tests=context.for_tests,
+            sandbox=context.sandbox,
         )
         if not _holds(result):
             return result.checks, None
@@ -75,7 +75,7 @@ class ReceiptKeeper:
         """
         held = None if key.receipt is None else parse_receipt(key.receipt.data).receipt
         known = check_risk(held, most_keys=self._trust.apple_max_keys_made, now=self._now())
-        exchange = self._trust.receipt_exchange
+        exchange = self._trust.receipt_exchange_of(sandbox=context.sandbox)
         if exchange is None or not context.asks_apple:
             return (known,)
         if key.receipt is None or held is None or not held.may_be_exchanged(self._now()):
@@ -106,7 +106,7 @@ class ReceiptKeeper:
             app_id=key.app,
             environment=environment,
             client_data_hash=None,
-            for_tests=context.for_tests,
+            sandbox=context.sandbox,
         )
         if result.receipt is None or not _holds(result):
             failed = next(check for check in result.checks if check.outcome is CheckOutcome.FAIL)
@@ -124,7 +124,7 @@ class ReceiptKeeper:
         app_id: str,
         environment: Environment,
         client_data_hash: bytes | None,
-        for_tests: bool,
+        sandbox: bool,
     ) -> ReceiptResult:
         return await self._workers.run(
             verify_receipt,
@@ -135,7 +135,7 @@ class ReceiptKeeper:
             client_data_hash=client_data_hash,
             max_age=_MAX_AGE,
             most_keys=self._trust.apple_max_keys_made,
-            anchors=self._trust.apple_of(for_tests=for_tests),
+            anchors=self._trust.apple_of(sandbox=sandbox),
             now=self._now(),
         )
 

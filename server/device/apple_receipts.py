@@ -66,7 +66,7 @@ class AppleReceiptExchange:
         self._key_id = key_id
         self._team_id = team_id
         self._now = now
-        self._server = server
+        self.server = server
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
@@ -84,7 +84,7 @@ class AppleReceiptExchange:
             async with (
                 aiohttp.ClientSession(timeout=self._timeout, trust_env=True) as session,
                 session.post(
-                    (self._server or _SERVERS[environment]) + _PATH,
+                    (self.server or _SERVERS[environment]) + _PATH,
                     data=base64.b64encode(receipt),
                     headers={"Authorization": self._token(), "Content-Type": "text/plain"},
                     allow_redirects=False,

@@ -52,7 +52,7 @@ class EnrolledKeyVerifier:
 
     async def app_attest(self, evidence: AppAttestEvidence, context: EvidenceContext) -> EvidenceFinding:
         """An attestation; what holds is enrolled."""
-        known = await self._devices.enrolled(context.tenant, KeyKind.APP_ATTEST, evidence.key_id)
+        known = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         result = await self._workers.run(
             verify_attestation,
             key_id=evidence.key_id,
@@ -61,14 +61,14 @@ class EnrolledKeyVerifier:
             app_ids=self._trust.apple_app_ids,
             environment=self._trust.apple_environment,
             key_use=_key_use(known, context.subject),
-            anchors=self._trust.apple_of(for_tests=context.for_tests),
+            anchors=self._trust.apple_of(sandbox=context.sandbox),
             now=self._now(),
         )
         if (key := result.key) is None:
             return EvidenceFinding(verifier="app_attest", checks=result.checks)
         receipt_checks, receipt = await self._receipts.first(key, context)
         enrolled = EnrolledKey(
-            tenant=context.tenant,
+            tenant=context.scope,
             kind=KeyKind.APP_ATTEST,
             key_id=key.key_id,
             public_key=key.public_key,
@@ -76,7 +76,7 @@ class EnrolledKeyVerifier:
             app=key.app_id,
             environment=key.environment.value,
             ceiling=Assurance.HIGH,
-            for_tests=context.for_tests,
+            for_tests=context.sandbox,
             subject=context.subject,
             check_id=context.check_id,
             use_time=self._now(),
@@ -101,7 +101,7 @@ class EnrolledKeyVerifier:
     ) -> EvidenceFinding:
         """An assertion of an enrolled key; its counter rises, or it is a replay."""
         verifier = "app_attest_assertion"
-        key = await self._devices.enrolled(context.tenant, KeyKind.APP_ATTEST, evidence.key_id)
+        key = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         enrolment = self._enrolment(key, context)
         if key is None or enrolment.outcome is not CheckOutcome.PASS:
             return EvidenceFinding(verifier=verifier, checks=(enrolment,))
@@ -127,7 +127,7 @@ class EnrolledKeyVerifier:
 
     def _enrolment(self, key: EnrolledKey | None, context: EvidenceContext) -> DeviceCheck:
         name = "app_attest_assertion.enrolment"
-        if key is None or (key.for_tests and not context.for_tests):
+        if key is None or (key.for_tests and not context.sandbox):
             return DeviceCheck(
                 name=name,
                 outcome=CheckOutcome.UNAVAILABLE,
@@ -166,8 +166,8 @@ class EnrolledKeyVerifier:
                 header_origin=context.header_origin,
             )
             return await self._registered(made, context)
-        key = await self._devices.enrolled(context.tenant, KeyKind.WEB_AUTHN, evidence.credential_id)
-        if key is None or (key.for_tests and not context.for_tests):
+        key = await self._devices.enrolled(context.scope, KeyKind.WEB_AUTHN, evidence.credential_id)
+        if key is None or (key.for_tests and not context.sandbox):
             check = DeviceCheck(
                 name=f"{verifier}.credential",
                 outcome=CheckOutcome.UNAVAILABLE,
@@ -202,7 +202,7 @@ class EnrolledKeyVerifier:
             return EvidenceFinding(verifier="web_authn", checks=result.checks, ceiling=result.ceiling)
         new = await self._devices.enrol(
             EnrolledKey(
-                tenant=context.tenant,
+                tenant=context.scope,
                 kind=KeyKind.WEB_AUTHN,
                 key_id=made.credential_id,
                 public_key=made.public_key,
@@ -210,7 +210,7 @@ class EnrolledKeyVerifier:
                 app="",
                 environment="",
                 ceiling=made.ceiling,
-                for_tests=context.for_tests,
+                for_tests=context.sandbox,
                 subject=context.subject,
                 check_id=context.check_id,
                 use_time=self._now(),
@@ -238,7 +238,7 @@ class EnrolledKeyVerifier:
         )
 
     def _mark(self, public_key: bytes, context: EvidenceContext) -> bytes:
-        return key_mark(public_key, tenant_key=self._tenant_key(context.tenant))
+        return key_mark(public_key, tenant_key=self._tenant_key(context.scope))
 
 
 def no_site(verifier: str) -> EvidenceFinding:

@@ -109,23 +109,23 @@ class EvidenceContext:
 
     Attributes:
         check_id: Its check.
-        tenant: Whose check it is.
+        scope: Under which name devices' keys are kept; see ``server.sandbox``.
         subject: The orchestrator's reference to the person; may be empty.
         binding: The stream's binding hash H, 32 bytes.
         session_public_key: SubjectPublicKeyInfo, DER.
         app_id: The app that the device named; may be empty.
-        for_tests: Whether the check's policy is for tests.
+        sandbox: Whether it is a sandbox check, in which test roots are believed.
         header_origin: The stream's ``Origin`` header, which browsers write and scripts cannot; ``None`` where
             there is none.
         asks_apple: Whether Apple may be asked for a newer receipt: not where App Attest is ignored anyway.
     """
 
     check_id: UUID
-    tenant: str
+    scope: str
     subject: str
     binding: bytes
     session_public_key: bytes
     app_id: str
-    for_tests: bool
+    sandbox: bool
     header_origin: str | None = None
     asks_apple: bool = True

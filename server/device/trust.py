@@ -51,17 +51,18 @@ class DeviceTrust:
 
     Attributes:
         android_roots: Roots of key attestation.
-        test_android_roots: Further ones, for checks whose policy is for tests.
+        test_android_roots: Further ones, for sandbox checks.
         android: What is asked of a key attestation.
         play: What is asked of a Play Integrity token.
         classic_keys: Open classic tokens here; ``None`` where they are not.
         play_decoder: Opens tokens elsewhere; ``None`` where nobody does.
         apple: Apple's roots.
-        test_apple: Those in their place for checks whose policy is for tests.
+        test_apple: Those in their place for sandbox checks.
         apple_app_ids: The operator's apps.
         apple_environment: For whom Apple attested.
         apple_max_keys_made: The greatest risk metric of a receipt that raises no doubt.
         receipt_exchange: Who exchanges receipts; ``None`` where nobody does.
+        test_receipt_exchange: Who does in sandbox checks.
         relying_party: The operator's site; ``None`` without one.
     """
 
@@ -77,15 +78,20 @@ class DeviceTrust:
     apple_environment: Environment
     apple_max_keys_made: int
     receipt_exchange: ReceiptExchange | None
+    test_receipt_exchange: ReceiptExchange | None
     relying_party: RelyingParty | None
 
-    def android_roots_of(self, *, for_tests: bool) -> tuple[TrustRoot, ...]:
-        """The roots for a check, by whether its policy is for tests."""
-        return self.android_roots + (self.test_android_roots if for_tests else ())
+    def android_roots_of(self, *, sandbox: bool) -> tuple[TrustRoot, ...]:
+        """The roots for a check, by whether it is a sandbox check."""
+        return self.android_roots + (self.test_android_roots if sandbox else ())
 
-    def apple_of(self, *, for_tests: bool) -> AppleAnchors:
-        """Apple's roots for a check, by whether its policy is for tests."""
-        return self.test_apple if for_tests else self.apple
+    def apple_of(self, *, sandbox: bool) -> AppleAnchors:
+        """Apple's roots for a check, by whether it is a sandbox check."""
+        return self.test_apple if sandbox else self.apple
+
+    def receipt_exchange_of(self, *, sandbox: bool) -> ReceiptExchange | None:
+        """Who exchanges the receipts of a check's device, by whether it is a sandbox check."""
+        return self.test_receipt_exchange if sandbox else self.receipt_exchange
 
     def close(self) -> None:
         """Ends the threads of Google's decoder."""
@@ -133,7 +139,8 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         apple_app_ids=frozenset(settings.apple.app_ids),
         apple_environment=settings.apple.environment,
         apple_max_keys_made=settings.apple.max_keys_made,
-        receipt_exchange=_receipt_exchange(
+        receipt_exchange=_receipt_exchange(settings.apple.receipts, server=None, now=now),
+        test_receipt_exchange=_receipt_exchange(
             settings.apple.receipts, server=settings.test_roots.apple_receipt_server, now=now
         ),
         relying_party=RelyingParty(
@@ -149,17 +156,16 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
 def load_served_policies(folder: Path | None, *, for_tests: bool) -> PolicyBook:
     """The policies that a server serves.
 
-    A server that believes test devices serves only policies that are marked for tests, and none of the
-    shipped ones: it either believes test devices or has production policies, and never both.
+    A server that believes apps that were built for tests serves only policies that are marked for tests, and
+    none of the shipped ones: it either believes such apps or has production policies, and never both.
 
     Args:
         folder: The operator's.
-        for_tests: Whether the server believes test devices.
+        for_tests: Whether the server believes apps that were built for tests.
 
     Raises:
         PolicyInvalid: A file breaks the schema.
-        ConfigurationError: A policy of a server that believes test devices is not marked for tests, or there
-            is none.
+        ConfigurationError: A policy of such a server is not marked for tests, or there is none.
     """
     policies = load_policies(folder, shipped=not for_tests)
     if not for_tests:
@@ -167,8 +173,8 @@ def load_served_policies(folder: Path | None, *, for_tests: bool) -> PolicyBook:
     production = [name for name in policies.names if not policies.get(name).policy.for_tests]
     if production or not policies.names:
         raise ConfigurationError(
-            "device_integrity.test_roots, or the development environment of App Attest, makes the server one "
-            "for tests: every policy in policies.folder must have for_tests = true, "
+            "device_integrity.apple.environment = development makes the server one for tests: "
+            "every policy in policies.folder must have for_tests = true, "
             + (f"which {', '.join(production)} have not" if production else "and there is none")
         )
     return policies

@@ -119,7 +119,7 @@ class DeviceVerifier:
                 message=attestation_message(binding=context.binding), signature=evidence.signature
             ),
             policy=self._trust.android,
-            roots=self._trust.android_roots_of(for_tests=context.for_tests),
+            roots=self._trust.android_roots_of(sandbox=context.sandbox),
             revocation=self._revocation.current,
             now=self._now(),
         )
@@ -223,7 +223,7 @@ class DeviceVerifier:
         )
 
     def _mark(self, public_key: bytes, context: EvidenceContext) -> bytes:
-        return key_mark(public_key, tenant_key=self._tenant_key(context.tenant))
+        return key_mark(public_key, tenant_key=self._tenant_key(context.scope))
 
 
 def _nothing(verifier: str, outcome: CheckOutcome, reason: str, detail: str) -> EvidenceFinding:

@@ -20,15 +20,19 @@ LOCAL_TENANT = "default"
 class CallerIdentifier:
     """Tells who calls."""
 
-    def __init__(self, *, api_keys: ApiKeys | None, client_certificates: bool) -> None:
+    def __init__(
+        self, *, api_keys: ApiKeys | None, client_certificates: bool, local_sandbox: bool = False
+    ) -> None:
         """Takes what the listener was configured with.
 
         Args:
             api_keys: The keys; ``None`` where none are configured.
             client_certificates: Whether the listener demands client certificates.
+            local_sandbox: Whether callers without credentials are sandbox callers.
         """
         self._api_keys = api_keys
         self._client_certificates = client_certificates
+        self._local_sandbox = local_sandbox
 
     @property
     def tenants(self) -> frozenset[str] | None:
@@ -37,6 +41,13 @@ class CallerIdentifier:
             entries = (entry for _, entry in self._api_keys.entries)
             return frozenset(entry.tenant for entry in entries if entry.role is Role.ORCHESTRATOR)
         return None if self._client_certificates else frozenset({LOCAL_TENANT})
+
+    @property
+    def has_sandbox(self) -> bool:
+        """Whether any caller is a sandbox caller."""
+        if self._api_keys is not None:
+            return any(entry.sandbox for _, entry in self._api_keys.entries)
+        return not self._client_certificates and self._local_sandbox
 
     def check_key(self, metadata: Metadata | None) -> None:
         """Refuses callers without a key of this server, where keys are configured.
@@ -71,7 +82,9 @@ class CallerIdentifier:
                 raise Refusal(Reason.UNAUTHENTICATED, "the client certificate has no common name")
             name = names[0].decode(errors="replace")
             return ApiKeyEntry(name=name, tenant=name, role=Role.ORCHESTRATOR)
-        return ApiKeyEntry(name="local", tenant=LOCAL_TENANT, role=Role.ORCHESTRATOR)
+        return ApiKeyEntry(
+            name="local", tenant=LOCAL_TENANT, role=Role.ORCHESTRATOR, sandbox=self._local_sandbox
+        )
 
 
 def _holder(keys: ApiKeys, metadata: Metadata | None) -> ApiKeyEntry:

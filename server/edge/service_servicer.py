@@ -13,7 +13,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc.aio import ServicerContext
 
-from server.api_keys import Role
+from server.api_keys import ApiKeyEntry, Role
 from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
 from server.checks.terms import Mode
@@ -70,7 +70,7 @@ class ServiceServicer:
         self._uploads += 1
         try:
             async with self._call(context):
-                accepted = await env.intake.accept(_upload(request, caller.tenant), now=env.now())
+                accepted = await env.intake.accept(_upload(request, caller), now=env.now())
         finally:
             self._uploads -= 1
         record = accepted.record
@@ -109,11 +109,13 @@ class ServiceServicer:
             finished = await env.completion.finish(
                 _check_id(request.check_id),
                 tenant=caller.tenant,
+                sandbox=caller.sandbox,
                 audit_images=request.audit_image_limit,
                 now=env.now(),
             )
         response = service_pb2.FinishCheckResponse(
-            result=parse_result(finished.result), result_jws=env.keys.results.sign(finished.result)
+            result=parse_result(finished.result),
+            result_jws=env.keys.results.sign(finished.result, sandbox=finished.record.sandbox),
         )
         add_pictures(response, finished.handed_out)
         return response
@@ -166,7 +168,7 @@ class ServiceServicer:
             self._unary -= 1
 
 
-def _upload(request: service_pb2.UploadTrustedImageRequest, tenant: str) -> TrustedImageUpload:
+def _upload(request: service_pb2.UploadTrustedImageRequest, caller: ApiKeyEntry) -> TrustedImageUpload:
     image: bytes | ImageReference
     match request.WhichOneof("trusted_image"):
         case "image":
@@ -184,7 +186,8 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, tenant: str) -> Trus
     payload.CopyFrom(request)
     payload.ClearField("request_id")
     return TrustedImageUpload(
-        tenant=tenant,
+        tenant=caller.tenant,
+        sandbox=caller.sandbox,
         image=image,
         policy=request.policy,
         mode=_MODES.get(request.mode),

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, DemandTable, Evidence
-from liveness.policy import LEAST_BETWEEN
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
 from matcher.errors import PolicyInvalid
@@ -83,9 +82,9 @@ class LivenessRules(_Table):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.spoof_threshold > self.live_threshold - LEAST_BETWEEN:
+        if self.spoof_threshold >= self.live_threshold:
             raise ValueError(
-                f"spoof_threshold ({self.spoof_threshold:g}) must be {LEAST_BETWEEN:g} or more below "
+                f"spoof_threshold ({self.spoof_threshold:g}) must be below "
                 f"live_threshold ({self.live_threshold:g})"
             )
         return self
@@ -329,8 +328,8 @@ class Policy(_Table):
     description: str = Field(min_length=1, max_length=500)
     """What the policy is for, in plain words."""
     for_tests: bool = False
-    """Whether evidence of test devices is believed, on servers that have roots of test devices. Such servers
-    take no other policies."""
+    """Marks the policy for servers that believe apps that were built for tests
+    (``device_integrity.apple.environment = "development"``). Such servers take no other policies."""
     mode: Mode = Field(strict=False)
     """The least mode that gives SUCCESS."""
     preferred_mode: Mode | None = Field(default=None, strict=False)

@@ -89,10 +89,10 @@ class DeviceMemory:
         """
         if not keeps:
             return FrameRecall(check=_not_kept(_FRAMES))
-        key = self._tenant_key(record.tenant)
+        key = self._tenant_key(record.scope)
         marks = await self._pool.run_first(frame_marks, frames, tenant_key=key)
         query = ScanQuery(
-            tenant=record.tenant,
+            tenant=record.scope,
             check_id=str(record.check_id),
             exact=frozenset(mark.exact for mark in marks),
             bands=frozenset(band for mark in marks for band in mark.bands),
@@ -127,7 +127,7 @@ class DeviceMemory:
         """
         if not keeps:
             return Recollection(checks=(frames.check, *(_not_kept(name) for name in _OF_KEYS)))
-        key, check_id, tenant = self._tenant_key(record.tenant), str(record.check_id), record.tenant
+        key, check_id, tenant = self._tenant_key(record.scope), str(record.check_id), record.scope
         lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
         made = [finding.scan_key for finding in findings if finding.scan_key is not None]
         # One key can be written with its point compressed or not: it has one mark.
@@ -156,11 +156,11 @@ class DeviceMemory:
         """
         check_id, subject = str(record.check_id), record.subject_reference
         await self._memory.remember(
-            tenant=record.tenant, subject=subject, check_id=check_id, time=now, marks=recollection.marks
+            tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=recollection.marks
         )
         use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
         for key in dict.fromkeys(recollection.keys):
-            await self._memory.remember_key(tenant=record.tenant, use=replace(use, key=key))
+            await self._memory.remember_key(tenant=record.scope, use=replace(use, key=key))
 
 
 _FRAMES: Final = "memory.frames"

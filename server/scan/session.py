@@ -184,7 +184,9 @@ class ScanSession:
             await await_evidence(env, stream, run, inbox)
         status, attempts = await self._settle(stream, run, judgement, attempts, again=again)
         env.metrics.attempt_judged(
-            verdict=judgement.liveness.verdict.value, seconds=env.clock.monotonic() - began
+            verdict=judgement.liveness.verdict.value,
+            seconds=env.clock.monotonic() - began,
+            sandbox=stream.record.sandbox,
         )
         self._run = None
         again = status is ScanStatus.RETRY
@@ -285,8 +287,11 @@ class ScanSession:
 
     def _decided(self, verdict: CheckVerdict) -> None:
         self._over = True
+        stream = self._stream
         self._env.metrics.check_decided(
-            status=verdict.status.value, reasons=[reason.value for reason in verdict.reasons]
+            status=verdict.status.value,
+            reasons=[reason.value for reason in verdict.reasons],
+            sandbox=stream is not None and stream.record.sandbox,
         )
 
     async def _interrupt_run(

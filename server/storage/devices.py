@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Executable, and_, delete, func, insert, select, update
 
 from device_integrity.assurance import Assurance
+from server.sandbox import memory_scopes
 from server.storage.database import Database
 from server.storage.errors import RowTaken
 from server.storage.tables import (
@@ -226,6 +227,8 @@ class DeviceRepository:
     async def forget_subject(self, tenant: str, subject: str) -> int:
         """Deletes the keys that a person enrolled, and the uses of keys and marks of that person's scans.
 
+        What sandbox checks of the tenant left is deleted with it.
+
         Returns:
             How many keys, uses and scans were deleted.
 
@@ -234,12 +237,13 @@ class DeviceRepository:
         """
         if not subject:
             raise ValueError("a subject to forget has a reference")
+        scopes = memory_scopes(tenant)
         scans = select(scan_memories.c.check_id).where(
-            scan_memories.c.tenant == tenant, scan_memories.c.subject == subject
+            scan_memories.c.tenant.in_(scopes), scan_memories.c.subject == subject
         )
         marks = delete(scan_marks).where(scan_marks.c.check_id.in_(scans))
         rest = [
-            delete(table).where(table.c.tenant == tenant, table.c.subject == subject)
+            delete(table).where(table.c.tenant.in_(scopes), table.c.subject == subject)
             for table in (scan_memories, device_key_uses, enrolled_keys)
         ]
 

@@ -13,6 +13,7 @@ from liveness.verdict import Verdict
 from server.checks.state import CheckState
 from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.evidence.sealing import Sealed
+from server.sandbox import memory_scope
 from server.verdict import CheckStatus, FailureReason
 
 __all__ = [
@@ -169,6 +170,11 @@ class CheckRecord:
     retain_until: datetime | None
     finish_time: datetime | None
     erase_time: datetime | None
+
+    @property
+    def scope(self) -> str:
+        """Under which name what is remembered of the check is kept; see ``server.sandbox``."""
+        return memory_scope(self.tenant, sandbox=self.sandbox)
 
 
 class CheckChanges(TypedDict, total=False):

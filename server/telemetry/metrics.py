@@ -22,7 +22,9 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics; a registry takes them once."""
         self._registry = registry
-        self._created = Counter("facegate_checks_created", "Checks that were created.", registry=registry)
+        self._created = Counter(
+            "facegate_checks_created", "Checks that were created.", ["sandbox"], registry=registry
+        )
         self._refused_images = Counter(
             "facegate_trusted_images_refused",
             "Trusted images that were refused, by ErrorInfo reason.",
@@ -42,12 +44,15 @@ class Metrics:
             registry=registry,
         )
         self._decided = Counter(
-            "facegate_checks_decided", "Checks that were decided, by status.", ["status"], registry=registry
+            "facegate_checks_decided",
+            "Checks that were decided, by status.",
+            ["status", "sandbox"],
+            registry=registry,
         )
         self._reasons = Counter(
             "facegate_check_failure_reasons",
             "Reasons of failed checks; a check may have several.",
-            ["reason"],
+            ["reason", "sandbox"],
             registry=registry,
         )
         self._scans = Gauge(
@@ -56,7 +61,7 @@ class Metrics:
         self._attempts = Counter(
             "facegate_attempts_judged",
             "Attempts that were judged, by liveness verdict.",
-            ["verdict"],
+            ["verdict", "sandbox"],
             registry=registry,
         )
         self._verdict_seconds = Histogram(
@@ -96,9 +101,9 @@ class Metrics:
             "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
         )
 
-    def check_created(self) -> None:
+    def check_created(self, *, sandbox: bool) -> None:
         """A trusted image was accepted."""
-        self._created.inc()
+        self._created.labels(_word(sandbox)).inc()
 
     def image_refused(self, reason: str) -> None:
         """A trusted image was refused."""
@@ -112,11 +117,11 @@ class Metrics:
         """A decoder process was replaced."""
         self._decoders_replaced.labels(cause).inc()
 
-    def check_decided(self, *, status: str, reasons: Iterable[str]) -> None:
+    def check_decided(self, *, status: str, reasons: Iterable[str], sandbox: bool) -> None:
         """A check was decided."""
-        self._decided.labels(status).inc()
+        self._decided.labels(status, _word(sandbox)).inc()
         for reason in reasons:
-            self._reasons.labels(reason).inc()
+            self._reasons.labels(reason, _word(sandbox)).inc()
 
     @contextmanager
     def scan(self) -> Iterator[None]:
@@ -124,9 +129,9 @@ class Metrics:
         with self._scans.track_inprogress():
             yield
 
-    def attempt_judged(self, *, verdict: str, seconds: float) -> None:
+    def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
         """An attempt was judged; ``seconds`` from its end to its durable outcome."""
-        self._attempts.labels(verdict).inc()
+        self._attempts.labels(verdict, _word(sandbox)).inc()
         self._verdict_seconds.observe(seconds)
 
     def frame_examined(self, *, cpu_seconds: float) -> None:
@@ -156,3 +161,7 @@ class Metrics:
     def render(self) -> tuple[bytes, str]:
         """The metrics in Prometheus' text format, and its media type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+def _word(sandbox: bool) -> str:
+    return "true" if sandbox else "false"

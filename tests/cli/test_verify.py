@@ -106,6 +106,19 @@ async def test_signature_is_verified_where_keys_are_given(portrait: str, scan: s
     assert "signature" in run.messages
 
 
+async def test_a_sandbox_result_is_refused_unless_it_is_accepted(portrait: str, scan: str) -> None:
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60")
+    one, another = FakeServer(), FakeServer()
+    one.sandbox = another.sandbox = True
+    run = await _run(one, *arguments)
+    assert run.code == 2
+    assert "sandbox" in run.messages
+    assert run.output == ""
+    run = await _run(another, *arguments, "--accept-sandbox")
+    assert run.code == 0
+    assert "made for tests" in run.output
+
+
 async def test_refused_portrait_says_what_to_do(portrait: str, scan: str) -> None:
     fake = FakeServer()
     fake.upload_refusal = Refuse(

@@ -87,6 +87,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.finish_refusals: list[Refuse] = []
         self.upload_refusal: Refuse | None = None
         self.evidence = b"evidence picture"
+        self.sandbox = False
         self.alter_response: Callable[[verification_service_pb2.FinishCheckResponse], None] = (
             lambda response: None
         )
@@ -143,7 +144,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         payload = result.SerializeToString()
         response = verification_service_pb2.FinishCheckResponse(
             result=result,
-            result_jws=jws.serialize_compact({"alg": "ES256", "kid": "result-1"}, payload, self.result_key),
+            result_jws=self.signed(payload),
             evidence_frame=result_pb2.EvidenceImage(
                 image=self.evidence, media_type="image/jpeg", sha256=sha256(self.evidence)
             ),
@@ -151,9 +152,19 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.alter_response(response)
         return response
 
+    def signed(self, payload: bytes, **header: object) -> str:
+        """A JWS over ``payload`` as the server makes it, with ``header`` added."""
+        if self.sandbox:
+            header = {"sandbox": True} | header
+        registry = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
+        return jws.serialize_compact(
+            {"alg": "ES256", "kid": "result-1"} | header, payload, self.result_key, registry=registry
+        )
+
     def result(self) -> result_pb2.CheckResult:
         return result_pb2.CheckResult(
             check_id=self.check_id,
+            sandbox=self.sandbox,
             status=result_pb2.CHECK_STATUS_SUCCESS,
             liveness=result_pb2.LivenessResult(
                 verdict=result_pb2.LIVENESS_VERDICT_LIVE,

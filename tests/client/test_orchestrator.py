@@ -15,6 +15,7 @@ from client import (
     CallRefusedError,
     ConnectionFailedError,
     Orchestrator,
+    SandboxResultError,
     ServerNotTrustedError,
     load_key_set,
     open_channel,
@@ -27,13 +28,14 @@ from tests.client.stream_plan import Refuse
 
 @asynccontextmanager
 async def _orchestrating(
-    fake: FakeServer, *, api_key: str | None = None, verifying: bool = False
+    fake: FakeServer, *, api_key: str | None = None, verifying: bool = False, accept_sandbox: bool = False
 ) -> AsyncIterator[Orchestrator]:
     async with serving(fake) as target, open_channel(target) as channel:
         yield Orchestrator(
             channel=channel,
             api_key=ApiKey(api_key) if api_key else None,
             keys=load_key_set(fake.jwks) if verifying else None,
+            accept_sandbox=accept_sandbox,
         )
 
 
@@ -135,6 +137,60 @@ async def test_genuine_verdict_is_verified() -> None:
     async with _orchestrating(fake, verifying=True) as orchestrator:
         response = await orchestrator.finish_check(fake.check_id)
     assert response.evidence_frame.image == fake.evidence
+
+
+@pytest.mark.parametrize("verifying", [False, True])
+async def test_a_sandbox_result_is_refused_unless_it_is_accepted(verifying: bool) -> None:
+    fake = FakeServer()
+    fake.sandbox = True
+    async with _orchestrating(fake, verifying=verifying) as orchestrator:
+        with pytest.raises(SandboxResultError) as caught:
+            await orchestrator.finish_check(fake.check_id)
+    assert caught.value.check_id == fake.check_id
+    async with _orchestrating(fake, verifying=verifying, accept_sandbox=True) as orchestrator:
+        assert (await orchestrator.finish_check(fake.check_id)).result.sandbox
+
+
+@pytest.mark.parametrize("accept_sandbox", [False, True])
+@pytest.mark.parametrize("mark", [True, "true", 1, None])
+def test_a_header_that_marks_a_real_result_is_not_trusted(mark: object, accept_sandbox: bool) -> None:
+    fake = FakeServer()
+    signed = fake.signed(fake.result().SerializeToString(), sandbox=mark)
+    with pytest.raises(ServerNotTrustedError):
+        verify_result_jws(signed, load_key_set(fake.jwks), accept_sandbox=accept_sandbox)
+
+
+@pytest.mark.parametrize("accept_sandbox", [False, True])
+@pytest.mark.parametrize("header", [{}, {"sandbox": False}])
+def test_a_sandbox_result_without_the_mark_in_its_header_is_not_trusted(
+    header: dict[str, object], accept_sandbox: bool
+) -> None:
+    fake, marked = FakeServer(), FakeServer()
+    marked.sandbox = True
+    signed = fake.signed(marked.result().SerializeToString(), **header)
+    with pytest.raises(ServerNotTrustedError):
+        verify_result_jws(signed, load_key_set(fake.jwks), accept_sandbox=accept_sandbox)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "compact JWS"),
+        ("a.b", "compact JWS"),
+        ("W10.e30.AA", "compact JWS"),
+        ("\udcff.a.b", "compact JWS"),
+    ],
+)
+def test_what_is_no_jws_is_said(text: str, said: str) -> None:
+    with pytest.raises(ServerNotTrustedError, match=said):
+        verify_result_jws(text, load_key_set(FakeServer().jwks))
+
+
+def test_a_key_that_is_not_in_the_jwks_is_named() -> None:
+    fake = FakeServer()
+    signed = fake.signed(fake.result().SerializeToString(), kid="rotated-2")
+    with pytest.raises(ServerNotTrustedError, match="rotated-2"):
+        verify_result_jws(signed, load_key_set(fake.jwks))
 
 
 def _other_status(response: verification_service_pb2.FinishCheckResponse) -> None:

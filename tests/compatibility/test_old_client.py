@@ -33,7 +33,9 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def today(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     """Today's server as an operator runs it, with the shipped policies."""
     folder = tmp_path_factory.mktemp("today")
-    settings = settings_for(folder, policies={"folder": folder / "policies", "default": "standard"})
+    settings = settings_for(
+        folder, sandbox=False, policies={"folder": folder / "policies", "default": "standard"}
+    )
     async with serving(settings, pack=real_pack(), tuning=Tuning()) as server:
         yield server
 

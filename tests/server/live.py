@@ -399,13 +399,20 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
 
 
-def settings_for(folder: Path, **tables: object) -> Settings:
-    """Settings of a server on free ports of loopback."""
+def settings_for(folder: Path, *, sandbox: bool = True, **tables: object) -> Settings:
+    """Settings of a server on free ports of loopback.
+
+    Args:
+        folder: For its data.
+        sandbox: Whether its callers are sandbox callers: most tests send the same frames over and over, which
+            a real check would take for a replay.
+        tables: Further settings, in place of those here.
+    """
     write_policies(folder / "policies")
     free = {"port": 0}
     values: dict[str, object] = {
         "data_dir": folder / "data",
-        "listeners": {"device": free, "service": free, "admin": free},
+        "listeners": {"device": free, "service": free | {"local_sandbox": sandbox}, "admin": free},
         "policies": {"folder": folder / "policies", "default": "test"},
         "runtime": {"workers": 2},
         # Starting a process that decodes videos takes time; tests of videos ask for one.

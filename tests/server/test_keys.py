@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_rotation_keeps_what_the_old_keys_made(folder: Path) -> None:
     before = load_keys(folder)
-    token, signed = before.tokens.issue(_CHECK), before.results.sign(b"result")
+    token, signed = before.tokens.issue(_CHECK), before.results.sign(b"result", sandbox=False)
     sealed = seal(b"x", wrapping_keys=before.wrapping_keys, aad=b"", random=os.urandom)
     for purpose in ("token", "result", "evidence", "challenge"):
         assert rotate_key(folder, purpose).name.startswith(f"{purpose}-0002.")
@@ -196,7 +196,7 @@ def test_a_foreign_token_is_none() -> None:
 def test_a_signed_result_verifies_offline_with_the_published_keys(folder: Path) -> None:
     signer = load_keys(folder).results
     payload = os.urandom(3000)
-    token = signer.sign(payload)
+    token = signer.sign(payload, sandbox=False)
     keys = KeySet.import_key_set(signer.jwks())  # type: ignore[arg-type] # its own dictionary type
     verified = jws.deserialize_compact(token, keys, algorithms=["ES256"])
     assert verified.payload == payload

@@ -65,6 +65,25 @@ def test_the_service_listener_needs_tls_and_credentials_off_loopback(
             ServiceListener.model_validate({"host": _EVERYWHERE, **values})
 
 
+def test_callers_without_credentials_are_sandbox_callers_only_where_that_is_said() -> None:
+    assert not ServiceListener().local_sandbox
+    assert ServiceListener(local_sandbox=True, host="::1").local_sandbox
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"host": _EVERYWHERE, "tls": {**_TLS, "client_ca": "ca.pem"}},
+        {"host": "192.0.2.7", "tls": _TLS, "api_keys_file": "k.toml"},
+        {"api_keys_file": "k.toml"},
+        {"tls": {**_TLS, "client_ca": "ca.pem"}},
+    ],
+)
+def test_callers_with_credentials_are_no_sandbox_callers_by_that_setting(values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="API key"):
+        ServiceListener.model_validate(values | {"local_sandbox": True})
+
+
 def test_the_admin_listener_off_loopback_must_be_meant() -> None:
     with pytest.raises(ValidationError, match="trusted_network"):
         AdminListener(host=_EVERYWHERE)

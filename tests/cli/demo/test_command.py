@@ -74,7 +74,9 @@ def check_what_was_written(out: Path, *, pack: str) -> None:
         if scenario.scanned is None:
             assert not (folder / "result.json").exists()
             continue
-        signed = verify_result_jws((folder / "result.jws").read_text().strip(), keys)
+        signed = verify_result_jws(
+            (folder / "result.jws").read_text().strip(), keys, accept_sandbox=scenario.sandbox
+        )
         assert signed.check_id == json.loads((folder / "result.json").read_text())["check_id"]
         assert signed.evidence_frame.sha256 == sha256((folder / "evidence.jpg").read_bytes())
         assert signed.pack.name == pack

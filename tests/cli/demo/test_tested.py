@@ -3,22 +3,30 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, open_tested
+from cli.demo.tested import FLASH_POLICY, POLICY, open_tested
 from cli.test_devices.errors import PlatformUnusable
 from cli.test_devices.settings_text import POLICY_NAME
+from server.api_keys import load_api_keys
 from server.policies import load_policies
 
 
-def test_its_policies_are_for_tests_and_otherwise_what_is_shipped(tmp_path: Path) -> None:
+def test_the_shipped_policies_are_served_beside_its_own(tmp_path: Path) -> None:
     tested = open_tested(tmp_path / "platform")
     settings = tomllib.loads(tested.settings)
-    own = load_policies(Path(settings["policies"]["folder"]), shipped=False)
-    assert own.names == tuple(sorted((POLICY, FLASH_POLICY, FLASH_ALONE_POLICY, POLICY_NAME)))
-    for name in (POLICY, FLASH_POLICY, FLASH_ALONE_POLICY):
-        shipped = load_policies(None).get(name).policy
-        assert own.get(name).policy == shipped.model_copy(update={"for_tests": True})
+    assert {POLICY, FLASH_POLICY, POLICY_NAME} <= set(
+        load_policies(Path(settings["policies"]["folder"])).names
+    )
     root = settings["device_integrity"]["test_roots"]["android_spki_sha256"]
     assert root == [tested.platform.android_root_sha256.hex()]
+
+
+def test_one_of_its_callers_is_a_sandbox_caller(tmp_path: Path) -> None:
+    tested = open_tested(tmp_path / "platform")
+    settings = tomllib.loads(tested.settings)
+    keys = load_api_keys(Path(settings["listeners"]["service"]["api_keys_file"]))
+    found = [keys.find(caller.key_file.read_text().strip()) for caller in (tested.sandbox, tested.real)]
+    assert [entry is not None and entry.sandbox for entry in found] == [True, False]
+    assert None not in found
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

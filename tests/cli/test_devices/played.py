@@ -88,7 +88,7 @@ def front_camera(pace: Pace) -> FrameSource:
 def platform_settings(stored: StoredPlatform) -> dict[str, Any]:
     """What the platform's settings file says, save for where data lie."""
     settings = tomllib.loads((stored.folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-    del settings["data_dir"]
+    del settings["data_dir"], settings["listeners"]
     return settings
 
 

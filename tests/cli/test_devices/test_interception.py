@@ -63,7 +63,7 @@ class TappedLine:
             open_channel(self.server.service_target) as service,
             open_channel(target, tls=self.device_tls) as line,
         ):
-            orchestrator = Orchestrator(channel=service)
+            orchestrator = Orchestrator(channel=service, accept_sandbox=True)
             upload = await orchestrator.upload_trusted_image(portrait(), policy=policy)
             scanner = FaceScanner(
                 channel=line,
@@ -92,7 +92,7 @@ async def tapped(folder: Path) -> AsyncIterator[TappedLine]:
     free: dict[str, object] = {"port": 0}
     listeners = {
         "device": free | {"tls": {"certificate": certificate, "key": key}},
-        "service": free,
+        "service": free | {"local_sandbox": True},
         "admin": free,
     }
     settings = settings_for(folder, **platform_settings(stored), listeners=listeners)

@@ -10,14 +10,13 @@ import pytest
 from cli.test_devices.errors import PlatformUnusable
 from cli.test_devices.platform_files import SETTINGS_FILE, read_platform, write_platform
 from cli.test_devices.played_device import open_played_device
+from cli.test_devices.settings_text import POLICY_NAME
 from server.app import FacegateServer
-from server.errors import ConfigurationError
 from server.policies import load_policies
-from server.settings import Settings
 from server.settings_loading import load_settings
 from simulator.devices import AppAttestAssertion, AppAttestEnrolment, DeviceKind, Evidence
 from tests.cli.test_devices.played import platform_settings
-from tests.server.live import remembering_pack, settings_for, write_policy
+from tests.server.live import remembering_pack, settings_for
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BINDING = bytes(32)
@@ -49,33 +48,23 @@ def test_its_settings_are_a_whole_file_for_a_server(tmp_path: Path) -> None:
     stored = write_platform(folder, now=NOW)
     settings = load_settings(folder / SETTINGS_FILE).settings
     device = settings.device_integrity
-    assert device.for_tests
+    assert not device.for_tests
+    assert settings.listeners.service.local_sandbox
     assert device.test_roots.android_spki_sha256 == (stored.platform.android_root_sha256.hex(),)
     assert settings.data_dir == folder.resolve() / "data"
     policy = load_policies(settings.policies.folder).get(settings.policies.default).policy
-    assert policy.for_tests
+    assert policy.name == POLICY_NAME
 
 
-async def _start(settings: Settings) -> None:
+async def test_a_server_with_test_roots_has_the_shipped_policies_as_well(tmp_path: Path) -> None:
+    stored = write_platform(tmp_path / "p", now=datetime.now(UTC))
+    settings = settings_for(tmp_path, **platform_settings(stored))
     server = FacegateServer(settings, pack=remembering_pack())
     try:
         await server.start()
     finally:
         await server.stop()
-
-
-async def test_a_server_with_test_roots_takes_no_production_policy(tmp_path: Path) -> None:
-    stored = write_platform(tmp_path / "p", now=datetime.now(UTC))
-    write_policy(stored.folder / "policies", "production")
-    with pytest.raises(ConfigurationError, match=r"for_tests = true.*production"):
-        await _start(settings_for(tmp_path, **platform_settings(stored)))
-
-
-async def test_a_server_with_test_roots_does_not_fall_back_on_the_shipped_policies(tmp_path: Path) -> None:
-    stored = write_platform(tmp_path / "p", now=datetime.now(UTC))
-    tables = platform_settings(stored) | {"policies": {"default": "standard"}}
-    with pytest.raises(ConfigurationError, match="for_tests = true"):
-        await _start(settings_for(tmp_path, **tables))
+    assert {"standard", POLICY_NAME} <= set(load_policies(settings.policies.folder).names)
 
 
 def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:

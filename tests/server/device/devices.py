@@ -83,7 +83,7 @@ _OBSERVED = {"device": "required", "camera": "required", "stream": "required", "
 
 
 def device_settings(folder: Path, receipts: ReceiptServer | None = None) -> Settings:
-    """Settings of a server that believes the test devices; the policies are those that are written first.
+    """Settings of a server whose sandbox checks believe the test devices.
 
     Args:
         folder: For its data.
@@ -98,10 +98,6 @@ def device_settings(folder: Path, receipts: ReceiptServer | None = None) -> Sett
     receipt_root = folder / "apple_receipts.pem"
     receipt_root.write_bytes(APPLE.receipts.root.certificate.public_bytes(Encoding.PEM))
     settings = settings_for(folder)
-    # A server that believes test devices has no other policies.
-    for path in (folder / "policies").glob("*.toml"):
-        if "for_tests" not in path.read_text():
-            path.unlink()
     return settings.model_copy(
         update={
             "policies": settings.policies.model_copy(update={"default": "advisory"}),
@@ -151,7 +147,7 @@ def write_device_policy(
     evidence_seconds: int = 86_400,
     mode: str = "EXPRESS",
 ) -> None:
-    """Writes a policy for tests; observations are demanded on every platform that it names."""
+    """Writes a policy; observations are demanded on every platform that it names."""
     tables = "".join(
         f"[device.demands.{platform}]\n"
         + "".join(f'{evidence} = "{word}"\n' for evidence, word in (_OBSERVED | row).items())
@@ -159,7 +155,7 @@ def write_device_policy(
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.toml").write_text(
-        f'name = "{name}"\nversion = 1\ndescription = "For tests."\nmode = "{mode}"\nfor_tests = true\n'
+        f'name = "{name}"\nversion = 1\ndescription = "For tests."\nmode = "{mode}"\n'
         "[match]\nmax_fmr = 1e-2\n[liveness]\nlive_threshold = 60.0\nspoof_threshold = 30.0\n"
         f'[device]\nminimum_assurance = "{assurance}"\n{tables}'
         f"[deadlines]\nattestation_grace_seconds = {grace}\nattempt_seconds = 20\n"

@@ -56,7 +56,7 @@ class _Bench:
             now=lambda: self.now,
             server=apple.url,
         )
-        self._trust = replace(self._trust, receipt_exchange=exchange)
+        self._trust = replace(self._trust, test_receipt_exchange=exchange)
 
     @property
     def _verifier(self) -> EnrolledKeyVerifier:
@@ -93,12 +93,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
     check = await CheckRepository(database).create(new_check(), None)
     context = EvidenceContext(
         check_id=check.check_id,
-        tenant="default",
+        scope="default",
         subject="anna",
         binding=_BINDING,
         session_public_key=b"",
         app_id="",
-        for_tests=True,
+        sandbox=True,
     )
     yield _Bench(DeviceRepository(database), pool, context, tmp_path)
     pool.close()

@@ -5,20 +5,22 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
 
 from device_integrity.android import RootKind, google_roots
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, Evidence
 from server.app import FacegateServer
+from server.device.apple_receipts import AppleReceiptExchange
 from server.device.trust import DeviceTrust, load_served_policies
 from server.device.trust import open_device_trust as open_trust_at
 from server.errors import ConfigurationError
 from server.policies.schema import DeviceRules
+from server.settings import Settings
 from server.settings_device import DeviceIntegritySettings
 from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple
-from tests.server.device.devices import write_device_policy
 from tests.server.live import settings_for, write_policy
 
 _SPKI = "ab" * 32
@@ -34,8 +36,8 @@ def open_device_trust(settings: DeviceIntegritySettings) -> DeviceTrust:
 
 def test_without_settings_only_the_makers_roots_are_trusted() -> None:
     trust = open_device_trust(_settings())
-    assert trust.android_roots_of(for_tests=True) == google_roots()
-    assert trust.apple_of(for_tests=True) == trust.apple_of(for_tests=False)
+    assert trust.android_roots_of(sandbox=True) == google_roots()
+    assert trust.apple_of(sandbox=True) == trust.apple_of(sandbox=False)
     assert trust.relying_party is None
     assert trust.classic_keys is None
     assert trust.play_decoder is None
@@ -51,7 +53,7 @@ def test_an_operators_limits_reach_the_verifiers() -> None:
     assert open_device_trust(_settings()).play.refused_recall_bits == set()
 
 
-def test_test_roots_count_for_checks_of_test_policies_only(tmp_path: Path) -> None:
+def test_test_roots_count_for_sandbox_checks_only(tmp_path: Path) -> None:
     apple = SoftwareApple()
     file = tmp_path / "root.pem"
     file.write_bytes(apple.root.certificate.public_bytes(Encoding.PEM))
@@ -65,29 +67,36 @@ def test_test_roots_count_for_checks_of_test_policies_only(tmp_path: Path) -> No
         }
     )
     trust = open_device_trust(settings)
-    assert settings.for_tests
-    assert trust.android_roots_of(for_tests=False) == google_roots()
-    assert [root.kind for root in trust.android_roots_of(for_tests=True)].count(RootKind.TEST) == 1
-    assert trust.apple_of(for_tests=False) != trust.apple_of(for_tests=True)
-    assert trust.apple_of(for_tests=True) == apple.anchors
+    assert settings.test_roots.configured
+    assert not settings.for_tests
+    assert trust.android_roots_of(sandbox=False) == google_roots()
+    assert [root.kind for root in trust.android_roots_of(sandbox=True)].count(RootKind.TEST) == 1
+    assert trust.apple_of(sandbox=False) != trust.apple_of(sandbox=True)
+    assert trust.apple_of(sandbox=True) == apple.anchors
 
 
-@pytest.mark.parametrize(
-    "tables",
-    [
-        {"test_roots": {"android_spki_sha256": [_SPKI]}},
-        {"test_roots": {"apple_certificate": "root.pem", "apple_receipt_certificate": "root.pem"}},
-        {"test_roots": {"apple_receipt_server": "http://127.0.0.1:1"}},
-        {"apple": {"environment": "development"}},
-    ],
-)
-def test_a_server_that_believes_test_devices_serves_test_policies_only(
-    tmp_path: Path, tables: dict[str, object]
-) -> None:
-    assert _settings(**tables).for_tests
+def test_a_server_of_the_test_receipt_server_asks_it_in_sandbox_checks_only(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    file = tmp_path / "key.p8"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    trust = open_device_trust(
+        _settings(
+            apple={"receipts": {"key_file": file, "key_id": "A" * 10, "team_id": "B" * 10}},
+            test_roots={"apple_receipt_server": "http://127.0.0.1:1"},
+        )
+    )
+    real, test = (trust.receipt_exchange_of(sandbox=sandbox) for sandbox in (False, True))
+    assert isinstance(real, AppleReceiptExchange)
+    assert isinstance(test, AppleReceiptExchange)
+    assert (real.server, test.server) == (None, "http://127.0.0.1:1")
+
+
+def test_a_server_that_believes_test_apps_serves_test_policies_only(tmp_path: Path) -> None:
+    assert _settings(apple={"environment": "development"}).for_tests
     with pytest.raises(ConfigurationError, match="there is none"):
         load_served_policies(None, for_tests=True)
-    write_device_policy(tmp_path, "mine", {})
+    write_policy(tmp_path, "mine")
+    (tmp_path / "mine.toml").write_text("for_tests = true\n" + (tmp_path / "mine.toml").read_text())
     assert load_served_policies(tmp_path, for_tests=True).names == ("mine",)
     write_policy(tmp_path, "production")
     with pytest.raises(ConfigurationError, match="which production have not"):
@@ -95,12 +104,23 @@ def test_a_server_that_believes_test_devices_serves_test_policies_only(
     assert "high" in load_served_policies(tmp_path, for_tests=False).names
 
 
-async def test_such_a_server_does_not_start_with_a_production_policy(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, device_integrity={"test_roots": {"android_spki_sha256": [_SPKI]}})
+async def _refused_start(settings: Settings) -> str:
     server = FacegateServer(settings)
-    with pytest.raises(ConfigurationError, match="one for tests"):
+    with pytest.raises(ConfigurationError) as caught:
         await server.start()
     await server.stop()
+    return str(caught.value)
+
+
+async def test_such_a_server_does_not_start_with_a_production_policy(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, device_integrity={"apple": {"environment": "development"}})
+    assert "one for tests" in await _refused_start(settings)
+
+
+async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
+    roots = {"test_roots": {"android_spki_sha256": [_SPKI]}}
+    settings = settings_for(tmp_path, sandbox=False, device_integrity=roots)
+    assert "local_sandbox" in await _refused_start(settings)
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,12 @@ class _Bench:
         self._devices, self._pool = devices, pool
         self.context = EvidenceContext(
             check_id=check_id,
-            tenant="default",
+            scope="default",
             subject="anna",
             binding=play_tokens.CHALLENGE,
             session_public_key=public_key_der(new_key("session").public_key()),
             app_id="",
-            for_tests=True,
+            sandbox=True,
         )
 
     async def finding(self, evidence: object, **context: object) -> EvidenceFinding:
@@ -190,7 +190,7 @@ async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
     again = await apple.reasons(used)
     assert (again["enrolment"], again["counter"]) == ("KEY_ENROLLED", "COUNTER_NOT_GREATER")
     later = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=4))
-    for changes in ({"tenant": "other"}, {"for_tests": False}):
+    for changes in ({"scope": "other"}, {"sandbox": False}):
         assert await apple.reasons(later, **changes) == {"enrolment": "KEY_NOT_ENROLLED"}
     apple.trust = replace(apple.trust, apple_app_ids=frozenset())
     assert await apple.reasons(later) == {"enrolment": "ENROLMENT_NOT_ALLOWED"}
@@ -226,7 +226,7 @@ async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Ben
 async def test_a_test_devices_root_is_nobody_under_a_production_policy(apple: _Bench) -> None:
     key = SoftwareKey()
     evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, apple.context.binding))
-    finding = await apple.finding(evidence, for_tests=False)
+    finding = await apple.finding(evidence, sandbox=False)
     assert finding.failed
     assert finding.lasting_key is None
 

@@ -42,6 +42,26 @@ def test_on_open_loopback_everybody_is_the_local_orchestrator() -> None:
     assert (caller.tenant, caller.role) == (LOCAL_TENANT, Role.ORCHESTRATOR)
 
 
+def test_without_credentials_everybody_is_a_sandbox_caller_only_where_that_is_said() -> None:
+    for said in (False, True):
+        identifier = CallerIdentifier(api_keys=None, client_certificates=False, local_sandbox=said)
+        assert _identify(identifier).sandbox is said
+        assert identifier.has_sandbox is said
+
+
+def test_with_credentials_the_entry_of_a_key_says_who_is_a_sandbox_caller() -> None:
+    tests = ApiKeyEntry(name="tests", tenant="one", role=Role.ORCHESTRATOR, sandbox=True)
+    keys = ApiKeys((*KEYS.entries, (sha256(b"fg1_tests").digest(), tests)))
+    identifier = CallerIdentifier(api_keys=keys, client_certificates=False, local_sandbox=True)
+    assert identifier.has_sandbox
+    assert not _identify(identifier, metadata=(("authorization", f"Bearer {KEY}"),)).sandbox
+    assert _identify(identifier, metadata=(("authorization", "Bearer fg1_tests"),)).sandbox
+    assert not CallerIdentifier(api_keys=KEYS, client_certificates=False, local_sandbox=True).has_sandbox
+    certificates = CallerIdentifier(api_keys=None, client_certificates=True, local_sandbox=True)
+    assert not certificates.has_sandbox
+    assert not _identify(certificates, certificate=(b"backend",)).sandbox
+
+
 @pytest.mark.parametrize("header", [f"Bearer {KEY}", f"bearer   {KEY} ", f"BEARER {KEY}"])
 def test_a_known_key(header: str) -> None:
     identifier = CallerIdentifier(api_keys=KEYS, client_certificates=False)

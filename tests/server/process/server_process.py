@@ -127,7 +127,7 @@ class DataFolder:
             "runtime": {"workers": 2},
             "limits": {"lease_seconds": 2.0},
             "policies": {"folder": str(folder / "policies"), "default": "once"},
-            "listeners": {"device": free, "service": free, "admin": free},
+            "listeners": {"device": free, "service": free | {"local_sandbox": True}, "admin": free},
             "log": {"level": "debug", "format": "json"},
         } | tables
         self.config = folder / "facegate.toml"

@@ -1,6 +1,7 @@
 """What a scan is known again by, with the database's memory."""
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from server.keys import MemoryKey
 from server.scan.device_memory import DeviceMemory
 from server.scan.worker_pool import WorkerPool
 from server.storage.database import open_database
+from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import upgrade
@@ -53,6 +55,35 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
         await memory.keep(record, found, now=NOW)
         said.append({check.name: check.reason for check in found.checks}["memory.attestation_key"])
     assert said == ["KEY_NEW", "KEY_REUSED"]
+    pool.close()
+    await database.close()
+
+
+async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> None:
+    session_key = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
+    await upgrade(url)
+    database, pool, tenant_key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32)).of
+    store = DatabaseScanMemory(
+        database,
+        tenant_key=tenant_key,
+        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
+        random=secrets.token_bytes,
+    )
+    memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(database)
+    said = []
+    for sandbox in (True, False, True, False):
+        record = await checks.create(replace(new_check(), sandbox=sandbox), None)
+        frames = await memory.recall_frames(record, (), keeps=True)
+        found = await memory.recollect(
+            record, frames=frames, findings=(), session_key=session_key, keeps=True, now=NOW
+        )
+        await memory.keep(record, found, now=NOW)
+        said.append({check.name: check.reason for check in found.checks}["memory.attestation_key"])
+    assert said == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
+    # Whoever asks to be forgotten is forgotten by both.
+    devices = DeviceRepository(database)
+    assert await devices.forget_subject("default", "subject-1") == 4
     pool.close()
     await database.close()
 

@@ -7,11 +7,11 @@ from server.telemetry.metrics import Metrics
 def test_what_happened_is_counted() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.check_created()
+    metrics.check_created(sandbox=False)
     metrics.image_refused("FACE_NOT_FOUND")
-    metrics.check_decided(status="FAILURE", reasons=["SPOOF", "NOT_SAME_PERSON"])
-    metrics.check_decided(status="SUCCESS", reasons=[])
-    metrics.attempt_judged(verdict="SPOOF", seconds=0.2)
+    metrics.check_decided(status="FAILURE", reasons=["SPOOF", "NOT_SAME_PERSON"], sandbox=False)
+    metrics.check_decided(status="SUCCESS", reasons=[], sandbox=False)
+    metrics.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=False)
     metrics.frame_examined(cpu_seconds=0.04)
     metrics.feedback_sent("TOO_DARK")
     metrics.call_refused("TOKEN_INVALID")
@@ -24,12 +24,12 @@ def test_what_happened_is_counted() -> None:
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
 
-    assert value("facegate_checks_created_total") == 1
+    assert value("facegate_checks_created_total", sandbox="false") == 1
     assert value("facegate_trusted_images_refused_total", reason="FACE_NOT_FOUND") == 1
-    assert value("facegate_checks_decided_total", status="FAILURE") == 1
-    assert value("facegate_checks_decided_total", status="SUCCESS") == 1
-    assert value("facegate_check_failure_reasons_total", reason="SPOOF") == 1
-    assert value("facegate_attempts_judged_total", verdict="SPOOF") == 1
+    assert value("facegate_checks_decided_total", status="FAILURE", sandbox="false") == 1
+    assert value("facegate_checks_decided_total", status="SUCCESS", sandbox="false") == 1
+    assert value("facegate_check_failure_reasons_total", reason="SPOOF", sandbox="false") == 1
+    assert value("facegate_attempts_judged_total", verdict="SPOOF", sandbox="false") == 1
     assert value("facegate_verdict_seconds_bucket", le="0.2") == 1
     assert value("facegate_frame_cpu_seconds_sum") == 0.04
     assert value("facegate_feedback_total", code="TOO_DARK") == 1
@@ -39,6 +39,23 @@ def test_what_happened_is_counted() -> None:
     assert value("facegate_isolated_decodes_total", outcome="decoded") == 1
     assert value("facegate_decoders_replaced_total", cause="crashed") == 1
     assert value("facegate_analyses_total", kind="video", outcome="TOO_FEW_FRAMES") == 1
+
+
+def test_sandbox_checks_are_counted_apart() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for sandbox in (True, True, False):
+        metrics.check_created(sandbox=sandbox)
+        metrics.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=sandbox)
+        metrics.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=sandbox)
+    for name, labels in {
+        "facegate_checks_created_total": {},
+        "facegate_attempts_judged_total": {"verdict": "SPOOF"},
+        "facegate_checks_decided_total": {"status": "FAILURE"},
+        "facegate_check_failure_reasons_total": {"reason": "SPOOF"},
+    }.items():
+        assert registry.get_sample_value(name, labels | {"sandbox": "true"}) == 2
+        assert registry.get_sample_value(name, labels | {"sandbox": "false"}) == 1
 
 
 def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:
@@ -56,17 +73,17 @@ def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:
 
 def test_two_servers_of_one_process_do_not_meet() -> None:
     first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
-    first.check_created()
-    assert b"facegate_checks_created_total 1.0" in first.render()[0]
-    assert b"facegate_checks_created_total 0.0" in second.render()[0]
+    first.check_created(sandbox=False)
+    assert b'facegate_checks_created_total{sandbox="false"} 1.0' in first.render()[0]
+    assert b"facegate_checks_created_total{" not in second.render()[0]
 
 
 def test_the_rendering_is_prometheus_text_without_identifying_labels() -> None:
     metrics = Metrics(CollectorRegistry())
-    metrics.check_decided(status="FAILURE", reasons=["SPOOF"])
+    metrics.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=False)
     body, media_type = metrics.render()
     assert media_type.startswith("text/plain")
     families = list(text_string_to_metric_families(body.decode()))
     labels = {name for family in families for sample in family.samples for name in sample.labels}
-    assert labels <= {"reason", "status", "verdict", "code", "le"}
+    assert labels <= {"reason", "status", "verdict", "code", "le", "sandbox"}
     assert all(family.documentation for family in families)

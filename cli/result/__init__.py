@@ -1,0 +1,1 @@
+"""``facegate result``: results that were saved."""

@@ -1,0 +1,15 @@
+"""``facegate result``: commands about results that were saved."""
+
+import typer
+
+from cli.result.verify_command import verify_command
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Verify results that were saved.", no_args_is_help=True)
+app.command("verify")(verify_command)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps ``verify`` a subcommand while it is the only one."""
