@@ -11,6 +11,10 @@ from rich.text import Text
 __all__ = ["enum_word", "failure_words", "verdict_view"]
 
 _PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
+_STATUS_STYLES = {
+    result_pb2.CHECK_STATUS_SUCCESS: "bold green",
+    result_pb2.CHECK_STATUS_NOT_DECIDED: "bold yellow",
+}
 _VERDICT_STYLES = {
     result_pb2.LIVENESS_VERDICT_LIVE: "green",
     result_pb2.LIVENESS_VERDICT_SPOOF: "red",
@@ -60,14 +64,13 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str) -> Group:
 
 
 def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
-    success = result.status == result_pb2.CHECK_STATUS_SUCCESS
     table = Table(title="Verdict", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     if result.sandbox:
         table.add_row("sandbox", Text("made for tests, says nothing about a person", "bold yellow"))
     status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
-    table.add_row("status", Text(status, "bold green" if success else "bold red"))
+    table.add_row("status", Text(status, _STATUS_STYLES.get(result.status, "bold red")))
     if result.reasons:
         table.add_row("reasons", Text(", ".join(failure_words(result)), "red"))
     table.add_row("liveness", _liveness(result))

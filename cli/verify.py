@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 SUCCESS, FAILURE, UNDECIDED = 0, 1, 2
+_EXITS = {
+    result_pb2.CHECK_STATUS_SUCCESS: SUCCESS,
+    result_pb2.CHECK_STATUS_NOT_DECIDED: UNDECIDED,
+}
 
 _SERVICE: Final = f"127.0.0.1:{ServiceListener.model_fields['port'].default}"
 _DEVICE: Final = f"127.0.0.1:{DeviceListener.model_fields['port'].default}"
@@ -235,7 +239,7 @@ def verify(
       facegate verify --trusted p.jpg --scan s.mp4 --service api.example:8444
       --device scan.example:8443 --api-key-file key.txt --json
 
-    The exit status is 0 for SUCCESS, 1 for FAILURE and 2 where nothing could be decided.
+    The exit status is 0 for SUCCESS, 1 for FAILURE and 2 where nothing was decided: NOT_DECIDED included.
     """
     if (trusted is None) == (trusted_reference is None):
         raise typer.BadParameter("give either --trusted or --trusted-reference", param_hint="--trusted")
@@ -290,7 +294,9 @@ def verify(
         messages.print(Text(line, "yellow"))
     for picture in pictures:
         messages.print(escape(f"saved {picture}"), highlight=False)
-    raise typer.Exit(SUCCESS if response.result.status == result_pb2.CHECK_STATUS_SUCCESS else FAILURE)
+    if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
+        messages.print("The server failed, and nothing was verified. Try again with a new check.")
+    raise typer.Exit(_EXITS.get(response.result.status, FAILURE))
 
 
 class _Subject(NamedTuple):

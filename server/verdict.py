@@ -4,6 +4,7 @@ SUCCESS needs all of: same person, live, device policy met, transcript intact, t
 enough challenge bits verified. Missing is never pass.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,6 +43,21 @@ class FailureReason(StrEnum):
     SERVER_FAULT = "SERVER_FAULT"
 
 
+FAULTS = frozenset({FailureReason.SERVER_FAULT, FailureReason.INTERRUPTED})
+"""Faults of the server. They say nothing about a person, and are reasons of NOT_DECIDED alone."""
+
+_ADVERSE = frozenset(
+    {
+        FailureReason.SPOOF,
+        FailureReason.NOT_SAME_PERSON,
+        FailureReason.IDENTITY_CHANGED,
+        FailureReason.DEVICE_MANIPULATED,
+        FailureReason.TRANSCRIPT_BROKEN,
+    }
+)
+"""Reasons that no fault of the server takes back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictDemands:
     """What the check's policy demands, beyond the thresholds that each room already applied.
@@ -73,8 +89,8 @@ class VerdictInputs:
         injected: Whether the device's evidence, as far as the policy demands it, shows for certain that no
             camera made the frames.
         transcript_intact: Whether the deciding attempt's transcript holds; ``None`` where none ended.
-        ended_by: Why the scan ended without a judged attempt, or the circumstances of the last one;
-            ``None`` where an attempt was judged.
+        ended_by: Why the scan ended without a judged attempt, or the circumstances of the last one; a fault
+            of the server included. ``None`` where an attempt was judged.
     """
 
     match: MatchResult | None
@@ -91,14 +107,14 @@ class VerdictInputs:
 
 @dataclass(frozen=True, slots=True)
 class CheckVerdict:
-    """The status and, for FAILURE, at least one reason, most important first."""
+    """The status and, but for SUCCESS, at least one reason, most important first."""
 
     status: CheckStatus
     reasons: tuple[FailureReason, ...]
 
 
 def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdict:
-    """Decides a check. Every condition that is not met is a reason; none met by absence."""
+    """Decides a check. Every condition that is not met is a reason; none is met by absence."""
     reasons: list[FailureReason] = []
     if inputs.ended_by is not None:
         reasons.append(inputs.ended_by)
@@ -127,7 +143,22 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
     )
     if not complete and not reasons:
         reasons.append(FailureReason.CONDITIONS)
-    if reasons:
-        # How a scan ended may be a condition that is not met, too.
-        return CheckVerdict(CheckStatus.FAILURE, tuple(dict.fromkeys(reasons)))
-    return CheckVerdict(CheckStatus.SUCCESS, ())
+    return judge_reasons(reasons) if reasons else CheckVerdict(CheckStatus.SUCCESS, ())
+
+
+def judge_reasons(reasons: Iterable[FailureReason]) -> CheckVerdict:
+    """Decides a check that does not succeed.
+
+    A fault of the server leaves it undecided, whatever else was missing, unless something speaks against the
+    person or the device: then that stands, and the fault is no reason of it.
+
+    Args:
+        reasons: At least one, most important first; those that come twice count once.
+    """
+    told = tuple(dict.fromkeys(reasons))
+    faults = tuple(reason for reason in told if reason in FAULTS)
+    if not faults:
+        return CheckVerdict(CheckStatus.FAILURE, told)
+    if _ADVERSE.isdisjoint(told):
+        return CheckVerdict(CheckStatus.NOT_DECIDED, faults[:1])
+    return CheckVerdict(CheckStatus.FAILURE, tuple(reason for reason in told if reason not in FAULTS))

@@ -16,7 +16,12 @@ __all__ = ["card", "fact", "row"]
 
 _NOTHING: Final = Html("")
 _ABSENT: Final = "-"
-_TONES: Final = {Status.SUCCESS: "good", Status.FAILURE: "bad", Status.REFUSED: "warn"}
+_TONES: Final = {
+    Status.SUCCESS: "good",
+    Status.FAILURE: "bad",
+    Status.NOT_DECIDED: "warn",
+    Status.REFUSED: "warn",
+}
 _EXPECTED: Final = {
     True: ("✓ as expected", "good"),
     False: ("✗ not as expected", "bad"),

@@ -11,6 +11,11 @@ from client import Refusal
 
 __all__ = ["CheckRecord", "Timings"]
 
+_STATUSES = {
+    result_pb2.CHECK_STATUS_SUCCESS: Status.SUCCESS,
+    result_pb2.CHECK_STATUS_NOT_DECIDED: Status.NOT_DECIDED,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
@@ -71,8 +76,7 @@ class CheckRecord:
         """How it ended."""
         if self.result is None:
             return Status.REFUSED
-        success = self.result.status == result_pb2.CHECK_STATUS_SUCCESS
-        return Status.SUCCESS if success else Status.FAILURE
+        return _STATUSES.get(self.result.status, Status.FAILURE)
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ class Status(StrEnum):
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
+    NOT_DECIDED = "NOT_DECIDED"
+    """The server failed; it says nothing about the person."""
     REFUSED = "REFUSED"
     """The trusted image was not accepted, so there is no check."""
 

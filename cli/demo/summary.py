@@ -14,7 +14,12 @@ from cli.verdict_table import enum_word
 
 __all__ = ["passed_attacks", "summary_table", "unexpected"]
 
-_STATUS_STYLES = {Status.SUCCESS: "green", Status.FAILURE: "red", Status.REFUSED: "yellow"}
+_STATUS_STYLES = {
+    Status.SUCCESS: "green",
+    Status.FAILURE: "red",
+    Status.NOT_DECIDED: "yellow",
+    Status.REFUSED: "yellow",
+}
 _MARKS = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text("·", "cyan")}
 
 

@@ -59,9 +59,8 @@ def checks(
 
 def counts_table(outcomes: Sequence[Outcome], *, title: str) -> Table:
     """The outcomes by kind of case."""
-    table = Table(
-        "case", "checks", "SUCCESS", "LIVE", "SPOOF", "INCONCLUSIVE", "reasons of failures", title=title
-    )
+    columns = "case", "checks", "SUCCESS", "NOT_DECIDED", "LIVE", "SPOOF", "INCONCLUSIVE", "reasons"
+    table = Table(*columns, title=title)
     for kind in kinds([outcome.case for outcome in outcomes]):
         of_kind = [outcome for outcome in outcomes if outcome.case.kind is kind]
         verdicts = Counter(outcome.verdict for outcome in of_kind)
@@ -70,6 +69,7 @@ def counts_table(outcomes: Sequence[Outcome], *, title: str) -> Table:
             kind.value,
             str(len(of_kind)),
             str(sum(outcome.status == "SUCCESS" for outcome in of_kind)),
+            str(sum(outcome.status == "NOT_DECIDED" for outcome in of_kind)),
             str(verdicts["LIVE"]),
             str(verdicts["SPOOF"]),
             str(verdicts["INCONCLUSIVE"]),
@@ -88,8 +88,10 @@ def as_json(outcome: Outcome) -> dict[str, object]:
         "status": outcome.status,
         "reasons": outcome.reasons,
         "liveness": outcome.verdict,
-        "confidence": None if result is None else round(result.liveness.confidence, 1),
-        "similarity": None if result is None else round(result.match.similarity, 1),
+        "confidence": round(result.liveness.confidence, 1)
+        if result and result.HasField("liveness")
+        else None,
+        "similarity": round(result.match.similarity, 1) if result and result.HasField("match") else None,
         "frames": None if result is None else result.transcript.frames,
         "signals": {}
         if result is None

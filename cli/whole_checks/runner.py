@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """SUCCESS, FAILURE or the refusal's reason."""
+        """SUCCESS, FAILURE, NOT_DECIDED or the refusal's reason."""
         if self.result is None:
             return self.refused
         return result_pb2.CheckStatus.Name(self.result.status).removeprefix("CHECK_STATUS_")

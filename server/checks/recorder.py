@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from matcher.similarity import similarity_for_fmr
+from server.checks.faults import server_fault
 from server.checks.outcome import (
     AttemptOutline,
     CalibrationIdentity,
@@ -31,7 +32,18 @@ from server.storage.records import (
     PictureFacts,
 )
 from server.storage.repository import CheckRepository
-from server.verdict import CheckVerdict, FailureReason, VerdictDemands, VerdictInputs, judge_check
+from server.verdict import (
+    CheckStatus,
+    CheckVerdict,
+    FailureReason,
+    VerdictDemands,
+    VerdictInputs,
+    judge_check,
+    judge_reasons,
+)
+
+_ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
+"""Reasons that say that nobody went on with the scan; a fault of the server may be why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +64,19 @@ class OutcomeCodec(Protocol):
         """The outcome as result bytes."""
         ...
 
+    def reasons(self, result: bytes) -> tuple[FailureReason, ...]:
+        """The reasons in result bytes, most important first."""
+        ...
+
     def reissue(
         self,
         result: bytes,
         *,
-        reasons: Sequence[FailureReason],
+        verdict: CheckVerdict,
         attempts: Sequence[AttemptOutline],
         decide_time: datetime,
-    ) -> tuple[bytes, CheckVerdict]:
-        """An undecided attempt's result bytes as a decided FAILURE.
-
-        Its own reasons follow ``reasons``; both the new bytes and the verdict are returned.
-        """
+    ) -> bytes:
+        """An undecided attempt's result bytes as those of the check, whose verdict is ``verdict``."""
         ...
 
 
@@ -220,11 +233,28 @@ class CheckRecorder:
     ) -> CheckVerdict:
         """Decides a check with what there was: the last judged attempt, or nothing.
 
+        Where a fault of the server ended the scan, and no attempt was judged since, the check is NOT_DECIDED.
+
+        Args:
+            record: The check.
+            policy: Its frozen policy.
+            attempts: Every attempt.
+            ended_by: Why it is closed. A fault of the server takes the place of the person's absence.
+            epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
+            now: The time.
+
         Raises:
             Conflict: Another stream or call was first.
         """
+        if ended_by in _ABSENCE:
+            ended_by = server_fault(attempts) or ended_by
         judged = next((a.judgement for a in reversed(attempts) if a.judgement is not None), None)
-        if judged is None:
+        verdict = None
+        if judged is not None:
+            # CONDITIONS stood for "nothing decided yet"; now it is known how the scan ended.
+            own = (reason for reason in self._codec.reasons(judged) if reason is not FailureReason.CONDITIONS)
+            verdict = judge_reasons((ended_by, *own))
+        if judged is None or verdict is None or verdict.status is CheckStatus.NOT_DECIDED:
             kept = await self._repository.evidence(record.check_id)
             outcome, verdict = self._outcome(
                 record,
@@ -237,8 +267,8 @@ class CheckRecorder:
             )
             result = self._codec.encode(outcome)
         else:
-            result, verdict = self._codec.reissue(
-                judged, reasons=(ended_by,), attempts=[outline(a) for a in attempts], decide_time=now
+            result = self._codec.reissue(
+                judged, verdict=verdict, attempts=[outline(a) for a in attempts], decide_time=now
             )
         await self._write(
             record, policy=policy, verdict=verdict, result=result, evidence=(), epoch=epoch, now=now

@@ -91,35 +91,34 @@ class ResultCodec:
         """The outcome as the bytes of a CheckResult; the same outcome gives the same bytes."""
         return _result(outcome).SerializeToString(deterministic=True)
 
+    def reasons(self, result: bytes) -> tuple[FailureReason, ...]:
+        """The reasons in result bytes, most important first."""
+        prefix = "FAILURE_REASON_"
+        return tuple(
+            FailureReason(result_pb2.FailureReason.Name(value).removeprefix(prefix))
+            for value in parse_result(result).reasons
+        )
+
     def reissue(
         self,
         result: bytes,
         *,
-        reasons: Sequence[FailureReason],
+        verdict: CheckVerdict,
         attempts: Sequence[AttemptOutline],
         decide_time: datetime,
-    ) -> tuple[bytes, CheckVerdict]:
-        """An undecided attempt's result bytes as a decided FAILURE; ``reasons`` come first."""
+    ) -> bytes:
+        """An undecided attempt's result bytes as those of the check, whose verdict is ``verdict``."""
         message = parse_result(result)
-        prefix = "FAILURE_REASON_"
-        # CONDITIONS stood for "nothing decided yet"; the given reasons now say how it ended.
-        own = [
-            FailureReason(result_pb2.FailureReason.Name(value).removeprefix(prefix))
-            for value in message.reasons
-        ]
-        merged = tuple(
-            dict.fromkeys([*reasons, *(reason for reason in own if reason is not FailureReason.CONDITIONS)])
-        )
-        message.status = result_pb2.CHECK_STATUS_FAILURE
-        if FailureReason.TRANSCRIPT_BROKEN in reasons and message.HasField("transcript"):
+        message.status = result_pb2.CheckStatus.Value(f"CHECK_STATUS_{verdict.status}")
+        if FailureReason.TRANSCRIPT_BROKEN in verdict.reasons and message.HasField("transcript"):
             # It was broken after the attempt that the result is about.
             message.transcript.intact = False
         del message.reasons[:]
-        message.reasons.extend(_reason(reason) for reason in merged)
+        message.reasons.extend(_reason(reason) for reason in verdict.reasons)
         del message.attempts[:]
         message.attempts.extend(_attempt(attempt) for attempt in attempts)
         message.decide_time.CopyFrom(timestamp(decide_time))
-        return message.SerializeToString(deterministic=True), CheckVerdict(CheckStatus.FAILURE, merged)
+        return message.SerializeToString(deterministic=True)
 
 
 def parse_result(result: bytes) -> result_pb2.CheckResult:
@@ -211,9 +210,11 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         server_version=outcome.server_version,
         sandbox=outcome.sandbox,
     )
-    if outcome.liveness is not None:
-        message.liveness.CopyFrom(_liveness(outcome, outcome.liveness))
-    message.match.CopyFrom(_match(outcome, outcome.match))
+    # What is not decided says nothing about the person.
+    if outcome.verdict.status is not CheckStatus.NOT_DECIDED:
+        if outcome.liveness is not None:
+            message.liveness.CopyFrom(_liveness(outcome, outcome.liveness))
+        message.match.CopyFrom(_match(outcome, outcome.match))
     if outcome.transcript is not None:
         message.transcript.CopyFrom(_transcript(outcome.transcript))
     if outcome.evidence_frame is not None:

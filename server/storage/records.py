@@ -215,7 +215,8 @@ class AttemptRecord:
         number: Its number in the check, from 1.
         epoch: The lease epoch of the stream that it ran in.
         start_time: When it began.
-        counted: Whether it counts against the policy's maximum: enough frames were accepted.
+        counted: Whether it counts against the policy's maximum: enough frames were accepted, and no fault of
+            the server ended it.
         mode: How it proves life.
         plan: What it asks of the device and the person.
         outcome: What came of it; None while it runs.
@@ -277,10 +278,16 @@ class AttemptEnding:
     final_mac_sha256: bytes | None
     judgement: bytes | None = field(default=None, repr=False)
 
+    @property
+    def counts(self) -> bool:
+        """Whether the attempt may count against the policy's maximum: not where the server is to blame."""
+        return self.ended_by is not EndedBy.SERVER_FAULT
+
     def of(self, attempt: AttemptRecord) -> AttemptRecord:
         """``attempt``, which runs, as it stands once this is written."""
         return replace(
             attempt,
+            counted=attempt.counted and self.counts,
             outcome=self.outcome,
             ended_by=self.ended_by,
             verdict=self.verdict,

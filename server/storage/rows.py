@@ -160,6 +160,7 @@ def ending_row(ending: AttemptEnding) -> dict[str, Any]:
         "end_time": ending.end_time,
         "final_mac_sha256": ending.final_mac_sha256,
         "judgement": ending.judgement,
+        **({} if ending.counts else {"counted": False}),
     }
 
 

@@ -93,6 +93,30 @@ async def test_failure_has_its_own_exit_status_and_reasons(portrait: str, scan: 
     assert json.loads(run.output)["reasons"] == ["FAILURE_REASON_SPOOF"]
 
 
+async def test_not_decided_is_neither_success_nor_failure(portrait: str, scan: str) -> None:
+    def fault(response: verification_service_pb2.FinishCheckResponse) -> None:
+        response.result.status = result_pb2.CHECK_STATUS_NOT_DECIDED
+        response.result.reasons.append(result_pb2.FAILURE_REASON_SERVER_FAULT)
+        response.result.ClearField("liveness")
+        response.result.ClearField("match")
+        response.ClearField("evidence_frame")
+        response.evidence_problems.add(
+            picture=response.result.evidence_frame,
+            kind=verification_service_pb2.EvidenceProblem.KIND_LOST,
+        )
+
+    fake = FakeServer()
+    fake.alter_response = fault
+    run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60")
+    assert run.code == 2
+    assert "NOT_DECIDED" in run.output
+    assert "SERVER_FAULT" in run.output
+    assert "not judged" in run.output
+    assert "Try again" in run.messages
+    assert "evidence frame" in run.messages
+    assert "lost" in run.messages
+
+
 async def test_signature_is_verified_where_keys_are_given(portrait: str, scan: str, tmp_path: Path) -> None:
     fake, jwks = FakeServer(), tmp_path / "jwks.json"
     jwks.write_text(json.dumps(fake.jwks))

@@ -15,12 +15,14 @@ from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
 from server.checks.terms import Mode
 from server.verdict import (
+    FAULTS,
     CheckStatus,
     CheckVerdict,
     FailureReason,
     VerdictDemands,
     VerdictInputs,
     judge_check,
+    judge_reasons,
 )
 
 
@@ -89,7 +91,6 @@ SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
         for reason in (
             FailureReason.EXPIRED,
             FailureReason.ABANDONED,
-            FailureReason.INTERRUPTED,
             FailureReason.CONDITIONS,
             FailureReason.CANCELLED,
             FailureReason.TRANSCRIPT_BROKEN,
@@ -132,6 +133,47 @@ def test_all_combinations_give_their_reasons_in_a_fixed_order() -> None:
         verdict = judge_check(inputs=inputs, demands=STRICT)
         assert verdict.reasons == expected
         assert (verdict.status is CheckStatus.SUCCESS) is (not expected)
+
+
+ADVERSE: Mapping[FailureReason, dict[str, Any]] = {
+    FailureReason.SPOOF: {"liveness": _liveness(Verdict.SPOOF)},
+    FailureReason.NOT_SAME_PERSON: {"match": _match(False)},
+    FailureReason.IDENTITY_CHANGED: {"identity_constant": False},
+    FailureReason.TRANSCRIPT_BROKEN: {"transcript_intact": False},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_server_leaves_a_check_undecided(fault: FailureReason) -> None:
+    undecided = CheckVerdict(CheckStatus.NOT_DECIDED, (fault,))
+    for inputs in (STRICT_GOOD, replace(GOOD, match=None, liveness=None, transcript_intact=None)):
+        assert judge_check(inputs=replace(inputs, ended_by=fault), demands=STRICT) == undecided
+    missed = replace(STRICT_GOOD, liveness=_liveness(Verdict.INCONCLUSIVE), assurance=Assurance.NONE)
+    assert judge_check(inputs=replace(missed, ended_by=fault), demands=STRICT) == undecided
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("reason", ADVERSE)
+def test_a_fault_of_the_server_takes_nothing_adverse_back(
+    reason: FailureReason, fault: FailureReason
+) -> None:
+    inputs = replace(STRICT_GOOD, ended_by=fault, **ADVERSE[reason])
+    assert judge_check(inputs=inputs, demands=STRICT) == CheckVerdict(CheckStatus.FAILURE, (reason,))
+
+
+@given(reasons=st.lists(st.sampled_from(FailureReason), min_size=1))
+def test_reasons_never_contradict_the_status(reasons: list[FailureReason]) -> None:
+    verdict = judge_reasons(reasons)
+    assert verdict.reasons
+    assert set(verdict.reasons) <= set(reasons)
+    assert len(set(verdict.reasons)) == len(verdict.reasons)
+    if verdict.status is CheckStatus.NOT_DECIDED:
+        assert len(verdict.reasons) == 1
+        assert FAULTS.issuperset(verdict.reasons)
+        assert not set(reasons) & {*ADVERSE, FailureReason.DEVICE_MANIPULATED}
+    else:
+        assert verdict.status is CheckStatus.FAILURE
+        assert FAULTS.isdisjoint(verdict.reasons)
 
 
 def test_more_than_is_demanded_is_no_failure() -> None:

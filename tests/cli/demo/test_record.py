@@ -31,6 +31,14 @@ def test_a_refusal_has_its_own_status_and_reason() -> None:
     )
 
 
+def test_what_the_server_could_not_decide_is_no_failure() -> None:
+    undecided = result(result_pb2.FAILURE_REASON_SERVER_FAULT)
+    undecided.status = result_pb2.CHECK_STATUS_NOT_DECIDED
+    record = judged("static-photo", undecided)
+    assert (record.status, record.reasons) == (Status.NOT_DECIDED, ("SERVER_FAULT",))
+    assert not record.as_expected
+
+
 def test_only_an_attack_can_pass_as_one() -> None:
     assert judged("screen-replay").attack_passed
     assert judged("static-photo").attack_passed

@@ -212,7 +212,7 @@ async def test_a_check_with_a_policy_of_an_older_version_is_closed(tmp_path: Pat
     async with serving(settings_for(tmp_path)) as live:
         past = datetime.now(UTC) - timedelta(hours=1)
         source = (files("server.policies") / "shipped" / "standard.toml").read_bytes()
-        old = re.sub(rb"required_bits = .*", b"required_bits = 0", source)
+        old = re.sub(rb"\[challenge.raised\](.*\n)+?\n", b"[challenge]\nrequired_bits = 0\n\n", source)
         assert old != source
         check = replace(new_check(policy=old), scan_deadline=past)
         await live.repository.create(check, None)

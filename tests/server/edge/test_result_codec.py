@@ -205,15 +205,13 @@ def test_what_is_missing_is_missing_on_the_wire() -> None:
 
 def test_reissuing_says_how_it_ended_and_keeps_what_was_seen() -> None:
     second = replace(ATTEMPT, attempt=2, outcome=AttemptOutcome.INTERRUPTED)
-    result, verdict = ResultCodec().reissue(
-        ResultCodec().encode(OUTCOME),
-        reasons=(FailureReason.ABANDONED, FailureReason.SPOOF),
-        attempts=(ATTEMPT, second),
-        decide_time=LATER,
+    verdict = CheckVerdict(CheckStatus.FAILURE, (FailureReason.ABANDONED, FailureReason.SPOOF))
+    result = ResultCodec().reissue(
+        ResultCodec().encode(OUTCOME), verdict=verdict, attempts=(ATTEMPT, second), decide_time=LATER
     )
-    assert verdict == CheckVerdict(CheckStatus.FAILURE, (FailureReason.ABANDONED, FailureReason.SPOOF))
     before, after = parse_result(ResultCodec().encode(OUTCOME)), parse_result(result)
     assert after.status == result_pb2.CHECK_STATUS_FAILURE
+    assert ResultCodec().reasons(result) == verdict.reasons
     assert [result_pb2.FailureReason.Name(reason) for reason in after.reasons] == [
         "FAILURE_REASON_ABANDONED",
         "FAILURE_REASON_SPOOF",
@@ -225,15 +223,24 @@ def test_reissuing_says_how_it_ended_and_keeps_what_was_seen() -> None:
 
 @pytest.mark.parametrize("transcript", [OUTCOME.transcript, None])
 def test_a_transcript_that_broke_later_is_not_called_intact(transcript: TranscriptOutcome | None) -> None:
-    result, _ = ResultCodec().reissue(
+    result = ResultCodec().reissue(
         ResultCodec().encode(replace(OUTCOME, transcript=transcript)),
-        reasons=(FailureReason.TRANSCRIPT_BROKEN,),
+        verdict=CheckVerdict(CheckStatus.FAILURE, (FailureReason.TRANSCRIPT_BROKEN,)),
         attempts=(),
         decide_time=LATER,
     )
     message = parse_result(result)
     assert not message.transcript.intact
     assert message.HasField("transcript") is (transcript is not None)
+
+
+def test_what_is_not_decided_says_nothing_about_the_person() -> None:
+    verdict = CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
+    message = parse_result(ResultCodec().encode(replace(OUTCOME, verdict=verdict)))
+    assert message.status == result_pb2.CHECK_STATUS_NOT_DECIDED
+    assert list(message.reasons) == [result_pb2.FAILURE_REASON_SERVER_FAULT]
+    assert not message.HasField("liveness")
+    assert not message.HasField("match")
 
 
 @pytest.mark.parametrize("status", CheckStatus)

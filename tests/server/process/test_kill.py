@@ -127,7 +127,10 @@ async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
 
         for state in ("challenged", "counted", "returning"):
             answer = await _finished(server, uploads[state].check_id)
-            assert _reasons(answer)[0] == "INTERRUPTED", state
+            assert answer.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED, state
+            assert _reasons(answer) == ["INTERRUPTED"], state
+            assert not answer.result.HasField("liveness")
+            assert not answer.result.HasField("match")
             verify_response(answer, published, check_id=uploads[state].check_id, accept_sandbox=True)
         # Nobody was told how this attempt ended: either its verdict was durable, or it was interrupted.
         answer = await _finished(server, uploads["ended"].check_id)

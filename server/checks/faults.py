@@ -1,0 +1,28 @@
+"""Whether a fault of the server is why a check has no verdict."""
+
+from collections.abc import Sequence
+
+from server.checks.terms import EndedBy
+from server.storage.records import AttemptRecord
+from server.verdict import FailureReason
+
+__all__ = ["server_fault"]
+
+_FAULTS = {
+    EndedBy.SERVER_FAULT: FailureReason.SERVER_FAULT,
+    EndedBy.SERVER_STOPPED: FailureReason.INTERRUPTED,
+}
+
+
+def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
+    """The fault of the server that ended an attempt after which none was judged; ``None`` without one.
+
+    Args:
+        attempts: The check's attempts, by number.
+    """
+    for attempt in reversed(attempts):
+        if attempt.ended_by in _FAULTS:
+            return _FAULTS[attempt.ended_by]
+        if attempt.judgement is not None:
+            return None
+    return None

@@ -1,0 +1,36 @@
+import pytest
+
+from server.checks.faults import server_fault
+from server.checks.terms import AttemptOutcome, EndedBy
+from server.storage.records import AttemptRecord
+from server.verdict import FailureReason
+from tests.server.scan.records import attempt_record
+
+
+def _ended(number: int, ended_by: EndedBy | None, judgement: bytes | None = None) -> AttemptRecord:
+    return attempt_record(number, outcome=AttemptOutcome.INTERRUPTED, ended_by=ended_by, judgement=judgement)
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "fault"),
+    [
+        (EndedBy.SERVER_FAULT, FailureReason.SERVER_FAULT),
+        (EndedBy.SERVER_STOPPED, FailureReason.INTERRUPTED),
+    ],
+)
+def test_the_last_attempt_tells(ended_by: EndedBy, fault: FailureReason) -> None:
+    judged = _ended(1, EndedBy.SIGNED, b"judged")
+    assert server_fault([judged, _ended(2, ended_by)]) is fault
+    # Who then begins anew and leaves at once has still not been judged.
+    assert server_fault([judged, _ended(2, ended_by), _ended(3, EndedBy.HALF_CLOSED)]) is fault
+    assert server_fault([_ended(1, ended_by), _ended(2, EndedBy.CONNECTION_LOST, b"judged")]) is None
+
+
+@pytest.mark.parametrize("ended_by", sorted(set(EndedBy) - {EndedBy.SERVER_FAULT, EndedBy.SERVER_STOPPED}))
+def test_what_a_device_does_is_no_fault_of_the_server(ended_by: EndedBy) -> None:
+    assert server_fault([_ended(1, ended_by)]) is None
+
+
+def test_no_attempt_is_no_fault() -> None:
+    assert server_fault([]) is None
+    assert server_fault([attempt_record(1)]) is None
