@@ -194,5 +194,7 @@ def _device_checks(device: result_pb2.DeviceResult) -> Table:
     table.add_column("detail", overflow="fold")
     for check in device.checks:
         outcome = enum_word(result_pb2.DeviceCheck.Outcome.Name, check.outcome, "OUTCOME_")
+        if check.decisive:
+            outcome += " (tolerated)" if check.tolerated else " (decides)"
         table.add_row(Text(check.name), Text(outcome), Text(check.detail or check.reason))
     return table

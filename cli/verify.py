@@ -1,6 +1,7 @@
 """``facegate verify``: the three calls of a check, as an orchestrator and a device make them."""
 
 import asyncio
+import secrets
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -137,7 +138,15 @@ def verify(
     photo: Annotated[
         Path | None, typer.Option(help="With --simulate: the photo; the trusted one where not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="With --simulate: draws what differs between scans.", min=0)] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="With --simulate: draws what differs between scans; another number each time where not "
+            "given, as a server refuses frames that it has seen before.",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     flash: Annotated[
         bool | None,
         typer.Option(
@@ -255,7 +264,7 @@ def verify(
         scan=scan,
         simulate=simulate,
         photo=photo,
-        seed=seed,
+        seed=secrets.randbelow(2**31) if seed is None else seed,
         flash=decline_flash or flash,
         decline_flash=decline_flash,
         knobs=tuple(knobs or ()),

@@ -25,6 +25,7 @@ from server.checks.terms import Mode
 from server.decoders import make_decoders, start_decoders
 from server.device.assessment import nothing_claimed
 from server.device.revocation import RevocationFile
+from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust, load_served_policies, open_device_trust
 from server.device.verification import DeviceVerifier
 from server.edge.report_codec import serialise_report
@@ -51,7 +52,6 @@ from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import prepare_database
 from server.telemetry.metrics import Metrics
-from server.tls import certificate_spki_sha256
 from server.trusted_images.fetching import TrustedImages, open_trusted_images
 from server.tuning import Tuning
 from server.version import server_version
@@ -154,9 +154,12 @@ class FacegateServer:
             _log.warning("test_apps_are_believed", policies=list(policies.names))
         if settings.device_integrity.test_roots.configured:
             _log.warning("test_roots_are_believed_in_sandbox_checks")
+        for name, tolerated in policies.waivers.items():
+            _log.warning("policy_tolerates_checks", policy=name, checks=list(tolerated))
         self._trust = await asyncio.to_thread(
             open_device_trust, settings.device_integrity, now=self._clock.now
         )
+        server_keys = await asyncio.to_thread(self._read_server_keys)
         keys = await asyncio.to_thread(load_keys, settings.key_folder)
         self._trusted_images = await asyncio.to_thread(
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
@@ -206,6 +209,7 @@ class FacegateServer:
             decoders=decoders,
             trust=self._trust,
             evidence=evidence,
+            server_keys=server_keys,
         )
         await front.device.serve()
         await front.service.serve()
@@ -219,6 +223,16 @@ class FacegateServer:
             pack_version=pack.version,
             runtime=pack.runtime,
             policies=list(policies.names),
+        )
+
+    def _read_server_keys(self) -> ServerKeyList:
+        settings, tls = self._settings.device_integrity, self._settings.listeners.device.tls
+        return ServerKeyList(
+            listed=[bytes.fromhex(key) for key in settings.proxy_spki_sha256],
+            file=settings.server_keys_file,
+            certificate=None if tls is None else tls.certificate,
+            complete=settings.server_keys == "complete",
+            monotonic=self._clock.monotonic,
         )
 
     async def drain(self) -> None:
@@ -276,9 +290,10 @@ class FacegateServer:
         decoders: DecoderPool,
         trust: DeviceTrust,
         evidence: EvidenceStore,
+        server_keys: ServerKeyList,
     ) -> None:
         settings, tuning = self._settings, self._tuning
-        listeners, limits = settings.listeners, settings.limits
+        limits = settings.limits
         pool = self._pool = WorkerPool(workers=self._workers)
         identity = pack_identity(pack)
         fusion = load_fusion_model()
@@ -288,7 +303,9 @@ class FacegateServer:
             codec=ResultCodec(),
             pack=identity,
             server_version=server_version(),
-            nothing_claimed=lambda policy: nothing_claimed(policy.device.minimum_assurance),
+            nothing_claimed=lambda policy: nothing_claimed(
+                policy.device.minimum_assurance, frozenset(policy.device.tolerate)
+            ),
         )
         completion = CheckCompletion(
             repository=self._repository,
@@ -298,9 +315,7 @@ class FacegateServer:
             metrics=self._metrics,
         )
         devices = self._devices
-        proxies = settings.device_integrity.proxy_spki_sha256
         window = limits.max_scan_frames_in_flight
-        tls = listeners.device.tls
         front.device_servicer.open(
             ScanEnvironment(
                 settings=ScanSettings(
@@ -314,10 +329,6 @@ class FacegateServer:
                     lease_seconds=limits.lease_seconds,
                     end_seconds=tuning.end_seconds,
                     owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
-                    own_keys=frozenset(
-                        [bytes.fromhex(proxy) for proxy in proxies]
-                        + ([] if tls is None else [certificate_spki_sha256(tls.certificate)])
-                    ),
                 ),
                 repository=self._repository,
                 recorder=recorder,
@@ -343,6 +354,7 @@ class FacegateServer:
                 devices=devices,
                 memory=DeviceMemory(self._memory, tenant_key=keys.memory.of, pool=pool),
                 fingerprints=load_fingerprints(),
+                server_keys=server_keys,
                 draining=self._draining,
                 serialise_challenge=serialise_challenge,
             )
@@ -385,6 +397,7 @@ class FacegateServer:
             sweep_seconds=tuning.sweep_seconds,
             devices=devices,
             revocation=self._revocation,
+            server_keys=server_keys,
             enrolment=timedelta(days=settings.device_integrity.enrolment_days),
         )
         self._housekeeper.start()

@@ -8,6 +8,7 @@ import structlog
 
 from server.checks.completion import CheckCompletion
 from server.device.revocation import RevocationFile
+from server.device.server_keys import ServerKeyList
 from server.evidence.store import EvidenceStore
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
@@ -36,6 +37,7 @@ class Housekeeper:
         sweep_seconds: float,
         devices: DeviceRepository,
         revocation: RevocationFile,
+        server_keys: ServerKeyList,
         enrolment: timedelta,
     ) -> None:
         """Takes what it keeps; ``start`` begins.
@@ -51,6 +53,7 @@ class Housekeeper:
                 orphans every 720th.
             devices: Forgets enrolled keys and one-time tokens.
             revocation: Is read again where its file changed.
+            server_keys: Likewise.
             enrolment: How long a key that nobody uses stays enrolled.
         """
         self._completion = completion
@@ -62,6 +65,7 @@ class Housekeeper:
         self._sweep_seconds = sweep_seconds
         self._devices = devices
         self._revocation = revocation
+        self._server_keys = server_keys
         self._enrolment = enrolment
         self._task: asyncio.Task[None] | None = None
 
@@ -88,6 +92,7 @@ class Housekeeper:
             await self._step("retention", self._erase)
             await self._step("devices", self._expire_devices)
             await self._step("revocation", self._read_revocation)
+            await self._step("server_keys", self._read_server_keys)
         if number % _ORPHANS_EVERY == 0:
             await self._step("orphans", self._sweep_orphans)
 
@@ -113,6 +118,9 @@ class Housekeeper:
 
     async def _read_revocation(self) -> None:
         await asyncio.to_thread(self._revocation.refresh)
+
+    async def _read_server_keys(self) -> None:
+        await asyncio.to_thread(self._server_keys.refresh)
 
     async def _sweep_orphans(self) -> None:
         await self._evidence.sweep_orphans(

@@ -208,7 +208,14 @@ class DeviceIntegritySettings(Table):
     """Pages."""
     proxy_spki_sha256: tuple[Sha256Hex, ...] = ()
     """Where a proxy of the operator terminates the devices' TLS: SHA-256 of the SubjectPublicKeyInfo of each
-    certificate that it shows. Devices must have seen one of these or the device listener's own."""
+    certificate that it shows. Devices must have seen one of these, one of ``server_keys_file``, or the device
+    listener's own."""
+    server_keys_file: Path | None = None
+    """The same in a file, one SHA-256 a line, which is read again within a minute when it changes: list the
+    next certificate's key before the proxy shows it. A key that leaves the file counts for another day."""
+    server_keys: Literal["open", "complete"] = "open"
+    """``complete`` says that the keys above, and the device listener's own, are all that there are: a device
+    that saw another one then fails its check (``DEVICE_MANIPULATED``), under every policy."""
     enrolment_days: int = Field(default=400, ge=1, le=3650)
     """Days without use after which an enrolled key (App Attest, WebAuthn) is forgotten."""
     test_roots: TestRoots = TestRoots()

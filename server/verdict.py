@@ -1,7 +1,7 @@
 """The one owner of a check's status: a pure function from what each room found to a status and its reasons.
 
-SUCCESS needs all of: same person, live, device policy met, transcript intact, the demanded mode, and
-enough challenge bits verified. Missing is never pass.
+SUCCESS needs all of: same person, live, device policy met, no decisive device check failed, transcript
+intact, the demanded mode, and enough challenge bits verified. Missing is never pass.
 """
 
 from collections.abc import Iterable
@@ -86,6 +86,7 @@ class VerdictInputs:
         verified_bits: Challenge bits that were verified.
         assurance: The device assurance that was reached.
         device_demands_met: Whether what the policy demands of the device is there and holds.
+        device_decided: Whether a decisive device check failed that nothing tolerates.
         injected: Whether the device's evidence, as far as the policy demands it, shows for certain that no
             camera made the frames.
         transcript_intact: Whether the deciding attempt's transcript holds; ``None`` where none ended.
@@ -100,6 +101,7 @@ class VerdictInputs:
     verified_bits: float
     assurance: Assurance
     device_demands_met: bool
+    device_decided: bool
     injected: bool
     transcript_intact: bool | None
     ended_by: FailureReason | None
@@ -120,6 +122,8 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
         reasons.append(inputs.ended_by)
     if inputs.transcript_intact is False:
         reasons.append(FailureReason.TRANSCRIPT_BROKEN)
+    if inputs.device_decided:
+        reasons.append(FailureReason.DEVICE_MANIPULATED)
     if inputs.injected or (inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF):
         reasons.append(FailureReason.SPOOF)
     if inputs.identity_constant is False:

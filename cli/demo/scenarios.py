@@ -238,7 +238,7 @@ _DEVICES: Final = (
         "one that injects frames would be.",
         device=DeviceKind.REPACKAGED,
         turn=2,
-        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED",)),
+        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
     ),
     Scenario(
         key="device-relayed",
@@ -259,7 +259,7 @@ _DEVICES: Final = (
         kind=FlashKind.INJECTED_RELIGHTING,
         device=DeviceKind.REPACKAGED,
         turn=4,
-        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED", "SPOOF", *UNDECIDED)),
+        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
     ),
 )
 

@@ -21,6 +21,7 @@ REASON_TEXT: Final = MappingProxyType(
         "SPOOF": "The scan is an attack, not a living person.",
         "LIVENESS_INCONCLUSIVE": "Whether the person is alive could not be decided.",
         "CHALLENGE_BITS_TOO_FEW": "Too little of the colour challenge was seen on the face.",
+        "DEVICE_MANIPULATED": "The device or its camera is not what it has to be, for certain.",
         "DEVICE_NOT_TRUSTED": "The device is not trusted as far as the policy demands.",
         "TRANSCRIPT_BROKEN": "The stream of frames was altered, reordered or incomplete.",
         "IDENTITY_CHANGED": "The person changed during the scan.",
@@ -30,6 +31,7 @@ REASON_TEXT: Final = MappingProxyType(
         "CONDITIONS": "Light, distance, movement or network did not allow a decision.",
         "MODE_NOT_MET": "The policy demands another mode than the one that was used.",
         "CANCELLED": "The person cancelled.",
+        "SERVER_FAULT": "A fault of the server kept it from a decision.",
     }
 )
 """One sentence for each failure reason, by its name without prefix."""

@@ -176,6 +176,8 @@ class _Judge:
     policy: PlayPolicy
 
     def request_package(self) -> DeviceCheck:
+        if not self.policy.apps:
+            return _no_apps("request_package")
         return PLAY_INTEGRITY.judged(
             "request_package",
             holds=package_is_allowed(self.policy.apps, self.payload.request.package),
@@ -203,6 +205,8 @@ class _Judge:
 
     def app_identity(self) -> DeviceCheck:
         app = self.payload.app
+        if not self.policy.apps:
+            return _no_apps("app_identity")
         if not app.package and not app.certificate_digests:
             return _unevaluated("app_identity", "")
         return PLAY_INTEGRITY.judged(
@@ -324,6 +328,12 @@ class _Judge:
             detail = "the location is likely spoofed"
             return PLAY_INTEGRITY.failed("location_spoofing", risky[0], detail, soft=True)
         return PLAY_INTEGRITY.passed("location_spoofing", "LOW_RISK", "no sign of a spoofed location")
+
+
+def _no_apps(check: str) -> DeviceCheck:
+    return PLAY_INTEGRITY.not_evaluated(
+        check, "NO_APPS_CONFIGURED", "the server knows no app of its operator"
+    )
 
 
 def _unevaluated(check: str, word: str) -> DeviceCheck:

@@ -100,7 +100,7 @@ def verify_attestation(
         chain,
         _challenge_check(attestation, client_data_hash),
         _key_check(attestation, key_id),
-        _app_check(app_id),
+        _app_check(app_id, app_ids),
         _environment_check(attestation.credential.aaguid, environment),
         _counter_check(attestation.authenticator.counter),
     )
@@ -163,7 +163,9 @@ def _matching_app(app_id_hash: bytes, app_ids: frozenset[str]) -> str | None:
     )
 
 
-def _app_check(app_id: str | None) -> DeviceCheck:
+def _app_check(app_id: str | None, app_ids: frozenset[str]) -> DeviceCheck:
+    if not app_ids:
+        return _LIST.not_evaluated("app", "NO_APPS_CONFIGURED", "the server knows no app of its operator")
     if app_id is not None:
         return _LIST.passed("app", "APP_ALLOWED", f"the app is {app_id}")
     return _LIST.failed(

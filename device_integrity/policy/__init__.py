@@ -2,10 +2,13 @@
 
 from device_integrity.policy.assess import DeviceAssessment, Unmet, UnmetReason, assess
 from device_integrity.policy.contradictions import AttestedFacts, check_contradictions
+from device_integrity.policy.decisive import DECISIVE_CHECKS, DECISIVE_NAMES, decided_by, mark_decisive
 from device_integrity.policy.demands import DEFAULT_DEMANDS, Demand, DemandTable, Evidence
 from device_integrity.policy.signs import InjectionInstrument, InjectionMethod, Sign, find_signs
 
 __all__ = [
+    "DECISIVE_CHECKS",
+    "DECISIVE_NAMES",
     "DEFAULT_DEMANDS",
     "AttestedFacts",
     "Demand",
@@ -19,5 +22,7 @@ __all__ = [
     "UnmetReason",
     "assess",
     "check_contradictions",
+    "decided_by",
     "find_signs",
+    "mark_decisive",
 ]

@@ -5,7 +5,7 @@ Pure and total: the same checks give the same answer, and what is missing never 
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -91,8 +91,11 @@ def assess(
     one that holds, one of a device that made many keys in few days, and one with a soft UNAVAILABLE check:
     an old revocation list that the operator's settings allow.
 
+    A decisive check counts even where its evidence is ignored. A tolerated one counts as one that was not
+    made: it neither lowers nor raises anything.
+
     Args:
-        checks: Of all verifiers, named ``<verifier>.<check>``.
+        checks: Of all verifiers, named ``<verifier>.<check>``, marked by ``decisive.mark_decisive``.
         platform: As the device claims.
         demands: The policy's table.
         transcript_bound: Whether the transcript is intact and signed by the session key.
@@ -104,8 +107,10 @@ def assess(
     owners = {verifier: evidence for evidence in Evidence for verifier in evidence.verifiers}
     for check in checks:
         evidence = owners.get(check.name.partition(".")[0])
-        if evidence is not None and demands.of(platform, evidence) is not Demand.IGNORED:
-            weighed[evidence].append(check)
+        if evidence is None:
+            continue
+        if check.decisive or demands.of(platform, evidence) is not Demand.IGNORED:
+            weighed[evidence].append(_as_weighed(check))
     signs = find_signs(check for group in weighed.values() for check in group)
     vouched = {
         evidence: _vouched(evidence, group, demands.optional, ceilings or {})
@@ -126,6 +131,10 @@ def assess(
         signs=signs,
         checks=tuple(checks),
     )
+
+
+def _as_weighed(check: DeviceCheck) -> DeviceCheck:
+    return replace(check, outcome=CheckOutcome.NOT_EVALUATED) if check.tolerated else check
 
 
 def _vouched(

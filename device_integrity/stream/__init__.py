@@ -14,6 +14,7 @@ from device_integrity.stream.memory import (
     check_attestation_key,
     check_device_subjects,
     check_frames_before,
+    check_session_key,
     frame_marks,
     key_mark,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "check_attestation_key",
     "check_device_subjects",
     "check_frames_before",
+    "check_session_key",
     "check_stream",
     "frame_marks",
     "key_mark",

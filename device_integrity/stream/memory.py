@@ -30,6 +30,7 @@ __all__ = [
     "check_attestation_key",
     "check_device_subjects",
     "check_frames_before",
+    "check_session_key",
     "frame_marks",
     "key_mark",
 ]
@@ -237,15 +238,27 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _
     return passed(name, "FEW_SUBJECTS", f"The device's key was used for {len(people)} subjects.")
 
 
-def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
-    """``memory.attestation_key``: whether a key that is made for one scan served another check.
+def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
+    """``memory.session_key``: whether the scan's session key, which is made for it, served another check.
 
     Args:
-        uses: Of the key of an Android key attestation, which the protocol has made anew for every scan, or
-            of a session key.
+        uses: Of the session key.
         check_id: This check, whose own attempts and reconnects keep their key.
     """
-    name = "memory.attestation_key"
+    return _made_for_one("memory.session_key", uses, check_id)
+
+
+def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
+    """``memory.attestation_key``: whether an attested key that is made for one scan served another check.
+
+    Args:
+        uses: Of the keys of Android key attestations, which the protocol has made anew for every scan.
+        check_id: This check, whose own attempts and reconnects keep their key.
+    """
+    return _made_for_one("memory.attestation_key", uses, check_id)
+
+
+def _made_for_one(name: str, uses: Sequence[KeyUse], check_id: str) -> DeviceCheck:
     others = {use.check_id for use in uses} - {check_id}
     if others:
         return suspect(

@@ -25,6 +25,8 @@ class DeviceOutcome:
         signs: Signs of manipulation, the strongest first.
         demands_met: Whether everything that the policy demands of the platform is there and holds.
         injected: Whether what the policy demands shows for certain that no camera made the frames.
+        decided: Names of the checks that decide: each of them fails the check by itself.
+        tolerated: Names of the decisive checks that must not decide, whether they failed or not.
     """
 
     assurance: Assurance
@@ -33,6 +35,13 @@ class DeviceOutcome:
     signs: tuple[Sign, ...] = ()
     demands_met: bool = True
     injected: bool = False
+    decided: tuple[str, ...] = ()
+    tolerated: tuple[str, ...] = ()
+
+    @property
+    def final(self) -> bool:
+        """Whether it fails the check whatever else comes: no other attempt and no other stream undoes it."""
+        return self.injected or bool(self.decided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

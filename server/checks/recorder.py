@@ -329,6 +329,7 @@ class CheckRecorder:
                 verified_bits=verified_bits,
                 assurance=device.assurance,
                 device_demands_met=device.demands_met,
+                device_decided=bool(device.decided),
                 injected=device.injected,
                 transcript_intact=transcript.intact if transcript else None,
                 ended_by=ended_by,

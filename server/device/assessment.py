@@ -4,7 +4,7 @@ Pure, and work for the worker pool. Missing is never a pass.
 """
 
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,10 +29,13 @@ from device_integrity.policy import (
     Evidence,
     assess,
     check_contradictions,
+    decided_by,
+    mark_decisive,
 )
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
 from server.checks.outcome import DeviceOutcome
 from server.device.findings import EvidenceFinding, standing
+from server.device.server_keys import ServerKeys
 from server.policies.schema import DeviceRules
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "assess_device",
     "attestation_demand",
     "awaited_evidence",
+    "decisive_claims",
     "nothing_claimed",
 ]
 
@@ -93,11 +97,13 @@ class ObservedFrames:
 def assess_device(
     *,
     claimed: ClaimedDevice,
-    own_keys: Collection[bytes],
+    server_keys: ServerKeys,
     findings: Sequence[EvidenceFinding],
     observed: ObservedFrames,
     memory: Sequence[DeviceCheck],
+    earlier: Sequence[DeviceCheck] = (),
     rules: DeviceRules,
+    tolerated: frozenset[str],
     fingerprints: CameraFingerprints,
     transcript_bound: bool,
     active_challenge: bool,
@@ -106,24 +112,23 @@ def assess_device(
 
     Args:
         claimed: What the stream's start says.
-        own_keys: SHA-256 of the SubjectPublicKeyInfo that devices may see: the listener's own and those of
-            the operator's proxies; empty without TLS.
+        server_keys: The TLS keys that devices may see.
         findings: What became of the evidence, in order of arrival.
         observed: The attempt's frames.
         memory: What earlier scans add.
+        earlier: What ``decisive_claims`` found in earlier streams of the check, which no later one undoes.
         rules: The policy's.
+        tolerated: Names of decisive checks that must not decide; see ``device_integrity.policy.decisive``.
         fingerprints: Known virtual cameras and emulators.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
     """
     counting = standing(tuple(findings))
     device, camera = claimed.device, claimed.camera
-    checks = (
-        _server_key(claimed.server_spki_sha256, own_keys),
-        *(check for finding in counting for check in finding.checks),
-        *(() if counting else (_missing(),)),
-        *check_device(device, camera, fingerprints=fingerprints),
-        check_name(camera, fingerprints=fingerprints),
+    # Each piece of evidence by itself: one proves nothing for another.
+    evidence = [mark_decisive(finding.checks, tolerated=tolerated) for finding in counting]
+    said = _claims(claimed, server_keys, fingerprints)
+    others = (
         *check_profile(camera, platform=device.platform),
         *check_metadata(observed.claims, camera, adjustments=observed.adjustments),
         *check_stream(observed.measurements),
@@ -136,6 +141,12 @@ def assess_device(
             frames=observed.measured_claims,
             traces=observed.traces,
         ),
+    )
+    checks = (
+        *mark_decisive(_with_earlier(said, earlier), tolerated=tolerated),
+        *(check for piece in evidence for check in piece),
+        *(() if counting else (_missing(),)),
+        *mark_decisive(others, tolerated=tolerated),
     )
     table = rules.as_table()
     assessment = assess(
@@ -153,10 +164,20 @@ def assess_device(
         signs=assessment.signs,
         demands_met=not assessment.unmet,
         injected=_injected(assessment, device.platform, table),
+        decided=decided_by(assessment.checks),
+        tolerated=tuple(sorted(tolerated)),
     )
 
 
-def nothing_claimed(required: Assurance) -> DeviceOutcome:
+def decisive_claims(
+    claimed: ClaimedDevice, *, server_keys: ServerKeys, fingerprints: CameraFingerprints
+) -> tuple[DeviceCheck, ...]:
+    """The decisive checks that a stream's start fails, whether they are tolerated or not."""
+    checks = mark_decisive(_claims(claimed, server_keys, fingerprints))
+    return tuple(check for check in checks if check.decisive)
+
+
+def nothing_claimed(required: Assurance, tolerated: frozenset[str] = frozenset()) -> DeviceOutcome:
     """The outcome for a check that no device ever scanned."""
     check = DeviceCheck(
         name="attestation.evidence",
@@ -164,7 +185,9 @@ def nothing_claimed(required: Assurance) -> DeviceOutcome:
         reason="NOT_SCANNED",
         detail="No device has scanned.",
     )
-    return DeviceOutcome(assurance=Assurance.NONE, required=required, checks=(check,))
+    return DeviceOutcome(
+        assurance=Assurance.NONE, required=required, checks=(check,), tolerated=tuple(sorted(tolerated))
+    )
 
 
 def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
@@ -187,6 +210,23 @@ def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform,
         table.of(platform, evidence) is Demand.REQUIRED and not arrived.intersection(evidence.verifiers)
         for evidence in _OF_PLATFORM.get(platform, ())
     )
+
+
+def _claims(
+    claimed: ClaimedDevice, server_keys: ServerKeys, fingerprints: CameraFingerprints
+) -> tuple[DeviceCheck, ...]:
+    """Checks of what a stream's start says, which need nothing else."""
+    return (
+        _server_key(claimed.server_spki_sha256, server_keys),
+        *check_device(claimed.device, claimed.camera, fingerprints=fingerprints),
+        check_name(claimed.camera, fingerprints=fingerprints),
+    )
+
+
+def _with_earlier(checks: Sequence[DeviceCheck], earlier: Sequence[DeviceCheck]) -> tuple[DeviceCheck, ...]:
+    """``checks``, with those that failed in an earlier stream in the place of those of the same name."""
+    failed = {check.name: check for check in earlier}
+    return tuple(failed.get(check.name, check) for check in checks)
 
 
 def _facts(findings: Sequence[EvidenceFinding]) -> AttestedFacts:
@@ -233,6 +273,7 @@ def _injected(assessment: DeviceAssessment, platform: Platform, table: DemandTab
     return any(
         check.outcome is CheckOutcome.FAIL
         and not check.soft
+        and not check.tolerated
         and check.sign_of in _INJECTIONS
         and check.name.partition(".")[0] in demanded
         for check in assessment.checks
@@ -248,9 +289,9 @@ def _missing() -> DeviceCheck:
     )
 
 
-def _server_key(seen: bytes, own: Collection[bytes]) -> DeviceCheck:
+def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
     name = "server_key.tls"
-    if not own:
+    if not own.keys:
         return DeviceCheck(
             name=name,
             outcome=CheckOutcome.UNAVAILABLE,
@@ -265,12 +306,13 @@ def _server_key(seen: bytes, own: Collection[bytes]) -> DeviceCheck:
             reason="NOT_SAID",
             detail="The device does not say which TLS key it saw.",
         )
-    if any(hmac.compare_digest(seen, key) for key in own):
-        return passed(name, "SAME_KEY", "The device saw this server's own TLS key.")
+    if any(hmac.compare_digest(seen, key) for key in own.keys):
+        return passed(name, "SAME_KEY", "The device saw one of this server's own TLS keys.")
     return DeviceCheck(
         name=name,
         outcome=CheckOutcome.FAIL,
-        reason="OTHER_KEY",
-        detail="The device saw another TLS key: a proxy terminates TLS between it and this server.",
+        reason="KEY_NOT_LISTED" if own.complete else "OTHER_KEY",
+        detail="The device saw another TLS key: a proxy terminates TLS between it and this server. "
+        + ("The settings list every key of the operator." if own.complete else "It may be the operator's."),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )

@@ -8,7 +8,11 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.policy import AttestedFacts
 
-__all__ = ["EvidenceFinding", "finding_from_bytes", "finding_to_bytes", "standing"]
+__all__ = ["CLAIMS", "EvidenceFinding", "finding_from_bytes", "finding_to_bytes", "standing"]
+
+
+CLAIMS = "claims"
+"""In the place of a verifier: the decisive checks that a stream's start failed, before any evidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -288,12 +288,15 @@ def _device(device: DeviceOutcome) -> result_pb2.DeviceResult:
                 outcome=result_pb2.DeviceCheck.Outcome.Value(f"OUTCOME_{check.outcome}"),
                 reason=check.reason,
                 detail=check.detail,
+                decisive=check.decisive,
+                tolerated=check.tolerated,
             )
             for check in device.checks
         ],
         signals=[_device_signal(sign) for sign in device.signs],
         injection_method="" if injection is None else injection.method.value,
         injection_instrument="" if injection is None else injection.instrument.value,
+        tolerated_checks=device.tolerated,
     )
 
 

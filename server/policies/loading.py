@@ -50,6 +50,12 @@ class PolicyBook:
         """The names, sorted."""
         return tuple(self.policies)
 
+    @property
+    def waivers(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each policy that tolerates decisive device checks, their names."""
+        waived = {name: tuple(sorted(file.policy.device.tolerate)) for name, file in self.policies.items()}
+        return {name: checks for name, checks in waived.items() if checks}
+
     def get(self, name: str) -> PolicyFile:
         """The policy of that name.
 

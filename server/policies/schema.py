@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
-from device_integrity.policy import Demand, DemandTable, Evidence
+from device_integrity.policy import DECISIVE_NAMES, Demand, DemandTable, Evidence
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
 from matcher.errors import PolicyInvalid
@@ -57,6 +57,21 @@ _Code = Annotated[
     RequirementCode,
     PlainValidator(_known_code),
     WithJsonSchema({"type": "string", "enum": [*Component, *IntakeCode]}),
+]
+
+
+def _known_check(name: object) -> str:
+    if not isinstance(name, str) or name not in DECISIVE_NAMES:
+        raise ValueError(
+            f"no decisive check is named {name!r:.68}; there are {', '.join(sorted(DECISIVE_NAMES))}"
+        )
+    return name
+
+
+_DecisiveCheck = Annotated[
+    str,
+    PlainValidator(_known_check),
+    WithJsonSchema({"type": "string", "enum": sorted(DECISIVE_NAMES)}),
 ]
 
 
@@ -192,6 +207,9 @@ class DeviceRules(_Table):
     demands: DemandRules = DemandRules()
     """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
     the assurance) or "ignored" (it is reported)."""
+    tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
+    """Names of decisive device checks that must not decide: their failure is reported, and has no other
+    consequence. Without a waiver each of them fails the check by itself, whatever is demanded."""
 
     def as_table(self) -> DemandTable:
         """The demands in the device room's terms."""

@@ -258,10 +258,10 @@ class AttemptCloser:
     ) -> CheckVerdict | None:
         """Ends an attempt whose device left before its end.
 
-        It decides nothing, but whoever leaves early leaves what was seen of them. One case it does decide: a
-        challenge that was answered as an attacker answers it, where enough was seen to tell. Dropping the
-        line before that, or opening a newer stream, leads to other colours, and costs an attempt once its
-        frames count.
+        It decides nothing, but whoever leaves early leaves what was seen of them. Two cases it does decide: a
+        device that shows for certain that it was manipulated, and a challenge that was answered as an
+        attacker answers it, where enough was seen to tell. Dropping the line before that, or opening a newer
+        stream, leads to other colours, and costs an attempt once its frames count.
 
         Args:
             stream: The stream.
@@ -276,15 +276,16 @@ class AttemptCloser:
             Conflict: The stream may not write any more, or somebody decided the check meanwhile.
         """
         counts = run.frames >= self._env.settings.counted_frames
-        if fenced and (run.challenge is None or not counts):
+        if fenced and not counts:
             return None
         judgement = await self.judge(stream, run) if counts else None
-        decides = run.challenge is not None and judgement is not None and judgement.spoof
-        if fenced and not decides:
-            return None
         looked = None
         if judgement is not None:
             looked = await self.look_at_device(stream, run, judgement, ended=False)
+        answered = run.challenge is not None and judgement is not None and judgement.spoof
+        decides = answered or (looked is not None and looked.final)
+        if fenced and not decides:
+            return None
         async with self.kept_pictures(stream, run) as pictures:
             judged = None
             if judgement is not None and looked is not None:

@@ -21,7 +21,7 @@ from server.device.evidence import (
     EvidenceContext,
     PlayEvidence,
 )
-from server.device.findings import EvidenceFinding, finding_from_bytes, finding_to_bytes
+from server.device.findings import CLAIMS, EvidenceFinding, finding_from_bytes, finding_to_bytes
 from server.device.verification import DeviceVerifier
 from server.errors import Reason, Refusal
 from server.scan.messages import StartMessage
@@ -42,6 +42,9 @@ _IGNORED = DeviceCheck(
     reason="EVIDENCE_IGNORED",
     detail="The policy ignores Play Integrity on this platform, so the token was not opened.",
 )
+_CLAIMS_FROM = 1_000_000
+"""Positions of what streams' starts failed, beyond those of the evidence: one a stream."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -59,12 +62,16 @@ class StreamEvidence:
         earlier: Sequence[EvidenceFinding],
     ) -> None:
         """Begins with what earlier streams of the check brought."""
+        self.claimed_before = tuple(
+            check for finding in earlier if finding.verifier == CLAIMS for check in finding.checks
+        )
+        """Decisive checks that the starts of earlier streams failed."""
         self._verifier = verifier
         self._devices = devices
         self._platform = start.device.platform
         self._table = table
         self._context = replace(context, asks_apple=not self._ignores(Evidence.APP_ATTEST))
-        self._earlier = tuple(earlier)
+        self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
 
     @classmethod
@@ -86,6 +93,19 @@ class StreamEvidence:
         return cls(
             verifier=verifier, devices=devices, context=context, start=start, table=table, earlier=earlier
         )
+
+    async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
+        """Keeps the decisive checks that the stream's start failed: no later stream of the check undoes them.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        known = {check.name for check in self.claimed_before}
+        if new := tuple(check for check in checks if check.name not in known):
+            finding = EvidenceFinding(verifier=CLAIMS, checks=new)
+            await self._devices.add_finding(
+                self._context.check_id, position=_CLAIMS_FROM + epoch, finding=finding_to_bytes(finding)
+            )
 
     def take(self, evidence: DeviceEvidence) -> None:
         """Begins to verify a piece of evidence.

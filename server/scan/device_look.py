@@ -89,11 +89,13 @@ class DeviceLooks:
             claimed=ClaimedDevice(
                 device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
             ),
-            own_keys=env.settings.own_keys,
+            server_keys=env.server_keys.current,
             findings=findings,
             observed=run.capture.trace.observed,
             memory=recollection.checks,
+            earlier=stream.evidence.claimed_before,
             rules=policy.device,
+            tolerated=frozenset(policy.device.tolerate),
             fingerprints=env.fingerprints,
             transcript_bound=ended,
             active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,

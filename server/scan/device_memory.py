@@ -15,6 +15,7 @@ from device_integrity.stream import (
     check_attestation_key,
     check_device_subjects,
     check_frames_before,
+    check_session_key,
     frame_marks,
     key_mark,
 )
@@ -129,23 +130,26 @@ class DeviceMemory:
             return Recollection(checks=(frames.check, *(_not_kept(name) for name in _OF_KEYS)))
         key, check_id, tenant = self._tenant_key(record.scope), str(record.check_id), record.scope
         lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
-        made = [finding.scan_key for finding in findings if finding.scan_key is not None]
+        attested = [finding.scan_key for finding in findings if finding.scan_key is not None]
         # One key can be written with its point compressed or not: it has one mark.
-        made.append(key_mark(public_key_der(load_public_key(session_key)), tenant_key=key))
+        session = key_mark(public_key_der(load_public_key(session_key)), tenant_key=key)
         since = now - _WINDOW
-        uses = [await self._memory.key_uses(tenant=tenant, key=one, since=since) for one in lasting]
-        again = [
-            use for one in made for use in await self._memory.key_uses(tenant=tenant, key=one, since=since)
-        ]
+
+        async def uses_of(one: bytes) -> tuple[KeyUse, ...]:
+            return await self._memory.key_uses(tenant=tenant, key=one, since=since)
+
+        uses = [await uses_of(one) for one in lasting]
+        of_attested = [use for one in attested for use in await uses_of(one)]
         subject = record.subject_reference
         return Recollection(
             checks=(
                 frames.check,
                 *(check_device_subjects(of_key, subject=subject) for of_key in uses),
-                check_attestation_key(again, check_id=check_id),
+                check_session_key(await uses_of(session), check_id=check_id),
+                *([check_attestation_key(of_attested, check_id=check_id)] if attested else []),
             ),
             marks=frames.marks,
-            keys=(*lasting, *made),
+            keys=(*lasting, *attested, session),
         )
 
     async def keep(self, record: CheckRecord, recollection: Recollection, *, now: datetime) -> None:
@@ -164,7 +168,7 @@ class DeviceMemory:
 
 
 _FRAMES: Final = "memory.frames"
-_OF_KEYS: Final = ("memory.subjects", "memory.attestation_key")
+_OF_KEYS: Final = ("memory.subjects", "memory.session_key")
 
 
 def _not_kept(name: str) -> DeviceCheck:

@@ -12,6 +12,7 @@ from liveness.dynamic.model import FlashModel
 from liveness.fusion_model import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
 from server.checks.recorder import CheckRecorder
+from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.evidence.sealing import WrappingKeys
 from server.keys import ScanTokens
@@ -51,8 +52,6 @@ class ScanSettings:
         lease_seconds: How long a stream's lease lasts without renewal.
         end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
         owner: Name of this replica in leases.
-        own_keys: SHA-256 of the SubjectPublicKeyInfo that devices may see: the device listener's and those of
-            the operator's proxies; empty without TLS.
     """
 
     budget: CaptureBudget
@@ -66,7 +65,6 @@ class ScanSettings:
     lease_seconds: float = 15.0
     end_seconds: float = 5.0
     owner: str
-    own_keys: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,5 +89,6 @@ class ScanEnvironment:
     devices: DeviceRepository
     memory: DeviceMemory
     fingerprints: CameraFingerprints
+    server_keys: ServerKeyList
     draining: asyncio.Event
     serialise_challenge: Callable[[ChallengeFields], bytes]

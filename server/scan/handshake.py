@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from device_integrity.check import DeviceCheck
 from device_integrity.errors import KeyMaterialError
 from device_integrity.transcript import (
     BindingInputs,
@@ -15,7 +16,7 @@ from device_integrity.transcript import (
     sign,
 )
 from server.checks.terms import Mode
-from server.device.assessment import attestation_demand
+from server.device.assessment import ClaimedDevice, attestation_demand, decisive_claims
 from server.device.evidence import EvidenceContext
 from server.errors import Reason, Refusal
 from server.policies import Policy, parse_frozen_policy
@@ -128,6 +129,7 @@ async def open_stream(
             start=start,
             table=policy.device.as_table(),
         )
+        await evidence.keep_claims(_decisive_claims(env, start), epoch=record.lease_epoch)
         if not admission.proof_required:
             await send(challenge)
     except BaseException:
@@ -142,6 +144,13 @@ async def open_stream(
         plans=plans,
         evidence=evidence,
     )
+
+
+def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceCheck, ...]:
+    claimed = ClaimedDevice(
+        device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
+    )
+    return decisive_claims(claimed, server_keys=env.server_keys.current, fingerprints=env.fingerprints)
 
 
 async def _start(env: ScanEnvironment, inbox: Inbox) -> StartMessage:

@@ -215,10 +215,10 @@ class ScanSession:
             run: The attempt.
             judgement: What it amounts to.
             attempts: The check's attempts, this one as it stood before.
-            again: Whether there may be another one, unless the device's frames were injected.
+            again: Whether there may be another one, unless what is known of the device is final.
         """
         device = await self._closer.look_at_device(stream, run, judgement, ended=True)
-        again = again and not device.injected
+        again = again and not device.final
         outcome = AttemptOutcome.RETRY if again else AttemptOutcome.DECIDED
         async with self._closer.kept_pictures(stream, run) as pictures:
             judged = self._closer.judged(stream, run, judgement, device, pictures, ended=True)
@@ -245,8 +245,10 @@ class ScanSession:
     ) -> CheckVerdict:
         env = self._env
         ended_by = None
-        if judged.judgement.retryable:
-            ended_by = FailureReason.CANCELLED if self._cancelled_by_person else FailureReason.CONDITIONS
+        if judged.judgement.retryable and self._cancelled_by_person:
+            ended_by = FailureReason.CANCELLED
+        elif judged.judgement.retryable and not judged.device.decided:
+            ended_by = FailureReason.CONDITIONS
         verdict = await env.recorder.decide(
             stream.record,
             policy=stream.policy,

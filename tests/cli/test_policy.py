@@ -48,6 +48,16 @@ def test_show_prints_every_setting_and_the_hash() -> None:
     assert shown["sha256"] == file.sha256.hex()
 
 
+def test_show_tells_what_a_policy_tolerates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.toml").write_text(_MINE + '[device]\ntolerate = ["memory.frames"]\n')
+    monkeypatch.setenv("FACEGATE_POLICIES__FOLDER", str(tmp_path))
+    shown = _RUN.invoke(app, ["show", "mine"]).stdout
+    (line,) = (line for line in shown.splitlines() if "device.tolerate" in line)
+    assert "memory.frames" in line
+    policy = json.loads(_RUN.invoke(app, ["show", "mine", "--json"]).stdout)["policy"]
+    assert policy["device"]["tolerate"] == ["memory.frames"]
+
+
 def test_show_of_an_unknown_policy_names_the_known() -> None:
     answer = _RUN.invoke(app, ["show", "none"])
     assert answer.exit_code == 2

@@ -95,6 +95,20 @@ def test_check_that_was_never_scanned_says_so() -> None:
         assert word in shown
 
 
+def test_what_decides_and_what_is_tolerated_is_marked() -> None:
+    fail = result_pb2.DeviceCheck.OUTCOME_FAIL
+    checks = [
+        result_pb2.DeviceCheck(name="camera.name", outcome=fail, decisive=True),
+        result_pb2.DeviceCheck(name="memory.frames", outcome=fail, decisive=True, tolerated=True),
+        result_pb2.DeviceCheck(name="stream.noise", outcome=fail),
+    ]
+    shown = _shown(result_pb2.CheckResult(device=result_pb2.DeviceResult(checks=checks)))
+    outcomes = {line.split()[1]: line for line in shown.splitlines() if "FAIL " in line and "." in line}
+    assert "FAIL (decides)" in outcomes["camera.name"]
+    assert "FAIL (tolerated)" in outcomes["memory.frames"]
+    assert "FAIL (" not in outcomes["stream.noise"]
+
+
 def test_words_of_the_server_are_no_markup() -> None:
     result = result_pb2.CheckResult(check_id="[red]no[/red] [link=x]y")
     assert "[red]no[/red] [link=x]y" in _shown(result)

@@ -273,6 +273,18 @@ async def test_a_simulated_phone_flashes(portrait: str, photo: str) -> None:
     assert "flash in colours" in run.messages
 
 
+async def test_a_simulated_scan_has_other_frames_each_time(portrait: str, photo: str) -> None:
+    first: list[bytes] = []
+    for seed in ((), (), ("--seed", "7"), ("--seed", "7")):
+        fake = FakeServer(StreamPlan(frames_wanted=2))
+        arguments = ("--trusted", portrait, "--simulate", "genuine", "--photo", photo, *seed)
+        run = await _run(fake, *arguments, "--set", "width=160", "--set", "height=240")
+        assert run.code == 0, run.messages
+        first.append(fake.frames[0].image)
+    assert len(set(first)) == 3
+    assert first[2] == first[3]
+
+
 async def test_a_phone_without_a_flash_announces_none(portrait: str, photo: str) -> None:
     fake = FakeServer()
     run = await _run(

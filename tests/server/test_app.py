@@ -21,6 +21,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
 
 from server.api_keys import new_api_key
 from server.app import FacegateServer
@@ -39,6 +40,7 @@ from tests.server.live import (
     serving,
     settings_for,
     until,
+    write_policy,
 )
 from tests.server.raw_device import Ended, RawDevice
 from vision.errors import PackNotFound
@@ -66,6 +68,17 @@ async def _get(port: int, path: str) -> tuple[int, str]:
 
 
 # -- start and stop
+
+
+async def test_what_policies_tolerate_is_told_at_the_start(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    write_policy(tmp_path / "policies", "strict", tolerate=())
+    with capture_logs() as logs:
+        async with serving(settings):
+            pass
+    told = {entry["policy"]: entry["checks"] for entry in logs if entry["event"] == "policy_tolerates_checks"}
+    assert told["test"] == ["memory.frames"]
+    assert not told.keys() & {"strict", "standard", "high"}
 
 
 async def test_nothing_is_served_before_the_models_are_loaded(

@@ -12,8 +12,16 @@ from server.housekeeping import Housekeeper
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
 
-_FIRST = ["sweep", "erase", "devices", "revocation", "orphans", "sweep"]
+_FIRST = ["sweep", "erase", "devices", "revocation", "server_keys", "orphans", "sweep"]
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+
+
+class _ServerKeys:
+    def __init__(self, work: "_Work") -> None:
+        self._work = work
+
+    def refresh(self) -> None:
+        self._work.step("server_keys")
 
 
 class _Work:
@@ -23,18 +31,19 @@ class _Work:
         self.fails = fails
         self.done: list[str] = []
         self.older_than: datetime | None = None
+        self.server_keys = _ServerKeys(self)
 
-    def _step(self, name: str) -> int:
+    def step(self, name: str) -> int:
         self.done.append(name)
         if name in self.fails:
             raise self.fails[name]
         return 1
 
     async def sweep(self, _now: datetime, *, limit: int) -> int:
-        return self._step("sweep") * min(limit, 1)
+        return self.step("sweep") * min(limit, 1)
 
     async def erase_expired(self, _now: datetime, *, limit: int) -> int:
-        return self._step("erase") * min(limit, 1)
+        return self.step("erase") * min(limit, 1)
 
     async def forget_erased(self) -> bool:
         return self.done.count("erase") > 1
@@ -42,14 +51,14 @@ class _Work:
     async def sweep_orphans(self, *, older_than: datetime, referenced: object) -> int:
         assert referenced == self.referenced
         self.older_than = older_than
-        return self._step("orphans")
+        return self.step("orphans")
 
     async def expire(self, now: datetime, *, unused_since: datetime) -> int:
         assert unused_since == now - timedelta(days=400)
-        return self._step("devices")
+        return self.step("devices")
 
     def refresh(self) -> None:
-        self._step("revocation")
+        self.step("revocation")
 
     async def referenced(self, _keys: object) -> frozenset[str]:
         return frozenset()
@@ -67,6 +76,7 @@ async def _rounds(work: Any, count: int) -> None:
         sweep_seconds=0.001,
         devices=work,
         revocation=work,
+        server_keys=work.server_keys,
         enrolment=timedelta(days=400),
     )
     housekeeper.start()
@@ -83,7 +93,7 @@ async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> N
         await _rounds(work, 13)
     # What the first erasure left in the database's log is gone with the second.
     assert [entry["event"] for entry in logs] == ["erased_still_in_log"]
-    assert work.done[:6] == _FIRST
+    assert work.done[:7] == _FIRST
     assert work.done.count("erase") == 1 + (work.done.count("sweep") - 1) // 12
     assert work.done.count("orphans") == 1
     assert work.older_than == NOW - timedelta(hours=1)
@@ -91,14 +101,16 @@ async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> N
 
 @pytest.mark.parametrize("error", [StorageUnavailable("away"), ValueError("one bad record")])
 async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) -> None:
-    work = _Work({"sweep": error, "erase": error, "orphans": error, "devices": error, "revocation": error})
+    steps = ("sweep", "erase", "orphans", "devices", "revocation", "server_keys")
+    work = _Work(dict.fromkeys(steps, error))
     with capture_logs() as logs:
         await _rounds(work, 3)
-    assert work.done[:6] == _FIRST
+    assert work.done[:7] == _FIRST
     assert {entry["step"] for entry in logs if entry["event"] == "housekeeping_failed"} == {
         "deadlines",
         "retention",
         "devices",
         "revocation",
+        "server_keys",
         "orphans",
     }

@@ -56,6 +56,7 @@ GOOD = VerdictInputs(
     verified_bits=0.0,
     assurance=Assurance.NONE,
     device_demands_met=True,
+    device_decided=False,
     injected=False,
     transcript_intact=True,
     ended_by=None,
@@ -84,6 +85,7 @@ SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
     "no mode": ({"mode_used": None}, FailureReason.CONDITIONS),
     "too few bits": ({"verified_bits": 15.9}, FailureReason.CHALLENGE_BITS_TOO_FEW),
     "a demand on the device not met": ({"device_demands_met": False}, FailureReason.DEVICE_NOT_TRUSTED),
+    "a decisive device check": ({"device_decided": True}, FailureReason.DEVICE_MANIPULATED),
     "injected frames": ({"injected": True}, FailureReason.SPOOF),
     "device below": ({"assurance": Assurance.LOW}, FailureReason.DEVICE_NOT_TRUSTED),
     **{
@@ -110,6 +112,7 @@ def test_all_combinations_give_their_reasons_in_a_fixed_order() -> None:
     order = [
         FailureReason.EXPIRED,
         FailureReason.TRANSCRIPT_BROKEN,
+        FailureReason.DEVICE_MANIPULATED,
         FailureReason.SPOOF,
         FailureReason.IDENTITY_CHANGED,
         FailureReason.NOT_SAME_PERSON,
@@ -119,6 +122,7 @@ def test_all_combinations_give_their_reasons_in_a_fixed_order() -> None:
     changes: dict[FailureReason, dict[str, Any]] = {
         FailureReason.EXPIRED: {"ended_by": FailureReason.EXPIRED},
         FailureReason.TRANSCRIPT_BROKEN: {"transcript_intact": False},
+        FailureReason.DEVICE_MANIPULATED: {"device_decided": True},
         FailureReason.SPOOF: {"liveness": _liveness(Verdict.SPOOF)},
         FailureReason.IDENTITY_CHANGED: {"identity_constant": False},
         FailureReason.NOT_SAME_PERSON: {"match": _match(False)},
@@ -190,6 +194,7 @@ def test_nothing_at_all_is_a_failure() -> None:
         verified_bits=0.0,
         assurance=Assurance.NONE,
         device_demands_met=True,
+        device_decided=False,
         injected=False,
         transcript_intact=None,
         ended_by=None,
@@ -206,6 +211,7 @@ _inputs = st.builds(
     verified_bits=st.floats(0, 128),
     assurance=st.sampled_from(Assurance),
     device_demands_met=st.booleans(),
+    device_decided=st.booleans(),
     injected=st.booleans(),
     transcript_intact=st.sampled_from([None, True, False]),
     ended_by=st.sampled_from([None, *FailureReason]),
@@ -232,6 +238,7 @@ def test_success_if_and_only_if_every_condition_holds(inputs: VerdictInputs, dem
         and inputs.mode_used.strength >= demands.mode.strength
         and (inputs.mode_used is Mode.EXPRESS or inputs.verified_bits >= demands.required_bits)
         and inputs.device_demands_met
+        and not inputs.device_decided
         and not inputs.injected
         and inputs.assurance.level >= demands.minimum_assurance.level
     )

@@ -523,9 +523,9 @@ class DeviceCheck(_message.Message):
     detail: _builtins.str
     """The same in plain words; at most 500 characters."""
     decisive: _builtins.bool
-    """Whether this check fails the whole check if it fails, under every policy that does not tolerate it."""
+    """Whether it failed in a way that fails the whole check by itself, unless it is `tolerated`."""
     tolerated: _builtins.bool
-    """Whether it failed, is decisive, and was tolerated: by the policy, or because the caller is a sandbox."""
+    """Whether it is `decisive` and tolerated all the same: by the policy, or because the caller is a sandbox."""
     def __init__(
         self,
         *,

@@ -192,9 +192,13 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
     undecided = result(
         result_pb2.FAILURE_REASON_CONDITIONS, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE, flashed=True
     )
-    untrusted = result(result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED)
-    relit = result(result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED, flashed=True)
-    for one in (untrusted, relit):
+    manipulated, untrusted = (
+        result_pb2.FAILURE_REASON_DEVICE_MANIPULATED,
+        result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED,
+    )
+    relayed = result(untrusted)
+    repackaged, relit = result(manipulated, untrusted), result(manipulated, untrusted, flashed=True)
+    for one in (relayed, repackaged, relit):
         one.device.checks.append(
             result_pb2.DeviceCheck(
                 name="android_key.application",
@@ -220,7 +224,7 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
         judged("flash-cut-out-print", unlit),
         judged("flash-rigid-mask", undecided),
         judged("device-honest"),
-        judged("device-repackaged", untrusted),
-        judged("device-relayed", untrusted),
+        judged("device-repackaged", repackaged),
+        judged("device-relayed", relayed),
         judged("device-relit", relit),
     )

@@ -23,9 +23,9 @@ EXPECTED = {
     "flash-cut-out-print": ("FAILURE", "SPOOF", FlashKind.CUT_OUT_PRINT),
     "flash-rigid-mask": ("FAILURE", "SPOOF", FlashKind.RIGID_MASK),
     "device-honest": ("SUCCESS", "", ScanKind.GENUINE),
-    "device-repackaged": ("FAILURE", "DEVICE_NOT_TRUSTED", ScanKind.GENUINE),
+    "device-repackaged": ("FAILURE", "DEVICE_MANIPULATED", ScanKind.GENUINE),
     "device-relayed": ("FAILURE", "DEVICE_NOT_TRUSTED", ScanKind.GENUINE),
-    "device-relit": ("FAILURE", "DEVICE_NOT_TRUSTED", FlashKind.INJECTED_RELIGHTING),
+    "device-relit": ("FAILURE", "DEVICE_MANIPULATED", FlashKind.INJECTED_RELIGHTING),
 }
 
 

@@ -20,7 +20,7 @@ from client import FaceScanner, Pace, generated_source, ticket_of
 from client.frame_source import FrameSource
 from server.tuning import Tuning
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
-from tests.server.live import PATIENT, LiveServer, pictures, serving, settings_for
+from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for
 
 __all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", "reasons", "signs"]
 
@@ -28,7 +28,7 @@ __all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", 
 def failed(result: result_pb2.CheckResult) -> set[str]:
     """Names of the checks of a device that failed.
 
-    Left out are what the policy makes of them, and what it ignores: all these scans have the same frames.
+    Left out are what the policy makes of them, and what it ignores: all these scans have the same pictures.
     """
     return {
         check.name
@@ -81,7 +81,7 @@ class Field:
 
 def front_camera(pace: Pace) -> FrameSource:
     """The portrait's person, alive."""
-    frames: Iterable[tuple[bytes, float]] = ((one.jpeg, one.time_us / 1e6) for one in pictures())
+    frames: Iterable[tuple[bytes, float]] = ((one.jpeg, one.time_us / 1e6) for one in fresh_pictures())
     return generated_source(frames, label="front", frames_per_second=10.0, pace=pace)
 
 

@@ -1,9 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
-from device_integrity.check import CheckOutcome, Manipulation
+from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.stream import (
     FrameMark,
     KeyUse,
@@ -13,6 +13,7 @@ from device_integrity.stream import (
     check_attestation_key,
     check_device_subjects,
     check_frames_before,
+    check_session_key,
     frame_marks,
     key_mark,
 )
@@ -156,10 +157,11 @@ def test_subjects_that_are_not_named_cannot_be_counted() -> None:
     assert check_device_subjects([use] * 9, subject="").outcome is CheckOutcome.NOT_EVALUATED
 
 
-def test_a_key_made_for_one_scan_serves_no_other() -> None:
+@pytest.mark.parametrize("check_key", [check_session_key, check_attestation_key])
+def test_a_key_made_for_one_scan_serves_no_other(check_key: Callable[..., DeviceCheck]) -> None:
     own = KeyUse(key=b"k", subject="p", check_id="c1", time=_NOW)
     other = KeyUse(key=b"k", subject="p", check_id="c2", time=_NOW)
-    assert check_attestation_key([own], check_id="c1").outcome is CheckOutcome.PASS
-    check = check_attestation_key([own, other], check_id="c1")
+    assert check_key([own], check_id="c1").outcome is CheckOutcome.PASS
+    check = check_key([own, other], check_id="c1")
     assert (check.outcome, check.soft) == (CheckOutcome.FAIL, False)
     assert check.sign_of is Manipulation.MAN_IN_THE_MIDDLE

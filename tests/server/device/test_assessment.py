@@ -30,6 +30,7 @@ from server.device.assessment import (
     nothing_claimed,
 )
 from server.device.findings import EvidenceFinding
+from server.device.server_keys import ServerKeys
 from server.policies.schema import DeviceRules
 
 OWN, OTHER = bytes(32), bytes(range(32))
@@ -47,7 +48,8 @@ _NO_FRAMES = ObservedFrames(
 def _assess(rules: dict[str, Any] | None = None, **changes: Any) -> DeviceOutcome:
     arguments: dict[str, Any] = {
         "claimed": _CLAIMED,
-        "own_keys": (),
+        "server_keys": ServerKeys(frozenset()),
+        "tolerated": frozenset(),
         "findings": (),
         "observed": _NO_FRAMES,
         "memory": (),
@@ -63,22 +65,27 @@ def _outcomes(outcome: DeviceOutcome) -> dict[str, tuple[CheckOutcome, str]]:
 
 
 @pytest.mark.parametrize(
-    ("seen", "own", "outcome", "reason"),
+    ("seen", "own", "complete", "outcome", "reason"),
     [
-        (OWN, (OWN,), CheckOutcome.PASS, "SAME_KEY"),
-        (OTHER, (OWN, OTHER), CheckOutcome.PASS, "SAME_KEY"),
-        (OTHER, (OWN,), CheckOutcome.FAIL, "OTHER_KEY"),
-        (b"", (OWN,), CheckOutcome.UNAVAILABLE, "NOT_SAID"),
-        (OTHER, (), CheckOutcome.UNAVAILABLE, "NO_TLS"),
-        (b"", (), CheckOutcome.UNAVAILABLE, "NO_TLS"),
+        (OWN, (OWN,), False, CheckOutcome.PASS, "SAME_KEY"),
+        (OTHER, (OWN, OTHER), True, CheckOutcome.PASS, "SAME_KEY"),
+        (OTHER, (OWN,), False, CheckOutcome.FAIL, "OTHER_KEY"),
+        (OTHER, (OWN,), True, CheckOutcome.FAIL, "KEY_NOT_LISTED"),
+        (b"", (OWN,), True, CheckOutcome.UNAVAILABLE, "NOT_SAID"),
+        (OTHER, (), False, CheckOutcome.UNAVAILABLE, "NO_TLS"),
+        (b"", (), False, CheckOutcome.UNAVAILABLE, "NO_TLS"),
     ],
 )
 def test_the_tls_key_that_the_device_saw(
-    seen: bytes, own: tuple[bytes, ...], outcome: CheckOutcome, reason: str
+    seen: bytes, own: tuple[bytes, ...], complete: bool, outcome: CheckOutcome, reason: str
 ) -> None:
-    found = _assess(claimed=replace(_CLAIMED, server_spki_sha256=seen), own_keys=own)
+    found = _assess(
+        claimed=replace(_CLAIMED, server_spki_sha256=seen),
+        server_keys=ServerKeys(frozenset(own), complete=complete),
+    )
     assert _outcomes(found)["server_key.tls"] == (outcome, reason)
-    assert ("man_in_the_middle" in {sign.of for sign in found.signs}) is (reason == "OTHER_KEY")
+    assert ("man_in_the_middle" in {sign.of for sign in found.signs}) is (outcome is CheckOutcome.FAIL)
+    assert found.decided == (("server_key.tls",) if reason == "KEY_NOT_LISTED" else ())
 
 
 def test_a_device_that_sent_nothing_has_no_assurance_and_breaks_no_demand() -> None:
@@ -114,6 +121,7 @@ def test_only_what_is_demanded_and_hard_makes_frames_injected(
     found = _assess({"demands": {"android": {"memory": demand}}}, memory=(seen_before,))
     assert found.injected is injected
     assert found.demands_met is not injected
+    assert found.decided == (() if soft else ("memory.frames",))
 
 
 def test_evidence_of_another_platform_contradicts_the_claim() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from device_integrity.camera import Platform
-from device_integrity.policy import DEFAULT_DEMANDS, Demand, Evidence
+from device_integrity.policy import DECISIVE_NAMES, DEFAULT_DEMANDS, Demand, Evidence
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.conformance.interface import Component
@@ -87,6 +87,9 @@ def test_what_a_policy_must_say_is_enough() -> None:
         (_EXPRESS, "device.minimum_assurance", "SOME"),
         (_EXPRESS, "device.demands.android", {"android_key": "maybe"}),
         (_EXPRESS, "device.demands.windows", {"web_key": "required"}),
+        (_EXPRESS, "device.tolerate", "memory.frames"),
+        (_EXPRESS, "device.tolerate", ["stream.duplicates"]),
+        (_EXPRESS, "device.tolerate", ["memory.frames", ["camera.name"]]),
         (_EXPRESS, "attempts.maximum", 0),
         (_EXPRESS, "attempts.maximum", 2.0),
         (_EXPRESS, "deadlines.scan_seconds", 20),
@@ -113,6 +116,15 @@ def test_anything_out_of_its_range_is_refused(base: dict[str, Any], key: str, va
     Policy.model_validate(base)
     with pytest.raises(ValidationError):
         Policy.model_validate(changed(base, key, value))
+
+
+def test_decisive_checks_are_tolerated_by_name() -> None:
+    assert Policy.model_validate(_EXPRESS).device.tolerate == ()
+    named = changed(_EXPRESS, "device.tolerate", ["memory.frames", "camera.name"])
+    assert Policy.model_validate(named).device.tolerate == ("memory.frames", "camera.name")
+    with pytest.raises(ValidationError) as caught:
+        Policy.model_validate(changed(_EXPRESS, "device.tolerate", ["memory.frame"]))
+    assert all(name in str(caught.value) for name in DECISIVE_NAMES)
 
 
 def test_a_policy_may_prefer_more_than_it_demands() -> None:

@@ -20,7 +20,7 @@ from server.scan.handshake import OpenStream
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.server.flash_checks import check, flash_server
 from tests.server.flash_phone import Wire, phone, scan
-from tests.server.live import LiveServer, pictures
+from tests.server.live import LiveServer, fresh_pictures, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
 _FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
@@ -114,7 +114,7 @@ async def test_who_declines_the_flash_is_scanned_without_it(scene: LiveServer) -
     # It costs no attempt.
     assert declined.attempts_remaining == 4
     assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
-    result = await stream.run_rest(pictures())
+    result = await stream.run_rest(fresh_pictures())
     assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
     liveness = (await scene.finish(upload.check_id)).result.liveness
     assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_EXPRESS)

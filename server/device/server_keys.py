@@ -1,0 +1,156 @@
+"""The TLS keys that devices may see: the device listener's own, and those of the operator's proxies.
+
+A key counts before it is shown and after it was shown last, as certificates are renewed on several machines
+and never at the same moment everywhere: the next key counts as soon as it is listed, and one that leaves the
+list or the certificate's file counts for another day. The listener shows the certificate that it began with
+until the server starts again, so that one always counts.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from server.errors import ConfigurationError
+from server.tls import certificate_spki_sha256
+
+__all__ = ["ServerKeyList", "ServerKeys"]
+
+_MAX_FILE_BYTES: Final = 64 * 1024
+_SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
+_KEPT: Final = timedelta(days=1)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKeys:
+    """What devices may see.
+
+    Attributes:
+        keys: SHA-256 of each SubjectPublicKeyInfo, 32 bytes; empty without TLS.
+        complete: Whether the operator says that there are no others.
+    """
+
+    keys: frozenset[bytes]
+    complete: bool = False
+
+
+class ServerKeyList:
+    """Holds the keys as they were last read. ``refresh`` reads the files again; ``current`` never does."""
+
+    def __init__(
+        self,
+        *,
+        listed: Collection[bytes],
+        file: Path | None,
+        certificate: Path | None,
+        complete: bool,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Reads the files. Blocks for a moment.
+
+        Args:
+            listed: Keys of the settings.
+            file: Further keys, one a line.
+            certificate: Of the device listener; ``None`` without TLS.
+            complete: Whether the operator says that there are no other keys.
+            monotonic: Seconds.
+
+        Raises:
+            ConfigurationError: A file cannot be read, or the list is to be complete and empty.
+        """
+        self._sources: list[_Source] = []
+        if file is not None:
+            self._sources.append(_Source(file, _read_list))
+        if certificate is not None:
+            self._sources.append(_Source(certificate, _read_certificate))
+        for source in self._sources:
+            source.read()
+        shown = self._sources[-1].keys if certificate is not None else frozenset()
+        self._always = frozenset(listed) | shown
+        self._complete = complete
+        self._monotonic = monotonic
+        self._last_listed: dict[bytes, float] = {}
+        self._current = self._counted()
+        if complete and not self._current.keys:
+            raise ConfigurationError(
+                'device_integrity: server_keys = "complete" needs a key: give the device listener a TLS '
+                "certificate, or list those of your proxies in server_keys_file or proxy_spki_sha256"
+            )
+
+    @property
+    def current(self) -> ServerKeys:
+        """The keys that count."""
+        return self._current
+
+    def refresh(self) -> None:
+        """Reads the files that changed. One that cannot be read is logged, and counts as before."""
+        for source in self._sources:
+            try:
+                changed = source.read()
+            except ConfigurationError as error:
+                _log.error("server_keys_unreadable", path=str(source.path), why=str(error))
+                continue
+            if changed:
+                _log.info("server_keys_read", path=str(source.path), keys=len(source.keys))
+        self._current = self._counted()
+
+    def _counted(self) -> ServerKeys:
+        now = self._monotonic()
+        self._last_listed |= {key: now for source in self._sources for key in source.keys}
+        oldest = now - _KEPT.total_seconds()
+        self._last_listed = {key: time for key, time in self._last_listed.items() if time >= oldest}
+        return ServerKeys(self._always | self._last_listed.keys(), complete=self._complete)
+
+
+class _Source:
+    """One file of keys."""
+
+    def __init__(self, path: Path, reader: Callable[[Path], frozenset[bytes]]) -> None:
+        self.path = path
+        self.keys: frozenset[bytes] = frozenset()
+        self._reader = reader
+        self._seen: tuple[int, int, int] | None = None
+
+    def read(self) -> bool:
+        """Reads the file if it changed; whether it did."""
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise ConfigurationError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        # Taken before the reading: what is written meanwhile is read the next time.
+        seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if seen == self._seen:
+            return False
+        self.keys = self._reader(self.path)
+        self._seen = seen
+        return True
+
+
+def _read_certificate(path: Path) -> frozenset[bytes]:
+    return frozenset({certificate_spki_sha256(path)})
+
+
+def _read_list(path: Path) -> frozenset[bytes]:
+    """One SHA-256 a line, in hexadecimal digits; what follows it, and what follows a ``#``, is a comment."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_FILE_BYTES + 1).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    if len(text) > _MAX_FILE_BYTES:
+        raise ConfigurationError(f"{path}: has more than {_MAX_FILE_BYTES} bytes")
+    found = set()
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if not _SHA256.fullmatch(words[0]):
+            raise ConfigurationError(f"{path}: line {number} does not begin with a SHA-256 in 64 hex digits")
+        found.add(bytes.fromhex(words[0]))
+    return frozenset(found)

@@ -1,0 +1,161 @@
+"""The TLS keys that devices may see, over renewals of certificates."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from structlog.testing import capture_logs
+
+from server.device.server_keys import ServerKeyList
+from server.errors import ConfigurationError
+
+_A, _B, _C = (bytes([mark] * 32) for mark in (0xA, 0xB, 0xC))
+_DAY = timedelta(days=1).total_seconds()
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class _Files:
+    """Files that are replaced as certificates are renewed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.listed = folder / "keys.txt"
+        self.certificate = folder / "server.pem"
+        self._authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        self._made = 0
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        self._made += 1
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(content)
+        os.utime(fresh, (self._made, self._made))
+        fresh.replace(path)
+
+    def list(self, *keys: bytes) -> None:
+        self.write("".join(f"{key.hex()}\n" for key in keys))
+
+    def write(self, text: str) -> None:
+        self._replace(self.listed, text.encode())
+
+    def renew(self) -> bytes:
+        issued = self._authority.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
+        self._replace(self.certificate, b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        key = load_pem_private_key(issued.private_key_pem.bytes(), password=None).public_key()
+        return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+    def open(self, clock: Callable[[], float], **changes: object) -> ServerKeyList:
+        arguments: dict[str, object] = {
+            "listed": (),
+            "file": self.listed,
+            "certificate": None,
+            "complete": True,
+            "monotonic": clock,
+        }
+        return ServerKeyList(**(arguments | changes))  # type: ignore[arg-type]  # as the test names them
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> _Files:
+    return _Files(tmp_path)
+
+
+def test_the_next_key_counts_before_it_is_shown_and_the_previous_one_after(files: _Files) -> None:
+    clock = _Clock()
+    files.list(_A)
+    keys = files.open(clock)
+    assert keys.current.keys == {_A}
+    assert keys.current.complete
+    # The operator lists the next key, the load balancer changes over, and the old key is taken off the list.
+    files.list(_A, _B)
+    keys.refresh()
+    assert keys.current.keys == {_A, _B}
+    files.list(_B)
+    clock.time += 3600.0
+    keys.refresh()
+    assert keys.current.keys == {_A, _B}
+    clock.time += _DAY - 3600.0
+    keys.refresh()
+    assert keys.current.keys == {_A, _B}
+    clock.time += 60.0
+    keys.refresh()
+    assert keys.current.keys == {_B}
+
+
+def test_the_listeners_own_key_counts_over_renewals(files: _Files) -> None:
+    clock = _Clock()
+    shown = files.renew()
+    keys = files.open(clock, file=None, certificate=files.certificate)
+    assert keys.current.keys == {shown}
+    # The listener shows its first certificate until it starts again, however often the file is renewed.
+    renewed = files.renew()
+    keys.refresh()
+    assert keys.current.keys == {shown, renewed}
+    clock.time += 30 * _DAY
+    last = files.renew()
+    keys.refresh()
+    clock.time += _DAY + 1
+    keys.refresh()
+    assert keys.current.keys == {shown, last}
+
+
+def test_keys_of_the_settings_count_always(files: _Files) -> None:
+    clock = _Clock()
+    files.list(_A)
+    keys = files.open(clock, listed=(_C,), complete=False)
+    clock.time += 3 * _DAY
+    keys.refresh()
+    assert keys.current.keys == {_A, _C}
+    assert not keys.current.complete
+
+
+@pytest.mark.parametrize("text", ["no key\n", f"{_B.hex()}\n{_B.hex()[:-1]}\n", "\xff"])
+def test_a_damaged_file_is_told_and_the_older_list_counts_on(files: _Files, text: str) -> None:
+    clock = _Clock()
+    files.list(_A)
+    keys = files.open(clock)
+    files.write(text)
+    clock.time += 3 * _DAY
+    with capture_logs() as logs:
+        keys.refresh()
+    assert [entry["event"] for entry in logs] == ["server_keys_unreadable"]
+    assert keys.current.keys == {_A}
+    files.listed.unlink()
+    keys.refresh()
+    assert keys.current.keys == {_A}
+    files.list(_B)
+    keys.refresh()
+    assert keys.current.keys == {_A, _B}
+
+
+def test_lines_of_sha256sum_and_comments_are_read(files: _Files) -> None:
+    files.write(f"# load balancer\n\n{_A.hex()}  -\n{_B.hex().upper()} # from December on\n")
+    assert files.open(_Clock()).current.keys == {_A, _B}
+
+
+def test_what_cannot_be_read_at_the_start_is_refused(files: _Files) -> None:
+    with pytest.raises(ConfigurationError):
+        files.open(_Clock())
+    files.write("no key")
+    with pytest.raises(ConfigurationError):
+        files.open(_Clock())
+    files.write("#" * 70_000)
+    with pytest.raises(ConfigurationError):
+        files.open(_Clock())
+
+
+def test_an_empty_list_is_not_complete(files: _Files) -> None:
+    files.list()
+    with pytest.raises(ConfigurationError):
+        files.open(_Clock())
+    assert files.open(_Clock(), complete=False).current.keys == frozenset()
