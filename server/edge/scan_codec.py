@@ -47,6 +47,7 @@ _MAX_SMALL_BYTES = 1024
 _MESSAGES = {
     "GOOD": "Good, keep still.",
     "NO_FACE": "Move your face into the oval.",
+    "WRONG_ROTATION": "Hold the phone upright; the picture is turned.",
     "MULTIPLE_FACES": "Only one face may be in the picture.",
     "MOVE_CLOSER": "Move closer.",
     "MOVE_BACK": "Move back.",

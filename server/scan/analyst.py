@@ -13,6 +13,7 @@ from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import FrameObservation, GreyView, PassedFrame
 from liveness.observe import fine_view, sample_frame
+from liveness.upright import UprightFaces
 from liveness.watch import FrameWatcher
 from matcher.persons import persons_among
 from matcher.template import TemplateSample, sample_quality
@@ -76,15 +77,22 @@ class FrameAnalyst:
         self._pack = pack
         self._decoder = FrameDecoder(budget)
 
-    def watcher(self, *, follow_seconds: float = FOLLOW_SECONDS) -> FrameWatcher:
+    def upright_faces(self) -> UprightFaces:
+        """What finds the upright faces of one attempt with the pack's detector."""
+        return UprightFaces(self._persons)
+
+    def watcher(
+        self, *, faces: UprightFaces | None = None, follow_seconds: float = FOLLOW_SECONDS
+    ) -> FrameWatcher:
         """What watches one attempt's frames with the pack's detector and landmarker.
 
         Args:
+            faces: What finds the attempt's faces, upright ones only; any that the detector finds where None.
             follow_seconds: Longest time for which a face is followed before the detector looks again.
         """
         landmarker = self._pack.landmarker
         return FrameWatcher(
-            find_faces=self._persons,
+            find_faces=self._persons if faces is None else faces,
             locate_landmarks=None if landmarker is None else landmarker.locate,
             follow_seconds=follow_seconds,
         )

@@ -38,6 +38,10 @@ FEEDBACK_CODES: dict[GuidanceCode, str] = {
 }
 """The wire's feedback code for each guidance code."""
 
+WRONG_ROTATION = "WRONG_ROTATION"
+"""Told in place of ``NO_FACE`` where faces are found only in turned pictures."""
+_NO_UPRIGHT_FACE = frozenset({"NO_FACE", "FACE_LOST"})
+
 # A blink is what a live person does: frames with closed eyes or a turned head still show how the face
 # moves, so they count for the capture even while the person is told about them.
 _COUNTS_FOR_CAPTURE = frozenset(
@@ -120,8 +124,10 @@ class AttemptCapture:
         self._guidance = guidance
         self._guidance_state = GuidanceState()
         self._challenge = challenge
+        self._upright = analyst.upright_faces()
         self._watcher = analyst.watcher(
-            follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_LOOKS_PER_SELECTED * plan.selected))
+            faces=self._upright,
+            follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_LOOKS_PER_SELECTED * plan.selected)),
         )
         self.trace = AttemptTrace()
         self._pace = FramePace(apart_seconds=plan.apart_seconds)
@@ -171,9 +177,16 @@ class AttemptCapture:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Feedback codes of what stood in the way, the challenge's first, then the most frequent first."""
+        """Feedback codes of what stood in the way, the challenge's first, then the most frequent first.
+
+        Where pictures were turned most of the time that comes first: it is why no face was there.
+        """
         own = () if self._challenge is None else self._challenge.hints
-        return tuple(dict.fromkeys((*own, *(code for code, _ in self._hints.most_common()))))
+        counted = tuple(code for code, _ in self._hints.most_common())
+        if counted[:1] == (WRONG_ROTATION,):
+            others = (code for code in (*own, *counted) if code not in _NO_UPRIGHT_FACE)
+            return tuple(dict.fromkeys((WRONG_ROTATION, *others)))
+        return tuple(dict.fromkeys((*own, *counted)))
 
     @property
     def observations(self) -> ScanObservations:
@@ -275,7 +288,7 @@ class AttemptCapture:
             self._first_good = time if self._first_good is None else self._first_good
             self._last_good = time
         else:
-            self._hints[FEEDBACK_CODES[guidance.frame_code]] += 1
+            self._hints[self._code(guidance.frame_code)] += 1
         if challenge is not None:
             await challenge.take(
                 ChallengeFrame(
@@ -295,7 +308,7 @@ class AttemptCapture:
         self._progress = max(self._progress, done)
         if guidance.code is None:
             return None
-        code = FEEDBACK_CODES[guidance.code]
+        code = self._code(guidance.code)
         asked = awaits_blink or awaits_depth
         if challenge is not None and guidance.code in (_WHILE_ASKED if asked else {GuidanceCode.OK}):
             # "Good" would take back what the challenge has to ask for; so would "look straight" a turn.
@@ -370,6 +383,11 @@ class AttemptCapture:
             for stretch in unseen
             if stretch.looked
         )
+
+    def _code(self, guidance: GuidanceCode) -> str:
+        if guidance is GuidanceCode.NO_FACE and self._upright.turned:
+            return WRONG_ROTATION
+        return FEEDBACK_CODES[guidance]
 
     @property
     def _share_of_frames(self) -> float:

@@ -166,7 +166,9 @@ def judge_attempt(
         retryable = False
     slow = ("NETWORK_TOO_SLOW",) if too_slow else ()
     unsteady = ("HOLD_STILL",) if constant is None and match is not None else ()
-    advice = (_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE)
+    advice = [_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE]
+    if "WRONG_ROTATION" in hints[:1]:
+        advice = [code for code in advice if code != "NO_FACE"]
     feedback = list(dict.fromkeys([*slow, *hints, *unsteady, *advice]))
     return AttemptJudgement(
         liveness=liveness,
