@@ -98,7 +98,7 @@ def _liveness(result: result_pb2.CheckResult) -> Text:
     text.append(f", confidence {liveness.confidence:.1f} of 100", "default")
     mode = enum_word(scan_pb2.Mode.Name, liveness.used_mode, "MODE_")
     text.append(f", mode {mode}", "default")
-    if liveness.attack_type not in (result_pb2.ATTACK_TYPE_UNSPECIFIED, result_pb2.ATTACK_TYPE_REAL):
+    if liveness.attack_type_confidence > 0 and liveness.attack_type != result_pb2.ATTACK_TYPE_REAL:
         attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
         text.append(f", looks like {attack} ({liveness.attack_type_confidence:.0f} of 100)", "default")
     return text

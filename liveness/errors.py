@@ -3,12 +3,13 @@
 ::
 
     LivenessError
-    ├── ObservationError   the frames handed in do not make one scan
-    ├── FusionModelError   the fusion model's data file is not usable
-    ├── SelfieModelError   the data file of the eight signals' weights is not usable
-    ├── FlashModelError    the flash model's data file is not usable
-    ├── RandomSourceError  the source of a challenge's randomness is broken
-    └── PolicyError        a policy or a setting contradicts itself
+    ├── ObservationError     the frames handed in do not make one scan
+    ├── FusionModelError     the fusion model's data file is not usable
+    ├── SelfieModelError     the data file of the eight signals' weights is not usable
+    ├── FlashModelError      the flash model's data file is not usable
+    ├── RandomSourceError    the source of a challenge's randomness is broken
+    ├── PolicyError          a policy or a setting contradicts itself
+    └── ContradictoryResult  a result's verdict and score do not go together
 
 A spoof is no error: it is a result.
 """
@@ -40,3 +41,7 @@ class RandomSourceError(LivenessError):
 
 class PolicyError(LivenessError):
     """A policy or a setting contradicts itself, such as a spoof threshold above the live one."""
+
+
+class ContradictoryResult(LivenessError):
+    """A result's verdict, score and reasons do not go together: an error of the code that judged."""

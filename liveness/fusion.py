@@ -14,15 +14,18 @@ Order of the decision:
 Where the policy says that single pictures are judged, not a scan (``CaptureKind``), temporal signals never
 count, networks and cues are calibrated for stills, and LIVE needs a network's score in place of a sign of
 life. No check is judged so.
+
+Only frames that come again name a kind of attack. What the other signals show does not tell a print, a screen
+and a mask apart on sources that no line was set on (docs/accuracy.md).
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from liveness.attack_type import attack_facts, tell_attack_type
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
 from liveness.express.scoring import log_odds
 from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces
@@ -57,7 +60,8 @@ _TELLING = 0.5
 _SUREST = log_odds(1.0)
 """Log odds of the surest score: a trace weighs as a signal that would give as much with it."""
 
-_INJECTED_CONFIDENCE = 1.0
+_INJECTED_SCORE = 1.0
+_NO_EVIDENCE_SCORE = 50.0
 _ALONE_SHARE = 0.5
 
 
@@ -105,47 +109,41 @@ def fuse(
     by_name = {signal.name: signal for signal in signals}
     scan = policy.capture is CaptureKind.SCAN
     if scan and repetition is not None and repetition.kind is not Repetition.NONE:
-        return _injected(signals, repetition)
+        return _injected(signals, repetition, policy)
     short = _shortage(frames, usable_frames, duration, policy) if scan else ()
     calibrations = model.scan_networks if scan else model.still_networks
     temporal = model.temporal if scan and not short else None
     evidence = _evidence(by_name, networks, temporal, calibrations, model)
     shown = _weighted(signals, evidence.strengths)
-    confidence = 100 * _probability(evidence.total * (_ALONE_SHARE if short else 1.0))
+    result = partial(LivenessResult, policy=policy, signals=shown)
     if not evidence.odds:
         missing = Reason.NO_SIGN_OF_LIFE_MEASURABLE if scan else Reason.NO_PAD_NETWORK
-        return LivenessResult(Verdict.INCONCLUSIVE, 50.0, AttackType.UNKNOWN, 0.0, shown, (*short, missing))
+        return result(verdict=Verdict.INCONCLUSIVE, score=_NO_EVIDENCE_SCORE, reasons=(*short, missing))
+    score = 100 * _probability(evidence.total * (_ALONE_SHARE if short else 1.0))
     against = _against(evidence.odds)
-    if confidence <= policy.spoof_threshold:
-        kind, certainty = tell_attack_type(
-            by_name,
-            facts=attack_facts(by_name, network_odds=evidence.network, duration=duration if scan else 0.0),
-            types=model.attack_types,
-            neutral=model.cues.neutral,
-            certainty=1 - confidence / 100,
-        )
+    if score <= policy.spoof_threshold:
         reasons = (*(against or (Reason.EVIDENCE_TOO_WEAK,)), *short)
-        return LivenessResult(Verdict.SPOOF, confidence, kind, certainty, shown, reasons)
+        return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
     doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))
-    if confidence >= policy.live_threshold and not doubts:
+    if score >= policy.live_threshold and not doubts:
         looks = Reason.LOOKS_ALIVE if scan else Reason.LOOKS_GENUINE
-        return LivenessResult(Verdict.LIVE, confidence, AttackType.REAL, confidence, shown, (looks,))
-    if confidence < policy.live_threshold:
+        return result(verdict=Verdict.LIVE, score=score, reasons=(looks,))
+    if score < policy.live_threshold:
         doubts = (*doubts, *against, Reason.EVIDENCE_TOO_WEAK)
-    return LivenessResult(
-        Verdict.INCONCLUSIVE, confidence, AttackType.UNKNOWN, 0.0, shown, tuple(dict.fromkeys(doubts))
-    )
+    return result(verdict=Verdict.INCONCLUSIVE, score=score, reasons=tuple(dict.fromkeys(doubts)))
 
 
-def _injected(signals: Sequence[Signal], repetition: RepetitionFinding) -> LivenessResult:
+def _injected(
+    signals: Sequence[Signal], repetition: RepetitionFinding, policy: LivenessPolicy
+) -> LivenessResult:
     frozen = repetition.kind is Repetition.FROZEN
     return LivenessResult(
         verdict=Verdict.SPOOF,
-        confidence=_INJECTED_CONFIDENCE,
-        attack_type=AttackType.INJECTION,
-        attack_type_confidence=100 - _INJECTED_CONFIDENCE,
+        score=_INJECTED_SCORE,
+        policy=policy,
         signals=_weighted(signals, {"frozen_frames": 1.0}),
         reasons=(Reason.FROZEN_FRAMES if frozen else Reason.LOOPED_FRAMES,),
+        attack=AttackType.INJECTION,
     )
 
 

@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from liveness.express.scoring import far_log_odds
-from liveness.verdict import AttackType
 
 __all__ = [
-    "AttackEvidence",
-    "AttackFact",
     "FusionModel",
     "NetworkCalibration",
     "NetworkCalibrations",
@@ -111,48 +107,6 @@ class NetworkCalibrations:
         return self.known.get(name, self.unknown)
 
 
-class AttackFact(StrEnum):
-    """What signals say together about the kind of an attack."""
-
-    LIVELY = "LIVELY"
-    """The face moves in itself or in depth, or blinks."""
-    FLAT = "FLAT"
-    """It moves as a plane, or together with what is around it."""
-    MOTIONLESS = "MOTIONLESS"
-    """Nothing moves at all."""
-    BLINKS = "BLINKS"
-    """The eyes blink."""
-    RIGID = "RIGID"
-    """A solid head whose eyes and mouth never move, in a scan long enough for both to do so."""
-    NETWORK_ATTACK = "NETWORK_ATTACK"
-    """The PAD networks see an attack."""
-    PRINT_DOTS = "PRINT_DOTS"
-    """The dots of a print are seen."""
-    SCREEN_PATTERN = "SCREEN_PATTERN"
-    """The grid or the refreshing of a screen is seen."""
-    UNSTEADY_FACE = "UNSTEADY_FACE"
-    """The face's identity jumps from frame to frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttackEvidence:
-    """How one type of attack is told from others; see ``liveness.attack_type``.
-
-    Attributes:
-        bias: Log of its weight before anything was seen.
-        highest: Most confidence with which it is named, 0..1: low where no attack of its type was at hand.
-        needs: Facts without which it is not named at all.
-        facts: Added for each fact that holds.
-        weights: By signal name, times the log odds of its score *against* life.
-    """
-
-    bias: float
-    highest: float
-    needs: frozenset[AttackFact]
-    facts: Mapping[AttackFact, float]
-    weights: Mapping[str, float]
-
-
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     """What became of predictions of about the same confidence, each made without its own source.
@@ -189,7 +143,6 @@ class FusionModel:
         traces: What single frames show of a medium or do not, and whose absence says nothing.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
         still_networks: The same networks on single pictures of any kind, where they are worth less.
-        attack_types: By type; never ``REAL`` or ``INJECTION``.
         reliability: Reliability curve by kind of evidence (``"scan"``, ``"still"``).
         record: What the model was fitted to, by name of the fact, in words.
     """
@@ -200,6 +153,5 @@ class FusionModel:
     traces: Traces
     scan_networks: NetworkCalibrations
     still_networks: NetworkCalibrations
-    attack_types: Mapping[AttackType, AttackEvidence]
     reliability: Mapping[str, tuple[ReliabilityBin, ...]]
     record: Mapping[str, str]

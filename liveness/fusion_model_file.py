@@ -9,8 +9,6 @@ from typing import Any
 
 from liveness.errors import FusionModelError
 from liveness.fusion_model import (
-    AttackEvidence,
-    AttackFact,
     FusionModel,
     NetworkCalibration,
     NetworkCalibrations,
@@ -19,7 +17,6 @@ from liveness.fusion_model import (
     Trace,
     Traces,
 )
-from liveness.verdict import AttackType
 
 __all__ = ["load_fusion_model", "parse_fusion_model"]
 
@@ -31,7 +28,6 @@ _KEYS = {
     "traces",
     "scan_networks",
     "still_networks",
-    "attack_types",
     "reliability",
     "record",
 }
@@ -74,7 +70,6 @@ def parse_fusion_model(text: str) -> FusionModel:
         traces=_traces(_table(data, "traces")),
         scan_networks=_networks(_table(data, "scan_networks")),
         still_networks=_networks(_table(data, "still_networks")),
-        attack_types=_attack_types(_table(data, "attack_types")),
         reliability=MappingProxyType({name: _bins(reliability, name) for name in reliability}),
         record=MappingProxyType(dict(record)),
     )
@@ -121,35 +116,6 @@ def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
     if unknown is None:
         raise FusionModelError(f"the fusion model's networks must hold {_DEFAULT}, for unknown networks")
     return NetworkCalibrations(known=MappingProxyType(found), unknown=unknown)
-
-
-def _attack_types(data: Mapping[str, Any]) -> Mapping[AttackType, AttackEvidence]:
-    types = set(AttackType) - {AttackType.REAL, AttackType.INJECTION}
-    if set(data) != types:
-        raise FusionModelError(f"the fusion model's attack_types must be {sorted(types)}")
-    found = {}
-    for name in data:
-        table = _table(data, name)
-        facts, weights = _table(table, "facts"), _table(table, "weights")
-        highest = _number(table, "highest")
-        if not 0 <= highest <= 1:
-            raise FusionModelError(f"the highest confidence of {name} is {highest}; it must be within 0 to 1")
-        if not isinstance(table.get("needs"), list):
-            raise FusionModelError(f"what {name} needs must be a list of facts")
-        found[AttackType(name)] = AttackEvidence(
-            bias=_number(table, "bias"),
-            highest=highest,
-            needs=frozenset(_fact(fact) for fact in table["needs"]),
-            facts=MappingProxyType({_fact(fact): _number(facts, fact) for fact in facts}),
-            weights=MappingProxyType({signal: _number(weights, signal) for signal in weights}),
-        )
-    return MappingProxyType(found)
-
-
-def _fact(name: object) -> AttackFact:
-    if not isinstance(name, str) or name not in set(AttackFact):
-        raise FusionModelError(f"the fusion model names a fact that is none of {sorted(AttackFact)}")
-    return AttackFact(name)
 
 
 def _bins(data: Mapping[str, Any], name: str) -> tuple[ReliabilityBin, ...]:

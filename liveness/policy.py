@@ -5,7 +5,10 @@ from enum import StrEnum
 
 from liveness.errors import PolicyError
 
-__all__ = ["CaptureKind", "LivenessPolicy"]
+__all__ = ["LEAST_BETWEEN", "CaptureKind", "LivenessPolicy"]
+
+LEAST_BETWEEN = 1.0
+"""How far the thresholds lie apart at least: the confidence of an INCONCLUSIVE verdict lies between them."""
 
 
 class CaptureKind(StrEnum):
@@ -36,7 +39,7 @@ class LivenessPolicy:
             ``require_pad_network`` says, and no minimum of frames or seconds holds for them.
 
     Raises:
-        PolicyError: The thresholds are out of range or in the wrong order.
+        PolicyError: The thresholds are out of range, in the wrong order, or less than 1 apart.
     """
 
     live_threshold: float = 70.0
@@ -48,10 +51,12 @@ class LivenessPolicy:
     capture: CaptureKind = CaptureKind.SCAN
 
     def __post_init__(self) -> None:
-        if not 0 <= self.spoof_threshold < self.live_threshold <= 100:
+        if not (
+            0 <= self.spoof_threshold <= self.live_threshold - LEAST_BETWEEN and self.live_threshold <= 100
+        ):
             raise PolicyError(
-                f"0 <= spoof_threshold < live_threshold <= 100 is needed; they are "
-                f"{self.spoof_threshold} and {self.live_threshold}"
+                f"0 <= spoof_threshold <= live_threshold - {LEAST_BETWEEN:g} and live_threshold <= 100 are "
+                f"needed; they are {self.spoof_threshold} and {self.live_threshold}"
             )
         if self.minimum_frames < 2:
             raise PolicyError(f"minimum_frames is {self.minimum_frames}; at least 2 are needed to see motion")

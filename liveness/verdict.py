@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from liveness.errors import ContradictoryResult
+from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
+
+__all__ = ["AttackType", "LivenessResult", "Reason", "Verdict"]
+
+_MARGIN = 1.0
+"""How far inside the thresholds the confidence of an INCONCLUSIVE result lies, where its score is outside."""
 
 
 class Verdict(StrEnum):
@@ -63,22 +70,83 @@ class Reason(StrEnum):
     LOOKS_GENUINE = "LOOKS_GENUINE"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LivenessResult:
     """The verdict on one scan, with everything it rests on.
 
+    The verdict, the score and the thresholds are given. Confidence and type of attack follow from them, so
+    that no part of a result contradicts another, however it was made.
+
     Attributes:
         verdict: LIVE, SPOOF or INCONCLUSIVE.
-        confidence: That the person is live, 0..100.
-        attack_type: The most likely kind; ``REAL`` for LIVE, ``UNKNOWN`` where it cannot be told.
-        attack_type_confidence: How sure of ``attack_type``, 0..100.
+        score: That the person is live, 0..100, as the evidence weighs before any rule is applied. Studies
+            rank by it; results tell ``confidence``.
+        policy: The policy by which it was judged.
         signals: Every signal, assessed or not, in a fixed order.
         reasons: Why, most important first; never empty.
+        attack: The kind of attack that a finding proves by itself; counts where the verdict is SPOOF.
+
+    Raises:
+        ContradictoryResult: The score is out of range, or too low for LIVE; there is no reason; or ``attack``
+            is no attack.
     """
 
     verdict: Verdict
-    confidence: float
-    attack_type: AttackType
-    attack_type_confidence: float
+    score: float
+    policy: LivenessPolicy
     signals: tuple[Signal, ...]
     reasons: tuple[Reason, ...]
+    attack: AttackType = AttackType.UNKNOWN
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score <= 100:
+            raise ContradictoryResult(f"the score is {self.score}; it must be 0 to 100")
+        if self.verdict is Verdict.LIVE and self.score < self.policy.live_threshold:
+            raise ContradictoryResult(
+                f"LIVE takes a score of {self.policy.live_threshold} or more; it is {self.score}"
+            )
+        if not self.reasons:
+            raise ContradictoryResult("a verdict needs a reason")
+        if self.attack is AttackType.REAL:
+            raise ContradictoryResult("REAL is no attack")
+
+    @property
+    def confidence(self) -> float:
+        """That the person is live, 0..100.
+
+        At least the policy's ``live_threshold`` for LIVE, at most its ``spoof_threshold`` for SPOOF, and
+        strictly between the two for INCONCLUSIVE, whatever the score.
+        """
+        live, spoof = self.policy.live_threshold, self.policy.spoof_threshold
+        match self.verdict:
+            case Verdict.LIVE:
+                return self.score
+            case Verdict.SPOOF:
+                return min(self.score, spoof)
+            case Verdict.INCONCLUSIVE:
+                margin = min(_MARGIN, (live - spoof) / 4)
+                if self.score >= live:
+                    return live - margin
+                return self.score if self.score > spoof else spoof + margin
+
+    @property
+    def attack_type(self) -> AttackType:
+        """The kind of attack: ``REAL`` for LIVE, ``UNKNOWN`` where no finding proves a kind."""
+        match self.verdict:
+            case Verdict.LIVE:
+                return AttackType.REAL
+            case Verdict.SPOOF:
+                return self.attack
+            case Verdict.INCONCLUSIVE:
+                return AttackType.UNKNOWN
+
+    @property
+    def attack_type_confidence(self) -> float:
+        """How sure of ``attack_type``, 0..100; 0 where it is ``UNKNOWN``."""
+        match self.attack_type:
+            case AttackType.UNKNOWN:
+                return 0.0
+            case AttackType.REAL:
+                return self.confidence
+            case _:
+                return 100 - self.confidence

@@ -122,9 +122,9 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
         reasons.append(inputs.ended_by)
     if inputs.transcript_intact is False:
         reasons.append(FailureReason.TRANSCRIPT_BROKEN)
-    if inputs.device_decided:
+    if inputs.device_decided or inputs.injected:
         reasons.append(FailureReason.DEVICE_MANIPULATED)
-    if inputs.injected or (inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF):
+    if inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF:
         reasons.append(FailureReason.SPOOF)
     if inputs.identity_constant is False:
         reasons.append(FailureReason.IDENTITY_CHANGED)

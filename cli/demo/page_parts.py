@@ -182,7 +182,7 @@ def _liveness(liveness: result_pb2.LivenessResult, thresholds: tuple[float, floa
     spoof, live = thresholds
     word = enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_")
     attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
-    looks = "" if attack in {"REAL", "UNSPECIFIED"} else f" Attack type: {attack}."
+    looks = "" if attack in {"REAL", "UNKNOWN", "UNSPECIFIED"} else f" Attack type: {attack}."
     return fill(
         "measure",
         name="Liveness confidence",

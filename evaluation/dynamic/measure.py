@@ -140,7 +140,6 @@ class Bench:
             express=express,
             flash=flash,
             dynamic=policy,
-            liveness=LivenessPolicy(),
             settings=self._model.judge,
         )
         return Row(

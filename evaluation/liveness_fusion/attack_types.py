@@ -6,8 +6,7 @@
 
 Fits the cues of attack pictures, both signs allowed, to print against screen within the sources that hold
 both, and asks how many pictures of those and of the other sources are named rightly. The answer is why the
-sums in the fusion model's ``attack_types`` are set by hand: what tells the two apart in one source names
-the other sources' screens prints.
+fusion names neither: what tells the two apart in one source names half of the other sources' screens prints.
 """
 
 import argparse

@@ -31,7 +31,7 @@ from liveness.verdict import Verdict
 
 __all__ = ["fit_model", "main"]
 
-_VERSION = "4"
+_VERSION = "5"
 _DEEPFAKE = "deepfake"
 _SCAN = (Kind.CLIP,)
 _MOTION = (Kind.CLIP, Kind.PRESENTED)
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fit_model(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
-    """The model, its reliability curves and its record; types of attack are kept from ``base``."""
+    """The model, its reliability curves and its record."""
     fitted = fit_parts(rows, base, limits)
     networks = sorted(fitted.still_networks.known)
     decided = list(decide_left_out(rows, base, limits, networks=[None, *networks]))
@@ -94,7 +94,7 @@ def _curve(
         if one.row.kind in kinds and one.network == network and one.row.species != _DEEPFAKE
     ]
     return reliability_bins(
-        [one.results[STANDARD].confidence / 100 for one in chosen], [one.row.live for one in chosen]
+        [one.results[STANDARD].score / 100 for one in chosen], [one.row.live for one in chosen]
     )
 
 
@@ -123,12 +123,6 @@ def _record(
             "signals' own lines were read from the same clips. Not an error rate."
         ),
     }
-    record["attack_types_stills"] = "; ".join(
-        f"{network}: {_types(decided, _STILL, network)}" for network in networks
-    )
-    record["attack_types_scans"] = "; ".join(
-        f"{network or 'no network'}: {_types(decided, _MOTION, network)}" for network in (None, *networks)
-    )
     unseen = placed_without(rows, model, limits)
     for name in model.traces.signals:
         record[f"trace_{name}_as_shipped"] = _pushed(rows, name, lambda _: model)
@@ -173,26 +167,6 @@ def _verdicts(decided: Sequence[Decided], kinds: Sequence[Kind], network: str | 
     return ", ".join(
         f"{told} {counts[Verdict.LIVE]} LIVE {counts[Verdict.SPOOF]} SPOOF of {counts.total()}"
         for told, counts in sorted(found.items(), reverse=True)
-    )
-
-
-def _types(decided: Sequence[Decided], kinds: Sequence[Kind], network: str | None) -> str:
-    """Types named where ``standard`` says SPOOF, by what the attack was."""
-    found: dict[str, Counter[str]] = {}
-    for one in decided:
-        result = one.results[STANDARD]
-        if (
-            one.row.kind in kinds
-            and one.network == network
-            and not one.row.live
-            and result.verdict is Verdict.SPOOF
-        ):
-            found.setdefault(one.row.species.split(":")[0].split("?")[0].split(" ")[0], Counter())[
-                result.attack_type.value
-            ] += 1
-    return ", ".join(
-        f"{species}: " + " ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-        for species, counts in sorted(found.items())
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from liveness.fusion_model import AttackEvidence, FusionModel, NetworkCalibrations, SignalGroup, Traces
+from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces
 
 __all__ = ["model_text"]
 
@@ -19,8 +19,6 @@ def model_text(model: FusionModel) -> str:
         *_networks("scan_networks", model.scan_networks),
         *_networks("still_networks", model.still_networks),
     ]
-    for kind, evidence in model.attack_types.items():
-        lines += _attack(kind.value, evidence)
     lines += ["", "[reliability]"]
     for name, bins in model.reliability.items():
         for one in bins:
@@ -76,22 +74,6 @@ def _networks(name: str, networks: NetworkCalibrations) -> list[str]:
         if one.cues is not None:
             lines += _group(f"{name}.{json.dumps(network)}.cues", one.cues)
     return lines
-
-
-def _attack(name: str, evidence: AttackEvidence) -> list[str]:
-    return [
-        "",
-        f"[attack_types.{name}]",
-        f"bias = {evidence.bias:.3f}",
-        f"highest = {evidence.highest:.3f}",
-        f"needs = {json.dumps(sorted(evidence.needs))}",
-        "",
-        f"[attack_types.{name}.facts]",
-        *_numbers({fact.value: value for fact, value in evidence.facts.items()}),
-        "",
-        f"[attack_types.{name}.weights]",
-        *_numbers(evidence.weights),
-    ]
 
 
 def _numbers(values: Mapping[str, float]) -> list[str]:

@@ -108,7 +108,7 @@ def _runs(
         return collect_run(ScorerName(name, kind), told, answers, [0.0] * len(answers))
 
     def confidence(asked: str | None) -> Callable[[Row, FusionModel], float]:
-        return lambda row, model: decide(row, model, network=asked, policy=STANDARD).confidence / 100
+        return lambda row, model: decide(row, model, network=asked, policy=STANDARD).score / 100
 
     return [
         run("fusion", ScorerKind.FUSION, confidence(network)),

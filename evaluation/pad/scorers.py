@@ -138,7 +138,7 @@ class _Judge:
         if not any(signal.weight > 0 for signal in result.signals):
             return Answer(None, NonResponse.NOT_ASSESSED)
         return Answer(
-            result.confidence / 100.0,
+            result.score / 100.0,
             verdict=result.verdict,
             parts={signal.name: signal.score for signal in result.signals if signal.score is not None},
         )

@@ -26,15 +26,14 @@ from liveness.dynamic.movement_judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.shape import SHAPE
 from liveness.express.depth import depth_odds
-from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Reason, Verdict
 
 __all__ = ["combine_flash", "combine_movement"]
 
 _BLINK = "blink"
 """Express' signal."""
-_WRONG_CONFIDENCE = 2.0
+_WRONG_SCORE = 2.0
 _FLASH_SHARE = 0.5
 """Of the decision, when both took part."""
 
@@ -44,7 +43,6 @@ def combine_flash(
     express: LivenessResult,
     flash: FlashResult,
     dynamic: DynamicPolicy,
-    liveness: LivenessPolicy,
     settings: JudgeSettings,
 ) -> LivenessResult:
     """The decision on a scan with a flash.
@@ -53,7 +51,6 @@ def combine_flash(
         express: What the passive signals say of the same frames.
         flash: What the flash proves.
         dynamic: The floor of verified bits, and whether a blink and depth are taken.
-        liveness: Thresholds of the verdict.
         settings: ``FlashModel.judge``.
     """
     signals = _together(express.signals, flash.signals)
@@ -63,7 +60,7 @@ def combine_flash(
     reason = Reason.CHALLENGE_NOT_MEASURABLE if flash.reason is None else flash.reason
     match flash.finding:
         case Finding.WRONG | Finding.ABSENT:
-            return _spoof(express, signals, reason, liveness)
+            return _spoof(express, signals, reason)
         case Finding.NOT_MEASURABLE:
             return _undecided(express, signals, reason)
         case Finding.RIGHT:
@@ -75,12 +72,10 @@ def combine_flash(
             if depth_needed and depth_odds(express.signals) < settings.depth_odds:
                 return _undecided(express, signals, Reason.DEPTH_NOT_SEEN)
             odds = min(settings.most_for, max(-settings.most_against, flash.odds))
-            return _weighed(express, signals, odds, liveness)
+            return _weighed(express, signals, odds)
 
 
-def combine_movement(
-    *, express: LivenessResult, movement: MovementResult, liveness: LivenessPolicy
-) -> LivenessResult:
+def combine_movement(*, express: LivenessResult, movement: MovementResult) -> LivenessResult:
     """The decision on a scan with the movement challenge, the fallback for light.
 
     A right answer leaves Express' decision as it is: its depth is what Express' motion signals see too.
@@ -88,14 +83,13 @@ def combine_movement(
     Args:
         express: What the passive signals say of the same frames.
         movement: What the movement proves.
-        liveness: Thresholds of the verdict.
     """
     signals = (*express.signals, *movement.signals)
     if express.verdict is Verdict.SPOOF:
         return replace(express, signals=signals)
     match movement.finding:
         case Finding.WRONG:
-            return _spoof(express, signals, Reason.MOVES_AS_A_PLANE, liveness)
+            return _spoof(express, signals, Reason.MOVES_AS_A_PLANE)
         case Finding.ABSENT | Finding.NOT_MEASURABLE:
             return _undecided(express, signals, Reason.CHALLENGE_NOT_MEASURABLE)
         case Finding.RIGHT:
@@ -121,64 +115,48 @@ def _blinked(express: LivenessResult) -> bool:
     return any(one.name == _BLINK and one.passed for one in express.signals)
 
 
-def _spoof(
-    express: LivenessResult, signals: tuple[Signal, ...], reason: Reason, liveness: LivenessPolicy
-) -> LivenessResult:
-    injected = reason in {Reason.ANOTHER_CHALLENGE_ANSWERED, Reason.CHALLENGE_NOT_ANSWERED}
-    confidence = min(express.confidence, _WRONG_CONFIDENCE, liveness.spoof_threshold)
-    kept = tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
-    return LivenessResult(
+def _spoof(express: LivenessResult, signals: tuple[Signal, ...], reason: Reason) -> LivenessResult:
+    return replace(
+        express,
         verdict=Verdict.SPOOF,
-        confidence=confidence,
-        attack_type=AttackType.INJECTION if injected else AttackType.UNKNOWN,
-        attack_type_confidence=(100 - confidence) / 2 if injected else 0.0,
+        score=min(express.score, _WRONG_SCORE),
         signals=signals,
-        reasons=tuple(dict.fromkeys((reason, *kept))),
+        reasons=tuple(dict.fromkeys((reason, *_doubts(express)))),
     )
 
 
 def _undecided(express: LivenessResult, signals: tuple[Signal, ...], reason: Reason) -> LivenessResult:
-    kept = tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
-    return LivenessResult(
+    return replace(
+        express,
         verdict=Verdict.INCONCLUSIVE,
-        confidence=express.confidence,
-        attack_type=AttackType.UNKNOWN,
-        attack_type_confidence=0.0,
         signals=signals,
-        reasons=tuple(dict.fromkeys((reason, *kept))),
+        reasons=tuple(dict.fromkeys((reason, *_doubts(express)))),
     )
 
 
-def _weighed(
-    express: LivenessResult, signals: tuple[Signal, ...], odds: float, liveness: LivenessPolicy
-) -> LivenessResult:
-    """Express' confidence with the flash's log odds; those for life count only where Express says LIVE.
+def _doubts(express: LivenessResult) -> tuple[Reason, ...]:
+    return tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
 
-    A right answer is never SPOOF: what speaks against it can take LIVE away.
+
+def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) -> LivenessResult:
+    """Express' score with the flash's log odds; those for life count only where Express says LIVE.
+
+    A right answer is never SPOOF: what speaks against it can take LIVE away. What the judge of the flash did
+    not call an attack is not made one by adding it to another doubt.
     """
     alive = express.verdict is Verdict.LIVE
-    held = min(0.9999, max(0.0001, express.confidence / 100))
+    held = min(0.9999, max(0.0001, express.score / 100))
     total = math.log(held / (1 - held)) + (odds if alive else min(0.0, odds))
-    # What the judge of the flash did not call an attack is not made one by adding it to another doubt.
-    least = min(express.confidence, math.nextafter(liveness.spoof_threshold, 100.0))
-    confidence = max(least, 100 / (1 + math.exp(-total)))
-    if alive and confidence >= liveness.live_threshold:
-        return LivenessResult(
-            verdict=Verdict.LIVE,
-            confidence=confidence,
-            attack_type=AttackType.REAL,
-            attack_type_confidence=confidence,
-            signals=signals,
-            reasons=(Reason.LOOKS_ALIVE,),
-        )
-    kept = tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
-    if not kept or confidence < liveness.live_threshold:
-        kept = (*kept, Reason.EVIDENCE_TOO_WEAK)
-    return LivenessResult(
+    score = 100 / (1 + math.exp(-total))
+    if alive and score >= express.policy.live_threshold:
+        return replace(express, score=score, signals=signals, reasons=(Reason.LOOKS_ALIVE,))
+    doubts = _doubts(express)
+    if not doubts or score < express.policy.live_threshold:
+        doubts = (*doubts, Reason.EVIDENCE_TOO_WEAK)
+    return replace(
+        express,
         verdict=Verdict.INCONCLUSIVE,
-        confidence=confidence,
-        attack_type=AttackType.UNKNOWN,
-        attack_type_confidence=0.0,
+        score=score,
         signals=signals,
-        reasons=tuple(dict.fromkeys(kept)),
+        reasons=tuple(dict.fromkeys(doubts)),
     )

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import DECISIVE_NAMES, Demand, DemandTable, Evidence
+from liveness.policy import LEAST_BETWEEN
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
 from matcher.errors import PolicyInvalid
@@ -97,9 +98,9 @@ class LivenessRules(_Table):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.spoof_threshold >= self.live_threshold:
+        if self.spoof_threshold > self.live_threshold - LEAST_BETWEEN:
             raise ValueError(
-                f"spoof_threshold ({self.spoof_threshold:g}) must be below "
+                f"spoof_threshold ({self.spoof_threshold:g}) must be {LEAST_BETWEEN:g} or more below "
                 f"live_threshold ({self.live_threshold:g})"
             )
         return self

@@ -146,7 +146,7 @@ def judge_attempt(
     )
     answer = _NO_ANSWER
     if challenge is not None:
-        liveness, answer = _with_challenge(liveness, challenge, scan, liveness_policy)
+        liveness, answer = _with_challenge(liveness, challenge, scan)
     if too_slow and liveness.verdict is Verdict.LIVE:
         liveness = replace(liveness, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.TOO_FEW_FRAMES,))
     match = None
@@ -194,7 +194,7 @@ _NO_ANSWER = _Answer(0.0, ())
 
 
 def _with_challenge(
-    express: LivenessResult, challenge: ChallengeEvidence, scan: ScanObservations, policy: LivenessPolicy
+    express: LivenessResult, challenge: ChallengeEvidence, scan: ScanObservations
 ) -> tuple[LivenessResult, _Answer]:
     """What the challenge changes of Express' decision, and what it verified."""
     if challenge.flash is not None:
@@ -205,14 +205,13 @@ def _with_challenge(
             express=express,
             flash=flash,
             dynamic=challenge.limits,
-            liveness=policy,
             settings=challenge.model.judge,
         )
         return liveness, _Answer(flash.verified_bits, _steps(challenge.flash, flash))
     if challenge.movement is not None:
         movement = judge_movement(challenge.movement, scan)
         # Its bits are no flash's: they count for no floor.
-        return combine_movement(express=express, movement=movement, liveness=policy), _NO_ANSWER
+        return combine_movement(express=express, movement=movement), _NO_ANSWER
     return express, _NO_ANSWER
 
 

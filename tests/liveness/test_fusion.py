@@ -62,7 +62,6 @@ _MODEL = FusionModel(
         known={"strong": NetworkCalibration(0.0, 0.5, cues=replace(_CUES, weights={"blur_depth": 0.8}))},
         unknown=NetworkCalibration(bias=0.0, weight=0.5),
     ),
-    attack_types=load_fusion_model().attack_types,
     reliability={},
     record={},
 )
@@ -138,24 +137,24 @@ def test_a_person_is_live(scores: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "reason", "kind"),
+    ("scores", "reason"),
     [
-        ({"planar_motion": 0.05, "micro_motion": 0.1}, Reason.MOVES_AS_A_PLANE, AttackType.PRINT),
-        ({"micro_motion": 0.02, "stillness": 0.01}, Reason.NO_SIGN_OF_LIFE, AttackType.PRINT),
-        ({"planar_motion": 0.2, "surroundings": 0.02}, Reason.MOVES_AS_A_PLANE, AttackType.PRINT),
-        (
-            {"planar_motion": 0.6, "micro_motion": 0.55, "pad_network": 0.0},
-            Reason.NETWORK_SEES_ATTACK,
-            AttackType.SCREEN_REPLAY,
-        ),
-        ({"pad_network": 0.0}, Reason.NETWORK_SEES_ATTACK, AttackType.UNKNOWN),
+        ({"planar_motion": 0.05, "micro_motion": 0.1}, Reason.MOVES_AS_A_PLANE),
+        ({"micro_motion": 0.02, "stillness": 0.01}, Reason.NO_SIGN_OF_LIFE),
+        ({"planar_motion": 0.2, "surroundings": 0.02}, Reason.MOVES_AS_A_PLANE),
+        ({"planar_motion": 0.6, "micro_motion": 0.55, "pad_network": 0.0}, Reason.NETWORK_SEES_ATTACK),
+        ({"pad_network": 0.0}, Reason.NETWORK_SEES_ATTACK),
     ],
 )
-def test_an_attack_is_a_spoof_with_its_reason(
-    scores: dict[str, Any], reason: Reason, kind: AttackType
+def test_an_attack_is_a_spoof_with_its_reason_and_of_no_kind_that_signals_tell(
+    scores: dict[str, Any], reason: Reason
 ) -> None:
     result = _fuse(**scores)
-    assert (result.verdict, result.attack_type) == (Verdict.SPOOF, kind)
+    assert (result.verdict, result.attack_type, result.attack_type_confidence) == (
+        Verdict.SPOOF,
+        AttackType.UNKNOWN,
+        0.0,
+    )
     assert result.reasons[0] is reason
     assert result.confidence <= 30
 
@@ -191,7 +190,7 @@ def test_nothing_measured_is_never_live() -> None:
 )
 def test_confidence_alone_is_not_enough(scores: dict[str, Any], reason: Reason) -> None:
     result = _fuse(**scores)
-    assert result.confidence >= 70
+    assert result.score >= 70 > result.confidence
     assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (reason,))
 
 

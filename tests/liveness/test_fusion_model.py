@@ -8,9 +8,8 @@ from evaluation.liveness_fusion.model_text import model_text
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
-from liveness.fusion_model import AttackFact, Trace, Traces
+from liveness.fusion_model import Trace, Traces
 from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
-from liveness.verdict import AttackType
 from tests.liveness.builders import scan
 
 _NETWORKS = """
@@ -31,17 +30,6 @@ moire = 0.3
 [{name}.neutral]
 moire = 1.2
 """
-_TYPE = """
-[attack_types.{name}]
-bias = 0.0
-highest = 0.5
-needs = ["LIVELY"]
-[attack_types.{name}.facts]
-FLAT = -1
-[attack_types.{name}.weights]
-moire = -0.4
-"""
-_TYPES = [kind for kind in AttackType if kind not in (AttackType.REAL, AttackType.INJECTION)]
 _GOOD = f"""
 version = "t"
 [temporal]
@@ -61,7 +49,6 @@ strength = 2.0
 {_NETWORKS.format(name="scan_networks")}
 {_NETWORKS.format(name="still_networks")}
 {_CUES.format(name="still_networks.minifas_v2se.cues")}
-{"".join(_TYPE.format(name=kind) for kind in _TYPES)}
 [[reliability.scan]]
 predicted = 0.25
 live = 2
@@ -89,8 +76,6 @@ def test_the_shipped_model_weighs_signals_that_exist_and_says_where_it_is_from()
     for name, calibration in model.scan_networks.known.items():
         assert 1.25 >= calibration.weight >= model.still_networks.known[name].weight > 0
     assert {"commands", "data", "limits"} <= set(model.record)
-    for evidence in model.attack_types.values():
-        assert set(evidence.weights) <= names
 
 
 def test_the_shipped_model_has_its_reliability_curves() -> None:
@@ -101,14 +86,6 @@ def test_the_shipped_model_has_its_reliability_curves() -> None:
         assert bins
         for one in bins:
             assert one.lower <= one.live / one.count <= one.upper
-
-
-def test_unmeasured_types_of_attack_are_named_with_little_confidence() -> None:
-    types = load_fusion_model().attack_types
-    for kind in (AttackType.PAPER_MASK, AttackType.MASK_3D, AttackType.DEEPFAKE):
-        assert types[kind].highest < 0.5
-        assert types[kind].needs
-    assert types[AttackType.UNKNOWN].highest == 0
 
 
 def test_a_good_text_is_read() -> None:
@@ -122,8 +99,6 @@ def test_a_good_text_is_read() -> None:
     assert model.still_networks.unknown.cues is None
     assert model.traces == Traces(2.5, {"halftone": Trace(begins=0.5, full=-1.5, strength=2.0)})
     assert (model.still_networks.unknown.bias, model.still_networks.unknown.weight) == (0.1, 0.7)
-    assert model.attack_types[AttackType.PRINT].needs == {AttackFact.LIVELY}
-    assert model.attack_types[AttackType.PRINT].facts == {AttackFact.FLAT: -1.0}
     assert model.reliability["scan"][0].count == 5
 
 
@@ -160,11 +135,6 @@ def test_the_shipped_model_is_written_as_it_is_read() -> None:
         ("strength = 2.0", "strength = inf"),
         ("[traces.signals.halftone]", "[traces.wrong.halftone]"),
         ("[traces.signals.halftone]", "[[traces.signals.halftone]]"),
-        ("highest = 0.5", "highest = 1.5"),
-        ('needs = ["LIVELY"]', 'needs = ["LOVELY"]'),
-        ('needs = ["LIVELY"]', 'needs = "LIVELY"'),
-        ("FLAT = -1", "FLOT = -1"),
-        ("[attack_types.PRINT]", "[attack_types.REAL]"),
         ("live = 2", "live = 6"),
         ("live = 2", "live = 2.0"),
         ("lower = 0.1", "lower = 0.9"),

@@ -109,7 +109,7 @@ def test_a_person_is_live_as_a_scan_as_frames_and_as_one_frame(person: _Capture)
 def test_a_replay_is_a_spoof_as_a_scan_and_never_live(replay: _Capture) -> None:
     as_scan = replay.judge(CaptureKind.SCAN)
     assert as_scan.verdict is Verdict.SPOOF, as_scan
-    assert as_scan.attack_type not in (AttackType.REAL, AttackType.INJECTION)
+    assert as_scan.attack_type is AttackType.UNKNOWN
     as_frames = replay.only(replay.selected).judge(CaptureKind.FRAMES)
     assert as_frames.verdict is not Verdict.LIVE
     assert as_frames.confidence < 50

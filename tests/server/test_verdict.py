@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.policy import LivenessPolicy
+from liveness.verdict import LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
 from server.checks.terms import Mode
 from server.verdict import (
@@ -40,9 +41,8 @@ def _match(same_person: bool) -> MatchResult:
 def _liveness(verdict: Verdict) -> LivenessResult:
     return LivenessResult(
         verdict=verdict,
-        confidence=50.0,
-        attack_type=AttackType.UNKNOWN,
-        attack_type_confidence=0.0,
+        score=90.0,
+        policy=LivenessPolicy(),
         signals=(),
         reasons=(Reason.LOOKS_ALIVE,),
     )
@@ -86,7 +86,7 @@ SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
     "too few bits": ({"verified_bits": 15.9}, FailureReason.CHALLENGE_BITS_TOO_FEW),
     "a demand on the device not met": ({"device_demands_met": False}, FailureReason.DEVICE_NOT_TRUSTED),
     "a decisive device check": ({"device_decided": True}, FailureReason.DEVICE_MANIPULATED),
-    "injected frames": ({"injected": True}, FailureReason.SPOOF),
+    "injected frames": ({"injected": True}, FailureReason.DEVICE_MANIPULATED),
     "device below": ({"assurance": Assurance.LOW}, FailureReason.DEVICE_NOT_TRUSTED),
     **{
         f"ended by {reason}": ({"ended_by": reason}, reason)
@@ -246,6 +246,8 @@ def test_success_if_and_only_if_every_condition_holds(inputs: VerdictInputs, dem
     assert (verdict.status is CheckStatus.SUCCESS) is everything
     assert bool(verdict.reasons) is not everything
     assert len(set(verdict.reasons)) == len(verdict.reasons)
+    spoof = inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF
+    assert (FailureReason.SPOOF in verdict.reasons) is (spoof or inputs.ended_by is FailureReason.SPOOF)
 
 
 def test_the_reasons_are_those_of_the_contract() -> None:

@@ -191,7 +191,7 @@ class _AttackTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttackType
     ATTACK_TYPE_INJECTION: _AttackType.ValueType  # 7
     """Frames that no camera made just now: frozen, looped or injected."""
     ATTACK_TYPE_UNKNOWN: _AttackType.ValueType  # 8
-    """An attack of unknown kind."""
+    """No attack, or one of unknown kind."""
 
 class AttackType(_AttackType, metaclass=_AttackTypeEnumTypeWrapper):
     """The kind of attack that a scan looks like."""
@@ -213,7 +213,7 @@ ATTACK_TYPE_DEEPFAKE: AttackType.ValueType  # 6
 ATTACK_TYPE_INJECTION: AttackType.ValueType  # 7
 """Frames that no camera made just now: frozen, looped or injected."""
 ATTACK_TYPE_UNKNOWN: AttackType.ValueType  # 8
-"""An attack of unknown kind."""
+"""No attack, or one of unknown kind."""
 Global___AttackType: _TypeAlias = AttackType  # noqa: Y015
 
 class _DeviceAssurance:
@@ -368,11 +368,16 @@ class LivenessResult(_message.Message):
     verdict: Global___LivenessVerdict.ValueType
     """The verdict."""
     confidence: _builtins.float
-    """Confidence that the person is live, 0 to 100."""
+    """Confidence that the person is live, 0 to 100: at least the policy's `live_threshold` where the verdict is
+    LIVE, at most its `spoof_threshold` where it is SPOOF, and strictly between the two where it is
+    INCONCLUSIVE.
+    """
     attack_type: Global___AttackType.ValueType
-    """The attack that the scan looks like most."""
+    """REAL where the verdict is LIVE. The kind of attack where the verdict is SPOOF and a finding proves the
+    kind; today that is INJECTION, for frames that come again. UNKNOWN otherwise.
+    """
     attack_type_confidence: _builtins.float
-    """Confidence in `attack_type`, 0 to 100."""
+    """Confidence in `attack_type`, 0 to 100; 0 where it is UNKNOWN."""
     requested_mode: _scan_pb2.Mode.ValueType
     """The mode that the policy or the orchestrator asked for."""
     used_mode: _scan_pb2.Mode.ValueType

@@ -41,7 +41,6 @@ def test_the_fit_finds_what_tells_and_records_what_it_saw() -> None:
     assert "blink" not in model.temporal.weights
     assert model.scan_networks.known["n"].weight > 0.3
     assert model.cues.weights["colour_gamut"] > model.cues.weights["blur_depth"]
-    assert model.attack_types == load_fusion_model().attack_types
     assert set(model.reliability) == {"scan_without_network", "scan_n", "still_n"}
     assert sum(one.count for one in model.reliability["still_n"]) == 60
     assert "30 live" in model.record["data"]
@@ -54,7 +53,7 @@ def test_the_command_writes_a_model_and_a_chart(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
-    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "4"
+    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "5"
     assert (tmp_path / "out/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -12,7 +12,7 @@ from liveness.dynamic.movement_judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.policy import LivenessPolicy
 from liveness.signal import assessed, not_assessed
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Reason, Verdict
 
 SETTINGS = load_flash_model().judge
 LIVENESS = LivenessPolicy()
@@ -25,7 +25,9 @@ def _express(
     confidence: float = 90.0,
     reasons: tuple[Reason, ...] = (Reason.LOOKS_ALIVE,),
 ) -> LivenessResult:
-    return LivenessResult(verdict, confidence, AttackType.UNKNOWN, 0.0, (PASSIVE,), reasons)
+    return LivenessResult(
+        verdict=verdict, score=confidence, policy=LIVENESS, signals=(PASSIVE,), reasons=reasons
+    )
 
 
 def _flash(
@@ -41,7 +43,6 @@ def _combine(
         express=express,
         flash=flash,
         dynamic=DynamicPolicy(minimum_bits=bits, depth=depth),
-        liveness=LIVENESS,
         settings=SETTINGS,
     )
 
@@ -142,7 +143,6 @@ def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verd
         express=replace(_express(), signals=(blink,)),
         flash=_flash(bits=13.0),
         dynamic=DynamicPolicy(blink=taken),
-        liveness=LIVENESS,
         settings=SETTINGS,
     )
     assert result.verdict is verdict
@@ -220,5 +220,5 @@ def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, findi
 )
 def test_the_movement_decides_what_it_can(finding: Finding, verdict: Verdict) -> None:
     movement = MovementResult(finding, 3.0, (), "")
-    result = combine_movement(express=_express(), movement=movement, liveness=LIVENESS)
+    result = combine_movement(express=_express(), movement=movement)
     assert result.verdict is verdict

@@ -53,7 +53,7 @@ def test_a_moved_picture_is_a_spoof() -> None:
         return 240 + across / depth, 300 + (down + turn * across) / depth
 
     result = _judge(rendered_scan(move))
-    assert (result.verdict, result.attack_type) == (Verdict.SPOOF, AttackType.PRINT)
+    assert (result.verdict, result.attack_type) == (Verdict.SPOOF, AttackType.UNKNOWN)
     assert Reason.MOVES_AS_A_PLANE in result.reasons
 
 

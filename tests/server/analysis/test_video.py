@@ -108,20 +108,21 @@ def test_a_genuine_scan_is_judged_over_time() -> None:
 def test_the_short_answer_is_the_long_one() -> None:
     analysis = _analysed(genuine())
     liveness = analysis.liveness
-    for verdict, real, spoof in (
-        (Verdict.LIVE, True, False),
-        (Verdict.SPOOF, False, True),
-        (Verdict.INCONCLUSIVE, False, False),
+    for verdict, score, real, spoof in (
+        (Verdict.LIVE, 80.0, True, False),
+        (Verdict.SPOOF, 20.0, False, True),
+        (Verdict.INCONCLUSIVE, 40.0, False, False),
     ):
-        told = replace(analysis, liveness=replace(liveness, verdict=verdict, confidence=30.0))
+        told = replace(analysis, liveness=replace(liveness, verdict=verdict, score=score))
         assert (told.is_real, told.is_spoof) == (real, spoof)
-        assert told.real_probability == pytest.approx(0.3)
-        assert told.confidence == pytest.approx(0.7)
-    for kind in AttackType:
-        told = replace(analysis, liveness=replace(liveness, attack_type=kind, attack_type_confidence=40.0))
+        assert told.real_probability == pytest.approx(score / 100)
+        assert told.confidence == pytest.approx(max(score, 100 - score) / 100)
+    for kind in set(AttackType) - {AttackType.REAL}:
+        attack = replace(liveness, verdict=Verdict.SPOOF, score=20.0, attack=kind)
+        told = replace(analysis, liveness=attack)
         assert told.attack_type == ATTACK_CODES[kind]
         assert told.attack_type_name == kind.value.lower()
-        assert told.attack_type_confidence == pytest.approx(0.4)
+        assert told.attack_type_confidence == pytest.approx(0.0 if kind is AttackType.UNKNOWN else 0.8)
 
 
 def test_numbers_of_attack_types_are_the_contracts() -> None:

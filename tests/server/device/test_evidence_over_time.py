@@ -249,7 +249,9 @@ async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServ
     assert not result.another_attempt
     await stream.outcome()
     answer = (await believing.finish(check_id)).result
-    assert result_pb2.FAILURE_REASON_SPOOF in answer.reasons
+    assert result_pb2.FAILURE_REASON_DEVICE_MANIPULATED in answer.reasons
+    spoof = answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+    assert (result_pb2.FAILURE_REASON_SPOOF in answer.reasons) == spoof
     assert result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED in answer.reasons
     assert answer.device.injection_instrument == "recorded_video"
 

@@ -8,6 +8,7 @@ from facegate.v1 import result_pb2
 from google.protobuf import json_format
 
 from liveness.observation import ScanObservations
+from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieResult
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
@@ -31,9 +32,9 @@ _PACK = result_pb2.PackReference(name="embedded")
 _HEADER = ImageHeader(ImageFormat.JPEG, 3000, 4000, 3, 8)
 _FULL = LivenessResult(
     verdict=Verdict.SPOOF,
-    confidence=12.0,
-    attack_type=AttackType.SCREEN_REPLAY,
-    attack_type_confidence=55.0,
+    score=12.0,
+    policy=LivenessPolicy(),
+    attack=AttackType.INJECTION,
     signals=(
         assessed(name="moire", label="No moiré", score=0.1, detail="A pixel grid shows."),
         not_assessed(name="blink", label="Blinks", reason="One frame."),
@@ -106,7 +107,7 @@ def test_full_stands_beside_the_older_answer() -> None:
     assert answer.result.verdict == "LIVE"
     liveness = answer.full.liveness
     assert liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
-    assert liveness.attack_type == result_pb2.ATTACK_TYPE_SCREEN_REPLAY
+    assert liveness.attack_type == result_pb2.ATTACK_TYPE_INJECTION
     assert [signal.HasField("score") for signal in liveness.signals] == [True, False]
     assert list(liveness.explanations) == ["The PAD network sees an attack."]
 
@@ -160,9 +161,9 @@ def test_a_video_is_the_older_contracts_answer_field_by_field() -> None:
         "is_spoof": True,
         "real_probability": 0.12,
         "confidence": 0.88,
-        "attack_type": 2,
-        "attack_type_name": "screen_replay",
-        "attack_type_confidence": 0.55,
+        "attack_type": 6,
+        "attack_type_name": "injection",
+        "attack_type_confidence": 0.88,
     }
     assert answer["video"] == {
         "media_type": "video/webm",

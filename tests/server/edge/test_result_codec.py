@@ -7,11 +7,13 @@ from uuid import UUID
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from hypothesis import given
 
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome as DeviceCheckOutcome
 from device_integrity.check import passed
 from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
+from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
@@ -28,6 +30,7 @@ from server.checks.outcome import (
 from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.edge.result_codec import EXPLANATIONS, ResultCodec, add_pictures, parse_result
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from tests.liveness.results import express_results
 from tests.server.storage.samples import entry
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
@@ -51,9 +54,9 @@ OUTCOME = CheckOutcome(
     verdict=CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.SPOOF)),
     liveness=LivenessResult(
         verdict=Verdict.SPOOF,
-        confidence=12.5,
-        attack_type=AttackType.PRINT,
-        attack_type_confidence=60.0,
+        score=12.5,
+        policy=LivenessPolicy(),
+        attack=AttackType.INJECTION,
         signals=(
             Signal("blink", "Blink", 0.25, 0.5, False, "none"),
             Signal("pad_network", "PAD network", None, 0.0, None, "x" * 900),
@@ -120,7 +123,7 @@ def test_a_round_trip_keeps_everything() -> None:
         result_pb2.FAILURE_REASON_SPOOF,
     ]
     assert message.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
-    assert message.liveness.attack_type == result_pb2.ATTACK_TYPE_PRINT
+    assert message.liveness.attack_type == result_pb2.ATTACK_TYPE_INJECTION
     assert message.liveness.used_mode == scan_pb2.MODE_EXPRESS
     blink, network = message.liveness.signals
     assert (blink.score, blink.weight, blink.passed) == (0.25, 0.5, False)
@@ -249,13 +252,24 @@ def test_every_status_is_on_the_wire(status: CheckStatus) -> None:
     assert result_pb2.CheckStatus.Name(message.status) == f"CHECK_STATUS_{status}"
 
 
+@given(liveness=express_results())
+def test_what_is_signed_says_one_thing(liveness: LivenessResult) -> None:
+    result = ResultCodec().encode(replace(OUTCOME, liveness=liveness))
+    told = parse_result(result).liveness
+    live = told.verdict == result_pb2.LIVENESS_VERDICT_LIVE
+    spoof = told.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+    assert live == (told.confidence >= liveness.policy.live_threshold)
+    assert spoof == (told.confidence <= liveness.policy.spoof_threshold)
+    assert live == (told.attack_type == result_pb2.ATTACK_TYPE_REAL)
+    assert spoof or told.attack_type != result_pb2.ATTACK_TYPE_INJECTION
+
+
 def test_every_word_of_the_inside_is_on_the_wire() -> None:
     assert OUTCOME.liveness is not None
     for verdict in Verdict:
         assert result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{verdict}")
     for attack in AttackType:
-        liveness = replace(OUTCOME.liveness, attack_type=attack)
-        assert ResultCodec().encode(replace(OUTCOME, liveness=liveness))
+        assert result_pb2.AttackType.Value(f"ATTACK_TYPE_{attack}")
     for assurance in Assurance:
         device = replace(OUTCOME.device, assurance=assurance)
         assert ResultCodec().encode(replace(OUTCOME, device=device))

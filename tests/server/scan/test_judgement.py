@@ -12,13 +12,14 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Reason, Verdict
 from matcher.comparison import MatchPolicy
 from matcher.template import TemplateSample
 from server.policies import load_policies
 from server.scan.analyst import ExaminedFrame
 from server.scan.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, judge_attempt, liveness_policy
 from tests.liveness.builders import as_head, as_plane, observation, observations, scan, segment
+from tests.liveness.results import assert_consistent
 from tests.matcher.calibrations import THREE_DECADES
 from vision.face import Embedding
 
@@ -54,6 +55,11 @@ def _constancy(judgement: AttemptJudgement) -> Signal:
     return signal
 
 
+def _result(verdict: Verdict, reasons: tuple[Reason, ...]) -> LivenessResult:
+    score = 90.0 if verdict is Verdict.LIVE else 50.0
+    return LivenessResult(verdict=verdict, score=score, policy=LivenessPolicy(), signals=(), reasons=reasons)
+
+
 def _judge(
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -65,7 +71,7 @@ def _judge(
     hints: Sequence[str] = (),
     too_slow: bool = False,
 ) -> AttemptJudgement:
-    liveness = LivenessResult(verdict, 50.0, AttackType.UNKNOWN, 0.0, (), reasons)
+    liveness = _result(verdict, reasons)
 
     def judged(*, scan: ScanObservations, **_others: object) -> LivenessResult:
         assert scan.frames
@@ -86,12 +92,23 @@ def _judge(
     )
 
 
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("too_slow", [False, True])
+def test_no_part_of_the_judgement_contradicts_another(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict, too_slow: bool
+) -> None:
+    judgement = _judge(monkeypatch, verdict=verdict, too_slow=too_slow)
+    assert_consistent(judgement.liveness)
+    slowed = too_slow and verdict is Verdict.LIVE
+    assert judgement.liveness.verdict is (Verdict.INCONCLUSIVE if slowed else verdict)
+
+
 def test_cues_and_templates_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, object] = {}
 
     def judged(**arguments: object) -> LivenessResult:
         given.update(arguments)
-        return LivenessResult(Verdict.LIVE, 90.0, AttackType.REAL, 90.0, (), (Reason.LOOKS_ALIVE,))
+        return _result(Verdict.LIVE, (Reason.LOOKS_ALIVE,))
 
     monkeypatch.setattr("server.scan.judgement.judge_express", judged)
     cues = FrameCues(frame_index=1, values={"moire": 2.0})
