@@ -43,7 +43,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "REQUEST_ID_REUSED": "Use a fresh request_id for another payload.",
         "CHECK_NOT_FOUND": "Ask for the check with the credentials that created it.",
         "NOT_SCANNED_YET": "Let the person scan first.",
-        "SCAN_IN_PROGRESS": "Ask again when the scan has ended.",
+        "SCAN_IN_PROGRESS": "Ask again when the scan has ended, or can no longer be resumed.",
         "RESULT_EXPIRED": _NEW_CHECK,
         "TOKEN_INVALID": "Use the token as UploadTrustedImage gave it, at the server that gave it.",
         "TOKEN_EXPIRED": _NEW_CHECK,

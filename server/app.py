@@ -19,6 +19,7 @@ from liveness.guidance import GuidanceSettings, Oval
 from server.admin import AdminServer
 from server.analyses import Analyses
 from server.checks.completion import CheckCompletion
+from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake
 from server.checks.recorder import CheckRecorder
 from server.checks.terms import Mode
@@ -42,6 +43,7 @@ from server.readiness import storage_readiness
 from server.scan.analyst import FrameAnalyst
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
+from server.scan.running import RunningScans
 from server.scan.worker_pool import WorkerPool
 from server.settings import Settings
 from server.storage.database import Database, open_database
@@ -307,10 +309,12 @@ class FacegateServer:
                 policy.device.minimum_assurance, frozenset(policy.device.tolerate)
             ),
         )
+        running = RunningScans()
         completion = CheckCompletion(
             repository=self._repository,
             retention=self._retention,
             recorder=recorder,
+            running=running,
             evidence=evidence,
             metrics=self._metrics,
         )
@@ -343,6 +347,7 @@ class FacegateServer:
                 clock=self._clock,
                 random=secrets.token_bytes,
                 metrics=self._metrics,
+                running=running,
                 verifier=DeviceVerifier(
                     trust=trust,
                     revocation=self._revocation,
@@ -378,6 +383,9 @@ class FacegateServer:
                     metrics=self._metrics,
                 ),
                 completion=completion,
+                inquiry=CheckInquiry(
+                    repository=self._repository, now=self._clock.now, draining=self._draining
+                ),
                 keys=keys,
                 now=self._clock.now,
             )

@@ -63,7 +63,10 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
     check_tenancy(settings.trusted_images, tenants=callers.tenants)
     device_servicer = DeviceServicer(max_scans=limits.max_scans)
     service_servicer = ServiceServicer(
-        callers=callers, max_unary=limits.max_unary, max_uploads=limits.max_uploads
+        callers=callers,
+        max_unary=limits.max_unary,
+        max_uploads=limits.max_uploads,
+        max_watches=limits.max_watches,
     )
     analysis_servicer = analyses.servicer(callers)
     return Front(

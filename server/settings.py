@@ -210,6 +210,8 @@ class LimitSettings(Table):
     """Unary calls at once, on both listeners together."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)
     """Trusted images that are being decoded and judged at once."""
+    max_watches: int = Field(default=128, ge=1, le=10_000)
+    """Streams of WatchCheck at once; each asks the database twice a second."""
     max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
     """Largest message on the device listener; the wire's own limits stay in force."""
     max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)

@@ -1,5 +1,6 @@
-"""FinishCheck and the deadlines: how a check ends when no stream decides it."""
+"""FinishCheck, CancelCheck and the deadlines: how a check ends when no stream decides it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,11 +9,13 @@ import structlog
 
 from server.checks.handed_out import HandedOut, PictureHandout
 from server.checks.pictures import result_pictures
+from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder
 from server.checks.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
 from server.evidence.store import EvidenceStore
 from server.policies import Policy, parse_frozen_policy
+from server.scan.running import RunningScans
 from server.storage.errors import Conflict, StorageError, StorageUnavailable
 from server.storage.records import CheckRecord
 from server.storage.repository import CheckRepository
@@ -21,6 +24,10 @@ from server.telemetry.metrics import Metrics
 from server.verdict import FailureReason
 
 _RETRY_SECONDS = 2.0
+_LEAST_RETRY_SECONDS = 0.1
+_PATIENCE_SECONDS = 3.0
+"""How long a stream of this replica may take to close its check: less than callers wait for the answer."""
+_TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -48,19 +55,28 @@ class CheckCompletion:
         repository: CheckRepository,
         retention: RetentionRepository,
         recorder: CheckRecorder,
+        running: RunningScans,
         evidence: EvidenceStore,
         metrics: Metrics,
     ) -> None:
-        """Takes the stores and the recorder."""
+        """Takes the stores, the recorder, and the streams of this replica."""
         self._repository = repository
         self._retention = retention
         self._recorder = recorder
+        self._running = running
         self._evidence = evidence
         self._pictures = PictureHandout(evidence=evidence, metrics=metrics)
         self._metrics = metrics
 
     async def finish(
-        self, check_id: UUID, *, tenant: str, sandbox: bool, audit_images: int, now: datetime
+        self,
+        check_id: UUID,
+        *,
+        tenant: str,
+        sandbox: bool,
+        audit_images: int,
+        now: datetime,
+        close_now: bool = False,
     ) -> FinishedCheck:
         """Closes a check to further attempts and gives its verdict; idempotent.
 
@@ -70,13 +86,14 @@ class CheckCompletion:
             sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
             audit_images: Audit images to return, at most.
             now: The time.
+            close_now: Whether to close it even if a scan runs or may still be resumed.
 
         Raises:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
         """
         record = await self._find(check_id, tenant, sandbox=sandbox)
         if record.state in OPEN_STATES:
-            record = await self._close_if_over(record, now)
+            record = await self._close_if_over(record, now, close_now=close_now)
         if record.state is CheckState.ERASED or now >= record.result_deadline:
             raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
         record = await self._repository.finish(check_id, now)
@@ -95,6 +112,24 @@ class CheckCompletion:
                 kept_by_policy=lambda: _policy(record).retention.audit_images,
             ),
         )
+
+    async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
+        """Gives a check up; idempotent. One that is decided stays as it is.
+
+        Args:
+            check_id: The check.
+            tenant: Whose call it is.
+            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
+            now: The time.
+
+        Raises:
+            Refusal: CHECK_NOT_FOUND, or SCAN_IN_PROGRESS where streams came and went all the time.
+        """
+        record = await self._find(check_id, tenant, sandbox=sandbox)
+        if record.state in OPEN_STATES:
+            expired = (await self._progress(record, now)).state is ProgressState.EXPIRED
+            reason = _reason_at_deadline(record) if expired else FailureReason.CANCELLED
+            await self._end(record, reason, now)
 
     async def sweep(self, now: datetime, *, limit: int) -> int:
         """Decides the checks whose scan deadline passed; one that cannot be is logged and left.
@@ -150,36 +185,52 @@ class CheckCompletion:
             raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
         return record
 
-    async def _close_if_over(self, record: CheckRecord, now: datetime) -> CheckRecord:
-        expired = now >= record.scan_deadline
-        held = _held(record, now)
-        if record.state is CheckState.CREATED and not expired:
+    async def _progress(self, record: CheckRecord, now: datetime) -> CheckProgress:
+        attempts = await self._repository.attempts(record.check_id)
+        return progress_of(record, attempts, policy=_policy(record), now=now)
+
+    async def _close_if_over(self, record: CheckRecord, now: datetime, *, close_now: bool) -> CheckRecord:
+        progress = await self._progress(record, now)
+        if progress.state is ProgressState.WAITING:
             raise Refusal(
                 Reason.NOT_SCANNED_YET,
                 "nobody has scanned for this check yet; ask again when the app says that the scan is over",
             )
-        if held:
-            raise Refusal(
-                Reason.SCAN_IN_PROGRESS,
-                "a scan of this check is in progress; ask again in a few seconds",
-                retry_after=_RETRY_SECONDS,
-            )
+        scanning = progress.state is ProgressState.SCANNING
+        resumable = progress.resumable_until is not None and now < progress.resumable_until
+        if (scanning or resumable) and not close_now:
+            raise _in_progress(progress, now)
+        if scanning:
+            return await self._end(record, FailureReason.CANCELLED, now)
+        expired = progress.state is ProgressState.EXPIRED
         reason = _reason_at_deadline(record) if expired else _reason_of_absence(record)
         try:
             await self._close(record, reason, now)
         except Conflict:
             # A stream decided, or came back, between the look and the write: what it did stands.
-            current = await self._repository.get(record.check_id)
-            if current is not None and current.state in OPEN_STATES:
-                raise Refusal(
-                    Reason.SCAN_IN_PROGRESS,
-                    "a scan of this check is in progress; ask again in a few seconds",
-                    retry_after=_RETRY_SECONDS,
-                ) from None
-        closed = await self._repository.get(record.check_id)
-        if closed is None:
+            current = await self._load(record.check_id)
+            if current.state in OPEN_STATES:
+                raise _in_progress(await self._progress(current, now), now) from None
+        return await self._load(record.check_id)
+
+    async def _end(self, record: CheckRecord, reason: FailureReason, now: datetime) -> CheckRecord:
+        """Closes an open check, whoever scans for it; a decision that comes first stands."""
+        # A stream of this replica closes the check itself, with what it saw. One of another replica learns of
+        # it when it next renews its lease.
+        await self._running.close(record.check_id, reason, patience_seconds=_PATIENCE_SECONDS)
+        for _ in range(_TRIES):
+            record = await self._load(record.check_id)
+            if record.state not in OPEN_STATES:
+                return record
+            with suppress(Conflict):
+                await self._close(record, reason, now)
+        raise _in_progress(await self._progress(record, now), now)
+
+    async def _load(self, check_id: UUID) -> CheckRecord:
+        record = await self._repository.get(check_id)
+        if record is None:
             raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
-        return closed
+        return record
 
     async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:
         verdict = await self._recorder.close(
@@ -197,12 +248,26 @@ class CheckCompletion:
         )
 
 
-def _held(record: CheckRecord, now: datetime) -> bool:
-    return record.state is CheckState.SCANNING and record.lease_until is not None and now < record.lease_until
-
-
 def _policy(record: CheckRecord) -> Policy:
     return parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+
+
+def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:
+    if progress.resumable_until is None:
+        return Refusal(
+            Reason.SCAN_IN_PROGRESS,
+            "a scan of this check is in progress; ask again in a few seconds",
+            details={"state": progress.state.value},
+            retry_after=_RETRY_SECONDS,
+        )
+    left = max(0.0, (progress.resumable_until - now).total_seconds())
+    return Refusal(
+        Reason.SCAN_IN_PROGRESS,
+        f"the scan of this check was interrupted and may be resumed for {left:.1f} seconds; ask again then, "
+        "or set `close_now`",
+        details={"state": progress.state.value, "resumeSeconds": round(left, 1)},
+        retry_after=min(_RETRY_SECONDS, max(_LEAST_RETRY_SECONDS, left)),
+    )
 
 
 def _reason_at_deadline(record: CheckRecord) -> FailureReason:

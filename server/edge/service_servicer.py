@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,9 +15,11 @@ from grpc.aio import ServicerContext
 
 from server.api_keys import ApiKeyEntry, Role
 from server.checks.completion import CheckCompletion
+from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
 from server.checks.terms import Mode
 from server.edge.callers import CallerIdentifier
+from server.edge.progress_codec import progress_to_wire
 from server.edge.report_codec import parse_report
 from server.edge.result_codec import add_pictures, parse_result
 from server.edge.scan_codec import mode_to_wire, timestamp
@@ -37,6 +39,7 @@ class ServiceEnvironment:
 
     intake: CheckIntake
     completion: CheckCompletion
+    inquiry: CheckInquiry
     keys: KeyRing
     now: Callable[[], datetime]
 
@@ -44,13 +47,17 @@ class ServiceEnvironment:
 class ServiceServicer:
     """Converts calls to the domain and back."""
 
-    def __init__(self, *, callers: CallerIdentifier, max_unary: int, max_uploads: int) -> None:
+    def __init__(
+        self, *, callers: CallerIdentifier, max_unary: int, max_uploads: int, max_watches: int
+    ) -> None:
         """Refuses every call until ``open`` is called."""
         self._callers = callers
         self._max_unary = max_unary
         self._max_uploads = max_uploads
+        self._max_watches = max_watches
         self._unary = 0
         self._uploads = 0
+        self._watches = 0
         self._env: ServiceEnvironment | None = None
 
     def open(self, env: ServiceEnvironment) -> None:
@@ -111,6 +118,7 @@ class ServiceServicer:
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
                 audit_images=request.audit_image_limit,
+                close_now=request.close_now,
                 now=env.now(),
             )
         response = service_pb2.FinishCheckResponse(
@@ -127,22 +135,52 @@ class ServiceServicer:
         raise wrong_listener("ScanFace", "device")
 
     async def GetCheck(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.GetCheckRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
+        self,
+        request: service_pb2.GetCheckRequest,
+        context: ServicerContext[Any, service_pb2.GetCheckResponse],
+    ) -> service_pb2.GetCheckResponse:
         """Gives the state of a check; see the contract."""
-        raise NotImplementedError
+        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        env = self._ready()
+        async with self._call(context):
+            progress = await env.inquiry.progress(
+                _check_id(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
+            )
+        return service_pb2.GetCheckResponse(progress=progress_to_wire(progress))
 
     async def WatchCheck(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.WatchCheckRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
+        self,
+        request: service_pb2.WatchCheckRequest,
+        context: ServicerContext[Any, service_pb2.WatchCheckResponse],
+    ) -> None:
         """Streams the state of a check; see the contract."""
-        raise NotImplementedError
+        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        env = self._ready()
+        check_id = _check_id(request.check_id)
+        if self._watches >= self._max_watches:
+            raise _overloaded("watches", self._max_watches)
+        self._watches += 1
+        try:
+            changes = env.inquiry.changes(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
+            async with aclosing(changes):
+                async for progress in changes:
+                    await context.write(service_pb2.WatchCheckResponse(progress=progress_to_wire(progress)))
+        finally:
+            self._watches -= 1
 
     async def CancelCheck(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.CancelCheckRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
+        self,
+        request: service_pb2.CancelCheckRequest,
+        context: ServicerContext[Any, service_pb2.CancelCheckResponse],
+    ) -> service_pb2.CancelCheckResponse:
         """Gives a check up; see the contract."""
-        raise NotImplementedError
+        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        env = self._ready()
+        check_id = _check_id(request.check_id)
+        async with self._call(context):
+            await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
+            progress = await env.inquiry.progress(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
+        return service_pb2.CancelCheckResponse(progress=progress_to_wire(progress))
 
     def _ready(self) -> ServiceEnvironment:
         if self._env is None:

@@ -244,6 +244,9 @@ class DeadlineRules(_Table):
     """How long after the last attempt's end the attestation may still arrive."""
     idle_seconds: Seconds = Field(default=10, le=120)
     """Silence after which a stream is closed."""
+    resume_seconds: int = Field(default=20, ge=0, le=3600)
+    """How long after a lost connection FinishCheck leaves the check open for the device to come back. The
+    device may come back until the scan's deadline, unless the check was closed meanwhile."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -20,6 +20,7 @@ from server.scan.analyst import FrameAnalyst
 from server.scan.capture import CapturePlan
 from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
+from server.scan.running import RunningScans
 from server.scan.transcript import ClockLimits
 from server.scan.worker_pool import WorkerPool
 from server.storage.devices import DeviceRepository
@@ -85,6 +86,7 @@ class ScanEnvironment:
     clock: Clock
     random: Callable[[int], bytes]
     metrics: Metrics
+    running: RunningScans
     verifier: DeviceVerifier
     devices: DeviceRepository
     memory: DeviceMemory

@@ -109,7 +109,7 @@ async def open_stream(
     if admission.proof_required:
         await send(challenge)
         await _take_proof(inbox, transcript, seconds=policy.deadlines.idle_seconds)
-    record = await take_lease(env, record, start, proven=admission.proof_required)
+    record = await take_lease(env, record, start, policy=policy, proven=admission.proof_required)
     try:
         # Attempts of a stream that was fenced just now may have moved on since they were read.
         attempts = await env.repository.attempts(record.check_id)
@@ -133,7 +133,7 @@ async def open_stream(
         if not admission.proof_required:
             await send(challenge)
     except BaseException:
-        await give_back_lease(env, record)
+        await give_back_lease(env, record, policy)
         raise
     return OpenStream(
         start=start,

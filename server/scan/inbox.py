@@ -79,6 +79,14 @@ class Inbox:
         self._end = item
         raise item
 
+    def fail(self, error: Exception) -> None:
+        """Stops reading; whoever asks for the next message gets ``error``, and no message that waits."""
+        self._reader.cancel()
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._end = error
+        self._queue.put_nowait(error)
+
     def close(self) -> None:
         """Stops reading."""
         self._reader.cancel()

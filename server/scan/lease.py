@@ -1,10 +1,12 @@
 """A stream's lease on its check: taken when the stream may begin, given back when it does not."""
 
 import asyncio
+from datetime import datetime, timedelta
 
 import structlog
 
 from server.errors import Reason, Refusal
+from server.policies import Policy
 from server.scan.environment import ScanEnvironment
 from server.scan.messages import StartMessage
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven
@@ -13,8 +15,13 @@ from server.storage.records import CheckRecord
 _log = structlog.get_logger(__name__)
 
 
+def resume_until(env: ScanEnvironment, policy: Policy) -> datetime:
+    """Until when FinishCheck waits for a device that leaves now."""
+    return env.clock.now() + timedelta(seconds=policy.deadlines.resume_seconds)
+
+
 async def take_lease(
-    env: ScanEnvironment, record: CheckRecord, start: StartMessage, *, proven: bool
+    env: ScanEnvironment, record: CheckRecord, start: StartMessage, *, policy: Policy, proven: bool
 ) -> CheckRecord:
     """Takes the lease for a stream and binds the scan to its session key.
 
@@ -24,6 +31,7 @@ async def take_lease(
         env: What every stream shares.
         record: The check.
         start: The stream's start.
+        policy: The check's frozen policy.
         proven: Whether the device proved to hold the session key.
 
     Raises:
@@ -44,7 +52,7 @@ async def take_lease(
     except asyncio.CancelledError:
         await asyncio.wait({taking})
         if taking.exception() is None:
-            await give_back_lease(env, taking.result())
+            await give_back_lease(env, taking.result(), policy)
         raise
     except SessionKeyMismatch as error:
         raise Refusal(
@@ -60,11 +68,14 @@ async def take_lease(
         raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one") from error
 
 
-async def give_back_lease(env: ScanEnvironment, record: CheckRecord) -> None:
+async def give_back_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:
     """Ends the lease of a stream that did not get as far as an attempt; its device may come back."""
     try:
         await env.repository.suspend(
-            record.check_id, epoch=record.lease_epoch, bytes_received=record.bytes_received
+            record.check_id,
+            epoch=record.lease_epoch,
+            bytes_received=record.bytes_received,
+            resume_until=resume_until(env, policy),
         )
     except Conflict:
         _log.info("scan_superseded_while_leaving", check_id=str(record.check_id))

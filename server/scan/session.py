@@ -25,6 +25,7 @@ from server.scan.evidence_grace import await_evidence
 from server.scan.handshake import OpenStream, Send, open_stream
 from server.scan.inbox import Inbox, StreamEnded
 from server.scan.judgement import AttemptJudgement
+from server.scan.lease import resume_until
 from server.scan.messages import (
     AttemptEndMessage,
     EndCause,
@@ -34,6 +35,7 @@ from server.scan.messages import (
     ScanResultMessage,
     ScanStatus,
 )
+from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict
 from server.storage.records import AttemptEnding, AttemptRecord
@@ -110,7 +112,10 @@ class ScanSession:
         try:
             self._stream = await open_stream(self._env, inbox, send, header_origin=self._header_origin)
             self._bytes.used = self._stream.record.bytes_received
-            await self._attempts(self._stream, inbox, send)
+            await self._scan(self._stream, inbox, send)
+        except CheckClosing as closing:
+            await send(GoodbyeMessage(GoodbyeReason.CHECK_CLOSED, None))
+            raise Refusal(Reason.CHECK_CLOSED, "the check was closed while it was scanned") from closing
         except StreamEnded:
             await _unhindered(self._ended_by_device())
         except ScanDeadlinePassed:
@@ -139,6 +144,15 @@ class ScanSession:
             return Refusal(Reason.CHECK_CLOSED, "the check was closed while it was scanned")
         await send(GoodbyeMessage(GoodbyeReason.SUPERSEDED, None))
         return Refusal(Reason.SUPERSEDED, "a newer stream of the same scan took over")
+
+    async def _scan(self, stream: OpenStream, inbox: Inbox, send: Send) -> None:
+        with self._env.running.running(stream.record.check_id, inbox):
+            try:
+                await self._attempts(stream, inbox, send)
+            except CheckClosing as closing:
+                # Before the orchestrator is answered, so that what was seen stands in what it is told.
+                await _unhindered(self._close(closing.reason))
+                raise
 
     async def _attempts(self, stream: OpenStream, inbox: Inbox, send: Send) -> None:
         attempts = stream.attempts
@@ -328,6 +342,7 @@ class ScanSession:
                     epoch=record.lease_epoch,
                     to=CheckState.WAITING,
                     bytes_received=self._bytes.used,
+                    resume_until=resume_until(env, stream.policy),
                 )
         except Conflict:
             _log.info("scan_superseded_while_leaving", check_id=str(record.check_id))

@@ -20,6 +20,7 @@ __all__ = [
     "AttemptEnding",
     "AttemptRecord",
     "CheckChanges",
+    "CheckPulse",
     "CheckRecord",
     "Decision",
     "EvidenceEntry",
@@ -177,16 +178,43 @@ class CheckRecord:
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckPulse:
+    """Little of a check, read often, that differs whenever what is told of its progress may differ.
+
+    Attributes:
+        state: Where it stands.
+        lease_epoch: As in the check.
+        lease_until: As in the check.
+        resume_until: As in the check.
+        attempts: Attempts that began.
+        ended: Those of them that ended.
+        counted: Those of them that count.
+        frames: Frames accepted in all of them.
+    """
+
+    state: CheckState
+    lease_epoch: int
+    lease_until: datetime | None
+    resume_until: datetime | None
+    attempts: int
+    ended: int
+    counted: int
+    frames: int
+
+
 class CheckChanges(TypedDict, total=False):
     """What a transition may change beside the state.
 
     Attributes:
         bytes_received: Bytes of frames received so far.
         lease_until: When the lease ends; None ends it now.
+        resume_until: Until when the scan counts as one that may be resumed.
     """
 
     bytes_received: int
     lease_until: datetime | None
+    resume_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
     CheckChanges,
+    CheckPulse,
     CheckRecord,
     Decision,
     EvidenceEntry,
@@ -85,6 +86,11 @@ class CheckRepository:
         """The check; None for an unknown one, and for one of another tenant where ``tenant`` is given."""
         record = await self._database.read(statements.find_check, check_id)
         return record if record is not None and tenant in {None, record.tenant} else None
+
+    @uncancelled
+    async def pulse(self, check_id: UUID) -> CheckPulse | None:
+        """What differs whenever the progress of a check may differ; None for an unknown check."""
+        return await self._database.read(statements.check_pulse, check_id)
 
     @uncancelled
     async def evidence(self, check_id: UUID) -> tuple[EvidenceEntry, ...]:
@@ -173,6 +179,7 @@ class CheckRepository:
                     "lease_owner": owner,
                     "lease_epoch": record.lease_epoch + 1,
                     "lease_until": now + timedelta(seconds=lease_seconds),
+                    "resume_until": None,
                     "streams": record.streams + 1,
                 },
             )
@@ -203,13 +210,16 @@ class CheckRepository:
             values["bytes_received"] = bytes_received
         return await self._database.write(statements.change_leased, check_id, epoch=epoch, values=values)
 
-    async def suspend(self, check_id: UUID, *, epoch: int, bytes_received: int) -> CheckRecord:
+    async def suspend(
+        self, check_id: UUID, *, epoch: int, bytes_received: int, resume_until: datetime
+    ) -> CheckRecord:
         """SCANNING becomes WAITING, and the lease ends: the device may come back.
 
         Args:
             check_id: The check.
             epoch: The caller's lease epoch.
             bytes_received: Bytes of frames received so far, over all streams.
+            resume_until: Until when FinishCheck waits for the device to come back.
 
         Raises:
             Conflict: The lease is no longer the caller's.
@@ -220,6 +230,7 @@ class CheckRepository:
             epoch=epoch,
             to=CheckState.WAITING,
             bytes_received=bytes_received,
+            resume_until=resume_until,
         )
 
     @uncancelled

@@ -52,8 +52,8 @@ CHECKS = select(
 ).join_from(checks, policies)
 """Checks with their frozen policies: what ``check_record`` reads."""
 
-NO_LEASE: Mapping[str, None] = {"lease_owner": None, "lease_until": None}
-"""What changes in a check that no stream holds any more."""
+NO_LEASE: Mapping[str, None] = {"lease_owner": None, "lease_until": None, "resume_until": None}
+"""What changes in a check that no stream holds any more, unless its device may come back."""
 
 
 def to_words(words: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -84,7 +85,12 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.half_closed = 0
         self.violations: list[str] = []
         self.uploads: list[verification_service_pb2.UploadTrustedImageRequest] = []
+        self.finishes: list[verification_service_pb2.FinishCheckRequest] = []
         self.finish_refusals: list[Refuse] = []
+        self.progress = verification_service_pb2.CheckProgress(check_id=self.check_id)
+        self.watches: list[list[verification_service_pb2.CheckProgress | Refuse]] = []
+        self.watched: list[str] = []
+        self.cancelled: list[str] = []
         self.upload_refusal: Refuse | None = None
         self.evidence = b"evidence picture"
         self.sandbox = False
@@ -105,17 +111,27 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
     async def GetCheck(
         self, request: verification_service_pb2.GetCheckRequest, context: Context
     ) -> verification_service_pb2.GetCheckResponse:
-        raise NotImplementedError
+        await self._authenticate(context)
+        return verification_service_pb2.GetCheckResponse(progress=self.progress)
 
-    def WatchCheck(
-        self, request: verification_service_pb2.WatchCheckRequest, context: Context
-    ) -> AsyncIterator[verification_service_pb2.WatchCheckResponse]:
-        raise NotImplementedError
+    # As ScanFace below.
+    async def WatchCheck(  # type: ignore[override]
+        self, request: verification_service_pb2.WatchCheckRequest, context: Any
+    ) -> None:
+        await self._authenticate(context)
+        self.watched.append(request.check_id)
+        for step in self.watches.pop(0):
+            if isinstance(step, Refuse):
+                await refuse(context, step)
+            else:
+                await context.write(verification_service_pb2.WatchCheckResponse(progress=step))
 
     async def CancelCheck(
         self, request: verification_service_pb2.CancelCheckRequest, context: Context
     ) -> verification_service_pb2.CancelCheckResponse:
-        raise NotImplementedError
+        await self._authenticate(context)
+        self.cancelled.append(request.check_id)
+        return verification_service_pb2.CancelCheckResponse(progress=self.progress)
 
     async def UploadTrustedImage(
         self, request: verification_service_pb2.UploadTrustedImageRequest, context: Context
@@ -138,6 +154,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self, request: verification_service_pb2.FinishCheckRequest, context: Context
     ) -> verification_service_pb2.FinishCheckResponse:
         await self._authenticate(context)
+        self.finishes.append(request)
         if self.finish_refusals:
             await refuse(context, self.finish_refusals.pop(0))
         result = self.result()

@@ -1,12 +1,14 @@
 import base64
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
 import pytest
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1.verification_service_pb2 import CheckProgress
 from joserfc import jws
 from joserfc.jwk import ECKey
 
@@ -15,6 +17,7 @@ from client import (
     CallRefusedError,
     ConnectionFailedError,
     Orchestrator,
+    ReconnectPolicy,
     SandboxResultError,
     ServerNotTrustedError,
     load_key_set,
@@ -115,11 +118,75 @@ async def test_unreachable_server_is_a_failed_connection() -> None:
 
 async def test_finish_waits_for_a_scan_in_progress() -> None:
     fake = FakeServer()
-    busy = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="SCAN_IN_PROGRESS")
-    fake.finish_refusals = [busy]
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    fake.finish_refusals = [
+        Refuse(code=code, reason="SCAN_IN_PROGRESS", retry_after_s=0.2),
+        Refuse(code=code, reason="SCAN_IN_PROGRESS"),
+    ]
+    began = time.monotonic()
     async with _orchestrating(fake) as orchestrator:
         response = await orchestrator.finish_check(fake.check_id, wait_s=5)
     assert response.result.status == result_pb2.CHECK_STATUS_SUCCESS
+    # As long as the server asked, and half a second where it said nothing.
+    assert 0.7 <= time.monotonic() - began < 4
+
+
+async def test_a_check_is_closed_now_where_that_is_asked_for() -> None:
+    fake = FakeServer()
+    async with _orchestrating(fake) as orchestrator:
+        await orchestrator.finish_check(fake.check_id)
+        await orchestrator.finish_check(fake.check_id, close_now=True)
+    assert [request.close_now for request in fake.finishes] == [False, True]
+
+
+def _progress(state: verification_service_pb2.CheckProgress.State.ValueType) -> CheckProgress:
+    return CheckProgress(check_id="c", state=state)
+
+
+_WAITING, _SCANNING = _progress(CheckProgress.STATE_WAITING), _progress(CheckProgress.STATE_SCANNING)
+_DECIDED = _progress(CheckProgress.STATE_DECIDED)
+
+
+async def test_the_state_of_a_check_is_asked_for_and_the_check_given_up() -> None:
+    fake = FakeServer()
+    fake.progress = _SCANNING
+    async with _orchestrating(fake) as orchestrator:
+        assert await orchestrator.get_check(fake.check_id) == _SCANNING
+        assert await orchestrator.cancel_check(fake.check_id) == _SCANNING
+    assert fake.cancelled == [fake.check_id]
+
+
+async def test_a_watch_goes_on_where_its_stream_was_lost() -> None:
+    fake = FakeServer()
+    draining = Refuse(code=grpc.StatusCode.UNAVAILABLE, reason="NOT_SERVING", retry_after_s=0.1)
+    fake.watches = [[_WAITING, draining], [_WAITING, _SCANNING, draining], [draining], [_DECIDED]]
+    async with _orchestrating(fake) as orchestrator:
+        seen = [progress async for progress in orchestrator.watch_check(fake.check_id)]
+    # What a new stream repeats is told once.
+    assert seen == [_WAITING, _SCANNING, _DECIDED]
+    assert fake.watched == [fake.check_id] * 4
+
+
+async def test_a_watch_gives_up_after_too_many_losses_in_a_row() -> None:
+    fake = FakeServer()
+    draining = Refuse(code=grpc.StatusCode.UNAVAILABLE, reason="NOT_SERVING")
+    fake.watches = [[_WAITING, draining], [draining], [draining], [draining]]
+    async with _orchestrating(fake) as orchestrator:
+        watch = orchestrator.watch_check(fake.check_id, reconnects=ReconnectPolicy(limit=2, initial_s=0.01))
+        assert await anext(watch) == _WAITING
+        with pytest.raises(CallRefusedError) as caught:
+            await anext(watch)
+    assert caught.value.refusal.reason == "NOT_SERVING"
+    assert len(fake.watched) == 3
+
+
+async def test_a_watch_that_is_refused_says_why() -> None:
+    fake = FakeServer()
+    fake.watches = [[Refuse(code=grpc.StatusCode.NOT_FOUND, reason="CHECK_NOT_FOUND")]]
+    async with _orchestrating(fake) as orchestrator:
+        with pytest.raises(CallRefusedError) as caught:
+            await anext(orchestrator.watch_check(fake.check_id))
+    assert caught.value.refusal.reason == "CHECK_NOT_FOUND"
 
 
 @pytest.mark.parametrize("reason", ["SCAN_IN_PROGRESS", "NOT_SCANNED_YET", "CHECK_NOT_FOUND"])

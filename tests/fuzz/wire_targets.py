@@ -261,9 +261,14 @@ def _servicer() -> ServiceServicer:
         trusted_images=behind,
     )
     servicer = ServiceServicer(
-        callers=CallerIdentifier(api_keys=None, client_certificates=False), max_unary=4, max_uploads=4
+        callers=CallerIdentifier(api_keys=None, client_certificates=False),
+        max_unary=4,
+        max_uploads=4,
+        max_watches=4,
     )
-    servicer.open(ServiceEnvironment(intake=intake, completion=behind, keys=unused, now=lambda: unused))
+    servicer.open(
+        ServiceEnvironment(intake=intake, completion=behind, inquiry=behind, keys=unused, now=lambda: unused)
+    )
     return servicer
 
 

@@ -361,6 +361,7 @@ scan_seconds = {scan_seconds}
 result_seconds = {result_seconds}
 attempt_seconds = {attempt_seconds}
 idle_seconds = {idle_seconds}
+resume_seconds = {resume_seconds}
 
 [disclosure]
 app = "{app}"
@@ -381,6 +382,7 @@ def write_policy(
     result_seconds: int = 86_400,
     attempt_seconds: int = 20,
     idle_seconds: int = 10,
+    resume_seconds: int = 0,
     evidence_seconds: int = 86_400,
     app: str = "pass_fail_and_hints",
     audit_images: int = 2,
@@ -397,6 +399,7 @@ def write_policy(
             result_seconds=result_seconds,
             attempt_seconds=attempt_seconds,
             idle_seconds=idle_seconds,
+            resume_seconds=resume_seconds,
             evidence_seconds=evidence_seconds,
             app=app,
             audit_images=audit_images,
@@ -411,6 +414,7 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "once", maximum=1)
     write_policy(folder, "silent", app="nothing")
     write_policy(folder, "no-reconnect", reconnects=0)
+    write_policy(folder, "resumable", resume_seconds=20)
     write_policy(folder, "hasty", idle_seconds=1, attempt_seconds=2)
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
 

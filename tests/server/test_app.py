@@ -202,6 +202,9 @@ async def test_a_call_on_the_wrong_listener_is_unimplemented(live: LiveServer) -
             wrong_service.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
         ),
         "FinishCheck": await _refused(wrong_service.FinishCheck(service_pb2.FinishCheckRequest())),
+        "GetCheck": await _refused(wrong_service.GetCheck(service_pb2.GetCheckRequest())),
+        "WatchCheck": await _refused(_first(wrong_service.WatchCheck(service_pb2.WatchCheckRequest()))),
+        "CancelCheck": await _refused(wrong_service.CancelCheck(service_pb2.CancelCheckRequest())),
     }
     for call, refusal in refusals.items():
         assert (refusal.code, refusal.reason) == (_C.UNIMPLEMENTED, "WRONG_LISTENER")

@@ -30,18 +30,19 @@ class Callers:
     live: LiveServer
     keys: dict[str, str]
 
-    def _metadata(self, caller: str) -> tuple[tuple[str, str]]:
+    def metadata(self, caller: str) -> tuple[tuple[str, str]]:
+        """The credentials of a caller."""
         return (("authorization", f"Bearer {self.keys[caller]}"),)
 
     async def upload(self, caller: str, *, request_id: str = "") -> service_pb2.UploadTrustedImageResponse:
         return await self.live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=request_id),
-            metadata=self._metadata(caller),
+            metadata=self.metadata(caller),
         )
 
     async def finish(self, caller: str, check_id: str) -> service_pb2.FinishCheckResponse:
         return await self.live.service.FinishCheck(
-            service_pb2.FinishCheckRequest(check_id=check_id), metadata=self._metadata(caller)
+            service_pb2.FinishCheckRequest(check_id=check_id), metadata=self.metadata(caller)
         )
 
     async def check(self, caller: str, shown: tuple[Picture, ...]) -> service_pb2.FinishCheckResponse:
@@ -137,6 +138,25 @@ async def test_a_tenants_real_caller_has_its_sandbox_checks_and_not_the_other_wa
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await callers.finish(_SANDBOX, real.check_id)
     assert refused(caught.value).reason == "CHECK_NOT_FOUND"
+    service = callers.live.service
+    for call in (
+        service.GetCheck(
+            service_pb2.GetCheckRequest(check_id=real.check_id), metadata=callers.metadata(_SANDBOX)
+        ),
+        service.CancelCheck(
+            service_pb2.CancelCheckRequest(check_id=real.check_id), metadata=callers.metadata(_SANDBOX)
+        ),
+        service.WatchCheck(
+            service_pb2.WatchCheckRequest(check_id=real.check_id), metadata=callers.metadata(_SANDBOX)
+        ).read(),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert refused(caught.value).reason == "CHECK_NOT_FOUND"
+    progress = await service.GetCheck(
+        service_pb2.GetCheckRequest(check_id=marked.result.check_id), metadata=callers.metadata(_REAL)
+    )
+    assert progress.progress.sandbox
 
 
 async def test_what_is_remembered_of_sandbox_scans_and_of_real_ones_is_kept_apart(callers: Callers) -> None:

@@ -95,7 +95,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_SCANNED_YET: _ErrorReason.ValueType  # 45
     """Nobody has scanned yet. [FAILED_PRECONDITION]"""
     ERROR_REASON_SCAN_IN_PROGRESS: _ErrorReason.ValueType  # 46
-    """A scan is in progress; ask again when it ended. [FAILED_PRECONDITION, with RetryInfo]"""
+    """A scan is in progress, or was interrupted and may still be resumed; nothing was closed. Metadata `state` is
+    SCANNING or INTERRUPTED, and `resumeSeconds` says how long it may still be resumed.
+    [FAILED_PRECONDITION, with RetryInfo]
+    """
     ERROR_REASON_RESULT_EXPIRED: _ErrorReason.ValueType  # 47
     """The result's retention ended. [NOT_FOUND]"""
     ERROR_REASON_POLICY_NOT_AVAILABLE: _ErrorReason.ValueType  # 48
@@ -250,7 +253,10 @@ ERROR_REASON_CHECK_NOT_FOUND: ErrorReason.ValueType  # 44
 ERROR_REASON_NOT_SCANNED_YET: ErrorReason.ValueType  # 45
 """Nobody has scanned yet. [FAILED_PRECONDITION]"""
 ERROR_REASON_SCAN_IN_PROGRESS: ErrorReason.ValueType  # 46
-"""A scan is in progress; ask again when it ended. [FAILED_PRECONDITION, with RetryInfo]"""
+"""A scan is in progress, or was interrupted and may still be resumed; nothing was closed. Metadata `state` is
+SCANNING or INTERRUPTED, and `resumeSeconds` says how long it may still be resumed.
+[FAILED_PRECONDITION, with RetryInfo]
+"""
 ERROR_REASON_RESULT_EXPIRED: ErrorReason.ValueType  # 47
 """The result's retention ended. [NOT_FOUND]"""
 ERROR_REASON_POLICY_NOT_AVAILABLE: ErrorReason.ValueType  # 48

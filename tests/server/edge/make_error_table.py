@@ -129,7 +129,10 @@ ADVICE: dict[str, _Advice] = {
     "REQUEST_ID_REUSED": _Advice(_ORCHESTRATOR, "Take a new UUID for a new request."),
     "CHECK_NOT_FOUND": _Advice(_ORCHESTRATOR, "Correct the identifier."),
     "NOT_SCANNED_YET": _Advice(_ORCHESTRATOR, "Ask again when the app says that the scan is over."),
-    "SCAN_IN_PROGRESS": _Advice(_ORCHESTRATOR, "Ask again after the delay of RetryInfo."),
+    "SCAN_IN_PROGRESS": _Advice(
+        _ORCHESTRATOR,
+        "Ask again after the delay of RetryInfo, or close the check with `close_now`.",
+    ),
     "RESULT_EXPIRED": _Advice(_ORCHESTRATOR, _NEW_CHECK),
     "POLICY_NOT_AVAILABLE": _Advice(
         _ORCHESTRATOR, "Name another policy; the operator can install another pack."
@@ -291,6 +294,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "MODE_BELOW_POLICY": ("mode", "policyMode"),
     "MODE_NOT_AVAILABLE": ("mode", "availableModes"),
     "POLICY_NOT_AVAILABLE": ("policy", "pack", "mode"),
+    "SCAN_IN_PROGRESS": ("state", "resumeSeconds"),
     "CHECK_CLOSED": ("maxAttempts",),
     "PROTOCOL_VERSION_NOT_SUPPORTED": ("version", "supportedVersion"),
     "FRAME_OUT_OF_ORDER": ("frameIndex", "attempt", "expectedFrameIndex", "expectedAttempt"),

@@ -5,6 +5,7 @@ import os
 import random
 import time
 from base64 import b64encode
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -243,3 +244,28 @@ async def test_repeated_kills_use_up_reconnects_and_never_attempts_that_did_not_
         async with home.database() as database:
             outcomes = [attempt.outcome for attempt in await database.attempts(upload.check_id)]
         assert outcomes == [AttemptOutcome.INTERRUPTED] * 3 + [AttemptOutcome.DECIDED]
+
+
+@pytest.mark.slow
+async def test_the_scan_of_a_killed_server_may_be_resumed_after_its_lease(tmp_path: Path) -> None:
+    home = DataFolder(tmp_path)
+    async with home.serving() as server:
+        upload = await server.upload(str(uuid4()), policy="resumable")
+        device = RawDevice(server.device, upload)
+        await _capture(await device.open(), FEW)
+        await server.kill()
+    async with home.serving() as server:
+        async with home.database() as database:
+            record = await database.record(upload.check_id)
+        assert record.lease_until is not None
+        await asyncio.sleep(max(0.0, (record.lease_until - datetime.now(UTC)).total_seconds()) + 0.1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await server.finish(upload.check_id)
+        refusal = refused(caught.value)
+        assert (refusal.reason, refusal.metadata["state"]) == ("SCAN_IN_PROGRESS", "INTERRUPTED")
+        device.rebind(server.device)
+        assert (await (await device.resume()).run_attempt(pictures()[:COUNTED])).attempt == 2
+        answer = await server.service.FinishCheck(
+            service_pb2.FinishCheckRequest(check_id=upload.check_id, close_now=True)
+        )
+        assert answer.result.transcript.streams == 2

@@ -172,7 +172,7 @@ async def test_a_newer_stream_fences_the_older_in_everything(repository: CheckRe
     with pytest.raises(Conflict):
         await repository.decide(check_id, epoch=1, decision=decision(entry("fenced")))
     with pytest.raises(Conflict):
-        await repository.suspend(check_id, epoch=1, bytes_received=5)
+        await repository.suspend(check_id, epoch=1, bytes_received=5, resume_until=after(9))
     assert not await repository.renew_lease(check_id, epoch=1, now=after(3), lease_seconds=15)
     assert await repository.evidence(check_id) == ()
     assert await repository.get(check_id) == new
@@ -195,12 +195,17 @@ async def test_a_renewed_lease_lasts_and_notes_the_bytes(repository: CheckReposi
 
 async def test_a_suspended_check_waits_and_may_be_resumed(repository: CheckRepository) -> None:
     record = await scanning(repository)
-    waiting = await repository.suspend(record.check_id, epoch=1, bytes_received=77)
+    waiting = await repository.suspend(record.check_id, epoch=1, bytes_received=77, resume_until=after(21))
     assert (waiting.state, waiting.lease_owner, waiting.lease_until) == (CheckState.WAITING, None, None)
-    assert waiting.bytes_received == 77
+    assert (waiting.bytes_received, waiting.resume_until) == (77, after(21))
     assert not await repository.renew_lease(record.check_id, epoch=1, now=after(2), lease_seconds=15)
     resumed = await lease(repository, waiting)
     assert (resumed.state, resumed.lease_epoch) == (CheckState.SCANNING, 2)
+    assert resumed.resume_until is None
+
+
+async def test_no_check_has_no_pulse(repository: CheckRepository) -> None:
+    assert await repository.pulse(uuid4()) is None
 
 
 async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None:

@@ -59,6 +59,7 @@ class Model:
     evidence: int = 0
     deadline: int = 0
     lease_until: int | None = None
+    resume_until: int | None = None
 
     def interrupt(self) -> None:
         for number, (epoch, outcome, counted) in self.attempts.items():
@@ -140,7 +141,7 @@ class RepositoryMachine(RuleBasedStateMachine):
             model.interrupt()
             model.state, model.key = CheckState.SCANNING, key
             model.epoch += 1
-            model.lease_until = now + 15
+            model.lease_until, model.resume_until = now + 15, None
             assert answer.lease_epoch == model.epoch
 
     @rule(check_id=checks, back=st.integers(0, 1), now=st.integers(0, 60))
@@ -154,14 +155,18 @@ class RepositoryMachine(RuleBasedStateMachine):
         if answer:
             model.lease_until = now + 15
 
-    @rule(check_id=checks, back=st.integers(0, 1))
-    def suspend(self, check_id: UUID, back: int) -> None:
+    @rule(check_id=checks, back=st.integers(0, 1), until=st.integers(0, 80))
+    def suspend(self, check_id: UUID, back: int, until: int) -> None:
         model = self.models[check_id]
         epoch = model.epoch - back
-        answer = self.attempt(lambda: self.repository.suspend(check_id, epoch=epoch, bytes_received=1))
+        answer = self.attempt(
+            lambda: self.repository.suspend(
+                check_id, epoch=epoch, bytes_received=1, resume_until=after(until)
+            )
+        )
         assert isinstance(answer, Conflict) is not model.holds(epoch)
         if model.holds(epoch):
-            model.state, model.lease_until = CheckState.WAITING, None
+            model.state, model.lease_until, model.resume_until = CheckState.WAITING, None, until
 
     @rule(check_id=checks, number=st.integers(1, 3), back=st.integers(0, 1))
     def start(self, check_id: UUID, number: int, back: int) -> None:
@@ -229,7 +234,7 @@ class RepositoryMachine(RuleBasedStateMachine):
             if number is not None:
                 model.attempts[number] = (model.epoch, AttemptOutcome.DECIDED, model.attempts[number][2])
             model.interrupt()
-            model.state, model.lease_until = CheckState.DECIDED, None
+            model.state, model.lease_until, model.resume_until = CheckState.DECIDED, None, None
             model.evidence += pictures
 
     @rule(check_id=checks)
@@ -286,6 +291,16 @@ class RepositoryMachine(RuleBasedStateMachine):
             if model.state is not CheckState.ERASED:
                 assert record.session_key == model.key
             assert (record.lease_until is None) is (model.lease_until is None)
+            resumable = None if model.resume_until is None else after(model.resume_until)
+            assert record.resume_until == resumable
+            pulse = await self.repository.pulse(check_id)
+            assert pulse is not None
+            assert (pulse.state, pulse.lease_epoch) == (record.state, record.lease_epoch)
+            assert (pulse.lease_until, pulse.resume_until) == (record.lease_until, record.resume_until)
+            attempts = model.attempts.values()
+            assert pulse.attempts == len(attempts)
+            assert pulse.ended == sum(outcome is not None for _, outcome, _ in attempts)
+            assert pulse.counted == sum(counted for _, _, counted in attempts)
             assert (record.portrait_template is None) is (model.state not in OPEN_STATES)
             assert (record.result is None) is (model.state not in _CLOSED)
             assert len(await self.repository.evidence(check_id)) == model.evidence

@@ -1,0 +1,110 @@
+"""GetCheck and WatchCheck: where a check stands. Nothing here changes a check."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from server.checks.progress import CheckProgress, progress_of
+from server.checks.state import CheckState
+from server.errors import Reason, Refusal
+from server.policies import Policy, parse_frozen_policy
+from server.storage.records import AttemptRecord, CheckPulse, CheckRecord
+from server.storage.repository import CheckRepository
+
+__all__ = ["CheckInquiry"]
+
+_POLL_SECONDS: Final = 0.5
+_RECONNECT_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    record: CheckRecord
+    attempts: tuple[AttemptRecord, ...]
+    policy: Policy
+
+    def progress(self, now: datetime) -> CheckProgress:
+        return progress_of(self.record, self.attempts, policy=self.policy, now=now)
+
+
+class CheckInquiry:
+    """Tells orchestrators where their checks stand.
+
+    The state is in the database alone, so that every replica can tell it, whichever one serves the scan.
+    """
+
+    def __init__(
+        self, *, repository: CheckRepository, now: Callable[[], datetime], draining: asyncio.Event
+    ) -> None:
+        """Takes the store, the clock and what says that the server shuts down."""
+        self._repository = repository
+        self._now = now
+        self._draining = draining
+
+    async def progress(self, check_id: UUID, *, tenant: str, sandbox: bool) -> CheckProgress:
+        """Where a check stands.
+
+        Args:
+            check_id: The check.
+            tenant: Whose call it is.
+            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
+
+        Raises:
+            Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
+        """
+        return (await self._load(check_id, tenant, sandbox=sandbox)).progress(self._now())
+
+    async def changes(
+        self, check_id: UUID, *, tenant: str, sandbox: bool
+    ) -> AsyncGenerator[CheckProgress, None]:
+        """Where a check stands now, and then after each change, until no scan can change it any more.
+
+        Args:
+            check_id: The check.
+            tenant: Whose call it is.
+            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
+
+        Raises:
+            Refusal: CHECK_NOT_FOUND, RESULT_EXPIRED, or NOT_SERVING as soon as the server shuts down.
+        """
+        loaded: _Loaded | None = None
+        pulse: CheckPulse | None = None
+        told: CheckProgress | None = None
+        while True:
+            if self._draining.is_set():
+                raise Refusal(
+                    Reason.NOT_SERVING,
+                    "the server is shutting down; watch the check again",
+                    retry_after=_RECONNECT_SECONDS,
+                )
+            # The pulse is read before the rest: what changes in between is found at the next turn.
+            beat = await self._repository.pulse(check_id)
+            if loaded is None or beat != pulse:
+                loaded, pulse = await self._load(check_id, tenant, sandbox=sandbox), beat
+            # Time alone changes the state, too: leases lapse and deadlines pass.
+            progress = loaded.progress(self._now())
+            if progress != told:
+                yield progress
+                told = progress
+            if progress.over:
+                return
+            await self._pause()
+
+    async def _load(self, check_id: UUID, tenant: str, *, sandbox: bool) -> "_Loaded":
+        record = await self._repository.get(check_id, tenant)
+        if record is None or (sandbox and not record.sandbox):
+            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
+        if record.state is CheckState.ERASED:
+            raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
+        policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {check_id}").policy
+        return _Loaded(record, await self._repository.attempts(check_id), policy)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._draining.wait()
+        except TimeoutError:
+            pass

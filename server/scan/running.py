@@ -1,0 +1,60 @@
+"""The streams that run on this replica, so that one whose check is closed ends at once."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from uuid import UUID
+
+from server.scan.inbox import Inbox
+from server.verdict import FailureReason
+
+__all__ = ["CheckClosing", "RunningScans"]
+
+
+class CheckClosing(Exception):
+    """The orchestrator closes the check that a stream scans for.
+
+    Attributes:
+        reason: Why the check ends, where nothing that was seen decides it.
+    """
+
+    def __init__(self, reason: FailureReason) -> None:
+        super().__init__(f"the orchestrator closes the check: {reason}")
+        self.reason = reason
+
+
+class RunningScans:
+    """Which streams of this replica scan for which check. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        """No stream runs."""
+        self._streams: dict[Inbox, tuple[UUID, asyncio.Event]] = {}
+
+    @contextmanager
+    def running(self, check_id: UUID, inbox: Inbox) -> Iterator[None]:
+        """A stream scans for a check for as long as this context is open."""
+        left = asyncio.Event()
+        self._streams[inbox] = check_id, left
+        try:
+            yield
+        finally:
+            del self._streams[inbox]
+            left.set()
+
+    async def close(self, check_id: UUID, reason: FailureReason, *, patience_seconds: float) -> None:
+        """Makes the streams of this replica close their check with what they saw; waits until they have.
+
+        Args:
+            check_id: The check.
+            reason: Why it ends, where nothing that was seen decides it.
+            patience_seconds: How long to wait for them.
+        """
+        waiting = []
+        for inbox, (scanned, left) in self._streams.items():
+            if scanned == check_id:
+                inbox.fail(CheckClosing(reason))
+                waiting.append(left)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                for left in waiting:
+                    await left.wait()
