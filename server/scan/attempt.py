@@ -17,6 +17,7 @@ from server.scan.messages import (
     AttemptStartMessage,
     AttestationMessage,
     CompleteMessage,
+    FeedbackMessage,
     FlashStepMessage,
     FrameMessage,
     OvalChangeMessage,
@@ -98,6 +99,7 @@ class AttemptRun:
         self._rate = CaptureRate()
         self._revealed = stream.plans.first_step - 1
         self._recorded = False
+        self._shown: dict[str, None] = {}
         self._on_settled: Callable[[AttemptRun], None] | None = None
 
     @property
@@ -119,6 +121,11 @@ class AttemptRun:
     def frames(self) -> int:
         """Frames accepted."""
         return self._rate.frames
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Feedback codes that the device was shown so far, in the order in which they came up."""
+        return tuple(self._shown)
 
     @property
     def recorded(self) -> bool:
@@ -231,6 +238,7 @@ class AttemptRun:
         await self._challenge_further(send)
         self._credit.processed(size)
         if feedback is not None:
+            self._shown[feedback.code] = None
             await send(feedback)
         await self._look_whether_enough(send)
         if self._told_complete is not None:
@@ -250,6 +258,8 @@ class AttemptRun:
             match message:
                 case OvalChangeMessage(oval=oval):
                     self.capture.move_oval(oval)
+                case FeedbackMessage(code=code):
+                    self._shown[code] = None
                 case FlashStepMessage(step):
                     self._revealed = step.number
                 case PauseMessage(paused=True):

@@ -181,7 +181,7 @@ class AttemptCloser:
                 verified_bits=judgement.verified_bits,
                 ended=ended,
             )
-        self._devices.count(look)
+        self._devices.count(run, look)
         return look.outcome
 
     async def keep_memory(self, stream: OpenStream) -> None:

@@ -39,7 +39,7 @@ class DeviceLooks:
     def __init__(self, env: ScanEnvironment) -> None:
         """Takes what every stream shares."""
         self._env = env
-        self._counted: list[Recollection] = []
+        self._counted: dict[int, Recollection] = {}
 
     async def recall(self, stream: OpenStream, run: AttemptRun) -> FrameRecall:
         """What earlier scans say of an attempt's frames.
@@ -102,9 +102,9 @@ class DeviceLooks:
         )
         return DeviceLook(outcome=outcome, recollection=recollection, pieces=pieces)
 
-    def count(self, look: DeviceLook) -> None:
-        """What the look says counts: it is kept with what the stream's other attempts left."""
-        self._counted.append(look.recollection)
+    def count(self, run: AttemptRun, look: DeviceLook) -> None:
+        """What the attempt's latest look says counts: it is kept with what other attempts left."""
+        self._counted[run.number] = look.recollection
 
     async def keep(self, stream: OpenStream) -> None:
         """Keeps what a decided scan is known again by, the attempts before the last one included.
@@ -113,8 +113,9 @@ class DeviceLooks:
         """
         if not _keeps(stream):
             return
+        counted = merged(tuple(self._counted.values()))
         try:
-            await self._env.memory.keep(stream.record, merged(self._counted), now=self._env.clock.now())
+            await self._env.memory.keep(stream.record, counted, now=self._env.clock.now())
         except StorageUnavailable:
             _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))
 

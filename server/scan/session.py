@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from server.checks.outcome import DeviceOutcome
 from server.checks.recorder import JudgedAttempt
 from server.checks.state import OPEN_STATES, CheckState
 from server.checks.terms import AttemptOutcome
@@ -194,9 +195,14 @@ class ScanSession:
         again = judgement.retryable and enough and remaining > 0 and run.number < _MOST_ATTEMPTS
         if self._cancelled_by_person and declined(run.challenge):
             again = stream.plans.decline() and again
+        device, pieces = await self._look_at_device(stream, run, judgement), stream.evidence.pieces
+        again = again and not device.final
         if not again:
+            # Whatever decides: how long the answer takes must not tell it.
             await await_evidence(env, stream, run, inbox)
-        status, attempts = await self._settle(stream, run, judgement, attempts, again=again)
+            if stream.evidence.pieces != pieces:
+                device = await self._look_at_device(stream, run, judgement)
+        status, attempts = await self._settle(stream, run, judgement, device, attempts, again=again)
         env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value,
             seconds=env.clock.monotonic() - began,
@@ -207,32 +213,42 @@ class ScanSession:
         result = ScanResultMessage(
             attempt=run.number,
             status=status,
-            feedback=told_feedback(judgement.feedback, status, stream.policy.disclosure.app),
+            feedback=told_feedback(
+                advice=judgement.feedback,
+                shown=run.shown,
+                status=status,
+                disclosure=stream.policy.disclosure.app,
+            ),
             another_attempt=again,
             attempts_remaining=max(0, remaining) if again else 0,
         )
         return result, attempts
+
+    async def _look_at_device(
+        self, stream: OpenStream, run: AttemptRun, judgement: AttemptJudgement
+    ) -> DeviceOutcome:
+        return await self._closer.look_at_device(stream, run, judgement, ended=True)
 
     async def _settle(
         self,
         stream: OpenStream,
         run: AttemptRun,
         judgement: AttemptJudgement,
+        device: DeviceOutcome,
         attempts: tuple[AttemptRecord, ...],
         *,
         again: bool,
     ) -> tuple[ScanStatus, tuple[AttemptRecord, ...]]:
-        """Looks at the device and makes the outcome durable; what to tell, and the check's attempts.
+        """Makes the outcome durable; what to tell, and the check's attempts.
 
         Args:
             stream: The stream.
             run: The attempt.
             judgement: What it amounts to.
+            device: What is known of the device.
             attempts: The check's attempts, this one as it stood before.
-            again: Whether there may be another one, unless what is known of the device is final.
+            again: Whether there may be another one.
         """
-        device = await self._closer.look_at_device(stream, run, judgement, ended=True)
-        again = again and not device.final
         outcome = AttemptOutcome.RETRY if again else AttemptOutcome.DECIDED
         async with self._closer.kept_pictures(stream, run) as pictures:
             judged = self._closer.judged(stream, run, judgement, device, pictures, ended=True)

@@ -1276,8 +1276,9 @@ class ScanResult(_message.Message):
     """Attempts that may still be made."""
     @_builtins.property
     def feedback(self) -> _containers.RepeatedScalarFieldContainer[_feedback_pb2.FeedbackCode.ValueType]:
-        """What could have been better, most important first; at most 8. With SCAN_STATUS_RETRY they say what
-        to change.
+        """With SCAN_STATUS_RETRY what to change, most important first. With SCAN_STATUS_FAILURE at most FAILED and
+        the codes that the device was already shown in this attempt, so that they do not tell the cause; none
+        where the policy lets the app know pass or fail only. At most 8.
         """
 
     @_builtins.property

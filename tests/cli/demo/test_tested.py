@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.tested import FLASH_POLICY, POLICY, open_tested
+from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, open_tested
 from cli.test_devices.errors import PlatformUnusable
 from cli.test_devices.settings_text import POLICY_NAME
 from server.api_keys import load_api_keys
@@ -13,9 +13,8 @@ from server.policies import load_policies
 def test_the_shipped_policies_are_served_beside_its_own(tmp_path: Path) -> None:
     tested = open_tested(tmp_path / "platform")
     settings = tomllib.loads(tested.settings)
-    assert {POLICY, FLASH_POLICY, POLICY_NAME} <= set(
-        load_policies(Path(settings["policies"]["folder"])).names
-    )
+    served = load_policies(Path(settings["policies"]["folder"])).names
+    assert {POLICY, FLASH_POLICY, FLASH_ALONE_POLICY, POLICY_NAME} <= set(served)
     root = settings["device_integrity"]["test_roots"]["android_spki_sha256"]
     assert root == [tested.platform.android_root_sha256.hex()]
 

@@ -1,5 +1,7 @@
 """What the app may know."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from server.policies.words import AppDisclosure
@@ -9,13 +11,18 @@ from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
 SUCCESS = CheckVerdict(CheckStatus.SUCCESS, ())
 FAILURE = CheckVerdict(CheckStatus.FAILURE, (FailureReason.SPOOF,))
-HINTS = ("TOO_DARK", "MOVE_CLOSER")
+ADVICE = ("NO_FACE", "TURN_HEAD_SLIGHTLY")
+SHOWN = ("TOO_DARK", "GOOD", "MOVE_CLOSER")
+
+
+def _told(status: ScanStatus, disclosure: AppDisclosure, *, shown: Sequence[str] = SHOWN) -> tuple[str, ...]:
+    return told_feedback(advice=ADVICE, shown=shown, status=status, disclosure=disclosure)
 
 
 @pytest.mark.parametrize("verdict", [SUCCESS, FAILURE])
 def test_an_app_that_may_know_nothing_is_told_that_it_is_over(verdict: CheckVerdict) -> None:
     assert final_status(verdict, AppDisclosure.NOTHING) is ScanStatus.COMPLETED
-    assert told_feedback(HINTS, ScanStatus.COMPLETED, AppDisclosure.NOTHING) == ()
+    assert _told(ScanStatus.COMPLETED, AppDisclosure.NOTHING) == ()
 
 
 @pytest.mark.parametrize("disclosure", [AppDisclosure.PASS_FAIL, AppDisclosure.PASS_FAIL_AND_HINTS])
@@ -24,14 +31,19 @@ def test_others_are_told_pass_or_fail(disclosure: AppDisclosure) -> None:
     assert final_status(FAILURE, disclosure) is ScanStatus.FAILURE
 
 
-def test_hints_are_told_where_allowed() -> None:
-    told = told_feedback(HINTS, ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS)
-    assert told == HINTS
-    assert told_feedback((), ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS) == ("FAILED",)
-    assert told_feedback(HINTS, ScanStatus.FAILURE, AppDisclosure.PASS_FAIL) == ()
-    assert told_feedback(HINTS, ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
+def test_a_failure_tells_only_what_was_shown_before() -> None:
+    told = _told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS)
+    assert told == ("FAILED", "TOO_DARK", "MOVE_CLOSER")
+    assert _told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=()) == ("FAILED",)
+    assert _told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL) == ()
+    assert _told(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
+
+
+def test_a_failure_tells_eight_codes_at_most() -> None:
+    many = [f"HINT_{number}" for number in range(20)]
+    assert len(_told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=many)) == 8
 
 
 @pytest.mark.parametrize("disclosure", AppDisclosure)
 def test_whoever_is_asked_to_try_again_is_told_what_to_change(disclosure: AppDisclosure) -> None:
-    assert told_feedback(HINTS, ScanStatus.RETRY, disclosure) == HINTS
+    assert _told(ScanStatus.RETRY, disclosure) == ADVICE

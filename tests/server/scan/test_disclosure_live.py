@@ -1,0 +1,96 @@
+"""What the app learns of a failure over the wire: neither codes nor time tell the cause."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+import pytest_asyncio
+from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
+
+from tests.server.device.devices import ANDROID, camera_of
+from tests.server.live import LiveServer, Picture, pictures, serving, settings_for, write_policy
+from tests.server.raw_device import RawDevice
+
+_GRACE_SECONDS = 2
+_SHOWN_BY_ALL = {feedback_pb2.FEEDBACK_CODE_GOOD}
+_DEMANDS = """
+[device.demands.android]
+android_key = "required"
+camera = "required"
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def discreet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that waits for evidence which never comes."""
+    settings = settings_for(tmp_path_factory.mktemp("discreet"), sandbox=False)
+    folder = settings.policies.folder
+    assert folder is not None
+    write_policy(folder, "discreet")
+    path = folder / "discreet.toml"
+    text = path.read_text().replace(
+        "[deadlines]\n", f"[deadlines]\nattestation_grace_seconds = {_GRACE_SECONDS}\n"
+    )
+    path.write_text(text + _DEMANDS)
+    async with serving(settings) as server:
+        yield server
+
+
+def _virtual() -> device_pb2.CameraProfile:
+    camera = device_pb2.CameraProfile()
+    camera.CopyFrom(camera_of(ANDROID))
+    camera.label = "OBS Virtual Camera"
+    return camera
+
+
+def _frozen() -> tuple[Picture, ...]:
+    first, *_ = pictures()
+    return tuple(replace(first, time_us=picture.time_us) for picture in pictures())
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """Who scans, and the reason that the orchestrator gets for it."""
+
+    shown: Sequence[Picture]
+    camera: device_pb2.CameraProfile
+    reason: "result_pb2.FailureReason.ValueType"
+
+
+_R = result_pb2
+
+
+def _causes() -> dict[str, _Cause]:
+    honest = camera_of(ANDROID)
+    return {
+        "another person": _Cause(pictures("red-shirt"), honest, _R.FAILURE_REASON_NOT_SAME_PERSON),
+        "a spoof": _Cause(_frozen(), honest, _R.FAILURE_REASON_SPOOF),
+        "a virtual camera": _Cause(pictures(), _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED),
+        "a virtual camera that shows too little": _Cause(
+            pictures()[:10], _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED
+        ),
+        "no evidence": _Cause(pictures(), honest, _R.FAILURE_REASON_DEVICE_NOT_TRUSTED),
+    }
+
+
+@pytest.mark.parametrize("name", _causes())
+async def test_every_cause_of_a_failure_looks_alike_to_the_app(discreet: LiveServer, name: str) -> None:
+    cause = _causes()[name]
+    upload = await discreet.upload(policy="discreet")
+    stream = await RawDevice(discreet.device, upload).open(device=ANDROID, camera=cause.camera)
+    await stream.begin()
+    await stream.send_frames(cause.shown)
+    began = time.monotonic()
+    await stream.send(stream.end())
+    result = await stream.result()
+    waited = time.monotonic() - began
+    assert await stream.outcome() is None
+
+    assert cause.reason in (await discreet.finish(upload.check_id)).result.reasons
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
+    shown = {message.feedback.code for message in stream.seen if message.WhichOneof("message") == "feedback"}
+    assert set(result.feedback) - {feedback_pb2.FEEDBACK_CODE_FAILED} == shown - _SHOWN_BY_ALL
+    assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_FAILED
+    # The grace for evidence is the same for all of them, whatever was known before it was over.
+    assert waited >= _GRACE_SECONDS
