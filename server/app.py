@@ -40,6 +40,7 @@ from server.keys import KeyRing, load_keys
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
 from server.policies import PolicyBook
 from server.readiness import storage_readiness
+from server.sandbox import tolerated_checks
 from server.scan.analyst import FrameAnalyst
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
@@ -305,8 +306,8 @@ class FacegateServer:
             codec=ResultCodec(),
             pack=identity,
             server_version=server_version(),
-            nothing_claimed=lambda policy: nothing_claimed(
-                policy.device.minimum_assurance, frozenset(policy.device.tolerate)
+            nothing_claimed=lambda policy, sandbox: nothing_claimed(
+                policy.device.minimum_assurance, tolerated_checks(policy.device.tolerate, sandbox=sandbox)
             ),
         )
         running = RunningScans()

@@ -5,9 +5,17 @@ test devices. Its checks tolerate that, and everything they produce says so. Wha
 kept apart: a sandbox scan is never held against a real one, and never stands in for one.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["LONGEST_TENANT", "SCOPE_PREFIX", "TOLERATED", "memory_scope", "memory_scopes"]
+__all__ = [
+    "LONGEST_TENANT",
+    "SCOPE_PREFIX",
+    "TOLERATED",
+    "memory_scope",
+    "memory_scopes",
+    "tolerated_checks",
+]
 
 SCOPE_PREFIX: Final = "sandbox:"
 """Begins the scope of a tenant's sandbox. The name of an API key's tenant holds no colon."""
@@ -18,6 +26,11 @@ LONGEST_TENANT: Final = 64 - len(SCOPE_PREFIX)
 TOLERATED: Final = frozenset({"camera.name", "device.emulator", "memory.frames"})
 """Checks of a device that decide nothing in a sandbox check: listed virtual cameras, emulators, and frames of
 an earlier check."""
+
+
+def tolerated_checks(waived: Iterable[str], *, sandbox: bool) -> frozenset[str]:
+    """Checks of a device that must not decide: those that the policy waives, and a sandbox check's own."""
+    return frozenset(waived) | (TOLERATED if sandbox else frozenset())
 
 
 def memory_scope(tenant: str, *, sandbox: bool) -> str:

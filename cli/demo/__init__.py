@@ -1,4 +1,4 @@
-"""``facegate demo``: a server, nineteen checks through gRPC, a table and a page.
+"""``facegate demo``: a server, twenty checks through gRPC, a table and a page.
 
 ``scenarios`` says what is shown and what must come out, ``stage`` makes portraits and frames,
 ``local_server`` runs ``facegate serve``, ``runner`` makes the three calls, ``display`` and

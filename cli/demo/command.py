@@ -76,15 +76,16 @@ def demo(
     models_dir: ModelsDirOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
-    """Run both modes: a server, nineteen checks through gRPC, a table and a page.
+    """Run both modes: a server, twenty checks through gRPC, a table and a page.
 
     Starts `facegate serve` on loopback and simulates scans from photos that installed packages carry. In
-    EXPRESS: the same person, another person, three attacks, a portrait that is too small, and a screen
-    replay that only informs. In DYNAMIC, where the screen flashes: the same person and seven attackers of
-    the simulator, with a picture strip each; a mask and a cut-out may pass, and only inform, where the pack
-    cannot see a blink. With evidence of the device: an honest phone, a repackaged app, a clean phone's
-    evidence that another one passes on, and the strongest attacker, a video relit in real time, in a
-    changed app. Takes under three minutes.
+    EXPRESS: the same person, another person, three attacks, a portrait that is too small, a screen replay
+    that only informs, and a virtual camera, which decides for a caller that is no sandbox caller. In
+    DYNAMIC, where the screen flashes: the same person and seven attackers of the simulator, with a picture
+    strip each; a mask and a cut-out may pass, and only inform, where the pack cannot see a blink. With
+    evidence of the device: an honest phone, a repackaged app, a clean phone's evidence that another one
+    passes on, and the strongest attacker, a video relit in real time, in a changed app. Takes under three
+    minutes.
 
     It uses the best pack that it can get: one that lies in the models folder, else `open`, which it tries
     to pull for at most 30 seconds, else `embedded`; and says which and why.

@@ -156,14 +156,15 @@ def _why(record: CheckRecord) -> Html:
 
 
 def _device_faults(record: CheckRecord) -> list[str]:
-    """What is wrong with a device that was asked for evidence: failed checks of what it sent."""
-    if record.result is None or record.scenario.device is None:
+    """What is wrong with a device: failed checks that decide, and those of evidence that it was asked for."""
+    if record.result is None:
         return []
-    evidence = ("android_key.", "play_integrity.")
+    evidence = ("android_key.", "play_integrity.") if record.scenario.device is not None else ()
     return [
         f"Device: {check.detail}."
         for check in record.result.device.checks
-        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL and check.name.startswith(evidence)
+        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
+        and (check.name.startswith(evidence) or (check.decisive and not check.tolerated))
     ]
 
 

@@ -176,7 +176,9 @@ def _source(scan: StagedScan | TapedPhone, scenario: Scenario) -> FrameSource:
     if isinstance(scan, TapedPhone):
         return scan
     return generated_source(
-        scan.frames, label=f"simulated {scenario.kind}", frames_per_second=FRAMES_PER_SECOND
+        scan.frames,
+        label=scenario.camera or f"simulated {scenario.kind}",
+        frames_per_second=FRAMES_PER_SECOND,
     )
 
 

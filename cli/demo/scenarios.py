@@ -68,7 +68,8 @@ class Scenario:
             None leaves it as it is.
         device: The device that scans, under a policy that demands its evidence; None for one without any,
             under a policy that demands none.
-        sandbox: Whether a sandbox caller makes the check; one that believes test devices is always theirs.
+        sandbox: Whether a sandbox caller makes the check, in which test devices are believed.
+        camera: The camera's name, where it is a listed virtual one; empty for one without a known name.
         turn: Added to the demo's seed, so that no two scans of one kind have the same frames.
         expected: What must come out; None where the outcome only informs.
     """
@@ -82,6 +83,7 @@ class Scenario:
     portrait_eye_distance: float | None = None
     device: DeviceKind | None = None
     sandbox: bool = True
+    camera: str = ""
     turn: int = 0
     expected: Expected | None
 
@@ -166,6 +168,20 @@ _EXPRESS: Final = (
         shown=f"A recording of a genuine scan on a screen that a hand holds. {_OPEN}",
         kind=ScanKind.SCREEN_REPLAY,
         expected=None,
+    ),
+)
+
+_REAL: Final = (
+    Scenario(
+        key="virtual-camera",
+        title="A virtual camera",
+        shown="The portrait's person, alive; but the frames come from a camera that calls itself OBS Virtual "
+        "Camera and shows any picture. Who asks is no sandbox caller, as all others here are: for those "
+        "it is tolerated, and their results say so.",
+        sandbox=False,
+        camera="OBS Virtual Camera",
+        turn=5,
+        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
     ),
 )
 
@@ -263,7 +279,7 @@ _DEVICES: Final = (
     ),
 )
 
-SCENARIOS: Final = (*_EXPRESS, *_DYNAMIC, *_DEVICES)
+SCENARIOS: Final = (*_EXPRESS, *_REAL, *_DYNAMIC, *_DEVICES)
 """The demo, in order: EXPRESS, DYNAMIC with blink and depth, then devices that are asked for evidence."""
 
 

@@ -112,9 +112,13 @@ class CheckRecorder:
         codec: OutcomeCodec,
         pack: PackIdentity,
         server_version: str,
-        nothing_claimed: Callable[[Policy], DeviceOutcome],
+        nothing_claimed: Callable[[Policy, bool], DeviceOutcome],
     ) -> None:
-        """Takes the stores, the edge's codec, and what results say about this server."""
+        """Takes the stores, the edge's codec, and what results say about this server.
+
+        ``nothing_claimed`` gives the device of a check that nobody scanned, by its policy and whether it is a
+        sandbox check.
+        """
         self._repository = repository
         self._evidence = evidence
         self._codec = codec
@@ -319,7 +323,7 @@ class CheckRecorder:
         challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
         required_bits = policy.challenge_for(record.requested_mode).required_bits if challenged else 0.0
         transcript = attempt.transcript if attempt else None
-        device = attempt.device if attempt else self._nothing_claimed(policy)
+        device = attempt.device if attempt else self._nothing_claimed(policy, record.sandbox)
         verdict = judge_check(
             inputs=VerdictInputs(
                 match=judgement.match if judgement else None,

@@ -7,6 +7,7 @@ import structlog
 from server.checks.outcome import DeviceOutcome
 from server.checks.terms import Mode
 from server.device.assessment import ClaimedDevice, assess_device
+from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
 from server.scan.device_memory import FrameRecall, Recollection, merged
 from server.scan.environment import ScanEnvironment
@@ -95,7 +96,7 @@ class DeviceLooks:
             memory=recollection.checks,
             earlier=stream.evidence.claimed_before,
             rules=policy.device,
-            tolerated=frozenset(policy.device.tolerate),
+            tolerated=tolerated_checks(policy.device.tolerate, sandbox=stream.record.sandbox),
             fingerprints=env.fingerprints,
             transcript_bound=ended,
             active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,

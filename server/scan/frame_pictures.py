@@ -45,21 +45,23 @@ class FrameDecoder:
         )
 
     def check(self, message: FrameMessage) -> None:
-        """Checks what the image declares; nothing is decoded, and it takes some 0.02 ms.
+        """Checks what the image declares; nothing is decoded, and it takes less than 0.1 ms.
 
         Raises:
-            Refusal: As for ``colour``.
+            Refusal: The image is not a JPEG in colour, of the declared size and within the limits
+                (FRAME_IMAGE_INVALID).
         """
         with _refused(message):
             header = check_jpeg(message.image, limits=self._limits)
-        _check_header(message, header)
+            if header.channels != _CHANNELS:
+                raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
+        _check_size(message, header)
 
     def colour(self, message: FrameMessage) -> BgrImage:
         """The upright frame, shape (height, width, 3).
 
         Raises:
-            Refusal: The image is not a JPEG in colour, of the declared size and within the limits
-                (FRAME_IMAGE_INVALID).
+            Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
         """
         return upright(message, self.coded_colour(message).pixels)
 
@@ -166,7 +168,7 @@ class FramePicture:
 def _checked(message: FrameMessage, decode: Callable[[bytes], Decoded]) -> Decoded:
     with _refused(message):
         decoded = decode(message.image)
-    _check_header(message, decoded.header)
+    _check_size(message, decoded.header)
     return decoded
 
 
@@ -182,10 +184,7 @@ def _refused(message: FrameMessage) -> Iterator[None]:
         ) from error
 
 
-def _check_header(message: FrameMessage, header: ImageHeader) -> None:
-    with _refused(message):
-        if header.channels != _CHANNELS:
-            raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
+def _check_size(message: FrameMessage, header: ImageHeader) -> None:
     if (header.width, header.height) != (message.width, message.height):
         raise Refusal(
             Reason.FRAME_IMAGE_INVALID,

@@ -6,18 +6,30 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from json import loads
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
-from facegate.v1 import result_pb2
+from facegate.v1 import device_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from client import SandboxResultError, fetch_key_set, verify_response
+from device_integrity.policy import DECISIVE_NAMES
 from server.api_keys import new_api_key
-from tests.server.live import LiveServer, Picture, pictures, portrait, refused, serving, settings_for
+from server.sandbox import TOLERATED, tolerated_checks
+from tests.server.live import (
+    LiveServer,
+    Picture,
+    fresh_pictures,
+    pictures,
+    portrait,
+    refused,
+    serving,
+    settings_for,
+)
 from tests.server.raw_device import RawDevice
 
 _REAL, _SANDBOX = "real", "sandbox"
@@ -36,7 +48,7 @@ class Callers:
 
     async def upload(self, caller: str, *, request_id: str = "") -> service_pb2.UploadTrustedImageResponse:
         return await self.live.service.UploadTrustedImage(
-            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=request_id),
+            service_pb2.UploadTrustedImageRequest(image=portrait(), policy="standard", request_id=request_id),
             metadata=self.metadata(caller),
         )
 
@@ -45,10 +57,12 @@ class Callers:
             service_pb2.FinishCheckRequest(check_id=check_id), metadata=self.metadata(caller)
         )
 
-    async def check(self, caller: str, shown: tuple[Picture, ...]) -> service_pb2.FinishCheckResponse:
-        """A whole check by a caller."""
+    async def check(
+        self, caller: str, shown: tuple[Picture, ...], **start: Any
+    ) -> service_pb2.FinishCheckResponse:
+        """A whole check by a caller; ``start`` is what the device says of itself."""
         upload = await self.upload(caller)
-        stream = await RawDevice(self.live.device, upload).open()
+        stream = await RawDevice(self.live.device, upload).open(**start)
         await stream.run_attempt(shown)
         await stream.outcome()
         await self.live.unattended()
@@ -90,6 +104,12 @@ def _header(answer: service_pb2.FinishCheckResponse) -> dict[str, object]:
 
 def _said(result: result_pb2.CheckResult, name: str) -> str:
     return next(check.reason for check in result.device.checks if check.name == name)
+
+
+def test_what_is_tolerated_decides_elsewhere() -> None:
+    assert TOLERATED <= DECISIVE_NAMES
+    assert tolerated_checks(["device.hook"], sandbox=False) == {"device.hook"}
+    assert tolerated_checks(["device.hook"], sandbox=True) == TOLERATED | {"device.hook"}
 
 
 async def test_results_of_sandbox_checks_say_so_and_others_do_not(callers: Callers) -> None:
@@ -172,3 +192,44 @@ async def test_what_is_remembered_of_sandbox_scans_and_of_real_ones_is_kept_apar
         (_REAL, True),
         (_SANDBOX, True),
     ]
+
+
+def _decided_by(result: result_pb2.CheckResult) -> list[str]:
+    return [check.name for check in result.device.checks if check.decisive and not check.tolerated]
+
+
+_VIRTUAL_CAMERA = device_pb2.CameraProfile(label="OBS Virtual Camera")
+_EMULATOR = device_pb2.DeviceProfile(
+    platform=device_pb2.PLATFORM_ANDROID, manufacturer="Google", model="sdk_gphone64_x86_64"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("camera.name", {"camera": _VIRTUAL_CAMERA}), ("device.emulator", {"device": _EMULATOR})],
+)
+async def test_a_device_that_fails_a_real_check_is_tolerated_in_the_sandbox(
+    callers: Callers, name: str, start: dict[str, Any]
+) -> None:
+    real = (await callers.check(_REAL, fresh_pictures(), **start)).result
+    assert list(real.reasons) == [result_pb2.FAILURE_REASON_DEVICE_MANIPULATED]
+    assert _decided_by(real) == [name]
+    assert not real.device.tolerated_checks
+
+    sandbox = (await callers.check(_SANDBOX, fresh_pictures(), **start)).result
+    assert sandbox.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert _decided_by(sandbox) == []
+    assert {check.name for check in sandbox.device.checks if check.tolerated} == {name}
+    assert set(sandbox.device.tolerated_checks) == TOLERATED
+
+
+async def test_frames_that_fail_a_real_check_are_tolerated_in_the_sandbox(callers: Callers) -> None:
+    shown = fresh_pictures()
+    for caller in (_SANDBOX, _REAL):
+        assert (await callers.check(caller, shown)).result.status == result_pb2.CHECK_STATUS_SUCCESS
+    real = (await callers.check(_REAL, shown)).result
+    assert list(real.reasons) == [result_pb2.FAILURE_REASON_DEVICE_MANIPULATED]
+    assert _decided_by(real) == ["memory.frames"]
+    sandbox = (await callers.check(_SANDBOX, shown)).result
+    assert sandbox.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert [check.name for check in sandbox.device.checks if check.tolerated] == ["memory.frames"]

@@ -207,6 +207,16 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
                 detail="it was <repackaged>",
             )
         )
+    virtual = result(manipulated)
+    virtual.device.checks.append(
+        result_pb2.DeviceCheck(
+            name="camera.name",
+            outcome=result_pb2.DeviceCheck.OUTCOME_FAIL,
+            reason="KNOWN_VIRTUAL_CAMERA",
+            detail="the camera is a listed one",
+            decisive=True,
+        )
+    )
     return (
         judged("same-person"),
         judged("another-person", result(result_pb2.FAILURE_REASON_NOT_SAME_PERSON, similarity=0.0)),
@@ -215,6 +225,7 @@ def all_as_expected() -> tuple[CheckRecord, ...]:
         judged("frozen-frame", spoof),
         refused("EYE_DISTANCE_TOO_SMALL"),
         judged("screen-replay"),
+        judged("virtual-camera", virtual),
         judged("flash-same-person"),
         judged("flash-print", unlit),
         judged("flash-screen-replay", undecided),

@@ -127,7 +127,7 @@ def test_every_check_is_on_it(page: _Page) -> None:
         assert scenario.title in text
         assert scenario.shown in text
         assert scenario.key in page.ids
-    assert "18 of 18 outcomes as expected" in text
+    assert "19 of 19 outcomes as expected" in text
     assert "1 attack passed" in text
     assert "Verified challenge bits" in text
     assert text.count("Signals of the flash") == 9

@@ -4,6 +4,8 @@ import pytest
 from facegate.v1 import error_reason_pb2, result_pb2
 
 from cli.demo.scenarios import SCENARIOS, Expected, Status, demo_scenarios
+from device_integrity.camera import CameraClaim, check_name, load_fingerprints
+from device_integrity.check import CheckOutcome
 from simulator import FlashKind, ScanKind, builtin_photo_names
 from simulator.devices import DeviceKind
 
@@ -13,6 +15,7 @@ EXPECTED = {
     "static-photo": ("FAILURE", "SPOOF", ScanKind.STATIC_PHOTO),
     "waved-photo": ("FAILURE", "SPOOF", ScanKind.WAVED_PHOTO),
     "frozen-frame": ("FAILURE", "SPOOF", ScanKind.FROZEN_FRAME),
+    "virtual-camera": ("FAILURE", "DEVICE_MANIPULATED", ScanKind.GENUINE),
     "eyes-too-close": ("REFUSED", "EYE_DISTANCE_TOO_SMALL", None),
     "flash-same-person": ("SUCCESS", "", FlashKind.GENUINE),
     "flash-print": ("FAILURE", "SPOOF", FlashKind.PRINT),
@@ -80,6 +83,15 @@ def test_devices_are_asked_for_evidence_with_the_person_and_with_the_strongest_a
     assert [s.device for s in asked] == kinds
     assert [s.kind for s in asked] == [ScanKind.GENUINE] * 3 + [FlashKind.INJECTED_RELIGHTING]
     assert {(s.portrait, s.scanned) for s in asked} == {(SCENARIOS[0].portrait, SCENARIOS[0].scanned)}
+
+
+def test_a_virtual_camera_is_shown_to_a_caller_who_is_no_sandbox_caller() -> None:
+    (real,) = [s for s in SCENARIOS if not s.sandbox]
+    assert (
+        check_name(CameraClaim(label=real.camera), fingerprints=load_fingerprints()).outcome
+        is CheckOutcome.FAIL
+    )
+    assert real.device is None
 
 
 def test_no_two_scans_have_the_same_frames() -> None:

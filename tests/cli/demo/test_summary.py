@@ -21,7 +21,7 @@ def test_it_fits_a_narrow_terminal_uncut() -> None:
 
 def test_it_tells_every_outcome() -> None:
     text = " ".join(printed(160).split())
-    assert text.count("✓") == 18
+    assert text.count("✓") == 19
     assert "eye distance too small" in text
     assert "not same person" in text
     assert "the attack passed" in text
@@ -29,7 +29,7 @@ def test_it_tells_every_outcome() -> None:
     assert text.index("EXPRESS") < text.index("DYNAMIC") < text.index("ATTESTED")
     assert text.count("spoof or undecided") == 7
     assert text.count("! ") == 1
-    assert "18 of 18 verdicts carry a signature that verifies." in text
+    assert "19 of 19 verdicts carry a signature that verifies." in text
 
 
 def test_attacks_that_passed_are_named() -> None:
