@@ -18,6 +18,7 @@ from server.scan.admission import MAX_START_BYTES
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,
+    AttemptReadyMessage,
     AttemptStartMessage,
     AttestationMessage,
     Capability,
@@ -120,6 +121,8 @@ def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
             return _frame(request.frame)
         case "attempt_end":
             return _attempt_end(request.attempt_end)
+        case "attempt_ready":
+            return AttemptReadyMessage()
         case _:
             raise Refusal(
                 Reason.UNEXPECTED_MESSAGE,
@@ -275,15 +278,16 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
         case CompleteMessage():
             return response(capture_complete=scan_pb2.CaptureComplete(attempt=message.attempt))
         case ScanResultMessage():
-            return response(
-                scan_result=scan_pb2.ScanResult(
-                    attempt=message.attempt,
-                    status=scan_pb2.ScanStatus.Value(f"SCAN_STATUS_{message.status}"),
-                    feedback=[feedback_code(code) for code in message.feedback],
-                    another_attempt=message.another_attempt,
-                    attempts_remaining=message.attempts_remaining,
-                )
+            result = scan_pb2.ScanResult(
+                attempt=message.attempt,
+                status=scan_pb2.ScanStatus.Value(f"SCAN_STATUS_{message.status}"),
+                feedback=[feedback_code(code) for code in message.feedback],
+                another_attempt=message.another_attempt,
+                attempts_remaining=message.attempts_remaining,
             )
+            if message.ready_within is not None:
+                result.ready_within.CopyFrom(duration(message.ready_within))
+            return response(scan_result=result)
         case GoodbyeMessage():
             goodbye = scan_pb2.Goodbye(reason=scan_pb2.Goodbye.Reason.Value(f"REASON_{message.reason}"))
             if message.reconnect_after is not None:

@@ -247,6 +247,8 @@ class DeadlineRules(_Table):
     resume_seconds: int = Field(default=20, ge=0, le=3600)
     """How long after a lost connection FinishCheck leaves the check open for the device to come back. The
     device may come back until the scan's deadline, unless the check was closed meanwhile."""
+    ready_seconds: Seconds = Field(default=60, le=600)
+    """How long a device that says when it is ready may take between two attempts."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -139,7 +139,19 @@ class AttemptEndMessage:
     cause: EndCause
 
 
-Inbound: TypeAlias = StartMessage | ResumeProofMessage | AttestationMessage | FrameMessage | AttemptEndMessage
+@dataclass(frozen=True, slots=True)
+class AttemptReadyMessage:
+    """The person is ready for the next attempt."""
+
+
+Inbound: TypeAlias = (
+    StartMessage
+    | ResumeProofMessage
+    | AttestationMessage
+    | FrameMessage
+    | AttemptEndMessage
+    | AttemptReadyMessage
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,13 +293,24 @@ class ScanStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanResultMessage:
-    """The outcome of an attempt, as far as the policy lets the app know."""
+    """The outcome of an attempt, as far as the policy lets the app know.
+
+    Attributes:
+        attempt: The attempt.
+        status: What the app may know.
+        feedback: Feedback codes, most important first.
+        another_attempt: Whether another attempt follows if the device stays.
+        attempts_remaining: Attempts that may still be made.
+        ready_within: Seconds for which the device's word that it is ready is waited for; ``None`` where the
+            next attempt begins without.
+    """
 
     attempt: int
     status: ScanStatus
     feedback: tuple[str, ...]
     another_attempt: bool
     attempts_remaining: int
+    ready_within: float | None = None
 
 
 class GoodbyeReason(StrEnum):

@@ -6,6 +6,7 @@ and its evidence are durable before the device hears of them.
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ from server.scan.messages import (
     ScanResultMessage,
     ScanStatus,
 )
+from server.scan.readiness import await_ready, ready_within
 from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict
@@ -163,7 +165,7 @@ class ScanSession:
                 return
             number = max((attempt.number for attempt in attempts), default=0) + 1
             challenge = start_challenge(self._env, stream.plans)
-            self._run = AttemptRun(
+            self._run = run = AttemptRun(
                 self._env,
                 stream,
                 number=number,
@@ -173,13 +175,16 @@ class ScanSession:
                 plan=stream.plans.next,
                 challenge=challenge,
             )
-            end = await self._run.run(inbox, send, on_settled=partial(self._closer.judge_ahead, stream))
+            end = await run.run(inbox, send, on_settled=partial(self._closer.judge_ahead, stream))
             # A device that vanishes now must not take the verdict with it.
-            result, attempts = await _unhindered(self._conclude(stream, self._run, end, inbox))
+            result, attempts = await _unhindered(self._conclude(stream, run, end, inbox))
             conclude_challenge(stream.plans, challenge)
+            told = self._env.clock.monotonic()
             await send(result)
             if not result.another_attempt:
                 return
+            if result.ready_within is not None:
+                await await_ready(self._env, stream, run, inbox, told=told)
 
     async def _conclude(
         self, stream: OpenStream, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
@@ -195,6 +200,8 @@ class ScanSession:
         again = judgement.retryable and enough and remaining > 0 and run.number < _MOST_ATTEMPTS
         if self._cancelled_by_person and declined(run.challenge):
             again = stream.plans.decline() and again
+            # Nothing stood in the way of a flash that was not wanted, and little of it was captured.
+            judgement = replace(judgement, feedback=())
         device, pieces = await self._look_at_device(stream, run, judgement), stream.evidence.pieces
         again = again and not device.final
         if not again:
@@ -221,6 +228,7 @@ class ScanSession:
             ),
             another_attempt=again,
             attempts_remaining=max(0, remaining) if again else 0,
+            ready_within=ready_within(env, stream) if again else None,
         )
         return result, attempts
 

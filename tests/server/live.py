@@ -362,6 +362,7 @@ result_seconds = {result_seconds}
 attempt_seconds = {attempt_seconds}
 idle_seconds = {idle_seconds}
 resume_seconds = {resume_seconds}
+ready_seconds = {ready_seconds}
 
 [disclosure]
 app = "{app}"
@@ -383,6 +384,7 @@ def write_policy(
     attempt_seconds: int = 20,
     idle_seconds: int = 10,
     resume_seconds: int = 0,
+    ready_seconds: int = 60,
     evidence_seconds: int = 86_400,
     app: str = "pass_fail_and_hints",
     audit_images: int = 2,
@@ -400,6 +402,7 @@ def write_policy(
             attempt_seconds=attempt_seconds,
             idle_seconds=idle_seconds,
             resume_seconds=resume_seconds,
+            ready_seconds=ready_seconds,
             evidence_seconds=evidence_seconds,
             app=app,
             audit_images=audit_images,
@@ -415,7 +418,7 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "silent", app="nothing")
     write_policy(folder, "no-reconnect", reconnects=0)
     write_policy(folder, "resumable", resume_seconds=20)
-    write_policy(folder, "hasty", idle_seconds=1, attempt_seconds=2)
+    write_policy(folder, "hasty", idle_seconds=1, attempt_seconds=2, ready_seconds=2)
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
 
 

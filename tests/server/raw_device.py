@@ -280,6 +280,10 @@ class RawStream:
             return ended.refusal
         return self._ended.refusal
 
+    async def ready(self) -> None:
+        """Says that the person is ready for the next attempt."""
+        await self.send(Request(attempt_ready=scan_pb2.AttemptReady()))
+
     # -- single messages
 
     async def send(self, request: Request) -> None:

@@ -28,6 +28,7 @@ from server.scan.judgement import _ADVICE
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,
+    AttemptReadyMessage,
     AttemptStartMessage,
     AttestationMessage,
     Capability,
@@ -334,6 +335,30 @@ def test_what_a_device_says_of_a_flash_frame_is_kept() -> None:
     message = to_inbound(_Request(frame=scan_pb2.Frame(header=header.SerializeToString())))
     assert isinstance(message, FrameMessage)
     assert message.exposure is None
+
+
+def test_a_person_who_is_ready() -> None:
+    request = _Request(attempt_ready=scan_pb2.AttemptReady())
+    assert to_inbound(request) == AttemptReadyMessage()
+    start = scan_pb2.ScanStart(capabilities=[scan_pb2.CAPABILITY_READY])
+    message = to_inbound(_Request(start=start.SerializeToString()))
+    assert isinstance(message, StartMessage)
+    assert message.capabilities == {Capability.READY}
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0, 42.5])
+def test_how_long_readiness_is_waited_for(seconds: float | None) -> None:
+    message = ScanResultMessage(
+        attempt=1,
+        status=ScanStatus.RETRY,
+        feedback=(),
+        another_attempt=True,
+        attempts_remaining=1,
+        ready_within=seconds,
+    )
+    result = to_response(message).scan_result
+    assert result.HasField("ready_within") is (seconds is not None)
+    assert result.ready_within.seconds + result.ready_within.nanos / 1e9 == (seconds or 0.0)
 
 
 @pytest.mark.parametrize("status", ScanStatus)

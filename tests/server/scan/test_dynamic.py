@@ -111,8 +111,9 @@ async def test_who_declines_the_flash_is_scanned_without_it(scene: LiveServer) -
     await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
     declined = await stream.result()
     assert (declined.status, declined.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
-    # It costs no attempt.
+    # It costs no attempt, and there is nothing to do better.
     assert declined.attempts_remaining == 4
+    assert list(declined.feedback) == []
     assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
     result = await stream.run_rest(fresh_pictures())
     assert result.status == scan_pb2.SCAN_STATUS_SUCCESS

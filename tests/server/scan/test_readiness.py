@@ -1,0 +1,180 @@
+"""The wait for a person who gets ready between two attempts, on a real server."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from facegate.v1 import device_pb2, result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from server.checks.state import CheckState
+from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, serving, settings_for, write_policy
+from tests.server.raw_device import Ended, RawDevice, RawStream, Request
+
+_READY: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_READY]}
+_FEW = 9
+
+
+def _later(count: int | None = None) -> list[Picture]:
+    """Pictures for a second attempt: the capture clock rises over the whole stream."""
+    return [Picture(p.jpeg, p.time_us + 10_000_000, p.width, p.height) for p in fresh_pictures()[:count]]
+
+
+async def _interval(
+    live: LiveServer, *, policy: str = "", **start: Any
+) -> tuple[service_pb2.UploadTrustedImageResponse, RawDevice, RawStream, scan_pb2.ScanResult]:
+    """A stream between its first attempt, which showed too little, and its second."""
+    upload = await live.upload(policy=policy)
+    device = RawDevice(live.device, upload)
+    stream = await device.open(**(start or _READY))
+    result = await stream.run_attempt(fresh_pictures()[:_FEW])
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    return upload, device, stream, result
+
+
+async def _attempt_after(stream: RawStream, *, seconds: float) -> scan_pb2.AttemptStart:
+    """The next attempt, which does not start until the device has been ready for it, after ``seconds``."""
+    starting = asyncio.ensure_future(stream.begin())
+    await asyncio.wait({starting}, timeout=seconds)
+    assert not starting.done()
+    await stream.ready()
+    return await starting
+
+
+async def test_the_next_attempt_starts_when_the_person_is_ready(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, limits={"lease_seconds": 2.0})
+    # Silence of 2 seconds ends an attempt of this policy; between attempts it does not.
+    write_policy(tmp_path / "policies", "patient", idle_seconds=2, ready_seconds=30)
+    async with serving(settings) as live:
+        upload, _, stream, result = await _interval(live, policy="patient")
+        assert result.ready_within.seconds == 30
+        assert (await _attempt_after(stream, seconds=2.5)).attempt == 2
+        record = await live.record(upload.check_id)
+        assert record.state is CheckState.SCANNING
+        # The lease of 2 seconds was renewed while the person got ready.
+        assert record.lease_until is not None
+        assert record.lease_until > datetime.now(UTC) + timedelta(seconds=0.5)
+        assert (await stream.run_rest(_later())).status == scan_pb2.SCAN_STATUS_SUCCESS
+        assert await stream.outcome() is None
+
+
+async def test_without_the_capability_the_next_attempt_starts_at_once(scene: LiveServer) -> None:
+    _, _, stream, result = await _interval(scene, capabilities=[])
+    assert not result.HasField("ready_within")
+    assert (await stream.begin()).attempt == 2
+    assert (await stream.run_rest(_later())).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+
+
+async def test_who_is_not_ready_in_time_may_come_back(scene: LiveServer) -> None:
+    upload, device, stream, _ = await _interval(scene, policy="hasty")
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+    assert refusal.metadata["idleSeconds"] == "2.0"
+    await scene.reaches(upload.check_id, CheckState.WAITING)
+    # A new stream begins with an attempt: the person is there.
+    again = await device.resume()
+    assert (await again.run_attempt(_later())).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await again.outcome() is None
+
+
+async def test_evidence_may_come_while_the_person_gets_ready(scene: LiveServer) -> None:
+    _, _, stream, _ = await _interval(scene)
+    unavailable = device_pb2.Attestation(unavailable=device_pb2.AttestationUnavailable())
+    await stream.send(Request(attestation=unavailable))
+    assert (await _attempt_after(stream, seconds=0.3)).attempt == 2
+    assert (await stream.run_rest(_later())).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+
+
+async def test_a_person_who_leaves_meanwhile_ends_the_scan(scene: LiveServer) -> None:
+    upload, _, stream, _ = await _interval(scene)
+    await stream.half_close()
+    assert await stream.outcome() is None
+    answer = await scene.finish(upload.check_id)
+    assert result_pb2.FAILURE_REASON_ABANDONED in answer.result.reasons
+
+
+async def test_a_newer_stream_takes_over_from_one_that_waits(scene: LiveServer) -> None:
+    _, device, stream, _ = await _interval(scene)
+    again = await device.resume()
+    assert (await again.begin()).attempt == 2
+    with pytest.raises(Ended):
+        await stream.begin()
+    assert stream.goodbyes() == ["SUPERSEDED"]
+    await again.vanish()
+
+
+async def test_a_server_that_stops_does_not_wait_for_the_person(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path)) as live:
+        _, _, stream, _ = await _interval(live)
+        began = time.monotonic()
+        await live.server.drain()
+        assert time.monotonic() - began < 5
+        assert await stream.outcome() is None
+        assert stream.goodbyes() == ["DRAINING"]
+
+
+async def test_the_wait_never_reaches_beyond_the_scan_deadline(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path), tuning=replace(FAST, sweep_seconds=60.0)) as live:
+        upload = await live.upload()
+        stream = await RawDevice(live.device, upload).open(**_READY)
+        await stream.begin()
+        live.clock.ahead = timedelta(seconds=160)
+        result = await stream.run_rest(fresh_pictures()[:_FEW])
+        assert result.another_attempt
+        assert 5 < result.ready_within.seconds < 20
+        live.clock.ahead = timedelta(seconds=181)
+        assert await stream.outcome() is None
+        assert stream.goodbyes() == ["DEADLINE"]
+
+
+async def _in_an_attempt(stream: RawStream) -> None:
+    await stream.ready()
+    await stream.begin()
+    await stream.send(stream.frame(_later(1)[0]))
+    await stream.ready()
+
+
+async def _twice(stream: RawStream) -> None:
+    await stream.ready()
+    await stream.ready()
+
+
+async def _a_frame(stream: RawStream) -> None:
+    await stream.send(stream.frame(_later(1)[0]))
+
+
+@pytest.mark.parametrize("act", [_in_an_attempt, _twice, _a_frame])
+async def test_what_does_not_belong_there_is_refused_and_breaks_nothing(
+    scene: LiveServer, act: Callable[[RawStream], Awaitable[None]]
+) -> None:
+    upload, _, stream, _ = await _interval(scene)
+    await act(stream)
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNEXPECTED_MESSAGE")
+    await scene.reaches(upload.check_id, CheckState.WAITING)
+
+
+@pytest.mark.parametrize("capabilities", [[], [scan_pb2.CAPABILITY_READY]])
+async def test_nobody_is_ready_before_the_result(
+    scene: LiveServer, capabilities: list["scan_pb2.Capability.ValueType"]
+) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open(capabilities=capabilities)
+    await stream.begin()
+    await stream.send_frames(fresh_pictures()[:_FEW])
+    await stream.send(stream.end())
+    await stream.ready()
+    assert (await stream.result()).another_attempt
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert refusal.reason == "UNEXPECTED_MESSAGE"
