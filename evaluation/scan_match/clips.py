@@ -10,7 +10,7 @@ import numpy as np
 
 from vision.face import BgrImage
 
-__all__ = ["ClipError", "Recording", "SentFrame", "read_recordings"]
+__all__ = ["ClipError", "Recording", "SentFrame", "read_recording", "read_recordings"]
 
 _PORTRAIT_FROM: Final = 0.3
 _SCANS_FROM: Final = 1.0
@@ -75,10 +75,15 @@ def read_recordings(folder: Path, *, seconds: float, most: int) -> tuple[Recordi
         raise ClipError(f"the folder of clips cannot be read: {error.strerror}") from error
     if not paths:
         raise ClipError("the folder of clips is empty")
-    return tuple(_recording(path, seconds=seconds, most=most) for path in paths)
+    return tuple(read_recording(path, seconds=seconds, most=most) for path in paths)
 
 
-def _recording(path: Path, *, seconds: float, most: int) -> Recording:
+def read_recording(path: Path, *, seconds: float, most: int) -> Recording:
+    """One clip; the arguments are those of ``read_recordings``.
+
+    Raises:
+        ClipError: The clip is too short for a scan or cannot be read.
+    """
     frames = list(_sent(path, until=_SCANS_FROM + seconds * most))
     portraits = tuple(frame for frame in frames if _PORTRAIT_FROM <= frame.time < _SCANS_FROM)
     scans = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from server.checks.terms import EndedBy
+from server.checks.terms import AttemptOutcome, EndedBy
 from server.storage.records import AttemptRecord
 from server.verdict import FailureReason
 
@@ -21,8 +21,12 @@ def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
         attempts: The check's attempts, by number.
     """
     for attempt in reversed(attempts):
-        if attempt.ended_by in _FAULTS:
-            return _FAULTS[attempt.ended_by]
+        ended_by = attempt.ended_by
+        if ended_by is None and attempt.outcome is AttemptOutcome.INTERRUPTED:
+            # Its stream was superseded, and never said so.
+            ended_by = EndedBy.SERVER_STOPPED
+        if ended_by in _FAULTS:
+            return _FAULTS[ended_by]
         if attempt.judgement is not None:
             return None
     return None

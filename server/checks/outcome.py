@@ -88,7 +88,7 @@ class AttemptOutline:
     mode: Mode
     plan: Plan
     outcome: AttemptOutcome
-    ended_by: EndedBy | None
+    ended_by: EndedBy
     verdict: Verdict | None
     frames: int
     feedback: tuple[str, ...]

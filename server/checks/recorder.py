@@ -17,7 +17,7 @@ from server.checks.outcome import (
     TranscriptOutcome,
 )
 from server.checks.pictures import result_pictures
-from server.checks.terms import AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, EndedBy, Mode
 from server.evidence.store import EvidenceStore
 from server.policies import Policy
 from server.scan.analyst import SeenFrame
@@ -272,7 +272,10 @@ class CheckRecorder:
             result = self._codec.encode(outcome)
         else:
             result = self._codec.reissue(
-                judged, verdict=verdict, attempts=[outline(a) for a in attempts], decide_time=now
+                judged,
+                verdict=verdict,
+                attempts=[outline(a, closed=record.held(now)) for a in attempts],
+                decide_time=now,
             )
         await self._write(
             record, policy=policy, verdict=verdict, result=result, evidence=(), epoch=epoch, now=now
@@ -363,7 +366,7 @@ class CheckRecorder:
                 challenge_steps=judgement.challenge_steps if judgement else (),
                 device=device,
                 transcript=transcript,
-                attempts=tuple(outline(a) for a in attempts),
+                attempts=tuple(outline(a, closed=attempt is not None or record.held(now)) for a in attempts),
                 evidence_frame=next((m for kind, m in marks if kind is EvidenceKind.EVIDENCE_FRAME), None),
                 audit_images=tuple(m for kind, m in marks if kind is EvidenceKind.AUDIT_IMAGE),
                 policy_name=record.policy_name,
@@ -383,14 +386,22 @@ class CheckRecorder:
         )
 
 
-def outline(attempt: AttemptRecord) -> AttemptOutline:
-    """An attempt as a result mentions it; one without an end was interrupted."""
+def outline(attempt: AttemptRecord, *, closed: bool) -> AttemptOutline:
+    """An attempt as a result mentions it.
+
+    Args:
+        attempt: The attempt.
+        closed: Whether the decision ends it if it still runs; else the server that ran it stopped.
+    """
+    ended_by = attempt.ended_by
+    if ended_by is None:
+        ended_by = EndedBy.CHECK_CLOSED if closed and attempt.outcome is None else EndedBy.SERVER_STOPPED
     return AttemptOutline(
         attempt=attempt.number,
         mode=attempt.mode,
         plan=attempt.plan,
         outcome=attempt.outcome or AttemptOutcome.INTERRUPTED,
-        ended_by=attempt.ended_by,
+        ended_by=ended_by,
         verdict=attempt.verdict,
         frames=attempt.frames,
         feedback=attempt.feedback,

@@ -329,12 +329,11 @@ def _attempt(attempt: AttemptOutline) -> result_pb2.AttemptSummary:
         outcome=result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}"),
         mode=mode_to_wire(attempt.mode),
         plan=plan_to_wire(attempt.plan),
+        ended_by=result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{attempt.ended_by}"),
         frames=attempt.frames,
         feedback=[feedback_code(code) for code in attempt.feedback],
         start_time=timestamp(attempt.start_time),
     )
-    if attempt.ended_by is not None:
-        message.ended_by = result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{attempt.ended_by}")
     if attempt.verdict is not None:
         message.verdict = result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{attempt.verdict}")
     if attempt.end_time is not None:

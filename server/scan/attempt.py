@@ -1,6 +1,7 @@
 """One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 from server.checks.terms import Mode, Plan
 from server.errors import Reason, Refusal
@@ -31,8 +32,8 @@ _NONCE_BYTES = 16
 _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
 """Silence after which a device gets the credit that was held back while it had plenty."""
-_CHALLENGE_RENEW_SECONDS = 1.5
-"""What was seen of a challenge is judged before the newer stream, which took the lease, draws another."""
+_RENEW_SECONDS = 1.5
+"""A stream that was fenced learns of it before the newer one is far, and judges what it has seen itself."""
 _LEAST_MEASURED_SHARE = 0.5
 """Of the least rate of frames, what must be measured of them: 0.85 are where they come evenly."""
 
@@ -108,6 +109,11 @@ class AttemptRun:
         return Mode.DYNAMIC if self.plan is Plan.FLASH else Mode.EXPRESS
 
     @property
+    def check_id(self) -> UUID:
+        """The check that it is an attempt of."""
+        return self._stream.record.check_id
+
+    @property
     def challenge(self) -> AttemptChallenge | None:
         """What was asked for beside frames."""
         return self._challenge
@@ -131,6 +137,11 @@ class AttemptRun:
     def recorded(self) -> bool:
         """Whether the attempt stands in the database: from its first accepted frame on."""
         return self._recorded
+
+    @property
+    def complete(self) -> bool:
+        """Whether no further frame is asked for: what there is then is a whole attempt, signed or not."""
+        return self._settled or self._told_complete is not None
 
     @property
     def too_slow(self) -> bool:
@@ -338,8 +349,7 @@ class AttemptRun:
     @property
     def _renew_seconds(self) -> float:
         """After how long the lease is renewed, which is when a silent stream learns that it lost it."""
-        third = self._env.settings.lease_seconds / 3
-        return third if self._challenge is None else min(third, _CHALLENGE_RENEW_SECONDS)
+        return min(_RENEW_SECONDS, self._env.settings.lease_seconds / 3)
 
     @property
     def _attempt_seconds(self) -> float:

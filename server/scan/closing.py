@@ -1,15 +1,17 @@
 """How an attempt ends: it is judged, its pictures are kept, and what it amounts to stands in the database."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from matcher.comparison import MatchPolicy
 from server.checks.outcome import DeviceOutcome, TranscriptOutcome
 from server.checks.recorder import JudgedAttempt
+from server.checks.state import OPEN_STATES
 from server.checks.templates import open_template
-from server.checks.terms import AttemptOutcome
+from server.checks.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
 from server.scan.device_look import DeviceLook, DeviceLooks
@@ -133,6 +135,7 @@ class AttemptCloser:
             hints=run.capture.hints,
             too_slow=run.too_slow,
             challenge=challenge_evidence(env, stream.plans, run.challenge),
+            complete=run.complete,
         )
 
     @asynccontextmanager
@@ -140,7 +143,8 @@ class AttemptCloser:
         self, stream: OpenStream, run: AttemptRun
     ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
         """Stores an attempt's pictures; a stream that may not write their rows then leaves none of them."""
-        if (ahead := self._ahead_of(run)) is not None:
+        ahead = self._ahead_of(run)
+        if ahead is not None and not ahead.pictures_taken:
             ahead.pictures_taken = True
             pictures = await ahead.pictures
         else:
@@ -234,6 +238,7 @@ class AttemptCloser:
         outcome: AttemptOutcome,
         attempts: tuple[AttemptRecord, ...],
         judged: JudgedAttempt | None,
+        ended_by: EndedBy = EndedBy.SIGNED,
     ) -> AttemptEnding:
         """What is to stand of the attempt in the database, ``judged`` or not."""
         env, now = self._env, self._env.clock.now()
@@ -245,6 +250,8 @@ class AttemptCloser:
         return AttemptEnding(
             number=run.number,
             outcome=outcome,
+            ended_by=ended_by,
+            verdict=judged.judgement.liveness.verdict if judged else None,
             frames=run.frames,
             dropped=stream.transcript.dropped,
             feedback=judged.judgement.feedback if judged else run.capture.hints[:_MOST_FEEDBACK],
@@ -254,74 +261,98 @@ class AttemptCloser:
         )
 
     async def abandon(
-        self, stream: OpenStream, run: AttemptRun, *, ended_by: FailureReason, fenced: bool = False
+        self, stream: OpenStream, run: AttemptRun, *, ended_by: EndedBy, broken: bool = False
     ) -> CheckVerdict | None:
-        """Ends an attempt whose device left before its end.
+        """Ends an attempt whose device did not sign its end, whoever dropped the line.
 
-        It decides nothing, but whoever leaves early leaves what was seen of them. Two cases it does decide: a
-        device that shows for certain that it was manipulated, and a challenge that was answered as an
-        attacker answers it, where enough was seen to tell. Dropping the line before that, or opening a newer
-        stream, leads to other colours, and costs an attempt once its frames count.
+        Whoever leaves early leaves what was seen of them. An adverse judgement that stands
+        (``AttemptJudgement.stands``) decides the check, and so does a device that shows for certain that it
+        was manipulated: leaving takes nothing back, nor does a newer stream. Anything else decides nothing,
+        and costs an attempt once its frames count.
 
         Args:
             stream: The stream.
             run: The attempt, which stands in the database.
-            ended_by: Why it was left.
-            fenced: Whether a newer stream took over, which ended the attempt.
+            ended_by: What ended it; with SUPERSEDED it ended when the newer stream took the lease.
+            broken: Whether the device broke its transcript.
 
         Returns:
             The check's verdict, where what was seen decides it.
 
         Raises:
-            Conflict: The stream may not write any more, or somebody decided the check meanwhile.
+            Conflict: Somebody decided the check meanwhile.
         """
-        counts = run.frames >= self._env.settings.counted_frames
-        if fenced and not counts:
+        env, check_id = self._env, stream.record.check_id
+        if ended_by is EndedBy.SUPERSEDED:
+            current = await env.repository.get(check_id)
+            if current is None or current.state not in OPEN_STATES:
+                return None
+        judgement = None
+        if run.frames >= env.settings.counted_frames:
+            judgement = await self.judge(stream, run)
+        if judgement is None:
+            await self._end_undecided(stream, run, None, ended_by)
             return None
-        judgement = await self.judge(stream, run) if counts else None
-        looked = None
-        if judgement is not None:
-            looked = await self.look_at_device(stream, run, judgement, ended=False)
-        answered = run.challenge is not None and judgement is not None and judgement.spoof
-        decides = answered or (looked is not None and looked.final)
-        if fenced and not decides:
+        device = await self.look_at_device(stream, run, judgement, ended=False)
+        left = partial(self.judged, stream, run, judgement, device, ended=False)
+        if not (judgement.stands or device.final):
+            await self._end_undecided(stream, run, left, ended_by)
             return None
         async with self.kept_pictures(stream, run) as pictures:
-            judged = None
-            if judgement is not None and looked is not None:
-                judged = self.judged(stream, run, judgement, looked, pictures, ended=False)
-            if judged is None or looked is None or not decides:
-                await self._end_abandoned(stream, run, judged, AttemptOutcome.INTERRUPTED, pictures)
-                return None
-            if not fenced:
-                with suppress(Conflict):
-                    await self._end_abandoned(stream, run, judged, AttemptOutcome.DECIDED, ())
+            judged = left(pictures)
+            with suppress(Conflict):
+                await self._end(stream, run, judged, outcome=AttemptOutcome.DECIDED, ended_by=ended_by)
             # Whoever holds the lease by now: a newer stream must not save the older one's answer.
-            verdict = await self._env.recorder.decide(
+            verdict = await env.recorder.decide(
                 stream.record,
                 policy=stream.policy,
                 attempt=judged,
-                attempts=await self._env.repository.attempts(stream.record.check_id),
-                ended_by=ended_by,
+                attempts=await env.repository.attempts(check_id),
+                ended_by=FailureReason.TRANSCRIPT_BROKEN if broken else None,
                 epoch=None,
-                now=self._env.clock.now(),
+                now=env.clock.now(),
             )
-            await self.keep_memory(stream)
-            return verdict
+        await self.keep_memory(stream)
+        return verdict
 
-    async def _end_abandoned(
+    async def _end_undecided(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        left: Callable[[tuple[EvidenceEntry, ...]], JudgedAttempt] | None,
+        ended_by: EndedBy,
+    ) -> None:
+        """Ends an attempt that decides nothing; of one that was superseded no picture is kept."""
+        end = partial(self._end, stream, run, outcome=AttemptOutcome.INTERRUPTED, ended_by=ended_by)
+        if ended_by is EndedBy.SUPERSEDED:
+            await end(None if left is None else left(()))
+            return
+        async with self.kept_pictures(stream, run) as pictures:
+            await end(None if left is None else left(pictures), pictures=pictures)
+
+    async def _end(
         self,
         stream: OpenStream,
         run: AttemptRun,
         judged: JudgedAttempt | None,
+        *,
         outcome: AttemptOutcome,
-        pictures: tuple[EvidenceEntry, ...],
+        ended_by: EndedBy,
+        pictures: tuple[EvidenceEntry, ...] = (),
     ) -> None:
-        env, record = self._env, stream.record
-        attempts = await env.repository.attempts(record.check_id)
-        await env.repository.end_attempt(
-            record.check_id,
-            epoch=record.lease_epoch,
-            ending=self.ending(stream, run, outcome=outcome, attempts=attempts, judged=judged),
-            evidence=pictures,
+        repository, record = self._env.repository, stream.record
+        attempts = await repository.attempts(record.check_id)
+        ending = self.ending(
+            stream, run, outcome=outcome, attempts=attempts, judged=judged, ended_by=ended_by
         )
+        try:
+            await repository.end_attempt(
+                record.check_id, epoch=record.lease_epoch, ending=ending, evidence=pictures
+            )
+        except Conflict:
+            # A newer stream took the lease, and with it ended this attempt; what came of it is still to say.
+            kept = None if pictures else ending.judgement
+            ending = replace(ending, ended_by=EndedBy.SUPERSEDED, judgement=kept)
+            await repository.end_superseded(record.check_id, epoch=record.lease_epoch, ending=ending)
+            if pictures:
+                raise

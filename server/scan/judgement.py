@@ -57,6 +57,33 @@ _ADVICE: dict[Reason, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingLine:
+    """What an attempt whose device left must hold to be decided against, as a whole attempt may be.
+
+    Three quarters of a whole attempt. Short looks are less sure: of genuine clips, the first two seconds of
+    some look like an attack or another person, and their whole attempt does not. From this line on no more of
+    them were decided against, cut at any length, than of whole attempts (``docs/accuracy.md``, "Attempts that
+    are left early").
+
+    Attributes:
+        faces: Measured frames with exactly one face whose person is known.
+        seconds: Of capture time between the first and the last of them.
+        selected: Selected frames, which the expensive models looked at.
+    """
+
+    faces: int = 24
+    seconds: float = 3.0
+    selected: int = 6
+
+    def reached(self, *, faces: int, seconds: float, selected: int) -> bool:
+        """Whether that much is on the line or beyond."""
+        return faces >= self.faces and seconds >= self.seconds and selected >= self.selected
+
+
+_STANDING_LINE = StandingLine()
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ChallengeEvidence:
     """What an attempt's challenge leaves for the judge.
@@ -87,6 +114,7 @@ class AttemptJudgement:
         feedback: What could have been better, most important first.
         verified_bits: Challenge bits that were verified, net of chance; 0 without a challenge.
         challenge_steps: Steps of the flash as they were drawn and measured; empty without one.
+        ample: Whether it rests on enough to be decided against even where the device left before its end.
     """
 
     liveness: LivenessResult
@@ -97,11 +125,20 @@ class AttemptJudgement:
     feedback: tuple[str, ...]
     verified_bits: float = 0.0
     challenge_steps: tuple[ChallengeStepOutcome, ...] = ()
+    ample: bool = False
 
     @property
-    def spoof(self) -> bool:
-        """Whether it shows an attack."""
-        return self.liveness.verdict is Verdict.SPOOF
+    def adverse(self) -> bool:
+        """Whether it speaks against the person: an attack, or another person than the portrait's."""
+        return self.liveness.verdict is Verdict.SPOOF or _other_person(self.match, self.identity_constant)
+
+    @property
+    def stands(self) -> bool:
+        """Whether it decides the check however the attempt ends: withholding the end takes nothing back.
+
+        Anything but an adverse judgement needs the signed end.
+        """
+        return self.adverse and self.ample
 
 
 def judge_attempt(
@@ -117,6 +154,7 @@ def judge_attempt(
     hints: Sequence[str],
     too_slow: bool,
     challenge: ChallengeEvidence | None = None,
+    complete: bool = False,
 ) -> AttemptJudgement:
     """Judges one attempt.
 
@@ -134,10 +172,12 @@ def judge_attempt(
         too_slow: Whether fewer frames a second came than the usable minimum; such an attempt cannot
             show that somebody is alive, but it can still show a spoof.
         challenge: What its challenge leaves; ``None`` in EXPRESS.
+        complete: Whether the server asked for no further frame: it is a whole attempt, signed or not.
     """
     identified = {frame.frame_index for frame in (*examined, *witnesses)}
+    known = of_known_face(scan, examined=identified)
     liveness = judge_express(
-        scan=of_known_face(scan, examined=identified),
+        scan=known,
         pad_scores=[score for frame in examined for score in frame.pad_scores],
         policy=liveness_policy,
         model=fusion,
@@ -159,9 +199,8 @@ def judge_attempt(
         )
     constant, signal = _identity_constancy(scan, examined, witnesses, calibration)
     liveness = replace(liveness, signals=(*liveness.signals, signal))
-    other_person = constant is False or (match is not None and not match.same_person)
     undecided = liveness.verdict is Verdict.INCONCLUSIVE or match is None or constant is None
-    retryable = undecided and not other_person
+    retryable = undecided and not _other_person(match, constant)
     if liveness.verdict is Verdict.SPOOF:
         retryable = False
     slow = ("NETWORK_TOO_SLOW",) if too_slow else ()
@@ -179,7 +218,18 @@ def judge_attempt(
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
         verified_bits=answer.verified_bits,
         challenge_steps=answer.steps,
+        ample=complete or _on_standing_line(known, selected=len(examined)),
     )
+
+
+def _other_person(match: MatchResult | None, constant: bool | None) -> bool:
+    return constant is False or (match is not None and not match.same_person)
+
+
+def _on_standing_line(known: ScanObservations, *, selected: int) -> bool:
+    faces = known.usable
+    seconds = faces[-1].capture_time - faces[0].capture_time if faces else 0.0
+    return _STANDING_LINE.reached(faces=len(faces), seconds=seconds, selected=selected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import structlog
 from server.checks.outcome import DeviceOutcome
 from server.checks.recorder import JudgedAttempt
 from server.checks.state import OPEN_STATES, CheckState
-from server.checks.terms import AttemptOutcome
+from server.checks.terms import AttemptOutcome, EndedBy
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed
 from server.scan.challenges import conclude_challenge, declined, start_challenge
@@ -37,6 +37,7 @@ from server.scan.messages import (
     ScanResultMessage,
     ScanStatus,
 )
+from server.scan.older_streams import await_older_streams
 from server.scan.readiness import await_ready, ready_within
 from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
@@ -100,14 +101,22 @@ class ScanSession:
             arrives=self._credit.arrives,
             window_frames=self._env.settings.window_frames,
         )
+        left = EndedBy.SERVER_FAULT
         try:
             await self._serve(inbox, send)
         except (LeaseLost, Conflict) as error:
-            await _unhindered(self._leave(fenced=True))
+            await _unhindered(self._leave(EndedBy.SUPERSEDED))
             raise await self._fenced(send) from error
+        except Refusal:
+            left = EndedBy.REFUSED
+            raise
+        except asyncio.CancelledError:
+            stopping = self._env.draining.is_set()
+            left = EndedBy.SERVER_STOPPED if stopping else EndedBy.CONNECTION_LOST
+            raise
         finally:
             inbox.close()
-            await _unhindered(self._leave())
+            await _unhindered(self._leave(left))
             await _unhindered(self._put_away())
 
     async def _serve(self, inbox: Inbox, send: Send) -> None:
@@ -122,11 +131,11 @@ class ScanSession:
         except StreamEnded:
             await _unhindered(self._ended_by_device())
         except ScanDeadlinePassed:
-            await _unhindered(self._close(FailureReason.EXPIRED))
+            await _unhindered(self._close(FailureReason.EXPIRED, EndedBy.DEADLINE))
             await send(GoodbyeMessage(GoodbyeReason.DEADLINE, None))
         except Refusal as refusal:
             if refusal.reason in TAMPERING:
-                await _unhindered(self._close(FailureReason.TRANSCRIPT_BROKEN))
+                await _unhindered(self._close(FailureReason.TRANSCRIPT_BROKEN, EndedBy.REFUSED))
             raise
 
     async def _put_away(self) -> None:
@@ -154,7 +163,7 @@ class ScanSession:
                 await self._attempts(stream, inbox, send)
             except CheckClosing as closing:
                 # Before the orchestrator is answered, so that what was seen stands in what it is told.
-                await _unhindered(self._close(closing.reason))
+                await _unhindered(self._close(closing.reason, EndedBy.CHECK_CLOSED))
                 raise
 
     async def _attempts(self, stream: OpenStream, inbox: Inbox, send: Send) -> None:
@@ -207,6 +216,7 @@ class ScanSession:
         if not again:
             # Whatever decides: how long the answer takes must not tell it.
             await await_evidence(env, stream, run, inbox)
+            attempts = await await_older_streams(env, run, attempts)
             if stream.evidence.pieces != pieces:
                 device = await self._look_at_device(stream, run, judgement)
         status, attempts = await self._settle(stream, run, judgement, device, attempts, again=again)
@@ -305,14 +315,19 @@ class ScanSession:
         if self._stream is None or self._over:
             return
         reason = FailureReason.CANCELLED if self._cancelled_by_person else FailureReason.ABANDONED
-        await self._close(reason)
+        await self._close(reason, EndedBy.HALF_CLOSED)
 
-    async def _close(self, reason: FailureReason) -> None:
-        """Decides the check without a further judgement."""
+    async def _close(self, reason: FailureReason, left: EndedBy) -> None:
+        """Decides the check with what there is.
+
+        Args:
+            reason: Why, where no judgement decides.
+            left: What ended the attempt that still runs, if there is one.
+        """
         stream = self._stream
         if stream is None or self._over:
             return
-        if await self._interrupt_run(stream, reason):
+        if await self._interrupt_run(stream, left, broken=reason is FailureReason.TRANSCRIPT_BROKEN):
             return
         env = self._env
         verdict = await env.recorder.close(
@@ -334,23 +349,21 @@ class ScanSession:
             sandbox=stream is not None and stream.record.sandbox,
         )
 
-    async def _interrupt_run(
-        self, stream: OpenStream, ended_by: FailureReason, *, fenced: bool = False
-    ) -> bool:
+    async def _interrupt_run(self, stream: OpenStream, left: EndedBy, *, broken: bool = False) -> bool:
         """Ends an attempt that was left early; whether what was seen of it decided the check."""
         run, self._run = self._run, None
         if run is None or not run.recorded:
             return False
-        verdict = await self._closer.abandon(stream, run, ended_by=ended_by, fenced=fenced)
+        verdict = await self._closer.abandon(stream, run, ended_by=left, broken=broken)
         if verdict is not None:
             self._decided(verdict)
         return verdict is not None
 
-    async def _leave(self, *, fenced: bool = False) -> None:
+    async def _leave(self, left: EndedBy) -> None:
         """Leaves a check that is not decided in a state from which the device may come back.
 
         Args:
-            fenced: Whether a newer stream took over, so that there is nothing to leave.
+            left: What ended the stream. Where a newer one took over, there is no state to leave.
         """
         stream = self._stream
         if stream is None or self._over:
@@ -358,8 +371,8 @@ class ScanSession:
         self._over = True
         env, record = self._env, stream.record
         try:
-            decided = await self._interrupt_run(stream, FailureReason.ABANDONED, fenced=fenced)
-            if not decided and not fenced:
+            decided = await self._interrupt_run(stream, left)
+            if not decided and left is not EndedBy.SUPERSEDED:
                 await env.repository.transition(
                     record.check_id,
                     expected={CheckState.SCANNING},

@@ -177,6 +177,10 @@ class CheckRecord:
         """Under which name what is remembered of the check is kept; see ``server.sandbox``."""
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
+    def held(self, now: datetime) -> bool:
+        """Whether a stream holds the check's lease."""
+        return self.state is CheckState.SCANNING and self.lease_until is not None and now < self.lease_until
+
 
 @dataclass(frozen=True, slots=True)
 class CheckPulse:

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from server.checks.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
+from server.checks.terms import EndedBy
 from server.storage import rows, statements
 from server.storage.database import Database
 from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven
@@ -144,7 +145,8 @@ class CheckRepository:
         """Gives the scan to a stream; an older stream of the same device is fenced from now on.
 
         The first stream binds its session key to the check; later ones must come with the same.
-        Attempts of older streams that are still open end as INTERRUPTED.
+        Attempts of older streams that are still open end as INTERRUPTED. An older stream whose lease had not
+        run out may still work, and says itself what its attempt amounts to (``end_superseded``).
 
         Args:
             check_id: The check.
@@ -168,7 +170,8 @@ class CheckRepository:
                 raise SessionKeyMismatch("the check is bound to the session key of its first stream")
             if record.session_key_sha256 is not None and not proven:
                 raise SessionKeyUnproven("the check is bound to this session key since it was read")
-            statements.interrupt_attempts(connection, check_id, now)
+            ended_by = None if record.held(now) else EndedBy.SERVER_STOPPED
+            statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
             return statements.change(
                 connection,
                 check_id,
@@ -287,6 +290,27 @@ class CheckRepository:
         return await self._change_attempt(check_id, epoch, ending.number, rows.ending_row(ending), evidence)
 
     @uncancelled
+    async def end_superseded(self, check_id: UUID, *, epoch: int, ending: AttemptEnding) -> AttemptRecord:
+        """What a fenced stream found of its attempt, which ended when a newer stream took the lease.
+
+        Args:
+            check_id: The check.
+            epoch: The lease epoch that the stream had.
+            ending: Which attempt, and what came of it; when it ended stands already.
+
+        Raises:
+            Conflict: The check is decided, or nothing is to be said of the attempt any more.
+        """
+
+        def work(connection: Connection) -> AttemptRecord:
+            record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+            values = rows.ending_row(ending)
+            del values["end_time"]
+            return statements.complete_attempt(connection, record, ending.number, epoch=epoch, values=values)
+
+        return await self._database.write(work)
+
+    @uncancelled
     async def attempts(self, check_id: UUID) -> tuple[AttemptRecord, ...]:
         """The attempts of a check, by number; none for an unknown check."""
         return await self._database.read(statements.list_attempts, check_id)
@@ -302,8 +326,8 @@ class CheckRepository:
     ) -> None:
         """Makes the verdict durable, with its evidence, in one transaction.
 
-        The lease ends, open attempts end as INTERRUPTED, and the portrait's template is destroyed:
-        nothing may compare with it any more.
+        The lease ends, and the portrait's template is destroyed: nothing may compare with it any more. Open
+        attempts end as INTERRUPTED: by the decision, or where no lease was held by a server that stopped.
 
         Args:
             check_id: The check.
@@ -317,10 +341,13 @@ class CheckRepository:
         """
 
         def work(connection: Connection) -> None:
+            now = decision.decide_time
             record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
             if ending is not None:
                 statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
-            statements.interrupt_attempts(connection, check_id, decision.decide_time)
+            ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
+            statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
+            statements.give_up_waiting(connection, check_id)
             statements.add_evidence(connection, check_id, decision.evidence)
             statements.set_values(connection, check_id, rows.decision_row(decision))
 

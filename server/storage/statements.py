@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome
+from server.checks.terms import AttemptOutcome, EndedBy
 from server.storage import rows
 from server.storage.errors import CheckNotFound, Conflict, RequestIdReused
 from server.storage.records import (
@@ -31,12 +31,14 @@ __all__ = [
     "change_leased",
     "check_by_request",
     "check_pulse",
+    "complete_attempt",
     "conflict",
     "due_checks",
     "expect",
     "expired_checks",
     "find_check",
     "forget_judgements",
+    "give_up_waiting",
     "interrupt_attempts",
     "list_attempts",
     "list_evidence",
@@ -233,13 +235,55 @@ def change_attempt(
     return rows.attempt_record(row)
 
 
-def interrupt_attempts(connection: Connection, check_id: UUID, now: datetime) -> None:
-    """Ends every attempt that still runs as INTERRUPTED."""
+def interrupt_attempts(
+    connection: Connection, check_id: UUID, now: datetime, *, ended_by: EndedBy | None
+) -> None:
+    """Ends every attempt that still runs as INTERRUPTED.
+
+    Args:
+        connection: Of the transaction.
+        check_id: The check.
+        now: The time.
+        ended_by: What ended them; None where their own stream is still to say.
+    """
+    said = None if ended_by is None else ended_by.value
     connection.execute(
         update(attempts)
         .where(attempts.c.check_id == check_id, attempts.c.outcome.is_(None))
-        .values(outcome=AttemptOutcome.INTERRUPTED.value, end_time=now)
+        .values(outcome=AttemptOutcome.INTERRUPTED.value, end_time=now, ended_by=said)
     )
+
+
+def give_up_waiting(connection: Connection, check_id: UUID) -> None:
+    """Attempts of which nobody said what ended them: the server that ran them stopped."""
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.check_id == check_id)
+        .where(attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
+        .values(ended_by=EndedBy.SERVER_STOPPED.value)
+    )
+
+
+def complete_attempt(
+    connection: Connection, check: CheckRecord, number: int, *, epoch: int, values: Mapping[str, Any]
+) -> AttemptRecord:
+    """Updates an attempt of which its own stream, which was fenced, is still to say what ended it.
+
+    Raises:
+        Conflict: There is none such.
+    """
+    statement = (
+        update(attempts)
+        .where(attempts.c.check_id == check.check_id, attempts.c.number == number)
+        .where(attempts.c.epoch == epoch)
+        .where(attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
+        .values(dict(values))
+        .returning(attempts)
+    )
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise conflict(f"nothing is to be said of attempt {number} any more", check)
+    return rows.attempt_record(row)
 
 
 def list_attempts(

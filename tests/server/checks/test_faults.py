@@ -31,6 +31,11 @@ def test_what_a_device_does_is_no_fault_of_the_server(ended_by: EndedBy) -> None
     assert server_fault([_ended(1, ended_by)]) is None
 
 
+def test_a_superseded_stream_that_never_spoke_was_stopped() -> None:
+    silent = attempt_record(1, outcome=AttemptOutcome.INTERRUPTED, ended_by=None)
+    assert server_fault([silent]) is FailureReason.INTERRUPTED
+
+
 def test_no_attempt_is_no_fault() -> None:
     assert server_fault([]) is None
     assert server_fault([attempt_record(1)]) is None

@@ -1,5 +1,6 @@
 """What an attempt amounts to, and when it may be tried again."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,13 @@ from matcher.comparison import MatchPolicy
 from matcher.template import TemplateSample
 from server.policies import load_policies
 from server.scan.analyst import ExaminedFrame
-from server.scan.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, judge_attempt, liveness_policy
+from server.scan.judgement import (
+    MINIMUM_MATCH_FRAMES,
+    AttemptJudgement,
+    StandingLine,
+    judge_attempt,
+    liveness_policy,
+)
 from tests.liveness.builders import as_head, as_plane, observation, observations, scan, segment
 from tests.liveness.results import assert_consistent
 from tests.matcher.calibrations import THREE_DECADES
@@ -70,6 +77,7 @@ def _judge(
     watched: ScanObservations = WATCHED,
     hints: Sequence[str] = (),
     too_slow: bool = False,
+    complete: bool = False,
 ) -> AttemptJudgement:
     liveness = _result(verdict, reasons)
 
@@ -89,6 +97,7 @@ def _judge(
         fusion=load_fusion_model(),
         hints=hints,
         too_slow=too_slow,
+        complete=complete,
     )
 
 
@@ -145,6 +154,40 @@ def test_live_and_the_same_person_is_not_tried_again(monkeypatch: pytest.MonkeyP
     assert judgement.identity_constant is True
     assert not judgement.retryable
     assert judgement.feedback == ()
+
+
+_LINE = StandingLine()
+
+
+@pytest.mark.parametrize(
+    ("frames", "selected", "complete", "ample"),
+    [
+        (46, _LINE.selected, False, True),
+        (45, _LINE.selected, False, False),
+        (46, _LINE.selected - 1, False, False),
+        (9, 1, True, True),
+    ],
+)
+def test_what_speaks_against_a_person_stands_once_enough_was_seen(
+    monkeypatch: pytest.MonkeyPatch, frames: int, selected: int, complete: bool, ample: bool
+) -> None:
+    judged = functools.partial(
+        _judge,
+        monkeypatch,
+        watched=scan(observations(frames), [segment(as_head(0.05), steps=frames)]),
+        complete=complete,
+    )
+    same, other = [_at(0.9)] * selected, [_at(0.1)] * selected
+    assert judged(verdict=Verdict.SPOOF, templates=same).stands is ample
+    for verdict in (Verdict.LIVE, Verdict.INCONCLUSIVE):
+        judgement = judged(verdict=verdict, templates=same)
+        assert not judgement.adverse
+        assert not judgement.stands
+    if selected >= MINIMUM_MATCH_FRAMES:
+        assert judged(templates=other).stands is ample
+        changed = judged(templates=[*[_at(0.25)] * (selected - 1), _aside(0.25)])
+        assert changed.identity_constant is False
+        assert changed.stands is ample
 
 
 def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,8 +10,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from liveness.verdict import Verdict
 from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome
+from server.checks.terms import AttemptOutcome, EndedBy
 from server.storage.database import open_database
 from server.storage.errors import (
     CheckNotFound,
@@ -20,7 +22,7 @@ from server.storage.errors import (
     SessionKeyUnproven,
     StorageUnavailable,
 )
-from server.storage.records import EvidenceKind, NewAttempt
+from server.storage.records import AttemptEnding, EvidenceKind, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import metadata
@@ -242,6 +244,64 @@ async def test_a_reconnect_interrupts_the_attempt_that_ran(repository: CheckRepo
     assert (attempt.outcome, attempt.end_time) == (AttemptOutcome.INTERRUPTED, after(1))
 
 
+async def test_a_stream_that_was_fenced_says_itself_what_became_of_its_attempt(
+    repository: CheckRepository,
+) -> None:
+    record = await scanning(repository)
+    check_id = record.check_id
+    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    ending = AttemptEnding(
+        number=1,
+        outcome=AttemptOutcome.INTERRUPTED,
+        ended_by=EndedBy.SUPERSEDED,
+        verdict=Verdict.LIVE,
+        frames=11,
+        dropped=2,
+        feedback=("TOO_DARK",),
+        end_time=after(9),
+        final_mac_sha256=b"m" * 32,
+        judgement=b"judged",
+    )
+    with pytest.raises(Conflict):
+        # It runs yet.
+        await repository.end_superseded(check_id, epoch=1, ending=ending)
+    await lease(repository, record)
+    assert (await repository.attempts(check_id))[0].ended_by is None
+    with pytest.raises(Conflict):
+        await repository.end_superseded(check_id, epoch=2, ending=ending)
+    said = await repository.end_superseded(check_id, epoch=1, ending=ending)
+    assert (said.ended_by, said.verdict, said.frames) == (EndedBy.SUPERSEDED, Verdict.LIVE, 11)
+    assert (said.end_time, said.judgement) == (after(1), b"judged")
+    assert await repository.attempts(check_id) == (said,)
+    with pytest.raises(Conflict):
+        await repository.end_superseded(check_id, epoch=1, ending=ending)
+    await repository.decide(check_id, epoch=2, decision=decision())
+    assert await repository.attempts(check_id) == (said,)
+
+
+async def test_an_attempt_of_a_server_that_is_gone_ended_with_it(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    check_id = record.check_id
+    for number, epoch in ((1, 1), (2, 2), (3, 3)):
+        await repository.start_attempt(check_id, epoch=epoch, attempt=NewAttempt(number, after(2)))
+        await lease(repository, record, seconds=0 if number == 1 else 15)
+    # The first lease was held when the second was taken, and the second had run out; the third is held.
+    assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [
+        None,
+        EndedBy.SERVER_STOPPED,
+        None,
+    ]
+    await repository.start_attempt(check_id, epoch=4, attempt=NewAttempt(4, after(3)))
+    await repository.decide(check_id, epoch=None, decision=replace(decision(), decide_time=after(5)))
+    # The first and the third stream never said anything; the fourth was cut off by the decision.
+    assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [
+        EndedBy.SERVER_STOPPED,
+        EndedBy.SERVER_STOPPED,
+        EndedBy.SERVER_STOPPED,
+        EndedBy.CHECK_CLOSED,
+    ]
+
+
 async def test_a_decision_is_one_with_its_evidence(repository: CheckRepository) -> None:
     check_id = (await scanning(repository)).check_id
     await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
@@ -257,7 +317,10 @@ async def test_a_decision_is_one_with_its_evidence(repository: CheckRepository) 
     assert (decided.result, decided.decide_time, decided.retain_until) == (b"result", after(20), after(1000))
     assert (decided.lease_owner, decided.lease_until, decided.portrait_template) == (None, None, None)
     assert await repository.evidence(check_id) == (entry("first"), *kept)
-    assert (await repository.attempts(check_id))[1].outcome is AttemptOutcome.INTERRUPTED
+    interrupted = (await repository.attempts(check_id))[1]
+    assert interrupted.outcome is AttemptOutcome.INTERRUPTED
+    # Nobody held the lease any more.
+    assert interrupted.ended_by is EndedBy.SERVER_STOPPED
     for again in (1, None):
         with pytest.raises(Conflict) as caught:
             await repository.decide(check_id, epoch=again, decision=decision())

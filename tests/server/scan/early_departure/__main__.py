@@ -1,0 +1,104 @@
+"""How early may an attempt be decided against whose device left? ``docs/accuracy.md`` has the figures.
+
+::
+
+    python -m tests.server.scan.early_departure cut --pack P --assets DIR --rows FILE
+    python -m tests.server.scan.early_departure report --rows FILE
+
+``cut`` judges every scan at every length, as if its device had left there; ``report`` counts who is decided
+against at any length under several conditions, the server's among them, and from how many frames on.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import cv2
+from rich.console import Console
+
+from evaluation.match.calibration import without_folder
+from liveness.fusion_model_file import load_fusion_model
+from server.scan.worker_pool import WorkerPool
+from tests.server.scan.early_departure.cuts import Cut, ScanCutter
+from tests.server.scan.early_departure.scans import clip_scans, simulated_scans
+from tests.server.scan.early_departure.tables import report_tables
+from vision.errors import VisionError
+from vision.packs import load_pack
+from vision.packs.models_dir import default_models_dir
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.work == "cut":
+            asyncio.run(_cut(options))
+        else:
+            console = Console(width=150)
+            for table in report_tables(_read(options.rows)):
+                console.print(table)
+    except (VisionError, OSError) as error:
+        sys.stderr.write(f"could not measure: {error}\n")
+        return 2
+    return 0
+
+
+async def _cut(options: argparse.Namespace) -> None:
+    # One core, as in a server; several threads of OpenCV only fight over small pictures.
+    cv2.setNumThreads(1)
+    pack = load_pack(options.pack, models_dir=default_models_dir(os.environ, Path.home()))
+    name = without_folder(options.pack)
+    done = {_scan_of(cut) for cut in _read(options.rows)} if options.rows.exists() else set()
+    pool = WorkerPool(workers=1)
+    cutter = ScanCutter(pack=pack, name=name, fusion=load_fusion_model(), pool=pool, every=options.every)
+    try:
+        with options.rows.open("a", encoding="utf-8") as file:
+            for scan in chain(clip_scans(options.assets, pack, most=options.scans), simulated_scans(pack)):
+                if (name, scan.kind, scan.clip, scan.number) in done:
+                    continue
+                cuts = await cutter.cut(scan)
+                file.write("".join(json.dumps(cut.as_row()) + "\n" for cut in cuts))
+                file.flush()
+    finally:
+        pool.close()
+
+
+def _read(path: Path) -> list[Cut]:
+    return list(_cuts(path))
+
+
+def _cuts(path: Path) -> Iterator[Cut]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield Cut.of_row(json.loads(line))
+
+
+def _scan_of(cut: Cut) -> tuple[str, str, str, int]:
+    return cut.pack, cut.kind, cut.clip, cut.scan
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.server.scan.early_departure", description="Judge scans at every length."
+    )
+    works = parser.add_subparsers(dest="work", required=True)
+    cut = works.add_parser("cut", help="judge every scan at every length")
+    cut.add_argument("--pack", required=True, help='such as "open", "embedded" or "insightface:<folder>"')
+    cut.add_argument("--assets", required=True, type=Path, help="folder of the test data")
+    cut.add_argument("--every", type=int, default=4, help="frames between two cuts")
+    cut.add_argument("--scans", type=int, default=2, help="scans of a clip, at most")
+    report = works.add_parser("report", help="count")
+    for each in (cut, report):
+        each.add_argument(
+            "--rows", required=True, type=Path, help="JSON lines, one a cut; a run goes on there"
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,184 @@
+"""One scan, judged at every length, as if its device had left there."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from evaluation.scan_match.clips import SentFrame
+from liveness.continuity import of_known_face
+from liveness.fusion_model import FusionModel
+from liveness.guidance import GuidanceSettings, Oval
+from liveness.policy import LivenessPolicy
+from liveness.verdict import Verdict
+from matcher.comparison import MatchPolicy, compare
+from matcher.template import fuse_templates
+from server.scan.analyst import FrameAnalyst
+from server.scan.capture import AttemptCapture, CapturePlan
+from server.scan.judgement import MINIMUM_MATCH_FRAMES, judge_attempt
+from server.scan.messages import CaptureBudget, FrameMessage
+from server.scan.worker_pool import WorkerPool
+from vision.face import Embedding
+from vision.packs import Pack
+
+__all__ = ["Cut", "CutScan", "ScanCutter"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CutScan:
+    """A scan to cut.
+
+    Attributes:
+        kind: ``live``, or the attack.
+        clip: The clip's name.
+        number: The scan's number in the clip.
+        frames: In order of time.
+        portrait: The person's template.
+        others: Other persons' templates.
+    """
+
+    kind: str
+    clip: str
+    number: int
+    frames: tuple[SentFrame, ...]
+    portrait: Embedding
+    others: tuple[Embedding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """What a scan's first frames amount to.
+
+    Attributes:
+        pack: The models' name.
+        kind: ``live``, or the attack.
+        clip: The clip's name.
+        scan: The scan's number in the clip.
+        frames: Frames sent.
+        faces: Measured frames with exactly one face whose person is known.
+        seconds: Of capture time in which these frames lie.
+        examined: Selected frames, which the expensive models looked at.
+        whole: Whether the attempt was complete here, or the scan's end came first.
+        spoof: Whether liveness says SPOOF by the default thresholds.
+        confidence: Of liveness, 0..100.
+        bound: Bound on FMR of the comparison with the person's own portrait; ``None`` without comparison.
+        others: The same of other persons' portraits.
+        constant: Whether one person was seen throughout; ``None`` where too little tells.
+    """
+
+    pack: str
+    kind: str
+    clip: str
+    scan: int
+    frames: int
+    faces: int
+    seconds: float
+    examined: int
+    whole: bool
+    spoof: bool
+    confidence: float
+    bound: float | None
+    others: tuple[float, ...]
+    constant: bool | None
+
+    def as_row(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any]) -> "Cut":
+        """What ``as_row`` gave."""
+        return cls(**(row | {"others": tuple(row["others"])}))
+
+
+class ScanCutter:
+    """Drives scans through the server's capture and judges them every few frames."""
+
+    def __init__(self, *, pack: Pack, name: str, fusion: FusionModel, pool: WorkerPool, every: int) -> None:
+        """Takes the models and how many frames lie between two cuts."""
+        self._pack = pack
+        self._name = name
+        self._fusion = fusion
+        self._pool = pool
+        self._every = every
+        self._budget = CaptureBudget()
+        self._analyst = FrameAnalyst(pack=pack, budget=self._budget)
+
+    async def cut(self, scan: CutScan) -> list[Cut]:
+        """The scan at every length up to the one at which the attempt is complete."""
+        capture = AttemptCapture(
+            analyst=self._analyst,
+            pool=self._pool,
+            plan=CapturePlan(),
+            budget=self._budget,
+            oval=Oval(),
+            guidance=GuidanceSettings(),
+            random=bytes,
+        )
+        cuts = []
+        for index, frame in enumerate(scan.frames):
+            await capture.take(_message(frame, index), arrival=frame.time)
+            sent, whole = index + 1, capture.complete or index + 1 == len(scan.frames)
+            if whole or sent % self._every == 0:
+                await capture.examine_rest()
+                cuts.append(self._judge(capture, scan, sent=sent, whole=whole))
+            if whole:
+                break
+        return cuts
+
+    def _judge(self, capture: AttemptCapture, scan: CutScan, *, sent: int, whole: bool) -> Cut:
+        policy = MatchPolicy(max_fmr=1e-2)
+        calibration = self._pack.match_calibration
+        observed, examined = capture.observations, capture.examined
+        judgement = judge_attempt(
+            scan=observed,
+            examined=examined,
+            witnesses=capture.witnesses,
+            portrait=scan.portrait,
+            calibration=calibration,
+            liveness_policy=LivenessPolicy(),
+            match_policy=policy,
+            fusion=self._fusion,
+            hints=(),
+            too_slow=False,
+        )
+        bounds: tuple[float, ...] = ()
+        if len(examined) >= MINIMUM_MATCH_FRAMES:
+            fused = fuse_templates([frame.sample for frame in examined])
+            bounds = tuple(
+                compare(portrait=other, scan=fused, calibration=calibration, policy=policy).fmr_bound
+                for other in scan.others
+            )
+        identified = {frame.frame_index for frame in (*examined, *capture.witnesses)}
+        usable = of_known_face(observed, examined=identified).usable
+        return Cut(
+            pack=self._name,
+            kind=scan.kind,
+            clip=scan.clip,
+            scan=scan.number,
+            frames=sent,
+            faces=len(usable),
+            seconds=usable[-1].capture_time - usable[0].capture_time if usable else 0.0,
+            examined=len(examined),
+            whole=whole,
+            spoof=judgement.liveness.verdict is Verdict.SPOOF,
+            confidence=judgement.liveness.confidence,
+            bound=None if judgement.match is None else judgement.match.fmr_bound,
+            others=bounds,
+            constant=judgement.identity_constant,
+        )
+
+
+def _message(frame: SentFrame, index: int) -> FrameMessage:
+    height, width = frame.pixels().shape[:2]
+    return FrameMessage(
+        header=b"",
+        image=frame.jpeg,
+        mac=b"",
+        attempt=1,
+        index=index,
+        capture_time_us=1 + round(1e6 * frame.time),
+        rotation_degrees=0,
+        mirrored=False,
+        dropped_before=0,
+        width=width,
+        height=height,
+    )
