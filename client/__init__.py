@@ -15,7 +15,7 @@ from client.channel import (
     open_channel,
     server_spki_sha256,
 )
-from client.device import FaceScanner, ScanOutcome, ScanSettings
+from client.device import FaceScanner, GetReady, ScanOutcome, ScanSettings
 from client.errors import (
     CallRefusedError,
     ClientError,
@@ -66,6 +66,7 @@ __all__ = [
     "FaceScanner",
     "FlashScreen",
     "FrameSource",
+    "GetReady",
     "NoAttestation",
     "Orchestrator",
     "Pace",

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import grpc
@@ -20,7 +21,10 @@ from client.progress import ScanEvents
 from client.reconnect import ReconnectPolicy
 from client.scan_stream import ScanStream, ScanTicket, open_stream
 
-__all__ = ["FaceScanner", "ScanOutcome", "ScanSettings"]
+__all__ = ["FaceScanner", "GetReady", "ScanOutcome", "ScanSettings"]
+
+GetReady = Callable[[scan_pb2.ScanResult], Awaitable[None]]
+"""Returns when the person is ready for the next attempt; is told the result of the one before."""
 
 _MAX_ATTESTATIONS = 4
 _OF_AN_ATTEMPT = frozenset(
@@ -93,6 +97,7 @@ class FaceScanner:
         camera: device_pb2.CameraProfile | None = None,
         screen: FlashScreen | None = None,
         attestor: Attestor | None = None,
+        get_ready: GetReady | None = None,
         events: ScanEvents | None = None,
         settings: ScanSettings | None = None,
     ) -> None:
@@ -109,6 +114,8 @@ class FaceScanner:
             screen: A screen that can flash; where None the device announces none, and a check that
                 demands DYNAMIC refuses it.
             attestor: Makes the platform's evidence; says "not supported" where None.
+            get_ready: Waits until the person is ready for another attempt; at once where None. It goes on
+                over a lost connection, and is cancelled with the scan.
             events: Told what happens.
             settings: How to scan.
         """
@@ -135,10 +142,14 @@ class FaceScanner:
         self._results: list[scan_pb2.ScanResult] = []
         self._streams = 0
         self._attestations = 0
+        self._get_ready = get_ready or _at_once
+        self._ready: asyncio.Future[None] | None = None
 
     def cancel(self) -> None:
         """The person cancels: the running attempt ends with CAUSE_CANCELLED and no other follows."""
         self._cancelled = True
+        if self._ready is not None:
+            self._ready.cancel()
         if self._attempt is not None:
             self._attempt.cancel()
 
@@ -155,26 +166,41 @@ class FaceScanner:
             ProtocolViolatedError: The server sent what the protocol does not allow.
             ScanEndedError: The server said Goodbye for good.
         """
-        failures = 0
+        failures = since_result = 0
         try:
             while True:
+                results = len(self._results)
                 try:
                     return await self._stream_once()
                 except StreamLostError as lost:
                     failures += 1
-                    await self._back_off(failures, lost)
+                    since_result = 1 if len(self._results) > results else since_result + 1
+                    await self._back_off(failures, since_result, lost)
+                    # A new stream begins with an attempt at once.
+                    await self._person_ready()
                 except CallRefusedError as error:
                     if error.refusal.reason == "CHECK_CLOSED" and self._tally.awaiting_result:
                         return self._outcome(scan_pb2.SCAN_STATUS_COMPLETED, ())
                     raise
         finally:
+            if self._ready is not None:
+                self._ready.cancel()
             await self._feed.aclose()
 
-    async def _back_off(self, failures: int, lost: StreamLostError) -> None:
+    async def _person_ready(self) -> None:
+        """Waits for the person who gets ready for another attempt, if anybody does; cancelled, it goes on."""
+        if self._ready is None:
+            return
+        await asyncio.wait({self._ready})
+        ready, self._ready = self._ready, None
+        if not ready.cancelled():
+            ready.result()
+
+    async def _back_off(self, failures: int, since_result: int, lost: StreamLostError) -> None:
         policy = self._settings.reconnect
         if self._cancelled or failures > (policy.limit if self._streams else policy.first_limit):
             raise lost.final
-        delay = policy.delay(failures, asked_s=lost.retry_after_s, jitter=random.SystemRandom().random())
+        delay = policy.delay(since_result, asked_s=lost.retry_after_s, jitter=random.SystemRandom().random())
         self._events.connection_lost(failures, delay, str(lost))
         await asyncio.sleep(delay)
 
@@ -246,11 +272,39 @@ class FaceScanner:
                 or len(self._results) >= self._settings.max_attempts
             ):
                 return result
+            if result.HasField("ready_within"):
+                self._ready = asyncio.ensure_future(self._get_ready(result))
 
     async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
+        """Says that the person is ready where the server waits for that, and waits for the next attempt."""
+        if self._ready is None:
+            return await self._attempt_start(stream, timeout_s=self._settings.result_timeout_s)
+        receiving = asyncio.ensure_future(self._attempt_start(stream, timeout_s=None))
+        telling = asyncio.ensure_future(self._tell_ready(stream))
+        try:
+            await asyncio.wait({receiving, telling}, return_when=asyncio.FIRST_COMPLETED)
+            if not receiving.done():
+                telling.result()
+                await asyncio.wait({receiving}, timeout=self._settings.result_timeout_s)
+            if not receiving.done():
+                raise StreamLostError("no attempt began in time")
+            return receiving.result()
+        finally:
+            receiving.cancel()
+            telling.cancel()
+            await asyncio.gather(receiving, telling, return_exceptions=True)
+
+    async def _tell_ready(self, stream: ScanStream) -> None:
+        # A person who cancelled meanwhile gets another attempt, too, and ends it: so the server is told.
+        await self._person_ready()
+        await stream.send_ready()
+
+    async def _attempt_start(
+        self, stream: ScanStream, *, timeout_s: float | None
+    ) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
         """Waits for the next attempt, or for the result of one that a lost connection withheld."""
         try:
-            async with asyncio.timeout(self._settings.result_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 while True:
                     message = await stream.receive()
                     if message is None:
@@ -294,10 +348,17 @@ class FaceScanner:
         )
 
 
+async def _at_once(_: scan_pb2.ScanResult) -> None:
+    """The person is ready when the attempt before is over."""
+
+
 def _capabilities(
     camera: CameraDescription, screen: FlashScreen | None
 ) -> list[scan_pb2.Capability.ValueType]:
-    found: list[scan_pb2.Capability.ValueType] = [scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT]
+    found: list[scan_pb2.Capability.ValueType] = [
+        scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT,
+        scan_pb2.CAPABILITY_READY,
+    ]
     if camera.reports_exposure:
         found.append(scan_pb2.CAPABILITY_EXPOSURE_METADATA)
     if camera.locks_exposure:

@@ -28,7 +28,7 @@ class ReconnectPolicy:
         """Seconds to wait.
 
         Args:
-            reconnect: Number of the reconnect, from 1.
+            reconnect: Number of the reconnect since the last result, from 1.
             asked_s: What the server asked for; 0 where it said nothing.
             jitter: A random number, 0 to 1, so that devices do not come back all at once.
         """

@@ -102,6 +102,14 @@ class ScanStream:
         end = scan_pb2.AttemptEnd(body=body, signature=signature)
         await self._send(scan_pb2.ScanFaceRequest(attempt_end=end))
 
+    async def send_ready(self) -> None:
+        """Says that the person is ready for the next attempt.
+
+        Raises:
+            ClientError: The stream is over.
+        """
+        await self._send(scan_pb2.ScanFaceRequest(attempt_ready=scan_pb2.AttemptReady()))
+
     async def send_resume_proof(self) -> None:
         """Proves the session key on a reconnect.
 

@@ -8,6 +8,7 @@ import pytest
 
 from client import (
     FaceScanner,
+    GetReady,
     Pixels,
     ReconnectPolicy,
     ScanEvents,
@@ -49,12 +50,14 @@ def scanning() -> Scanning:
         events: ScanEvents | None = None,
         settings: ScanSettings = FAST,
         ticket: ScanTicket | None = None,
+        get_ready: GetReady | None = None,
     ) -> AsyncIterator[FaceScanner]:
         async with serving(fake) as target, open_channel(target) as channel:
             yield FaceScanner(
                 channel=channel,
                 ticket=ticket or ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
                 source=generated_source(pictures(frames), pace=pace),
+                get_ready=get_ready,
                 events=events,
                 settings=settings,
             )

@@ -83,6 +83,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.attestations: list[device_pb2.Attestation] = []
         self.resume_proofs = 0
         self.half_closed = 0
+        self.readies = 0
         self.violations: list[str] = []
         self.uploads: list[verification_service_pb2.UploadTrustedImageRequest] = []
         self.finishes: list[verification_service_pb2.FinishCheckRequest] = []
@@ -284,10 +285,27 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
             answer.CopyFrom(result)
             answer.attempt = self._attempt
             answer.another_attempt = more
+            if more and plan.ready_within_s is not None:
+                answer.ready_within.seconds = plan.ready_within_s
             await context.write(scan_pb2.ScanFaceResponse(scan_result=answer))
-            if more and not await self._stays(requests):
+            if more and plan.lost_between:
+                await self._break(plan, context)
+                return
+            if more and not await self._goes_on(plan, requests):
                 return
         await self._until_half_close(requests)
+
+    async def _goes_on(self, plan: StreamPlan, requests: Inbox) -> bool:
+        if plan.ready_within_s is None:
+            return await self._stays(requests)
+        async with asyncio.timeout(plan.ready_within_s):
+            request = await anext(requests, None)
+        if request is None:
+            self.half_closed += 1
+            return False
+        require(request.WhichOneof("message") == "attempt_ready", "the person is ready first")
+        self.readies += 1
+        return True
 
     async def _stays(self, requests: Inbox) -> bool:
         """False where the client half-closes within a moment, as one that leaves does."""

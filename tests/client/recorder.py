@@ -1,3 +1,5 @@
+import asyncio
+
 from facegate.v1 import feedback_pb2, scan_pb2
 
 from client import ScanEvents
@@ -9,6 +11,8 @@ class Recorder(ScanEvents):
     def __init__(self) -> None:
         self.hints: list[int] = []
         self.losses: list[str] = []
+        self.waits: list[tuple[int, float]] = []
+        self.lost = asyncio.Event()
         self.finished: list[int] = []
         self.pauses: list[bool] = []
         self.sent = 0
@@ -18,6 +22,8 @@ class Recorder(ScanEvents):
 
     def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
         self.losses.append(cause)
+        self.waits.append((reconnect, wait_s))
+        self.lost.set()
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         self.finished.append(result.attempt)

@@ -50,6 +50,8 @@ class StreamPlan:
         break_after_end: Break after AttemptEnd in place of a result.
         decide_s: How long the server takes from AttemptEnd to its result, seconds.
         silent: Never answer the start.
+        ready_within_s: Wait so long for ``attempt_ready`` between attempts, seconds; do not wait where None.
+        lost_between: Break between the first attempt's result and the next attempt, with `breaking`.
     """
 
     refuse: Refuse | None = None
@@ -73,3 +75,5 @@ class StreamPlan:
     break_after_end: bool = False
     decide_s: float = 0.0
     silent: bool = False
+    ready_within_s: int | None = None
+    lost_between: bool = False

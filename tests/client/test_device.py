@@ -45,7 +45,7 @@ async def test_start_says_what_the_client_is(scanning: Scanning) -> None:
     (start,) = fake.starts
     assert start.device.platform == device_pb2.PLATFORM_DESKTOP
     assert start.camera.label == "generated"
-    assert list(start.capabilities) == [scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT]
+    assert list(start.capabilities) == [scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT, scan_pb2.CAPABILITY_READY]
     assert start.server_spki_sha256 == b""
     assert not start.resume
     (attestation,) = fake.attestations

@@ -106,7 +106,8 @@ async def test_a_device_says_what_its_screen_can_do() -> None:
         fake = FakeServer(StreamPlan(frames_wanted=2))
         await _scan(fake, screen, frames=4)
         start = fake.starts[0]
-        assert set(start.capabilities) - {scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT} == expected
+        always = {scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT, scan_pb2.CAPABILITY_READY}
+        assert set(start.capabilities) - always == expected
         assert start.HasField("screen") is (screen is not None)
 
 

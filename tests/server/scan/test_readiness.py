@@ -13,7 +13,10 @@ import pytest
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from client import FaceScanner, ScanTicket, generated_source
+from client import ScanSettings as ClientSettings
 from server.checks.state import CheckState
+from tests.client.fake_screen import FakeScreen
 from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, serving, settings_for, write_policy
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request
 
@@ -178,3 +181,26 @@ async def test_nobody_is_ready_before_the_result(
     refusal = await stream.outcome()
     assert refusal is not None
     assert refusal.reason == "UNEXPECTED_MESSAGE"
+
+
+async def test_the_reference_client_says_when_its_person_is_ready(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="adaptive")
+    told: list[scan_pb2.ScanResult] = []
+
+    async def get_ready(result: scan_pb2.ScanResult) -> None:
+        told.append(result)
+
+    scanner = FaceScanner(
+        channel=scene.device_channel,
+        ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),
+        source=generated_source([(p.jpeg, p.time_us / 1e6) for p in fresh_pictures()], pace="fast"),
+        screen=FakeScreen(),
+        get_ready=get_ready,
+        settings=ClientSettings(decline_flash=True),
+    )
+    outcome = await scanner.scan()
+    assert (outcome.status, outcome.attempts) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
+    # A flash that was declined leaves nothing to do better.
+    (declined,) = told
+    assert list(declined.feedback) == []
+    assert declined.ready_within.seconds == 60

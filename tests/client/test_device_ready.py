@@ -1,0 +1,123 @@
+"""A person who gets ready between two attempts, and how soon a device comes back."""
+
+import asyncio
+
+import pytest
+from facegate.v1 import feedback_pb2, scan_pb2
+
+from client import ReconnectPolicy, ScanSettings
+from tests.client.conftest import Scanning
+from tests.client.fake_server import FakeServer
+from tests.client.recorder import Recorder
+from tests.client.stream_plan import LOST, RETRY, SUCCESS, StreamPlan
+
+
+class _Person:
+    """Gets ready when told to."""
+
+    def __init__(self) -> None:
+        self.told: list[scan_pb2.ScanResult] = []
+        self.asked = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.left_alone = False
+
+    async def __call__(self, result: scan_pb2.ScanResult) -> None:
+        self.told.append(result)
+        self.asked.set()
+        try:
+            await self.ready.wait()
+        except asyncio.CancelledError:
+            self.left_alone = True
+            raise
+
+
+async def test_the_device_says_that_it_can_wait_and_is_ready_at_once(scanning: Scanning) -> None:
+    fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5))
+    async with scanning(fake, frames=60) as scanner:
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert scan_pb2.CAPABILITY_READY in fake.starts[0].capabilities
+    assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 3, 2)
+
+
+async def test_a_server_that_does_not_wait_is_told_nothing(scanning: Scanning) -> None:
+    fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS])), _Person()
+    async with scanning(fake, frames=60, get_ready=person) as scanner:
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert (outcome.status, fake.readies, person.told) == (scan_pb2.SCAN_STATUS_SUCCESS, 0, [])
+
+
+async def test_the_next_attempt_waits_for_the_person(scanning: Scanning) -> None:
+    fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5)), _Person()
+    async with scanning(fake, frames=60, get_ready=person) as scanner:
+        scan = asyncio.ensure_future(scanner.scan())
+        await person.asked.wait()
+        await asyncio.sleep(0.2)
+        assert (fake.readies, len(fake.ends)) == (0, 1)
+        person.ready.set()
+        outcome = await scan
+    assert fake.violations == []
+    assert list(person.told[0].feedback) == [feedback_pb2.FEEDBACK_CODE_TOO_DARK]
+    assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 2, 1)
+
+
+async def test_a_connection_that_is_lost_meanwhile_is_resumed_when_the_person_is_ready(
+    scanning: Scanning,
+) -> None:
+    fake = FakeServer(
+        StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5, lost_between=True, breaking=LOST), StreamPlan()
+    )
+    person, events = _Person(), Recorder()
+    async with scanning(fake, frames=60, get_ready=person, events=events) as scanner:
+        scan = asyncio.ensure_future(scanner.scan())
+        await person.asked.wait()
+        await events.lost.wait()
+        await asyncio.sleep(0.2)
+        assert len(fake.starts) == 1
+        person.ready.set()
+        outcome = await scan
+    assert fake.violations == []
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
+    assert len(person.told) == 1
+    assert not person.left_alone
+
+
+async def test_a_person_who_cancels_meanwhile_ends_the_next_attempt(scanning: Scanning) -> None:
+    fake, person = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5)), _Person()
+    async with scanning(fake, frames=60, get_ready=person) as scanner:
+        scan = asyncio.ensure_future(scanner.scan())
+        await person.asked.wait()
+        scanner.cancel()
+        outcome = await scan
+    assert fake.violations == []
+    assert fake.ends[-1].cause == scan_pb2.AttemptEndBody.CAUSE_CANCELLED
+    assert (outcome.attempts, person.left_alone) == (2, True)
+
+
+async def test_what_goes_wrong_with_the_person_ends_the_scan(scanning: Scanning) -> None:
+    async def broken(_: scan_pb2.ScanResult) -> None:
+        raise RuntimeError("the app broke")
+
+    fake = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5))
+    async with scanning(fake, frames=60, get_ready=broken) as scanner:
+        with pytest.raises(RuntimeError, match="the app broke"):
+            await scanner.scan()
+    assert len(fake.starts) == 1
+
+
+async def test_a_result_resets_the_back_off(scanning: Scanning) -> None:
+    lost = StreamPlan(break_after=1, breaking=LOST)
+    fake = FakeServer(
+        lost, lost, lost, StreamPlan(results=[RETRY, SUCCESS], lost_between=True, breaking=LOST), StreamPlan()
+    )
+    events = Recorder()
+    policy = ReconnectPolicy(initial_s=0.02, cap_s=5.0)
+    settings = ScanSettings(max_side=64, reconnect=policy)
+    async with scanning(fake, frames=80, events=events, settings=settings) as scanner:
+        outcome = await scanner.scan()
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 5)
+    assert [number for number, _ in events.waits] == [1, 2, 3, 4]
+    waits = [seconds for _, seconds in events.waits]
+    assert waits[2] >= 0.5 * 4 * policy.initial_s
+    assert waits[3] <= policy.initial_s
