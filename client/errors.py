@@ -100,7 +100,7 @@ class SandboxResultError(ClientError):
         super().__init__(
             f"the check {check_id} is a sandbox check, in which test devices, virtual cameras and repeated "
             "frames are tolerated; expected a real one: call with credentials that are not marked sandbox, "
-            "or, in tests only, say that you accept sandbox results"
+            "or, in tests only, accept it: accept_sandbox=True, or --accept-sandbox"
         )
         self.check_id = check_id
 
