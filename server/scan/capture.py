@@ -40,7 +40,6 @@ FEEDBACK_CODES: dict[GuidanceCode, str] = {
 
 WRONG_ROTATION = "WRONG_ROTATION"
 """Told in place of ``NO_FACE`` where faces are found only in turned pictures."""
-_NO_UPRIGHT_FACE = frozenset({"NO_FACE", "FACE_LOST"})
 
 # A blink is what a live person does: frames with closed eyes or a turned head still show how the face
 # moves, so they count for the capture even while the person is told about them.
@@ -184,7 +183,7 @@ class AttemptCapture:
         own = () if self._challenge is None else self._challenge.hints
         counted = tuple(code for code, _ in self._hints.most_common())
         if counted[:1] == (WRONG_ROTATION,):
-            others = (code for code in (*own, *counted) if code not in _NO_UPRIGHT_FACE)
+            others = (code for code in (*own, *counted) if code != FEEDBACK_CODES[GuidanceCode.NO_FACE])
             return tuple(dict.fromkeys((WRONG_ROTATION, *others)))
         return tuple(dict.fromkeys((*own, *counted)))
 

@@ -52,21 +52,21 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     FEEDBACK_CODE_FACE_CUT_OFF: _FeedbackCode.ValueType  # 13
     """The face reaches over the border of the picture."""
     FEEDBACK_CODE_FACE_OBSTRUCTED: _FeedbackCode.ValueType  # 14
-    """Something covers part of the face."""
+    """Something covers part of the face. Not sent yet."""
     FEEDBACK_CODE_EYES_NOT_VISIBLE: _FeedbackCode.ValueType  # 15
-    """The eyes cannot be seen."""
+    """The eyes cannot be seen. Not sent yet."""
     FEEDBACK_CODE_MOUTH_NOT_VISIBLE: _FeedbackCode.ValueType  # 16
-    """The mouth cannot be seen."""
+    """The mouth cannot be seen. Not sent yet."""
     FEEDBACK_CODE_SUNGLASSES: _FeedbackCode.ValueType  # 17
-    """The person wears sunglasses."""
+    """The person wears sunglasses. Not sent yet."""
     FEEDBACK_CODE_FACE_MASK: _FeedbackCode.ValueType  # 18
-    """The person wears a mask over mouth and nose."""
+    """The person wears a mask over mouth and nose. Not sent yet."""
     FEEDBACK_CODE_LOW_VIDEO_QUALITY: _FeedbackCode.ValueType  # 19
     """The video's quality is too low: resolution, compression or noise."""
     FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED: _FeedbackCode.ValueType  # 20
-    """The surroundings do not allow this kind of scan, such as strong sun behind the person."""
+    """The surroundings do not allow this kind of scan, such as strong sun behind the person. Not sent yet."""
     FEEDBACK_CODE_FACE_LOST: _FeedbackCode.ValueType  # 21
-    """The face was lost while it was followed."""
+    """The face was lost while it was followed. Not sent yet."""
     FEEDBACK_CODE_ACTION_NOT_PERFORMED: _FeedbackCode.ValueType  # 22
     """An action that was asked for, such as moving into the larger oval, was not performed."""
     FEEDBACK_CODE_TIMED_OUT: _FeedbackCode.ValueType  # 23
@@ -78,9 +78,9 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     FEEDBACK_CODE_TURN_HEAD_SLIGHTLY: _FeedbackCode.ValueType  # 26
     """Turn the head a little from side to side, so that its shape can be seen."""
     FEEDBACK_CODE_PROCESSING: _FeedbackCode.ValueType  # 27
-    """The server captured enough and is deciding."""
+    """The server captured enough and is deciding. Not sent yet."""
     FEEDBACK_CODE_CONNECTION_LOST: _FeedbackCode.ValueType  # 28
-    """The connection was lost before the attempt was complete."""
+    """The connection was lost before the attempt was complete. Not sent yet."""
     FEEDBACK_CODE_FAILED: _FeedbackCode.ValueType  # 29
     """The attempt failed and the policy does not let the app know why."""
     FEEDBACK_CODE_BLINK: _FeedbackCode.ValueType  # 30
@@ -93,7 +93,8 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
     Liveness, Azure Face liveness and iProov. A client shows its own translated text for a code; it
-    treats a code that it does not know as FEEDBACK_CODE_UNSPECIFIED.
+    treats a code that it does not know as FEEDBACK_CODE_UNSPECIFIED. Where a comment says "Not sent yet", no
+    server sends the code in this version; have a text for it all the same.
     """
 
 FEEDBACK_CODE_UNSPECIFIED: FeedbackCode.ValueType  # 0
@@ -125,21 +126,21 @@ FEEDBACK_CODE_LOOK_STRAIGHT: FeedbackCode.ValueType  # 12
 FEEDBACK_CODE_FACE_CUT_OFF: FeedbackCode.ValueType  # 13
 """The face reaches over the border of the picture."""
 FEEDBACK_CODE_FACE_OBSTRUCTED: FeedbackCode.ValueType  # 14
-"""Something covers part of the face."""
+"""Something covers part of the face. Not sent yet."""
 FEEDBACK_CODE_EYES_NOT_VISIBLE: FeedbackCode.ValueType  # 15
-"""The eyes cannot be seen."""
+"""The eyes cannot be seen. Not sent yet."""
 FEEDBACK_CODE_MOUTH_NOT_VISIBLE: FeedbackCode.ValueType  # 16
-"""The mouth cannot be seen."""
+"""The mouth cannot be seen. Not sent yet."""
 FEEDBACK_CODE_SUNGLASSES: FeedbackCode.ValueType  # 17
-"""The person wears sunglasses."""
+"""The person wears sunglasses. Not sent yet."""
 FEEDBACK_CODE_FACE_MASK: FeedbackCode.ValueType  # 18
-"""The person wears a mask over mouth and nose."""
+"""The person wears a mask over mouth and nose. Not sent yet."""
 FEEDBACK_CODE_LOW_VIDEO_QUALITY: FeedbackCode.ValueType  # 19
 """The video's quality is too low: resolution, compression or noise."""
 FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED: FeedbackCode.ValueType  # 20
-"""The surroundings do not allow this kind of scan, such as strong sun behind the person."""
+"""The surroundings do not allow this kind of scan, such as strong sun behind the person. Not sent yet."""
 FEEDBACK_CODE_FACE_LOST: FeedbackCode.ValueType  # 21
-"""The face was lost while it was followed."""
+"""The face was lost while it was followed. Not sent yet."""
 FEEDBACK_CODE_ACTION_NOT_PERFORMED: FeedbackCode.ValueType  # 22
 """An action that was asked for, such as moving into the larger oval, was not performed."""
 FEEDBACK_CODE_TIMED_OUT: FeedbackCode.ValueType  # 23
@@ -151,9 +152,9 @@ FEEDBACK_CODE_RAISE_SCREEN_BRIGHTNESS: FeedbackCode.ValueType  # 25
 FEEDBACK_CODE_TURN_HEAD_SLIGHTLY: FeedbackCode.ValueType  # 26
 """Turn the head a little from side to side, so that its shape can be seen."""
 FEEDBACK_CODE_PROCESSING: FeedbackCode.ValueType  # 27
-"""The server captured enough and is deciding."""
+"""The server captured enough and is deciding. Not sent yet."""
 FEEDBACK_CODE_CONNECTION_LOST: FeedbackCode.ValueType  # 28
-"""The connection was lost before the attempt was complete."""
+"""The connection was lost before the attempt was complete. Not sent yet."""
 FEEDBACK_CODE_FAILED: FeedbackCode.ValueType  # 29
 """The attempt failed and the policy does not let the app know why."""
 FEEDBACK_CODE_BLINK: FeedbackCode.ValueType  # 30
