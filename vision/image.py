@@ -173,7 +173,7 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
 
 
 def check_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
-    """What a JPEG declares, checked as far as that goes without decoding a pixel.
+    """What a JPEG declares, checked as far as its header and its end go.
 
     Args:
         data: The file.
@@ -183,7 +183,7 @@ def check_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
         ImageError: ``decode_jpeg_luma`` would raise it, too, before it decodes.
     """
     header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
-    _check_jpeg_data(data)
+    _check_whole(data)
     return header
 
 
@@ -307,18 +307,18 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
     return decoded.astype(np.uint8, copy=False)
 
 
-def _check_jpeg_data(data: bytes) -> None:
-    # Each scan of a progressive file walks all coefficients, so a small file of thousands of empty
-    # scans would keep a core busy for minutes. Encoders use about ten.
-    if data.count(b"\xff\xda") > _MOST_SCANS:
-        raise malformed(ImageFormat.JPEG, f"more than {_MOST_SCANS} scans")
+def _check_whole(data: bytes) -> None:
     # The decoder fills what is missing with grey and does not say so.
     if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
         raise malformed(ImageFormat.JPEG, "the picture data are cut off")
 
 
 def _decode_jpeg(data: bytes, colours: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
-    _check_jpeg_data(data)
+    # Each scan of a progressive file walks all coefficients, so a small file of thousands of empty
+    # scans would keep a core busy for minutes. Encoders use about ten.
+    if data.count(b"\xff\xda") > _MOST_SCANS:
+        raise malformed(ImageFormat.JPEG, f"more than {_MOST_SCANS} scans")
+    _check_whole(data)
     pixels = _imdecode(data, colours | cv2.IMREAD_IGNORE_ORIENTATION, ImageFormat.JPEG)
     return pixels.astype(np.uint8, copy=False)
 

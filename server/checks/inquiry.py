@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -11,23 +11,12 @@ from server.checks.progress import CheckProgress, progress_of
 from server.checks.state import CheckState
 from server.errors import Reason, Refusal
 from server.policies import Policy, parse_frozen_policy
-from server.storage.records import AttemptRecord, CheckPulse, CheckRecord
 from server.storage.repository import CheckRepository
 
 __all__ = ["CheckInquiry"]
 
 _POLL_SECONDS: Final = 0.5
 _RECONNECT_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    record: CheckRecord
-    attempts: tuple[AttemptRecord, ...]
-    policy: Policy
-
-    def progress(self, now: datetime) -> CheckProgress:
-        return progress_of(self.record, self.attempts, policy=self.policy, now=now)
 
 
 class CheckInquiry:
@@ -55,7 +44,17 @@ class CheckInquiry:
         Raises:
             Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
         """
-        return (await self._load(check_id, tenant, sandbox=sandbox)).progress(self._now())
+        record = await self._repository.get(check_id, tenant)
+        if record is None or (sandbox and not record.sandbox):
+            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
+        if record.state is CheckState.ERASED:
+            raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
+        return progress_of(
+            record,
+            await self._repository.attempts(check_id),
+            policy=_policy(record.policy_source),
+            now=self._now(),
+        )
 
     async def changes(
         self, check_id: UUID, *, tenant: str, sandbox: bool
@@ -70,8 +69,6 @@ class CheckInquiry:
         Raises:
             Refusal: CHECK_NOT_FOUND, RESULT_EXPIRED, or NOT_SERVING as soon as the server shuts down.
         """
-        loaded: _Loaded | None = None
-        pulse: CheckPulse | None = None
         told: CheckProgress | None = None
         while True:
             if self._draining.is_set():
@@ -80,12 +77,7 @@ class CheckInquiry:
                     "the server is shutting down; watch the check again",
                     retry_after=_RECONNECT_SECONDS,
                 )
-            # The pulse is read before the rest: what changes in between is found at the next turn.
-            beat = await self._repository.pulse(check_id)
-            if loaded is None or beat != pulse:
-                loaded, pulse = await self._load(check_id, tenant, sandbox=sandbox), beat
-            # Time alone changes the state, too: leases lapse and deadlines pass.
-            progress = loaded.progress(self._now())
+            progress = await self.progress(check_id, tenant=tenant, sandbox=sandbox)
             if progress != told:
                 yield progress
                 told = progress
@@ -93,18 +85,15 @@ class CheckInquiry:
                 return
             await self._pause()
 
-    async def _load(self, check_id: UUID, tenant: str, *, sandbox: bool) -> "_Loaded":
-        record = await self._repository.get(check_id, tenant)
-        if record is None or (sandbox and not record.sandbox):
-            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
-        if record.state is CheckState.ERASED:
-            raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
-        policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {check_id}").policy
-        return _Loaded(record, await self._repository.attempts(check_id), policy)
-
     async def _pause(self) -> None:
         try:
             async with asyncio.timeout(_POLL_SECONDS):
                 await self._draining.wait()
         except TimeoutError:
             pass
+
+
+@lru_cache(maxsize=64)
+def _policy(source: bytes) -> Policy:
+    """A frozen policy; watchers ask for the same few over and over."""
+    return parse_frozen_policy(source, origin="the policy of a check").policy

@@ -246,7 +246,6 @@ class AttemptCapture:
         Raises:
             Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID), or claims what cannot be.
         """
-        self._analyst.check(frame)
         if self._origin is None:
             self._origin = frame.capture_time_us
         time = (frame.capture_time_us - self._origin) / 1e6
@@ -336,6 +335,7 @@ class AttemptCapture:
             await self._pool.run(self._analyst.sample, frame, time, watcher=self._watcher, measure=measure)
             self._decoded.add(frame.index)
         else:
+            self._analyst.check(frame)
             self._sample.offer(frame)
             mark = fingerprint(frame)
             self._watcher.pass_over(

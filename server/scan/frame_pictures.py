@@ -45,23 +45,21 @@ class FrameDecoder:
         )
 
     def check(self, message: FrameMessage) -> None:
-        """Checks what the image declares; nothing is decoded, and it takes less than 0.1 ms.
+        """Checks what the image declares; nothing is decoded, and it takes some 0.02 ms.
 
         Raises:
-            Refusal: The image is not a JPEG in colour, of the declared size and within the limits
-                (FRAME_IMAGE_INVALID).
+            Refusal: As for ``colour``.
         """
         with _refused(message):
             header = check_jpeg(message.image, limits=self._limits)
-            if header.channels != _CHANNELS:
-                raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
-        _check_size(message, header)
+        _check_header(message, header)
 
     def colour(self, message: FrameMessage) -> BgrImage:
         """The upright frame, shape (height, width, 3).
 
         Raises:
-            Refusal: The image is not a JPEG of the declared size within the limits (FRAME_IMAGE_INVALID).
+            Refusal: The image is not a JPEG in colour, of the declared size and within the limits
+                (FRAME_IMAGE_INVALID).
         """
         return upright(message, self.coded_colour(message).pixels)
 
@@ -168,7 +166,7 @@ class FramePicture:
 def _checked(message: FrameMessage, decode: Callable[[bytes], Decoded]) -> Decoded:
     with _refused(message):
         decoded = decode(message.image)
-    _check_size(message, decoded.header)
+    _check_header(message, decoded.header)
     return decoded
 
 
@@ -184,7 +182,10 @@ def _refused(message: FrameMessage) -> Iterator[None]:
         ) from error
 
 
-def _check_size(message: FrameMessage, header: ImageHeader) -> None:
+def _check_header(message: FrameMessage, header: ImageHeader) -> None:
+    with _refused(message):
+        if header.channels != _CHANNELS:
+            raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
     if (header.width, header.height) != (message.width, message.height):
         raise Refusal(
             Reason.FRAME_IMAGE_INVALID,

@@ -20,7 +20,6 @@ __all__ = [
     "AttemptEnding",
     "AttemptRecord",
     "CheckChanges",
-    "CheckPulse",
     "CheckRecord",
     "Decision",
     "EvidenceEntry",
@@ -180,31 +179,6 @@ class CheckRecord:
     def held(self, now: datetime) -> bool:
         """Whether a stream holds the check's lease."""
         return self.state is CheckState.SCANNING and self.lease_until is not None and now < self.lease_until
-
-
-@dataclass(frozen=True, slots=True)
-class CheckPulse:
-    """Little of a check, read often, that differs whenever what is told of its progress may differ.
-
-    Attributes:
-        state: Where it stands.
-        lease_epoch: As in the check.
-        lease_until: As in the check.
-        resume_until: As in the check.
-        attempts: Attempts that began.
-        ended: Those of them that ended.
-        counted: Those of them that count.
-        frames: Frames accepted in all of them.
-    """
-
-    state: CheckState
-    lease_epoch: int
-    lease_until: datetime | None
-    resume_until: datetime | None
-    attempts: int
-    ended: int
-    counted: int
-    frames: int
 
 
 class CheckChanges(TypedDict, total=False):

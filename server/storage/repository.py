@@ -22,7 +22,6 @@ from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
     CheckChanges,
-    CheckPulse,
     CheckRecord,
     Decision,
     EvidenceEntry,
@@ -87,11 +86,6 @@ class CheckRepository:
         """The check; None for an unknown one, and for one of another tenant where ``tenant`` is given."""
         record = await self._database.read(statements.find_check, check_id)
         return record if record is not None and tenant in {None, record.tenant} else None
-
-    @uncancelled
-    async def pulse(self, check_id: UUID) -> CheckPulse | None:
-        """What differs whenever the progress of a check may differ; None for an unknown check."""
-        return await self._database.read(statements.check_pulse, check_id)
 
     @uncancelled
     async def evidence(self, check_id: UUID) -> tuple[EvidenceEntry, ...]:

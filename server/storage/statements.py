@@ -13,7 +13,6 @@ from server.storage import rows
 from server.storage.errors import CheckNotFound, Conflict, RequestIdReused
 from server.storage.records import (
     AttemptRecord,
-    CheckPulse,
     CheckRecord,
     EvidenceEntry,
     NewAttempt,
@@ -30,7 +29,6 @@ __all__ = [
     "change_attempt",
     "change_leased",
     "check_by_request",
-    "check_pulse",
     "complete_attempt",
     "conflict",
     "due_checks",
@@ -79,27 +77,6 @@ def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
     if record is None:
         raise CheckNotFound(check_id)
     return record
-
-
-def check_pulse(connection: Connection, check_id: UUID) -> CheckPulse | None:
-    """What changes whenever the progress of the check does; None for an unknown one."""
-    query = (
-        select(
-            checks.c.state,
-            checks.c.lease_epoch,
-            checks.c.lease_until,
-            checks.c.resume_until,
-            func.count(attempts.c.number).label("attempts"),
-            func.count(attempts.c.outcome).label("ended"),
-            func.count(attempts.c.number).filter(attempts.c.counted).label("counted"),
-            func.coalesce(func.sum(attempts.c.frames), 0).label("frames"),
-        )
-        .join_from(checks, attempts, isouter=True)
-        .where(checks.c.check_id == check_id)
-        .group_by(checks.c.check_id)
-    )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else CheckPulse(CheckState(row.state), *row[1:])
 
 
 def expect(

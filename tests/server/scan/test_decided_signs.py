@@ -8,6 +8,7 @@ import pytest_asyncio
 import trustme
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
+from structlog.testing import capture_logs
 
 from server.app import FacegateServer
 from server.checks.state import CheckState
@@ -21,11 +22,13 @@ from tests.server.live import (
     fresh_pictures,
     remembering_pack,
     settings_for,
+    until,
 )
 from tests.server.raw_device import RawDevice, RawStream
 
 _MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED
 _SUCCESS = result_pb2.CHECK_STATUS_SUCCESS
+_KEYS_FILE = "server-keys.txt"
 _FLASH = scan_pb2.CAPABILITY_FLASH
 
 _PHONE = device_pb2.DeviceProfile(
@@ -56,8 +59,9 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
             "service": free,
             "admin": free,
         },
-        device_integrity={"server_keys": "complete"},
+        device_integrity={"server_keys": "complete", "server_keys_file": folder / _KEYS_FILE},
     )
+    (folder / _KEYS_FILE).write_text("# none but the listener's own\n")
     clock = ShiftedClock()
     server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST, now=clock)
     await server.start()
@@ -145,6 +149,24 @@ async def test_each_sign_alone_refuses_a_scan_that_succeeds_without_it(
     result = await _result(live, check_id)
     assert result.reasons == [_MANIPULATED]
     assert _decisive(result) == {sign}
+
+
+async def test_the_next_key_counts_once_it_is_listed(live: LiveServer) -> None:
+    file, following = live.settings.device_integrity.server_keys_file, bytes([7] * 32)
+    assert file is not None
+    fresh = file.with_suffix(".new")
+    fresh.write_text(f"{following.hex()}  next.pem\n")
+    fresh.replace(file)
+
+    async def read() -> bool:
+        return any(entry["event"] == "server_keys_read" for entry in logs)
+
+    with capture_logs() as logs:
+        await until(read)
+    check_id, _, stream = await _open(live, "low", following)
+    await stream.run_attempt(fresh_pictures())
+    await stream.outcome()
+    assert (await _result(live, check_id)).status == _SUCCESS
 
 
 async def test_a_session_key_of_another_check_decides(live: LiveServer, own_key: bytes) -> None:

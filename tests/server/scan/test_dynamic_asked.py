@@ -62,6 +62,8 @@ async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode
     for ambient in (AmbientPreset.DARK, AmbientPreset.INDOOR):
         masked, wire = await check(real, FlashKind.RIGID_MASK, ambient, policy="standard")
         assert wire.plans == [scan_pb2.PLAN_FLASH]
+        # The colours fit, and nothing speaks against the face but that it does not blink.
+        assert masked.liveness.confidence < 70
         assert masked.liveness.requested_mode == scan_pb2.MODE_DYNAMIC
         assert masked.status == result_pb2.CHECK_STATUS_FAILURE
         assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE

@@ -206,10 +206,6 @@ async def test_a_suspended_check_waits_and_may_be_resumed(repository: CheckRepos
     assert resumed.resume_until is None
 
 
-async def test_no_check_has_no_pulse(repository: CheckRepository) -> None:
-    assert await repository.pulse(uuid4()) is None
-
-
 async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None:
     check_id = (await scanning(repository)).check_id
     started = await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))

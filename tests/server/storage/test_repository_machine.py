@@ -293,14 +293,6 @@ class RepositoryMachine(RuleBasedStateMachine):
             assert (record.lease_until is None) is (model.lease_until is None)
             resumable = None if model.resume_until is None else after(model.resume_until)
             assert record.resume_until == resumable
-            pulse = await self.repository.pulse(check_id)
-            assert pulse is not None
-            assert (pulse.state, pulse.lease_epoch) == (record.state, record.lease_epoch)
-            assert (pulse.lease_until, pulse.resume_until) == (record.lease_until, record.resume_until)
-            attempts = model.attempts.values()
-            assert pulse.attempts == len(attempts)
-            assert pulse.ended == sum(outcome is not None for _, outcome, _ in attempts)
-            assert pulse.counted == sum(counted for _, _, counted in attempts)
             assert (record.portrait_template is None) is (model.state not in OPEN_STATES)
             assert (record.result is None) is (model.state not in _CLOSED)
             assert len(await self.repository.evidence(check_id)) == model.evidence
