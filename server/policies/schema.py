@@ -90,7 +90,8 @@ class LivenessRules(_Table):
     live_threshold: float = Field(default=70.0, gt=0, le=100)
     """Confidence, 0..100, from which the verdict is LIVE."""
     spoof_threshold: float = Field(default=30.0, ge=0, lt=100)
-    """Confidence, 0..100, up to which the verdict is SPOOF; between the two it is INCONCLUSIVE."""
+    """Confidence, 0..100, up to which the verdict is SPOOF; between the two it is INCONCLUSIVE. At
+    least 1 below ``live_threshold``."""
     require_pad_network: bool = False
     """Whether a scan without the score of a PAD network can never be LIVE."""
     minimum_frames: int = Field(default=8, ge=2, le=300)
@@ -330,7 +331,8 @@ class DisclosureRules(_Table):
     """What is told to whom."""
 
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
-    """What the app on the device may learn of the outcome."""
+    """What the app on the device may learn of the outcome: nothing, whether the check passed, or besides,
+    after a failure, what the device was shown during that attempt. It never learns why a check failed."""
 
 
 class RetentionRules(_Table):
