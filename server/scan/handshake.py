@@ -129,7 +129,7 @@ async def open_stream(
             start=start,
             table=policy.device.as_table(),
         )
-        await evidence.keep_claims(_decisive_claims(env, start), epoch=record.lease_epoch)
+        await evidence.keep_claims(await _decisive_claims(env, start), epoch=record.lease_epoch)
         if not admission.proof_required:
             await send(challenge)
     except BaseException:
@@ -146,11 +146,13 @@ async def open_stream(
     )
 
 
-def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceCheck, ...]:
+async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceCheck, ...]:
     claimed = ClaimedDevice(
         device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
     )
-    return decisive_claims(claimed, server_keys=env.server_keys.current, fingerprints=env.fingerprints)
+    return await env.pool.run_first(
+        decisive_claims, claimed, server_keys=env.server_keys.current, fingerprints=env.fingerprints
+    )
 
 
 async def _start(env: ScanEnvironment, inbox: Inbox) -> StartMessage:
