@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import structlog
+
 from matcher.similarity import similarity_for_fmr
 from server.checks.faults import server_fault
 from server.checks.outcome import (
@@ -22,6 +24,7 @@ from server.evidence.store import EvidenceStore
 from server.policies import Policy
 from server.scan.analyst import SeenFrame
 from server.scan.judgement import AttemptJudgement
+from server.storage.errors import StorageUnavailable
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
@@ -41,6 +44,8 @@ from server.verdict import (
     judge_check,
     judge_reasons,
 )
+
+_log = structlog.get_logger(__name__)
 
 _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
 """Reasons that say that nobody went on with the scan; a fault of the server may be why."""
@@ -80,6 +85,19 @@ class OutcomeCodec(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPictures:
+    """An attempt's pictures.
+
+    Attributes:
+        entries: Of all of them, those that could not be stored included.
+        failure: Why not all of them are stored; ``None`` where they are.
+    """
+
+    entries: tuple[EvidenceEntry, ...]
+    failure: StorageUnavailable | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedAttempt:
     """An attempt that was judged, with what a result says about it.
@@ -90,7 +108,8 @@ class JudgedAttempt:
         mode: The mode that was used.
         device: The device.
         transcript: The transcript; ``None`` where the device left before it signed the end.
-        evidence: The pictures that were kept, already durable.
+        evidence: The pictures that were kept, already durable. Of one that is decided against also those that
+            could not be stored, so that the result names them.
     """
 
     number: int
@@ -128,29 +147,40 @@ class CheckRecorder:
 
     async def keep_pictures(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
-    ) -> tuple[EvidenceEntry, ...]:
+    ) -> KeptPictures:
         """Seals and stores an attempt's evidence frame and audit images, in that order."""
         wanted = [(EvidenceKind.EVIDENCE_FRAME, best)] if best is not None else []
         wanted += [(EvidenceKind.AUDIT_IMAGE, frame) for frame in audit]
-        return tuple(
-            await asyncio.gather(
-                *(
-                    self._evidence.save(
-                        record.check_id,
-                        kind=kind,
-                        image=frame.message.image,
-                        facts=PictureFacts(
-                            attempt=attempt,
-                            frame_index=frame.message.index,
-                            rotation=frame.message.rotation_degrees,
-                            mirrored=frame.message.mirrored,
-                            media_type="image/jpeg",
-                        ),
-                    )
-                    for kind, frame in wanted
-                )
-            )
+        kept = await asyncio.gather(
+            *(self._keep(record, attempt=attempt, kind=kind, frame=frame) for kind, frame in wanted)
         )
+        return KeptPictures(
+            entries=tuple(entry for entry, _ in kept),
+            failure=next((failure for _, failure in kept if failure is not None), None),
+        )
+
+    async def _keep(
+        self, record: CheckRecord, *, attempt: int, kind: EvidenceKind, frame: SeenFrame
+    ) -> tuple[EvidenceEntry, StorageUnavailable | None]:
+        message = frame.message
+        sealed = await self._evidence.seal(
+            record.check_id,
+            kind=kind,
+            image=message.image,
+            facts=PictureFacts(
+                attempt=attempt,
+                frame_index=message.index,
+                rotation=message.rotation_degrees,
+                mirrored=message.mirrored,
+                media_type="image/jpeg",
+            ),
+        )
+        try:
+            await self._evidence.put(sealed)
+        except StorageUnavailable as error:
+            _log.error("picture_not_kept", check_id=str(record.check_id), exc_info=error)
+            return sealed.entry, error
+        return sealed.entry, None
 
     async def drop_pictures(self, pictures: Sequence[EvidenceEntry]) -> None:
         """Deletes stored pictures whose rows were never written, because another stream was first."""

@@ -4,17 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
+import structlog
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.message import DecodeError
-from grpc.aio import ServicerContext
+from grpc.aio import BaseError, ServicerContext
 
 from server.edge.scan_codec import to_inbound, to_response
 from server.edge.wrong_listener import wrong_listener
 from server.errors import Reason, Refusal
 from server.scan.environment import ScanEnvironment
+from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.scan.session import ScanSession
+
+_log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 3.0
 _WRITE_SECONDS = 10.0
@@ -71,6 +75,9 @@ class DeviceServicer:
             with env.metrics.scan():
                 session = ScanSession(env, header_origin=_header_origin(context))
                 await session.serve(_inbound(request_iterator), _Sender(context).send)
+        except ConnectionLost:
+            # Nobody is there to be told.
+            _log.info("connection_lost")
         finally:
             self._scans -= 1
             if not self._scans:
@@ -125,6 +132,8 @@ class _Sender:
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
                 await self._context.write(to_response(message))
+        except BaseError as error:
+            raise ConnectionLost from error
         except TimeoutError as error:
             raise Refusal(
                 Reason.STREAM_IDLE,
@@ -146,3 +155,5 @@ async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIt
             "a message is no ScanFaceRequest",
             details={"field": "message"},
         ) from error
+    except BaseError as error:
+        raise ConnectionLost from error

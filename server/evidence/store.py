@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
@@ -11,11 +12,19 @@ from server.evidence.sealing import Random, Sealed, WrappingKeys, context, seal,
 from server.storage.objects import ObjectStore
 from server.storage.records import EvidenceEntry, EvidenceKind, PictureFacts
 
-__all__ = ["EvidenceStore"]
+__all__ = ["EvidenceStore", "SealedPicture"]
 
 _PREFIX = "evidence"
 _NAME_BYTES = 16
 _SWEEP_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPicture:
+    """A picture that can be stored: its entry, and the ciphertext that goes under the entry's key."""
+
+    entry: EvidenceEntry
+    ciphertext: bytes = field(repr=False)
 
 
 class EvidenceStore:
@@ -27,41 +36,45 @@ class EvidenceStore:
         self._keys = wrapping_keys
         self._random = random
 
-    async def save(
+    async def seal(
         self, check_id: UUID, *, kind: EvidenceKind, image: bytes, facts: PictureFacts
-    ) -> EvidenceEntry:
-        """Seals a picture and stores it; durable when it returns.
+    ) -> SealedPicture:
+        """Seals a picture, to be stored with ``put``.
 
         Args:
             check_id: The check; the picture can be opened for no other.
             kind: What it is for.
             image: The picture as the device sent it.
             facts: What is known of it.
-
-        Returns:
-            The entry to write with the decision. An entry that is never written leaves an object
-            that ``sweep_orphans`` removes.
-
-        Raises:
-            StorageUnavailable: The object could not be stored.
         """
         sealed = await asyncio.to_thread(
             seal, image, wrapping_keys=self._keys, aad=context(check_id, kind.value), random=self._random
         )
-        key = f"{_PREFIX}/{check_id.hex}/{self._random(_NAME_BYTES).hex()}"
-        await self._objects.put(key, sealed.ciphertext)
-        return EvidenceEntry(
-            kind=kind,
-            object_key=key,
-            sha256=sha256(image).digest(),
-            frame_index=facts.frame_index,
-            attempt=facts.attempt,
-            rotation=facts.rotation,
-            mirrored=facts.mirrored,
-            media_type=facts.media_type,
-            wrapped_key=sealed.wrapped_key,
-            key_id=sealed.key_id,
+        return SealedPicture(
+            entry=EvidenceEntry(
+                kind=kind,
+                object_key=f"{_PREFIX}/{check_id.hex}/{self._random(_NAME_BYTES).hex()}",
+                sha256=sha256(image).digest(),
+                frame_index=facts.frame_index,
+                attempt=facts.attempt,
+                rotation=facts.rotation,
+                mirrored=facts.mirrored,
+                media_type=facts.media_type,
+                wrapped_key=sealed.wrapped_key,
+                key_id=sealed.key_id,
+            ),
+            ciphertext=sealed.ciphertext,
         )
+
+    async def put(self, picture: SealedPicture) -> None:
+        """Stores a sealed picture; durable when it returns. Its entry is to be written with the decision.
+
+        An entry that is never written leaves an object that ``sweep_orphans`` removes.
+
+        Raises:
+            StorageUnavailable: The object could not be stored.
+        """
+        await self._objects.put(picture.entry.object_key, picture.ciphertext)
 
     async def load(self, check_id: UUID, entry: EvidenceEntry) -> bytes:
         """The picture as the device sent it.

@@ -26,6 +26,7 @@ from server.scan.messages import (
 )
 from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
 from server.scan.scan_bytes import ScanBytes
+from server.storage.errors import StorageUnavailable
 from server.storage.records import NewAttempt
 
 _NONCE_BYTES = 16
@@ -221,13 +222,17 @@ class AttemptRun:
             return
         self._recorded = True
         record = self._stream.record
-        await self._env.repository.start_attempt(
-            record.check_id,
-            epoch=record.lease_epoch,
-            attempt=NewAttempt(
-                number=self.number, start_time=self._env.clock.now(), mode=self.mode, plan=self.plan
-            ),
-        )
+        try:
+            await self._env.repository.start_attempt(
+                record.check_id,
+                epoch=record.lease_epoch,
+                attempt=NewAttempt(
+                    number=self.number, start_time=self._env.clock.now(), mode=self.mode, plan=self.plan
+                ),
+            )
+        except StorageUnavailable:
+            self._recorded = False
+            raise
 
     async def _take_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
         size = len(frame.image)

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+import structlog
+
 from matcher.comparison import MatchPolicy
 from server.checks.outcome import DeviceOutcome, TranscriptOutcome
-from server.checks.recorder import JudgedAttempt
+from server.checks.recorder import JudgedAttempt, KeptPictures
 from server.checks.state import OPEN_STATES
 from server.checks.templates import open_template
 from server.checks.terms import AttemptOutcome, EndedBy
@@ -24,6 +26,8 @@ from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
 
 __all__ = ["AttemptCloser"]
+
+_log = structlog.get_logger(__name__)
 
 _MOST_FEEDBACK = 8
 
@@ -47,7 +51,7 @@ class _Ahead:
     recall: asyncio.Task[FrameRecall]
     device: asyncio.Task[DeviceLook]
     attempts: asyncio.Task[tuple[AttemptRecord, ...]]
-    pictures: asyncio.Task[tuple[EvidenceEntry, ...]]
+    pictures: asyncio.Task[KeptPictures]
     pictures_taken: bool = False
 
 
@@ -103,7 +107,7 @@ class AttemptCloser:
         *_, pictures = await asyncio.gather(*tasks, ahead.pictures, return_exceptions=True)
         if not ahead.pictures_taken and not isinstance(pictures, BaseException):
             with suppress(StorageUnavailable):
-                await self._env.recorder.drop_pictures(pictures)
+                await self._env.recorder.drop_pictures(pictures.entries)
 
     def _ahead_of(self, run: AttemptRun) -> _Ahead | None:
         return self._ahead if self._ahead is not None and self._ahead.run is run else None
@@ -139,9 +143,7 @@ class AttemptCloser:
         )
 
     @asynccontextmanager
-    async def kept_pictures(
-        self, stream: OpenStream, run: AttemptRun
-    ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
+    async def kept_pictures(self, stream: OpenStream, run: AttemptRun) -> AsyncIterator[KeptPictures]:
         """Stores an attempt's pictures; a stream that may not write their rows then leaves none of them."""
         ahead = self._ahead_of(run)
         if ahead is not None and not ahead.pictures_taken:
@@ -152,10 +154,11 @@ class AttemptCloser:
         try:
             yield pictures
         except Conflict:
-            await self._env.recorder.drop_pictures(pictures)
+            with suppress(StorageUnavailable):
+                await self._env.recorder.drop_pictures(pictures.entries)
             raise
 
-    async def _keep_pictures(self, stream: OpenStream, run: AttemptRun) -> tuple[EvidenceEntry, ...]:
+    async def _keep_pictures(self, stream: OpenStream, run: AttemptRun) -> KeptPictures:
         return await self._env.recorder.keep_pictures(
             stream.record,
             attempt=run.number,
@@ -287,19 +290,25 @@ class AttemptCloser:
             current = await env.repository.get(check_id)
             if current is None or current.state not in OPEN_STATES:
                 return None
-        judgement = None
-        if run.frames >= env.settings.counted_frames:
-            judgement = await self.judge(stream, run)
-        if judgement is None:
+        if run.frames < env.settings.counted_frames:
             await self._end_undecided(stream, run, None, ended_by)
             return None
-        device = await self.look_at_device(stream, run, judgement, ended=False)
+        try:
+            judgement = await self.judge(stream, run)
+            device = await self.look_at_device(stream, run, judgement, ended=False)
+        except Exception:
+            if ended_by is not EndedBy.SERVER_FAULT:
+                raise
+            # What keeps the attempt from being judged need not keep its end from being written.
+            _log.exception("attempt_not_judged", check_id=str(check_id))
+            await self._end_undecided(stream, run, None, ended_by)
+            return None
         left = partial(self.judged, stream, run, judgement, device, ended=False)
         if not (judgement.stands or device.final):
             await self._end_undecided(stream, run, left, ended_by)
             return None
         async with self.kept_pictures(stream, run) as pictures:
-            judged = left(pictures)
+            judged = left(pictures.entries)
             with suppress(Conflict):
                 await self._end(stream, run, judged, outcome=AttemptOutcome.DECIDED, ended_by=ended_by)
             # Whoever holds the lease by now: a newer stream must not save the older one's answer.
@@ -322,12 +331,20 @@ class AttemptCloser:
         left: Callable[[tuple[EvidenceEntry, ...]], JudgedAttempt] | None,
         ended_by: EndedBy,
     ) -> None:
-        """Ends an attempt that decides nothing; of one that was superseded no picture is kept."""
+        """Ends an attempt that decides nothing.
+
+        Of one that was superseded no picture is kept, and of one that a fault of the server ended nothing.
+        """
         end = partial(self._end, stream, run, outcome=AttemptOutcome.INTERRUPTED, ended_by=ended_by)
+        if ended_by is EndedBy.SERVER_FAULT:
+            await end(None)
+            return
         if ended_by is EndedBy.SUPERSEDED:
             await end(None if left is None else left(()))
             return
-        async with self.kept_pictures(stream, run) as pictures:
+        async with self.kept_pictures(stream, run) as kept:
+            # A device that left is not excused by a store that is away: what was seen stands by itself.
+            pictures = kept.entries if kept.failure is None else ()
             await end(None if left is None else left(pictures), pictures=pictures)
 
     async def _end(

@@ -14,6 +14,10 @@ class StreamEnded(Exception):
     """The device half-closed its side: the scan is over."""
 
 
+class ConnectionLost(Exception):
+    """The transport failed under the stream: nothing can be read or sent any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A message and when it arrived, seconds of the server's monotonic clock."""

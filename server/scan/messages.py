@@ -320,6 +320,7 @@ class GoodbyeReason(StrEnum):
     SUPERSEDED = "SUPERSEDED"
     DEADLINE = "DEADLINE"
     CHECK_CLOSED = "CHECK_CLOSED"
+    SERVER_FAULT = "SERVER_FAULT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,9 +251,13 @@ class LiveServer:
             )
         )
 
-    async def finish(self, check_id: str, *, audit_images: int = 0) -> service_pb2.FinishCheckResponse:
+    async def finish(
+        self, check_id: str, *, audit_images: int = 0, close_now: bool = False
+    ) -> service_pb2.FinishCheckResponse:
         return await self.service.FinishCheck(
-            service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=audit_images)
+            service_pb2.FinishCheckRequest(
+                check_id=check_id, audit_image_limit=audit_images, close_now=close_now
+            )
         )
 
     async def record(self, check_id: str) -> CheckRecord:

@@ -35,7 +35,9 @@ def store(objects: ObjectStore) -> EvidenceStore:
 
 
 async def saved(store: EvidenceStore, check_id: UUID) -> EvidenceEntry:
-    return await store.save(check_id, kind=EvidenceKind.EVIDENCE_FRAME, image=_PICTURE, facts=_FACTS)
+    picture = await store.seal(check_id, kind=EvidenceKind.EVIDENCE_FRAME, image=_PICTURE, facts=_FACTS)
+    await store.put(picture)
+    return picture.entry
 
 
 async def test_a_picture_is_given_back_as_it_came(store: EvidenceStore) -> None:

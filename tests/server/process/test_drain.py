@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from facegate.v1 import scan_pb2
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.checks.state import CheckState
@@ -65,12 +66,12 @@ async def test_a_running_scan_finishes(tmp_path: Path) -> None:
 async def test_a_scan_that_takes_too_long_is_cut_off_and_may_be_resumed(tmp_path: Path) -> None:
     home = DataFolder(tmp_path, drain_seconds=1.0)
     async with home.serving() as server:
-        upload = await server.upload(str(uuid4()))
+        upload, other = await server.upload(str(uuid4())), await server.upload(str(uuid4()))
         device = RawDevice(server.device, upload)
-        stream = await device.open()
-        await stream.begin()
-        await stream.send_frames(pictures()[:5])
-        await stream.taken(5)
+        for stream in (await device.open(), await RawDevice(server.device, other).open()):
+            await stream.begin()
+            await stream.send_frames(pictures()[:5])
+            await stream.taken(5)
         server.terminate()
         assert await server.ended() == 0
         assert "drain_timed_out" in await server.written()
@@ -82,6 +83,12 @@ async def test_a_scan_that_takes_too_long_is_cut_off_and_may_be_resumed(tmp_path
         device.rebind(server.device)
         again = await device.resume()
         assert (await again.run_attempt(pictures()[:9])).attempt == 2
+        # Who does not come back has not failed.
+        request = service_pb2.FinishCheckRequest(check_id=other.check_id, close_now=True)
+        result = (await server.service.FinishCheck(request)).result
+    assert result.status == result_pb2.CHECK_STATUS_NOT_DECIDED
+    assert list(result.reasons) == [result_pb2.FAILURE_REASON_INTERRUPTED]
+    assert result.attempts[0].ended_by == result_pb2.AttemptSummary.ENDED_BY_SERVER_STOPPED
 
 
 @pytest.mark.slow

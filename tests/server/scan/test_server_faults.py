@@ -1,0 +1,201 @@
+"""A storage that fails in the middle of a scan: nobody's failure, and nothing adverse is forgotten."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from client.result_keys import fetch_key_set
+from client.result_signature import verify_response
+from server.checks.state import CheckState
+from server.checks.terms import AttemptOutcome, EndedBy
+from server.storage.errors import StorageUnavailable
+from server.storage.repository import CheckRepository
+from tests.server.live import LiveServer, Picture, Refused, pictures
+from tests.server.raw_device import Ended, RawDevice, RawStream
+
+_Summary = result_pb2.AttemptSummary
+_Problem = service_pb2.EvidenceProblem
+_BEFORE = 10
+"""Frames before the store goes away: pictures are stored once there are enough frames."""
+
+
+@contextmanager
+def _store_away(live: LiveServer) -> Iterator[None]:
+    """Nothing can be stored and nothing read for as long as this is open."""
+    folder = Path(live.settings.objects_url)
+    away = folder.with_name("away")
+    folder.rename(away)
+    folder.write_bytes(b"")
+    try:
+        yield
+    finally:
+        folder.unlink()
+        away.rename(folder)
+
+
+async def _ended(stream: RawStream) -> Refused:
+    """How the server ended a stream that waits for its result."""
+    with pytest.raises(Ended) as caught:
+        await stream.result()
+    assert caught.value.refusal is not None
+    return caught.value.refusal
+
+
+async def _undecided(live: LiveServer, check_id: str, reason: str) -> service_pb2.FinishCheckResponse:
+    """The answer of FinishCheck, which must be signed and say nothing about the person."""
+    answer = await live.finish(check_id, close_now=True, audit_images=2)
+    result = answer.result
+    assert result.status == result_pb2.CHECK_STATUS_NOT_DECIDED
+    assert [result_pb2.FailureReason.Name(each) for each in result.reasons] == [f"FAILURE_REASON_{reason}"]
+    assert not result.HasField("liveness")
+    assert not result.HasField("match")
+    keys = await fetch_key_set(f"http://127.0.0.1:{live.server.admin_port}/.well-known/jwks.json")
+    assert verify_response(answer, keys, check_id=check_id, accept_sandbox=True) == result
+    return answer
+
+
+async def test_a_store_that_is_away_is_nobodys_failure(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="once")
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(pictures()[_BEFORE:])
+        await stream.send(stream.end())
+        refusal = await _ended(stream)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+        assert refusal.retry_seconds
+        assert stream.goodbyes() == ["SERVER_FAULT"]
+        assert next(
+            message.goodbye.HasField("reconnect_after")
+            for message in stream.seen
+            if message.WhichOneof("message") == "goodbye"
+        )
+        await scene.reaches(upload.check_id, CheckState.WAITING)
+    (attempt,) = await scene.attempts(upload.check_id)
+    assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT)
+    assert not attempt.counted
+    assert attempt.judgement is None
+    assert attempt.verdict is None
+    assert await scene.evidence(upload.check_id) == ()
+
+    answer = await _undecided(scene, upload.check_id, "SERVER_FAULT")
+
+    (summary,) = answer.result.attempts
+    assert summary.ended_by == _Summary.ENDED_BY_SERVER_FAULT
+    assert summary.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+    assert not answer.HasField("evidence_frame")
+
+
+async def test_who_comes_back_after_a_fault_has_lost_no_attempt(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="once")
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(pictures()[_BEFORE:])
+        await stream.send(stream.end())
+        await _ended(stream)
+    again = await device.resume()
+    assert again.challenge.attempts_remaining == 1
+    result = await again.run_attempt(pictures())
+    assert await again.outcome() is None
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert [summary.ended_by for summary in answer.result.attempts] == [
+        _Summary.ENDED_BY_SERVER_FAULT,
+        _Summary.ENDED_BY_SIGNED,
+    ]
+
+
+async def test_who_comes_back_and_gives_up_is_still_not_judged(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(pictures()[_BEFORE:])
+        await stream.send(stream.end())
+        await _ended(stream)
+    again = await device.resume()
+    await again.begin()
+    await again.half_close()
+    assert await again.outcome() is None
+    await _undecided(scene, upload.check_id, "SERVER_FAULT")
+
+
+@pytest.mark.parametrize("sent", [pictures("red-shirt")], ids=["another person"])
+async def test_what_speaks_against_the_person_stands(scene: LiveServer, sent: tuple[Picture, ...]) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(sent[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(sent[_BEFORE:])
+        await stream.send(stream.end())
+        result = await stream.result()
+        assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+        assert await stream.outcome() is None
+        answer = await scene.finish(upload.check_id)
+        assert {problem.kind for problem in answer.evidence_problems} == {_Problem.KIND_UNAVAILABLE}
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in answer.result.reasons
+    # The result names the frame that speaks against the person, and the answer says that it is lost.
+    assert not answer.HasField("evidence_frame")
+    assert [(problem.kind, problem.picture) for problem in answer.evidence_problems] == [
+        (_Problem.KIND_LOST, answer.result.evidence_frame)
+    ]
+
+
+async def test_a_device_that_leaves_is_not_excused_by_a_store_that_is_away(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:10])
+    await stream.taken(10)
+    with _store_away(scene):
+        await stream.vanish()
+        await scene.reaches(upload.check_id, CheckState.WAITING)
+        answer = await scene.finish(upload.check_id, close_now=True)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert answer.result.reasons[0] == result_pb2.FAILURE_REASON_ABANDONED
+    (summary,) = answer.result.attempts
+    assert summary.ended_by == _Summary.ENDED_BY_CONNECTION_LOST
+    assert summary.verdict != result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+
+
+@pytest.mark.parametrize(("write", "frames"), [("start_attempt", 1), ("count_attempt", 8)])
+async def test_a_database_that_fails_once_leaves_an_attempt_that_says_so(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch, write: str, frames: int
+) -> None:
+    genuine = getattr(CheckRepository, write)
+    failed: list[str] = []
+
+    async def failing(*args: Any, **kwargs: Any) -> Any:
+        if not failed:
+            failed.append(write)
+            raise StorageUnavailable("the database failed")
+        return await genuine(*args, **kwargs)
+
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    monkeypatch.setattr(CheckRepository, write, failing)
+    await stream.begin()
+    await stream.send_frames(pictures()[:frames])
+    refusal = await _ended(stream)
+    assert refusal.reason == "NOT_SERVING"
+    assert failed
+    await scene.reaches(upload.check_id, CheckState.WAITING)
+    (attempt,) = await scene.attempts(upload.check_id)
+    assert (attempt.ended_by, attempt.counted) == (EndedBy.SERVER_FAULT, False)
+    await _undecided(scene, upload.check_id, "SERVER_FAULT")
