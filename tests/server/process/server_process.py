@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import grpc
+from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
@@ -69,10 +70,16 @@ class ServerProcess:
         return VerificationServiceStub(self.service_channel)
 
     async def upload(
-        self, request_id: str, *, policy: str = "once"
+        self,
+        request_id: str,
+        *,
+        policy: str = "once",
+        mode: "scan_pb2.Mode.ValueType" = scan_pb2.MODE_UNSPECIFIED,
     ) -> service_pb2.UploadTrustedImageResponse:
         return await self.service.UploadTrustedImage(
-            service_pb2.UploadTrustedImageRequest(image=portrait(), policy=policy, request_id=request_id)
+            service_pb2.UploadTrustedImageRequest(
+                image=portrait(), policy=policy, mode=mode, request_id=request_id
+            )
         )
 
     async def finish(self, check_id: str) -> service_pb2.FinishCheckResponse:
