@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -106,6 +106,7 @@ def drive_scan(
     link: Link,
     rng: np.random.Generator,
     claimed_late: float = 0.0,
+    watch: Callable[[ScanTrace], None] | None = None,
 ) -> ScanTrace:
     """Run one scan to its end.
 
@@ -118,6 +119,7 @@ def drive_scan(
         link: Network and server.
         rng: Draws the colours and the network's jitter.
         claimed_late: By how much later than true the device claims that colours appeared, seconds.
+        watch: Is shown what the scan would leave if it were over, after every frame.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
     phone = _Phone(
@@ -151,6 +153,8 @@ def drive_scan(
         server.act(free, until=free + interval)
         if server.ended is not None:
             break
+        if watch is not None:
+            watch(server.trace())
     return server.trace()
 
 

@@ -3,10 +3,12 @@
 ::
 
     python -m tests.server.scan.early_departure cut --pack P --assets DIR --rows FILE
+    python -m tests.server.scan.early_departure flash --pack P --assets DIR --rows FILE
     python -m tests.server.scan.early_departure report --rows FILE
 
-``cut`` judges every scan at every length, as if its device had left there; ``report`` counts who is decided
-against at any length under several conditions, the server's among them, and from how many frames on.
+``cut`` judges every scan of recorded clips at every length, as if its device had left there, and ``flash``
+does so with simulated flash scans. ``report`` counts who is decided against at any length under several
+conditions, the server's among them, and from how many frames on.
 """
 
 import argparse
@@ -25,10 +27,11 @@ from evaluation.match.calibration import without_folder
 from liveness.fusion_model_file import load_fusion_model
 from server.scan.worker_pool import WorkerPool
 from tests.server.scan.early_departure.cuts import Cut, ScanCutter
+from tests.server.scan.early_departure.flash import FLASH, flash_cuts
 from tests.server.scan.early_departure.scans import clip_scans, simulated_scans
 from tests.server.scan.early_departure.tables import report_tables
 from vision.errors import VisionError
-from vision.packs import load_pack
+from vision.packs import Pack, load_pack
 from vision.packs.models_dir import default_models_dir
 
 
@@ -36,8 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
     options = _parser().parse_args(arguments)
     try:
+        # One core, as in a server; several threads of OpenCV only fight over small pictures.
+        cv2.setNumThreads(1)
         if options.work == "cut":
             asyncio.run(_cut(options))
+        elif options.work == "flash":
+            _flash(options)
         else:
             console = Console(width=150)
             for table in report_tables(_read(options.rows)):
@@ -49,9 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _cut(options: argparse.Namespace) -> None:
-    # One core, as in a server; several threads of OpenCV only fight over small pictures.
-    cv2.setNumThreads(1)
-    pack = load_pack(options.pack, models_dir=default_models_dir(os.environ, Path.home()))
+    pack = _pack(options.pack)
     name = without_folder(options.pack)
     done = {_scan_of(cut) for cut in _read(options.rows)} if options.rows.exists() else set()
     pool = WorkerPool(workers=1)
@@ -66,6 +71,19 @@ async def _cut(options: argparse.Namespace) -> None:
                 file.flush()
     finally:
         pool.close()
+
+
+def _flash(options: argparse.Namespace) -> None:
+    done = {cut.clip for cut in _read(options.rows) if cut.pack == FLASH} if options.rows.exists() else set()
+    pack, portraits = _pack(options.pack), _pack("embedded")
+    with options.rows.open("a", encoding="utf-8") as file:
+        for cuts in flash_cuts(options.assets, pack, portraits, every=options.every, done=done):
+            file.write("".join(json.dumps(cut.as_row()) + "\n" for cut in cuts))
+            file.flush()
+
+
+def _pack(spec: str) -> Pack:
+    return load_pack(spec, models_dir=default_models_dir(os.environ, Path.home()))
 
 
 def _read(path: Path) -> list[Cut]:
@@ -88,12 +106,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     works = parser.add_subparsers(dest="work", required=True)
     cut = works.add_parser("cut", help="judge every scan at every length")
-    cut.add_argument("--pack", required=True, help='such as "open", "embedded" or "insightface:<folder>"')
-    cut.add_argument("--assets", required=True, type=Path, help="folder of the test data")
-    cut.add_argument("--every", type=int, default=4, help="frames between two cuts")
     cut.add_argument("--scans", type=int, default=2, help="scans of a clip, at most")
+    flash = works.add_parser("flash", help="judge simulated flash scans at every length")
+    for each, every in ((cut, 4), (flash, 12)):
+        each.add_argument(
+            "--pack", required=True, help='such as "open", "embedded" or "insightface:<folder>"'
+        )
+        each.add_argument("--assets", required=True, type=Path, help="folder of the test data")
+        each.add_argument("--every", type=int, default=every, help="frames between two cuts")
     report = works.add_parser("report", help="count")
-    for each in (cut, report):
+    for each in (cut, flash, report):
         each.add_argument(
             "--rows", required=True, type=Path, help="JSON lines, one a cut; a run goes on there"
         )
