@@ -368,8 +368,9 @@ class AttemptCloser:
             )
         except Conflict:
             # A newer stream took the lease, and with it ended this attempt; what came of it is still to say.
-            kept = None if pictures else ending.judgement
-            ending = replace(ending, ended_by=EndedBy.SUPERSEDED, judgement=kept)
+            if ended_by is not EndedBy.SERVER_FAULT:
+                kept = None if pictures else ending.judgement
+                ending = replace(ending, ended_by=EndedBy.SUPERSEDED, judgement=kept)
             await repository.end_superseded(record.check_id, epoch=record.lease_epoch, ending=ending)
             if pictures:
                 raise

@@ -1,5 +1,6 @@
 """A storage that fails in the middle of a scan: nobody's failure, and nothing adverse is forgotten."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from client.result_keys import fetch_key_set
 from client.result_signature import verify_response
 from server.checks.state import CheckState
 from server.checks.terms import AttemptOutcome, EndedBy
+from server.evidence.store import EvidenceStore
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
 from tests.server.live import LiveServer, Picture, Refused, pictures
@@ -199,3 +201,33 @@ async def test_a_database_that_fails_once_leaves_an_attempt_that_says_so(
     (attempt,) = await scene.attempts(upload.check_id)
     assert (attempt.ended_by, attempt.counted) == (EndedBy.SERVER_FAULT, False)
     await _undecided(scene, upload.check_id, "SERVER_FAULT")
+
+
+async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storing = asyncio.Event()
+
+    async def hang_and_fail(*_: Any) -> None:
+        storing.set()
+        await asyncio.sleep(1.5)
+        raise StorageUnavailable("the object store failed")
+
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    with monkeypatch.context() as patched:
+        patched.setattr(EvidenceStore, "put", hang_and_fail)
+        await stream.send_frames(pictures())
+        await stream.send(stream.end())
+        await storing.wait()
+    # The device does not wait as long as the server does.
+    await stream.vanish()
+    again = await device.resume()
+    result = await again.run_attempt(pictures())
+    assert await again.outcome() is None
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    first, second = await scene.attempts(upload.check_id)
+    assert (first.ended_by, first.counted) == (EndedBy.SERVER_FAULT, False)
+    assert (second.ended_by, second.counted) == (EndedBy.SIGNED, True)
