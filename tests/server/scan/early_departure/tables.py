@@ -64,10 +64,10 @@ def _attack_table(pack: str, scans: Sequence[Sequence[Cut]]) -> Table:
     groups: dict[str, tuple[list[Sequence[Cut]], Adverse]] = {}
     for scan in scans:
         kind = scan[0].kind
-        if kind == "live":
-            groups.setdefault("another person", ([], _any_other))[0].append(scan)
-        else:
+        if kind != "live":
             groups.setdefault(kind, ([], _spoof))[0].append(scan)
+        elif any(cut.others for cut in scan):
+            groups.setdefault("another person", ([], _any_other))[0].append(scan)
     for kind, (members, adverse) in groups.items():
         whole = [[cut for cut in scan if cut.whole] for scan in members]
         firsts = [
