@@ -81,7 +81,7 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
             record, frames=frames, findings=(), session_key=session_key, keeps=True, now=NOW
         )
         await memory.keep(record, found, now=NOW)
-        said.append({check.name: check.reason for check in found.checks}["memory.attestation_key"])
+        said.append({check.name: check.reason for check in found.checks}["memory.session_key"])
     assert said == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
     # Whoever asks to be forgotten is forgotten by both.
     devices = DeviceRepository(database)
