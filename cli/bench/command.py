@@ -64,6 +64,12 @@ def bench(
             min=0,
         ),
     ] = 6,
+    round_trip_ms: Annotated[
+        int,
+        typer.Option(
+            help="What the line between the devices and the server adds to a round trip.", min=0, max=2000
+        ),
+    ] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write every value to this file too.")
     ] = None,
@@ -77,7 +83,12 @@ def bench(
     console = Console()
     configure_logging(LogSettings(level=LogLevel.ERROR))
     packs = tuple(pack or _default_packs())
-    effort = Effort(runs=runs, scans_at_once=tuple(at_once or _DEFAULT_SCANS), clips=clips)
+    effort = Effort(
+        runs=runs,
+        scans_at_once=tuple(at_once or _DEFAULT_SCANS),
+        clips=clips,
+        round_trip_seconds=round_trip_ms / 1000,
+    )
     try:
         report = asyncio.run(
             _measure(console, packs, effort, seconds=seconds, frames_per_second=frames_per_second)
@@ -156,6 +167,7 @@ def _command(packs: Sequence[str], effort: Effort, material: BenchMaterial) -> s
             *(word for count in effort.scans_at_once for word in ("--at-once", str(count))),
             *("--runs", str(effort.runs)),
             *("--clips", str(effort.clips)),
+            *("--round-trip-ms", f"{effort.round_trip_seconds * 1000:.0f}"),
             *("--seconds", f"{material.seconds:g}"),
             *("--fps", f"{material.frames_per_second:g}"),
         ]

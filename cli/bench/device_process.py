@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 from facegate.v1 import scan_pb2
 
+from cli.bench.delayed_line import delayed_line
 from cli.bench.errors import BenchFailed
 from cli.bench.jobs import DeviceJob, ScanTimes
 from cli.bench.material import frame_pictures
@@ -56,7 +57,10 @@ class _Watch(ScanEvents):
 
 async def run_job(job: DeviceJob) -> tuple[ScanTimes, ...]:
     """Makes all scans of a job at once, one attempt each."""
-    async with open_channel(job.target) as channel:
+    async with (
+        delayed_line(job.target, round_trip_s=job.round_trip_seconds) as target,
+        open_channel(target) as channel,
+    ):
         return tuple(await asyncio.gather(*(_scan(channel, job, ticket) for ticket in job.tickets)))
 
 

@@ -17,6 +17,7 @@ class DeviceJob:
         frames_per_second: Rate at which a camera would give them.
         tickets: For each scan the token and the hex fingerprint of the challenge key.
         flash: Whether the devices have screens that can flash.
+        round_trip_seconds: What the line adds to a round trip.
     """
 
     target: str
@@ -24,6 +25,7 @@ class DeviceJob:
     frames_per_second: float
     tickets: tuple[tuple[str, str], ...]
     flash: bool = False
+    round_trip_seconds: float = 0.0
 
     def to_line(self) -> str:
         """As one line."""
@@ -45,6 +47,7 @@ class DeviceJob:
                 frames_per_second=float(fields["frames_per_second"]),
                 tickets=tickets,
                 flash=bool(fields["flash"]),
+                round_trip_seconds=float(fields["round_trip_seconds"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError("the line is no job") from error

@@ -197,6 +197,7 @@ async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
         frames_per_second=bench.material.frames_per_second,
         tickets=await _tickets(bench, at_once, flash=flash),
         flash=flash,
+        round_trip_seconds=bench.effort.round_trip_seconds,
     )
     bench.clock.take()
     host, began = HostTime.now(), time.process_time()

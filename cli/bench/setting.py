@@ -35,11 +35,13 @@ class Effort:
         runs: Runs of each load that count; one more run before them warms up.
         scans_at_once: The loads.
         clips: Real clips that are compared with the naive pipeline, at most; 0 for none.
+        round_trip_seconds: What the line between devices and server adds to a round trip.
     """
 
     runs: int
     scans_at_once: tuple[int, ...]
     clips: int = 0
+    round_trip_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,7 @@ class AttemptRun:
         env, transcript = self._env, self._stream.transcript
         self._on_settled = on_settled
         nonce = env.random(_NONCE_BYTES)
-        transcript.start_attempt(attempt=self.number, nonce=nonce)
+        transcript.start_attempt(attempt=self.number, nonce=nonce, time=env.clock.monotonic())
         await send(
             AttemptStartMessage(
                 attempt=self.number,

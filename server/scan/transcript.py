@@ -20,8 +20,10 @@ class ClockLimits:
     """How far a device's capture clock may run from the server's.
 
     Attributes:
-        ahead_seconds: How much more capture time than server time may have passed since the stream's
-            first frame. A camera cannot deliver frames from the future; recorded ones can.
+        ahead_seconds: How much more capture time may pass from the stream's first frame to another one than
+            server time from the stream's first AttemptStart to that one's arrival. A camera cannot deliver
+            frames from the future; recorded ones can. Not from the first frame's arrival: on a busy line it
+            may take longer than those after it, and no honest device may be taken for a forger.
     """
 
     ahead_seconds: float = 1.0
@@ -43,7 +45,7 @@ class StreamTranscript:
         self._dropped = 0
         self._last_capture_us: int | None = None
         self._first_capture_us = 0
-        self._first_arrival = 0.0
+        self._began: float | None = None
 
     @property
     def binding(self) -> bytes:
@@ -80,8 +82,16 @@ class StreamTranscript:
                 "key that the scan began with",
             )
 
-    def start_attempt(self, *, attempt: int, nonce: bytes) -> None:
-        """Enters the attempt marker."""
+    def start_attempt(self, *, attempt: int, nonce: bytes, time: float) -> None:
+        """Enters the attempt marker.
+
+        Args:
+            attempt: The attempt's number.
+            nonce: Of its AttemptStart.
+            time: When that is sent, seconds of the server's monotonic clock.
+        """
+        if self._began is None:
+            self._began = time
         self._chain.mark_attempt(attempt=attempt, nonce=nonce)
         self._attempt = attempt
         self._next_index = 0
@@ -155,7 +165,6 @@ class StreamTranscript:
     def _check_clock(self, frame: FrameMessage, arrival: float) -> None:
         if self._last_capture_us is None:
             self._first_capture_us = frame.capture_time_us
-            self._first_arrival = arrival
             return
         if frame.capture_time_us <= self._last_capture_us:
             raise Refusal(
@@ -169,12 +178,13 @@ class StreamTranscript:
                 },
             )
         captured = (frame.capture_time_us - self._first_capture_us) / 1e6
-        ahead = captured - (arrival - self._first_arrival)
+        passed = 0.0 if self._began is None else arrival - self._began
+        ahead = captured - passed
         if ahead > self._clocks.ahead_seconds:
             raise Refusal(
                 Reason.FRAME_TIME_INVALID,
                 f"the capture clock of frame {frame.index} is {ahead:.1f} seconds ahead of the time that "
-                f"passed since the first frame; at most {self._clocks.ahead_seconds:g} are possible",
+                f"passed since the first attempt began; at most {self._clocks.ahead_seconds:g} are possible",
                 details={
                     "frameIndex": frame.index,
                     "aheadSeconds": round(ahead, 3),

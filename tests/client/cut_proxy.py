@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-_CHUNK = 65_536
+from cli.bench.delayed_line import carry
 
 
 class CutProxy:
@@ -45,39 +45,13 @@ class CutProxy:
         self._writers |= {writer, remote_writer}
         try:
             await asyncio.gather(
-                _forward(reader, remote_writer, self._delay_s), _forward(remote_reader, writer, self._delay_s)
+                carry(reader, remote_writer, delay_s=self._delay_s),
+                carry(remote_reader, writer, delay_s=self._delay_s),
             )
         finally:
             self._writers -= {writer, remote_writer}
             writer.transport.abort()
             remote_writer.transport.abort()
-
-
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
-    loop = asyncio.get_running_loop()
-    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-    arrivals = asyncio.create_task(_arrive(under_way, writer))
-    try:
-        with contextlib.suppress(OSError):
-            while chunk := await reader.read(_CHUNK):
-                under_way.put_nowait((loop.time() + delay_s, chunk))
-        under_way.put_nowait((loop.time() + delay_s, b""))
-        await arrivals
-    finally:
-        arrivals.cancel()
-
-
-async def _arrive(under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(OSError):
-        while True:
-            due, chunk = await under_way.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            if not chunk:
-                break
-            writer.write(chunk)
-            await writer.drain()
-    writer.close()
 
 
 @contextlib.asynccontextmanager

@@ -334,7 +334,7 @@ def follow_transcript(data: bytes) -> None:
         session_key=SESSION_KEY.public_key(),
         clocks=ClockLimits(ahead_seconds=1e9),
     )
-    transcript.start_attempt(attempt=1, nonce=_NONCE)
+    transcript.start_attempt(attempt=1, nonce=_NONCE, time=0.0)
     try:
         message = to_inbound(scan_pb2.ScanFaceRequest.FromString(data))
     except (DecodeError, Refusal):

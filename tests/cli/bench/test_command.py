@@ -39,7 +39,7 @@ def test_packs_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def test_a_small_benchmark(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     arguments = ["--pack", "embedded", "--runs", "1", "--at-once", "2", "--seconds", "7", "--clips", "1"]
-    arguments += ["--json", str(file)]
+    arguments += ["--round-trip-ms", "50", "--json", str(file)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "embedded, 2 scans at once" in result.output
@@ -50,3 +50,4 @@ def test_a_small_benchmark(tmp_path: Path) -> None:
     assert len(latency["values"]) == 2
     assert latency["min"] > 0
     assert "--at-once 2" in told["command"]
+    assert "--round-trip-ms 50" in told["command"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import grpc
+import pytest
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
@@ -90,6 +91,7 @@ async def test_a_stream_that_ignores_its_credit_does_not_get_far(tmp_path: Path)
         assert WINDOW <= attempt.frames <= 3 * WINDOW
 
 
+@pytest.mark.slow
 async def test_who_keeps_to_the_credit_is_never_refused_however_long_the_line(tmp_path: Path) -> None:
     async with (
         serving(settings_for(tmp_path), tuning=_BRIEF) as live,

@@ -26,7 +26,7 @@ def _transcript(*, ahead_seconds: float = 1.0) -> StreamTranscript:
         session_key=SESSION_KEY.public_key(),
         clocks=ClockLimits(ahead_seconds=ahead_seconds),
     )
-    transcript.start_attempt(attempt=1, nonce=NONCE)
+    transcript.start_attempt(attempt=1, nonce=NONCE, time=0.0)
     return transcript
 
 
@@ -84,7 +84,7 @@ def test_the_chain_continues_over_attempts() -> None:
     transcript = _transcript()
     _take(transcript, [_signed(chain, frame_message(0, dropped_before=3))])
     assert transcript.dropped == 3
-    transcript.start_attempt(attempt=2, nonce=bytes(16))
+    transcript.start_attempt(attempt=2, nonce=bytes(16), time=1.0)
     chain.mark_attempt(attempt=2, nonce=bytes(16))
     assert (transcript.frames, transcript.dropped) == (0, 0)
     frame = frame_message(0, attempt=2, capture_time_us=9_000_000)
@@ -161,6 +161,23 @@ def test_capture_time_may_run_ahead_by_the_limit_and_no_further(
         assert caught.value.reason is Reason.FRAME_TIME_INVALID
     else:
         transcript.accept_frame(second, arrival=passed)
+
+
+@pytest.mark.parametrize(
+    ("captured_us", "refused"), [(4_500_000, False), (6_000_000, False), (6_200_000, True)]
+)
+def test_a_first_frame_that_took_longer_than_those_after_it_is_no_clock_that_runs_ahead(
+    captured_us: int, refused: bool
+) -> None:
+    chain, transcript = _chain(), _transcript()
+    transcript.accept_frame(_signed(chain, frame_message(0, capture_time_us=0)), arrival=5.0)
+    second = _signed(chain, frame_message(1, capture_time_us=captured_us))
+    if refused:
+        with pytest.raises(Refusal) as caught:
+            transcript.accept_frame(second, arrival=5.1)
+        assert caught.value.reason is Reason.FRAME_TIME_INVALID
+    else:
+        transcript.accept_frame(second, arrival=5.1)
 
 
 def test_a_forged_frame_does_not_move_the_clock() -> None:
