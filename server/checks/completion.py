@@ -1,5 +1,6 @@
 """FinishCheck, CancelCheck and the deadlines: how a check ends when no stream decides it."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,8 +27,8 @@ from server.verdict import FailureReason
 _RETRY_SECONDS = 2.0
 _LEAST_RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 3.0
-"""How long a stream of this replica may take to close its check: less than callers wait for the answer."""
-_TRIES = 5
+"""How long a stream may take to close its check: less than callers wait for the answer."""
+_TICK_SECONDS = 0.1
 _log = structlog.get_logger(__name__)
 
 
@@ -123,7 +124,7 @@ class CheckCompletion:
             now: The time.
 
         Raises:
-            Refusal: CHECK_NOT_FOUND, or SCAN_IN_PROGRESS where streams came and went all the time.
+            Refusal: CHECK_NOT_FOUND.
         """
         record = await self._find(check_id, tenant, sandbox=sandbox)
         if record.state in OPEN_STATES:
@@ -203,7 +204,7 @@ class CheckCompletion:
         if scanning:
             return await self._end(record, FailureReason.CANCELLED, now)
         expired = progress.state is ProgressState.EXPIRED
-        reason = _reason_at_deadline(record) if expired else _reason_of_absence(record)
+        reason = _reason_at_deadline(record) if expired else record.closing or _reason_of_absence(record)
         try:
             await self._close(record, reason, now)
         except Conflict:
@@ -215,16 +216,20 @@ class CheckCompletion:
 
     async def _end(self, record: CheckRecord, reason: FailureReason, now: datetime) -> CheckRecord:
         """Closes an open check, whoever scans for it; a decision that comes first stands."""
-        # A stream of this replica closes the check itself, with what it saw. One of another replica learns of
-        # it when it next renews its lease.
-        await self._running.close(record.check_id, reason, patience_seconds=_PATIENCE_SECONDS)
-        for _ in range(_TRIES):
-            record = await self._load(record.check_id)
-            if record.state not in OPEN_STATES:
-                return record
+        record = await self._repository.request_close(record.check_id, reason)
+        reason = record.closing or reason
+        # A stream closes its check itself, with what it saw: one of this replica is told at once, one of
+        # another replica finds out when it renews its lease.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._running.close(record.check_id, reason)
+                while (record := await self._load(record.check_id)).held(now):  # noqa: ASYNC110 - no event crosses replicas
+                    await asyncio.sleep(_TICK_SECONDS)
+        if record.state in OPEN_STATES:
             with suppress(Conflict):
                 await self._close(record, reason, now)
-        raise _in_progress(await self._progress(record, now), now)
+            record = await self._load(record.check_id)
+        return record
 
     async def _load(self, check_id: UUID) -> CheckRecord:
         record = await self._repository.get(check_id)

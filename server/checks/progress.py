@@ -107,6 +107,7 @@ def progress_of(
     resumable = (
         state is ProgressState.INTERRUPTED
         and remaining > 0
+        and record.closing is None
         and record.streams <= policy.attempts.reconnects
         # A server that died between judging and deciding: the device gets no further attempt.
         and not any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
@@ -130,8 +131,7 @@ def _state(record: CheckRecord, now: datetime) -> ProgressState:
         # Whether the sweep has come by yet makes no difference to the orchestrator.
         expired = FailureReason.EXPIRED in record.reasons
         return ProgressState.EXPIRED if expired else ProgressState.DECIDED
-    scanned = record.state is CheckState.SCANNING
-    if scanned and record.lease_until is not None and now < record.lease_until:
+    if record.held(now):
         return ProgressState.SCANNING
     if now >= record.scan_deadline:
         return ProgressState.EXPIRED

@@ -85,7 +85,7 @@ def admit(
             Reason.TOKEN_EXPIRED, "the scan's deadline has passed; ask the orchestrator for a new check"
         )
     judged_for_good = any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
-    if record.state not in OPEN_STATES or judged_for_good:
+    if record.state not in OPEN_STATES or record.closing is not None or judged_for_good:
         # A server that died between judging and deciding must not give a spoof another attempt.
         raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one")
     if record.pack_version != pack_version:

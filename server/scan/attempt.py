@@ -25,6 +25,7 @@ from server.scan.messages import (
     PauseMessage,
 )
 from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
+from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import StorageUnavailable
 from server.storage.records import NewAttempt
@@ -378,19 +379,24 @@ class AttemptRun:
 
         Raises:
             LeaseLost: A newer stream took over.
+            CheckClosing: The orchestrator closes the check.
         """
         now = self._env.clock.monotonic()
         lease = self._env.settings.lease_seconds
         if now - self._renewed < self._renew_seconds:
             return
+        epoch = self._stream.record.lease_epoch
         held = await self._env.repository.renew_lease(
-            self._stream.record.check_id,
-            epoch=self._stream.record.lease_epoch,
+            self.check_id,
+            epoch=epoch,
             now=self._env.clock.now(),
             lease_seconds=lease,
             bytes_received=self._bytes.used,
         )
         if not held:
+            record = await self._env.repository.get(self.check_id)
+            if record is not None and record.lease_epoch == epoch and record.closing is not None:
+                raise CheckClosing(record.closing)
             raise LeaseLost
         self._renewed = now
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from uuid import UUID
 
 from server.scan.inbox import Inbox
@@ -41,20 +41,17 @@ class RunningScans:
             del self._streams[inbox]
             left.set()
 
-    async def close(self, check_id: UUID, reason: FailureReason, *, patience_seconds: float) -> None:
+    async def close(self, check_id: UUID, reason: FailureReason) -> None:
         """Makes the streams of this replica close their check with what they saw; waits until they have.
 
         Args:
             check_id: The check.
             reason: Why it ends, where nothing that was seen decides it.
-            patience_seconds: How long to wait for them.
         """
         waiting = []
         for inbox, (scanned, left) in self._streams.items():
             if scanned == check_id:
                 inbox.fail(CheckClosing(reason))
                 waiting.append(left)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience_seconds):
-                for left in waiting:
-                    await left.wait()
+        for left in waiting:
+            await left.wait()

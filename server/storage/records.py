@@ -125,6 +125,8 @@ class CheckRecord:
         lease_until: When the lease ends unless renewed; None without one.
         resume_until: Until when the scan, whose connection was lost, counts as one that may be resumed; None
             where none was lost.
+        closing: Why the orchestrator closes the check, which takes no further streams from then on; None
+            where it does not.
         streams: Streams that took the lease so far.
         bytes_received: Bytes of frames received so far, over all streams.
         status: SUCCESS, FAILURE or NOT_DECIDED; None before the decision.
@@ -161,6 +163,7 @@ class CheckRecord:
     lease_epoch: int
     lease_until: datetime | None
     resume_until: datetime | None
+    closing: FailureReason | None
     streams: int
     bytes_received: int
     status: CheckStatus | None

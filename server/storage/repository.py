@@ -30,6 +30,7 @@ from server.storage.records import (
     RequestKey,
 )
 from server.storage.uncancelled import uncancelled
+from server.verdict import FailureReason
 
 __all__ = ["CheckRepository"]
 
@@ -154,12 +155,14 @@ class CheckRepository:
         Raises:
             SessionKeyMismatch: The check is bound to another key.
             SessionKeyUnproven: The check is bound to this key, and the device did not prove to hold it.
-            Conflict: The check is no longer open.
+            Conflict: The check is no longer open, or the orchestrator closes it.
         """
         fingerprint = sha256(session_key).digest()
 
         def work(connection: Connection) -> CheckRecord:
             record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+            if record.closing is not None:
+                raise statements.conflict("the orchestrator closes the check", record)
             if record.session_key_sha256 not in {None, fingerprint}:
                 raise SessionKeyMismatch("the check is bound to the session key of its first stream")
             if record.session_key_sha256 is not None and not proven:
@@ -193,7 +196,7 @@ class CheckRepository:
         lease_seconds: float,
         bytes_received: int | None = None,
     ) -> bool:
-        """Prolongs a lease; False where it is no longer the caller's, or the check unknown.
+        """Prolongs a lease; False where it is no longer the caller's, or the check is closing or unknown.
 
         Args:
             check_id: The check.
@@ -229,6 +232,25 @@ class CheckRepository:
             bytes_received=bytes_received,
             resume_until=resume_until,
         )
+
+    @uncancelled
+    async def request_close(self, check_id: UUID, reason: FailureReason) -> CheckRecord:
+        """Lets no further stream begin, and tells the one that runs to close the check.
+
+        A check that is not open, or that is closing already, stays as it is.
+
+        Args:
+            check_id: The check.
+            reason: Why it ends, where nothing that was seen decides it.
+        """
+
+        def work(connection: Connection) -> CheckRecord:
+            record = statements.load_check(connection, check_id, lock=True)
+            if record.state not in OPEN_STATES or record.closing is not None:
+                return record
+            return statements.change(connection, check_id, {"closing": reason.value})
+
+        return await self._database.write(work)
 
     @uncancelled
     async def start_attempt(self, check_id: UUID, *, epoch: int, attempt: NewAttempt) -> AttemptRecord:

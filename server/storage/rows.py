@@ -229,6 +229,7 @@ def check_record(row: RowMapping) -> CheckRecord:
         lease_epoch=row["lease_epoch"],
         lease_until=row["lease_until"],
         resume_until=row["resume_until"],
+        closing=None if row["closing"] is None else FailureReason(row["closing"]),
         streams=row["streams"],
         bytes_received=row["bytes_received"],
         status=None if row["status"] is None else CheckStatus(row["status"]),

@@ -137,12 +137,16 @@ def change(connection: Connection, check_id: UUID, values: Mapping[str, Any]) ->
 
 
 def change_leased(connection: Connection, check_id: UUID, *, epoch: int, values: Mapping[str, Any]) -> bool:
-    """Updates a check in SCANNING whose lease epoch is ``epoch``; False where there is none such."""
+    """Updates a check in SCANNING whose lease epoch is ``epoch``, and that nobody closes.
+
+    Returns:
+        False where there is none such.
+    """
     statement = (
         update(checks)
         .where(checks.c.check_id == check_id)
         .where(checks.c.state == CheckState.SCANNING.value)
-        .where(checks.c.lease_epoch == epoch)
+        .where(checks.c.lease_epoch == epoch, checks.c.closing.is_(None))
         .values(dict(values))
     )
     return connection.execute(statement).rowcount == 1

@@ -106,6 +106,7 @@ checks = Table(
     Column("lease_epoch", Integer, nullable=False),
     Column("lease_until", UtcTime),
     Column("resume_until", UtcTime),
+    Column("closing", String(32)),
     Column("streams", Integer, nullable=False),
     Column("bytes_received", BigInteger, nullable=False),
     Column("status", String(16)),

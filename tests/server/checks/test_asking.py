@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
@@ -15,6 +15,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.api_keys import new_api_key
 from server.checks.state import CheckState
+from server.verdict import FailureReason
 from tests.server.live import (
     LiveServer,
     Refused,
@@ -30,6 +31,8 @@ from tests.server.raw_device import Ended, RawDevice, RawStream
 
 _C = grpc.StatusCode
 _State = service_pb2.CheckProgress.State
+_SOMEBODY_ELSE = pictures("red-shirt", count=36)
+"""As many pictures as an attempt that is left early needs to decide."""
 
 
 async def _refused(call: Any) -> Refused:
@@ -385,6 +388,23 @@ async def test_cancelling_ends_a_running_scan(scene: LiveServer) -> None:
     assert answer.result.HasField("liveness")
 
 
+async def test_cancelling_does_not_save_another_person_who_is_scanned(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(_SOMEBODY_ELSE)
+    await stream.taken(len(_SOMEBODY_ELSE))
+    progress = await _cancel(scene, upload.check_id)
+    assert _named(progress) == "DECIDED"
+    assert [a.ended_by for a in progress.attempts] == [result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED]
+    await stream.outcome()
+    assert stream.goodbyes() == ["CHECK_CLOSED"]
+    answer = await scene.finish(upload.check_id)
+    assert _reasons(answer)[0] == "NOT_SAME_PERSON"
+    assert "CANCELLED" not in _reasons(answer)
+    assert answer.evidence_frame.image
+
+
 async def test_cancelling_does_not_undo_a_verdict(scene: LiveServer) -> None:
     check_id, _, stream = await _scanning(scene, 14)
     await stream.send_frames(pictures()[14:])
@@ -418,20 +438,36 @@ async def test_cancelling_an_expired_check_leaves_it_expired(scene: LiveServer) 
 async def test_another_replica_watches_and_cancels(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, limits={"lease_seconds": 2.0})
     async with serving(settings) as first, serving(settings) as second:
-        upload = await first.upload()
-        async with _watching(second, upload.check_id) as watcher:
-            await watcher.sees("WAITING")
-            stream = await RawDevice(first.device, upload).open()
-            await stream.begin()
-            await stream.send_frames(pictures()[:9])
-            await watcher.sees("SCANNING")
-            assert _named(await _cancel(second, upload.check_id)) == "DECIDED"
-            await watcher.over()
-        refusal = await stream.outcome()
-        assert refusal is not None
-        assert refusal.reason == "CHECK_CLOSED"
-        assert stream.goodbyes() == ["CHECK_CLOSED"]
-        assert _reasons(await first.finish(upload.check_id))[0] == "CANCELLED"
+        for shown, reason in ((pictures()[:9], "CANCELLED"), (_SOMEBODY_ELSE, "NOT_SAME_PERSON")):
+            upload = await first.upload()
+            async with _watching(second, upload.check_id) as watcher:
+                await watcher.sees("WAITING")
+                stream = await RawDevice(first.device, upload).open()
+                await stream.begin()
+                await stream.send_frames(shown)
+                await stream.taken(len(shown))
+                await watcher.sees("SCANNING")
+                assert _named(await _cancel(second, upload.check_id)) == "DECIDED"
+                await watcher.over()
+            refusal = await stream.outcome()
+            assert refusal is not None
+            assert refusal.reason == "CHECK_CLOSED"
+            assert stream.goodbyes() == ["CHECK_CLOSED"]
+            answer = await first.finish(upload.check_id)
+            assert _reasons(answer)[0] == reason
+            # What was seen until then stands, whichever replica saw it.
+            assert answer.evidence_frame.image
+            ended_by = [attempt.ended_by for attempt in answer.result.attempts]
+            assert ended_by == [result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED]
+
+
+async def test_a_check_that_is_closing_takes_no_stream(scene: LiveServer) -> None:
+    check_id, device = await _dropped(scene)
+    await scene.repository.request_close(UUID(check_id), FailureReason.CANCELLED)
+    with pytest.raises(Ended, match="CHECK_CLOSED"):
+        await device.resume()
+    # Also where the replica that was asked to close it died before it did.
+    assert _reasons(await scene.finish(check_id))[0] == "CANCELLED"
 
 
 # -- FinishCheck

@@ -81,6 +81,7 @@ def test_the_scan_of_a_device_that_may_not_come_back_may_not_be_resumed() -> Non
     assert _progress(*counted, at=9, **_lost()).resumable_until is None
     judged = attempt_record(1, outcome=AttemptOutcome.DECIDED)
     assert _progress(judged, at=9, **_lost()).resumable_until is None
+    assert _progress(at=9, **_lost(closing=FailureReason.CANCELLED)).resumable_until is None
     most = POLICY.attempts.reconnects
     assert _progress(at=9, **_lost(streams=most)).resumable_until is not None
     assert _progress(at=9, **_lost(streams=most + 1)).resumable_until is None

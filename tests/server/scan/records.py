@@ -41,6 +41,7 @@ def check_record(**changes: Any) -> CheckRecord:
         "lease_epoch": 0,
         "lease_until": None,
         "resume_until": None,
+        "closing": None,
         "streams": 0,
         "bytes_received": 0,
         "status": None,

@@ -30,6 +30,7 @@ from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
+from server.verdict import FailureReason
 from tests.server.postgres import PostgresServer
 from tests.server.storage.samples import after, decision, entry, new_check
 
@@ -60,6 +61,7 @@ class Model:
     deadline: int = 0
     lease_until: int | None = None
     resume_until: int | None = None
+    closing: FailureReason | None = None
 
     def interrupt(self) -> None:
         for number, (epoch, outcome, counted) in self.attempts.items():
@@ -131,7 +133,7 @@ class RepositoryMachine(RuleBasedStateMachine):
                 check_id, session_key=key, proven=proven, owner="o", now=after(now), lease_seconds=15
             )
         )
-        if model.state not in OPEN_STATES:
+        if model.state not in OPEN_STATES or model.closing is not None:
             assert isinstance(answer, Conflict)
         elif model.key not in {None, key}:
             assert isinstance(answer, SessionKeyMismatch)
@@ -151,7 +153,7 @@ class RepositoryMachine(RuleBasedStateMachine):
         answer = self.attempt(
             lambda: self.repository.renew_lease(check_id, epoch=epoch, now=after(now), lease_seconds=15)
         )
-        assert answer is model.holds(epoch)
+        assert answer is (model.holds(epoch) and model.closing is None)
         if answer:
             model.lease_until = now + 15
 
@@ -167,6 +169,14 @@ class RepositoryMachine(RuleBasedStateMachine):
         assert isinstance(answer, Conflict) is not model.holds(epoch)
         if model.holds(epoch):
             model.state, model.lease_until, model.resume_until = CheckState.WAITING, None, until
+
+    @rule(check_id=checks, reason=st.sampled_from([FailureReason.CANCELLED, FailureReason.ABANDONED]))
+    def request_close(self, check_id: UUID, reason: FailureReason) -> None:
+        model = self.models[check_id]
+        answer = self.attempt(lambda: self.repository.request_close(check_id, reason))
+        if model.state in OPEN_STATES and model.closing is None:
+            model.closing = reason
+        assert (answer.state, answer.closing) == (model.state, model.closing)
 
     @rule(check_id=checks, number=st.integers(1, 3), back=st.integers(0, 1))
     def start(self, check_id: UUID, number: int, back: int) -> None:

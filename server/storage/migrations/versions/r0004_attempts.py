@@ -1,4 +1,4 @@
-"""How attempts were made, judged and ended; until when a scan may be resumed; sandbox checks."""
+"""How attempts were made, judged and ended; until when scans may be resumed; sandbox checks; closing ones."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,7 @@ def upgrade() -> None:
     with op.batch_alter_table("checks") as checks:
         checks.add_column(sa.Column("sandbox", sa.Boolean, nullable=False, server_default=sa.false()))
         checks.add_column(sa.Column("resume_until", sa.DateTime(timezone=True)))
+        checks.add_column(sa.Column("closing", sa.String(32)))
     with op.batch_alter_table("checks") as checks:
         checks.alter_column("sandbox", server_default=None)
     with op.batch_alter_table("attempts") as attempts:
@@ -32,5 +33,5 @@ def downgrade() -> None:
         for column in ("verdict", "ended_by", "plan", "mode"):
             attempts.drop_column(column)
     with op.batch_alter_table("checks") as checks:
-        for column in ("resume_until", "sandbox"):
+        for column in ("closing", "resume_until", "sandbox"):
             checks.drop_column(column)
