@@ -17,6 +17,8 @@ _FAULTS = {
 def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
     """The fault of the server that ended an attempt after which none was judged; ``None`` without one.
 
+    An attempt with too few frames to count is no judgement of the person either.
+
     Args:
         attempts: The check's attempts, by number.
     """
@@ -27,6 +29,6 @@ def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
             ended_by = EndedBy.SERVER_STOPPED
         if ended_by in _FAULTS:
             return _FAULTS[ended_by]
-        if attempt.judgement is not None:
+        if attempt.counted and attempt.judgement is not None:
             return None
     return None

@@ -7,8 +7,16 @@ from server.verdict import FailureReason
 from tests.server.scan.records import attempt_record
 
 
-def _ended(number: int, ended_by: EndedBy | None, judgement: bytes | None = None) -> AttemptRecord:
-    return attempt_record(number, outcome=AttemptOutcome.INTERRUPTED, ended_by=ended_by, judgement=judgement)
+def _ended(
+    number: int, ended_by: EndedBy | None, judgement: bytes | None = None, *, counted: bool = True
+) -> AttemptRecord:
+    return attempt_record(
+        number,
+        outcome=AttemptOutcome.INTERRUPTED,
+        ended_by=ended_by,
+        judgement=judgement,
+        counted=counted and judgement is not None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -24,6 +32,9 @@ def test_the_last_attempt_tells(ended_by: EndedBy, fault: FailureReason) -> None
     # Who then begins anew and leaves at once has still not been judged.
     assert server_fault([judged, _ended(2, ended_by), _ended(3, EndedBy.HALF_CLOSED)]) is fault
     assert server_fault([_ended(1, ended_by), _ended(2, EndedBy.CONNECTION_LOST, b"judged")]) is None
+    # Too few frames came to be judged by.
+    empty = _ended(2, EndedBy.SIGNED, b"judged", counted=False)
+    assert server_fault([_ended(1, ended_by), empty]) is fault
 
 
 @pytest.mark.parametrize("ended_by", sorted(set(EndedBy) - {EndedBy.SERVER_FAULT, EndedBy.SERVER_STOPPED}))

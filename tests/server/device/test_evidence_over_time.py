@@ -12,6 +12,7 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from server.checks.state import CheckState
+from server.sandbox import memory_scope
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, KeyKind
 from tests.device_integrity.android import phones
@@ -273,7 +274,7 @@ async def test_erasure_takes_what_is_known_of_the_device(
         return await devices.remembered(check_id) == 0
 
     await until(gone)
-    key = await devices.enrolled("default", KeyKind.APP_ATTEST, phone.key.key_id)
+    key = await devices.enrolled(memory_scope("default", sandbox=True), KeyKind.APP_ATTEST, phone.key.key_id)
     assert key is not None
     assert key.subject == ""
     at_time(believing, phones.NOW)
