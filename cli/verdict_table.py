@@ -118,6 +118,8 @@ def _challenge(liveness: result_pb2.LivenessResult) -> Text:
 
 def _match(result: result_pb2.CheckResult) -> Text:
     match = result.match
+    if result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
+        return Text("not judged", "dim")
     if not result.HasField("match") or not match.HasField("similarity"):
         return Text("not compared: no usable face was captured", "dim")
     text = Text("yes", "green") if match.same_person else Text("no", "red")

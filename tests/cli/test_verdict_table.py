@@ -95,6 +95,16 @@ def test_check_that_was_never_scanned_says_so() -> None:
         assert word in shown
 
 
+def test_a_check_that_a_fault_left_undecided_says_nothing_of_the_person() -> None:
+    shown = _shown(
+        result_pb2.CheckResult(
+            status=result_pb2.CHECK_STATUS_NOT_DECIDED, reasons=[result_pb2.FAILURE_REASON_SERVER_FAULT]
+        )
+    )
+    assert shown.count("not judged") == 2
+    assert "no usable face" not in shown
+
+
 def test_what_decides_and_what_is_tolerated_is_marked() -> None:
     fail = result_pb2.DeviceCheck.OUTCOME_FAIL
     checks = [
