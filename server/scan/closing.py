@@ -106,8 +106,7 @@ class AttemptCloser:
         # Pictures that are being stored are stored to the end: else nobody knew what to drop.
         *_, pictures = await asyncio.gather(*tasks, ahead.pictures, return_exceptions=True)
         if not ahead.pictures_taken and not isinstance(pictures, BaseException):
-            with suppress(StorageUnavailable):
-                await self._env.recorder.drop_pictures(pictures.entries)
+            await self._drop(pictures)
 
     def _ahead_of(self, run: AttemptRun) -> _Ahead | None:
         return self._ahead if self._ahead is not None and self._ahead.run is run else None
@@ -144,7 +143,10 @@ class AttemptCloser:
 
     @asynccontextmanager
     async def kept_pictures(self, stream: OpenStream, run: AttemptRun) -> AsyncIterator[KeptPictures]:
-        """Stores an attempt's pictures; a stream that may not write their rows then leaves none of them."""
+        """Stores an attempt's pictures; of those whose rows are then not written, none is left.
+
+        A failure of the database says nothing about the rows, so the pictures stay.
+        """
         ahead = self._ahead_of(run)
         if ahead is not None and not ahead.pictures_taken:
             ahead.pictures_taken = True
@@ -153,10 +155,14 @@ class AttemptCloser:
             pictures = await self._keep_pictures(stream, run)
         try:
             yield pictures
-        except Conflict:
-            with suppress(StorageUnavailable):
-                await self._env.recorder.drop_pictures(pictures.entries)
+        except (Conflict, StorageUnavailable) as error:
+            if isinstance(error, Conflict) or error is pictures.failure:
+                await self._drop(pictures)
             raise
+
+    async def _drop(self, pictures: KeptPictures) -> None:
+        with suppress(StorageUnavailable):
+            await self._env.recorder.drop_pictures(pictures.entries)
 
     async def _keep_pictures(self, stream: OpenStream, run: AttemptRun) -> KeptPictures:
         return await self._env.recorder.keep_pictures(
@@ -346,6 +352,8 @@ class AttemptCloser:
             # A device that left is not excused by a store that is away: what was seen stands by itself.
             pictures = kept.entries if kept.failure is None else ()
             await end(None if left is None else left(pictures), pictures=pictures)
+            if kept.failure is not None:
+                await self._drop(kept)
 
     async def _end(
         self,
