@@ -16,7 +16,7 @@ _DATA_FILE: Final = "fingerprints.toml"
 _USB: Final = re.compile(r"[0-9a-f]{4}:([0-9a-f]{4}|\*)")
 _KEYS: Final = {
     "camera": ("hard", "soft"),
-    "usb": ("capture",),
+    "usb": ("capture", "webcams"),
     "emulator": ("hard", "soft", "camera_ids"),
     "hook": ("packages",),
 }
@@ -34,6 +34,7 @@ class CameraFingerprints:
         hard_cameras: Cameras that show whatever their owner likes.
         soft_cameras: Cameras that honest people use, too.
         capture_devices: USB identifiers ``vvvv:pppp`` or ``vvvv:*``, lower case.
+        webcams: Webcams of makers whose other products are capture devices.
         hard_emulators: Words that only emulators use of themselves.
         soft_emulators: Words that odd but honest devices use, too.
         emulator_cameras: Names of emulators' cameras.
@@ -44,6 +45,7 @@ class CameraFingerprints:
     hard_cameras: Names
     soft_cameras: Names
     capture_devices: frozenset[str]
+    webcams: Names
     hard_emulators: Names
     soft_emulators: Names
     emulator_cameras: Names
@@ -86,6 +88,7 @@ def parse_fingerprints(text: str) -> CameraFingerprints:
         hard_cameras=_names(lists["camera", "hard"]),
         soft_cameras=_names(lists["camera", "soft"]),
         capture_devices=frozenset(capture),
+        webcams=_names(lists["usb", "webcams"]),
         hard_emulators=_names(lists["emulator", "hard"]),
         soft_emulators=_names(lists["emulator", "soft"]),
         emulator_cameras=_names(lists["emulator", "camera_ids"]),

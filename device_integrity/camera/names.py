@@ -46,10 +46,11 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
                     soft=soft,
                 )
     device = next((one for text in texts for one in _usb_ids(text) if _captures(one, fingerprints)), None)
-    if device is not None:
+    webcam = any(contains_run(tokens, run) for tokens in seen for run in fingerprints.webcams)
+    if device is not None and not webcam:
         return _failed(
             "CAPTURE_DEVICE",
-            f"The camera's USB identifier {device} is of a device that captures HDMI "
+            f"The camera's USB identifier {device} is of a device that captures a video signal "
             f"(list {fingerprints.version}).",
             soft=True,
         )

@@ -8,6 +8,8 @@ __all__ = ["contains_run", "mixes_scripts", "tokens_of"]
 _LONGEST: Final = 512
 """Characters that are looked at; the protocol allows 256 bytes."""
 
+_WITHOUT_SPACES: Final = ("CJK UNIFIED IDEOGRAPH", "HIRAGANA", "KATAKANA")
+
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 
 
@@ -15,11 +17,20 @@ def tokens_of(text: str) -> tuple[str, ...]:
     """Words and numbers of a text: NFKC, case folded, invisible characters left out.
 
     Full-width and other compatibility forms become plain ones, so that they cannot hide a name (Unicode
-    Standard Annex 15); everything that is no letter, digit or mark divides.
+    Standard Annex 15); everything that is no letter or digit divides. Ideographs and kana, which are written
+    without spaces, are a token each.
     """
     plain = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
     kept = [character for character in plain if unicodedata.category(character) != "Cf"]
-    return tuple("".join(one if one.isalnum() else " " for one in kept).split())
+    return tuple("".join(_spaced(one) for one in kept).split())
+
+
+def _spaced(character: str) -> str:
+    if not character.isalnum():
+        return " "
+    if unicodedata.name(character, "").startswith(_WITHOUT_SPACES):
+        return f" {character} "
+    return character
 
 
 def contains_run(tokens: tuple[str, ...], run: tuple[str, ...]) -> bool:

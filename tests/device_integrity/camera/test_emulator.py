@@ -14,6 +14,14 @@ _LISTS = load_fingerprints()
         ("Genymotion", "Google Pixel 3"),
         ("unknown", "google_sdk"),
         ("Apple", "iPhone Simulator"),
+        ("Google", "sdk_gphone16k_arm64"),
+        ("Netease", "MuMu"),
+        ("Tencent", "GameLoop"),
+        ("Microsoft Corporation", "Subsystem for Android(TM)"),
+        ("redroid", "redroid13_arm64"),
+        ("Canonical", "Anbox"),
+        ("Waydroid", "WayDroid x86_64 Device"),
+        ("VMOS", "VMOS Pro"),
     ],
 )
 def test_emulators_give_themselves_away(maker: str, model: str) -> None:
