@@ -1,14 +1,17 @@
 """``facegate keys``: API keys for callers, and rotation of the server's own keys."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
-from server.api_keys import Role, new_api_key
+from server.api_keys import new_api_key
+from server.callers import CallerEntry, Role, Scope
 from server.keys import KeysUnusable, rotate_key
-from server.sandbox import LONGEST_TENANT
 from server.settings_loading import SettingsInvalid, load_settings
 
 __all__ = ["app"]
@@ -28,8 +31,18 @@ class Purpose(StrEnum):
 @app.command("new-api-key")
 def new_api_key_command(
     name: Annotated[str, typer.Argument(help="Who will call with it, for logs.")],
+    *,
     tenant: Annotated[str, typer.Option(help="Whose checks it may see.")] = "default",
-    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.ORCHESTRATOR,
+    role: Annotated[
+        list[Role] | None, typer.Option(help="What kind of caller it is; by default orchestrator.")
+    ] = None,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="What it may do; may be repeated. By default all that its roles may."),
+    ] = None,
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="Days until it expires; by default never.")
+    ] = None,
     sandbox: Annotated[
         bool,
         typer.Option(
@@ -41,26 +54,50 @@ def new_api_key_command(
 ) -> None:
     """Make an API key: print it once, and the entry for the file that `api_keys_file` names.
 
-    The file holds a hash only, so that it gives nobody access. For example, for a backend, and for the tests
-    of an app:
+    The file holds a hash only, so that it gives nobody access. For example, for a backend, for what
+    only watches, and for the tests of an app:
 
-        facegate keys new-api-key onboarding-backend
+        facegate keys new-api-key onboarding-backend --expires-days 180
+
+        facegate keys new-api-key status-board --scope checks.read
 
         facegate keys new-api-key app-tests --sandbox
     """
-    if sandbox and role is not Role.ORCHESTRATOR:
-        raise typer.BadParameter(f"a sandbox key is for the role orchestrator, not {role.value}")
-    if sandbox and len(tenant) > LONGEST_TENANT:
-        raise typer.BadParameter(
-            f"the tenant of a sandbox key has at most {LONGEST_TENANT} characters, not {len(tenant)}"
+    try:
+        entry = CallerEntry(
+            name=name,
+            tenant=tenant,
+            roles=tuple(role or [Role.ORCHESTRATOR]),
+            scopes=None if scope is None else tuple(scope),
+            sandbox=sandbox,
         )
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}".removeprefix(": ")
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise typer.BadParameter("; ".join(problems)) from error
     key, digest = new_api_key()
     typer.echo(f"The key, shown only now: {key}", err=True)
-    typer.echo("Add this to the API keys file, and start the server anew:", err=True)
-    typer.echo(
-        f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nrole = "{role.value}"'
-        + ("\nsandbox = true" if sandbox else "")
-    )
+    typer.echo("Add this to the API keys file; servers read it again within seconds:", err=True)
+    lines = [
+        "[[key]]",
+        f'name = "{name}"',
+        f'sha256 = "{digest}"',
+        f'tenant = "{tenant}"',
+        f"roles = {_texts(entry.roles)}",
+    ]
+    if entry.scopes is not None:
+        lines.append(f"scopes = {_texts(entry.scopes)}")
+    if expires_days is not None:
+        lines.append(f"expires = {datetime.now(UTC) + timedelta(days=expires_days):%Y-%m-%dT%H:%M:%SZ}")
+    if sandbox:
+        lines.append("sandbox = true")
+    typer.echo("\n".join(lines))
+
+
+def _texts(values: Iterable[StrEnum]) -> str:
+    return "[" + ", ".join(f'"{value.value}"' for value in values) + "]"
 
 
 @app.command()

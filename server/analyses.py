@@ -13,7 +13,6 @@ from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
 from server.checks.recorder import PackIdentity
 from server.decoders import make_decoders, make_video_decoders, start_decoders
 from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
-from server.edge.callers import CallerIdentifier
 from server.scan.worker_pool import WorkerPool
 from server.settings import IsolationSettings
 from server.settings_analysis import AnalysisSettings
@@ -49,11 +48,10 @@ class Analyses:
             else None
         )
 
-    def servicer(self, callers: CallerIdentifier) -> AnalysisServicer:
+    def servicer(self) -> AnalysisServicer:
         """A servicer that refuses every call until it is opened."""
         settings = self._settings
         return AnalysisServicer(
-            callers=callers,
             max_images=settings.max_images,
             max_videos=settings.max_videos,
             upload_seconds=settings.upload_seconds,

@@ -3,45 +3,47 @@
 ::
 
     [[key]]
-    name = "onboarding-backend"        # for logs
-    sha256 = "9f86d08..."              # of the key, lower-case hex
+    name = "onboarding-backend"             # for logs
+    sha256 = "9f86d08..."                   # of the key, lower-case hex
     tenant = "default"
-    role = "orchestrator"              # or "compliance"
-    sandbox = false                    # true: for tests; see server.sandbox
+    roles = ["orchestrator"]                # and "compliance"
+    scopes = ["checks.create"]              # narrows the roles; left out: all that they may
+    expires = 2027-06-30T00:00:00Z          # left out: never
+    sandbox = false                         # true: for tests; see server.sandbox
 
-Keys are 32 random bytes in base64url behind a prefix (``new_api_key``). At that strength a plain
-SHA-256 is as good as a slow password hash, and cannot be used to keep the server busy.
+The file is read again when it changes: a key that is gone from it works no more. Keys are 32 random bytes in
+base64url behind a prefix (``new_api_key``). At that strength a plain SHA-256 is as good as a slow
+password hash, and cannot be used to keep the server busy.
 
 ::
 
-    ApiKeysInvalid      the file cannot be read or breaks the schema
+    ApiKeysInvalid      the file cannot be read, is open to others or breaks the schema
 """
 
 import hmac
 import secrets
 import tomllib
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from server.callers import Caller, CallerEntry, Name
 from server.errors import ConfigurationError
-from server.sandbox import LONGEST_TENANT
+from server.private_files import PrivateFileError, read_private_file
 
-__all__ = ["ApiKeyEntry", "ApiKeys", "ApiKeysInvalid", "Role", "load_api_keys", "new_api_key"]
+__all__ = ["ApiKey", "ApiKeys", "ApiKeysInvalid", "load_api_keys", "new_api_key"]
 
 _PREFIX = "fg1_"
 _KEY_BYTES = 32
 _MAX_BYTES = 1_048_576
 
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
 
 class ApiKeysInvalid(ConfigurationError):
-    """The file of API keys cannot be read or breaks the schema.
+    """The file of API keys cannot be read, is open to others or breaks the schema.
 
     Attributes:
         problems: One line for each problem.
@@ -52,68 +54,49 @@ class ApiKeysInvalid(ConfigurationError):
         self.problems = problems
 
 
-class Role(StrEnum):
-    """What a caller may do."""
-
-    ORCHESTRATOR = "orchestrator"
-    """Creates checks and reads their verdicts."""
-    COMPLIANCE = "compliance"
-    """Reads evidence."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKeyEntry:
-    """Who a key belongs to.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """One key.
 
     Attributes:
-        name: For logs.
-        tenant: Whose checks it may see.
-        role: What it may do.
-        sandbox: Whether its checks are sandbox checks.
+        sha256: Of the key, 32 bytes.
+        caller: Whose it is.
+        expires: From when on it is refused; ``None``: never.
     """
 
-    name: str
-    tenant: str
-    role: Role
-    sandbox: bool = False
+    sha256: bytes
+    caller: Caller
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
-    """Every key of a server, as its SHA-256 (32 bytes) and whose it is."""
+    """Every key of a server."""
 
-    entries: tuple[tuple[bytes, ApiKeyEntry], ...]
+    keys: tuple[ApiKey, ...]
 
-    def find(self, key: str) -> ApiKeyEntry | None:
-        """Whose key this is; None for an unknown one. Every hash is compared, in constant time."""
+    def find(self, key: str) -> ApiKey | None:
+        """The entry of a key, expired ones included; None for an unknown one.
+
+        Every hash is compared, in constant time.
+        """
         digest = sha256(key.encode("utf-8", "surrogatepass")).digest()
         found = None
-        for known, entry in self.entries:
-            if hmac.compare_digest(known, digest):
-                found = entry
+        for known in self.keys:
+            if hmac.compare_digest(known.sha256, digest):
+                found = known
         return found
 
+    @property
+    def next_expiry(self) -> datetime | None:
+        """When the first key expires, or did; ``None`` where none does."""
+        return min((key.expires for key in self.keys if key.expires is not None), default=None)
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: _Name
+class _Entry(CallerEntry):
+    tenant: Name = "default"
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    tenant: _Name = "default"
-    role: Role
-    sandbox: StrictBool = False
-
-    @model_validator(mode="after")
-    def _usable_sandbox(self) -> Self:
-        if self.sandbox and self.role is not Role.ORCHESTRATOR:
-            raise ValueError(
-                f"sandbox = true is for the role orchestrator, not {self.role.value}; leave it out"
-            )
-        if self.sandbox and len(self.tenant) > LONGEST_TENANT:
-            raise ValueError(
-                f"the tenant of a sandbox key has at most {LONGEST_TENANT} characters, not {len(self.tenant)}"
-            )
-        return self
+    expires: AwareDatetime | None = None
 
 
 class _File(BaseModel):
@@ -132,16 +115,13 @@ def load_api_keys(path: Path) -> ApiKeys:
     """Reads the file of API keys.
 
     Raises:
-        ApiKeysInvalid: The file cannot be read, breaks the schema, or gives one key to two callers.
+        ApiKeysInvalid: The file cannot be read, is open to others, breaks the schema, or gives one key to two
+            callers.
     """
     try:
-        with path.open("rb") as file:
-            source = file.read(_MAX_BYTES + 1)
-        table = tomllib.loads(source.decode("utf-8"))
-    except OSError as error:
-        raise ApiKeysInvalid(
-            (f"{path}: cannot be read: {error.strerror or error}; correct api_keys_file, or its permissions",)
-        ) from error
+        table = tomllib.loads(read_private_file(path, max_bytes=_MAX_BYTES).decode("utf-8"))
+    except PrivateFileError as error:
+        raise ApiKeysInvalid((f"{error} (api_keys_file)",)) from error
     # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise ApiKeysInvalid((f"{path}: not TOML: {error}",)) from error
@@ -154,14 +134,12 @@ def load_api_keys(path: Path) -> ApiKeys:
                 for item in error.errors(include_url=False, include_context=False, include_input=False)
             )
         ) from error
-    found: dict[bytes, ApiKeyEntry] = {}
+    found: dict[str, ApiKey] = {}
     for entry in entries:
-        digest = bytes.fromhex(entry.sha256)
-        if digest in found:
-            raise ApiKeysInvalid(
-                (f"{path}: {entry.name} has the same key as {found[digest].name}; give each its own",)
-            )
-        found[digest] = ApiKeyEntry(
-            name=entry.name, tenant=entry.tenant, role=entry.role, sandbox=entry.sandbox
+        if entry.sha256 in found:
+            first = found[entry.sha256].caller.name
+            raise ApiKeysInvalid((f"{path}: {entry.name} has the same key as {first}; give each its own",))
+        found[entry.sha256] = ApiKey(
+            sha256=bytes.fromhex(entry.sha256), caller=entry.caller, expires=entry.expires
         )
-    return ApiKeys(tuple(found.items()))
+    return ApiKeys(tuple(found.values()))

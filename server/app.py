@@ -167,7 +167,9 @@ class FacegateServer:
         self._trusted_images = await asyncio.to_thread(
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
         )
-        front = self._front = open_front(settings, analyses=self._analyses, metrics=self._metrics)
+        front = self._front = open_front(
+            settings, analyses=self._analyses, metrics=self._metrics, now=self._clock.now
+        )
         objects = open_object_store(settings.objects_url)
         self._admin = AdminServer(
             host=settings.listeners.admin.host,
@@ -407,6 +409,7 @@ class FacegateServer:
             devices=devices,
             revocation=self._revocation,
             server_keys=server_keys,
+            callers=front.callers,
             enrolment=timedelta(days=settings.device_integrity.enrolment_days),
         )
         self._housekeeper.start()

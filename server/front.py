@@ -1,10 +1,15 @@
 """The server's front: its two gRPC listeners and what answers behind each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from server.analyses import Analyses
-from server.api_keys import load_api_keys
-from server.edge.analysis_servicer import AnalysisElsewhere, AnalysisServicer
+from server.api_keys import ApiKeys, load_api_keys
+from server.callers import Role
+from server.client_certificates import ClientCertificates
+from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
 from server.edge.listeners import Listener
@@ -14,6 +19,7 @@ from server.settings import Settings
 from server.telemetry.metrics import Metrics
 from server.tls import server_credentials
 from server.trusted_images.fetching import check_tenancy
+from server.watched_file import WatchedFile
 
 __all__ = ["Front", "open_front"]
 
@@ -31,6 +37,7 @@ class Front:
         device_servicer: Answers behind ``device``.
         service_servicer: Answers behind ``service``.
         analysis_servicer: Answers behind ``service``, of single files.
+        callers: Identifies the callers of ``service``.
     """
 
     device: Listener
@@ -38,29 +45,27 @@ class Front:
     device_servicer: DeviceServicer
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
+    callers: CallerIdentifier
 
 
-def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> Front:
+def open_front(
+    settings: Settings, *, analyses: Analyses, metrics: Metrics, now: Callable[[], datetime]
+) -> Front:
     """Puts the listeners together; none of them listens yet.
 
     Args:
         settings: The settings.
         analyses: Makes the servicer of single files.
         metrics: Where calls are counted.
+        now: Wall clock, UTC.
 
     Raises:
         ConfigurationError: Keys, certificates or tenants do not fit each other, as their modules say.
     """
     limits, listeners = settings.limits, settings.listeners
     device_tls, service_tls = listeners.device.tls, listeners.service.tls
-    api_keys = listeners.service.api_keys_file
-    callers = CallerIdentifier(
-        api_keys=None if api_keys is None else load_api_keys(api_keys),
-        client_certificates=service_tls is not None and service_tls.client_ca is not None,
-        local_sandbox=listeners.service.local_sandbox,
-    )
+    callers = _callers(settings, now=now)
     _check_test_roots(settings, callers)
-    check_tenancy(settings.trusted_images, tenants=callers.tenants)
     device_servicer = DeviceServicer(max_scans=limits.max_scans)
     service_servicer = ServiceServicer(
         callers=callers,
@@ -68,7 +73,7 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
         max_uploads=limits.max_uploads,
         max_watches=limits.max_watches,
     )
-    analysis_servicer = analyses.servicer(callers)
+    analysis_servicer = analyses.servicer()
     return Front(
         device=Listener(
             name="device",
@@ -77,8 +82,8 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
             credentials=None if device_tls is None else server_credentials(device_tls),
             max_message_bytes=limits.max_device_message_bytes,
             grace_seconds=_STREAM_GRACE_SECONDS,
-            servicer=device_servicer,
-            analysis=AnalysisElsewhere(),
+            servicers=[device_servicer],
+            other="service",
             reflection_enabled=False,
             streaming=True,
             metrics=metrics,
@@ -90,8 +95,8 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
             credentials=None if service_tls is None else server_credentials(service_tls),
             max_message_bytes=limits.max_service_message_bytes,
             grace_seconds=_CALL_GRACE_SECONDS,
-            servicer=service_servicer,
-            analysis=analysis_servicer,
+            servicers=[service_servicer, analysis_servicer],
+            other="device",
             reflection_enabled=settings.reflection,
             streaming=False,
             metrics=metrics,
@@ -100,7 +105,27 @@ def open_front(settings: Settings, *, analyses: Analyses, metrics: Metrics) -> F
         device_servicer=device_servicer,
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
+        callers=callers,
     )
+
+
+def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdentifier:
+    service = settings.listeners.service
+
+    def read(path: Path) -> ApiKeys:
+        keys = load_api_keys(path)
+        tenants = {key.caller.tenant for key in keys.keys if Role.ORCHESTRATOR in key.caller.roles}
+        check_tenancy(settings.trusted_images, tenants=tenants)
+        return keys
+
+    callers = CallerIdentifier(
+        api_keys=None if service.api_keys_file is None else WatchedFile(service.api_keys_file, read),
+        certificates=ClientCertificates(service.clients) if service.clients else None,
+        now=now,
+        local_sandbox=service.local_sandbox,
+    )
+    check_tenancy(settings.trusted_images, tenants=callers.tenants)
+    return callers
 
 
 def _check_test_roots(settings: Settings, callers: CallerIdentifier) -> None:

@@ -9,6 +9,7 @@ import structlog
 from server.checks.completion import CheckCompletion
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
+from server.edge.callers import CallerIdentifier
 from server.evidence.store import EvidenceStore
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
@@ -38,6 +39,7 @@ class Housekeeper:
         devices: DeviceRepository,
         revocation: RevocationFile,
         server_keys: ServerKeyList,
+        callers: CallerIdentifier,
         enrolment: timedelta,
     ) -> None:
         """Takes what it keeps; ``start`` begins.
@@ -54,6 +56,7 @@ class Housekeeper:
             devices: Forgets enrolled keys and one-time tokens.
             revocation: Is read again where its file changed.
             server_keys: Likewise.
+            callers: Their API keys are read again each time, if the file changed.
             enrolment: How long a key that nobody uses stays enrolled.
         """
         self._completion = completion
@@ -66,6 +69,7 @@ class Housekeeper:
         self._devices = devices
         self._revocation = revocation
         self._server_keys = server_keys
+        self._callers = callers
         self._enrolment = enrolment
         self._task: asyncio.Task[None] | None = None
 
@@ -87,6 +91,7 @@ class Housekeeper:
             await asyncio.sleep(self._sweep_seconds)
 
     async def _round(self, number: int) -> None:
+        await self._step("api_keys", self._read_api_keys)
         await self._step("deadlines", self._sweep)
         if number % _ERASE_EVERY == 0:
             await self._step("retention", self._erase)
@@ -121,6 +126,10 @@ class Housekeeper:
 
     async def _read_server_keys(self) -> None:
         await asyncio.to_thread(self._server_keys.refresh)
+
+    async def _read_api_keys(self) -> None:
+        usable = await asyncio.to_thread(self._callers.refresh)
+        self._metrics.api_keys_read(usable=usable, seconds_to_expiry=self._callers.seconds_to_next_expiry)
 
     async def _sweep_orphans(self) -> None:
         await self._evidence.sweep_orphans(

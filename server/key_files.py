@@ -6,18 +6,17 @@ number is the newest key and does new work; lower ones still open what they clos
 
 import os
 import secrets
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.errors import ConfigurationError
+from server.private_files import PrivateFileError, read_private_file
 
 __all__ = ["KeyFile", "KeysUnusable", "make_key_file", "read_key_files"]
 
 _MAX_BYTES = 16_384
-_OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IRWXO
 
 
 class KeysUnusable(ConfigurationError):
@@ -95,21 +94,9 @@ def make_key_file(
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise KeysUnusable(
-            f"{path}: cannot be read: {error.strerror or error}; give the file to the server's user"
-        ) from error
-    if mode & _OPEN_TO_OTHERS:
-        raise KeysUnusable(
-            f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may read or change it; "
-            f"run chmod 600 {path}, and replace the key if anybody else could read it"
-        )
-    if len(content) > _MAX_BYTES:
-        raise KeysUnusable(f"{path}: this is no key file, it has more than {_MAX_BYTES} bytes; remove it")
-    return content
+        return read_private_file(path, max_bytes=_MAX_BYTES)
+    except PrivateFileError as error:
+        raise KeysUnusable(str(error)) from error
 
 
 def _sync_folder(folder: Path) -> None:

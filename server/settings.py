@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from server.client_certificates import ClientCertificateEntry
 from server.settings_analysis import AnalysisSettings
 from server.settings_base import Table, is_loopback
 from server.settings_device import DeviceIntegritySettings
@@ -61,7 +62,8 @@ class ServiceTls(Tls):
     """The service listener's certificate, and who may call it."""
 
     client_ca: Path | None = None
-    """PEM file: the authorities whose client certificates are accepted (mutual TLS)."""
+    """PEM file: the authorities whose client certificates are accepted (mutual TLS). ``clients`` says which
+    of those may call; beside ``api_keys_file`` it may be left empty, and any of them may connect."""
 
 
 class DeviceListener(Table):
@@ -94,14 +96,26 @@ class ServiceListener(Table):
     tls: ServiceTls | None = None
     """Mandatory off loopback."""
     api_keys_file: Path | None = None
-    """TOML file with the hashes of API keys; see ``server.api_keys``. Off loopback this or
-    ``tls.client_ca`` is mandatory."""
+    """TOML file with the hashes of API keys; see ``server.api_keys``. It is read again when it changes. Off
+    loopback this or ``tls.client_ca`` is mandatory."""
+    clients: tuple[ClientCertificateEntry, ...] = ()
+    """The client certificates that may call, each with its tenant, roles and scopes. Where there is an
+    ``api_keys_file`` too, a call needs both, of one tenant, and the key says what it may do."""
     local_sandbox: bool = False
     """Whether callers are sandbox callers where they need no credentials: on loopback, without
-    ``api_keys_file`` and ``tls.client_ca``. Elsewhere the entry of an API key says who is."""
+    ``api_keys_file`` and ``tls.client_ca``. Elsewhere a caller's entry says who is."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
+        client_ca = None if self.tls is None else self.tls.client_ca
+        if client_ca is not None and not self.clients and self.api_keys_file is None:
+            raise ValueError(
+                "tls.client_ca accepts client certificates, and no entry says whose may call: add "
+                '[[listeners.service.clients]] with identity = "uri:spiffe://..." (or dns:, cn:), name, '
+                "tenant and roles, or set api_keys_file"
+            )
+        if self.clients and client_ca is None:
+            raise ValueError("clients are known by their certificates: set tls.client_ca")
         if self.local_sandbox:
             self._check_local_sandbox()
         if is_loopback(self.host):
@@ -122,12 +136,12 @@ class ServiceListener(Table):
         if not is_loopback(self.host):
             raise ValueError(
                 f"local_sandbox is for loopback, and host {self.host} is reachable from other machines: "
-                "leave it out, and write sandbox = true into the entry of an API key"
+                "leave it out, and write sandbox = true into a caller's entry"
             )
         if self.api_keys_file is not None or (self.tls is not None and self.tls.client_ca is not None):
             raise ValueError(
                 "local_sandbox is for callers without credentials, and these need some: leave it out, and "
-                "write sandbox = true into the entry of an API key"
+                "write sandbox = true into a caller's entry"
             )
 
 

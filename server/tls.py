@@ -6,7 +6,6 @@
 """
 
 import ssl
-import stat
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from server.errors import ConfigurationError
+from server.private_files import PrivateFileError, read_private_file
 from server.settings import ServiceTls, Tls
 
 __all__ = ["CertificateUnusable", "certificate_spki_sha256", "server_credentials"]
@@ -57,18 +57,17 @@ def certificate_spki_sha256(certificate: Path) -> bytes:
 
 def _read(path: Path, *, private: bool = False) -> bytes:
     try:
-        mode = path.stat().st_mode
-        content = path.read_bytes() if path.stat().st_size <= _MAX_BYTES else b""
+        if private:
+            return read_private_file(path, max_bytes=_MAX_BYTES)
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except PrivateFileError as error:
+        raise CertificateUnusable(str(error)) from error
     except OSError as error:
         raise CertificateUnusable(
             f"{path}: cannot be read: {error.strerror or error}; correct the path, or its permissions"
         ) from error
-    if private and mode & (stat.S_IWGRP | stat.S_IRWXO):
-        raise CertificateUnusable(
-            f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may read or change the "
-            f"private key; run chmod 600 {path}"
-        )
-    return content
+    return content if len(content) <= _MAX_BYTES else b""
 
 
 def _certificates(path: Path, content: bytes) -> list[x509.Certificate]:

@@ -80,7 +80,7 @@ def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[Caller, str]:
     file = folder.resolve() / f"{name}_key.txt"
     _write(file, key + "\n")
     entry = (
-        f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\nrole = "orchestrator"\n'
+        f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
         f"sandbox = {str(sandbox).lower()}\n"
     )
     return Caller(key=ApiKey(key), key_file=file), entry

@@ -57,7 +57,7 @@ class CheckInquiry:
         )
 
     async def changes(
-        self, check_id: UUID, *, tenant: str, sandbox: bool
+        self, check_id: UUID, *, tenant: str, sandbox: bool, admit: Callable[[], object]
     ) -> AsyncGenerator[CheckProgress, None]:
         """Where a check stands now, and then after each change, until no scan can change it any more.
 
@@ -65,9 +65,11 @@ class CheckInquiry:
             check_id: The check.
             tenant: Whose call it is.
             sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
+            admit: Refuses a caller that may no longer call; called before each look.
 
         Raises:
-            Refusal: CHECK_NOT_FOUND, RESULT_EXPIRED, or NOT_SERVING as soon as the server shuts down.
+            Refusal: CHECK_NOT_FOUND, RESULT_EXPIRED, what ``admit`` refuses with, or NOT_SERVING as soon as
+                the server shuts down.
         """
         told: CheckProgress | None = None
         while True:
@@ -77,6 +79,7 @@ class CheckInquiry:
                     "the server is shutting down; watch the check again",
                     retry_after=_RECONNECT_SECONDS,
                 )
+            admit()
             progress = await self.progress(check_id, tenant=tenant, sandbox=sandbox)
             if progress != told:
                 yield progress

@@ -17,6 +17,7 @@ import structlog
 
 from server.errors import ConfigurationError
 from server.tls import certificate_spki_sha256
+from server.watched_file import WatchedFile
 
 __all__ = ["ServerKeyList", "ServerKeys"]
 
@@ -64,14 +65,12 @@ class ServerKeyList:
         Raises:
             ConfigurationError: A file cannot be read, or the list is to be complete and empty.
         """
-        self._sources: list[_Source] = []
+        self._sources: list[WatchedFile[frozenset[bytes]]] = []
         if file is not None:
-            self._sources.append(_Source(file, _read_list))
+            self._sources.append(WatchedFile(file, _read_list))
         if certificate is not None:
-            self._sources.append(_Source(certificate, _read_certificate))
-        for source in self._sources:
-            source.read()
-        shown = self._sources[-1].keys if certificate is not None else frozenset()
+            self._sources.append(WatchedFile(certificate, _read_certificate))
+        shown = self._sources[-1].content if certificate is not None else frozenset()
         self._always = frozenset(listed) | shown
         self._complete = complete
         self._monotonic = monotonic
@@ -92,44 +91,20 @@ class ServerKeyList:
         """Reads the files that changed. One that cannot be read is logged, and counts as before."""
         for source in self._sources:
             try:
-                changed = source.read()
+                changed = source.refresh()
             except ConfigurationError as error:
                 _log.error("server_keys_unreadable", path=str(source.path), why=str(error))
                 continue
             if changed:
-                _log.info("server_keys_read", path=str(source.path), keys=len(source.keys))
+                _log.info("server_keys_read", path=str(source.path), keys=len(source.content))
         self._current = self._counted()
 
     def _counted(self) -> ServerKeys:
         now = self._monotonic()
-        self._last_listed |= {key: now for source in self._sources for key in source.keys}
+        self._last_listed |= {key: now for source in self._sources for key in source.content}
         oldest = now - _KEPT.total_seconds()
         self._last_listed = {key: time for key, time in self._last_listed.items() if time >= oldest}
         return ServerKeys(self._always | self._last_listed.keys(), complete=self._complete)
-
-
-class _Source:
-    """One file of keys."""
-
-    def __init__(self, path: Path, reader: Callable[[Path], frozenset[bytes]]) -> None:
-        self.path = path
-        self.keys: frozenset[bytes] = frozenset()
-        self._reader = reader
-        self._seen: tuple[int, int, int] | None = None
-
-    def read(self) -> bool:
-        """Reads the file if it changed; whether it did."""
-        try:
-            status = self.path.stat()
-        except OSError as error:
-            raise ConfigurationError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-        # Taken before the reading: what is written meanwhile is read the next time.
-        seen = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if seen == self._seen:
-            return False
-        self.keys = self._reader(self.path)
-        self._seen = seen
-        return True
 
 
 def _read_certificate(path: Path) -> frozenset[bytes]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
@@ -18,13 +18,10 @@ from server.analysis.image import ImageAnalyst
 from server.analysis.results import VideoAnalysis
 from server.analysis.upload import UploadKind, VideoUpload
 from server.analysis.video import VideoAnalyst
-from server.api_keys import Role
 from server.checks.recorder import PackIdentity
 from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire
-from server.edge.callers import CallerIdentifier
 from server.edge.result_codec import pack_to_wire
 from server.edge.slots import Slots
-from server.edge.wrong_listener import wrong_listener
 from server.errors import Reason, Refusal
 from server.scan.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
@@ -67,7 +64,6 @@ class AnalysisServicer:
     def __init__(
         self,
         *,
-        callers: CallerIdentifier,
         max_images: int,
         max_videos: int,
         upload_seconds: float,
@@ -76,13 +72,11 @@ class AnalysisServicer:
         """Refuses every call until ``open`` is called.
 
         Args:
-            callers: Tells who calls.
             max_images: Selfies at once.
             max_videos: Videos at once, their uploads included.
             upload_seconds: Time of one upload.
             idle_seconds: Time without a message of it.
         """
-        self._callers = callers
         self._images = Slots("selfies", max_images)
         self._videos = Slots("videos", max_videos)
         self._upload_seconds = upload_seconds
@@ -99,7 +93,6 @@ class AnalysisServicer:
         context: ServicerContext[Any, analysis_pb2.AnalyzeImageResponse],
     ) -> analysis_pb2.AnalyzeImageResponse:
         """Analyses one selfie; see the contract."""
-        self._callers.identify(context, role=Role.ORCHESTRATOR)
         env = self._ready()
         request_id = image_request_id(env.random)
         with _named("requestId", request_id), _counted(env.metrics, "image"), self._images.taken() as slot:
@@ -122,7 +115,6 @@ class AnalysisServicer:
         context: ServicerContext[analysis_pb2.AnalyzeVideoRequest, analysis_pb2.AnalyzeVideoResponse],
     ) -> analysis_pb2.AnalyzeVideoResponse:
         """Analyses one video; see the contract."""
-        self._callers.identify(context, role=Role.ORCHESTRATOR)
         env = self._ready()
         created = env.now()
         inference_id = video_inference_id(env.random)
@@ -203,24 +195,6 @@ class AnalysisServicer:
                 f"nothing came for {self._idle_seconds:g} seconds; send the video again, without a pause",
                 details={"idleSeconds": self._idle_seconds},
             ) from error
-
-
-class AnalysisElsewhere:
-    """The device listener's side: nothing is served there."""
-
-    async def AnalyzeImage(  # noqa: N802 - the name is the contract's
-        self, request: analysis_pb2.AnalyzeImageRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
-        """Is served by the service listener."""
-        raise wrong_listener("AnalyzeImage", "service")
-
-    async def AnalyzeVideo(  # noqa: N802 - the name is the contract's
-        self,
-        request_iterator: AsyncIterator[analysis_pb2.AnalyzeVideoRequest],
-        context: ServicerContext[Any, Any],
-    ) -> NoReturn:
-        """Is served by the service listener."""
-        raise wrong_listener("AnalyzeVideo", "service")
 
 
 def _analyse(videos: VideoAnalyst, upload: VideoUpload, check_wanted: Callable[[], None]) -> VideoAnalysis:

@@ -1,12 +1,17 @@
-"""Who calls the service listener: an API key, a client certificate, or anyone on loopback."""
+"""Who calls the service listener: the holder of an API key or a client certificate, or anyone on loopback."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, TypeAlias
 
+import structlog
 from grpc.aio import ServicerContext
 
-from server.api_keys import ApiKeyEntry, ApiKeys, Role
-from server.errors import Reason, Refusal
+from server.api_keys import ApiKeys
+from server.callers import Caller, Role
+from server.client_certificates import ClientCertificates
+from server.errors import ConfigurationError, Reason, Refusal
+from server.watched_file import WatchedFile
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 """Names and values that came with a call, before its message."""
@@ -16,85 +21,102 @@ _MAX_KEY_CHARACTERS = 512
 LOCAL_TENANT = "default"
 """The tenant of callers without credentials, possible on loopback only."""
 
+_log = structlog.get_logger(__name__)
+
 
 class CallerIdentifier:
-    """Tells who calls."""
+    """Identifies callers, by what came with a call before its message."""
 
     def __init__(
-        self, *, api_keys: ApiKeys | None, client_certificates: bool, local_sandbox: bool = False
+        self,
+        *,
+        api_keys: WatchedFile[ApiKeys] | None,
+        certificates: ClientCertificates | None,
+        now: Callable[[], datetime],
+        local_sandbox: bool = False,
     ) -> None:
         """Takes what the listener was configured with.
 
+        Where there are both, a key says who calls, and the certificate must be of the same tenant.
+
         Args:
-            api_keys: The keys; ``None`` where none are configured.
-            client_certificates: Whether the listener demands client certificates.
+            api_keys: The file of keys; ``None`` where none is configured.
+            certificates: The client certificates that may call; ``None`` where none are listed.
+            now: Wall clock, UTC: keys expire.
             local_sandbox: Whether callers without credentials are sandbox callers.
         """
         self._api_keys = api_keys
-        self._client_certificates = client_certificates
-        self._local_sandbox = local_sandbox
+        self._certificates = certificates
+        self._now = now
+        self._local = Caller(name="local", tenant=LOCAL_TENANT, sandbox=local_sandbox)
 
     @property
-    def tenants(self) -> frozenset[str] | None:
-        """Every tenant that has an orchestrator; None where any client certificate's name is one."""
-        if self._api_keys is not None:
-            entries = (entry for _, entry in self._api_keys.entries)
-            return frozenset(entry.tenant for entry in entries if entry.role is Role.ORCHESTRATOR)
-        return None if self._client_certificates else frozenset({LOCAL_TENANT})
+    def tenants(self) -> frozenset[str]:
+        """Every tenant that has an orchestrator."""
+        return frozenset(caller.tenant for caller in self._callers if Role.ORCHESTRATOR in caller.roles)
 
     @property
     def has_sandbox(self) -> bool:
         """Whether any caller is a sandbox caller."""
-        if self._api_keys is not None:
-            return any(entry.sandbox for _, entry in self._api_keys.entries)
-        return not self._client_certificates and self._local_sandbox
+        return any(caller.sandbox for caller in self._callers)
 
-    def check_key(self, metadata: Metadata | None) -> None:
-        """Refuses callers without a key of this server, where keys are configured.
+    @property
+    def seconds_to_next_expiry(self) -> float | None:
+        """Until the first API key expires, negative once one has; ``None`` where none does."""
+        expiry = None if self._api_keys is None else self._api_keys.content.next_expiry
+        return None if expiry is None else (expiry - self._now()).total_seconds()
+
+    def refresh(self) -> bool:
+        """Reads the file of keys again if it changed; whether what is in force is what the file says.
+
+        A file that cannot be used is logged, and the keys stay as they were. Blocks for a moment.
+        """
+        if self._api_keys is None:
+            return True
+        try:
+            if self._api_keys.refresh():
+                _log.info(
+                    "api_keys_read", path=str(self._api_keys.path), keys=len(self._api_keys.content.keys)
+                )
+        except ConfigurationError as error:
+            _log.error("api_keys_unusable", path=str(self._api_keys.path), why=str(error))
+            return False
+        return True
+
+    def identify(self, context: ServicerContext[Any, Any]) -> Caller:
+        """The caller.
 
         Raises:
             Refusal: UNAUTHENTICATED.
         """
-        if self._api_keys is not None:
-            _holder(self._api_keys, metadata)
-
-    def identify(self, context: ServicerContext[Any, Any], *, role: Role) -> ApiKeyEntry:
-        """The caller, who must have ``role``.
-
-        Raises:
-            Refusal: UNAUTHENTICATED or PERMISSION_DENIED.
-        """
-        caller = self._caller(context)
-        if caller.role is not role:
+        holder = None if self._api_keys is None else self._holder(self._api_keys.content, context)
+        if self._certificates is None:
+            return holder or self._local
+        shown = context.auth_context().get("x509_pem_cert") or [b""]
+        certified = self._certificates.find(next(iter(shown)))
+        if holder is not None and holder.tenant != certified.tenant:
             raise Refusal(
-                Reason.PERMISSION_DENIED,
-                f"these credentials are for {caller.role.value}; the call is for {role.value}",
-                details={"role": caller.role.value, "requiredRole": role.value},
+                Reason.UNAUTHENTICATED,
+                "the API key and the client certificate are of different tenants; use those of one",
             )
-        return caller
+        return holder or certified
 
-    def _caller(self, context: ServicerContext[Any, Any]) -> ApiKeyEntry:
+    @property
+    def _callers(self) -> tuple[Caller, ...]:
         if self._api_keys is not None:
-            return _holder(self._api_keys, context.invocation_metadata())
-        if self._client_certificates:
-            names = list(context.auth_context().get("x509_common_name", ()))
-            if not names:
-                raise Refusal(Reason.UNAUTHENTICATED, "the client certificate has no common name")
-            name = names[0].decode(errors="replace")
-            return ApiKeyEntry(name=name, tenant=name, role=Role.ORCHESTRATOR)
-        return ApiKeyEntry(
-            name="local", tenant=LOCAL_TENANT, role=Role.ORCHESTRATOR, sandbox=self._local_sandbox
-        )
+            return tuple(key.caller for key in self._api_keys.content.keys)
+        return (self._local,) if self._certificates is None else self._certificates.callers
 
-
-def _holder(keys: ApiKeys, metadata: Metadata | None) -> ApiKeyEntry:
-    caller = keys.find(_bearer(metadata))
-    if caller is None:
-        raise Refusal(
-            Reason.UNAUTHENTICATED,
-            "the API key is not known; send `authorization: Bearer <key>` with a key of this server",
-        )
-    return caller
+    def _holder(self, keys: ApiKeys, context: ServicerContext[Any, Any]) -> Caller:
+        key = keys.find(_bearer(context.invocation_metadata()))
+        if key is None:
+            raise Refusal(
+                Reason.UNAUTHENTICATED,
+                "the API key is not known; send `authorization: Bearer <key>` with a key of this server",
+            )
+        if key.expires is not None and self._now() >= key.expires:
+            raise Refusal(Reason.UNAUTHENTICATED, "the API key has expired; ask the operator for a new one")
+        return key.caller
 
 
 def _bearer(metadata: Metadata | None) -> str:

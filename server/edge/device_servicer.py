@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
 from facegate.v1 import scan_pb2
-from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.message import DecodeError
 from grpc.aio import BaseError, ServicerContext
 
 from server.edge.scan_codec import to_inbound, to_response
-from server.edge.wrong_listener import wrong_listener
 from server.errors import Reason, Refusal
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import ConnectionLost
@@ -82,36 +80,6 @@ class DeviceServicer:
             self._scans -= 1
             if not self._scans:
                 self._idle.set()
-
-    async def UploadTrustedImage(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.UploadTrustedImageRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
-        """Is served by the service listener."""
-        raise wrong_listener("UploadTrustedImage", "service")
-
-    async def FinishCheck(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.FinishCheckRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
-        """Is served by the service listener."""
-        raise wrong_listener("FinishCheck", "service")
-
-    async def GetCheck(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.GetCheckRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
-        """Is served by the service listener."""
-        raise wrong_listener("GetCheck", "service")
-
-    async def WatchCheck(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.WatchCheckRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
-        """Is served by the service listener."""
-        raise wrong_listener("WatchCheck", "service")
-
-    async def CancelCheck(  # noqa: N802 - the name is the contract's
-        self, request: service_pb2.CancelCheckRequest, context: ServicerContext[Any, Any]
-    ) -> NoReturn:
-        """Is served by the service listener."""
-        raise wrong_listener("CancelCheck", "service")
 
 
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:

@@ -1,36 +1,43 @@
 """The two gRPC listeners: options, interceptors, health, reflection."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 import grpc
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
-from facegate.v1.analysis_service_pb2_grpc import (
-    AnalysisServiceServicer,
-    add_AnalysisServiceServicer_to_server,
-)
-from facegate.v1.verification_service_pb2_grpc import (
-    VerificationServiceServicer,
-    add_VerificationServiceServicer_to_server,
-)
-from grpc.aio import Server, ServerInterceptor
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from grpc.aio import Server
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from server.edge.analysis_servicer import AnalysisElsewhere, AnalysisServicer
+from server.callers import Scope
 from server.edge.callers import CallerIdentifier
-from server.edge.device_servicer import DeviceServicer
 from server.edge.error_interceptor import ErrorInterceptor
-from server.edge.key_interceptor import KeyInterceptor
-from server.edge.service_servicer import ServiceServicer
+from server.edge.gate import Gate
 from server.errors import ListenerUnusable
 from server.telemetry.metrics import Metrics
 
-VERIFICATION_SERVICE = service_pb2.DESCRIPTOR.services_by_name["VerificationService"].full_name
-ANALYSIS_SERVICE = analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"].full_name
+__all__ = ["ANALYSIS_SERVICE", "SCOPES", "VERIFICATION_SERVICE", "Listener"]
+
+_SERVICES: Final = (
+    service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
+    analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
+)
+VERIFICATION_SERVICE, ANALYSIS_SERVICE = (service.full_name for service in _SERVICES)
+SCOPES: Final[Mapping[str, Scope]] = {
+    f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
+    f"/{VERIFICATION_SERVICE}/GetCheck": Scope.READ_CHECKS,
+    f"/{VERIFICATION_SERVICE}/WatchCheck": Scope.READ_CHECKS,
+    f"/{VERIFICATION_SERVICE}/FinishCheck": Scope.FINISH_CHECKS,
+    f"/{VERIFICATION_SERVICE}/CancelCheck": Scope.FINISH_CHECKS,
+    f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,
+    f"/{ANALYSIS_SERVICE}/AnalyzeVideo": Scope.ANALYZE,
+}
+"""What each method of the service listener needs."""
 _MAX_CONNECTION_AGE_MS = 30 * 60 * 1000
 
 
@@ -46,8 +53,8 @@ class Listener:
         credentials: grpc.ServerCredentials | None,
         max_message_bytes: int,
         grace_seconds: float,
-        servicer: DeviceServicer | ServiceServicer,
-        analysis: AnalysisServicer | AnalysisElsewhere,
+        servicers: Collection[object],
+        other: str,
         reflection_enabled: bool,
         streaming: bool,
         metrics: Metrics,
@@ -62,12 +69,12 @@ class Listener:
             credentials: TLS; ``None`` for plaintext, which settings allow on loopback only.
             max_message_bytes: Largest message that is received.
             grace_seconds: How long a connection that is old may go on with its calls.
-            servicer: What serves VerificationService here.
-            analysis: What serves AnalysisService here.
+            servicers: Serve methods of the contract: each has a coroutine of the name of each method.
+            other: The listener that serves the other methods.
             reflection_enabled: Whether reflection is answered.
             streaming: Whether the listener carries live frames.
             metrics: Counts refused calls.
-            callers: Knows the API keys that calls need; ``None`` where calls prove themselves otherwise.
+            callers: Identifies callers; ``None`` where calls prove themselves by what they carry.
         """
         self.name = name
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -88,22 +95,36 @@ class Listener:
         if streaming:
             # The probe would grow the window until megabytes of stale frames fit ahead of the handler.
             options.append(("grpc.http2.bdp_probe", 0))
-        interceptors: list[ServerInterceptor] = [ErrorInterceptor(metrics)]
-        if callers is not None:
-            interceptors.append(KeyInterceptor(callers, services={VERIFICATION_SERVICE, ANALYSIS_SERVICE}))
-        self._server: Server = grpc.aio.server(interceptors=interceptors, options=options)
+        methods = {
+            service.full_name: {
+                method: handler
+                for servicer in servicers
+                for method, handler in _handlers(service, servicer).items()
+            }
+            for service in _SERVICES
+        }
+        gate = Gate(
+            elsewhere={
+                f"/{service.full_name}/{method.name}": other
+                for service in _SERVICES
+                for method in service.methods
+                if method.name not in methods[service.full_name]
+            },
+            scopes=SCOPES,
+            callers=callers,
+        )
+        self._server: Server = grpc.aio.server(
+            interceptors=[ErrorInterceptor(metrics), gate], options=options
+        )
         self._health = health_aio.HealthServicer()
-        # The generated base class mixes the synchronous and the asynchronous signatures; ours are plain.
-        add_VerificationServiceServicer_to_server(cast("VerificationServiceServicer", servicer), self._server)
-        add_AnalysisServiceServicer_to_server(cast("AnalysisServiceServicer", analysis), self._server)
-        served = [VERIFICATION_SERVICE]
-        if isinstance(analysis, AnalysisServicer):
-            served.append(ANALYSIS_SERVICE)
-        self._served: Sequence[str] = served
+        self._served = [service for service, handlers in methods.items() if handlers]
+        self._server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in methods.items()]
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection_enabled:
             reflection.enable_server_reflection(
-                (*served, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server
+                (*self._served, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server
             )
         self.port = port
 
@@ -147,3 +168,22 @@ class Listener:
     async def _set_health(self, status: int) -> None:
         for service in ("", *self._served):
             await self._health.set(service, status)
+
+
+def _handlers(service: ServiceDescriptor, servicer: object) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    """The methods of a service that a servicer has."""
+    makers = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }
+    return {
+        method.name: makers[method.client_streaming, method.server_streaming](
+            getattr(servicer, method.name),
+            request_deserializer=GetMessageClass(method.input_type).FromString,
+            response_serializer=GetMessageClass(method.output_type).SerializeToString,
+        )
+        for method in service.methods
+        if hasattr(servicer, method.name)
+    }

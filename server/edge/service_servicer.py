@@ -7,13 +7,13 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import Any
 
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc.aio import ServicerContext
 
-from server.api_keys import ApiKeyEntry, Role
+from server.callers import Caller
 from server.checks.completion import CheckCompletion
 from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
@@ -23,7 +23,6 @@ from server.edge.progress_codec import progress_to_wire
 from server.edge.report_codec import parse_report
 from server.edge.result_codec import add_pictures, parse_result
 from server.edge.scan_codec import mode_to_wire, timestamp
-from server.edge.wrong_listener import wrong_listener
 from server.errors import Reason, Refusal
 from server.keys import KeyRing
 
@@ -70,7 +69,7 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.UploadTrustedImageResponse],
     ) -> service_pb2.UploadTrustedImageResponse:
         """Creates a check; see the contract."""
-        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        caller = self._callers.identify(context)
         env = self._ready()
         if self._uploads >= self._max_uploads:
             raise _overloaded("uploads", self._max_uploads)
@@ -100,7 +99,7 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.FinishCheckResponse],
     ) -> service_pb2.FinishCheckResponse:
         """Gives the verdict; see the contract."""
-        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        caller = self._callers.identify(context)
         env = self._ready()
         if request.audit_image_limit > MAX_AUDIT_IMAGES:
             raise Refusal(
@@ -128,19 +127,13 @@ class ServiceServicer:
         add_pictures(response, finished.handed_out)
         return response
 
-    async def ScanFace(  # noqa: N802 - the name is the contract's
-        self, request_iterator: AsyncIterator[scan_pb2.ScanFaceRequest], context: ServicerContext[Any, Any]
-    ) -> NoReturn:
-        """Is served by the device listener."""
-        raise wrong_listener("ScanFace", "device")
-
     async def GetCheck(  # noqa: N802 - the name is the contract's
         self,
         request: service_pb2.GetCheckRequest,
         context: ServicerContext[Any, service_pb2.GetCheckResponse],
     ) -> service_pb2.GetCheckResponse:
         """Gives the state of a check; see the contract."""
-        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        caller = self._callers.identify(context)
         env = self._ready()
         async with self._call(context):
             progress = await env.inquiry.progress(
@@ -154,14 +147,19 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.WatchCheckResponse],
     ) -> None:
         """Streams the state of a check; see the contract."""
-        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        caller = self._callers.identify(context)
         env = self._ready()
         check_id = _check_id(request.check_id)
         if self._watches >= self._max_watches:
             raise _overloaded("watches", self._max_watches)
         self._watches += 1
         try:
-            changes = env.inquiry.changes(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
+            changes = env.inquiry.changes(
+                check_id,
+                tenant=caller.tenant,
+                sandbox=caller.sandbox,
+                admit=lambda: self._callers.identify(context),
+            )
             async with aclosing(changes):
                 async for progress in changes:
                     await context.write(service_pb2.WatchCheckResponse(progress=progress_to_wire(progress)))
@@ -174,7 +172,7 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.CancelCheckResponse],
     ) -> service_pb2.CancelCheckResponse:
         """Gives a check up; see the contract."""
-        caller = self._callers.identify(context, role=Role.ORCHESTRATOR)
+        caller = self._callers.identify(context)
         env = self._ready()
         check_id = _check_id(request.check_id)
         async with self._call(context):
@@ -206,7 +204,7 @@ class ServiceServicer:
             self._unary -= 1
 
 
-def _upload(request: service_pb2.UploadTrustedImageRequest, caller: ApiKeyEntry) -> TrustedImageUpload:
+def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> TrustedImageUpload:
     image: bytes | ImageReference
     match request.WhichOneof("trusted_image"):
         case "image":

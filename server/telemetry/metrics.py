@@ -22,6 +22,17 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics; a registry takes them once."""
         self._registry = registry
+        self._api_keys_unusable = Gauge(
+            "facegate_api_keys_file_unusable",
+            "1 while the file of API keys cannot be used and the keys stay as they were.",
+            registry=registry,
+        )
+        self._api_key_expiry = Gauge(
+            "facegate_api_key_seconds_to_expiry",
+            "Until the first API key expires, negative once one has; NaN where none does.",
+            registry=registry,
+        )
+        self._api_key_expiry.set(float("nan"))
         self._created = Counter(
             "facegate_checks_created", "Checks that were created.", ["sandbox"], registry=registry
         )
@@ -100,6 +111,16 @@ class Metrics:
         self._erased = Counter(
             "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
         )
+
+    def api_keys_read(self, *, usable: bool, seconds_to_expiry: float | None) -> None:
+        """The file of API keys was looked at.
+
+        Args:
+            usable: Whether what is in force is what the file says.
+            seconds_to_expiry: Until the first key expires; ``None`` where none does.
+        """
+        self._api_keys_unusable.set(0 if usable else 1)
+        self._api_key_expiry.set(float("nan") if seconds_to_expiry is None else seconds_to_expiry)
 
     def check_created(self, *, sandbox: bool) -> None:
         """A trusted image was accepted."""

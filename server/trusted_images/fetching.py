@@ -109,26 +109,25 @@ def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> Trus
     return TrustedImages(store, below=source.below, readers=readers, timeout_seconds=settings.timeout_seconds)
 
 
-def check_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str] | None) -> None:
+def check_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]) -> None:
     """Checks that no tenant reads another's trusted images unless that is meant.
 
     Args:
         settings: The settings.
-        tenants: Every tenant that there can be; None where any client certificate's name is one.
+        tenants: Every tenant that has an orchestrator.
 
     Raises:
         ConfigurationError: There may be several tenants, and the source is the same for all of them.
     """
     if settings.source is None or settings.shared_by_tenants:
         return
-    if tenants is not None and len(tenants) <= 1:
+    if len(tenants) <= 1:
         return
     if TENANT not in parse_source(settings.source).below:
-        who = "client certificates" if tenants is None else f"{len(tenants)} tenants' API keys"
         raise ConfigurationError(
-            f"trusted_images.source is the same for all callers, and there are {who}: put {TENANT} into it, "
-            f"such as /srv/portraits/{TENANT}, or set trusted_images.shared_by_tenants = true if every "
-            "tenant may use every image"
+            f"trusted_images.source is the same for all callers, and they are of {len(tenants)} tenants: "
+            f"put {TENANT} into it, such as /srv/portraits/{TENANT}, or set "
+            "trusted_images.shared_by_tenants = true if every tenant may use every image"
         )
 
 

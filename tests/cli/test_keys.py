@@ -1,12 +1,14 @@
 """``facegate keys``."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.keys import app
-from server.api_keys import Role, load_api_keys
+from server.api_keys import load_api_keys
+from server.callers import Role, Scope
 from server.sandbox import LONGEST_TENANT
 
 runner = CliRunner()
@@ -17,11 +19,13 @@ def test_a_new_api_key_works_with_the_entry_that_is_printed(tmp_path: Path) -> N
     assert result.exit_code == 0
     key = next(line for line in result.stderr.splitlines() if "shown only now" in line).rpartition(" ")[2]
     file = tmp_path / "api_keys.toml"
+    file.touch(0o600)
     file.write_text(result.stdout)
-    file.chmod(0o600)
     entry = load_api_keys(file).find(key)
     assert entry is not None
-    assert (entry.name, entry.tenant, entry.role) == ("backend", "bank", Role.COMPLIANCE)
+    caller = entry.caller
+    assert (caller.name, caller.tenant, caller.roles) == ("backend", "bank", frozenset({Role.COMPLIANCE}))
+    assert entry.expires is None
     assert key not in result.stdout
 
 
@@ -29,9 +33,23 @@ def test_a_sandbox_key_is_marked_in_its_entry(tmp_path: Path) -> None:
     result = runner.invoke(app, ["new-api-key", "tests", "--sandbox"])
     assert result.exit_code == 0
     file = tmp_path / "api_keys.toml"
+    file.touch(0o600)
     file.write_text(result.stdout)
-    ((_, entry),) = load_api_keys(file).entries
-    assert entry.sandbox
+    (entry,) = load_api_keys(file).keys
+    assert entry.caller.sandbox
+
+
+def test_a_key_may_expire_and_be_narrowed(tmp_path: Path) -> None:
+    words = ["--expires-days", "7", "--scope", "checks.read", "--scope", "analysis"]
+    result = runner.invoke(app, ["new-api-key", "board", *words])
+    assert result.exit_code == 0
+    file = tmp_path / "api_keys.toml"
+    file.touch(0o600)
+    file.write_text(result.stdout)
+    (entry,) = load_api_keys(file).keys
+    assert entry.caller.scopes == {Scope.READ_CHECKS, Scope.ANALYZE}
+    assert entry.expires is not None
+    assert timedelta(days=6.9) < entry.expires - datetime.now(UTC) <= timedelta(days=7)
 
 
 @pytest.mark.parametrize("words", [["--role", "compliance"], ["--tenant", "t" * (LONGEST_TENANT + 1)]])

@@ -35,12 +35,12 @@ _API_KEYS = b"""
 name = "bank"
 sha256 = "%s"
 tenant = "bank"
-role = "orchestrator"
+roles = ["orchestrator"]
 
 [[key]]
 name = "audit"
 sha256 = "%s"
-role = "compliance"
+roles = ["compliance"]
 """ % (b"ab" * 32, b"cd" * 32)
 
 

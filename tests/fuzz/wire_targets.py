@@ -261,7 +261,7 @@ def _servicer() -> ServiceServicer:
         trusted_images=behind,
     )
     servicer = ServiceServicer(
-        callers=CallerIdentifier(api_keys=None, client_certificates=False),
+        callers=CallerIdentifier(api_keys=None, certificates=None, now=lambda: unused),
         max_unary=4,
         max_uploads=4,
         max_watches=4,

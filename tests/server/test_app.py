@@ -239,9 +239,10 @@ async def test_reflection_is_off_unless_asked_for_and_never_on_the_device_listen
 async def test_api_keys(tmp_path: Path) -> None:
     keys = {role: new_api_key() for role in ("orchestrator", "compliance")}
     file = tmp_path / "keys.toml"
+    file.touch(0o600)
     file.write_text(
         "\n".join(
-            f'[[key]]\nname = "{role}"\nsha256 = "{digest}"\nrole = "{role}"'
+            f'[[key]]\nname = "{role}"\nsha256 = "{digest}"\nroles = ["{role}"]'
             for role, (_, digest) in keys.items()
         )
     )
@@ -276,7 +277,14 @@ async def test_mutual_tls(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     listeners = {
         "device": {"port": 0, "tls": files},
-        "service": {"port": 0, "tls": files | {"client_ca": tmp_path / "ca.pem"}},
+        "service": {
+            "port": 0,
+            "tls": files | {"client_ca": tmp_path / "ca.pem"},
+            "clients": [
+                {"identity": f"cn:{name}", "name": name, "tenant": name, "roles": ["orchestrator"]}
+                for name in ("backend-one", "backend-two")
+            ],
+        },
         "admin": {"port": 0},
     }
     server = FacegateServer(settings_for(tmp_path, listeners=listeners), pack=remembering_pack(), tuning=FAST)
@@ -289,7 +297,6 @@ async def test_mutual_tls(tmp_path: Path) -> None:
             await _refused(VerificationServiceStub(channel).FinishCheck(finish))
         ).reason == "NOT_SCANNED_YET"
     async with _secure(server.service_target, authority, authority, "backend-two") as channel:
-        # The common name is the tenant.
         assert (
             await _refused(VerificationServiceStub(channel).FinishCheck(finish))
         ).reason == "CHECK_NOT_FOUND"

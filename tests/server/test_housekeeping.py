@@ -12,7 +12,7 @@ from server.housekeeping import Housekeeper
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
 
-_FIRST = ["sweep", "erase", "devices", "revocation", "server_keys", "orphans", "sweep"]
+_FIRST = ["api_keys", "sweep", "erase", "devices", "revocation", "server_keys", "orphans", "api_keys"]
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
@@ -24,6 +24,16 @@ class _ServerKeys:
         self._work.step("server_keys")
 
 
+class _Callers:
+    seconds_to_next_expiry = 60.0
+
+    def __init__(self, work: "_Work") -> None:
+        self._work = work
+
+    def refresh(self) -> bool:
+        return bool(self._work.step("api_keys"))
+
+
 class _Work:
     """Stands for all that a housekeeper keeps at once."""
 
@@ -32,6 +42,7 @@ class _Work:
         self.done: list[str] = []
         self.older_than: datetime | None = None
         self.server_keys = _ServerKeys(self)
+        self.callers = _Callers(self)
 
     def step(self, name: str) -> int:
         self.done.append(name)
@@ -77,6 +88,7 @@ async def _rounds(work: Any, count: int) -> None:
         devices=work,
         revocation=work,
         server_keys=work.server_keys,
+        callers=work.callers,
         enrolment=timedelta(days=400),
     )
     housekeeper.start()
@@ -93,7 +105,7 @@ async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> N
         await _rounds(work, 13)
     # What the first erasure left in the database's log is gone with the second.
     assert [entry["event"] for entry in logs] == ["erased_still_in_log"]
-    assert work.done[:7] == _FIRST
+    assert work.done[:8] == _FIRST
     assert work.done.count("erase") == 1 + (work.done.count("sweep") - 1) // 12
     assert work.done.count("orphans") == 1
     assert work.older_than == NOW - timedelta(hours=1)
@@ -101,12 +113,13 @@ async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> N
 
 @pytest.mark.parametrize("error", [StorageUnavailable("away"), ValueError("one bad record")])
 async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) -> None:
-    steps = ("sweep", "erase", "orphans", "devices", "revocation", "server_keys")
+    steps = ("api_keys", "sweep", "erase", "orphans", "devices", "revocation", "server_keys")
     work = _Work(dict.fromkeys(steps, error))
     with capture_logs() as logs:
         await _rounds(work, 3)
-    assert work.done[:7] == _FIRST
+    assert work.done[:8] == _FIRST
     assert {entry["step"] for entry in logs if entry["event"] == "housekeeping_failed"} == {
+        "api_keys",
         "deadlines",
         "retention",
         "devices",

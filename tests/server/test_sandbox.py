@@ -83,10 +83,11 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
     folder: Path = tmp_path_factory.mktemp("sandbox")
     keys = {caller: new_api_key() for caller in (_REAL, _SANDBOX)}
     file = folder / "keys.toml"
+    file.touch(0o600)
     await asyncio.to_thread(
         file.write_text,
         "".join(
-            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nrole = "orchestrator"\n'
+            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
             f"sandbox = {str(caller == _SANDBOX).lower()}\n"
             for caller, (_, digest) in keys.items()
         ),

@@ -13,6 +13,12 @@ from server.settings import (
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - what must be refused
 _TLS = {"certificate": "c.pem", "key": "k.pem"}
+_CLIENT: dict[str, object] = {
+    "identity": "uri:spiffe://bank/backend",
+    "name": "backend",
+    "tenant": "a",
+    "roles": ["orchestrator"],
+}
 
 
 @pytest.mark.parametrize(
@@ -46,10 +52,24 @@ def test_the_device_listener_needs_tls_off_loopback(host: str) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
+        ({"tls": {**_TLS, "client_ca": "ca.pem"}}, r"listeners\.service\.clients"),
+        ({"tls": _TLS, "clients": [_CLIENT]}, r"tls\.client_ca"),
+        ({"tls": {**_TLS, "client_ca": "ca.pem"}, "clients": [_CLIENT | {"identity": "bank"}]}, "identity"),
+        ({"tls": {**_TLS, "client_ca": "ca.pem"}, "clients": [_CLIENT | {"roles": []}]}, "roles"),
+    ],
+)
+def test_client_certificates_need_an_authority_and_entries(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ServiceListener.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
         ({}, r"tls\.certificate"),
         ({"api_keys_file": "k.toml"}, r"tls\.certificate"),
         ({"tls": _TLS}, r"client_ca .* or api_keys_file"),
-        ({"tls": {**_TLS, "client_ca": "ca.pem"}}, None),
+        ({"tls": {**_TLS, "client_ca": "ca.pem"}, "clients": [_CLIENT]}, None),
         ({"tls": _TLS, "api_keys_file": "k.toml"}, None),
         ({"tls": {**_TLS, "client_ca": "ca.pem"}, "api_keys_file": "k.toml"}, None),
     ],
@@ -73,14 +93,14 @@ def test_callers_without_credentials_are_sandbox_callers_only_where_that_is_said
 @pytest.mark.parametrize(
     "values",
     [
-        {"host": _EVERYWHERE, "tls": {**_TLS, "client_ca": "ca.pem"}},
+        {"host": _EVERYWHERE, "tls": _TLS | {"client_ca": "ca.pem"}, "clients": [_CLIENT]},
         {"host": "192.0.2.7", "tls": _TLS, "api_keys_file": "k.toml"},
         {"api_keys_file": "k.toml"},
-        {"tls": {**_TLS, "client_ca": "ca.pem"}},
+        {"tls": _TLS | {"client_ca": "ca.pem"}, "clients": [_CLIENT]},
     ],
 )
 def test_callers_with_credentials_are_no_sandbox_callers_by_that_setting(values: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match="API key"):
+    with pytest.raises(ValidationError, match="caller's entry"):
         ServiceListener.model_validate(values | {"local_sandbox": True})
 
 

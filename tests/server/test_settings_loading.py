@@ -65,9 +65,14 @@ def test_nested_tables_can_be_given_by_the_environment_alone(monkeypatch: pytest
     monkeypatch.setenv("FACEGATE_LISTENERS__SERVICE__TLS__CERTIFICATE", "/c.pem")
     monkeypatch.setenv("FACEGATE_LISTENERS__SERVICE__TLS__KEY", "/k.pem")
     monkeypatch.setenv("FACEGATE_LISTENERS__SERVICE__TLS__CLIENT_CA", "/ca.pem")
-    tls = load_settings().settings.listeners.service.tls
-    assert tls is not None
-    assert tls.client_ca == Path("/ca.pem")
+    monkeypatch.setenv(
+        "FACEGATE_LISTENERS__SERVICE__CLIENTS",
+        '[{"identity": "cn:backend", "name": "backend", "tenant": "bank", "roles": ["orchestrator"]}]',
+    )
+    service = load_settings().settings.listeners.service
+    assert service.tls is not None
+    assert service.tls.client_ca == Path("/ca.pem")
+    assert service.clients[0].caller.tenant == "bank"
 
 
 @pytest.mark.parametrize(

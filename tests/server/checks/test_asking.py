@@ -240,9 +240,10 @@ async def test_only_the_orchestrator_that_made_a_check_may_ask(tmp_path: Path) -
     keys = {name: new_api_key() for name in callers}
     file = tmp_path / "keys.toml"
     table = [
-        f'[[key]]\nname = "{name}"\nsha256 = "{keys[name][1]}"\ntenant = "{name}"\nrole = "{role}"\n'
+        f'[[key]]\nname = "{name}"\nsha256 = "{keys[name][1]}"\ntenant = "{name}"\nroles = ["{role}"]\n'
         for name, role in callers.items()
     ]
+    file.touch(0o600)
     await asyncio.to_thread(file.write_text, "\n".join(table))
     listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     async with serving(settings_for(tmp_path, listeners=listeners)) as live:

@@ -249,9 +249,10 @@ async def test_another_tenants_check_does_not_exist(tmp_path: Path) -> None:
     keys = {tenant: new_api_key() for tenant in ("one", "two")}
     file = tmp_path / "keys.toml"
     table = [
-        f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nrole = "orchestrator"\n'
+        f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["orchestrator"]\n'
         for tenant, (_, digest) in keys.items()
     ]
+    file.touch(0o600)
     await asyncio.to_thread(file.write_text, "\n".join(table))
     listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     async with serving(settings_for(tmp_path, listeners=listeners)) as live:

@@ -66,9 +66,10 @@ class Scene:
 def _settings(folder: Path, tenants: tuple[str, ...], source: str) -> tuple[Any, dict[str, str]]:
     keys = {tenant: new_api_key() for tenant in tenants}
     file = folder / "keys.toml"
+    file.touch(0o600)
     file.write_text(
         "\n".join(
-            f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nrole = "orchestrator"'
+            f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["orchestrator"]'
             for tenant, (_, digest) in keys.items()
         )
     )

@@ -76,7 +76,7 @@ ADVICE: dict[str, _Advice] = {
         device="Ends: a defect of the SDK; metadata `field` names it.",
     ),
     "UNAUTHENTICATED": _Advice(_ORCHESTRATOR, "Send a known API key, or a client certificate."),
-    "PERMISSION_DENIED": _Advice(_ORCHESTRATOR, "Use credentials whose role allows the call."),
+    "PERMISSION_DENIED": _Advice(_ORCHESTRATOR, "Use credentials that have the scope."),
     "WRONG_LISTENER": _Advice(
         _BOTH,
         "Connect to the listener that the metadata names.",
@@ -266,7 +266,7 @@ _VIDEO = ("frames", "usableFrames", "minFrames", "otherSizeFrames", "repeatedFra
 
 METADATA: Mapping[str, tuple[str, ...]] = {
     "INVALID_FIELD": ("field", "frameIndex", "bytes", "maxBytes", "size", "most", "value", "maxValue"),
-    "PERMISSION_DENIED": ("role", "requiredRole"),
+    "PERMISSION_DENIED": ("requiredScope",),
     "WRONG_LISTENER": ("call", "listener"),
     "INTERNAL": ("incidentId",),
     "OVERLOADED": ("limit", "maxScans", "retrySeconds"),

@@ -415,8 +415,9 @@ async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> N
 async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> None:
     keys = tmp_path / "keys.toml"
     digest = sha256(b"fg1_known").hexdigest()
+    keys.touch(0o600)
     keys.write_text(
-        f'[[key]]\nname = "backend"\ntenant = "one"\nrole = "orchestrator"\nsha256 = "{digest}"\n'
+        f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
     )
     listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": keys}, "admin": {"port": 0}}
     async with serving(settings_for(tmp_path, listeners=listeners)) as live:

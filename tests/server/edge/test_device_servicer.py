@@ -34,11 +34,3 @@ async def test_it_serves_nothing_before_it_is_opened() -> None:
     assert caught.value.retry_after
     assert servicer.scans == 0
     await asyncio.wait_for(servicer.idle(), 1)
-
-
-@pytest.mark.parametrize("call", ["UploadTrustedImage", "FinishCheck"])
-async def test_the_other_listeners_calls_are_refused(call: str) -> None:
-    nothing: Any = None
-    with pytest.raises(Refusal) as caught:
-        await getattr(DeviceServicer(max_scans=1), call)(nothing, nothing)
-    assert caught.value.reason is Reason.WRONG_LISTENER

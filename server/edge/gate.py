@@ -1,0 +1,217 @@
+"""What happens to a call before a byte of its message is read.
+
+grpc reads the whole message of a unary call before it calls the handler: whoever reaches the port could
+make the server hold the largest message, in as many calls as connections allow, and never send the last
+byte. It reads messages of a streaming call only when asked. So every call is served as a streaming one:
+the gate refuses methods of the other listener, identifies the caller and looks at its scopes, and only
+then takes the one message.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc.aio import ServerInterceptor, ServicerContext
+
+from server.callers import Scope
+from server.edge.callers import CallerIdentifier
+from server.errors import Reason, Refusal
+
+__all__ = ["Gate", "PendingMessages"]
+
+_HEALTH: Final = "/grpc.health.v1.Health/"
+_PUBLIC_MESSAGES: Final = 4
+_PUBLIC_SECONDS: Final = 1.0
+_CALLER_SECONDS: Final = 30.0
+
+_Requests = AsyncIterator[Any]
+_Context = ServicerContext[Any, Any]
+
+
+class Gate(ServerInterceptor):
+    """Decides of each call of a listener whether its message is read."""
+
+    def __init__(
+        self,
+        *,
+        elsewhere: Mapping[str, str],
+        scopes: Mapping[str, Scope] = MappingProxyType({}),
+        callers: CallerIdentifier | None = None,
+        max_messages: int = 64,
+    ) -> None:
+        """Takes what the listener serves.
+
+        Args:
+            elsewhere: Methods (``/package.Service/Method``) that the other listener serves, and its name.
+            scopes: What each method needs; one that is not listed needs a known caller and no scope. Health
+                needs no caller.
+            callers: Identifies callers; ``None`` where calls prove themselves by what they carry.
+            max_messages: Messages of one tenant on their way at once.
+        """
+        self._elsewhere = elsewhere
+        self._scopes = scopes
+        self._callers = callers
+        self._max_messages = max_messages
+        self._public = PendingMessages(_PUBLIC_MESSAGES, seconds=_PUBLIC_SECONDS)
+        self._of_tenants: dict[str, PendingMessages] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Puts a handler that looks first in the place of the call's own; an unknown method stays unknown."""
+        method = str(handler_call_details.method)
+        if method in self._elsewhere:
+            return _refusing(_wrong_listener(method.rpartition("/")[2], self._elsewhere[method]))
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        return _served(handler, lambda context: self._admit(method, context))
+
+    def _admit(self, method: str, context: _Context) -> "PendingMessages":
+        """Where the message of a call that may be made waits.
+
+        Raises:
+            Refusal: UNAUTHENTICATED or PERMISSION_DENIED.
+        """
+        if self._callers is None or method.startswith(_HEALTH):
+            return self._public
+        caller = self._callers.identify(context)
+        needed = self._scopes.get(method)
+        if needed is not None and needed not in caller.scopes:
+            raise Refusal(
+                Reason.PERMISSION_DENIED,
+                f"these credentials do not allow the call, which needs the scope {needed.value}; use others, "
+                "or ask the operator for the scope",
+                details={"requiredScope": needed.value},
+            )
+        pending = self._of_tenants.get(caller.tenant)
+        if pending is None:
+            pending = self._of_tenants[caller.tenant] = PendingMessages(
+                self._max_messages, seconds=_CALLER_SECONDS
+            )
+        return pending
+
+
+class PendingMessages:
+    """Messages that have begun and not ended. Used on the event loop only.
+
+    When there are too many, the oldest gives way: a message that is meant to end does so in far less time.
+    """
+
+    def __init__(self, most: int, *, seconds: float) -> None:
+        """None is on its way.
+
+        Args:
+            most: How many there may be at once.
+            seconds: Time of each.
+        """
+        self._most = most
+        self._seconds = seconds
+        self._limits: dict[asyncio.Timeout, None] = {}
+
+    async def take(self, requests: _Requests) -> Any:
+        """The one message of a call.
+
+        Raises:
+            Refusal: It did not arrive in time (DEADLINE_EXCEEDED), or there is none (INVALID_FIELD).
+        """
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                if len(self._limits) >= self._most:
+                    oldest = next(iter(self._limits))
+                    del self._limits[oldest]
+                    oldest.reschedule(0)
+                self._limits[limit] = None
+                try:
+                    async for request in requests:
+                        return request
+                finally:
+                    self._limits.pop(limit, None)
+        except TimeoutError as error:
+            raise Refusal(
+                Reason.DEADLINE_EXCEEDED,
+                f"the message did not arrive within {self._seconds:g} seconds, or gave way to newer ones; "
+                "send it again",
+            ) from error
+        raise _no_message()
+
+
+def _served(
+    handler: "grpc.RpcMethodHandler[Any, Any]", admit: Callable[[_Context], PendingMessages]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """``handler`` as a streaming one that admits the call before it takes the message of a unary one."""
+    inner: Any = (
+        (handler.stream_stream if handler.request_streaming else handler.unary_stream)
+        if handler.response_streaming
+        else (handler.stream_unary if handler.request_streaming else handler.unary_unary)
+    )
+    streaming = handler.request_streaming
+    read = handler.request_deserializer or bytes
+    if handler.response_streaming and inspect.isasyncgenfunction(inner):
+
+        async def generate(requests: _Requests, context: _Context) -> AsyncIterator[Any]:
+            pending = admit(context)
+            given = [requests] if streaming else [await _message(pending, requests, read)]
+            async for response in inner(given.pop(), context):
+                yield response
+
+        behaviour: Any = generate
+    else:
+
+        async def call(requests: _Requests, context: _Context) -> Any:
+            pending = admit(context)
+            # Not kept by a name of this frame: grpc holds a refused call's frames for longer than the call.
+            given = [requests] if streaming else [await _message(pending, requests, read)]
+            return await inner(given.pop(), context)
+
+        behaviour = call
+    make = (
+        grpc.stream_stream_rpc_method_handler
+        if handler.response_streaming
+        else grpc.stream_unary_rpc_method_handler
+    )
+    served: grpc.RpcMethodHandler[Any, Any] = make(
+        behaviour,
+        request_deserializer=handler.request_deserializer if streaming else None,
+        response_serializer=handler.response_serializer,
+    )
+    return served
+
+
+async def _message(pending: PendingMessages, requests: _Requests, read: Callable[[bytes], Any]) -> Any:
+    try:
+        return read(await pending.take(requests))
+    except DecodeError as error:
+        raise _no_message() from error
+
+
+def _no_message() -> Refusal:
+    return Refusal(
+        Reason.INVALID_FIELD,
+        "the request is not the serialised message that the call takes",
+        details={"field": "message"},
+    )
+
+
+def _wrong_listener(call: str, listener: str) -> Refusal:
+    return Refusal(
+        Reason.WRONG_LISTENER,
+        f"{call} is served by the {listener} listener; connect there",
+        details={"call": call, "listener": listener},
+    )
+
+
+def _refusing(refusal: Refusal) -> "grpc.RpcMethodHandler[Any, Any]":
+    async def refuse(requests: _Requests, context: _Context) -> NoReturn:
+        raise refusal
+
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(refuse)
+    return handler

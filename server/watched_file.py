@@ -1,0 +1,51 @@
+"""A file that is read again when it changes, while the server runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from server.errors import ConfigurationError
+
+__all__ = ["WatchedFile"]
+
+_Content = TypeVar("_Content")
+
+
+class WatchedFile(Generic[_Content]):
+    """What a file holds, as it was last read. Reading blocks for a moment."""
+
+    def __init__(self, path: Path, reader: Callable[[Path], _Content]) -> None:
+        """Reads the file.
+
+        Args:
+            path: The file.
+            reader: Reads it, or raises a ``ConfigurationError``.
+
+        Raises:
+            ConfigurationError: The file cannot be read.
+        """
+        self.path = path
+        self._reader = reader
+        self._seen = self._state()
+        self.content = reader(path)
+
+    def refresh(self) -> bool:
+        """Reads the file again if it changed; whether it did.
+
+        Raises:
+            ConfigurationError: It cannot be read; ``content`` stays as it was.
+        """
+        # Looked at before the reading, so that what is written meanwhile is read the next time.
+        seen = self._state()
+        if seen == self._seen:
+            return False
+        self.content = self._reader(self.path)
+        self._seen = seen
+        return True
+
+    def _state(self) -> tuple[int, int, int, int]:
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise ConfigurationError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
