@@ -216,8 +216,8 @@ class FacegateServer:
             evidence=evidence,
             server_keys=server_keys,
         )
-        await front.device.serve()
-        await front.service.serve()
+        front.device.serve()
+        front.service.serve()
         self._ready = True
         _log.info(
             "serving",
@@ -245,8 +245,8 @@ class FacegateServer:
         front = self._started
         _log.info("draining", scans=self.scans)
         self._draining.set()
-        await front.device.drain()
-        await front.service.drain()
+        front.device.drain()
+        front.service.drain()
         try:
             async with asyncio.timeout(self._settings.drain_seconds):
                 await front.device_servicer.idle()

@@ -7,7 +7,6 @@ the gate refuses methods of the other listener, identifies the caller and looks 
 then takes the one message.
 """
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import MappingProxyType
@@ -19,9 +18,11 @@ from grpc.aio import ServerInterceptor, ServicerContext
 
 from server.callers import Scope
 from server.edge.callers import CallerIdentifier
+from server.edge.waiting_room import WaitingRoom
 from server.errors import Reason, Refusal
+from server.telemetry.metrics import Metrics
 
-__all__ = ["Gate", "PendingMessages"]
+__all__ = ["Gate"]
 
 _HEALTH: Final = "/grpc.health.v1.Health/"
 _PUBLIC_MESSAGES: Final = 4
@@ -40,6 +41,7 @@ class Gate(ServerInterceptor):
         *,
         elsewhere: Mapping[str, str],
         scopes: Mapping[str, Scope] = MappingProxyType({}),
+        metrics: Metrics,
         callers: CallerIdentifier | None = None,
         max_messages: int = 64,
     ) -> None:
@@ -49,6 +51,7 @@ class Gate(ServerInterceptor):
             elsewhere: Methods (``/package.Service/Method``) that the other listener serves, and its name.
             scopes: What each method needs; one that is not listed needs a known caller and no scope. Health
                 needs no caller.
+            metrics: Counts messages that are awaited.
             callers: Identifies callers; ``None`` where calls prove themselves by what they carry.
             max_messages: Messages of one tenant on their way at once.
         """
@@ -56,8 +59,11 @@ class Gate(ServerInterceptor):
         self._scopes = scopes
         self._callers = callers
         self._max_messages = max_messages
-        self._public = PendingMessages(_PUBLIC_MESSAGES, seconds=_PUBLIC_SECONDS)
-        self._of_tenants: dict[str, PendingMessages] = {}
+        self._metrics = metrics
+        self._public = WaitingRoom(
+            "message", places=_PUBLIC_MESSAGES, seconds=_PUBLIC_SECONDS, metrics=metrics
+        )
+        self._of_tenants: dict[str, WaitingRoom] = {}
 
     async def intercept_service(
         self,
@@ -75,7 +81,7 @@ class Gate(ServerInterceptor):
             return None
         return _served(handler, lambda context: self._admit(method, context))
 
-    def _admit(self, method: str, context: _Context) -> "PendingMessages":
+    def _admit(self, method: str, context: _Context) -> WaitingRoom:
         """Where the message of a call that may be made waits.
 
         Raises:
@@ -94,58 +100,14 @@ class Gate(ServerInterceptor):
             )
         pending = self._of_tenants.get(caller.tenant)
         if pending is None:
-            pending = self._of_tenants[caller.tenant] = PendingMessages(
-                self._max_messages, seconds=_CALLER_SECONDS
+            pending = self._of_tenants[caller.tenant] = WaitingRoom(
+                "request", places=self._max_messages, seconds=_CALLER_SECONDS, metrics=self._metrics
             )
         return pending
 
 
-class PendingMessages:
-    """Messages that have begun and not ended. Used on the event loop only.
-
-    When there are too many, the oldest gives way: a message that is meant to end does so in far less time.
-    """
-
-    def __init__(self, most: int, *, seconds: float) -> None:
-        """None is on its way.
-
-        Args:
-            most: How many there may be at once.
-            seconds: Time of each.
-        """
-        self._most = most
-        self._seconds = seconds
-        self._limits: dict[asyncio.Timeout, None] = {}
-
-    async def take(self, requests: _Requests) -> Any:
-        """The one message of a call.
-
-        Raises:
-            Refusal: It did not arrive in time (DEADLINE_EXCEEDED), or there is none (INVALID_FIELD).
-        """
-        try:
-            async with asyncio.timeout(self._seconds) as limit:
-                if len(self._limits) >= self._most:
-                    oldest = next(iter(self._limits))
-                    del self._limits[oldest]
-                    oldest.reschedule(0)
-                self._limits[limit] = None
-                try:
-                    async for request in requests:
-                        return request
-                finally:
-                    self._limits.pop(limit, None)
-        except TimeoutError as error:
-            raise Refusal(
-                Reason.DEADLINE_EXCEEDED,
-                f"the message did not arrive within {self._seconds:g} seconds, or gave way to newer ones; "
-                "send it again",
-            ) from error
-        raise _no_message()
-
-
 def _served(
-    handler: "grpc.RpcMethodHandler[Any, Any]", admit: Callable[[_Context], PendingMessages]
+    handler: "grpc.RpcMethodHandler[Any, Any]", admit: Callable[[_Context], WaitingRoom]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     """``handler`` as a streaming one that admits the call before it takes the message of a unary one."""
     inner: Any = (
@@ -186,11 +148,18 @@ def _served(
     return served
 
 
-async def _message(pending: PendingMessages, requests: _Requests, read: Callable[[bytes], Any]) -> Any:
+async def _message(pending: WaitingRoom, requests: _Requests, read: Callable[[bytes], Any]) -> Any:
     try:
-        return read(await pending.take(requests))
+        return read(await pending.wait(lambda: _first(requests)))
     except DecodeError as error:
         raise _no_message() from error
+
+
+async def _first(requests: _Requests) -> bytes:
+    async for request in requests:
+        message: bytes = request
+        return message
+    raise _no_message()
 
 
 def _no_message() -> Refusal:

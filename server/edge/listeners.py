@@ -9,15 +9,14 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc.aio import Server
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
 from server.callers import Scope
 from server.edge.callers import CallerIdentifier
 from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate
+from server.edge.health import Health
 from server.errors import ListenerUnusable
 from server.telemetry.metrics import Metrics
 
@@ -27,6 +26,7 @@ _SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
 )
+_HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"]
 VERIFICATION_SERVICE, ANALYSIS_SERVICE = (service.full_name for service in _SERVICES)
 SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
@@ -38,7 +38,10 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{ANALYSIS_SERVICE}/AnalyzeVideo": Scope.ANALYZE,
 }
 """What each method of the service listener needs."""
-_MAX_CONNECTION_AGE_MS = 30 * 60 * 1000
+_STREAMS_OF_PHONES: Final = 32
+"""Streams of one connection. Each may hold an unread window of 64 KiB; a proxy opens more connections."""
+_STREAMS_OF_BACKENDS: Final = 100
+_MAX_CONNECTION_AGE_MS: Final = 30 * 60 * 1000
 
 
 class Listener:
@@ -90,7 +93,7 @@ class Listener:
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
             ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
             ("grpc.max_connection_age_grace_ms", round(grace_seconds * 1000)),
-            ("grpc.max_concurrent_streams", 100),
+            ("grpc.max_concurrent_streams", _STREAMS_OF_PHONES if streaming else _STREAMS_OF_BACKENDS),
         ]
         if streaming:
             # The probe would grow the window until megabytes of stale frames fit ahead of the handler.
@@ -111,20 +114,21 @@ class Listener:
                 if method.name not in methods[service.full_name]
             },
             scopes=SCOPES,
+            metrics=metrics,
             callers=callers,
         )
         self._server: Server = grpc.aio.server(
             interceptors=[ErrorInterceptor(metrics), gate], options=options
         )
-        self._health = health_aio.HealthServicer()
-        self._served = [service for service, handlers in methods.items() if handlers]
+        served = [service for service, handlers in methods.items() if handlers]
+        self._health = Health(served)
+        methods[_HEALTH.full_name] = _handlers(_HEALTH, self._health)
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in methods.items()]
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection_enabled:
             reflection.enable_server_reflection(
-                (*self._served, HEALTH_SERVICE, reflection.SERVICE_NAME), self._server
+                (*served, _HEALTH.full_name, reflection.SERVICE_NAME), self._server
             )
         self.port = port
 
@@ -139,8 +143,6 @@ class Listener:
         Raises:
             ListenerUnusable: The address is taken or not this machine's.
         """
-        # The servicer of grpc_health starts as SERVING, which would be a lie until models are loaded.
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
             if self._credentials is None:
                 self.port = self._server.add_insecure_port(self._address)
@@ -153,21 +155,17 @@ class Listener:
             ) from error
         await self._server.start()
 
-    async def serve(self) -> None:
+    def serve(self) -> None:
         """Says that the listener serves."""
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._health.set(serving=True)
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """Says that the listener goes away; running calls go on."""
-        await self._health.enter_graceful_shutdown()
+        self._health.set(serving=False)
 
     async def stop(self, grace: float) -> None:
         """Ends after at most ``grace`` seconds, calls that still run included."""
         await self._server.stop(grace)
-
-    async def _set_health(self, status: int) -> None:
-        for service in ("", *self._served):
-            await self._health.set(service, status)
 
 
 def _handlers(service: ServiceDescriptor, servicer: object) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":

@@ -96,6 +96,22 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._waiting = Gauge(
+            "facegate_streams_waiting",
+            "Calls whose message has not arrived, by what is awaited: the start of a scan, a message of "
+            "anybody, "
+            "or the request of a caller that is known.",
+            ["awaited"],
+            registry=registry,
+        )
+        self._sent_away = Counter(
+            "facegate_streams_sent_away",
+            "Calls whose message did not arrive, by what was awaited and why it was not awaited longer: "
+            "too_late, "
+            "or gave_way to others.",
+            ["awaited", "cause"],
+            registry=registry,
+        )
         self._analyses = Counter(
             "facegate_analyses",
             "Calls of AnalysisService, by kind and outcome: ANSWERED, or why there is no verdict.",
@@ -166,6 +182,16 @@ class Metrics:
     def call_refused(self, reason: str) -> None:
         """A call ended with an error."""
         self._refusals.labels(reason).inc()
+
+    @contextmanager
+    def waiting(self, awaited: str) -> Iterator[None]:
+        """A call's message is awaited for as long as this context is open."""
+        with self._waiting.labels(awaited).track_inprogress():
+            yield
+
+    def sent_away(self, awaited: str, cause: str) -> None:
+        """A call's message is awaited no longer: it is ``too_late``, or ``gave_way`` to others."""
+        self._sent_away.labels(awaited, cause).inc()
 
     def analysed(self, kind: str, outcome: str) -> None:
         """An analysis of an ``image`` or a ``video`` ended; never with its verdict."""

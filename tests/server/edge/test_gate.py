@@ -7,11 +7,13 @@ from typing import Any
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
 from server.callers import Caller, Scope
 from server.edge.error_interceptor import ErrorInterceptor
-from server.edge.gate import Gate, PendingMessages
+from server.edge.gate import Gate
 from server.errors import Reason, Refusal
+from server.telemetry.metrics import Metrics
 from tests.server.live import refused
 
 _READER = Caller(name="a", tenant="one", scopes=frozenset({Scope.READ_CHECKS}))
@@ -24,11 +26,6 @@ class _Callers:
         if ("authorization", "good") not in tuple(context.invocation_metadata()):
             raise Refusal(Reason.UNAUTHENTICATED, "no key")
         return _READER
-
-
-class _Metrics:
-    def call_refused(self, reason: str) -> None:
-        """Counts nothing."""
 
 
 async def _echo(request: bytes, _context: Any) -> bytes:
@@ -62,8 +59,7 @@ _SCOPES = {"/test.Test/Read": Scope.READ_CHECKS, "/test.Test/Create": Scope.CREA
 
 @asynccontextmanager
 async def _channel(gate: Gate) -> AsyncIterator[Any]:
-    metrics: Any = _Metrics()
-    server = grpc.aio.server(interceptors=[ErrorInterceptor(metrics), gate])
+    server = grpc.aio.server(interceptors=[ErrorInterceptor(Metrics(CollectorRegistry())), gate])
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Test", _HANDLERS)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -76,7 +72,12 @@ async def _channel(gate: Gate) -> AsyncIterator[Any]:
 
 def _gate(scopes: Mapping[str, Scope] = _SCOPES) -> Gate:
     callers: Any = _Callers()
-    return Gate(elsewhere={"/test.Test/Elsewhere": "device"}, scopes=scopes, callers=callers)
+    return Gate(
+        elsewhere={"/test.Test/Elsewhere": "device"},
+        scopes=scopes,
+        callers=callers,
+        metrics=Metrics(CollectorRegistry()),
+    )
 
 
 _GOOD = (("authorization", "good"),)
@@ -120,32 +121,3 @@ async def test_a_call_without_a_message_is_refused() -> None:
         with pytest.raises(grpc.RpcError) as caught:
             await call
     assert refused(caught.value).reason == "INVALID_FIELD"
-
-
-async def _never() -> AsyncIterator[bytes]:
-    await asyncio.Event().wait()
-    yield b""
-
-
-async def _now() -> AsyncIterator[bytes]:
-    yield b"now"
-
-
-async def test_a_message_has_its_time() -> None:
-    pending = PendingMessages(2, seconds=0.05)
-    with pytest.raises(Refusal) as caught:
-        await pending.take(_never())
-    assert caught.value.reason is Reason.DEADLINE_EXCEEDED
-
-
-async def test_the_oldest_message_gives_way() -> None:
-    pending = PendingMessages(2, seconds=60)
-    waiting = [asyncio.create_task(pending.take(_never())) for _ in range(2)]
-    await asyncio.sleep(0)
-    assert await pending.take(_now()) == b"now"
-    with pytest.raises(Refusal) as caught:
-        await asyncio.wait_for(waiting[0], 10)
-    assert caught.value.reason is Reason.DEADLINE_EXCEEDED
-    assert not waiting[1].done()
-    waiting[1].cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)

