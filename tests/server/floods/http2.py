@@ -69,17 +69,18 @@ class Connection:
 
     async def body(self, stream: int, data: bytes) -> None:
         """Sends part of a body, as the windows allow."""
-        while data:
+        rest = memoryview(data)
+        while rest:
             async with self._news:
                 await self._news.wait_for(lambda: self._room(stream) > 0 or self._over(stream))
             if self._over(stream):
                 raise Gone
-            size = min(self._room(stream), _FRAME_BYTES, len(data))
+            size = min(self._room(stream), _FRAME_BYTES, len(rest))
             self._window -= size
             self._stream_windows[stream] -= size
-            self._writer.write(_frame(_DATA, 0, stream, data[:size]))
+            self._writer.write(_frame(_DATA, 0, stream, bytes(rest[:size])))
             self.sent += size
-            data = data[size:]
+            rest = rest[size:]
             await self._drain()
 
     async def wait_over(self, stream: int) -> None:
