@@ -26,7 +26,7 @@ _SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
 )
-_HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"]
+_HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
 VERIFICATION_SERVICE, ANALYSIS_SERVICE = (service.full_name for service in _SERVICES)
 SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
