@@ -11,9 +11,11 @@
     expires = 2027-06-30T00:00:00Z          # left out: never
     sandbox = false                         # true: for tests; see server.sandbox
 
-The file is read again when it changes: a key that is gone from it works no more. Keys are 32 random bytes in
-base64url behind a prefix (``new_api_key``). At that strength a plain SHA-256 is as good as a slow
-password hash, and cannot be used to keep the server busy.
+The file is read again when it changes: a key that is gone from it works no more. With ``key = []`` nobody may
+call; an empty file is refused, since a file that is just being written looks the same.
+
+Keys are 32 random bytes in base64url behind a prefix (``new_api_key``). At that strength a plain SHA-256 is
+as good as a slow password hash, and cannot be used to keep the server busy.
 
 ::
 
@@ -29,7 +31,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from server.callers import Caller, CallerEntry, Name
 from server.errors import ConfigurationError
@@ -40,6 +42,7 @@ __all__ = ["ApiKey", "ApiKeys", "ApiKeysInvalid", "load_api_keys", "new_api_key"
 _PREFIX = "fg1_"
 _KEY_BYTES = 32
 _MAX_BYTES = 1_048_576
+_EXAMPLE_TIME = "2027-06-30T00:00:00Z"
 
 
 class ApiKeysInvalid(ConfigurationError):
@@ -93,16 +96,23 @@ class ApiKeys:
         return min((key.expires for key in self.keys if key.expires is not None), default=None)
 
 
+def _only_times(value: object) -> object:
+    # A number would be taken for seconds since 1970.
+    if not isinstance(value, datetime):
+        raise ValueError(f"write a time with its offset and without quotes, such as {_EXAMPLE_TIME}")
+    return value
+
+
 class _Entry(CallerEntry):
     tenant: Name = "default"
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    expires: AwareDatetime | None = None
+    expires: Annotated[AwareDatetime, BeforeValidator(_only_times)] | None = None
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    key: list[_Entry] = Field(min_length=1)
+    key: list[_Entry]
 
 
 def new_api_key() -> tuple[str, str]:
@@ -125,6 +135,13 @@ def load_api_keys(path: Path) -> ApiKeys:
     # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise ApiKeysInvalid((f"{path}: not TOML: {error}",)) from error
+    if not table:
+        raise ApiKeysInvalid(
+            (
+                f"{path}: there is no [[key]] in it; add the entry that `facegate keys new-api-key` "
+                "prints, or write key = [] if nobody may call",
+            )
+        )
     try:
         entries = _File.model_validate(table).key
     except ValidationError as error:

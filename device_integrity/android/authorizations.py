@@ -24,19 +24,6 @@ __all__ = [
 ]
 
 _MAX_NUMBER: Final = 2**64
-_MAX_MALFORMED: Final = 1
-_JUDGED: Final = frozenset(
-    {
-        "purposes",
-        "all_applications",
-        "application_id",
-        "origin",
-        "root_of_trust",
-        "os_patch_level",
-        "attestation_application_id",
-    }
-)
-"""Fields that verdicts rest on: one that is malformed makes the list malformed."""
 
 
 class BootState(IntEnum):
@@ -101,8 +88,7 @@ class AuthorizationList:
 
     Attributes:
         unknown: Encoded content of tags that are not known here, by number.
-        oddities: What DER or the schema does not allow, as UPPER_SNAKE_CASE words: ``MALFORMED_`` and its
-            name for the one field without a say in any verdict whose value could not be read.
+        oddities: What DER does not allow, as UPPER_SNAKE_CASE words.
     """
 
     purposes: frozenset[int] = frozenset()
@@ -165,13 +151,13 @@ def read_authorizations(element: der.Element) -> AuthorizationList:
 
     Raises:
         KeyDescriptionMalformed: It is none, an element is not a context tag, a tag is there twice, or the
-            value of a tag that verdicts rest on, or of more than one other, is of another type.
+            value of a known tag is of another type.
     """
     values: dict[str, Any] = {}
     unknown: dict[int, bytes] = {}
     oddities: set[str] = set()
     seen: set[int] = set()
-    last, malformed = -1, 0
+    last = -1
     try:
         for item in element.sequence():
             if item.tag.tag_class is not der.TagClass.CONTEXT or not item.constructed:
@@ -187,13 +173,7 @@ def read_authorizations(element: der.Element) -> AuthorizationList:
                 unknown[number] = item.content
                 continue
             name, read = known
-            try:
-                values[name] = read(item.explicit(), oddities)
-            except (DerMalformed, KeyDescriptionMalformed):
-                malformed += 1
-                if name in _JUDGED or malformed > _MAX_MALFORMED:
-                    raise
-                oddities.add(f"MALFORMED_{name.upper()}")
+            values[name] = read(item.explicit(), oddities)
     except DerMalformed as error:
         raise KeyDescriptionMalformed(f"an AuthorizationList is malformed: {error}") from error
     return AuthorizationList(**values, unknown=MappingProxyType(unknown), oddities=frozenset(oddities))

@@ -57,7 +57,7 @@ class CheckInquiry:
         )
 
     async def changes(
-        self, check_id: UUID, *, tenant: str, sandbox: bool, admit: Callable[[], object]
+        self, check_id: UUID, *, tenant: str, sandbox: bool, admit: Callable[[], None]
     ) -> AsyncGenerator[CheckProgress, None]:
         """Where a check stands now, and then after each change, until no scan can change it any more.
 

@@ -93,13 +93,29 @@ class CallerIdentifier:
         if self._certificates is None:
             return holder or self._local
         shown = context.auth_context().get("x509_pem_cert") or [b""]
-        certified = self._certificates.find(next(iter(shown)))
+        certified = self._certificates.find(next(iter(shown)), now=self._now())
         if holder is not None and holder.tenant != certified.tenant:
             raise Refusal(
                 Reason.UNAUTHENTICATED,
                 "the API key and the client certificate are of different tenants; use those of one",
             )
         return holder or certified
+
+    def identify_again(self, context: ServicerContext[Any, Any], *, caller: Caller) -> None:
+        """Refuses a call that goes on, as soon as its caller is not whom it was let in as.
+
+        Args:
+            context: The call.
+            caller: Whom it was let in as.
+
+        Raises:
+            Refusal: UNAUTHENTICATED.
+        """
+        if self.identify(context) != caller:
+            raise Refusal(
+                Reason.UNAUTHENTICATED,
+                "the entry of these credentials has changed since the call; call again",
+            )
 
     @property
     def _callers(self) -> tuple[Caller, ...]:

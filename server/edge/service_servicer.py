@@ -158,7 +158,7 @@ class ServiceServicer:
                 check_id,
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
-                admit=lambda: self._callers.identify(context),
+                admit=lambda: self._callers.identify_again(context, caller=caller),
             )
             async with aclosing(changes):
                 async for progress in changes:

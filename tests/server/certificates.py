@@ -34,8 +34,9 @@ def client_certificate(
     names: Sequence[str] = (),
     mails: Sequence[str] = (),
     usages: Sequence[x509.ObjectIdentifier] | None = (ExtendedKeyUsageOID.CLIENT_AUTH,),
+    extension: x509.UnrecognizedExtension | None = None,
 ) -> ClientCertificate:
-    """A certificate of the authority, valid now; ``usages=None`` leaves the extension out."""
+    """A certificate of the authority, valid for 30 days; ``usages=None`` leaves the extension out."""
     authority_key, authority = _authority()
     key = ec.generate_private_key(ec.SECP256R1())
     alternatives: list[x509.GeneralName] = [
@@ -49,6 +50,8 @@ def client_certificate(
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=not subject)
     if usages is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if extension is not None:
+        builder = builder.add_extension(extension, critical=False)
     pem = builder.sign(authority_key, hashes.SHA256()).public_bytes(Encoding.PEM)
     return ClientCertificate(
         pem=pem, key_pem=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

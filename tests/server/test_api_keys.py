@@ -87,6 +87,13 @@ def test_a_file_that_the_group_may_read_is_taken(tmp_path: Path) -> None:
     assert load_api_keys(file).find("k") is not None
 
 
+def test_a_file_may_have_no_keys_if_it_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    file.touch(0o600)
+    file.write_text("key = []\n")
+    assert load_api_keys(file) == ApiKeys(())
+
+
 def test_new_keys_are_never_the_same() -> None:
     assert len({new_api_key()[0] for _ in range(50)}) == 50
 
@@ -100,8 +107,8 @@ def test_no_other_text_is_a_key(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "key"),
-        ("key = []\n", "key"),
+        ("", "key = []"),
+        ("# nothing\n", "key = []"),
         ("[[key]\n", "not TOML"),
         (entry("a", "k") + "more = 1\n", "key.0.more"),
         (entry("a", "k", role="admin"), "key.0.roles"),
@@ -113,6 +120,9 @@ def test_no_other_text_is_a_key(text: str) -> None:
         (entry("a", "k") + "scopes = []\n", "key.0.scopes"),
         (entry("a", "k", role="compliance") + 'scopes = ["checks.read"]\n', "checks.read"),
         (entry("a", "k") + "expires = 2027-01-01T00:00:00\n", "key.0.expires"),
+        (entry("a", "k") + "expires = 2027-01-01\n", "key.0.expires"),
+        (entry("a", "k") + "expires = 1893456000\n", "key.0.expires"),
+        (entry("a", "k") + 'expires = "2027-01-01T00:00:00Z"\n', "key.0.expires"),
         (entry("a", "k").replace('["orchestrator"]', "[]"), "key.0.roles"),
         (entry("a", "k", role="compliance") + "sandbox = true\n", "orchestrator"),
         (

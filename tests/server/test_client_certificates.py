@@ -1,13 +1,18 @@
 """The allow-list of client certificates."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from structlog.testing import capture_logs
 
 from server.callers import Role
-from server.client_certificates import ClientCertificateEntry, ClientCertificates, identities_of
+from server.client_certificates import ClientCertificateEntry, ClientCertificates, read_certificate
 from server.errors import ConfigurationError, Reason, Refusal
 from tests.server.certificates import client_certificate
+
+_NOW = datetime.now(UTC)
 
 
 def _entry(identity: str, tenant: str = "bank") -> ClientCertificateEntry:
@@ -18,7 +23,7 @@ def _entry(identity: str, tenant: str = "bank") -> ClientCertificateEntry:
 
 def _refused(listed: ClientCertificates, certificate: bytes) -> str:
     with pytest.raises(Refusal) as caught:
-        listed.find(certificate)
+        listed.find(certificate, now=_NOW)
     assert caught.value.reason is Reason.UNAUTHENTICATED
     return str(caught.value)
 
@@ -27,7 +32,11 @@ def test_identities_keep_their_kind() -> None:
     certificate = client_certificate(
         uris=["spiffe://bank/onboarding"], names=["backend.bank"], mails=["mail@bank"], common="backend"
     ).pem
-    assert identities_of(certificate) == {"uri:spiffe://bank/onboarding", "dns:backend.bank", "cn:backend"}
+    assert read_certificate(certificate).identities == {
+        "uri:spiffe://bank/onboarding",
+        "dns:backend.bank",
+        "cn:backend",
+    }
 
 
 @pytest.mark.parametrize("identity", ["uri:spiffe://bank/onboarding", "dns:backend.bank", "cn:backend"])
@@ -36,8 +45,8 @@ def test_each_kind_of_identity_finds_its_entry(identity: str) -> None:
         uris=["spiffe://bank/onboarding"], names=["backend.bank"], common="backend"
     ).pem
     listed = ClientCertificates([_entry(identity), _entry("cn:other", "other")])
-    assert listed.find(certificate).tenant == "bank"
-    assert listed.find(certificate).tenant == "bank"
+    assert listed.find(certificate, now=_NOW).tenant == "bank"
+    assert listed.find(certificate, now=_NOW).tenant == "bank"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +71,7 @@ def test_a_certificate_without_a_common_name_is_known_by_its_uri_alone() -> None
     onboarding = client_certificate(uris=["spiffe://bank/onboarding"]).pem
     marketing = client_certificate(uris=["spiffe://bank/marketing"]).pem
     listed = ClientCertificates([_entry("uri:spiffe://bank/onboarding")])
-    assert listed.find(onboarding).tenant == "bank"
+    assert listed.find(onboarding, now=_NOW).tenant == "bank"
     _refused(listed, marketing)
 
 
@@ -90,3 +99,39 @@ def test_a_certificate_must_be_for_client_authentication(usages: list[x509.Objec
 )
 def test_what_is_no_certificate_is_refused(certificate: bytes) -> None:
     assert "cannot be read" in _refused(ClientCertificates([_entry("cn:a")]), certificate)
+
+
+def test_a_name_of_an_unknown_kind_is_refused() -> None:
+    # ediPartyName, which no library reads: cryptography raises an error that is no ValueError.
+    name = bytes.fromhex("3008a5068104") + b"bank"
+    extension = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, name)
+    certificate = client_certificate(common="backend", extension=extension).pem
+    assert "cannot be read" in _refused(ClientCertificates([_entry("cn:backend")]), certificate)
+
+
+def test_a_certificate_ends() -> None:
+    certificate = client_certificate(common="backend").pem
+    listed = ClientCertificates([_entry("cn:backend")])
+    ends = read_certificate(certificate).ends
+    assert listed.find(certificate, now=ends - timedelta(seconds=1)).tenant == "bank"
+    with pytest.raises(Refusal) as caught:
+        listed.find(certificate, now=ends)
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+
+
+def test_the_log_has_the_identities_of_a_refused_certificate_once_and_the_caller_never() -> None:
+    certificate = client_certificate(uris=["spiffe://bank/sales"], common="sales").pem
+    listed = ClientCertificates([_entry("cn:backend")])
+    with capture_logs() as logs:
+        said = [_refused(listed, certificate) for _ in range(3)]
+    (entry,) = logs
+    assert entry["event"] == "client_certificate_refused"
+    assert entry["identities"] == ["cn:sales", "uri:spiffe://bank/sales"]
+    assert not any("sales" in one for one in said)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    listed = ClientCertificates([_entry("cn:backend")])
+    for number in range(600):
+        _refused(listed, b"certificate %d" % number)
+    assert len(listed._known) <= 256

@@ -3,6 +3,7 @@
 import asyncio
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import grpc
@@ -12,9 +13,9 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from tests.server.live import LiveServer, portrait, refused, serving, settings_for, until
 
 
-def _entry(key: str) -> str:
+def _entry(key: str, more: str = "") -> str:
     digest = sha256(key.encode()).hexdigest()
-    return f'[[key]]\nname = "{key[4:]}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
+    return f'[[key]]\nname = "{key[4:]}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n{more}'
 
 
 def _held(key: str) -> tuple[tuple[str, str]]:
@@ -54,6 +55,43 @@ async def test_a_removed_key_works_no_more_and_its_watches_end(tmp_path: Path) -
         with pytest.raises(grpc.RpcError) as caught:
             await asyncio.wait_for(watch.read(), 20)
         assert refused(caught.value).reason == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    ("file_text", "reason_of_next"),
+    [
+        # The last key goes: a file that says so is obeyed.
+        ("key = []\n", "UNAUTHENTICATED"),
+        (_entry("fg1_old", 'scopes = ["checks.create"]\n'), "PERMISSION_DENIED"),
+        (_entry("fg1_old", 'tenant = "another"\n'), "CHECK_NOT_FOUND"),
+        (_entry("fg1_old", "expires = 2020-01-01T00:00:00Z\n"), "UNAUTHENTICATED"),
+    ],
+    ids=["removed", "narrowed", "moved", "expired"],
+)
+async def test_a_watch_ends_when_its_key_may_do_less(
+    tmp_path: Path, file_text: str, reason_of_next: str
+) -> None:
+    file = tmp_path / "keys.toml"
+    file.touch(0o600)
+    file.write_text(_entry("fg1_old"))
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+        upload = await live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait()), metadata=_held("fg1_old")
+        )
+        request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
+        watch = live.service.WatchCheck(request, metadata=_held("fg1_old"))
+        assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
+        file.write_text(file_text)
+        assert await _reason(watch) == "UNAUTHENTICATED"
+        again = live.service.WatchCheck(request, metadata=_held("fg1_old"))
+        assert await _reason(again) == reason_of_next
+
+
+async def _reason(watch: Any) -> str:
+    with pytest.raises(grpc.RpcError) as caught:
+        await asyncio.wait_for(watch.read(), 20)
+    return refused(caught.value).reason
 
 
 async def _shows(live: LiveServer, line: str) -> bool:

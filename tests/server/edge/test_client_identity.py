@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -15,7 +16,17 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from server.app import FacegateServer
 from tests.server.certificates import ClientCertificate, authority_pem, client_certificate
-from tests.server.live import FAST, Refused, portrait, refused, remembering_pack, settings_for
+from tests.server.live import (
+    FAST,
+    Refused,
+    ShiftedClock,
+    fresh_pictures,
+    portrait,
+    refused,
+    remembering_pack,
+    settings_for,
+)
+from tests.server.raw_device import RawDevice
 
 _ROLES = {"roles": ["orchestrator"]}
 
@@ -23,20 +34,37 @@ _ROLES = {"roles": ["orchestrator"]}
 class _Bank:
     """A server with two tenants that share an authority."""
 
-    def __init__(self, target: str, authority: trustme.CA) -> None:
-        self._target = target
+    def __init__(
+        self, server: FacegateServer, clock: ShiftedClock, authority: trustme.CA, own: ClientCertificate
+    ) -> None:
+        self.server = server
+        self.clock = clock
+        self.own = own
         self._authority = authority
 
     @asynccontextmanager
-    async def called_with(self, certificate: ClientCertificate) -> AsyncIterator[Any]:
-        """A stub over a connection that shows a certificate."""
+    async def connected_with(self, certificate: ClientCertificate) -> AsyncIterator[grpc.aio.Channel]:
+        """A connection that shows a certificate."""
         credentials = grpc.ssl_channel_credentials(
             root_certificates=self._authority.cert_pem.bytes(),
             private_key=certificate.key_pem,
             certificate_chain=certificate.pem,
         )
-        async with grpc.aio.secure_channel(self._target, credentials) as channel:
+        async with grpc.aio.secure_channel(self.server.service_target, credentials) as channel:
+            yield channel
+
+    @asynccontextmanager
+    async def called_with(self, certificate: ClientCertificate) -> AsyncIterator[Any]:
+        """A stub over such a connection."""
+        async with self.connected_with(certificate) as channel:
             yield VerificationServiceStub(channel)
+
+    async def scan(self, upload: service_pb2.UploadTrustedImageResponse) -> None:
+        """A whole scan of a check."""
+        async with grpc.aio.insecure_channel(self.server.device_target) as channel:
+            stream = await RawDevice(VerificationServiceStub(channel), upload).open()
+            await stream.run_attempt(fresh_pictures())
+            await stream.outcome()
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -48,7 +76,8 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]
     (folder / "server.pem").write_bytes(issued.cert_chain_pems[0].bytes())
     (folder / "server.key").touch(0o600)
     (folder / "server.key").write_bytes(issued.private_key_pem.bytes())
-    (folder / "ca.pem").write_bytes(authority_pem())
+    # One authority also issued the server's certificate, as is usual inside a company.
+    (folder / "ca.pem").write_bytes(authority_pem() + authority.cert_pem.bytes())
     clients = [
         {"identity": "uri:spiffe://bank/onboarding", "name": "onboarding", "tenant": "onboarding", **_ROLES},
         {"identity": "uri:spiffe://bank/marketing", "name": "marketing", "tenant": "marketing", **_ROLES},
@@ -66,10 +95,14 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]
         "service": {"port": 0, "tls": tls, "clients": clients},
         "admin": {"port": 0},
     }
-    server = FacegateServer(settings_for(folder, listeners=listeners), pack=remembering_pack(), tuning=FAST)
+    clock = ShiftedClock()
+    server = FacegateServer(
+        settings_for(folder, listeners=listeners), pack=remembering_pack(), tuning=FAST, now=clock
+    )
+    own = ClientCertificate(pem=issued.cert_chain_pems[0].bytes(), key_pem=issued.private_key_pem.bytes())
     await server.start()
     try:
-        yield _Bank(server.service_target, authority)
+        yield _Bank(server, clock, authority, own)
     finally:
         await server.stop()
 
@@ -83,40 +116,80 @@ async def _refusal(call: Any) -> Refused:
 async def test_no_tenant_sees_anothers_checks(bank: _Bank) -> None:
     async with bank.called_with(client_certificate(uris=["spiffe://bank/onboarding"])) as stub:
         upload = await stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
-        assert (await stub.GetCheck(service_pb2.GetCheckRequest(check_id=upload.check_id))).HasField(
-            "progress"
-        )
+        await bank.scan(upload)
+        finish = service_pb2.FinishCheckRequest(check_id=upload.check_id, audit_image_limit=1)
+        finished = await stub.FinishCheck(finish)
+        assert finished.HasField("evidence_frame")
     async with bank.called_with(client_certificate(uris=["spiffe://bank/marketing"])) as stub:
+        watch = stub.WatchCheck(service_pb2.WatchCheckRequest(check_id=upload.check_id))
         for call in (
             stub.GetCheck(service_pb2.GetCheckRequest(check_id=upload.check_id)),
-            stub.FinishCheck(service_pb2.FinishCheckRequest(check_id=upload.check_id)),
+            stub.FinishCheck(finish),
             stub.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id)),
+            watch.read(),
         ):
             assert (await _refusal(call)).reason == "CHECK_NOT_FOUND"
 
 
-@pytest.mark.parametrize(
-    "certificate",
-    [
-        client_certificate(uris=["spiffe://bank/sales"]),
-        client_certificate(common="spiffe://bank/onboarding"),
-        client_certificate(uris=["spiffe://bank/onboarding"], usages=[ExtendedKeyUsageOID.SERVER_AUTH]),
-        client_certificate(uris=["spiffe://bank/onboarding"], usages=None),
-        client_certificate(uris=["spiffe://bank/onboarding"], names=["board.bank"]),
-        client_certificate(names=["localhost"]),
-    ],
-    ids=["not listed", "wrong kind", "a server's", "no usage", "two entries", "this server's name"],
-)
+_REFUSED = {
+    "not listed": client_certificate(uris=["spiffe://bank/sales"]),
+    "wrong kind": client_certificate(common="spiffe://bank/onboarding"),
+    "mail": client_certificate(mails=["board.bank"]),
+    "no usage": client_certificate(uris=["spiffe://bank/onboarding"], usages=None),
+    "two entries": client_certificate(uris=["spiffe://bank/onboarding"], names=["board.bank"]),
+    "nameless": client_certificate(),
+}
+
+
+async def _upload_refusal(stub: Any) -> Refused:
+    return await _refusal(stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait())))
+
+
+@pytest.mark.parametrize("certificate", _REFUSED.values(), ids=_REFUSED.keys())
 async def test_a_certificate_of_the_authority_alone_is_not_enough(
     bank: _Bank, certificate: ClientCertificate
 ) -> None:
     async with bank.called_with(certificate) as stub:
-        call = stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
+        refusal = await _upload_refusal(stub)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+
+
+async def test_the_servers_own_certificate_is_no_callers(bank: _Bank) -> None:
+    async with bank.called_with(bank.own) as stub:
+        assert (await _upload_refusal(stub)).reason == "UNAUTHENTICATED"
+
+
+async def test_a_servers_certificate_is_no_callers(bank: _Bank) -> None:
+    certificate = client_certificate(
+        uris=["spiffe://bank/onboarding"], usages=[ExtendedKeyUsageOID.SERVER_AUTH]
+    )
+    async with bank.called_with(certificate) as stub:
         with pytest.raises(grpc.RpcError) as caught:
-            await asyncio.wait_for(call, 20)
-    # A library for TLS may refuse the certificate of a server in the handshake already.
+            await asyncio.wait_for(stub.GetCheck(service_pb2.GetCheckRequest(check_id="c")), 20)
+    # The TLS library refuses it in the handshake, in most versions.
     error: Any = caught.value
     assert error.code() in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE}
+
+
+async def test_a_refused_caller_keeps_its_message(bank: _Bank) -> None:
+    async with bank.connected_with(_REFUSED["not listed"]) as channel:
+        # A streaming client sends the headers alone.
+        call: Any = channel.stream_unary("/facegate.v1.VerificationService/UploadTrustedImage")()
+        assert (await _refusal(call)).reason == "UNAUTHENTICATED"
+
+
+async def test_a_connection_may_not_outlive_its_certificate(bank: _Bank) -> None:
+    async with bank.called_with(client_certificate(uris=["spiffe://bank/onboarding"])) as stub:
+        upload = await stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
+        request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
+        watch = stub.WatchCheck(request)
+        assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
+        bank.clock.ahead = timedelta(days=31)
+        try:
+            assert (await _refusal(watch.read())).reason == "UNAUTHENTICATED"
+            assert (await _upload_refusal(stub)).reason == "UNAUTHENTICATED"
+        finally:
+            bank.clock.ahead = timedelta(0)
 
 
 async def test_a_caller_may_do_what_its_scopes_say(bank: _Bank) -> None:
