@@ -105,7 +105,10 @@ class FacegateServer:
         )
         self._trusted_images: TrustedImages | None = None
         self._trust: DeviceTrust | None = None
-        self._revocation = RevocationFile(settings.device_integrity.android.revocation_file)
+        android = settings.device_integrity.android
+        self._revocation = RevocationFile(
+            android.revocation_file, max_age=timedelta(hours=android.max_revocation_age_hours)
+        )
         self._housekeeper: Housekeeper | None = None
         self._admin: AdminServer | None = None
         self._front: Front | None = None
@@ -204,7 +207,7 @@ class FacegateServer:
         decoders = self._decoders = make_decoders(settings.isolation, self._metrics)
         await asyncio.to_thread(start_decoders, decoders)
         await asyncio.to_thread(self._analyses.start)
-        await asyncio.to_thread(self._revocation.refresh)
+        await asyncio.to_thread(self._revocation.refresh, self._clock.now())
         evidence = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes)
         self._open(
             front,

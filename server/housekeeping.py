@@ -122,7 +122,9 @@ class Housekeeper:
         await self._devices.expire(now, unused_since=now - self._enrolment)
 
     async def _read_revocation(self) -> None:
-        await asyncio.to_thread(self._revocation.refresh)
+        now = self._now()
+        await asyncio.to_thread(self._revocation.refresh, now)
+        self._metrics.revocation_list(age=self._revocation.age(now), max_age=self._revocation.max_age)
 
     async def _read_server_keys(self) -> None:
         await asyncio.to_thread(self._server_keys.refresh)

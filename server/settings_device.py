@@ -90,13 +90,18 @@ class AndroidSettings(Table):
     apps: tuple[AndroidAppTable, ...] = ()
     """The operator's apps; without any, no Android evidence vouches for one."""
     revocation_file: Path | None = None
-    """Google's list of revoked attestation certificates, as fetched from its address by a job of the operator
-    that replaces the file whole; the file's time of change is the list's date. It is read again when the file
-    changes. Without it no key attestation is verified."""
+    """Google's list of revoked attestation certificates, kept fresh by ``facegate attest revocation``, which
+    also writes the record that dates it beside it. Both are read again when they change. Without them no key
+    attestation is verified."""
     max_revocation_age_hours: int = Field(default=48, ge=1, le=24 * 90)
     """How old the list may be."""
     stale_revocation_is_soft: bool = False
     """Whether attestations are verified with an older list."""
+    remotely_provisioned_only: bool = False
+    """Whether attestation keys from the factory are refused: thousands of phones share one, and some leak.
+    Phones that were sold before Android 12 have no others."""
+    tee_under_strongbox: bool = False
+    """Whether a key in the trusted environment may be attested under the chain of a StrongBox."""
     min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
     """The least that a key has to live in."""
     self_signed_boot_keys: tuple[Sha256Hex, ...] = ()

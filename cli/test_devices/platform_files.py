@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cli.test_devices.errors import PlatformUnusable
 from cli.test_devices.settings_text import POLICY_NAME, policy_text, settings_text
+from server.device.revocation import write_revocation_files
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
 
 __all__ = ["SETTINGS_FILE", "StoredPlatform", "read_platform", "write_platform"]
@@ -75,7 +76,6 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
         "apple_receipt_root.pem": platform.apple.receipts.root.certificate.public_bytes(Encoding.PEM),
         "play_decryption_key.txt": platform.play.decryption_key.encode(),
         "play_verification_key.txt": platform.play.verification_key.encode(),
-        "revocation.json": platform.revocation_list(),
         SETTINGS_FILE: (
             # JSON strings are TOML strings.
             f"data_dir = {json.dumps(str(folder.resolve() / 'data'))}\n"
@@ -85,6 +85,10 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
         f"policies/{POLICY_NAME}.toml": policy_text().encode(),
     }.items():
         _write(folder / name, content)
+    try:
+        write_revocation_files(folder / "revocation.json", platform.revocation_list(), fetched_at=now)
+    except OSError as error:
+        raise PlatformUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
     return stored
 
 

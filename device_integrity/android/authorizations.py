@@ -24,6 +24,19 @@ __all__ = [
 ]
 
 _MAX_NUMBER: Final = 2**64
+_MAX_MALFORMED: Final = 1
+_JUDGED: Final = frozenset(
+    {
+        "purposes",
+        "all_applications",
+        "application_id",
+        "origin",
+        "root_of_trust",
+        "os_patch_level",
+        "attestation_application_id",
+    }
+)
+"""Fields that verdicts rest on: one that is malformed makes the list malformed."""
 
 
 class BootState(IntEnum):
@@ -88,7 +101,8 @@ class AuthorizationList:
 
     Attributes:
         unknown: Encoded content of tags that are not known here, by number.
-        oddities: What DER does not allow, as UPPER_SNAKE_CASE words.
+        oddities: What DER or the schema does not allow, as UPPER_SNAKE_CASE words: ``MALFORMED_`` and its
+            name for the one field without a say in any verdict whose value could not be read.
     """
 
     purposes: frozenset[int] = frozenset()
@@ -151,13 +165,13 @@ def read_authorizations(element: der.Element) -> AuthorizationList:
 
     Raises:
         KeyDescriptionMalformed: It is none, an element is not a context tag, a tag is there twice, or the
-            value of a known tag is of another type.
+            value of a tag that verdicts rest on, or of more than one other, is of another type.
     """
     values: dict[str, Any] = {}
     unknown: dict[int, bytes] = {}
     oddities: set[str] = set()
     seen: set[int] = set()
-    last = -1
+    last, malformed = -1, 0
     try:
         for item in element.sequence():
             if item.tag.tag_class is not der.TagClass.CONTEXT or not item.constructed:
@@ -173,7 +187,13 @@ def read_authorizations(element: der.Element) -> AuthorizationList:
                 unknown[number] = item.content
                 continue
             name, read = known
-            values[name] = read(item.explicit(), oddities)
+            try:
+                values[name] = read(item.explicit(), oddities)
+            except (DerMalformed, KeyDescriptionMalformed):
+                malformed += 1
+                if name in _JUDGED or malformed > _MAX_MALFORMED:
+                    raise
+                oddities.add(f"MALFORMED_{name.upper()}")
     except DerMalformed as error:
         raise KeyDescriptionMalformed(f"an AuthorizationList is malformed: {error}") from error
     return AuthorizationList(**values, unknown=MappingProxyType(unknown), oddities=frozenset(oddities))

@@ -82,6 +82,7 @@ class Certificate:
         not_before: From when it is valid, UTC.
         not_after: Until when it is valid, UTC.
         is_ca: What its basic constraints say; ``None`` where it has none.
+        may_sign: Whether its key usage has keyCertSign (RFC 5280, 4.2.1.3); without the extension it has not.
         path_length: How many certificates that are not self-issued may stand between it and the leaf;
             ``None`` where that is not limited.
         key: Its public key.
@@ -92,6 +93,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     is_ca: bool | None
+    may_sign: bool
     path_length: int | None
     key: PublicKey
     extensions: Mapping[str, bytes] = field(repr=False)
@@ -108,10 +110,20 @@ class Certificate:
         return _attributes(self._parsed.subject, NameOID.SERIAL_NUMBER)
 
     @property
+    def subject_common_names(self) -> tuple[str, ...]:
+        """The common names (2.5.4.3) of its subject."""
+        return _attributes(self._parsed.subject, NameOID.COMMON_NAME)
+
+    @property
+    def subject_organizations(self) -> tuple[str, ...]:
+        """The organisations (2.5.4.10) of its subject."""
+        return _attributes(self._parsed.subject, NameOID.ORGANIZATION_NAME)
+
+    @property
     def subject_units(self) -> tuple[str, ...]:
-        """The organisation (2.5.4.10) and title (2.5.4.12) attributes of its subject."""
-        name = self._parsed.subject
-        return (*_attributes(name, NameOID.ORGANIZATION_NAME), *_attributes(name, NameOID.TITLE))
+        """Organisations (2.5.4.10), titles (2.5.4.12) and common names (2.5.4.3) of its subject."""
+        titles = _attributes(self._parsed.subject, NameOID.TITLE)
+        return (*self.subject_organizations, *titles, *self.subject_common_names)
 
     @property
     def spki(self) -> bytes:
@@ -192,7 +204,7 @@ def _read(parsed: x509.Certificate) -> Certificate:
     if not isinstance(key, _KEY_KINDS):
         raise CertificateMalformed("a key is of a kind that no attestation chain holds")
     raw: dict[str, bytes] = {}
-    is_ca, path_length = None, None
+    is_ca, path_length, may_sign = None, None, False
     for extension in parsed.extensions:
         oid = extension.oid.dotted_string
         if isinstance(extension.value, x509.UnrecognizedExtension):
@@ -200,11 +212,14 @@ def _read(parsed: x509.Certificate) -> Certificate:
                 raw[oid] = extension.value.value
         elif isinstance(extension.value, x509.BasicConstraints):
             is_ca, path_length = extension.value.ca, extension.value.path_length
+        elif isinstance(extension.value, x509.KeyUsage):
+            may_sign = extension.value.key_cert_sign
     return Certificate(
         serial=parsed.serial_number,
         not_before=parsed.not_valid_before_utc,
         not_after=parsed.not_valid_after_utc,
         is_ca=is_ca,
+        may_sign=may_sign,
         path_length=path_length,
         key=key,
         extensions=raw,

@@ -7,6 +7,7 @@ more certificate). The rules are Google's: developer.android.com, "Verify hardwa
 attestation", and the verifier android/keyattestation.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,8 +28,17 @@ __all__ = ["ChainShape", "WalkedChain", "walk_chain"]
 
 _FACTORY_LENGTH: Final = 4
 _REMOTE_LENGTH: Final = 5
-_ENVIRONMENTS: Final = frozenset({"TEE", "StrongBox"})
-_STRONGBOX: Final = "StrongBox"
+_ENVIRONMENTS: Final = frozenset({"tee", "strongbox"})
+_STRONGBOX: Final = "strongbox"
+_PROVISIONER: Final = "Google LLC"
+_PROVISIONING_CA: Final = re.compile(r"Droid CA\d+")
+_RULES: Final = (
+    "chain_signatures",
+    "chain_extension",
+    "chain_authority",
+    "chain_shape",
+    "chain_validity",
+)
 
 
 class ChainShape(StrEnum):
@@ -38,7 +48,8 @@ class ChainShape(StrEnum):
     """One key for a batch of devices, put in when they were made: root, intermediate, attestation, leaf."""
     REMOTE = "remote"
     """A key for this device, certified for weeks at a time (remote key provisioning, RKP): root, two
-    servers, attestation, leaf."""
+    servers, attestation, leaf. Google's server below the root is known by its name; the extension that says
+    how many certificates were issued may be missing."""
     OTHER = "other"
     """No shape that a sold device has."""
 
@@ -76,8 +87,16 @@ class WalkedChain:
 
     @property
     def says_strongbox(self) -> bool:
-        """Whether the attestation certificate is that of a StrongBox."""
-        return _STRONGBOX in self.attestation.subject_units
+        """Whether a certificate between leaf and root is that of a StrongBox.
+
+        Makers write so as organisation, title or part of a common name, in the attestation certificate or in
+        the one above it, and in any case.
+        """
+        return any(
+            _STRONGBOX in unit.casefold()
+            for certificate in self.certificates[1:-1]
+            for unit in certificate.subject_units
+        )
 
 
 def walk_chain(
@@ -93,12 +112,17 @@ def walk_chain(
     by_key = {root.spki_sha256: root for root in roots}
     root = by_key.get(certificates[-1].spki_sha256)
     shape = _shape(certificates)
+    ends = _check_root(certificates[-1], root, roots)
+    if root is not None and root.kind is RootKind.SOFTWARE:
+        detail = "whoever has the published key of the root can make any chain"
+        rest = tuple(ANDROID_KEY.not_evaluated(name, "SOFTWARE_ROOT", detail) for name in _RULES)
+        return WalkedChain(certificates=certificates, shape=shape, root=root, checks=(ends, *rest))
     return WalkedChain(
         certificates=certificates,
         shape=shape,
         root=root,
         checks=(
-            _check_root(certificates[-1], root, roots),
+            ends,
             _check_signatures(certificates),
             _check_extension(certificates),
             _check_authority(certificates, shape),
@@ -109,13 +133,22 @@ def walk_chain(
 
 
 def _shape(certificates: tuple[Certificate, ...]) -> ChainShape:
-    attestation = certificates[1]
-    provisioned = PROVISIONING_EXTENSION in attestation.extensions
-    if len(certificates) == _FACTORY_LENGTH and not provisioned and certificates[2].subject_serials:
+    attestation, below_root = certificates[1], certificates[-2]
+    extended = PROVISIONING_EXTENSION in attestation.extensions
+    if len(certificates) == _FACTORY_LENGTH and not extended and below_root.subject_serials:
         return ChainShape.FACTORY
-    if len(certificates) == _REMOTE_LENGTH and provisioned and _ENVIRONMENTS & set(attestation.subject_units):
-        return ChainShape.REMOTE
+    if len(certificates) == _REMOTE_LENGTH:
+        environments = {unit.casefold() for unit in attestation.subject_units}
+        if _provisions(below_root) or (extended and _ENVIRONMENTS & environments):
+            return ChainShape.REMOTE
     return ChainShape.OTHER
+
+
+def _provisions(certificate: Certificate) -> bool:
+    """Whether a certificate is that of Google's servers for remote key provisioning, by its name."""
+    return _PROVISIONER in certificate.subject_organizations and any(
+        _PROVISIONING_CA.fullmatch(name) for name in certificate.subject_common_names
+    )
 
 
 def _check_root(last: Certificate, root: TrustRoot | None, roots: Sequence[TrustRoot]) -> DeviceCheck:
@@ -172,7 +205,7 @@ def _check_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
 
 
 def _check_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
-    """Basic constraints, RFC 5280 4.2.1.9, with the one exception that sold devices need."""
+    """Basic constraints and key usage (RFC 5280, 4.2.1.9 and 4.2.1.3), with one exception for old phones."""
     for place in range(1, len(certificates)):
         certificate = certificates[place]
         # Batch certificates of 2016 say CA:FALSE, and sign leaves all the same. They hold no attested key
@@ -182,6 +215,13 @@ def _check_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -
             detail = f"certificate {place} signed another one and is no certificate authority"
             return ANDROID_KEY.failed(
                 "chain_authority", "FORGED_CHAIN", detail, Manipulation.CODE_MODIFICATION
+            )
+        # A root is pinned by its key, whatever its certificates say of the key's use.
+        between_leaf_and_root = place < len(certificates) - 1
+        if between_leaf_and_root and not certificate.may_sign and not may_say_no:
+            detail = f"certificate {place} signed another one, which its key usage does not allow"
+            return ANDROID_KEY.failed(
+                "chain_authority", "NO_KEY_CERT_SIGN", detail, Manipulation.CODE_MODIFICATION
             )
         between = sum(not middle.is_self_issued for middle in certificates[1:place])
         if certificate.path_length is not None and between > certificate.path_length:

@@ -15,7 +15,7 @@ from typing import Final
 from device_integrity.android.apps import app_is_allowed
 from device_integrity.android.authorizations import BootState, KeyOrigin, KeyPurpose, RootOfTrust
 from device_integrity.android.certificates import PROVISIONING_EXTENSION
-from device_integrity.android.chain import WalkedChain
+from device_integrity.android.chain import ChainShape, WalkedChain
 from device_integrity.android.checklists import ANDROID_KEY
 from device_integrity.android.key_description import (
     ApplicationId,
@@ -86,8 +86,15 @@ def _security_level(claims: Claims) -> DeviceCheck:
         detail = f"attested by {attesting.name}, and the key is said to live in {keymint.name}"
         return failed("SECURITY_LEVELS_DIFFER", detail)
     if attesting is SecurityLevel.STRONGBOX and not claims.chain.says_strongbox:
-        detail = "STRONGBOX is claimed, and the attestation certificate is not a StrongBox's"
+        detail = "STRONGBOX is claimed, and no certificate of the chain is a StrongBox's"
         return failed("NOT_A_STRONGBOX", detail)
+    if (
+        attesting is SecurityLevel.TRUSTED_ENVIRONMENT
+        and claims.chain.says_strongbox
+        and not claims.policy.tee_under_strongbox
+    ):
+        detail = "TRUSTED_ENVIRONMENT is claimed, and the chain is a StrongBox's"
+        return failed("NOT_A_TRUSTED_ENVIRONMENT", detail)
     if attesting < claims.policy.min_security_level:
         detail = f"the key lives in {attesting.name}, {claims.policy.min_security_level.name} is demanded"
         return ANDROID_KEY.failed("security_level", "SECURITY_LEVEL_TOO_LOW", detail)
@@ -186,8 +193,16 @@ def _patch_level(claims: Claims) -> DeviceCheck:
 
 def _provisioning(claims: Claims) -> DeviceCheck:
     name = "provisioning"
+    remote = claims.chain.shape is ChainShape.REMOTE
+    if claims.policy.remotely_provisioned_only and not remote:
+        detail = "the attestation key came from the factory, and a remotely provisioned one is demanded"
+        return ANDROID_KEY.failed(name, "NOT_PROVISIONED", detail)
     extension = claims.chain.attestation.extensions.get(PROVISIONING_EXTENSION)
     if extension is None:
+        if remote:
+            return ANDROID_KEY.not_evaluated(
+                name, "NOT_SAID", "the number of certificates issued is not said"
+            )
         return ANDROID_KEY.not_evaluated(name, "NOT_PROVISIONED", "the attestation key came from the factory")
     try:
         issued = read_certificates_issued(extension)
@@ -205,7 +220,7 @@ def _provisioning(claims: Claims) -> DeviceCheck:
 def _encoding(claims: Claims) -> DeviceCheck:
     oddities = sorted(claims.description.oddities)
     if oddities:
-        detail = f"the description is not DER: {', '.join(oddities)}; some genuine devices write so"
+        detail = f"the description is malformed: {', '.join(oddities)}; some genuine devices write so"
         return ANDROID_KEY.failed("encoding", "NOT_DER", detail, soft=True)
     return ANDROID_KEY.passed("encoding", "DER", "the description is DER")
 

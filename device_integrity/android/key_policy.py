@@ -23,6 +23,9 @@ class KeyAttestationPolicy:
             like a farm that sells keys. Devices of test laboratories show up to 64.
         max_revocation_age: How old the revocation list may be.
         stale_revocation_is_soft: Whether an older list does not decide alone.
+        tee_under_strongbox: Whether a key in the TRUSTED_ENVIRONMENT may be attested under the chain of a
+            StrongBox.
+        remotely_provisioned_only: Whether keys from the factory, which leak by the batch, are refused.
     """
 
     apps: tuple[AllowedApp, ...] = ()
@@ -32,3 +35,5 @@ class KeyAttestationPolicy:
     max_certificates_issued: int = 512
     max_revocation_age: timedelta = timedelta(days=2)
     stale_revocation_is_soft: bool = False
+    tee_under_strongbox: bool = False
+    remotely_provisioned_only: bool = False

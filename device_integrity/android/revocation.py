@@ -96,7 +96,7 @@ def parse_revocation_list(data: bytes, *, fetched_at: datetime) -> RevocationLis
         fetched_at: When it was fetched, with a time zone.
 
     Raises:
-        ReferenceDataMalformed: It is longer, not JSON in UTF-8, holds a key twice, an entry without a
+        ReferenceDataMalformed: It is longer, not JSON in UTF-8, empty, holds a key twice, an entry without a
             status, or is not of the published form.
     """
     if len(data) > MAX_LIST_BYTES:
@@ -108,6 +108,8 @@ def parse_revocation_list(data: bytes, *, fetched_at: datetime) -> RevocationLis
     raw = document.get("entries") if isinstance(document, dict) else None
     if not isinstance(raw, dict):
         raise ReferenceDataMalformed("the revocation list has no object `entries`")
+    if not raw:
+        raise ReferenceDataMalformed("the revocation list has no entries; Google's never is empty")
     if len(raw) > MAX_LIST_ENTRIES:
         raise ReferenceDataMalformed(f"the revocation list has more than {MAX_LIST_ENTRIES} entries")
     return RevocationList(

@@ -199,6 +199,8 @@ def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyA
         max_certificates_issued=settings.max_certificates_issued,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
         stale_revocation_is_soft=settings.stale_revocation_is_soft,
+        tee_under_strongbox=settings.tee_under_strongbox,
+        remotely_provisioned_only=settings.remotely_provisioned_only,
     )
 
 

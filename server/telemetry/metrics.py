@@ -6,6 +6,7 @@ from a fixed list.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -33,6 +34,17 @@ class Metrics:
             registry=registry,
         )
         self._api_key_expiry.set(float("nan"))
+        self._revocation_age = Gauge(
+            "facegate_revocation_list_age_seconds",
+            "Since the list of revoked attestation certificates was fetched; NaN without one.",
+            registry=registry,
+        )
+        self._revocation_left = Gauge(
+            "facegate_revocation_list_seconds_left",
+            "Until that list is too old to verify attestations with; NaN without one.",
+            registry=registry,
+        )
+        self.revocation_list(age=None, max_age=timedelta())
         self._created = Counter(
             "facegate_checks_created", "Checks that were created.", ["sandbox"], registry=registry
         )
@@ -127,6 +139,17 @@ class Metrics:
         self._erased = Counter(
             "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
         )
+
+    def revocation_list(self, *, age: timedelta | None, max_age: timedelta) -> None:
+        """The list of revoked attestation certificates was looked at.
+
+        Args:
+            age: Since it was fetched; ``None`` without one.
+            max_age: From when on it is no pass.
+        """
+        missing = float("nan")
+        self._revocation_age.set(missing if age is None else age.total_seconds())
+        self._revocation_left.set(missing if age is None else (max_age - age).total_seconds())
 
     def api_keys_read(self, *, usable: bool, seconds_to_expiry: float | None) -> None:
         """The file of API keys was looked at.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -52,6 +53,19 @@ def name_of(
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs if value is not None])
 
 
+_SIGNS_CERTIFICATES: Final = x509.KeyUsage(
+    key_cert_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def issue(
     subject: x509.Name,
     key: KeyPair,
@@ -60,6 +74,7 @@ def issue(
     not_before: datetime,
     not_after: datetime,
     ca: bool | None = True,
+    may_sign: bool | None = None,
     path_length: int | None = None,
     extensions: Mapping[str, bytes] | None = None,
     serial: int | None = None,
@@ -73,6 +88,7 @@ def issue(
         not_before: Valid from, with a time zone.
         not_after: Valid until, with a time zone.
         ca: Whether the subject may sign others; no basic constraints at all where ``None``.
+        may_sign: Whether its key usage says that it may sign certificates; as ``ca`` where ``None``.
         path_length: How many authorities may be below it.
         extensions: Further ones that are not critical: content by object identifier.
         serial: Its serial number; drawn from the key where ``None``.
@@ -88,6 +104,8 @@ def issue(
     )
     if ca is not None:
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
+    if ca if may_sign is None else may_sign:
+        builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
     for oid, value in (extensions or {}).items():
         extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
         builder = builder.add_extension(extension, critical=False)

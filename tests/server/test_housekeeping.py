@@ -68,8 +68,14 @@ class _Work:
         assert unused_since == now - timedelta(days=400)
         return self.step("devices")
 
-    def refresh(self) -> None:
+    max_age = timedelta(days=2)
+
+    def refresh(self, now: datetime) -> None:
+        assert now == NOW
         self.step("revocation")
+
+    def age(self, now: datetime) -> timedelta:
+        return timedelta(0)
 
     async def referenced(self, _keys: object) -> frozenset[str]:
         return frozenset()

@@ -204,7 +204,7 @@ def test_an_android_chain(assets: Path, tmp_path: Path) -> None:
     assert told["KeyDescription"]["attestation security level"] == "strongbox"
     assert told["Enforced by hardware"]["boot state"] == "verified"
     challenge = told["KeyDescription"]["challenge"]
-    status = put(tmp_path, "status.json", b'{"entries": {}}')
+    status = put(tmp_path, "status.json", b'{"entries": {"ab": {"status": "REVOKED"}}}')
     package, digest = told["Application"]["packages"].split()[0], told["Application"].popitem()[1]
     found = checks(
         file,

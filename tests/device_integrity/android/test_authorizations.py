@@ -56,12 +56,21 @@ def test_tags_out_of_order_are_read_and_named() -> None:
         explicit(1, set_of([integer(2), integer(2)])),
         explicit(1, sequence([integer(2)])),
         explicit(600, b"\x05\x01a"),
+        explicit(709, integer(1)),
+        explicit(3, octets(b"")) + explicit(10, octets(b"")),
         explicit(704, sequence([octets(b""), b"\x01\x01\xff"])),
         explicit(704, sequence([octets(b""), b"\x01\x02\xff\xff", enumerated(0)])),
         explicit(704, sequence([octets(b""), integer(1), enumerated(0)])),
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_a_malformed_list_is_refused(item: bytes) -> None:
     with pytest.raises(KeyDescriptionMalformed):
         read_authorizations(der.read(sequence([item])))
+
+
+def test_one_malformed_field_that_no_verdict_rests_on_is_named() -> None:
+    items = [explicit(1, set_of([integer(2)])), explicit(724, integer(1))]
+    read = read_authorizations(der.read(sequence(items)))
+    assert (read.module_hash, read.purposes) == (None, frozenset({2}))
+    assert read.oddities == {"MALFORMED_MODULE_HASH"}

@@ -16,7 +16,11 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from device_integrity.android.certificates import ATTESTATION_EXTENSION, parse_certificates
+from device_integrity.android.certificates import (
+    ATTESTATION_EXTENSION,
+    PROVISIONING_EXTENSION,
+    parse_certificates,
+)
 from device_integrity.android.chain import ChainShape, WalkedChain, walk_chain
 from device_integrity.android.roots import RootKind, TrustRoot, google_roots
 from device_integrity.check import CheckOutcome, Manipulation
@@ -58,12 +62,8 @@ _CHAINS: dict[str, tuple[ChainShape, set[str]]] = {
     "google_legacy/algorithm_EC_SecurityLevel_TEE": (_FACTORY, set()),
     "google_legacy/algorithm_RSA_SecurityLevel_TEE": (_FACTORY, set()),
     "google_keyattestation/invalid/tags_not_in_ascending_order": (_FACTORY, {"SIGNATURE_INVALID"}),
-    "google_keyattestation/marlin/sdk29/TEE_EC_NONE": (ChainShape.OTHER, {"SOFTWARE_ROOT", "SHAPE_UNKNOWN"}),
-    # Its root has an RSA key of 1024 bits.
-    "google_keyattestation/marlin/sdk29/TEE_RSA_NONE": (
-        ChainShape.OTHER,
-        {"SOFTWARE_ROOT", "SHAPE_UNKNOWN", "SIGNATURE_INVALID"},
-    ),
+    "google_keyattestation/marlin/sdk29/TEE_EC_NONE": (ChainShape.OTHER, {"SOFTWARE_ROOT"}),
+    "google_keyattestation/marlin/sdk29/TEE_RSA_NONE": (ChainShape.OTHER, {"SOFTWARE_ROOT"}),
     "google_keyattestation/p256_sha384_intermediate": (ChainShape.OTHER, {"UNKNOWN_ROOT", "SHAPE_UNKNOWN"}),
     "google_legacy/algorithm_RSA_SecurityLevel_StrongBox": (_FACTORY, {"NON_PRODUCTION_ROOT"}),
 }
@@ -291,13 +291,100 @@ def test_path_lengths() -> None:
 
 
 def test_shapes_that_no_phone_has() -> None:
-    phone = remote_phone(environment="Somewhere")
+    phone = _provisioned(servers=("CA2", "CA3"), environment="Somewhere")
     _, certificates = phone.attest(Description())
     assert _reasons(certificates, phone) == {"SHAPE_UNKNOWN"}
     short = factory_phone()
     root, middle, _ = short.authorities
     _, certificates = Phone((root, middle)).attest(Description())
     assert _reasons(certificates, short) == {"SHAPE_UNKNOWN"}
+
+
+def _provisioned(
+    *,
+    servers: tuple[str, str] = ("Droid CA2", "Droid CA3"),
+    organization: str = "Google LLC",
+    environment: str = "TEE",
+    extended: bool = True,
+) -> Phone:
+    """A phone with a provisioned key, by other servers."""
+    above = remote_phone().authorities[:1]
+    extension = {PROVISIONING_EXTENSION: b"\xa1\x01\x08"} if extended else None
+    for name, further in (
+        (name_of(cn=servers[0], o=organization), None),
+        (name_of(cn=servers[1], o=organization), None),
+        (name_of(cn="44c1", o=environment), extension),
+    ):
+        key = new_key()
+        above = (*above, Authority(key, issue(name, key, above[-1], extensions=further)))
+    return Phone(above)
+
+
+@pytest.mark.parametrize(
+    ("phone", "shape"),
+    [
+        (_provisioned(extended=False), ChainShape.REMOTE),
+        (_provisioned(extended=False, environment="Somewhere"), ChainShape.REMOTE),
+        (_provisioned(environment="strongbox", organization="Another"), ChainShape.REMOTE),
+        (_provisioned(extended=False, organization="Another"), ChainShape.OTHER),
+        (_provisioned(extended=False, servers=("Droid CAx", "Droid CA3")), ChainShape.OTHER),
+    ],
+    ids=["no extension", "no environment", "another case", "another organisation", "another server"],
+)
+def test_a_provisioned_key_is_known_by_the_servers_above_it(phone: Phone, shape: ChainShape) -> None:
+    _, certificates = phone.attest(Description())
+    chain = _walk(certificates, trust(phone))
+    assert chain.shape is shape
+    assert chain.is_trusted is (shape is ChainShape.REMOTE)
+
+
+def _batch(middle: x509.Name, attestation: x509.Name) -> Phone:
+    """A phone with a batch key, under names of its maker's choice."""
+    above = factory_phone().authorities[:1]
+    for name in (middle, attestation):
+        key = new_key()
+        above = (*above, Authority(key, issue(name, key, above[-1])))
+    return Phone(above)
+
+
+@pytest.mark.parametrize(
+    ("middle", "attestation", "expected"),
+    [
+        (name_of(serial="0a11", title="StrongBox"), name_of(serial="0b22", title="StrongBox"), True),
+        (name_of(serial="0a11", title="StrongBox"), name_of(serial="0b22"), True),
+        (name_of(serial="0a11"), name_of(serial="0b22", title="STRONGBOX"), True),
+        (name_of(serial="0a11", cn="Maker strongbox keymint CA"), name_of(serial="0b22"), True),
+        (name_of(serial="0a11", o="StrongBox"), name_of(serial="0b22"), True),
+        (name_of(serial="0a11", title="TEE"), name_of(serial="0b22", title="TEE"), False),
+        (name_of(serial="0a11", title="Strong"), name_of(serial="0b22", title="Box"), False),
+    ],
+)
+def test_a_strongbox_is_known_wherever_its_maker_writes_it(
+    middle: x509.Name, attestation: x509.Name, expected: bool
+) -> None:
+    phone = _batch(middle, attestation)
+    _, certificates = phone.attest(Description())
+    chain = _walk(certificates, trust(phone))
+    assert (chain.shape, chain.is_trusted) == (ChainShape.FACTORY, True)
+    assert chain.says_strongbox is expected
+
+
+def test_an_intermediate_needs_the_use_of_its_key() -> None:
+    phone = factory_phone()
+    root, _, _ = phone.authorities
+    for place in (1, 2):
+        above: tuple[Authority, ...] = (root,)
+        for depth, name in (
+            (1, name_of(serial="0a11", title="TEE")),
+            (2, name_of(serial="0b22", title="TEE")),
+        ):
+            key = new_key()
+            usage = False if depth == place else None
+            above = (*above, Authority(key, issue(name, key, above[-1], may_sign=usage)))
+        _, certificates = Phone(above).attest(Description())
+        chain = _walk(certificates, trust(phone))
+        assert _failures(chain) == {"NO_KEY_CERT_SIGN"}
+        assert not chain.is_trusted
 
 
 def test_a_leaf_without_the_extension_is_not_attested() -> None:

@@ -24,7 +24,7 @@ from device_integrity.android.revocation import RevocationEntry, RevocationList,
 from device_integrity.android.roots import RootKind, TrustRoot, google_roots
 from device_integrity.check import CheckOutcome, Manipulation
 from device_integrity.transcript import attestation_message, sign
-from simulator.devices.der import explicit, integer
+from simulator.devices.der import explicit, integer, octets
 from tests.device_integrity.android.phones import (
     APP_DIGEST,
     NOW,
@@ -51,7 +51,6 @@ _AKITA = "google_keyattestation/akita/sdk34/"
 _BLUELINE = "google_keyattestation/blueline/sdk28/"
 _SOFTWARE = {
     "SOFTWARE_ROOT",
-    "SHAPE_UNKNOWN",
     "SOFTWARE_KEYSTORE",
     "BOOT_STATE_MISSING",
     "PATCH_LEVEL_MISSING",
@@ -74,7 +73,7 @@ _VERDICTS: dict[str, set[str]] = {
     "google_keyattestation/invalid/malformed_rot_device_locked": {"NOT_DER"},
     "google_keyattestation/invalid/tags_not_in_ascending_order": {"SIGNATURE_INVALID", "NOT_DER", *_UNLOCKED},
     "google_keyattestation/marlin/sdk29/TEE_EC_NONE": _SOFTWARE,
-    "google_keyattestation/marlin/sdk29/TEE_RSA_NONE": {*_SOFTWARE, "SIGNATURE_INVALID"},
+    "google_keyattestation/marlin/sdk29/TEE_RSA_NONE": _SOFTWARE,
     "google_keyattestation/p256_sha384_intermediate": {"UNKNOWN_ROOT", "SHAPE_UNKNOWN", "MALFORMED"},
     "google_keyattestation/sony-xperia10-iii/sdk33/TEE_EC": set(),
     "google_keyattestation/tokay/sdk37/TEE_MLDSA_FACTORY": _UNLOCKED,
@@ -264,6 +263,34 @@ def test_what_a_policy_leaves_open_is_not_evaluated() -> None:
     result = _verify(der_chain(phone.attest(Description())[1]), roots=trust(phone), policy=policy)
     for name in ("application", "patch_level", "possession", "provisioning"):
         assert _reason(result, name)[0] is CheckOutcome.NOT_EVALUATED
+
+
+def test_a_strongbox_that_attests_a_trusted_environment_is_up_to_the_policy() -> None:
+    phone = remote_phone(environment="StrongBox")
+    chain = _attested(Description(), phone)
+    refused = _verify(chain, roots=trust(phone))
+    assert _failures(refused) == {"NOT_A_TRUSTED_ENVIRONMENT"}
+    taken = _verify(chain, roots=trust(phone), policy=replace(_POLICY, tee_under_strongbox=True))
+    assert _failures(taken) == set()
+
+
+def test_keys_from_the_factory_are_up_to_the_policy() -> None:
+    policy = replace(_POLICY, remotely_provisioned_only=True)
+    for phone, reasons in ((factory_phone(), {"NOT_PROVISIONED"}), (remote_phone(), set())):
+        result = _verify(_attested(Description(), phone), roots=trust(phone), policy=policy)
+        assert _failures(result, soft=False) == reasons
+
+
+def test_one_malformed_field_without_a_say_is_named_and_passed_over() -> None:
+    phone = factory_phone()
+    odd = explicit(719, octets(b"no number"))
+    result = _verify(_attested(Description(hardware_extra=(odd,)), phone), roots=trust(phone))
+    (encoding,) = [check for check in result.checks if check.name == "android_key.encoding"]
+    assert (_failures(result), encoding.soft) == ({"NOT_DER"}, True)
+    assert "MALFORMED_BOOT_PATCH_LEVEL" in encoding.detail
+    two = (explicit(718, octets(b"")), odd)
+    result = _verify(_attested(Description(hardware_extra=two), phone), roots=trust(phone))
+    assert _failures(result) == {"MALFORMED"}
 
 
 def test_a_farm_of_keys_is_a_soft_sign() -> None:

@@ -120,6 +120,7 @@ def test_a_missing_list_is_never_soft() -> None:
         b"[]",
         b"{}",
         b'{"entries": []}',
+        b'{"entries": {}}',
         b'{"entries": {"a": 1}}',
         b'{"entries": {"a": {}}}',
         b'{"entries": {"a": {"status": 1}}}',
@@ -130,7 +131,7 @@ def test_a_missing_list_is_never_soft() -> None:
         b'{"entries": ' + b"9" * 10_000 + b"}",
         b" " * (MAX_LIST_BYTES + 1),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 @pytest.mark.usefixtures("without_collection")
 def test_what_is_no_list_is_refused(data: bytes) -> None:

@@ -1,7 +1,6 @@
 """Phones and browsers of our own that scan over the real protocol, under roots of our own."""
 
 import functools
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from client import ScanSettings as ClientSettings
 from client.attestation import Attestor
 from client.frame_source import CapturedImage, Pace
 from device_integrity.transcript import attestation_message, public_key_der, sign
+from server.device.revocation import write_revocation_files
 from server.settings import Settings
 from server.tuning import Tuning
 from tests.device_integrity.android import phones
@@ -90,9 +90,8 @@ def device_settings(folder: Path, receipts: ReceiptServer | None = None) -> Sett
         receipts: Who plays Apple's server for receipts; nobody is asked where ``None``.
     """
     revocation = folder / "status.json"
-    revocation.write_text('{"entries": {}}')
-    moment = phones.NOW.timestamp()
-    os.utime(revocation, (moment, moment))
+    listed = b'{"entries": {"ab": {"status": "REVOKED"}}}'
+    write_revocation_files(revocation, listed, fetched_at=phones.NOW)
     root = folder / "apple.pem"
     root.write_bytes(APPLE.root.certificate.public_bytes(Encoding.PEM))
     receipt_root = folder / "apple_receipts.pem"
