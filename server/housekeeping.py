@@ -24,7 +24,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Housekeeper:
-    """Runs in a task of its own; several replicas may run one each."""
+    """Runs in tasks of its own; several replicas may run one each.
+
+    API keys have a task to themselves: however long storage takes, a key that was removed stops working.
+    """
 
     def __init__(
         self,
@@ -71,17 +74,17 @@ class Housekeeper:
         self._server_keys = server_keys
         self._callers = callers
         self._enrolment = enrolment
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def start(self) -> None:
         """Begins, with a look at everything that a stopped server may have left."""
-        self._task = asyncio.create_task(self._run())
+        self._tasks = (asyncio.create_task(self._run()), asyncio.create_task(self._watch_api_keys()))
 
     async def stop(self) -> None:
         """Ends, between two steps."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self) -> None:
         round_number = 0
@@ -90,8 +93,12 @@ class Housekeeper:
             round_number += 1
             await asyncio.sleep(self._sweep_seconds)
 
+    async def _watch_api_keys(self) -> None:
+        while True:
+            await self._step("api_keys", self._read_api_keys)
+            await asyncio.sleep(self._sweep_seconds)
+
     async def _round(self, number: int) -> None:
-        await self._step("api_keys", self._read_api_keys)
         await self._step("deadlines", self._sweep)
         if number % _ERASE_EVERY == 0:
             await self._step("retention", self._erase)
