@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -56,6 +57,8 @@ def serve(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     configure_logging(settings.log)
+    # The transport writes past our log, a line or more for each connection that fails.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         asyncio.run(_run(settings))
     except _CANNOT_START as error:

@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from server.errors import ListenerUnusable
+from server.file_handles import ADMIN_CONNECTIONS
 from server.telemetry.metrics import Metrics
 
 __all__ = ["AdminServer", "Readiness"]
@@ -60,6 +61,7 @@ class AdminServer:
             ]
         )
         self._runner = web.AppRunner(application, access_log=None)
+        self._listening: asyncio.Server | None = None
 
     async def start(self) -> int:
         """Opens the listener; returns its port.
@@ -68,20 +70,34 @@ class AdminServer:
             ListenerUnusable: The address is taken or not this machine's.
         """
         await self._runner.setup()
+        loop = asyncio.get_running_loop()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            self._listening = await loop.create_server(self._connected, self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
             raise ListenerUnusable(
                 f"the admin listener cannot use {self._host}:{self._port}: {error.strerror or error}; "
                 "stop what listens there, or set another port"
             ) from error
-        port: int = self._runner.addresses[0][1]
+        port: int = self._listening.sockets[0].getsockname()[1]
         return port
 
     async def stop(self) -> None:
         """Closes the listener."""
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
+
+    def _connected(self) -> asyncio.BaseProtocol:
+        """Serves a connection. The oldest gives way, so that nobody keeps others out by connections alone."""
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the runner was not set up")
+        connections = server.connections
+        for handler in connections[: max(0, len(connections) + 1 - ADMIN_CONNECTIONS)]:
+            if handler.transport is not None:
+                handler.transport.abort()
+        return server()
 
     async def _get_metrics(self, _request: web.Request) -> web.Response:
         body, media_type = self._metrics.render()

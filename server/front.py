@@ -15,6 +15,7 @@ from server.edge.device_servicer import DeviceServicer
 from server.edge.listeners import Listener
 from server.edge.service_servicer import ServiceServicer
 from server.errors import ConfigurationError
+from server.file_handles import raise_limit, share
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
 from server.tls import server_credentials
@@ -60,13 +61,16 @@ def open_front(
         now: Wall clock, UTC.
 
     Raises:
-        ConfigurationError: Keys, certificates or tenants do not fit each other, as their modules say.
+        ConfigurationError: Keys, certificates or tenants do not fit each other, or the process may open too
+        few
+            files, as their modules say.
     """
     limits, listeners = settings.limits, settings.listeners
     device_tls, service_tls = listeners.device.tls, listeners.service.tls
+    connections = share(limits, handles=raise_limit())
     callers = _callers(settings, now=now)
     _check_test_roots(settings, callers)
-    device_servicer = DeviceServicer(max_scans=limits.max_scans)
+    device_servicer = DeviceServicer(max_scans=limits.max_scans, metrics=metrics)
     service_servicer = ServiceServicer(
         callers=callers,
         max_unary=limits.max_unary,
@@ -81,6 +85,7 @@ def open_front(
             port=listeners.device.port,
             credentials=None if device_tls is None else server_credentials(device_tls),
             max_message_bytes=limits.max_device_message_bytes,
+            max_connections=connections.device,
             grace_seconds=_STREAM_GRACE_SECONDS,
             servicers=[device_servicer],
             other="service",
@@ -94,6 +99,7 @@ def open_front(
             port=listeners.service.port,
             credentials=None if service_tls is None else server_credentials(service_tls),
             max_message_bytes=limits.max_service_message_bytes,
+            max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
             servicers=[service_servicer, analysis_servicer],
             other="device",

@@ -10,14 +10,19 @@ from google.protobuf.message import DecodeError
 from grpc.aio import BaseError, ServicerContext
 
 from server.edge.scan_codec import to_inbound, to_response
+from server.edge.waiting_room import WaitingRoom
 from server.errors import Reason, Refusal
 from server.scan.environment import ScanEnvironment
+from server.scan.handshake import check_token
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.scan.session import ScanSession
+from server.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 
+_STARTS = 16
+_START_SECONDS = 1.0
 _RETRY_SECONDS = 3.0
 _WRITE_SECONDS = 10.0
 _SETTLE_SECONDS = 0.2
@@ -26,8 +31,12 @@ _SETTLE_SECONDS = 0.2
 class DeviceServicer:
     """Serves scans, as many at once as the server takes on."""
 
-    def __init__(self, *, max_scans: int) -> None:
-        """Refuses every scan until ``open`` is called."""
+    def __init__(self, *, max_scans: int, metrics: Metrics) -> None:
+        """Refuses every scan until ``open`` is called.
+
+        A stream is a scan once its token proved to be one of this server's. Until then it stands among few.
+        """
+        self._waiting = WaitingRoom("scan_start", places=_STARTS, seconds=_START_SECONDS, metrics=metrics)
         self._max_scans = max_scans
         self._env: ScanEnvironment | None = None
         self._scans = 0
@@ -60,6 +69,15 @@ class DeviceServicer:
                 "the server is starting or shutting down; try again",
                 retry_after=_RETRY_SECONDS,
             )
+        inbound = _inbound(request_iterator)
+        try:
+            first = await self._waiting.wait(lambda: _next(inbound))
+        except ConnectionLost:
+            return
+        if first is None:
+            # Half-closed before it began.
+            return
+        start, check_id = check_token(env, first)
         if self._scans >= self._max_scans:
             raise Refusal(
                 Reason.OVERLOADED,
@@ -72,7 +90,7 @@ class DeviceServicer:
         try:
             with env.metrics.scan():
                 session = ScanSession(env, header_origin=_header_origin(context))
-                await session.serve(_inbound(request_iterator), _Sender(context).send)
+                await session.serve(start, check_id, inbound, _Sender(context).send)
         except ConnectionLost:
             # Nobody is there to be told.
             _log.info("connection_lost")
@@ -108,6 +126,10 @@ class _Sender:
                 f"the device read nothing for {_WRITE_SECONDS:g} seconds; reconnect with `resume`",
                 details={"idleSeconds": _WRITE_SECONDS},
             ) from error
+
+
+async def _next(inbound: AsyncIterator[Inbound]) -> Inbound | None:
+    return await anext(inbound, None)
 
 
 async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIterator[Inbound]:

@@ -25,7 +25,7 @@ from server.telemetry.metrics import Metrics
 __all__ = ["Gate"]
 
 _HEALTH: Final = "/grpc.health.v1.Health/"
-_PUBLIC_MESSAGES: Final = 4
+_PUBLIC_MESSAGES: Final = 2
 _PUBLIC_SECONDS: Final = 1.0
 _CALLER_SECONDS: Final = 30.0
 

@@ -41,6 +41,10 @@ SCOPES: Final[Mapping[str, Scope]] = {
 _STREAMS_OF_PHONES: Final = 32
 """Streams of one connection. Each may hold an unread window of 64 KiB; a proxy opens more connections."""
 _STREAMS_OF_BACKENDS: Final = 100
+_HANDSHAKE_MS: Final = 5_000
+"""TLS and the exchange of settings, which who opens a connection only to hold it does not do."""
+_IDLE_OF_PHONES_MS: Final = 30_000
+_IDLE_OF_BACKENDS_MS: Final = 120_000
 _MAX_CONNECTION_AGE_MS: Final = 30 * 60 * 1000
 
 
@@ -55,6 +59,7 @@ class Listener:
         port: int,
         credentials: grpc.ServerCredentials | None,
         max_message_bytes: int,
+        max_connections: int,
         grace_seconds: float,
         servicers: Collection[object],
         other: str,
@@ -71,6 +76,7 @@ class Listener:
             port: TCP port; 0 for any free one.
             credentials: TLS; ``None`` for plaintext, which settings allow on loopback only.
             max_message_bytes: Largest message that is received.
+            max_connections: Most connections at once; further ones are closed as they come.
             grace_seconds: How long a connection that is old may go on with its calls.
             servicers: Serve methods of the contract: each has a coroutine of the name of each method.
             other: The listener that serves the other methods.
@@ -91,13 +97,16 @@ class Listener:
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+            ("grpc.max_allowed_incoming_connections", max_connections),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+            ("grpc.max_connection_idle_ms", _IDLE_OF_PHONES_MS if streaming else _IDLE_OF_BACKENDS_MS),
             ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
             ("grpc.max_connection_age_grace_ms", round(grace_seconds * 1000)),
+            # The probe would grow the window until megabytes fit ahead of the handler: stale frames of
+            # phones, and bodies of those who are refused.
+            ("grpc.http2.bdp_probe", 0),
             ("grpc.max_concurrent_streams", _STREAMS_OF_PHONES if streaming else _STREAMS_OF_BACKENDS),
         ]
-        if streaming:
-            # The probe would grow the window until megabytes of stale frames fit ahead of the handler.
-            options.append(("grpc.http2.bdp_probe", 0))
         methods = {
             service.full_name: {
                 method: handler

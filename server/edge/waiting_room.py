@@ -14,7 +14,7 @@ from server.telemetry.metrics import Metrics
 
 __all__ = ["WaitingRoom"]
 
-_MOMENT_SECONDS = 0.03
+_MOMENT_SECONDS = 0.01
 _RETRY_SECONDS = 1.0
 
 _Message = TypeVar("_Message")

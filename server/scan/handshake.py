@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -30,6 +31,7 @@ from server.scan.messages import (
     ChallengeFields,
     ChallengeMessage,
     CreditMessage,
+    Inbound,
     Outbound,
     ResumeProofMessage,
     StartMessage,
@@ -41,6 +43,7 @@ from server.storage.records import AttemptRecord, CheckRecord
 Send = Callable[[Outbound], Awaitable[None]]
 
 _NONCE_BYTES = 32
+_TOKEN_UNKNOWN = "the scan token is not one of this server's"  # noqa: S105 - a text, not a token
 _KEY_BYTES = 32
 
 
@@ -67,8 +70,38 @@ class OpenStream:
     evidence: StreamEvidence
 
 
+def check_token(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, UUID]:
+    """Checks what a stream opens with, as far as that needs no database.
+
+    Args:
+        env: What every stream of the server shares.
+        message: The first message.
+
+    Returns:
+        The start, and the check that its token is for.
+
+    Raises:
+        Refusal: The stream may not begin.
+    """
+    if not isinstance(message, StartMessage):
+        raise Refusal(
+            Reason.UNEXPECTED_MESSAGE, "the first message of a stream must be `start`; another one came"
+        )
+    check_start(message)
+    check_id = env.tokens.check_id_of(message.token)
+    if check_id is None:
+        raise Refusal(Reason.TOKEN_INVALID, _TOKEN_UNKNOWN)
+    return message, check_id
+
+
 async def open_stream(
-    env: ScanEnvironment, inbox: Inbox, send: Send, *, header_origin: str | None
+    env: ScanEnvironment,
+    start: StartMessage,
+    check_id: UUID,
+    inbox: Inbox,
+    send: Send,
+    *,
+    header_origin: str | None,
 ) -> OpenStream:
     """Opens a stream.
 
@@ -77,7 +110,9 @@ async def open_stream(
 
     Args:
         env: What every stream of the server shares.
-        inbox: The device's messages.
+        start: The device's first message.
+        check_id: The check that its token is for; both from ``check_token``.
+        inbox: The device's further messages.
         send: Sends a message to the device.
         header_origin: The call's ``Origin`` header; ``None`` without.
 
@@ -85,12 +120,10 @@ async def open_stream(
         Refusal: The stream may not begin.
         StreamEnded: The device half-closed.
     """
-    start = await _start(env, inbox)
     session_key = check_start(start)
-    check_id = env.tokens.check_id_of(start.token)
-    record = None if check_id is None else await env.repository.get(check_id)
+    record = await env.repository.get(check_id)
     if record is None:
-        raise Refusal(Reason.TOKEN_INVALID, "the scan token is not one of this server's")
+        raise Refusal(Reason.TOKEN_INVALID, _TOKEN_UNKNOWN)
     policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
     attempts = await env.repository.attempts(record.check_id)
     admission = admit(
@@ -153,22 +186,6 @@ async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[D
     return await env.pool.run_first(
         decisive_claims, claimed, server_keys=env.server_keys.current, fingerprints=env.fingerprints
     )
-
-
-async def _start(env: ScanEnvironment, inbox: Inbox) -> StartMessage:
-    seconds = env.settings.end_seconds
-    arrival = await inbox.next(timeout=seconds)
-    if arrival is None:
-        raise Refusal(
-            Reason.STREAM_IDLE,
-            f"no `start` came within {seconds:g} seconds",
-            details={"idleSeconds": seconds},
-        )
-    if not isinstance(arrival.message, StartMessage):
-        raise Refusal(
-            Reason.UNEXPECTED_MESSAGE, "the first message of a stream must be `start`; another one came"
-        )
-    return arrival.message
 
 
 async def _take_proof(inbox: Inbox, transcript: StreamTranscript, *, seconds: float) -> None:

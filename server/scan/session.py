@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
+from uuid import UUID
 
 import structlog
 
@@ -29,6 +30,7 @@ from server.scan.messages import (
     GoodbyeReason,
     Inbound,
     ScanResultMessage,
+    StartMessage,
 )
 from server.scan.readiness import await_ready
 from server.scan.running import CheckClosing
@@ -76,11 +78,15 @@ class ScanSession:
         self._over = False
         self._failed = False
 
-    async def serve(self, inbound: AsyncIterator[Inbound], send: Send) -> None:
+    async def serve(
+        self, start: StartMessage, check_id: UUID, inbound: AsyncIterator[Inbound], send: Send
+    ) -> None:
         """Serves the stream to its end.
 
         Args:
-            inbound: The device's messages; it ends when the device half-closes.
+            start: The device's first message.
+            check_id: The check that its token is for; both from ``check_token``.
+            inbound: The device's further messages; it ends when the device half-closes.
             send: Sends a message to the device.
 
         Raises:
@@ -95,7 +101,7 @@ class ScanSession:
         # Where nothing is raised, a server that goes away ended it, if it is not over.
         left = EndedBy.SERVER_STOPPED
         try:
-            await self._serve(inbox, send)
+            await self._serve(start, check_id, inbox, send)
         except (LeaseLost, Conflict) as error:
             await unhindered(self._leave(EndedBy.SUPERSEDED))
             raise await self._fenced(send) from error
@@ -128,10 +134,12 @@ class ScanSession:
             with suppress(ConnectionLost, Refusal):
                 await send(GoodbyeMessage(GoodbyeReason.SERVER_FAULT, _FAULT_RECONNECT_SECONDS))
 
-    async def _serve(self, inbox: Inbox, send: Send) -> None:
+    async def _serve(self, start: StartMessage, check_id: UUID, inbox: Inbox, send: Send) -> None:
         # However a stream ends, it may find only then that another one took over: see ``serve``.
         try:
-            self._stream = await open_stream(self._env, inbox, send, header_origin=self._header_origin)
+            self._stream = await open_stream(
+                self._env, start, check_id, inbox, send, header_origin=self._header_origin
+            )
             self._bytes.used = self._stream.record.bytes_received
             await self._scan(self._stream, inbox, send)
         except CheckClosing as closing:

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from server.settings import LogFormat, LogSettings
+from server.telemetry.flood_filter import FloodFilter
 
 __all__ = ["configure_logging", "redact"]
 
@@ -78,6 +79,7 @@ def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) ->
             ],
         )
     )
+    handler.addFilter(FloodFilter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.value.upper())

@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from server.file_handles import file_handles
+from server.telemetry.flood_filter import suppressed_lines
 
 __all__ = ["Metrics"]
 
@@ -124,6 +129,7 @@ class Metrics:
             ["awaited", "cause"],
             registry=registry,
         )
+        registry.register(_ProcessFigures())
         self._analyses = Counter(
             "facegate_analyses",
             "Calls of AnalysisService, by kind and outcome: ANSWERED, or why there is no verdict.",
@@ -231,6 +237,23 @@ class Metrics:
     def render(self) -> tuple[bytes, str]:
         """The metrics in Prometheus' text format, and its media type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+class _ProcessFigures(Collector):
+    """What belongs to the process and is asked when the metrics are."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Reads the figures."""
+        yield CounterMetricFamily(
+            "facegate_log_lines_suppressed",
+            "Log lines that were not written because callers caused too many of their kind.",
+            value=suppressed_lines(),
+        )
+        handles = file_handles()
+        yield GaugeMetricFamily("facegate_file_handles", "File handles that are open.", value=handles.used)
+        yield GaugeMetricFamily(
+            "facegate_file_handles_limit", "File handles that may be open.", value=handles.limit
+        )
 
 
 def _word(sandbox: bool) -> str:

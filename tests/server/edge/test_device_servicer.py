@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from server.edge.device_servicer import DeviceServicer, _Sender
 from server.errors import Reason, Refusal
 from server.scan.messages import CompleteMessage
+from server.telemetry.metrics import Metrics
 
 
 class _Deaf:
@@ -26,7 +28,7 @@ async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPat
 
 
 async def test_it_serves_nothing_before_it_is_opened() -> None:
-    servicer = DeviceServicer(max_scans=1)
+    servicer = DeviceServicer(max_scans=1, metrics=Metrics(CollectorRegistry()))
     nothing: Any = None
     with pytest.raises(Refusal) as caught:
         await servicer.ScanFace(nothing, nothing)
