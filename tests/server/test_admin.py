@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from server.admin import AdminServer
 from server.errors import ListenerUnusable
+from server.file_handles import ADMIN_CONNECTIONS
 from server.telemetry.metrics import Metrics
 
 _JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}
@@ -123,3 +125,16 @@ async def test_a_taken_port_is_said(address: str) -> None:
     )
     with pytest.raises(ListenerUnusable, match=str(port)):
         await server.start()
+
+
+async def test_the_oldest_connection_gives_way(address: str) -> None:
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    held = [await asyncio.open_connection(host, int(port)) for _ in range(ADMIN_CONNECTIONS + 5)]
+    # They came one after the other, and nothing but the newest ones is open.
+    for reader, _ in held[:5]:
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+    status, _, _ = await get(f"{address}/healthz")
+    assert status == 200
+    for _, writer in held:
+        writer.close()

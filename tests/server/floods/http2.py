@@ -32,7 +32,7 @@ class Connection:
         self._news = asyncio.Condition()
         self.open: set[int] = set()
         self.answered: set[int] = set()
-        self.ended = False
+        self.ended = self.ready = False
         self.sent = 0
         self._task = asyncio.create_task(self._read())
 
@@ -88,6 +88,22 @@ class Connection:
         async with self._news:
             await self._news.wait_for(lambda: self._over(stream))
 
+    async def wait_ready(self) -> None:
+        """Waits for the server's settings.
+
+        Raises:
+            ConnectionError: It closed the connection instead.
+        """
+        async with self._news:
+            await self._news.wait_for(lambda: self.ready or self.ended)
+        if not self.ready:
+            raise ConnectionError
+
+    async def wait_ended(self) -> None:
+        """Waits until the server ended the connection."""
+        async with self._news:
+            await self._news.wait_for(lambda: self.ended)
+
     async def close(self) -> None:
         """Hangs up."""
         self._task.cancel()
@@ -134,6 +150,7 @@ class Connection:
                         for number in self._stream_windows:
                             self._stream_windows[number] += new - self._initial
                         self._initial = new
+                self.ready = True
                 self._writer.write(_frame(_SETTINGS, _ACK, 0, b""))
             case 6 if not flags & _ACK:
                 self._writer.write(_frame(_PING, _ACK, 0, body))

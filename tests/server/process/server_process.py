@@ -34,6 +34,7 @@ class ServerProcess:
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self.process = process
         self.log = log
+        self.device_target = self.service_target = ""
         self.admin_port = 0
         self._device: grpc.aio.Channel | None = None
         self._service: grpc.aio.Channel | None = None
@@ -45,6 +46,7 @@ class ServerProcess:
             if found:
                 self._device = grpc.aio.insecure_channel(found[1])
                 self._service = grpc.aio.insecure_channel(found[2])
+                self.device_target, self.service_target = found[1], found[2]
                 self.admin_port = int(found[3])
                 return
             assert self.process.returncode is None, await self.written()

@@ -1,0 +1,82 @@
+"""What a listener lets strangers hold, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from server.edge.listeners import Listener
+from server.telemetry.metrics import Metrics
+from tests.server.floods.http2 import Connection
+
+
+@asynccontextmanager
+async def _listening(*, connections: int = 100) -> AsyncIterator[Listener]:
+    listener = Listener(
+        name="device",
+        host="127.0.0.1",
+        port=0,
+        credentials=None,
+        max_message_bytes=64 * 1024,
+        max_connections=connections,
+        grace_seconds=1.0,
+        servicers=[],
+        other="service",
+        reflection_enabled=False,
+        streaming=True,
+        metrics=Metrics(CollectorRegistry()),
+    )
+    await listener.start()
+    try:
+        yield listener
+    finally:
+        await listener.stop(0)
+
+
+async def test_connections_beyond_the_limit_are_closed_as_they_come() -> None:
+    async with _listening(connections=2) as listener:
+        held = [await Connection.dial(listener.target) for _ in range(2)]
+        for connection in held:
+            await connection.wait_ready()
+        late = await Connection.dial(listener.target)
+        await asyncio.wait_for(late.wait_ended(), 10)
+        assert not any(connection.ended for connection in held)
+        await held.pop().close()
+        async with asyncio.timeout(10):
+            while True:
+                again = await Connection.dial(listener.target)
+                try:
+                    await again.wait_ready()
+                    break
+                except ConnectionError:
+                    await again.close()
+        for connection in (*held, late, again):
+            await connection.close()
+
+
+async def test_who_only_holds_a_connection_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.edge.listeners._HANDSHAKE_MS", 200)
+    async with _listening() as listener:
+        host, _, port = listener.target.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        async with asyncio.timeout(10):
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+
+async def test_a_message_that_never_ends_is_refused_unread() -> None:
+    async with _listening() as listener:
+        connection = await Connection.dial(listener.target)
+        for method in (
+            "facegate.v1.VerificationService/FinishCheck",
+            "grpc.health.v1.Health/Nothing",
+            "a.B/C",
+        ):
+            stream = await connection.call(f"/{method}")
+            await connection.begin_message(stream, 60_000)
+            await asyncio.wait_for(connection.wait_over(stream), 10)
+        assert not connection.ended
+        await connection.close()

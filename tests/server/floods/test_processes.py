@@ -1,0 +1,179 @@
+"""Floods of a server process: what it keeps, what it logs, and whether a phone gets through."""
+
+import asyncio
+import resource
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import grpc
+import pytest
+
+from tests.server.floods.http2 import Connection, Gone, endless_bodies
+from tests.server.live import pictures
+from tests.server.process.server_process import DataFolder, ServerProcess
+from tests.server.raw_device import Ended, RawDevice
+
+pytestmark = pytest.mark.slow
+
+_MIB = 1024 * 1024
+_SECONDS = 10.0
+_PHONE_SECONDS = 60.0
+_SERVICE = "facegate.v1.VerificationService"
+
+
+def _resident(server: ServerProcess) -> int:
+    """Bytes that the process keeps in memory."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def _limits(server: ServerProcess) -> str:
+    return Path(f"/proc/{server.process.pid}/limits").read_text()
+
+
+@asynccontextmanager
+async def _watched(server: ServerProcess) -> AsyncIterator[list[int]]:
+    """Samples the process's memory; the list has what it grew by."""
+    before = _resident(server)
+    grown = [0]
+
+    async def sample() -> None:
+        while True:
+            grown.append(_resident(server) - before)
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(sample())
+    try:
+        yield grown
+    finally:
+        task.cancel()
+
+
+async def _scan(server: ServerProcess) -> None:
+    """A phone that comes again, as phones do, until its scan is through."""
+    async with asyncio.timeout(_PHONE_SECONDS):
+        while True:
+            try:
+                upload = await server.upload(str(uuid4()))
+                stream = await RawDevice(server.device, upload).open()
+                assert (await stream.run_attempt(pictures())).attempt == 1
+                return
+            except (Ended, grpc.RpcError):
+                await asyncio.sleep(0.2)
+
+
+async def _quiet(server: ServerProcess, *, since: float, size: int) -> None:
+    """The log grew by at most a megabyte a minute; less than a minute counts as one."""
+    minutes = max(1.0, (time.monotonic() - since) / 60)
+    assert server.log.stat().st_size - size <= minutes * _MIB
+
+
+@pytest.mark.parametrize(
+    ("listener", "method", "length"),
+    [
+        ("device", f"{_SERVICE}/UploadTrustedImage", 786_000),
+        ("device", "grpc.health.v1.Health/Check", 786_000),
+        ("device", f"{_SERVICE}/ScanFace", 786_000),
+        ("device", "no.Such/Method", 786_000),
+        ("service", "grpc.health.v1.Health/Check", 11_000_000),
+        ("service", "grpc.health.v1.Health/Watch", 11_000_000),
+        ("service", f"{_SERVICE}/ScanFace", 11_000_000),
+    ],
+)
+async def test_messages_that_never_end_cost_little(
+    tmp_path: Path, listener: str, method: str, length: int
+) -> None:
+    async with DataFolder(tmp_path, log={"level": "info"}).serving() as server:
+        # Models and the pictures of a scan are in memory from now on.
+        await _scan(server)
+        target = server.device_target if listener == "device" else server.service_target
+        begun, size = time.monotonic(), server.log.stat().st_size
+        async with endless_bodies(target, f"/{method}", length=length) as connections:
+            await asyncio.sleep(1.0)
+            async with _watched(server) as grown:
+                await asyncio.sleep(_SECONDS)
+            await _scan(server)
+        assert sum(connection.sent for connection in connections) > 64 * _MIB
+        assert max(grown) <= 64 * _MIB
+        await _quiet(server, since=begun, size=size)
+
+
+@contextmanager
+def _idle(port: int, count: int) -> Iterator[None]:
+    """Connections over which nothing is ever said."""
+    held = []
+    try:
+        for _ in range(count):
+            connection = socket.socket()
+            held.append(connection)
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", port))
+        yield
+    finally:
+        for connection in held:
+            connection.close()
+
+
+@pytest.mark.parametrize("listener", ["device", "service", "admin"])
+async def test_connections_without_a_word_stop_nobody(tmp_path: Path, listener: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("the attack itself needs 1,100 file handles")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    async with DataFolder(tmp_path, log={"level": "info"}).serving(open_files=(1024, 1024)) as server:
+        ports = {
+            "device": int(server.device_target.rpartition(":")[2]),
+            "service": int(server.service_target.rpartition(":")[2]),
+            "admin": server.admin_port,
+        }
+        begun, size = time.monotonic(), server.log.stat().st_size
+        with _idle(ports[listener], 1100):
+            url = f"http://127.0.0.1:{server.admin_port}/healthz"
+            async with asyncio.timeout(30), aiohttp.ClientSession() as session, session.get(url) as answer:
+                assert answer.status == 200
+            await _scan(server)
+        await _quiet(server, since=begun, size=size)
+
+
+async def test_streams_without_a_token_keep_nobody_out(tmp_path: Path) -> None:
+    async with DataFolder(tmp_path, log={"level": "info"}).serving() as server:
+
+        async def attack() -> None:
+            connection = await Connection.dial(server.device_target)
+            try:
+                while True:
+                    try:
+                        await connection.wait_over(await connection.call(f"/{_SERVICE}/ScanFace"))
+                    except Gone:
+                        return
+            finally:
+                await connection.close()
+
+        begun, size = time.monotonic(), server.log.stat().st_size
+        attackers = [asyncio.create_task(attack()) for _ in range(128)]
+        await asyncio.sleep(2.0)
+        for _ in range(3):
+            await _scan(server)
+        for task in attackers:
+            task.cancel()
+        await asyncio.gather(*attackers, return_exceptions=True)
+        await _quiet(server, since=begun, size=size)
+
+
+async def test_a_server_that_may_open_too_few_files_says_so(tmp_path: Path) -> None:
+    home = DataFolder(tmp_path)
+    with pytest.raises(AssertionError, match="need 576"):
+        async with home.serving(open_files=(400, 400)):
+            pass
+
+
+async def test_the_soft_limit_is_raised(tmp_path: Path) -> None:
+    async with DataFolder(tmp_path).serving(open_files=(1024, 2048)) as server:
+        limits = _limits(server)
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    assert line.split()[3:5] == ["2048", "2048"]
