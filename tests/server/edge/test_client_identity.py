@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -205,3 +208,51 @@ async def test_a_caller_may_do_what_its_scopes_say(bank: _Bank) -> None:
             stub.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id)),
         ):
             assert (await _refusal(call)).reason == "PERMISSION_DENIED"
+
+
+async def test_a_key_and_a_certificate_are_needed_where_there_are_both(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    file, private = tmp_path / "keys.toml", tmp_path / "server.key"
+    for secret in (file, private):
+        secret.touch(0o600)
+    private.write_bytes(issued.private_key_pem.bytes())
+    (tmp_path / "server.pem").write_bytes(issued.cert_chain_pems[0].bytes())
+    (tmp_path / "ca.pem").write_bytes(authority_pem())
+    file.write_text(
+        "".join(
+            f'[[key]]\nname = "{tenant}"\nsha256 = "{sha256(tenant.encode()).hexdigest()}"\n'
+            f'tenant = "{tenant}"\n{more}roles = ["orchestrator"]\n'
+            for tenant, more in (("onboarding", 'scopes = ["checks.read"]\n'), ("marketing", ""))
+        )
+    )
+    tls = {"certificate": tmp_path / "server.pem", "key": private, "client_ca": tmp_path / "ca.pem"}
+    entry = {"identity": "cn:onboarding", "name": "onboarding", "tenant": "onboarding", **_ROLES}
+    listeners = {
+        "device": {"port": 0},
+        "service": {"port": 0, "tls": tls, "clients": [entry], "api_keys_file": file},
+        "admin": {"port": 0},
+    }
+    server = FacegateServer(settings_for(tmp_path, listeners=listeners), pack=remembering_pack(), tuning=FAST)
+    await server.start()
+    bank = _Bank(server, ShiftedClock(), authority, client_certificate())
+    try:
+        for common, key, reason in (
+            ("onboarding", "onboarding", "CHECK_NOT_FOUND"),
+            ("onboarding", "marketing", "UNAUTHENTICATED"),
+            ("onboarding", "", "UNAUTHENTICATED"),
+            ("marketing", "marketing", "UNAUTHENTICATED"),
+        ):
+            async with bank.called_with(client_certificate(common=common)) as stub:
+                held = (("authorization", f"Bearer {key}"),) if key else ()
+                check = service_pb2.GetCheckRequest(check_id=str(uuid4()))
+                assert (await _refusal(stub.GetCheck(check, metadata=held))).reason == reason
+        async with bank.called_with(client_certificate(common="onboarding")) as stub:
+            # The key's entry says what may be done, not the certificate's.
+            upload = service_pb2.UploadTrustedImageRequest(image=portrait())
+            held = (("authorization", "Bearer onboarding"),)
+            assert (await _refusal(stub.UploadTrustedImage(upload, metadata=held))).reason == (
+                "PERMISSION_DENIED"
+            )
+    finally:
+        await server.stop()
