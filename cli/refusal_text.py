@@ -74,6 +74,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "TOO_FEW_FRAMES": "Give a video that shows one face, and that face in 8 frames or more.",
         "VIDEO_NOT_AVAILABLE": "Give still frames, or set analysis.video_workers on the server.",
         "VIDEO_TOO_SLOW_TO_DECODE": "Give a shorter video or one with smaller pictures, or try again later.",
+        "TOO_MANY_FAILURES": "Wait. To test, make sandbox checks: their limits are wider (docs/sandbox.md).",
         "TOO_MANY_RECONNECTS": "Find a better network and create a new check.",
     }
 )

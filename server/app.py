@@ -301,7 +301,7 @@ class FacegateServer:
         server_keys: ServerKeyList,
     ) -> None:
         settings, tuning = self._settings, self._tuning
-        limits = settings.limits
+        limits, tries = settings.limits, settings.limits.failures.as_setting()
         pool = self._pool = WorkerPool(workers=self._workers)
         identity = pack_identity(pack)
         fusion = load_fusion_model()
@@ -339,6 +339,7 @@ class FacegateServer:
                     lease_seconds=limits.lease_seconds,
                     end_seconds=tuning.end_seconds,
                     owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
+                    tries=tries,
                 ),
                 repository=self._repository,
                 recorder=recorder,
@@ -387,6 +388,8 @@ class FacegateServer:
                     random=secrets.token_bytes,
                     serialise_report=serialise_report,
                     metrics=self._metrics,
+                    tries=tries,
+                    tenant_key=keys.memory.of,
                 ),
                 completion=completion,
                 inquiry=CheckInquiry(
@@ -414,6 +417,7 @@ class FacegateServer:
             server_keys=server_keys,
             callers=front.callers,
             enrolment=timedelta(days=settings.device_integrity.enrolment_days),
+            tries=tries.remembered,
         )
         self._housekeeper.start()
 

@@ -44,6 +44,7 @@ class Housekeeper:
         server_keys: ServerKeyList,
         callers: CallerIdentifier,
         enrolment: timedelta,
+        tries: timedelta,
     ) -> None:
         """Takes what it keeps; ``start`` begins.
 
@@ -61,6 +62,7 @@ class Housekeeper:
             server_keys: Likewise.
             callers: Their API keys are read again each time, if the file changed.
             enrolment: How long a key that nobody uses stays enrolled.
+            tries: How long failed checks are remembered for the limits on further ones.
         """
         self._completion = completion
         self._evidence = evidence
@@ -74,6 +76,7 @@ class Housekeeper:
         self._server_keys = server_keys
         self._callers = callers
         self._enrolment = enrolment
+        self._tries = tries
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def start(self) -> None:
@@ -127,6 +130,7 @@ class Housekeeper:
     async def _expire_devices(self) -> None:
         now = self._now()
         await self._devices.expire(now, unused_since=now - self._enrolment)
+        await self._repository.expire_tries(now - self._tries)
 
     async def _read_revocation(self) -> None:
         now = self._now()

@@ -21,6 +21,7 @@ from server.client_certificates import ClientCertificateEntry
 from server.settings_analysis import AnalysisSettings
 from server.settings_base import Table, is_loopback
 from server.settings_device import DeviceIntegritySettings
+from server.settings_failures import FailureSettings
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs.models_dir import default_models_dir
 
@@ -232,6 +233,8 @@ class LimitSettings(Table):
     """Largest message on the service listener; a selfie of 10 MB has to fit."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays with a replica that stopped answering."""
+    failures: FailureSettings = FailureSettings()
+    """Failed checks of one subject, portrait or device."""
 
 
 class IsolationSettings(Table):

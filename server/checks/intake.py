@@ -10,9 +10,10 @@ from matcher.errors import CalibrationTooWeak, TrustedImageRefused
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import PortraitPolicy, PortraitReport
 from server.checks.references import referenced_image
-from server.checks.refusals import refusal_of
+from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
 from server.checks.terms import Mode
+from server.checks.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.errors import Reason, Refusal
 from server.evidence.sealing import WrappingKeys
 from server.keys import ScanTokens
@@ -20,7 +21,7 @@ from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.errors import PolicyNotFound
 from server.sandbox import memory_scope
 from server.scan.worker_pool import WorkerPool
-from server.storage.errors import RequestIdReused
+from server.storage.errors import RequestIdReused, TriesExceeded
 from server.storage.records import CheckRecord, NewCheck, RequestKey
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
@@ -98,13 +99,15 @@ class CheckIntake:
         random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
         metrics: Metrics,
+        tries: TrySetting,
+        tenant_key: Callable[[str], bytes],
         still_decoder: StillDecoder | None = None,
         trusted_images: TrustedImages | None = None,
     ) -> None:
         """Takes what every upload works with.
 
-        ``serialise_report`` is the edge's; without ``still_decoder`` JPEG 2000 is refused, without
-        ``trusted_images`` references are.
+        ``serialise_report`` is the edge's, ``tenant_key`` gives the key that marks of a scope are made with;
+        without ``still_decoder`` JPEG 2000 is refused, without ``trusted_images`` references are.
         """
         self._repository = repository
         self._policies = policies
@@ -119,6 +122,8 @@ class CheckIntake:
         self._random = random
         self._serialise_report = serialise_report
         self._metrics = metrics
+        self._tries = tries
+        self._tenant_key = tenant_key
         self._trusted_images = trusted_images
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
@@ -210,6 +215,7 @@ class CheckIntake:
     ) -> CheckRecord:
         policy = file.policy
         image = await self._image(upload, policy)
+        tries = await self._allowed_tries(upload, image, now)
         try:
             portrait = await self._pool.run(
                 accept_portrait,
@@ -253,6 +259,7 @@ class CheckIntake:
             create_time=now,
             scan_deadline=now + timedelta(seconds=policy.deadlines.scan_seconds),
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
+            tries=tries,
         )
         try:
             record = await self._repository.create(check, request)
@@ -262,6 +269,23 @@ class CheckIntake:
             # Else the same request, made at the same time, created it.
             self._metrics.check_created(sandbox=upload.sandbox)
         return record
+
+    async def _allowed_tries(
+        self, upload: TrustedImageUpload, image: bytes, now: datetime
+    ) -> tuple[TryMark, ...]:
+        """What the check is a try at; checked before the image is decoded, and again when a scan begins."""
+        key = self._tenant_key(memory_scope(upload.tenant, sandbox=upload.sandbox))
+        marks = [portrait_mark(image, tenant_key=key)]
+        if upload.subject_reference:
+            marks.insert(0, subject_mark(upload.subject_reference, tenant_key=key))
+        try:
+            await self._repository.expect_allowed(
+                marks, rules=self._tries.of(sandbox=upload.sandbox), now=now
+            )
+        except TriesExceeded as error:
+            self._metrics.try_refused(error.kind.value, sandbox=upload.sandbox)
+            raise too_many_failures(error, now=now) from error
+        return tuple(marks)
 
     async def _image(self, upload: TrustedImageUpload, policy: Policy) -> bytes:
         if isinstance(upload.image, bytes):

@@ -1,13 +1,16 @@
 """What the matcher refuses, as what an orchestrator is told."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from math import ceil
 from types import MappingProxyType
 from typing import Final
 
 from matcher.errors import RefusalReason, TrustedImageRefused
 from server.errors import Reason, Refusal
+from server.storage.errors import TriesExceeded
 
-__all__ = ["refusal_of"]
+__all__ = ["refusal_of", "too_many_failures"]
 
 _REASONS: Final[Mapping[RefusalReason, Reason]] = MappingProxyType(
     {
@@ -40,6 +43,31 @@ def refusal_of(error: TrustedImageRefused) -> Refusal:
         Reason.FACE_NOT_FOUND if no_face else _REASONS[error.reason],
         str(error),
         details={_camel(name): value for name, value in error.details.items()},
+    )
+
+
+def too_many_failures(error: TriesExceeded, *, now: datetime, to_device: bool = False) -> Refusal:
+    """The refusal of a further try.
+
+    Args:
+        error: Why.
+        now: The time.
+        to_device: Whether a device is told, which learns no more than when to come back.
+    """
+    seconds = max(1, ceil((error.until - now).total_seconds()))
+    if to_device:
+        return Refusal(
+            Reason.TOO_MANY_FAILURES,
+            f"no scan is possible now; try again in {seconds} seconds",
+            details={"retrySeconds": seconds},
+            retry_after=seconds,
+        )
+    return Refusal(
+        Reason.TOO_MANY_FAILURES,
+        f"too many checks of this {error.kind.value} failed lately, or are being scanned now; try again in "
+        f"{seconds} seconds",
+        details={"limited": error.kind.value, "retrySeconds": seconds},
+        retry_after=seconds,
     )
 
 

@@ -61,6 +61,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.CREDIT_EXCEEDED,
             Reason.SCAN_BUDGET_EXCEEDED,
             Reason.TOO_MANY_RECONNECTS,
+            Reason.TOO_MANY_FAILURES,
             Reason.VIDEO_TOO_SLOW_TO_DECODE,
         }
     ),

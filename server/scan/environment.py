@@ -12,6 +12,7 @@ from liveness.dynamic.model import FlashModel
 from liveness.fusion_model import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
 from server.checks.recorder import CheckRecorder
+from server.checks.tries import TrySetting
 from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.evidence.sealing import WrappingKeys
@@ -66,6 +67,7 @@ class ScanSettings:
     lease_seconds: float = 15.0
     end_seconds: float = 5.0
     owner: str
+    tries: TrySetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from server.checks.refusals import too_many_failures
 from server.errors import Reason, Refusal
 from server.policies import Policy
 from server.scan.environment import ScanEnvironment
 from server.scan.messages import StartMessage
-from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven
+from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
 from server.storage.records import CheckRecord
 
 _log = structlog.get_logger(__name__)
@@ -35,7 +36,7 @@ async def take_lease(
         proven: Whether the device proved to hold the session key.
 
     Raises:
-        Refusal: SESSION_KEY_MISMATCH, RESUME_PROOF_INVALID or CHECK_CLOSED.
+        Refusal: SESSION_KEY_MISMATCH, RESUME_PROOF_INVALID, TOO_MANY_FAILURES or CHECK_CLOSED.
     """
     taking = asyncio.ensure_future(
         env.repository.acquire_lease(
@@ -45,6 +46,7 @@ async def take_lease(
             owner=env.settings.owner,
             now=env.clock.now(),
             lease_seconds=env.settings.lease_seconds,
+            try_rules=env.settings.tries.of(sandbox=record.sandbox),
         )
     )
     try:
@@ -54,6 +56,9 @@ async def take_lease(
         if taking.exception() is None:
             await give_back_lease(env, taking.result(), policy)
         raise
+    except TriesExceeded as error:
+        env.metrics.try_refused(error.kind.value, sandbox=record.sandbox)
+        raise too_many_failures(error, now=env.clock.now(), to_device=True) from error
     except SessionKeyMismatch as error:
         raise Refusal(
             Reason.SESSION_KEY_MISMATCH,

@@ -18,6 +18,8 @@ from server.sandbox import memory_scopes
 from server.storage.database import Database
 from server.storage.errors import RowTaken
 from server.storage.tables import (
+    check_tries,
+    checks,
     device_evidence,
     device_key_uses,
     enrolled_keys,
@@ -225,7 +227,7 @@ class DeviceRepository:
 
     @uncancelled
     async def forget_subject(self, tenant: str, subject: str) -> int:
-        """Deletes the keys that a person enrolled, and the uses of keys and marks of that person's scans.
+        """Deletes the keys that a person enrolled, the uses of keys, marks of the scans, and failed checks.
 
         What sandbox checks of the tenant left is deleted with it.
 
@@ -247,8 +249,14 @@ class DeviceRepository:
             for table in (scan_memories, device_key_uses, enrolled_keys)
         ]
 
+        own = select(checks.c.check_id).where(
+            checks.c.tenant == tenant, checks.c.subject_reference == subject
+        )
+        tries = delete(check_tries).where(check_tries.c.check_id.in_(own))
+
         def work(connection: Connection) -> int:
             connection.execute(marks)
+            connection.execute(tries)
             return _changed(connection, *rest)
 
         forgotten = await self._database.write(work)

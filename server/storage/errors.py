@@ -10,6 +10,7 @@
     ├── Conflict              another writer was first: the expected state or epoch is not current
     ├── SessionKeyMismatch    the check is bound to another session key
     ├── SessionKeyUnproven    the check is bound to this session key, and nobody proved to hold it
+    ├── TriesExceeded         too many checks of the same subject, portrait or device failed or run
     ├── RequestIdReused       the request_id was used before, with another payload
     └── ObjectNotFound        no object under that key
 
@@ -18,9 +19,11 @@ the file system do not pass this folder; they are the ``__cause__`` of one of th
 PostgreSQL's, whose messages hold values.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from server.checks.state import CheckState
+from server.checks.tries import Standing, TryKind
 
 __all__ = [
     "CheckNotFound",
@@ -33,6 +36,7 @@ __all__ = [
     "SessionKeyUnproven",
     "StorageError",
     "StorageUnavailable",
+    "TriesExceeded",
 ]
 
 
@@ -62,6 +66,22 @@ class CheckNotFound(StorageError):
     def __init__(self, check_id: UUID) -> None:
         super().__init__(f"there is no check {check_id}")
         self.check_id = check_id
+
+
+class TriesExceeded(StorageError):
+    """Too many checks of the same subject, portrait or device failed, or run now.
+
+    Attributes:
+        kind: What is limited.
+        standing: BUSY, LOCKED or BLOCKED.
+        until: When a further try may be allowed.
+    """
+
+    def __init__(self, kind: TryKind, standing: Standing, until: datetime) -> None:
+        super().__init__(f"the {kind.value} is {standing.value}")
+        self.kind = kind
+        self.standing = standing
+        self.until = until
 
 
 class Conflict(StorageError):

@@ -12,6 +12,7 @@ from uuid import UUID
 from liveness.verdict import Verdict
 from server.checks.state import CheckState
 from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.checks.tries import TryMark
 from server.evidence.sealing import Sealed
 from server.sandbox import memory_scope
 from server.verdict import CheckStatus, FailureReason
@@ -71,6 +72,7 @@ class NewCheck:
         scan_deadline: When the scan must be over.
         result_deadline: Until when the result is handed out.
         sandbox: Whether a sandbox caller made it.
+        tries: What it is a try at.
     """
 
     check_id: UUID
@@ -91,6 +93,7 @@ class NewCheck:
     scan_deadline: datetime
     result_deadline: datetime
     sandbox: bool = False
+    tries: tuple[TryMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from server.checks.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
 from server.checks.terms import EndedBy
+from server.checks.tries import TryMark, TryRules
 from server.storage import rows, statements
 from server.storage.database import Database
 from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven
@@ -29,6 +30,7 @@ from server.storage.records import (
     NewCheck,
     RequestKey,
 )
+from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
 from server.storage.uncancelled import uncancelled
 from server.verdict import FailureReason
 
@@ -81,6 +83,20 @@ class CheckRepository:
             RequestIdReused: The request was made before with another payload.
         """
         return await self._database.read(statements.check_by_request, request)
+
+    @uncancelled
+    async def expect_allowed(self, marks: Collection[TryMark], *, rules: TryRules, now: datetime) -> None:
+        """Makes sure that a further check of a subject and a portrait may be made.
+
+        Raises:
+            TriesExceeded: Too many of them failed, or run now.
+        """
+        await self._database.read(expect_allowed, marks, rules=rules, now=now)
+
+    @uncancelled
+    async def expire_tries(self, before: datetime) -> int:
+        """Forgets checks that failed earlier; how many rows."""
+        return await self._database.write(expire_tries, before)
 
     @uncancelled
     async def get(self, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
@@ -136,6 +152,7 @@ class CheckRepository:
         owner: str,
         now: datetime,
         lease_seconds: float,
+        try_rules: TryRules | None = None,
     ) -> CheckRecord:
         """Gives the scan to a stream; an older stream of the same device is fenced from now on.
 
@@ -151,8 +168,10 @@ class CheckRepository:
             owner: Names the replica, at most 128 characters.
             now: The time.
             lease_seconds: How long the lease lasts unless renewed.
+            try_rules: Limits over several checks, for the check's first stream; None for no limits.
 
         Raises:
+            TriesExceeded: Too many checks of the same subject or portrait failed, or run now.
             SessionKeyMismatch: The check is bound to another key.
             SessionKeyUnproven: The check is bound to this key, and the device did not prove to hold it.
             Conflict: The check is no longer open, or the orchestrator closes it.
@@ -167,6 +186,8 @@ class CheckRepository:
                 raise SessionKeyMismatch("the check is bound to the session key of its first stream")
             if record.session_key_sha256 is not None and not proven:
                 raise SessionKeyUnproven("the check is bound to this session key since it was read")
+            if try_rules is not None and record.streams == 0:
+                begin_tries(connection, check_id, rules=try_rules, now=now)
             ended_by = None if record.held(now) else EndedBy.SERVER_STOPPED
             statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
             return statements.change(
@@ -366,6 +387,7 @@ class CheckRepository:
             statements.give_up_waiting(connection, check_id)
             statements.add_evidence(connection, check_id, decision.evidence)
             statements.set_values(connection, check_id, rows.decision_row(decision))
+            settle_tries(connection, check_id, decision)
 
         await self._database.write(work)
 
@@ -413,6 +435,7 @@ class CheckRepository:
                 if existing is not None:
                     return existing
             statements.add_check(connection, check, request)
+            add_tries(connection, check.check_id, check.tries, check.create_time)
             return statements.load_check(connection, check.check_id)
 
         return await self._database.write(work)

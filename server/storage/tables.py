@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 __all__ = [
     "attempts",
+    "check_tries",
     "checks",
     "device_evidence",
     "device_key_uses",
@@ -249,3 +250,16 @@ scan_marks = Table(
     Index(None, "check_id"),
 )
 """Where to look for a scan: HMACs of its frames' hashes (32 bytes) and of slices of them (8 bytes)."""
+
+check_tries = Table(
+    "check_tries",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("mark", LargeBinary(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("time", UtcTime, nullable=False),
+    Index(None, "mark"),
+    Index(None, "time"),
+)
+"""Checks that run or failed, by the subject, portrait and device that they are tries at, as HMACs."""

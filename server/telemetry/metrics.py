@@ -130,6 +130,12 @@ class Metrics:
             registry=registry,
         )
         registry.register(_ProcessFigures())
+        self._refused_tries = Counter(
+            "facegate_tries_refused",
+            "Uploads and scans that were refused after too many failed checks, by what is limited.",
+            ["limited", "sandbox"],
+            registry=registry,
+        )
         self._analyses = Counter(
             "facegate_analyses",
             "Calls of AnalysisService, by kind and outcome: ANSWERED, or why there is no verdict.",
@@ -221,6 +227,10 @@ class Metrics:
     def sent_away(self, awaited: str, cause: str) -> None:
         """A call's message is awaited no longer: it is ``too_late``, or ``gave_way`` to others."""
         self._sent_away.labels(awaited, cause).inc()
+
+    def try_refused(self, limited: str, *, sandbox: bool) -> None:
+        """An upload or a scan was refused after too many failed checks of a subject, portrait or device."""
+        self._refused_tries.labels(limited, _word(sandbox)).inc()
 
     def analysed(self, kind: str, outcome: str) -> None:
         """An analysis of an ``image`` or a ``video`` ended; never with its verdict."""

@@ -32,6 +32,7 @@ from server.policies import load_policies
 from server.scan.admission import check_start
 from server.scan.messages import FrameMessage, StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
+from server.settings_failures import FailureSettings
 from tests.fuzz.secret_targets import SESSION_KEY, SESSION_KEY_DER, tokens
 from tests.fuzz.sound import assert_sound
 from vision.packs.calibration import load_calibration
@@ -242,7 +243,8 @@ def _servicer() -> ServiceServicer:
         pad_networks=(object(),),
         landmarker=None,
     )
-    behind = cast("Any", SimpleNamespace(run=reached, find_by_request=reached, finish=reached, read=reached))
+    calls = dict.fromkeys(("run", "expect_allowed", "find_by_request", "finish", "read"), reached)
+    behind = cast("Any", SimpleNamespace(**calls))
     unused = cast("Any", None)
     intake = CheckIntake(
         repository=behind,
@@ -257,6 +259,8 @@ def _servicer() -> ServiceServicer:
         random=unused,
         serialise_report=unused,
         metrics=unused,
+        tries=FailureSettings().as_setting(),
+        tenant_key=lambda scope: bytes(32),
         still_decoder=unused,
         trusted_images=behind,
     )

@@ -71,6 +71,10 @@ class _Work:
         assert unused_since == now - timedelta(days=400)
         return self.step("devices")
 
+    async def expire_tries(self, before: datetime) -> int:
+        assert before == NOW - timedelta(days=30)
+        return 0
+
     max_age = timedelta(days=2)
 
     def refresh(self, now: datetime) -> None:
@@ -99,6 +103,7 @@ async def _rounds(work: Any, count: int, *, of: str = "sweep") -> None:
         server_keys=work.server_keys,
         callers=work.callers,
         enrolment=timedelta(days=400),
+        tries=timedelta(days=30),
     )
     housekeeper.start()
     for _ in range(2000):

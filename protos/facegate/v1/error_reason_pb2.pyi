@@ -150,6 +150,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The check demands a challenge that the device does not announce that it can show, such as the screen
     flash. [FAILED_PRECONDITION]
     """
+    ERROR_REASON_TOO_MANY_FAILURES: _ErrorReason.ValueType  # 80
+    """Too many checks of the same subject, portrait or device failed lately, or are being scanned now.
+    [RESOURCE_EXHAUSTED, with RetryInfo]
+    """
     ERROR_REASON_VIDEO_EMPTY: _ErrorReason.ValueType  # 90
     """The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_TOO_LARGE: _ErrorReason.ValueType  # 91
@@ -307,6 +311,10 @@ version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 79
 """The check demands a challenge that the device does not announce that it can show, such as the screen
 flash. [FAILED_PRECONDITION]
+"""
+ERROR_REASON_TOO_MANY_FAILURES: ErrorReason.ValueType  # 80
+"""Too many checks of the same subject, portrait or device failed lately, or are being scanned now.
+[RESOURCE_EXHAUSTED, with RetryInfo]
 """
 ERROR_REASON_VIDEO_EMPTY: ErrorReason.ValueType  # 90
 """The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""

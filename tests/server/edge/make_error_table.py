@@ -222,6 +222,12 @@ ADVICE: dict[str, _Advice] = {
     "TOO_MANY_RECONNECTS": _Advice(
         _DEVICE, _NEW_CHECK, scan=Scan.OVER, device="Ends: the network does not hold. A new check elsewhere."
     ),
+    "TOO_MANY_FAILURES": _Advice(
+        _BOTH,
+        "Wait as long as it says. Offer the person another way of identification.",
+        scan=Scan.OPEN,
+        device='Ends: "Please try again later". No reconnect before the time in RetryInfo.',
+    ),
     "PACK_CHANGED": _Advice(
         _DEVICE,
         _NEW_CHECK,
@@ -319,6 +325,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "ATTEMPT_END_INVALID": ("attempt", "frameCount", "expectedAttempt", "arrivedFrames"),
     "STREAM_IDLE": ("idleSeconds",),
     "TOO_MANY_RECONNECTS": ("reconnects", "maxReconnects"),
+    "TOO_MANY_FAILURES": ("limited", "retrySeconds"),
     "PACK_CHANGED": ("packVersion", "currentPackVersion"),
     "CAPABILITY_MISSING": ("capability", "mode"),
     "VIDEO_TOO_LARGE": ("bytes", "maxBytes", "totalBytes", "frames", "maxFrames"),

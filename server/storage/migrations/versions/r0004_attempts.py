@@ -1,4 +1,4 @@
-"""How attempts were made, judged and ended; until when scans may be resumed; sandbox checks; closing ones."""
+"""How attempts were made, judged and ended; resuming; sandbox checks; closing ones; tries over checks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,10 +25,21 @@ def upgrade() -> None:
     with op.batch_alter_table("attempts") as attempts:
         attempts.alter_column("mode", server_default=None)
         attempts.alter_column("plan", server_default=None)
+    op.create_table(
+        "check_tries",
+        sa.Column("check_id", sa.Uuid, sa.ForeignKey("checks.check_id"), primary_key=True),
+        sa.Column("mark", sa.LargeBinary(32), primary_key=True),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("outcome", sa.String(16), nullable=False),
+        sa.Column("time", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_index("ix_check_tries_mark", "check_tries", ["mark"])
+    op.create_index("ix_check_tries_time", "check_tries", ["time"])
 
 
 def downgrade() -> None:
     """Removes the columns."""
+    op.drop_table("check_tries")
     with op.batch_alter_table("attempts") as attempts:
         for column in ("verdict", "ended_by", "plan", "mode"):
             attempts.drop_column(column)

@@ -1,0 +1,199 @@
+"""How often a subject, a portrait or a device may fail over several checks. Pure: storage keeps the history.
+
+After too many failed checks within a short window comes a lock, and after too many locks a longer block.
+Checks whose scan began and that are not decided count as failures for as long as they last: else any number
+of checks, scanned at once, would each be the first.
+"""
+
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from server.verdict import CheckStatus, FailureReason
+
+__all__ = [
+    "BUSY_SECONDS",
+    "Standing",
+    "Tried",
+    "TryKind",
+    "TryMark",
+    "TryRules",
+    "TrySetting",
+    "judge_tries",
+    "portrait_mark",
+    "subject_mark",
+    "tried",
+]
+
+BUSY_SECONDS: Final = 10.0
+"""When to ask again where only scans that run now stand in the way."""
+
+_DOMAIN: Final = b"facegate/v1/tries/"
+_ATTACKS = frozenset({FailureReason.SPOOF, FailureReason.IDENTITY_CHANGED, FailureReason.DEVICE_MANIPULATED})
+_ADVERSE = _ATTACKS | {FailureReason.NOT_SAME_PERSON, FailureReason.TRANSCRIPT_BROKEN}
+_LEFT = frozenset({FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReason.EXPIRED})
+
+
+class TryKind(StrEnum):
+    """What is limited."""
+
+    SUBJECT = "subject"
+    """The orchestrator's reference to the person."""
+    PORTRAIT = "portrait"
+    """The bytes of the trusted image."""
+    DEVICE = "device"
+    """A verified key of the device that outlives a scan."""
+
+
+class Tried(StrEnum):
+    """What a check counts as."""
+
+    CREATED = "created"
+    """Nothing yet: nobody scanned."""
+    BEGUN = "begun"
+    """A scan began and is not decided."""
+    FAILED = "failed"
+    """It failed."""
+    ATTACK = "attack"
+    """It failed because of an attack on liveness or by a manipulated device."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryMark:
+    """What is limited, as storage knows it.
+
+    Attributes:
+        kind: What it is.
+        mark: HMAC of it under a key of the tenant, 32 bytes.
+    """
+
+    kind: TryKind
+    mark: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryRules:
+    """The limits; see ``server.settings.FailureLimits``.
+
+    Attributes:
+        maximum: Failed checks within ``window`` that bring a lock.
+        window: Within which failures are counted together.
+        lock: How long a lock lasts.
+        locks: The lock that is a block instead, counted within ``block``.
+        block: How long a block lasts.
+    """
+
+    maximum: int
+    window: timedelta
+    lock: timedelta
+    locks: int
+    block: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrySetting:
+    """The limits of real checks and of sandbox checks.
+
+    Attributes:
+        real: Of real checks.
+        sandbox: Of sandbox checks.
+        remembered: How long failures are kept, for locks and for the signals about earlier attacks.
+    """
+
+    real: TryRules
+    sandbox: TryRules
+    remembered: timedelta
+
+    def of(self, *, sandbox: bool) -> TryRules:
+        """The limits of a check."""
+        return self.sandbox if sandbox else self.real
+
+
+class Standing(StrEnum):
+    """Whether a further try is allowed."""
+
+    ALLOWED = "allowed"
+    BUSY = "busy"
+    """Failures and scans that run now make up the maximum."""
+    LOCKED = "locked"
+    BLOCKED = "blocked"
+
+
+def judge_tries(
+    failures: Iterable[datetime], *, running: int, rules: TryRules, now: datetime
+) -> tuple[Standing, datetime]:
+    """Whether a further try is allowed, and from when on it is.
+
+    Failures during a lock belong to scans that ran when it began; they neither prolong nor repeat it.
+
+    Args:
+        failures: When checks failed, in any order.
+        running: Scans that began and are not decided.
+        rules: The limits.
+        now: The time.
+
+    Returns:
+        The standing and its end: ``now`` where it is ALLOWED, else later than ``now``.
+    """
+    window: list[datetime] = []
+    locks: list[datetime] = []
+    until, standing = None, Standing.ALLOWED
+    for failure in sorted(failures):
+        if until is not None and failure < until:
+            continue
+        window = [*(one for one in window if failure - one < rules.window), failure]
+        if len(window) < rules.maximum:
+            continue
+        window = []
+        locks = [*(one for one in locks if failure - one < rules.block), failure]
+        if len(locks) < rules.locks:
+            standing, until = Standing.LOCKED, failure + rules.lock
+        else:
+            standing, until, locks = Standing.BLOCKED, failure + rules.block, []
+    if until is not None and now < until:
+        return standing, until
+    recent = sum(now - one < rules.window for one in window)
+    if recent + running >= rules.maximum:
+        return Standing.BUSY, now + timedelta(seconds=BUSY_SECONDS)
+    return Standing.ALLOWED, now
+
+
+def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_counted: bool) -> Tried | None:
+    """What a decided check counts as; ``None`` where it does not count.
+
+    A fault of the server never counts. Neither do conditions, such as bright light, unless something spoke
+    against the person or the device: they let nobody in, and whoever has bad light is not to be locked out.
+    A scan that was left counts once enough frames came for it to have been judged.
+
+    Args:
+        status: The check's status.
+        reasons: Its reasons.
+        frames_counted: Whether one of its attempts counted.
+    """
+    told = frozenset(reasons)
+    if status is not CheckStatus.FAILURE:
+        return None
+    if told & _ATTACKS:
+        return Tried.ATTACK
+    if told & _ADVERSE:
+        return Tried.FAILED
+    if FailureReason.CONDITIONS in told or (told & _LEFT and not frames_counted):
+        return None
+    return Tried.FAILED
+
+
+def subject_mark(reference: str, *, tenant_key: bytes) -> TryMark:
+    """The mark of a subject reference."""
+    return TryMark(TryKind.SUBJECT, _mark(TryKind.SUBJECT, reference.encode(), tenant_key))
+
+
+def portrait_mark(image: bytes, *, tenant_key: bytes) -> TryMark:
+    """The mark of a trusted image's bytes. One changed byte makes another portrait of it."""
+    return TryMark(TryKind.PORTRAIT, _mark(TryKind.PORTRAIT, image, tenant_key))
+
+
+def _mark(kind: TryKind, value: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, _DOMAIN + kind.value.encode() + b"\0" + value, "sha256")

@@ -1,0 +1,67 @@
+"""Settings of the limits on failed checks of one subject, portrait or device."""
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from server.checks.tries import TryRules, TrySetting
+from server.settings_base import Table
+
+__all__ = ["FailureLimits", "FailureSettings"]
+
+_DAY = 86_400
+
+
+class FailureLimits(Table):
+    """When failed checks of one subject, portrait or device bring a lock, and locks a block."""
+
+    maximum: int = Field(default=5, ge=1, le=1_000_000)
+    """Failed checks within ``window_seconds`` that bring a lock. Scans that run count until
+    they are decided."""
+    window_seconds: int = Field(default=180, ge=1, le=_DAY)
+    """Failed checks within so many seconds count together."""
+    lock_seconds: int = Field(default=1_800, ge=1, le=_DAY)
+    """How long a lock lasts."""
+    locks_to_block: int = Field(default=4, ge=1, le=100)
+    """The lock within ``block_seconds`` that is a block instead."""
+    block_seconds: int = Field(default=_DAY, ge=1, le=30 * _DAY)
+    """How long a block lasts."""
+
+    def as_rules(self) -> TryRules:
+        """The same for ``server.checks.tries``."""
+        return TryRules(
+            maximum=self.maximum,
+            window=timedelta(seconds=self.window_seconds),
+            lock=timedelta(seconds=self.lock_seconds),
+            locks=self.locks_to_block,
+            block=timedelta(seconds=self.block_seconds),
+        )
+
+
+class FailureSettings(FailureLimits):
+    """Limits on failed checks of one subject, portrait or device; sandbox checks have their own."""
+
+    remember_days: int = Field(default=30, ge=1, le=400)
+    """How long a failed check is remembered, by keyed hashes: for these limits, and for the signals that tell
+    of earlier attacks. At least twice ``block_seconds``."""
+    sandbox: FailureLimits = FailureLimits(maximum=1_000, lock_seconds=60, block_seconds=60)
+    """Of sandbox checks, which fail by the dozen in tests of an integration."""
+
+    @model_validator(mode="after")
+    def _remembers(self) -> Self:
+        longest = max(self.block_seconds, self.sandbox.block_seconds)
+        if self.remember_days * _DAY < 2 * longest:
+            raise ValueError(
+                f"remember_days ({self.remember_days}) must be at least twice block_seconds ({longest}): "
+                "else blocks are forgotten before they end"
+            )
+        return self
+
+    def as_setting(self) -> TrySetting:
+        """The same for ``server.checks.tries``."""
+        return TrySetting(
+            real=self.as_rules(),
+            sandbox=self.sandbox.as_rules(),
+            remembered=timedelta(days=self.remember_days),
+        )

@@ -1,0 +1,153 @@
+"""Failed and running checks by what is limited, as HMACs: the history that ``server.checks.tries`` judges.
+
+The functions work inside an open transaction. A check's rows are written with the check, marked when its
+first scan begins, and settled in the transaction that decides it; a check that does not count leaves none.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+
+from server.checks.tries import Standing, Tried, TryKind, TryMark, TryRules, judge_tries, tried
+from server.storage.errors import TriesExceeded
+from server.storage.records import Decision
+from server.storage.tables import attempts, check_tries
+
+__all__ = [
+    "add_tries",
+    "attacks",
+    "begin_device",
+    "begin_tries",
+    "expect_allowed",
+    "expire_tries",
+    "settle_tries",
+]
+
+_OVER = (Tried.FAILED.value, Tried.ATTACK.value)
+
+
+def add_tries(connection: Connection, check_id: UUID, marks: Sequence[TryMark], now: datetime) -> None:
+    """Notes what a new check is a try at."""
+    if marks:
+        connection.execute(insert(check_tries), [_row(check_id, mark, Tried.CREATED, now) for mark in marks])
+
+
+def expect_allowed(
+    connection: Connection,
+    marks: Iterable[TryMark],
+    *,
+    rules: TryRules,
+    now: datetime,
+    but: UUID | None = None,
+) -> None:
+    """Makes sure that a further try is allowed.
+
+    Args:
+        connection: Of the transaction.
+        marks: What is limited.
+        rules: The limits.
+        now: The time.
+        but: A check that does not count.
+
+    Raises:
+        TriesExceeded: It is not.
+    """
+    for mark in marks:
+        query = select(check_tries.c.outcome, check_tries.c.time).where(check_tries.c.mark == mark.mark)
+        if but is not None:
+            query = query.where(check_tries.c.check_id != but)
+        rows = connection.execute(query).all()
+        failures = [row.time for row in rows if row.outcome in _OVER]
+        running = sum(row.outcome == Tried.BEGUN.value for row in rows)
+        standing, until = judge_tries(failures, running=running, rules=rules, now=now)
+        if standing is not Standing.ALLOWED:
+            raise TriesExceeded(mark.kind, standing, until)
+
+
+def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now: datetime) -> None:
+    """A check's first scan begins: from now on it counts until it is decided.
+
+    Raises:
+        TriesExceeded: No further try is allowed.
+    """
+    query = select(check_tries.c.kind, check_tries.c.mark).where(check_tries.c.check_id == check_id)
+    marks = [TryMark(TryKind(row.kind), row.mark) for row in connection.execute(query)]
+    _in_line(connection, marks)
+    expect_allowed(connection, marks, rules=rules, now=now, but=check_id)
+    connection.execute(
+        update(check_tries).where(check_tries.c.check_id == check_id).values(outcome=Tried.BEGUN.value)
+    )
+
+
+def begin_device(
+    connection: Connection, check_id: UUID, mark: TryMark, *, rules: TryRules, now: datetime
+) -> None:
+    """A device of a check that runs is known: the check counts for it, too.
+
+    Raises:
+        TriesExceeded: No further try of the device is allowed.
+    """
+    _in_line(connection, [mark])
+    known = select(check_tries.c.check_id).where(check_tries.c.check_id == check_id, _is(mark))
+    if connection.execute(known).first() is None:
+        expect_allowed(connection, [mark], rules=rules, now=now)
+        connection.execute(insert(check_tries).values(_row(check_id, mark, Tried.BEGUN, now)))
+
+
+def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> None:
+    """A check is decided: its rows say that it failed, or go."""
+    counted = select(func.count()).where(attempts.c.check_id == check_id, attempts.c.counted)
+    outcome = tried(
+        decision.status, decision.reasons, frames_counted=connection.execute(counted).scalar_one() > 0
+    )
+    own = check_tries.c.check_id == check_id
+    if outcome is None:
+        connection.execute(delete(check_tries).where(own))
+    else:
+        values = {"outcome": outcome.value, "time": decision.decide_time}
+        connection.execute(update(check_tries).where(own).values(values))
+
+
+def attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:
+    """How many other checks of a check's subject or device were attacked; ``None`` without a mark of it."""
+    own = select(check_tries.c.mark).where(
+        check_tries.c.check_id == check_id, check_tries.c.kind == kind.value
+    )
+    marks = connection.execute(own).scalars().all()
+    if not marks:
+        return None
+    query = select(func.count(check_tries.c.check_id.distinct())).where(
+        check_tries.c.mark.in_(marks),
+        check_tries.c.check_id != check_id,
+        check_tries.c.outcome == Tried.ATTACK.value,
+        check_tries.c.time >= since,
+    )
+    return connection.execute(query).scalar_one()
+
+
+def expire_tries(connection: Connection, before: datetime) -> int:
+    """Deletes what is older; how many rows."""
+    return connection.execute(delete(check_tries).where(check_tries.c.time < before)).rowcount
+
+
+def _is(mark: TryMark) -> ColumnElement[bool]:
+    return check_tries.c.mark == mark.mark
+
+
+def _in_line(connection: Connection, marks: Iterable[TryMark]) -> None:
+    """Lets transactions about the same mark pass one after another; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        for key in sorted(int.from_bytes(mark.mark[:8], "big", signed=True) for mark in marks):
+            connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def _row(check_id: UUID, mark: TryMark, outcome: Tried, now: datetime) -> dict[str, object]:
+    return {
+        "check_id": check_id,
+        "kind": mark.kind.value,
+        "mark": mark.mark,
+        "outcome": outcome.value,
+        "time": now,
+    }

@@ -1,0 +1,145 @@
+"""The limits over several checks, as a pure function of the history."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.checks.tries import (
+    Standing,
+    Tried,
+    TryRules,
+    judge_tries,
+    portrait_mark,
+    subject_mark,
+    tried,
+)
+from server.settings_failures import FailureSettings
+from server.verdict import CheckStatus, FailureReason
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+RULES = FailureSettings().as_setting().real
+_R = FailureReason
+
+_SECONDS = st.lists(st.integers(0, 200_000), max_size=40)
+_RULES = st.builds(
+    lambda maximum, window, lock, locks, block: TryRules(
+        maximum=maximum,
+        window=timedelta(seconds=window),
+        lock=timedelta(seconds=lock),
+        locks=locks,
+        block=timedelta(seconds=block),
+    ),
+    st.integers(1, 6),
+    st.integers(1, 400),
+    st.integers(1, 4_000),
+    st.integers(1, 5),
+    st.integers(1, 90_000),
+)
+
+
+def _at(*seconds: float) -> list[datetime]:
+    return [NOW + timedelta(seconds=one) for one in seconds]
+
+
+def _judged(*seconds: float, at: float, running: int = 0) -> tuple[Standing, float]:
+    now = NOW + timedelta(seconds=at)
+    standing, until = judge_tries(_at(*seconds), running=running, rules=RULES, now=now)
+    return standing, (until - NOW).total_seconds()
+
+
+def test_five_failures_within_three_minutes_bring_a_lock_of_half_an_hour() -> None:
+    assert _judged(0, 10, 20, 30, at=40) == (Standing.ALLOWED, 40)
+    assert _judged(0, 10, 20, 30, 40, at=41) == (Standing.LOCKED, 40 + 1800)
+    assert _judged(0, 10, 20, 30, 40, at=40 + 1800) == (Standing.ALLOWED, 40 + 1800)
+    assert _judged(0, 100, 200, 300, 400, at=401) == (Standing.ALLOWED, 401)
+
+
+def test_scans_that_run_count_until_they_are_decided() -> None:
+    assert _judged(0, 10, at=20, running=2)[0] is Standing.ALLOWED
+    assert _judged(0, 10, at=20, running=3) == (Standing.BUSY, 30)
+
+
+def test_the_fourth_lock_of_a_day_is_a_block_of_a_day() -> None:
+    failures = [lock * 2000 + each for lock in range(4) for each in range(5)]
+    assert _judged(*failures[:15], at=4010)[0] is Standing.LOCKED
+    assert _judged(*failures, at=6010) == (Standing.BLOCKED, 6004 + 86_400)
+    assert _judged(*failures, at=6004 + 86_400)[0] is Standing.ALLOWED
+
+
+@given(seconds=_SECONDS, rules=_RULES, running=st.integers(0, 8), at=st.integers(0, 300_000))
+def test_whoever_is_refused_is_told_when_to_come_back(
+    seconds: list[int], rules: TryRules, running: int, at: int
+) -> None:
+    now = NOW + timedelta(seconds=at)
+    failures = [one for one in _at(*seconds) if one <= now]
+    standing, until = judge_tries(failures, running=running, rules=rules, now=now)
+    assert (standing is Standing.ALLOWED) == (until == now)
+    assert until >= now
+    assert until - now <= max(rules.lock, rules.block, timedelta(seconds=10))
+    if running >= rules.maximum:
+        assert standing is not Standing.ALLOWED
+    if standing in {Standing.LOCKED, Standing.BLOCKED}:
+        # The lock ends when it was said to end, if nothing fails meanwhile.
+        assert (
+            judge_tries(failures, running=0, rules=rules, now=until - timedelta(microseconds=1))[0]
+            is standing
+        )
+        assert judge_tries(failures, running=0, rules=rules, now=until)[0] in {
+            Standing.ALLOWED,
+            Standing.BUSY,
+        }
+
+
+@given(rules=_RULES, gaps=st.lists(st.integers(0, 500), max_size=60))
+def test_no_more_failures_come_about_than_the_rules_allow(rules: TryRules, gaps: list[int]) -> None:
+    failures: list[datetime] = []
+    now = NOW
+    for gap in gaps:
+        now += timedelta(seconds=gap)
+        if judge_tries(failures, running=0, rules=rules, now=now)[0] is Standing.ALLOWED:
+            failures.append(now)
+    for failure in failures:
+        within = [one for one in failures if failure <= one < failure + min(rules.window, rules.lock)]
+        assert len(within) <= rules.maximum
+
+
+@pytest.mark.parametrize(
+    ("reasons", "frames_counted", "counts"),
+    [
+        ([_R.SPOOF], False, Tried.ATTACK),
+        ([_R.DEVICE_MANIPULATED], True, Tried.ATTACK),
+        ([_R.ABANDONED, _R.IDENTITY_CHANGED], True, Tried.ATTACK),
+        ([_R.CONDITIONS, _R.SPOOF], True, Tried.ATTACK),
+        ([_R.NOT_SAME_PERSON], True, Tried.FAILED),
+        ([_R.TRANSCRIPT_BROKEN], False, Tried.FAILED),
+        ([_R.LIVENESS_INCONCLUSIVE], True, Tried.FAILED),
+        ([_R.ABANDONED], True, Tried.FAILED),
+        ([_R.CANCELLED], True, Tried.FAILED),
+        ([_R.EXPIRED], True, Tried.FAILED),
+        ([_R.ABANDONED], False, None),
+        ([_R.EXPIRED], False, None),
+        ([_R.CONDITIONS], True, None),
+        ([_R.CONDITIONS, _R.LIVENESS_INCONCLUSIVE], True, None),
+    ],
+)
+def test_what_counts(reasons: list[FailureReason], frames_counted: bool, counts: Tried | None) -> None:
+    assert tried(CheckStatus.FAILURE, reasons, frames_counted=frames_counted) is counts
+
+
+def test_neither_success_nor_a_fault_of_the_server_counts() -> None:
+    assert tried(CheckStatus.SUCCESS, [], frames_counted=True) is None
+    assert tried(CheckStatus.NOT_DECIDED, [_R.SERVER_FAULT], frames_counted=True) is None
+
+
+def test_marks_tell_nothing_across_tenants_and_kinds() -> None:
+    one, two = bytes(32), bytes([1]) * 32
+    marks = {
+        subject_mark("a", tenant_key=one).mark,
+        subject_mark("a", tenant_key=two).mark,
+        subject_mark("b", tenant_key=one).mark,
+        portrait_mark(b"a", tenant_key=one).mark,
+    }
+    assert len(marks) == 4
+    assert {len(mark) for mark in marks} == {32}

@@ -1,0 +1,113 @@
+"""Tries in the database: one transaction after another about the same thing, and nothing kept for nothing."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from server.checks.tries import TryKind, TryMark
+from server.settings_failures import FailureSettings
+from server.storage.database import Database
+from server.storage.devices import DeviceRepository
+from server.storage.errors import TriesExceeded
+from server.storage.records import Decision
+from server.storage.repository import CheckRepository
+from server.storage.tables import check_tries
+from server.storage.tries import begin_device
+from server.verdict import CheckStatus, FailureReason
+from tests.server.storage.samples import NOW, after, new_check
+
+RULES = FailureSettings().as_setting().real
+_MARKS = (TryMark(TryKind.SUBJECT, b"s" * 32), TryMark(TryKind.PORTRAIT, b"p" * 32))
+_DEVICE = TryMark(TryKind.DEVICE, b"d" * 32)
+
+
+async def _created(repository: CheckRepository) -> UUID:
+    check = replace(new_check(), tries=_MARKS)
+    await repository.create(check, None)
+    return check.check_id
+
+
+async def _begin(repository: CheckRepository, check_id: UUID) -> None:
+    await repository.acquire_lease(
+        check_id,
+        session_key=check_id.bytes,
+        proven=False,
+        owner="replica",
+        now=NOW,
+        lease_seconds=15,
+        try_rules=RULES,
+    )
+
+
+async def _decide(repository: CheckRepository, check_id: UUID, *reasons: FailureReason) -> None:
+    decision = Decision(
+        status=CheckStatus.FAILURE if reasons else CheckStatus.SUCCESS,
+        reasons=reasons,
+        result_bytes=b"result",
+        evidence=(),
+        decide_time=after(1),
+        retain_until=after(86_400),
+    )
+    await repository.decide(check_id, epoch=None, decision=decision)
+
+
+async def _rows(database: Database) -> int:
+    query = select(func.count()).select_from(check_tries)
+    return await database.read(lambda connection: connection.execute(query).scalar_one())
+
+
+async def test_scans_that_begin_at_once_are_no_more_than_the_limit(repository: CheckRepository) -> None:
+    checks = [await _created(repository) for _ in range(12)]
+    outcomes = await asyncio.gather(*(_begin(repository, one) for one in checks), return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 5
+    assert sum(isinstance(outcome, TriesExceeded) for outcome in outcomes) == 7
+
+
+async def test_a_device_in_many_checks_at_once_is_limited(
+    database: Database, repository: CheckRepository
+) -> None:
+    checks = [await _created(repository) for _ in range(12)]
+
+    async def begin(check_id: UUID) -> None:
+        for _ in range(2):
+            await database.write(begin_device, check_id, _DEVICE, rules=RULES, now=NOW)
+
+    outcomes = await asyncio.gather(*(begin(one) for one in checks), return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 5
+    assert sum(isinstance(outcome, TriesExceeded) for outcome in outcomes) == 7
+
+
+async def test_what_does_not_count_leaves_nothing_and_the_rest_expires(
+    database: Database, repository: CheckRepository
+) -> None:
+    succeeded, conditions, spoof = [await _created(repository) for _ in range(3)]
+    for one in (succeeded, conditions, spoof):
+        await _begin(repository, one)
+    assert await _rows(database) == 6
+    await _decide(repository, succeeded)
+    await _decide(repository, conditions, FailureReason.CONDITIONS)
+    await _decide(repository, spoof, FailureReason.SPOOF)
+    assert await _rows(database) == 2
+    assert await repository.expire_tries(after(1)) == 0
+    assert await repository.expire_tries(after(2)) == 2
+
+
+async def test_failed_checks_are_forgotten_with_their_subject(
+    database: Database, repository: CheckRepository
+) -> None:
+    for _ in range(5):
+        check_id = await _created(repository)
+        await _begin(repository, check_id)
+        await _decide(repository, check_id, FailureReason.NOT_SAME_PERSON)
+    with pytest.raises(TriesExceeded) as caught:
+        await repository.expect_allowed(_MARKS, rules=RULES, now=after(2))
+    assert caught.value.kind is TryKind.SUBJECT
+    assert caught.value.until == after(1 + 1800)
+    devices = DeviceRepository(database)
+    assert await devices.forget_subject("branch", "subject-1") == 0
+    assert await _rows(database) == 10
+    await devices.forget_subject("default", "subject-1")
+    assert await _rows(database) == 0
