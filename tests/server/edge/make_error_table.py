@@ -222,12 +222,6 @@ ADVICE: dict[str, _Advice] = {
     "TOO_MANY_RECONNECTS": _Advice(
         _DEVICE, _NEW_CHECK, scan=Scan.OVER, device="Ends: the network does not hold. A new check elsewhere."
     ),
-    "TOO_MANY_FAILURES": _Advice(
-        _BOTH,
-        "Wait as long as it says. Offer the person another way of identification.",
-        scan=Scan.OPEN,
-        device='Ends: "Please try again later". No reconnect before the time in RetryInfo.',
-    ),
     "PACK_CHANGED": _Advice(
         _DEVICE,
         _NEW_CHECK,
@@ -242,6 +236,12 @@ ADVICE: dict[str, _Advice] = {
             "Ends: the check demands the flash and the app did not announce it. Nothing is used up: another "
             "device may scan, or the orchestrator creates a check of another policy."
         ),
+    ),
+    "TOO_MANY_FAILURES": _Advice(
+        _BOTH,
+        "Wait as long as it says. Offer the person another way of identification.",
+        scan=Scan.OPEN,
+        device='Ends: "Please try again later". No reconnect before the time in RetryInfo.',
     ),
     "VIDEO_EMPTY": _Advice(_ORCHESTRATOR, "Send the file, or the still frames, after the config."),
     "VIDEO_TOO_LARGE": _Advice(_ORCHESTRATOR, "Send a shorter video; the metadata has the limits."),
@@ -325,9 +325,9 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "ATTEMPT_END_INVALID": ("attempt", "frameCount", "expectedAttempt", "arrivedFrames"),
     "STREAM_IDLE": ("idleSeconds",),
     "TOO_MANY_RECONNECTS": ("reconnects", "maxReconnects"),
-    "TOO_MANY_FAILURES": ("limited", "retrySeconds"),
     "PACK_CHANGED": ("packVersion", "currentPackVersion"),
     "CAPABILITY_MISSING": ("capability", "mode"),
+    "TOO_MANY_FAILURES": ("limited", "retrySeconds"),
     "VIDEO_TOO_LARGE": ("bytes", "maxBytes", "totalBytes", "frames", "maxFrames"),
     "VIDEO_FORMAT_NOT_SUPPORTED": ("bytes", "format", "container", "announcedContainer"),
     "VIDEO_MALFORMED": ("format", "bytes", "totalBytes"),

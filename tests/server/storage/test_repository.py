@@ -51,7 +51,7 @@ async def test_a_created_check_is_read_back_as_it_was_given(repository: CheckRep
     check = new_check()
     record = await repository.create(check, request())
     assert record == await repository.get(check.check_id)
-    for name in check.__slots__:
+    for name in set(check.__slots__) - {"tries"}:
         assert getattr(record, name) == getattr(check, name), name
     assert (record.state, record.lease_epoch, record.streams, record.bytes_received) == (
         CheckState.CREATED, 0, 0, 0,
