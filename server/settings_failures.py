@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from server.checks.tries import TryRules, TrySetting
 from server.settings_base import Table
 
-__all__ = ["FailureLimits", "FailureSettings"]
+__all__ = ["FailureLimits", "FailureSettings", "SandboxFailureLimits"]
 
 _DAY = 86_400
 
@@ -26,7 +26,15 @@ class FailureLimits(Table):
     locks_to_block: int = Field(default=4, ge=1, le=100)
     """The lock within ``block_seconds`` that is a block instead."""
     block_seconds: int = Field(default=_DAY, ge=1, le=30 * _DAY)
-    """How long a block lasts."""
+    """How long a block lasts. At least ``lock_seconds``."""
+
+    @model_validator(mode="after")
+    def _blocks_longer_than_it_locks(self) -> Self:
+        if self.block_seconds < self.lock_seconds:
+            raise ValueError(
+                f"block_seconds ({self.block_seconds}) must be at least lock_seconds ({self.lock_seconds})"
+            )
+        return self
 
     def as_rules(self) -> TryRules:
         """The same for ``server.checks.tries``."""
@@ -39,14 +47,24 @@ class FailureLimits(Table):
         )
 
 
+class SandboxFailureLimits(FailureLimits):
+    """The same for sandbox checks, which fail by the dozen in tests of an integration."""
+
+    maximum: int = Field(default=1_000, ge=1, le=1_000_000)
+    """Failed checks within ``window_seconds`` that bring a lock."""
+    lock_seconds: int = Field(default=60, ge=1, le=_DAY)
+    """How long a lock lasts."""
+    block_seconds: int = Field(default=60, ge=1, le=30 * _DAY)
+    """How long a block lasts. At least ``lock_seconds``."""
+
+
 class FailureSettings(FailureLimits):
     """Limits on failed checks of one subject, portrait or device; sandbox checks have their own."""
 
     remember_days: int = Field(default=30, ge=1, le=400)
     """How long a failed check is remembered, by keyed hashes: for these limits, and for the signals that tell
     of earlier attacks. At least twice ``block_seconds``."""
-    sandbox: FailureLimits = FailureLimits(maximum=1_000, lock_seconds=60, block_seconds=60)
-    """Of sandbox checks, which fail by the dozen in tests of an integration."""
+    sandbox: SandboxFailureLimits = SandboxFailureLimits()
 
     @model_validator(mode="after")
     def _remembers(self) -> Self:

@@ -76,7 +76,7 @@ class TryMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRules:
-    """The limits; see ``server.settings.FailureLimits``.
+    """The limits; see ``server.settings_failures.FailureLimits``.
 
     Attributes:
         maximum: Failed checks within ``window`` that bring a lock.

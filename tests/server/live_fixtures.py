@@ -1,5 +1,6 @@
 """Fixtures over ``tests.server.live``, which the conftest of ``tests/server`` makes known."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -61,6 +62,8 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 async def scene(live: LiveServer) -> AsyncIterator[LiveServer]:
     """The run's server; after the test nothing is left behind, and both its listeners answer."""
     await live.decoders_ready()
+    # The server closes connections that idle: without them the count would be too low for the test.
+    await asyncio.gather(live.device_channel.channel_ready(), live.service_channel.channel_ready())
     before = live.traces()
     yield live
     await live.settled(before)

@@ -24,18 +24,18 @@ _R = FailureReason
 
 _SECONDS = st.lists(st.integers(0, 200_000), max_size=40)
 _RULES = st.builds(
-    lambda maximum, window, lock, locks, block: TryRules(
+    lambda maximum, window, lock, locks, longer: TryRules(
         maximum=maximum,
         window=timedelta(seconds=window),
         lock=timedelta(seconds=lock),
         locks=locks,
-        block=timedelta(seconds=block),
+        block=timedelta(seconds=lock + longer),
     ),
     st.integers(1, 6),
     st.integers(1, 400),
     st.integers(1, 4_000),
     st.integers(1, 5),
-    st.integers(1, 90_000),
+    st.integers(0, 90_000),
 )
 
 
