@@ -1,5 +1,8 @@
 """The ``facegate`` command: one module a command, mounted here."""
 
+import os
+from typing import Final
+
 import typer
 
 from cli import calibrate, config, db, evaluate, keys, policy
@@ -13,6 +16,7 @@ from cli.result import command as result
 from cli.serve import serve
 from cli.verify import verify
 from cli.verify_command import VerifyCommand
+from server.private_files import PRIVATE_UMASK
 
 app = typer.Typer(
     name="facegate",
@@ -21,6 +25,19 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
 )
+
+_FOR_OTHERS: Final = frozenset({"attest", "calibrate", "models"})
+"""What these write is public and for the server's user, who may be another: lists, calibrations, packs."""
+
+
+@app.callback()
+def keep_private(context: typer.Context) -> None:
+    """Keeps what a command writes, such as pictures of faces, from other users."""
+    if context.invoked_subcommand not in _FOR_OTHERS:
+        before = os.umask(PRIVATE_UMASK)
+        context.call_on_close(lambda: os.umask(before))
+
+
 app.command()(serve)
 app.command(cls=VerifyCommand)(verify)
 app.command()(demo)

@@ -23,6 +23,7 @@ from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake
 from server.checks.recorder import CheckRecorder
 from server.checks.terms import Mode
+from server.data_folder import protect_data
 from server.decoders import make_decoders, start_decoders
 from server.device.assessment import nothing_claimed
 from server.device.revocation import RevocationFile
@@ -154,6 +155,7 @@ class FacegateServer:
         """
         settings = self._settings
         check_runtime()
+        await asyncio.to_thread(protect_data, settings.data_dir)
         for_tests = settings.device_integrity.for_tests
         policies = load_served_policies(settings.policies.folder, for_tests=for_tests)
         if for_tests:

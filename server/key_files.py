@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.errors import ConfigurationError
-from server.private_files import PrivateFileError, read_private_file
+from server.private_files import PrivateFileError, make_private_folder, read_private_file
 
 __all__ = ["KeyFile", "KeysUnusable", "make_key_file", "read_key_files"]
 
@@ -71,7 +71,7 @@ def make_key_file(
     final = folder / f"{purpose}-{number:04d}.{suffix}"
     temporary = folder / f".{final.name}.{secrets.token_hex(8)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         if final.exists():
             return
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,7 +1,11 @@
-"""Files with secrets that are handed to the server: who else may read or change them is looked at first.
+"""Files with secrets: those that are handed to the server, and those that it makes.
 
-A group may read them, as it does what Kubernetes mounts from a Secret. Nobody else may read them, and nobody
-but the owner may write them. The mode is that of the opened file, so links to it make no difference.
+Handed to it: a group may read them, as it does what Kubernetes mounts from a Secret. Nobody else may read
+them, and nobody but the owner may write them. The mode is that of the opened file, so links to it make no
+difference.
+
+Made by it: folders 0700 and files 0600, whatever the umask. What an earlier version left wider is tightened,
+where it is the server's own.
 
 ::
 
@@ -10,14 +14,27 @@ but the owner may write them. The mode is that of the opened file, so links to i
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from server.errors import ConfigurationError
 
-__all__ = ["PrivateFileError", "read_private_file"]
+__all__ = [
+    "PRIVATE_UMASK",
+    "PrivateFileError",
+    "make_private_file",
+    "make_private_folder",
+    "read_private_file",
+    "tighten",
+]
+
+PRIVATE_UMASK: Final = 0o077
+"""Of a process that writes nothing for others."""
 
 _OPEN_TO_OTHERS: Final = stat.S_IWGRP | stat.S_IRWXO
+_FILE_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
 
 
 class PrivateFileError(ConfigurationError):
@@ -54,3 +71,52 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
             f"{path}: it has more than {max_bytes} bytes, and so is no such file; name another"
         )
     return content
+
+
+def make_private_folder(folder: Path) -> None:
+    """Makes a folder, and those above it that are missing, for the owner only; one that is there stays.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if not folder.parent.is_dir():
+        make_private_folder(folder.parent)
+    try:
+        folder.mkdir(mode=_FOLDER_MODE)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+
+
+def make_private_file(path: Path) -> None:
+    """Makes an empty file for the owner only; one that is there is tightened.
+
+    The file is not opened where it is there: closing it would free the locks that SQLite holds on it in this
+    process (https://www.sqlite.org/howtocorrupt.html, 2.2).
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
+    except FileExistsError:
+        tighten(path)
+
+
+def tighten(path: Path) -> bool:
+    """Takes from group and others what they may do with a file or folder.
+
+    Returns:
+        False where they may do something and it stays so: it is another user's, or the file system does not
+        let it change.
+
+    Raises:
+        FileNotFoundError: It is not there.
+    """
+    status = path.stat()
+    wide = status.st_mode & PRIVATE_UMASK
+    if wide and status.st_uid == os.geteuid():
+        with suppress(OSError):
+            path.chmod(stat.S_IMODE(status.st_mode) & ~PRIVATE_UMASK)
+            wide = path.stat().st_mode & PRIVATE_UMASK
+    return not wide

@@ -22,7 +22,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from server.errors import ConfigurationError
+from server.private_files import PrivateFileError, read_private_file
 from server.settings import Settings
+from server.settings_view import holds_secret
 
 __all__ = ["ENVIRONMENT_CONFIG", "LoadedSettings", "Origin", "SettingsInvalid", "load_settings"]
 
@@ -86,7 +88,7 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
 
     Raises:
         SettingsInvalid: A file cannot be read, or a setting is unknown, of the wrong kind, or unsafe;
-            every problem is listed.
+            every problem is listed. Or the file holds a password and is open to others.
     """
     if file is None and os.environ.get(ENVIRONMENT_CONFIG):
         file = Path(os.environ[ENVIRONMENT_CONFIG])
@@ -94,6 +96,8 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
     if unknown:
         raise SettingsInvalid(unknown)
     from_file = {} if file is None else _read(file)
+    if file is not None:
+        _check_passwords(file, from_file)
     try:
         from_environment = EnvSettingsSource(Settings)()
     except SettingsError as error:
@@ -121,6 +125,18 @@ def _read(file: Path) -> dict[str, Any]:
     # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise SettingsInvalid((f"{file}: not TOML: {error}",)) from error
+
+
+def _check_passwords(file: Path, table: Mapping[str, Any]) -> None:
+    storage = table.get("storage")
+    if not isinstance(storage, Mapping):
+        return
+    for name, url in storage.items():
+        if isinstance(url, str) and holds_secret(url):
+            try:
+                read_private_file(file, max_bytes=_MAX_BYTES)
+            except PrivateFileError as error:
+                raise SettingsInvalid((f"storage.{name} holds a secret; {error}",)) from error
 
 
 def _unknown_variables() -> Iterator[str]:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from server.settings import Settings
 
-__all__ = ["mask_url", "shown_settings"]
+__all__ = ["holds_secret", "mask_url", "shown_settings"]
 
 _MASK = "***"
 _URLS = frozenset(
@@ -53,6 +53,11 @@ def mask_url(url: str) -> str:
     if url.startswith(f"{parts.scheme}:///") and not masked.startswith(f"{parts.scheme}:///"):
         masked = masked.replace(f"{parts.scheme}:", f"{parts.scheme}://", 1)
     return masked
+
+
+def holds_secret(url: str) -> bool:
+    """Whether ``mask_url`` has something to mask in ``url``."""
+    return mask_url(url).count(_MASK) > url.count(_MASK)
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cli.test_devices.errors import PlatformUnusable
 from cli.test_devices.settings_text import POLICY_NAME, policy_text, settings_text
 from server.device.revocation import write_revocation_files
+from server.private_files import make_private_file, make_private_folder
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
 
 __all__ = ["SETTINGS_FILE", "StoredPlatform", "read_platform", "write_platform"]
@@ -65,8 +66,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
     seed = _seed(secret) if secret.exists() else secrets.token_hex(32)
     platform = TestPlatform(seed=seed, made=now)
     try:
-        (folder / "policies").mkdir(parents=True, exist_ok=True)
-        secret.touch(mode=0o600)
+        make_private_folder(folder / "policies")
     except OSError as error:
         raise PlatformUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
     stored = StoredPlatform(platform=platform, folder=folder)
@@ -133,6 +133,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: bytes) -> None:
     try:
+        make_private_file(path)
         path.write_bytes(content)
     except OSError as error:
         raise PlatformUnusable(f"{path} cannot be written: {error.strerror}") from error

@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey
 from device_integrity.apple import MAX_RECEIPT_BYTES, Environment
 from device_integrity.errors import ReceiptExchangeUnavailable
 from server.errors import ConfigurationError
+from server.private_files import read_private_file
 
 __all__ = ["AppleReceiptExchange", "open_apple_receipt_exchange"]
 
@@ -123,14 +124,11 @@ def open_apple_receipt_exchange(
         timeout_seconds: How long one exchange may take.
 
     Raises:
-        ConfigurationError: The file cannot be read, or holds no key on P-256.
+        ConfigurationError: The file cannot be read, is open to others, or holds no key on P-256.
     """
     try:
-        with key_file.open("rb") as file:
-            key = ECKey.import_key(file.read(_MAX_KEY_BYTES))
+        key = ECKey.import_key(read_private_file(key_file, max_bytes=_MAX_KEY_BYTES))
         private = key.is_private and key.curve_name == "P-256"
-    except OSError as error:
-        raise ConfigurationError(f"{key_file}: cannot be read: {error.strerror or error}") from error
     except (JoseError, ValueError, TypeError) as error:
         raise ConfigurationError(f"{key_file}: not a key for DeviceCheck in PEM") from error
     if not private:

@@ -20,6 +20,7 @@ from device_integrity.android.play_payload import MAX_PAYLOAD_BYTES
 from device_integrity.android.play_token import MAX_TOKEN_BYTES
 from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
 from server.errors import ConfigurationError
+from server.private_files import read_private_file
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -29,6 +30,7 @@ __all__ = ["GooglePlayDecoder", "open_google_play_decoder"]
 
 _SCOPE: Final = "https://www.googleapis.com/auth/playintegrity"
 _GOOGLE: Final = "https://playintegrity.googleapis.com"
+_MAX_ACCOUNT_BYTES: Final = 256 * 1024
 _THREADS: Final = 4
 _MAX_WAITING: Final = 64
 _PACKAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+")
@@ -136,7 +138,8 @@ def open_google_play_decoder(
         timeout_seconds: How long one answer may take.
 
     Raises:
-        ConfigurationError: The extra ``play-integrity`` is not installed, or the file is no such key.
+        ConfigurationError: The extra ``play-integrity`` is not installed, or the file is no such key or is
+            open to others.
     """
     try:
         from google.auth.exceptions import GoogleAuthError
@@ -147,11 +150,11 @@ def open_google_play_decoder(
             "for Google's decoder, install facegate with the extra play-integrity"
         ) from error
     try:
-        information: Any = json.loads(service_account_file.read_text(encoding="utf-8"))
+        information: Any = json.loads(read_private_file(service_account_file, max_bytes=_MAX_ACCOUNT_BYTES))
         credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]  # untyped
             information, scopes=[_SCOPE]
         )
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError) as error:
         raise ConfigurationError(
             f"{service_account_file} is not the key of a Google service account"
         ) from error

@@ -28,6 +28,7 @@ from server.device.apple_receipts import AppleReceiptExchange, open_apple_receip
 from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
 from server.errors import ConfigurationError
 from server.policies import PolicyBook, load_policies
+from server.private_files import read_private_file
 from server.settings_device import (
     AndroidSettings,
     AppleReceiptSettings,
@@ -107,7 +108,8 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         now: The present time, with a time zone.
 
     Raises:
-        ConfigurationError: A file cannot be read or is not what it should be.
+        ConfigurationError: A file cannot be read, is not what it should be, or holds a secret and is open
+            to others.
     """
     apps = _apps(settings.android)
     try:
@@ -209,7 +211,9 @@ def _classic_keys(settings: PlaySettings) -> ClassicKeys | None:
         return None
     try:
         return load_classic_keys(
-            decryption_key=_read(settings.decryption_key_file).decode("ascii").strip(),
+            decryption_key=read_private_file(settings.decryption_key_file, max_bytes=_MAX_FILE_BYTES)
+            .decode("ascii")
+            .strip(),
             verification_key=_read(settings.verification_key_file).decode("ascii").strip(),
         )
     except (DeviceIntegrityError, UnicodeDecodeError) as error:

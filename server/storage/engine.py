@@ -14,7 +14,7 @@ wrapped key is destroyed for good when those are gone, or the key that wrapped i
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from server.private_files import make_private_file, make_private_folder, tighten
 from server.storage.errors import StorageUnavailable
 
 __all__ = ["PATIENCE_SECONDS", "database_file", "is_sqlite", "open_postgresql", "open_sqlite", "reading"]
 
 _READING = "facegate_reading"
+_BESIDE = ("-wal", "-shm", "-journal")
 PATIENCE_SECONDS = 10
 _OPTIONS = (
     "the options in the database URL cannot be used; "
@@ -46,13 +48,13 @@ _PRAGMAS = (
 
 
 def open_sqlite(url: str) -> Engine:
-    """An engine for a SQLite file; its folder is made, nothing is connected yet.
+    """An engine for a SQLite file; file and folder are made for the owner only, nothing is connected yet.
 
     Args:
         url: ``sqlite:///data/a.db``.
 
     Raises:
-        StorageUnavailable: The URL names no file or another driver, or the folder cannot be made.
+        StorageUnavailable: The URL names no file or another driver, or the file cannot be made.
     """
     parsed = _parse(url)
     _check_driver(parsed)
@@ -60,9 +62,14 @@ def open_sqlite(url: str) -> Engine:
     if file is None:
         raise StorageUnavailable("a SQLite database needs a file: sqlite:///path/to/file.db")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(file.parent)
+        # SQLite makes its log and its index of the log with the permissions of the database's file.
+        make_private_file(file)
+        for suffix in _BESIDE:
+            with suppress(FileNotFoundError):
+                tighten(file.with_name(file.name + suffix))
     except OSError as error:
-        raise StorageUnavailable(f"the folder of the database cannot be made: {error.strerror}") from error
+        raise StorageUnavailable(f"the database's folder or file cannot be made: {error.strerror}") from error
     with _usable(parsed):
         engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)

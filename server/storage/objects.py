@@ -15,6 +15,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from server.private_files import make_private_folder, tighten
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 
 __all__ = ["ObjectInfo", "ObjectStore", "open_object_store"]
@@ -88,7 +89,7 @@ def open_object_store(url: str) -> ObjectStore:
     folder = _folder_of(url)
     try:
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(folder)
             return _FolderObjects(LocalStore(folder), folder=folder.resolve())
         if url.startswith("memory:"):
             return _Objects(MemoryStore())
@@ -168,7 +169,7 @@ class _Objects:
 
 
 class _FolderObjects(_Objects):
-    """A folder. obstore writes a temporary file and renames it; this makes both durable."""
+    """A folder. obstore writes a temporary file and renames it; this makes both durable and private."""
 
     def __init__(self, store: LocalStore, *, folder: Path) -> None:
         super().__init__(store)
@@ -177,14 +178,17 @@ class _FolderObjects(_Objects):
     async def put(self, key: str, data: bytes) -> None:
         await super().put(key, data)
         try:
-            await asyncio.to_thread(_sync_up_to, self._folder / key, self._folder)
+            await asyncio.to_thread(_keep, self._folder / key, self._folder)
         except OSError as error:
             raise _failed("put", error) from error
 
 
-def _sync_up_to(file: Path, top: Path) -> None:
+def _keep(file: Path, top: Path) -> None:
     # The file's bytes first, then its name, then the names of the folders that were made for it.
     for path in (file, *file.parents):
+        if path != top:
+            # The folder at the top, which keeps others out meanwhile, may be shared with other replicas.
+            tighten(path)
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, func, select
 
+from server.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated
@@ -119,7 +120,9 @@ async def _alone(url: str) -> AsyncIterator[None]:
         yield
         return
     try:
-        lock = file.with_name(f"{file.name}.lock").open("wb")
+        path = file.with_name(f"{file.name}.lock")
+        make_private_file(path)
+        lock = path.open("wb")
     except OSError as error:
         raise unavailable("the database cannot be upgraded", error) from error
     with lock:

@@ -11,18 +11,16 @@
     CredentialsUnusable     the file cannot be read, is open to others, or breaks the schema
 """
 
-import os
-import stat
 import tomllib
 from pathlib import Path
 from typing import Final
 
 from server.errors import ConfigurationError
+from server.private_files import PrivateFileError, read_private_file
 
 __all__ = ["CredentialsUnusable", "read_credentials"]
 
 _MAX_BYTES: Final = 16_384
-_OPEN_TO_OTHERS: Final = stat.S_IWGRP | stat.S_IRWXO
 _REQUIRED: Final = frozenset({"access_key_id", "secret_access_key"})
 _KNOWN: Final = _REQUIRED | {"session_token"}
 
@@ -35,27 +33,13 @@ def read_credentials(path: Path) -> dict[str, str]:
     """The credentials by their names.
 
     Raises:
-        CredentialsUnusable: The file cannot be read, others than its owner and group may read or change it,
-            or it has not exactly the entries that there are. The message repeats none of them.
+        CredentialsUnusable: The file cannot be read, is open to others, or has not exactly the entries that
+            there are. The message repeats none of them.
     """
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise CredentialsUnusable(
-            f"{path}: cannot be read: {error.strerror or error}; correct trusted_images.s3.credentials_file, "
-            "or the file's owner"
-        ) from error
-    if mode & _OPEN_TO_OTHERS:
-        raise CredentialsUnusable(
-            f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may read or change it; "
-            f"run chmod 600 {path}, and replace the credentials if anybody else could read them"
-        )
-    if len(content) > _MAX_BYTES:
-        raise CredentialsUnusable(
-            f"{path}: more than {_MAX_BYTES} bytes; name a file with nothing but the credentials"
-        )
+        content = read_private_file(path, max_bytes=_MAX_BYTES)
+    except PrivateFileError as error:
+        raise CredentialsUnusable(f"trusted_images.s3.credentials_file: {error}") from error
     try:
         table = tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -16,6 +16,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("FACEGATE_LISTENERS__DEVICE__PORT", "1234")
     file = tmp_path / "facegate.toml"
+    file.touch(0o600)
     file.write_text('[storage]\ndatabase_url = "postgresql+asyncpg://me:hunter2@db/x"\n')
     return file
 

@@ -1,5 +1,7 @@
 import asyncio
 import json
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,6 +81,23 @@ async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Pa
     assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
     assert "Good. Hold this position." in run.messages
     assert fake.token not in run.output + run.messages
+
+
+async def test_nobody_else_may_read_what_is_saved(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, out = FakeServer(), tmp_path / "new" / "out"
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60", "--out", str(out))
+    before = os.umask(0)
+    try:
+        async with serving(fake) as target:
+            result = await asyncio.to_thread(
+                CliRunner().invoke, app, ["verify", *arguments, "--service", target, "--device", target]
+            )
+        assert result.exit_code == 0
+        assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (out, out.parent)} == {0o700}
+    finally:
+        after = os.umask(before)
+    assert after == 0
 
 
 async def test_failure_has_its_own_exit_status_and_reasons(portrait: str, scan: str) -> None:

@@ -153,3 +153,29 @@ def test_a_file_without_end_is_refused(file: Path) -> None:
     file.write_bytes(b"#" * 1_048_577)
     (problem,) = problems(file)
     assert "no settings file" in problem
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'database_url = "postgresql+asyncpg://me:hunter2@db/x"',
+        'objects_url = "s3://bucket?aws_secret_access_key=hunter2"',
+    ],
+)
+def test_a_file_with_a_password_must_not_be_open_to_others(file: Path, setting: str) -> None:
+    file.write_text(f"[storage]\n{setting}\n")
+    for mode in (0o644, 0o660):
+        file.chmod(mode)
+        (problem,) = problems(file)
+        assert setting.partition(" ")[0] in problem
+        assert "chmod 600" in problem
+        assert "hunter2" not in problem
+    for mode in (0o600, 0o440):
+        file.chmod(mode)
+        load_settings(file)
+
+
+def test_a_file_without_a_password_may_be_open(file: Path) -> None:
+    file.write_text('[storage]\ndatabase_url = "postgresql+asyncpg://me@db/x?ssl=require"\n')
+    file.chmod(0o644)
+    load_settings(file)

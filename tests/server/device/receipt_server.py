@@ -93,5 +93,6 @@ async def playing_apple(apple: SoftwareApple, now: Callable[[], datetime]) -> As
 def write_key(server: ReceiptServer, folder: Path) -> Path:
     """The key file of the developer account."""
     path = folder / "AuthKey.p8"
+    path.touch(0o600)
     path.write_bytes(server.credentials.as_pem(private=True))
     return path

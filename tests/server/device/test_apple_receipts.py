@@ -107,6 +107,7 @@ def _pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
 )
 def test_a_file_that_is_no_key_for_devicecheck(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "AuthKey.p8"
+    file.touch(0o600)
     file.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"AuthKey\.p8: not a") as caught:
         open_apple_receipt_exchange(key_file=file, key_id=KEY_ID, team_id=TEAM_ID, now=lambda: NOW)

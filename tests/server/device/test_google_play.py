@@ -89,6 +89,7 @@ def secret() -> str:
 @pytest.fixture
 def account(google: _Google, secret: str, tmp_path: Path) -> Path:
     file = tmp_path / "account.json"
+    file.touch(0o600)
     file.write_text(
         json.dumps(
             {
@@ -213,6 +214,7 @@ async def test_nobody_is_asked_about_nonsense(
 @pytest.mark.usefixtures("without_collection")
 def test_a_file_that_is_no_account(tmp_path: Path, text: str) -> None:
     file = tmp_path / "account.json"
+    file.touch(0o600)
     file.write_text(text)
     with pytest.raises(ConfigurationError, match="service account"):
         open_google_play_decoder(service_account_file=file)

@@ -78,6 +78,7 @@ def test_test_roots_count_for_sandbox_checks_only(tmp_path: Path) -> None:
 def test_a_server_of_the_test_receipt_server_asks_it_in_sandbox_checks_only(tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     file = tmp_path / "key.p8"
+    file.touch(0o600)
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     trust = open_device_trust(
         _settings(
@@ -200,6 +201,7 @@ def test_files_that_are_not_there_keep_the_server_from_starting(
 
 def test_a_response_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
     file = tmp_path / "key"
+    file.touch(0o600)
     file.write_text("hunter2")
     play = {"decoder": "local", "decryption_key_file": file, "verification_key_file": file}
     with pytest.raises(ConfigurationError) as caught:

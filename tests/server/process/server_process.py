@@ -143,11 +143,14 @@ class DataFolder:
         self.config.write_text(_toml(settings))
 
     @asynccontextmanager
-    async def serving(self, *, open_files: tuple[int, int] | None = None) -> AsyncIterator[ServerProcess]:
+    async def serving(
+        self, *, open_files: tuple[int, int] | None = None, umask: int = -1
+    ) -> AsyncIterator[ServerProcess]:
         """Starts a server over the folder; at the end of the block it is gone.
 
         Args:
             open_files: Its soft and hard limit on open file handles; those of this process by default.
+            umask: The one that it starts with; that of this process by default.
         """
         self._runs += 1
         log = self.folder / f"run-{self._runs}.log"
@@ -156,7 +159,9 @@ class DataFolder:
             limits = f"ulimit -S -n {open_files[0]} && ulimit -H -n {open_files[1]}"
             command = ["sh", "-c", f'{limits} && exec "$@"', "sh", *command]
         with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
+            process = await asyncio.create_subprocess_exec(
+                *command, stdout=output, stderr=output, umask=umask
+            )
         server = ServerProcess(process, log)
         try:
             await server.ready()
