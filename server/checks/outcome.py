@@ -1,6 +1,6 @@
 """Everything that a check's verdict was made of, as the server knows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from liveness.dynamic.steps import ColourStep
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
 from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.checks.tries import EarlierAttacks
 from server.verdict import CheckVerdict
 
 
@@ -27,6 +28,7 @@ class DeviceOutcome:
         injected: Whether what the policy demands shows for certain that no camera made the frames.
         decided: Names of the checks that decide: each of them fails the check by itself.
         tolerated: Names of the decisive checks that must not decide, whether they failed or not.
+        earlier: Earlier attacks by the device or with the same subject; they inform and decide nothing.
     """
 
     assurance: Assurance
@@ -37,6 +39,7 @@ class DeviceOutcome:
     injected: bool = False
     decided: tuple[str, ...] = ()
     tolerated: tuple[str, ...] = ()
+    earlier: EarlierAttacks = field(default_factory=EarlierAttacks)
 
     @property
     def final(self) -> bool:

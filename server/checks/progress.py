@@ -32,6 +32,7 @@ class ProgressState(StrEnum):
     """The scan's deadline passed before anything was decided."""
 
 
+_OWN_DOING = frozenset({EndedBy.SIGNED, EndedBy.REFUSED})
 _OVER = frozenset({ProgressState.DECIDED, ProgressState.CLOSED, ProgressState.EXPIRED})
 
 
@@ -103,7 +104,7 @@ def progress_of(
         now: The time.
     """
     state = _state(record, now)
-    remaining = max(0, policy.attempts.maximum - sum(attempt.counted for attempt in attempts))
+    remaining = max(0, attempts_remaining(attempts, policy))
     resumable = (
         state is ProgressState.INTERRUPTED
         and remaining > 0
@@ -122,6 +123,18 @@ def progress_of(
         attempts_remaining=0 if state in _OVER else remaining,
         sandbox=record.sandbox,
     )
+
+
+def attempts_remaining(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
+    """Attempts that may still be made: none once the maximum counted, or too many were too short to count.
+
+    An attempt counts once enough of its frames were accepted. A shorter one is held against the device where
+    the device ended it: not where the line was lost, which has a limit of its own, or the server failed.
+    """
+    short = sum(not attempt.counted and attempt.ended_by in _OWN_DOING for attempt in attempts)
+    if short > policy.attempts.uncounted:
+        return 0
+    return policy.attempts.maximum - sum(attempt.counted for attempt in attempts)
 
 
 def _state(record: CheckRecord, now: datetime) -> ProgressState:

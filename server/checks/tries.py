@@ -16,6 +16,7 @@ from server.verdict import CheckStatus, FailureReason
 
 __all__ = [
     "BUSY_SECONDS",
+    "EarlierAttacks",
     "Standing",
     "Tried",
     "TryKind",
@@ -110,6 +111,19 @@ class TrySetting:
     def of(self, *, sandbox: bool) -> TryRules:
         """The limits of a check."""
         return self.sandbox if sandbox else self.real
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierAttacks:
+    """How many earlier checks failed by an attack (``Tried.ATTACK``), as far as they are remembered.
+
+    Attributes:
+        subject: Of the same subject reference; ``None`` without one.
+        device: By the same device; ``None`` where it showed no verified key that outlives a scan.
+    """
+
+    subject: int | None = None
+    device: int | None = None
 
 
 class Standing(StrEnum):

@@ -22,6 +22,7 @@ from server.checks.outcome import (
     TranscriptOutcome,
 )
 from server.checks.recorder import PackIdentity
+from server.checks.tries import EarlierAttacks
 from server.edge.scan_codec import (
     feedback_code,
     mode_to_wire,
@@ -208,6 +209,7 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         create_time=timestamp(outcome.create_time),
         decide_time=timestamp(outcome.decide_time),
         server_version=outcome.server_version,
+        history=_history(outcome.device.earlier),
         sandbox=outcome.sandbox,
     )
     # What is not decided says nothing about the person.
@@ -310,6 +312,24 @@ def _device_signal(sign: Sign) -> result_pb2.Signal:
         passed=not sign.suspected,
         detail=f"Failed: {told}. Method {sign.method}, instrument {sign.instrument}."[:_LONGEST_DETAIL],
     )
+
+
+def _history(earlier: EarlierAttacks) -> list[result_pb2.Signal]:
+    return [
+        result_pb2.Signal(
+            name=f"history_{of}_spoofs",
+            label=f"Earlier attacks {how}",
+            score=1 / (1 + count),
+            weight=0.0,
+            passed=count == 0,
+            detail=f"{count} earlier checks {how} failed by an attack, as far as they are remembered.",
+        )
+        for of, how, count in (
+            ("subject", "of this subject", earlier.subject),
+            ("device", "by this device", earlier.device),
+        )
+        if count is not None
+    ]
 
 
 def _transcript(transcript: TranscriptOutcome) -> result_pb2.TranscriptResult:

@@ -228,6 +228,8 @@ class AttemptRules(_Table):
 
     maximum: int = Field(default=3, ge=1, le=10)
     """Attempts that count. An attempt counts once enough of its frames were accepted."""
+    uncounted: int = Field(default=10, ge=0, le=40)
+    """Attempts too short to count that a device may end besides. Lost connections are not among them."""
     reconnects: int = Field(default=5, ge=0, le=50)
     """Streams beyond the first with which a device may come back after its connection was lost."""
 

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from device_integrity.errors import KeyMaterialError
 from device_integrity.transcript import SHARE_BYTES, load_public_key
+from server.checks.progress import attempts_remaining
 from server.checks.state import OPEN_STATES
 from server.checks.terms import AttemptOutcome, Mode
 from server.errors import Reason, Refusal
@@ -119,7 +120,8 @@ def admit(
     if remaining < 1:
         raise Refusal(
             Reason.CHECK_CLOSED,
-            f"all {policy.attempts.maximum} attempts are used up",
+            f"all {policy.attempts.maximum} attempts are used up, or more than "
+            f"{policy.attempts.uncounted} that were too short to count",
             details={"maxAttempts": policy.attempts.maximum},
         )
     return Admission(
@@ -127,11 +129,6 @@ def admit(
         proof_required=record.session_key is not None,
         attempts_remaining=remaining,
     )
-
-
-def attempts_remaining(attempts: tuple[AttemptRecord, ...], policy: Policy) -> int:
-    """Attempts that may still be made: an attempt counts once enough of its frames were accepted."""
-    return policy.attempts.maximum - sum(attempt.counted for attempt in attempts)
 
 
 def _invalid(field: str, problem: str) -> Refusal:

@@ -1,10 +1,12 @@
 """What becomes of an attempt whose end the device signed: judged, made durable, and told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from server.checks.outcome import DeviceOutcome
+from server.checks.progress import attempts_remaining
 from server.checks.recorder import JudgedAttempt
+from server.checks.refusals import too_many_failures
 from server.checks.terms import AttemptOutcome
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import declined
@@ -22,11 +24,7 @@ from server.scan.scan_bytes import ScanBytes
 from server.storage.records import AttemptEnding, AttemptRecord
 from server.verdict import CheckVerdict, FailureReason
 
-__all__ = ["AttemptConcluder", "attempts_left"]
-
-_MOST_ATTEMPTS = 40
-"""Attempts of one check, those that do not count included: a stumble costs nothing, but a device that
-goes on stumbling must not fill the database."""
+__all__ = ["AttemptConcluder"]
 
 
 class AttemptConcluder:
@@ -69,9 +67,9 @@ class AttemptConcluder:
         judgement = await self._closer.judge(stream, run)
         attempts = await self._closer.attempts(stream, run)
         self.cancelled_by_person = end.cause is EndCause.CANCELLED
-        remaining = attempts_left(stream, attempts)
+        remaining = attempts_remaining(attempts, stream.policy)
         enough = self._bytes.suffice(seconds=run.expected_seconds, budget=env.settings.budget)
-        again = judgement.retryable and enough and remaining > 0 and run.number < _MOST_ATTEMPTS
+        again = judgement.retryable and enough and remaining > 0
         if self.cancelled_by_person and declined(run.challenge):
             again = stream.plans.decline() and again
             # Nothing stood in the way of a flash that was not wanted, and little of it was captured.
@@ -84,6 +82,10 @@ class AttemptConcluder:
             attempts = await await_older_streams(env, run, attempts)
             if stream.evidence.pieces != pieces:
                 device = await self._look_at_device(stream, run, judgement)
+        if (exceeded := stream.evidence.exceeded) is not None:
+            # What speaks against the person or the device stands all the same: see ``AttemptCloser.abandon``.
+            env.metrics.try_refused(exceeded.kind.value, sandbox=stream.record.sandbox)
+            raise too_many_failures(exceeded, now=env.clock.now(), to_device=True)
         status, attempts = await self._settle(stream, run, judgement, device, attempts, again=again)
         env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value,
@@ -177,8 +179,3 @@ class AttemptConcluder:
         )
         self._decided(verdict)
         return verdict
-
-
-def attempts_left(stream: OpenStream, attempts: Iterable[AttemptRecord]) -> int:
-    """How many attempts the check's policy still allows."""
-    return stream.policy.attempts.maximum - sum(attempt.counted for attempt in attempts)

@@ -6,7 +6,7 @@ vouches for the session key, and thereby for the frames, of all later ones.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -26,7 +26,7 @@ from server.device.verification import DeviceVerifier
 from server.errors import Reason, Refusal
 from server.scan.messages import StartMessage
 from server.storage.devices import DeviceRepository
-from server.storage.errors import StorageError
+from server.storage.errors import StorageError, TriesExceeded
 
 __all__ = ["StreamEvidence"]
 
@@ -60,6 +60,7 @@ class StreamEvidence:
         start: StartMessage,
         table: DemandTable,
         earlier: Sequence[EvidenceFinding],
+        begins: Callable[[bytes], Awaitable[None]],
     ) -> None:
         """Begins with what earlier streams of the check brought."""
         self.claimed_before = tuple(
@@ -73,6 +74,9 @@ class StreamEvidence:
         self._context = replace(context, asks_apple=not self._ignores(Evidence.APP_ATTEST))
         self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
+        self._begins = begins
+        self.exceeded: TriesExceeded | None = None
+        """Why the device may not be judged now: too many of its checks failed."""
 
     @classmethod
     async def open(
@@ -83,16 +87,29 @@ class StreamEvidence:
         context: EvidenceContext,
         start: StartMessage,
         table: DemandTable,
+        begins: Callable[[bytes], Awaitable[None]],
     ) -> "StreamEvidence":
         """A stream's evidence, with what earlier streams brought.
+
+        ``begins`` notes that the check is a try of the device whose key has that mark; it may raise
+        ``TriesExceeded``.
 
         Raises:
             StorageUnavailable: The database failed.
         """
         earlier = [finding_from_bytes(data) for data in await devices.findings(context.check_id)]
-        return cls(
-            verifier=verifier, devices=devices, context=context, start=start, table=table, earlier=earlier
+        evidence = cls(
+            verifier=verifier,
+            devices=devices,
+            context=context,
+            start=start,
+            table=table,
+            earlier=earlier,
+            begins=begins,
         )
+        for finding in earlier:
+            await evidence._begin(finding)
+        return evidence
 
     async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
         """Keeps the decisive checks that the stream's start failed: no later stream of the check undoes them.
@@ -148,6 +165,13 @@ class StreamEvidence:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _begin(self, finding: EvidenceFinding) -> None:
+        if finding.lasting_key is not None:
+            try:
+                await self._begins(finding.lasting_key)
+            except TriesExceeded as error:
+                self.exceeded = error
+
     def _ignores(self, kind: Evidence) -> bool:
         demand = self._table.of(self._platform, kind)
         return demand is Demand.IGNORED or not self._table.allows(self._platform)
@@ -164,6 +188,7 @@ class StreamEvidence:
         except Exception:  # noqa: BLE001 - a verifier's mistake must not keep the scan from being decided
             _log.exception("evidence_not_verified", check_id=str(self._context.check_id))
             finding = EvidenceFinding(verifier="unknown", checks=(_VERIFIER_FAILED,))
+        await self._begin(finding)
         await self._devices.add_finding(
             self._context.check_id, position=position, finding=finding_to_bytes(finding)
         )

@@ -1,6 +1,6 @@
 """What is known of a device at the end of an attempt, and what of it later checks are to ask for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -101,7 +101,10 @@ class DeviceLooks:
             transcript_bound=ended,
             active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
         )
-        return DeviceLook(outcome=outcome, recollection=recollection, pieces=pieces)
+        earlier = await env.devices.attacks(
+            stream.record.check_id, since=env.clock.now() - env.settings.tries.remembered
+        )
+        return DeviceLook(outcome=replace(outcome, earlier=earlier), recollection=recollection, pieces=pieces)
 
     def count(self, run: AttemptRun, look: DeviceLook) -> None:
         """What the attempt's latest look says counts: it is kept with what other attempts left."""

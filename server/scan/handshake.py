@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -161,6 +162,7 @@ async def open_stream(
             ),
             start=start,
             table=policy.device.as_table(),
+            begins=partial(_begin_try, env, record),
         )
         await evidence.keep_claims(await _decisive_claims(env, start), epoch=record.lease_epoch)
         if not admission.proof_required:
@@ -177,6 +179,11 @@ async def open_stream(
         plans=plans,
         evidence=evidence,
     )
+
+
+async def _begin_try(env: ScanEnvironment, record: CheckRecord, key: bytes) -> None:
+    rules = env.settings.tries.of(sandbox=record.sandbox)
+    await env.devices.begin_try(record.check_id, key, rules=rules, now=env.clock.now())
 
 
 async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceCheck, ...]:

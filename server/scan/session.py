@@ -12,13 +12,14 @@ from uuid import UUID
 
 import structlog
 
+from server.checks.progress import attempts_remaining
 from server.checks.state import OPEN_STATES, CheckState
 from server.checks.terms import EndedBy
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed
 from server.scan.challenges import conclude_challenge, start_challenge
 from server.scan.closing import AttemptCloser
-from server.scan.concluding import AttemptConcluder, attempts_left
+from server.scan.concluding import AttemptConcluder
 from server.scan.credit import CreditLedger
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream, Send, open_stream
@@ -197,7 +198,7 @@ class ScanSession:
                 number=number,
                 scan_bytes=self._bytes,
                 credit=self._credit,
-                attempts_left=attempts_left(stream, attempts),
+                attempts_left=attempts_remaining(attempts, stream.policy),
                 plan=stream.plans.next,
                 challenge=challenge,
             )

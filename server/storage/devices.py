@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Executable, and_, delete, func, insert, select, update
 
 from device_integrity.assurance import Assurance
+from server.checks.tries import EarlierAttacks, TryKind, TryMark, TryRules
 from server.sandbox import memory_scopes
 from server.storage.database import Database
 from server.storage.errors import RowTaken
@@ -27,6 +28,7 @@ from server.storage.tables import (
     scan_marks,
     scan_memories,
 )
+from server.storage.tries import begin_device, count_attacks
 from server.storage.uncancelled import uncancelled
 
 __all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "forget_check"]
@@ -192,6 +194,34 @@ class DeviceRepository:
         except RowTaken:
             return False
         return True
+
+    @uncancelled
+    async def begin_try(self, check_id: UUID, key: bytes, *, rules: TryRules, now: datetime) -> None:
+        """A check that runs counts for its device from now on, until it is decided.
+
+        Args:
+            check_id: The check.
+            key: Mark of a verified key that outlives the scan, 32 bytes.
+            rules: The limits.
+            now: The time.
+
+        Raises:
+            TriesExceeded: Too many checks of the device failed, or run now.
+        """
+        mark = TryMark(TryKind.DEVICE, key)
+        await self._database.write(begin_device, check_id, mark, rules=rules, now=now)
+
+    @uncancelled
+    async def attacks(self, check_id: UUID, *, since: datetime) -> EarlierAttacks:
+        """How many earlier checks of a check's subject and device failed by an attack."""
+
+        def work(connection: Connection) -> EarlierAttacks:
+            return EarlierAttacks(
+                subject=count_attacks(connection, check_id, TryKind.SUBJECT, since=since),
+                device=count_attacks(connection, check_id, TryKind.DEVICE, since=since),
+            )
+
+        return await self._database.read(work)
 
     @uncancelled
     async def add_finding(self, check_id: UUID, *, position: int, finding: bytes) -> None:

@@ -17,9 +17,9 @@ from server.storage.tables import attempts, check_tries
 
 __all__ = [
     "add_tries",
-    "attacks",
     "begin_device",
     "begin_tries",
+    "count_attacks",
     "expect_allowed",
     "expire_tries",
     "settle_tries",
@@ -110,7 +110,7 @@ def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> 
         connection.execute(update(check_tries).where(own).values(values))
 
 
-def attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:
+def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:
     """How many other checks of a check's subject or device were attacked; ``None`` without a mark of it."""
     own = select(check_tries.c.mark).where(
         check_tries.c.check_id == check_id, check_tries.c.kind == kind.value

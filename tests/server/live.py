@@ -358,6 +358,7 @@ tolerate = {tolerate}
 
 [attempts]
 maximum = {maximum}
+uncounted = {uncounted}
 reconnects = {reconnects}
 
 [deadlines]
@@ -382,6 +383,7 @@ def write_policy(
     name: str,
     *,
     maximum: int = 3,
+    uncounted: int = 10,
     reconnects: int = 5,
     scan_seconds: int = 180,
     result_seconds: int = 86_400,
@@ -400,6 +402,7 @@ def write_policy(
         POLICY.format(
             name=name,
             maximum=maximum,
+            uncounted=uncounted,
             reconnects=reconnects,
             scan_seconds=scan_seconds,
             result_seconds=result_seconds,
@@ -419,6 +422,7 @@ def write_policies(folder: Path) -> None:
     """The policies of the tests, beside the shipped ones."""
     write_policy(folder, "test")
     write_policy(folder, "once", maximum=1)
+    write_policy(folder, "impatient", uncounted=1)
     write_policy(folder, "silent", app="nothing")
     write_policy(folder, "no-reconnect", reconnects=0)
     write_policy(folder, "resumable", resume_seconds=20)

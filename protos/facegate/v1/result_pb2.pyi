@@ -1016,6 +1016,7 @@ class CheckResult(_message.Message):
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
     SANDBOX_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check."""
     subject_reference: _builtins.str
@@ -1079,6 +1080,13 @@ class CheckResult(_message.Message):
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When the verdict was reached."""
 
+    @_builtins.property
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
+        """Earlier checks that failed by an attack: `history_subject_spoofs` where the check has a subject reference,
+        `history_device_spoofs` where a verified key tells the device. They inform and decide nothing; absent where
+        nobody was judged.
+        """
+
     def __init__(
         self,
         *,
@@ -1100,10 +1108,11 @@ class CheckResult(_message.Message):
         server_version: _builtins.str = ...,
         consent_reference: _builtins.str = ...,
         sandbox: _builtins.bool = ...,
+        history: _abc.Iterable[Global___Signal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "transcript", b"transcript"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "history", b"history", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

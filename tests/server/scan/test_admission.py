@@ -6,11 +6,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_integrity.transcript import public_key_der
+from server.checks.progress import attempts_remaining
 from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, Mode
+from server.checks.terms import AttemptOutcome, EndedBy, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
-from server.scan.admission import Admission, admit, attempts_remaining, check_start
+from server.scan.admission import Admission, admit, check_start
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message
@@ -97,6 +98,19 @@ def test_counted_attempts_are_used_up_and_others_are_not() -> None:
     assert attempts_remaining(stumbles + used, POLICY) == 0
     assert _admit(check_record(), attempts=stumbles).attempts_remaining == 3
     assert _reason(check_record(), attempts=stumbles + used) is Reason.CHECK_CLOSED
+
+
+def test_attempts_too_short_to_count_are_used_up_unless_the_line_was_lost() -> None:
+    most = POLICY.attempts.uncounted
+
+    def short(ended_by: EndedBy, count: int) -> tuple[AttemptRecord, ...]:
+        return tuple(attempt_record(number, ended_by=ended_by) for number in range(1, count + 1))
+
+    assert attempts_remaining(short(EndedBy.SIGNED, most), POLICY) == 3
+    assert attempts_remaining(short(EndedBy.SIGNED, most + 1), POLICY) == 0
+    assert _reason(check_record(), attempts=short(EndedBy.REFUSED, most + 1)) is Reason.CHECK_CLOSED
+    assert attempts_remaining(short(EndedBy.CONNECTION_LOST, most + 20), POLICY) == 3
+    assert attempts_remaining(short(EndedBy.SERVER_FAULT, most + 20), POLICY) == 3
 
 
 def test_an_attempt_that_was_judged_for_good_leaves_no_other() -> None:

@@ -151,6 +151,20 @@ async def test_an_attempt_of_a_few_frames_does_not_count(scene: LiveServer) -> N
     assert await stream.outcome() is None
 
 
+async def test_attempts_of_a_few_frames_are_used_up(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="impatient")
+    stream = await RawDevice(scene.device, upload).open()
+
+    first = await stream.run_attempt(pictures()[:7])
+    second = await stream.run_attempt(pictures()[:7])
+
+    assert first.another_attempt
+    assert second.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert not second.another_attempt
+    assert await stream.outcome() is None
+    assert (await _reasons(scene, upload.check_id))[0] == "CONDITIONS"
+
+
 async def test_used_up_attempts_decide(scene: LiveServer) -> None:
     upload = await scene.upload(policy="once")
     stream = await RawDevice(scene.device, upload).open()

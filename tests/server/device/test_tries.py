@@ -1,0 +1,104 @@
+"""Limits over several checks of one device, whatever the subject and the portrait, on a real server."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from client import CallRefusedError
+from server.settings import LimitSettings
+from simulator.scene import ScanKind
+from tests.device_integrity.android import phones
+from tests.server.device.devices import (
+    PAGE,
+    WebCryptoAttestor,
+    at_time,
+    device_settings,
+    scan,
+    write_device_policy,
+)
+from tests.server.live import PATIENT, LiveServer, pictures, portrait, serving
+
+_ATTACK = pictures(kind=ScanKind.FROZEN_FRAME)
+_LIMITS = LimitSettings.model_validate({"failures": {"sandbox": {"maximum": 2, "lock_seconds": 600}}})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live(tmp_path: Path) -> AsyncIterator[LiveServer]:
+    """A server that believes test devices, whose sandbox checks may fail twice."""
+    demands = {"web": {"web_key": "required"}}
+    write_device_policy(tmp_path / "policies", "attested", demands, assurance="LOW", grace=15)
+    write_device_policy(tmp_path / "policies", "advisory", {"web": {}})
+    settings = device_settings(tmp_path).model_copy(update={"limits": _LIMITS})
+    async with serving(settings, tuning=PATIENT) as server:
+        at_time(server, phones.NOW)
+        yield server
+
+
+async def _upload(live: LiveServer, subject: str) -> service_pb2.UploadTrustedImageResponse:
+    # Bytes after a JPEG's end change nothing but its hash: each check is of another portrait.
+    return await live.service.UploadTrustedImage(
+        service_pb2.UploadTrustedImageRequest(
+            image=portrait() + subject.encode(), policy="attested", subject_reference=subject
+        )
+    )
+
+
+async def _refused(live: LiveServer, subject: str, device: WebCryptoAttestor) -> CallRefusedError:
+    upload = await _upload(live, subject)
+    with pytest.raises(CallRefusedError) as caught:
+        await scan(live, upload, PAGE, device)
+    # The check is not decided: its time is not over.
+    assert (await live.record(upload.check_id)).status is None
+    return caught.value
+
+
+def _history(result: result_pb2.CheckResult) -> dict[str, tuple[float, bool, float]]:
+    return {signal.name: (signal.score, signal.passed, signal.weight) for signal in result.history}
+
+
+async def test_a_device_that_spoofs_under_many_names_is_locked(live: LiveServer) -> None:
+    device, honest = WebCryptoAttestor(), WebCryptoAttestor()
+    # One success does not reset what the device did.
+    for subject, shown in (("anna", _ATTACK), ("own", pictures()), ("bert", _ATTACK)):
+        upload = await _upload(live, subject)
+        outcome = await scan(live, upload, PAGE, device, shown=shown)
+        succeeds = shown is not _ATTACK
+        assert (outcome.status == scan_pb2.SCAN_STATUS_SUCCESS) == succeeds
+        told = _history((await live.finish(upload.check_id)).result)
+        earlier = 0 if subject == "anna" else 1
+        assert told == {
+            "history_subject_spoofs": (1.0, True, 0.0),
+            "history_device_spoofs": (1 / (1 + earlier), earlier == 0, 0.0),
+        }
+    refusal = (await _refused(live, "carl", device)).refusal
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED.name, "TOO_MANY_FAILURES")
+    assert refusal.retry_after_s is not None
+    assert 500 < refusal.retry_after_s <= 600
+    assert set(refusal.metadata) == {"retrySeconds"}
+    # Another device is not affected, and the subjects are known by what was tried in their names.
+    upload = await _upload(live, "anna")
+    outcome = await scan(live, upload, PAGE, honest)
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    result = (await live.finish(upload.check_id)).result
+    assert _history(result)["history_subject_spoofs"] == (0.5, False, 0.0)
+    live.clock.ahead += timedelta(seconds=601)
+    outcome = await scan(live, await _upload(live, "dora"), PAGE, device)
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+
+
+async def test_an_attack_by_a_locked_device_stands(live: LiveServer) -> None:
+    device = WebCryptoAttestor()
+    for subject in ("anna", "bert"):
+        await scan(live, await _upload(live, subject), PAGE, device, shown=_ATTACK)
+    upload = await _upload(live, "carl")
+    with pytest.raises(CallRefusedError):
+        await scan(live, upload, PAGE, device, shown=_ATTACK)
+    await live.unattended()
+    result = (await live.finish(upload.check_id)).result
+    assert result_pb2.FAILURE_REASON_SPOOF in result.reasons
