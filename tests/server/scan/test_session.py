@@ -156,7 +156,7 @@ async def test_attempts_of_a_few_frames_are_used_up(scene: LiveServer) -> None:
     stream = await RawDevice(scene.device, upload).open()
 
     first = await stream.run_attempt(pictures()[:7])
-    second = await stream.run_attempt(pictures()[:7])
+    second = await stream.run_attempt(pictures()[7:14])
 
     assert first.another_attempt
     assert second.status == scan_pb2.SCAN_STATUS_FAILURE
