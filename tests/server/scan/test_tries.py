@@ -145,7 +145,7 @@ async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers
     await again.run_attempt(_GENUINE)
 
 
-async def test_conditions_lock_nobody_out(callers: Callers) -> None:
+async def test_scans_that_are_given_up_at_once_lock_nobody_out(callers: Callers) -> None:
     for _ in range(6):
         stream = await RawDevice(callers.live.device, await callers.upload(subject="anna")).open()
         await stream.half_close()
