@@ -7,7 +7,7 @@ from server.checks.outcome import DeviceOutcome
 from server.checks.progress import attempts_remaining
 from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
-from server.checks.terms import AttemptOutcome
+from server.checks.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import declined
 from server.scan.closing import AttemptCloser
@@ -67,7 +67,9 @@ class AttemptConcluder:
         judgement = await self._closer.judge(stream, run)
         attempts = await self._closer.attempts(stream, run)
         self.cancelled_by_person = end.cause is EndCause.CANCELLED
-        remaining = attempts_remaining(attempts, stream.policy)
+        # Its end is signed and not yet written.
+        ended = (replace(a, ended_by=EndedBy.SIGNED) if a.number == run.number else a for a in attempts)
+        remaining = attempts_remaining(tuple(ended), stream.policy)
         enough = self._bytes.suffice(seconds=run.expected_seconds, budget=env.settings.budget)
         again = judgement.retryable and enough and remaining > 0
         if self.cancelled_by_person and declined(run.challenge):
