@@ -18,21 +18,26 @@ class FailureLimits(Table):
 
     maximum: int = Field(default=5, ge=1, le=1_000_000)
     """Failed checks within ``window_seconds`` that bring a lock. Scans that run count until
-    they are decided."""
+    they are decided. A check that was left early, or failed by conditions alone, counts a quarter."""
     window_seconds: int = Field(default=180, ge=1, le=_DAY)
     """Failed checks within so many seconds count together."""
     lock_seconds: int = Field(default=1_800, ge=1, le=_DAY)
     """How long a lock lasts."""
-    locks_to_block: int = Field(default=4, ge=1, le=100)
-    """The lock within ``block_seconds`` that is a block instead."""
+    block_maximum: int = Field(default=20, ge=1, le=10_000_000)
+    """Failed checks within ``block_seconds``, however they are spread, that bring a block.
+    At least ``maximum``."""
     block_seconds: int = Field(default=_DAY, ge=1, le=30 * _DAY)
-    """How long a block lasts. At least ``lock_seconds``."""
+    """Within which failures count for a block, and how long it lasts. At least ``lock_seconds``."""
 
     @model_validator(mode="after")
     def _blocks_longer_than_it_locks(self) -> Self:
         if self.block_seconds < self.lock_seconds:
             raise ValueError(
                 f"block_seconds ({self.block_seconds}) must be at least lock_seconds ({self.lock_seconds})"
+            )
+        if self.block_maximum < self.maximum:
+            raise ValueError(
+                f"block_maximum ({self.block_maximum}) must be at least maximum ({self.maximum}): set it, too"
             )
         return self
 
@@ -42,7 +47,7 @@ class FailureLimits(Table):
             maximum=self.maximum,
             window=timedelta(seconds=self.window_seconds),
             lock=timedelta(seconds=self.lock_seconds),
-            locks=self.locks_to_block,
+            block_maximum=self.block_maximum,
             block=timedelta(seconds=self.block_seconds),
         )
 
@@ -54,8 +59,11 @@ class SandboxFailureLimits(FailureLimits):
     """Failed checks within ``window_seconds`` that bring a lock."""
     lock_seconds: int = Field(default=60, ge=1, le=_DAY)
     """How long a lock lasts."""
+    block_maximum: int = Field(default=4_000, ge=1, le=10_000_000)
+    """Failed checks within ``block_seconds``, however they are spread, that bring a block.
+    At least ``maximum``."""
     block_seconds: int = Field(default=60, ge=1, le=30 * _DAY)
-    """How long a block lasts. At least ``lock_seconds``."""
+    """Within which failures count for a block, and how long it lasts. At least ``lock_seconds``."""
 
 
 class FailureSettings(FailureLimits):

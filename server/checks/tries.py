@@ -1,12 +1,13 @@
 """How often a subject, a portrait or a device may fail over several checks. Pure: storage keeps the history.
 
-After too many failed checks within a short window comes a lock, and after too many locks a longer block.
-Checks whose scan began and that are not decided count as failures for as long as they last: else any number
-of checks, scanned at once, would each be the first.
+Too many failed checks within a short window bring a lock, too many within a long one a block, however they
+are spread. Checks whose scan began and that are not decided count as failures for as long as they last: else
+any number of checks, scanned at once, would each be the first. A check that was left early, or failed by
+conditions alone, counts a quarter: it lets nobody in, but does not let anybody try without an end either.
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -54,12 +55,24 @@ class Tried(StrEnum):
 
     CREATED = "created"
     """Nothing yet: nobody scanned."""
+    UNCLEAR = "unclear"
+    """It failed by conditions alone, or was left before enough was seen to judge it."""
     BEGUN = "begun"
     """A scan began and is not decided."""
     FAILED = "failed"
     """It failed."""
     ATTACK = "attack"
     """It failed because of an attack on liveness or by a manipulated device."""
+
+
+_FAILURE: Final = 4
+_POINTS: Final[Mapping[Tried, int]] = {
+    Tried.CREATED: 0,
+    Tried.UNCLEAR: 1,
+    Tried.BEGUN: _FAILURE,
+    Tried.FAILED: _FAILURE,
+    Tried.ATTACK: _FAILURE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +96,20 @@ class TryRules:
         maximum: Failed checks within ``window`` that bring a lock.
         window: Within which failures are counted together.
         lock: How long a lock lasts.
-        locks: The lock that is a block instead, counted within ``block``.
-        block: How long a block lasts.
+        block_maximum: Failed checks within ``block`` that bring a block.
+        block: Within which failures are counted for a block, and how long it lasts.
     """
 
     maximum: int
     window: timedelta
     lock: timedelta
-    locks: int
+    block_maximum: int
     block: timedelta
+
+    @property
+    def reach(self) -> timedelta:
+        """Older checks change nothing: a block that lasts counted failures from before it began."""
+        return 2 * max(self.window, self.block)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,50 +155,61 @@ class Standing(StrEnum):
 
 
 def judge_tries(
-    failures: Iterable[datetime], *, running: int, rules: TryRules, now: datetime
+    history: Iterable[tuple[Tried, datetime]], *, rules: TryRules, now: datetime
 ) -> tuple[Standing, datetime]:
     """Whether a further try is allowed, and from when on it is.
 
     Failures during a lock belong to scans that ran when it began; they neither prolong nor repeat it.
 
     Args:
-        failures: When checks failed, in any order.
-        running: Scans that began and are not decided.
+        history: What earlier checks count as, and when they were decided, in any order.
         rules: The limits.
         now: The time.
 
     Returns:
         The standing and its end: ``now`` where it is ALLOWED, else later than ``now``.
     """
-    window: list[datetime] = []
-    locks: list[datetime] = []
-    until, standing = None, Standing.ALLOWED
-    for failure in sorted(failures):
-        if until is not None and failure < until:
+    known = tuple(history)
+    running = sum(_POINTS[outcome] for outcome, _ in known if outcome is Tried.BEGUN)
+    over = sorted((time, _POINTS[outcome]) for outcome, time in known if outcome is not Tried.BEGUN)
+    lock, block = rules.maximum * _FAILURE, rules.block_maximum * _FAILURE
+    recent: list[tuple[datetime, int]] = []
+    long: list[tuple[datetime, int]] = []
+    until, standing = now, Standing.ALLOWED
+    for time, points in over:
+        if standing is not Standing.ALLOWED and time < until:
             continue
-        window = [*(one for one in window if failure - one < rules.window), failure]
-        if len(window) < rules.maximum:
-            continue
-        window = []
-        locks = [*(one for one in locks if failure - one < rules.block), failure]
-        if len(locks) < rules.locks:
-            standing, until = Standing.LOCKED, failure + rules.lock
-        else:
-            standing, until, locks = Standing.BLOCKED, failure + rules.block, []
-    if until is not None and now < until:
+        recent = [*_since(recent, time - rules.window), (time, points)]
+        long = [*_since(long, time - rules.block), (time, points)]
+        if _sum(long) >= block:
+            standing, until = Standing.BLOCKED, time + rules.block
+            recent, long = [], []
+        elif _sum(recent) >= lock:
+            standing, until = Standing.LOCKED, time + rules.lock
+            recent = []
+    if standing is not Standing.ALLOWED and now < until:
         return standing, until
-    recent = sum(now - one < rules.window for one in window)
-    if recent + running >= rules.maximum:
+    if (
+        _sum(_since(recent, now - rules.window)) + running >= lock
+        or _sum(_since(long, now - rules.block)) + running >= block
+    ):
         return Standing.BUSY, now + timedelta(seconds=BUSY_SECONDS)
     return Standing.ALLOWED, now
+
+
+def _since(tries: Iterable[tuple[datetime, int]], start: datetime) -> list[tuple[datetime, int]]:
+    return [one for one in tries if one[0] > start]
+
+
+def _sum(tries: Iterable[tuple[datetime, int]]) -> int:
+    return sum(points for _, points in tries)
 
 
 def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_counted: bool) -> Tried | None:
     """What a decided check counts as; ``None`` where it does not count.
 
-    A fault of the server never counts. Neither do conditions, such as bright light, unless something spoke
-    against the person or the device: they let nobody in, and whoever has bad light is not to be locked out.
-    A scan that was left counts once enough frames came for it to have been judged.
+    A fault of the server never counts. Conditions alone, such as bright light, are UNCLEAR: whoever has bad
+    light is not to be locked out. So is a scan that was left before enough frames came to judge it.
 
     Args:
         status: The check's status.
@@ -195,7 +224,7 @@ def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_count
     if told & _ADVERSE:
         return Tried.FAILED
     if FailureReason.CONDITIONS in told or (told & _LEFT and not frames_counted):
-        return None
+        return Tried.UNCLEAR
     return Tried.FAILED
 
 

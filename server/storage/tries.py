@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
+from server.checks.state import OPEN_STATES
 from server.checks.tries import Standing, Tried, TryKind, TryMark, TryRules, judge_tries, tried
 from server.storage.errors import TriesExceeded
 from server.storage.records import Decision
+from server.storage.statements import load_check
 from server.storage.tables import attempts, check_tries
 
 __all__ = [
@@ -24,8 +26,6 @@ __all__ = [
     "expire_tries",
     "settle_tries",
 ]
-
-_OVER = (Tried.FAILED.value, Tried.ATTACK.value)
 
 
 def add_tries(connection: Connection, check_id: UUID, marks: Sequence[TryMark], now: datetime) -> None:
@@ -55,13 +55,14 @@ def expect_allowed(
         TriesExceeded: It is not.
     """
     for mark in marks:
-        query = select(check_tries.c.outcome, check_tries.c.time).where(check_tries.c.mark == mark.mark)
+        query = select(check_tries.c.outcome, check_tries.c.time).where(
+            _is(mark),
+            or_(check_tries.c.outcome == Tried.BEGUN.value, check_tries.c.time > now - rules.reach),
+        )
         if but is not None:
             query = query.where(check_tries.c.check_id != but)
-        rows = connection.execute(query).all()
-        failures = [row.time for row in rows if row.outcome in _OVER]
-        running = sum(row.outcome == Tried.BEGUN.value for row in rows)
-        standing, until = judge_tries(failures, running=running, rules=rules, now=now)
+        history = [(Tried(row.outcome), row.time) for row in connection.execute(query)]
+        standing, until = judge_tries(history, rules=rules, now=now)
         if standing is not Standing.ALLOWED:
             raise TriesExceeded(mark.kind, standing, until)
 
@@ -84,11 +85,13 @@ def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now:
 def begin_device(
     connection: Connection, check_id: UUID, mark: TryMark, *, rules: TryRules, now: datetime
 ) -> None:
-    """A device of a check that runs is known: the check counts for it, too.
+    """A device of a check that runs is known: the check counts for it, too, unless it was decided meanwhile.
 
     Raises:
         TriesExceeded: No further try of the device is allowed.
     """
+    if load_check(connection, check_id, lock=True).state not in OPEN_STATES:
+        return
     _in_line(connection, [mark])
     known = select(check_tries.c.check_id).where(check_tries.c.check_id == check_id, _is(mark))
     if connection.execute(known).first() is None:
@@ -97,17 +100,18 @@ def begin_device(
 
 
 def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> None:
-    """A check is decided: its rows say that it failed, or go."""
+    """A check is decided: its rows say what it counts as, or go; those of one that nobody scanned go, too."""
     counted = select(func.count()).where(attempts.c.check_id == check_id, attempts.c.counted)
     outcome = tried(
         decision.status, decision.reasons, frames_counted=connection.execute(counted).scalar_one() > 0
     )
     own = check_tries.c.check_id == check_id
-    if outcome is None:
-        connection.execute(delete(check_tries).where(own))
-    else:
+    if outcome is not None:
+        begun = check_tries.c.outcome == Tried.BEGUN.value
         values = {"outcome": outcome.value, "time": decision.decide_time}
-        connection.execute(update(check_tries).where(own).values(values))
+        connection.execute(update(check_tries).where(own, begun).values(values))
+        own = and_(own, check_tries.c.outcome == Tried.CREATED.value)
+    connection.execute(delete(check_tries).where(own))
 
 
 def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:

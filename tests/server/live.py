@@ -450,7 +450,7 @@ def settings_for(folder: Path, *, sandbox: bool = True, **tables: object) -> Set
         "analysis": {"video_workers": 0, "still_workers": 0},
     }
     # Real callers of tests fail with the same portrait again and again, too.
-    wide: dict[str, object] = {"failures": {"maximum": 1_000}}
+    wide: dict[str, object] = {"failures": {"maximum": 1_000, "block_maximum": 1_000}}
     limits = tables.pop("limits", {})
     assert isinstance(limits, dict)
     return Settings.model_validate(values | tables | {"limits": wide | limits})

@@ -14,6 +14,11 @@ def test_a_block_is_not_shorter_than_a_lock() -> None:
         FailureSettings(lock_seconds=61, block_seconds=60)
 
 
+def test_a_block_takes_no_fewer_failures_than_a_lock() -> None:
+    with pytest.raises(ValidationError, match="block_maximum"):
+        FailureLimits(maximum=21)
+
+
 def test_failures_are_remembered_for_two_blocks() -> None:
     assert FailureSettings(remember_days=2).as_setting().remembered.days == 2
     with pytest.raises(ValidationError, match="remember_days"):

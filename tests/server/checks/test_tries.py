@@ -1,5 +1,6 @@
 """The limits over several checks, as a pure function of the history."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,17 +25,17 @@ _R = FailureReason
 
 _SECONDS = st.lists(st.integers(0, 200_000), max_size=40)
 _RULES = st.builds(
-    lambda maximum, window, lock, locks, longer: TryRules(
+    lambda maximum, window, lock, further, longer: TryRules(
         maximum=maximum,
         window=timedelta(seconds=window),
         lock=timedelta(seconds=lock),
-        locks=locks,
+        block_maximum=maximum + further,
         block=timedelta(seconds=lock + longer),
     ),
     st.integers(1, 6),
     st.integers(1, 400),
     st.integers(1, 4_000),
-    st.integers(1, 5),
+    st.integers(0, 20),
     st.integers(0, 90_000),
 )
 
@@ -43,9 +44,18 @@ def _at(*seconds: float) -> list[datetime]:
     return [NOW + timedelta(seconds=one) for one in seconds]
 
 
-def _judged(*seconds: float, at: float, running: int = 0) -> tuple[Standing, float]:
+def _history(
+    failures: Iterable[datetime], *, running: int = 0, outcome: Tried = Tried.FAILED
+) -> list[tuple[Tried, datetime]]:
+    return [*((outcome, one) for one in failures), *[(Tried.BEGUN, NOW)] * running, (Tried.CREATED, NOW)]
+
+
+def _judged(
+    *seconds: float, at: float, running: int = 0, outcome: Tried = Tried.FAILED
+) -> tuple[Standing, float]:
     now = NOW + timedelta(seconds=at)
-    standing, until = judge_tries(_at(*seconds), running=running, rules=RULES, now=now)
+    history = _history(_at(*seconds), running=running, outcome=outcome)
+    standing, until = judge_tries(history, rules=RULES, now=now)
     return standing, (until - NOW).total_seconds()
 
 
@@ -61,6 +71,19 @@ def test_scans_that_run_count_until_they_are_decided() -> None:
     assert _judged(0, 10, at=20, running=3) == (Standing.BUSY, 30)
 
 
+def test_checks_left_early_or_failed_by_conditions_count_a_quarter() -> None:
+    assert _judged(*range(16), at=20, outcome=Tried.UNCLEAR)[0] is Standing.ALLOWED
+    assert _judged(*range(16), at=20, running=1, outcome=Tried.UNCLEAR)[0] is Standing.BUSY
+    assert _judged(*range(20), at=20, outcome=Tried.UNCLEAR) == (Standing.LOCKED, 19 + 1800)
+
+
+def test_twenty_failures_of_a_day_bring_a_block_however_they_are_spread() -> None:
+    slowly = [each * 200 for each in range(20)]
+    assert _judged(*slowly[:-1], at=3_700)[0] is Standing.ALLOWED
+    assert _judged(*slowly[:-1], at=3_700, running=1)[0] is Standing.BUSY
+    assert _judged(*slowly, at=3_801) == (Standing.BLOCKED, 3_800 + 86_400)
+
+
 def test_the_fourth_lock_of_a_day_is_a_block_of_a_day() -> None:
     failures = [lock * 2000 + each for lock in range(4) for each in range(5)]
     assert _judged(*failures[:15], at=4010)[0] is Standing.LOCKED
@@ -74,7 +97,7 @@ def test_whoever_is_refused_is_told_when_to_come_back(
 ) -> None:
     now = NOW + timedelta(seconds=at)
     failures = [one for one in _at(*seconds) if one <= now]
-    standing, until = judge_tries(failures, running=running, rules=rules, now=now)
+    standing, until = judge_tries(_history(failures, running=running), rules=rules, now=now)
     assert (standing is Standing.ALLOWED) == (until == now)
     assert until >= now
     assert until - now <= max(rules.lock, rules.block, timedelta(seconds=10))
@@ -82,11 +105,9 @@ def test_whoever_is_refused_is_told_when_to_come_back(
         assert standing is not Standing.ALLOWED
     if standing in {Standing.LOCKED, Standing.BLOCKED}:
         # The lock ends when it was said to end, if nothing fails meanwhile.
-        assert (
-            judge_tries(failures, running=0, rules=rules, now=until - timedelta(microseconds=1))[0]
-            is standing
-        )
-        assert judge_tries(failures, running=0, rules=rules, now=until)[0] in {
+        last = until - timedelta(microseconds=1)
+        assert judge_tries(_history(failures), rules=rules, now=last)[0] is standing
+        assert judge_tries(_history(failures), rules=rules, now=until)[0] in {
             Standing.ALLOWED,
             Standing.BUSY,
         }
@@ -98,11 +119,12 @@ def test_no_more_failures_come_about_than_the_rules_allow(rules: TryRules, gaps:
     now = NOW
     for gap in gaps:
         now += timedelta(seconds=gap)
-        if judge_tries(failures, running=0, rules=rules, now=now)[0] is Standing.ALLOWED:
+        if judge_tries(_history(failures), rules=rules, now=now)[0] is Standing.ALLOWED:
             failures.append(now)
     for failure in failures:
         within = [one for one in failures if failure <= one < failure + min(rules.window, rules.lock)]
         assert len(within) <= rules.maximum
+        assert sum(failure <= one < failure + rules.block for one in failures) <= rules.block_maximum
 
 
 @pytest.mark.parametrize(
@@ -118,13 +140,13 @@ def test_no_more_failures_come_about_than_the_rules_allow(rules: TryRules, gaps:
         ([_R.ABANDONED], True, Tried.FAILED),
         ([_R.CANCELLED], True, Tried.FAILED),
         ([_R.EXPIRED], True, Tried.FAILED),
-        ([_R.ABANDONED], False, None),
-        ([_R.EXPIRED], False, None),
-        ([_R.CONDITIONS], True, None),
-        ([_R.CONDITIONS, _R.LIVENESS_INCONCLUSIVE], True, None),
+        ([_R.ABANDONED], False, Tried.UNCLEAR),
+        ([_R.EXPIRED], False, Tried.UNCLEAR),
+        ([_R.CONDITIONS], True, Tried.UNCLEAR),
+        ([_R.CONDITIONS, _R.LIVENESS_INCONCLUSIVE], True, Tried.UNCLEAR),
     ],
 )
-def test_what_counts(reasons: list[FailureReason], frames_counted: bool, counts: Tried | None) -> None:
+def test_what_counts(reasons: list[FailureReason], frames_counted: bool, counts: Tried) -> None:
     assert tried(CheckStatus.FAILURE, reasons, frames_counted=frames_counted) is counts
 
 

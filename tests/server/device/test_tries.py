@@ -25,7 +25,9 @@ from tests.server.device.devices import (
 from tests.server.live import PATIENT, LiveServer, pictures, portrait, serving
 
 _ATTACK = pictures(kind=ScanKind.FROZEN_FRAME)
-_LIMITS = LimitSettings.model_validate({"failures": {"sandbox": {"maximum": 2, "lock_seconds": 600}}})
+_LIMITS = LimitSettings.model_validate(
+    {"failures": {"sandbox": {"maximum": 2, "lock_seconds": 600, "block_seconds": 86_400}}}
+)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

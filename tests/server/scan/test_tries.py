@@ -145,12 +145,28 @@ async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers
     await again.run_attempt(_GENUINE)
 
 
-async def test_scans_that_are_given_up_at_once_lock_nobody_out(callers: Callers) -> None:
-    for _ in range(6):
-        stream = await RawDevice(callers.live.device, await callers.upload(subject="anna")).open()
+async def _leave(callers: Callers, times: int, **fields: str | bytes) -> None:
+    for _ in range(times):
+        upload = await callers.upload(**fields)  # type: ignore[arg-type]
+        stream = await RawDevice(callers.live.device, upload).open()
         await stream.half_close()
         await stream.outcome()
+    await callers.live.unattended()
+
+
+async def test_scans_that_are_given_up_at_once_count_a_quarter(callers: Callers) -> None:
+    await _leave(callers, 19, subject="anna")
     await callers.upload(subject="anna")
+    await _leave(callers, 1, subject="anna")
+    _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=1_700, most=1_800)
+
+
+async def test_tries_that_wait_for_each_window_to_pass_are_blocked(callers: Callers) -> None:
+    for _ in range(5):
+        await callers.upload(subject="anna")
+        await callers.fail(4, subject="anna")
+        callers.live.clock.ahead += timedelta(seconds=181)
+    _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=86_000, most=86_400)
 
 
 async def test_sandbox_checks_may_fail_by_the_dozen(callers: Callers) -> None:

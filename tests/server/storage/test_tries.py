@@ -90,9 +90,21 @@ async def test_what_does_not_count_leaves_nothing_and_the_rest_expires(
     await _decide(repository, succeeded)
     await _decide(repository, conditions, FailureReason.CONDITIONS)
     await _decide(repository, spoof, FailureReason.SPOOF)
-    assert await _rows(database) == 2
+    # A check that nobody scanned counts for nothing.
+    await _decide(repository, await _created(repository), FailureReason.EXPIRED)
+    assert await _rows(database) == 4
     assert await repository.expire_tries(after(1)) == 0
-    assert await repository.expire_tries(after(2)) == 2
+    assert await repository.expire_tries(after(2)) == 4
+
+
+async def test_a_device_that_is_known_once_its_check_was_decided_runs_no_more(
+    database: Database, repository: CheckRepository
+) -> None:
+    for _ in range(12):
+        check_id = await _created(repository)
+        await _decide(repository, check_id)
+        await database.write(begin_device, check_id, _DEVICE, rules=RULES, now=NOW)
+    assert await _rows(database) == 0
 
 
 async def test_failed_checks_are_forgotten_with_their_subject(
