@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from server.api_keys import new_api_key
 from server.callers import CallerEntry, Role, Scope
-from server.keys import KeysUnusable, rotate_key
+from server.keys import KeysUnusable, retire_result_key, rotate_key
 from server.settings_loading import SettingsInvalid, load_settings
 
 __all__ = ["app"]
@@ -109,9 +109,8 @@ def rotate(
 ) -> None:
     """Add the next key of a purpose; servers use it from their next start.
 
-    Older keys stay in the folder: they verify tokens and open evidence. Apps that pinned the challenge
-    key for a check that is still open cannot scan it after a rotation: wait until such checks expired.
-    For example:
+    Older keys stay in the folder: they verify tokens, open evidence, and sign the challenges of checks that
+    began with them. For example:
 
         facegate keys rotate evidence --config /etc/facegate.toml
     """
@@ -121,3 +120,25 @@ def rotate(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     typer.echo(f"Made {made}. Start the servers anew to use it.")
+
+
+@app.command()
+def retire(
+    number: Annotated[int, typer.Argument(min=1, help="Number of the key: 1 for result-0001.pem.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML).")
+    ] = None,
+) -> None:
+    """Remove an older key for results, and keep its public half.
+
+    Servers go on to publish the public half in their JWKS, so that results that it signed can be verified.
+    Keep the file as long as such results are kept. For example, after `facegate keys rotate result`:
+
+        facegate keys retire 1 --config /etc/facegate.toml
+    """
+    try:
+        kept = retire_result_key(load_settings(config).settings.key_folder, number)
+    except (SettingsInvalid, KeysUnusable) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"Key {number} is gone; its public half is {kept}.")

@@ -33,6 +33,8 @@ class Orchestrator:
         channel: grpc.aio.Channel,
         api_key: ApiKey | None = None,
         keys: KeySet | None = None,
+        issuer: str | None = None,
+        tenant: str | None = None,
         accept_sandbox: bool = False,
     ) -> None:
         """Uses a channel.
@@ -41,11 +43,15 @@ class Orchestrator:
             channel: To the service listener; the caller closes it.
             api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
             keys: The server's published keys. Where given, every verdict is verified against them.
+            issuer: Who must have signed verdicts, such as the server's ``results.issuer``; with ``keys``.
+            tenant: Whose checks verdicts must be of; with ``keys``.
             accept_sandbox: Whether results of sandbox checks are taken: in tests only.
         """
         self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
         self._metadata = api_key.metadata if api_key else ()
         self._keys = keys
+        self._issuer = issuer
+        self._tenant = tenant
         self._accept_sandbox = accept_sandbox
 
     async def upload_trusted_image(
@@ -201,7 +207,10 @@ class Orchestrator:
             ServerNotTrustedError: The verdict's signature or a picture's hash does not fit.
         """
         request = verification_service_pb2.FinishCheckRequest(
-            check_id=check_id, audit_image_limit=audit_image_limit, close_now=close_now
+            check_id=check_id,
+            audit_image_limit=audit_image_limit,
+            close_now=close_now,
+            issuer_header=True,
         )
         loop = asyncio.get_running_loop()
         give_up = loop.time() + wait_s
@@ -216,7 +225,14 @@ class Orchestrator:
                 await asyncio.sleep(min(asked, left))
                 continue
             if self._keys is not None:
-                verify_response(response, self._keys, check_id=check_id, accept_sandbox=self._accept_sandbox)
+                verify_response(
+                    response,
+                    self._keys,
+                    check_id=check_id,
+                    issuer=self._issuer,
+                    tenant=self._tenant,
+                    accept_sandbox=self._accept_sandbox,
+                )
             elif response.result.sandbox and not self._accept_sandbox:
                 raise SandboxResultError(check_id)
             return response

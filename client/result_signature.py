@@ -17,9 +17,16 @@ from device_integrity.transcript import sha256
 __all__ = ["load_key_set", "verify_response", "verify_result_jws"]
 
 _LONGEST_SAID: Final = 64
+_TYPE: Final = "facegate-result"
 _SANDBOX: Final = "sandbox"
+_ISSUER: Final = "iss"
+_TENANT: Final = "tenant"
 _REGISTRY: Final = jws.JWSRegistry(
-    header_registry={_SANDBOX: HeaderParameter("The result is of a sandbox check", "bool")},
+    header_registry={
+        _ISSUER: HeaderParameter("Who signed the result", "str"),
+        _TENANT: HeaderParameter("Whose check it is", "str"),
+        _SANDBOX: HeaderParameter("The result is of a sandbox check", "bool"),
+    },
     algorithms=["ES256"],
 )
 
@@ -44,21 +51,29 @@ def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
 
 
 def verify_result_jws(
-    result_jws: str, keys: KeySet, *, accept_sandbox: bool = False
+    result_jws: str,
+    keys: KeySet,
+    *,
+    issuer: str | None = None,
+    tenant: str | None = None,
+    accept_sandbox: bool = False,
 ) -> result_pb2.CheckResult:
     """Verifies a compact JWS (RFC 7515) of a verdict.
 
     Args:
         result_jws: ``FinishCheckResponse.result_jws``.
         keys: The server's published keys; the header's ``kid`` chooses among them.
+        issuer: Who must have signed it (``iss``); ``None`` where the keys are those of one issuer alone.
+        tenant: Whose check it must be; ``None`` where every tenant's results are taken.
         accept_sandbox: Whether results of sandbox checks are taken: in tests only.
 
     Returns:
         The signed result.
 
     Raises:
-        ServerNotTrustedError: The signature is wrong, is not ES256, is by a key that is not in the
-            set, the payload is no CheckResult, or header and payload disagree whether it is a sandbox one.
+        ServerNotTrustedError: The signature is wrong, is not ES256, is by a key that is not in the set, is of
+            another type, issuer or tenant, the payload is no CheckResult, or header and payload disagree
+            whether it is a sandbox one.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
     _check_header(result_jws, keys)
@@ -69,11 +84,22 @@ def verify_result_jws(
             "the signature of the result is wrong: the result was altered, or another key made it; fetch it "
             "again from the server"
         ) from error
+    header = signed.headers()
+    if header.get("typ") != _TYPE:
+        raise ServerNotTrustedError(
+            f"what is signed is of the type {_said(header.get('typ'))}; expected {_TYPE!r}: give a result"
+        )
+    for name, expected in ((_ISSUER, issuer), (_TENANT, tenant)):
+        if expected is not None and header.get(name) != expected:
+            raise ServerNotTrustedError(
+                f"the header's {name!r} is {_said(header.get(name))}; expected {expected!r}: the result is "
+                "another's"
+            )
     try:
         result = result_pb2.CheckResult.FromString(signed.payload)
     except DecodeError as error:
         raise ServerNotTrustedError("the signed payload is no CheckResult") from error
-    if bool(signed.headers().get(_SANDBOX, False)) is not result.sandbox:
+    if bool(header.get(_SANDBOX, False)) is not result.sandbox:
         raise ServerNotTrustedError("header and payload disagree whether the check is a sandbox check")
     if result.sandbox and not accept_sandbox:
         raise SandboxResultError(result.check_id)
@@ -85,6 +111,8 @@ def verify_response(
     keys: KeySet,
     *,
     check_id: str,
+    issuer: str | None = None,
+    tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> result_pb2.CheckResult:
     """Verifies everything in a verdict: signature, check, agreement, pictures.
@@ -93,6 +121,8 @@ def verify_response(
         response: The answer of FinishCheck.
         keys: The server's published keys.
         check_id: The check that was asked for.
+        issuer: Who must have signed it; see ``verify_result_jws``.
+        tenant: Whose check it must be.
         accept_sandbox: Whether results of sandbox checks are taken: in tests only.
 
     Returns:
@@ -102,7 +132,9 @@ def verify_response(
         ServerNotTrustedError: Something does not fit.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
-    signed = verify_result_jws(response.result_jws, keys, accept_sandbox=accept_sandbox)
+    signed = verify_result_jws(
+        response.result_jws, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox
+    )
     if signed != response.result:
         raise ServerNotTrustedError("the result differs from the one that is signed")
     if signed.check_id != check_id:
@@ -129,6 +161,10 @@ def _check_header(result_jws: str, keys: KeySet) -> None:
             f"the signature of the result is by the key {str(key_id)[:_LONGEST_SAID]!r}; expected one of the "
             f"{len(known)} in the JWKS: fetch the JWKS again if the server's result key was rotated"
         )
+
+
+def _said(value: object) -> str:
+    return "missing" if value is None else repr(str(value)[:_LONGEST_SAID])
 
 
 def _match_picture(picture: result_pb2.EvidenceImage, signed_hashes: list[bytes]) -> None:

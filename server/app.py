@@ -35,9 +35,10 @@ from server.edge.result_codec import ResultCodec
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.evidence.store import EvidenceStore
+from server.file_watch import FileWatch
 from server.front import Front, open_front
 from server.housekeeping import Housekeeper
-from server.keys import KeyRing, load_keys
+from server.keys import KeyFolder, KeyRing
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
 from server.policies import PolicyBook
 from server.readiness import storage_readiness
@@ -111,6 +112,7 @@ class FacegateServer:
             android.revocation_file, max_age=timedelta(hours=android.max_revocation_age_hours)
         )
         self._housekeeper: Housekeeper | None = None
+        self._file_watch: FileWatch | None = None
         self._admin: AdminServer | None = None
         self._front: Front | None = None
 
@@ -167,14 +169,15 @@ class FacegateServer:
         self._trust = await asyncio.to_thread(
             open_device_trust, settings.device_integrity, now=self._clock.now
         )
-        server_keys = await asyncio.to_thread(self._read_server_keys)
-        keys = await asyncio.to_thread(load_keys, settings.key_folder)
+        key_folder = await asyncio.to_thread(KeyFolder, settings.key_folder, issuer=settings.results.issuer)
+        keys = key_folder.keys
         self._trusted_images = await asyncio.to_thread(
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
         )
         front = self._front = open_front(
             settings, analyses=self._analyses, metrics=self._metrics, now=self._clock.now
         )
+        server_keys = await asyncio.to_thread(self._read_server_keys, front)
         objects = open_object_store(settings.objects_url)
         self._admin = AdminServer(
             host=settings.listeners.admin.host,
@@ -221,6 +224,17 @@ class FacegateServer:
             evidence=evidence,
             server_keys=server_keys,
         )
+        self._file_watch = FileWatch(
+            callers=front.callers,
+            tls=front.tls,
+            keys=key_folder,
+            server_keys=server_keys,
+            revocation=self._revocation,
+            metrics=self._metrics,
+            now=self._clock.now,
+            seconds=self._tuning.sweep_seconds,
+        )
+        self._file_watch.start()
         front.device.serve()
         front.service.serve()
         self._ready = True
@@ -235,12 +249,12 @@ class FacegateServer:
             policies=list(policies.names),
         )
 
-    def _read_server_keys(self) -> ServerKeyList:
-        settings, tls = self._settings.device_integrity, self._settings.listeners.device.tls
+    def _read_server_keys(self, front: Front) -> ServerKeyList:
+        settings, tls = self._settings.device_integrity, front.tls.get("device")
         return ServerKeyList(
             listed=[bytes.fromhex(key) for key in settings.proxy_spki_sha256],
             file=settings.server_keys_file,
-            certificate=None if tls is None else tls.certificate,
+            shown=lambda: None if tls is None else tls.spki_sha256,
             complete=settings.server_keys == "complete",
             monotonic=self._clock.monotonic,
         )
@@ -266,6 +280,8 @@ class FacegateServer:
             await self._front.service.stop(_STOP_SECONDS)
         if self._housekeeper is not None:
             await self._housekeeper.stop()
+        if self._file_watch is not None:
+            await self._file_watch.stop()
         if self._front is not None:
             # Streams that were cut off leave their checks in a state from which devices can come back.
             await self._front.device_servicer.idle()
@@ -347,7 +363,7 @@ class FacegateServer:
                 recorder=recorder,
                 tokens=keys.tokens,
                 wrapping_keys=keys.wrapping_keys,
-                challenge_key=keys.challenge_key,
+                challenge_keys=keys.challenges,
                 analyst=FrameAnalyst(pack=pack, budget=tuning.budget),
                 pack=pack,
                 fusion=fusion,
@@ -386,6 +402,7 @@ class FacegateServer:
                     still_decoder=decoders,
                     trusted_images=self._trusted_images,
                     tokens=keys.tokens,
+                    challenge_keys=keys.challenges,
                     wrapping_keys=keys.wrapping_keys,
                     random=secrets.token_bytes,
                     serialise_report=serialise_report,
@@ -415,9 +432,6 @@ class FacegateServer:
             now=self._clock.now,
             sweep_seconds=tuning.sweep_seconds,
             devices=devices,
-            revocation=self._revocation,
-            server_keys=server_keys,
-            callers=front.callers,
             enrolment=timedelta(days=settings.device_integrity.enrolment_days),
             tries=tries.remembered,
         )

@@ -16,7 +16,7 @@ __all__ = ["protect_data"]
 
 _OURS: Final = re.compile(
     r"facegate\.db(-wal|-shm|-journal|\.lock)?|keys|objects|evidence|probe"
-    r"|\.?(token|challenge|result|evidence|memory)-\d+\.(key|pem|pub\.pem)(\.[0-9a-f]+)?"
+    r"|\.?(token|challenge|result|evidence|memory)-\d+\.(key|pem|pub)(\.[0-9a-f]+)?"
 )
 """Names in ``data_dir``, in its folder of keys and in its folder of objects."""
 _OTHERS: Final = 0o007

@@ -1,6 +1,6 @@
 """The server's front: its two gRPC listeners and what answers behind each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from server.errors import ConfigurationError
 from server.file_handles import raise_limit, share
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
-from server.tls import server_credentials
+from server.tls import TlsFiles
 from server.trusted_images.fetching import check_tenancy
 from server.watched_file import WatchedFile
 
@@ -39,6 +39,7 @@ class Front:
         service_servicer: Answers behind ``service``.
         analysis_servicer: Answers behind ``service``, of single files.
         callers: Identifies the callers of ``service``.
+        tls: The certificates, by the listener's name; those without TLS have none.
     """
 
     device: Listener
@@ -47,6 +48,7 @@ class Front:
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
     callers: CallerIdentifier
+    tls: Mapping[str, TlsFiles]
 
 
 def open_front(
@@ -66,8 +68,9 @@ def open_front(
             files, as their modules say.
     """
     limits, listeners = settings.limits, settings.listeners
-    device_tls, service_tls = listeners.device.tls, listeners.service.tls
     connections = share(limits, handles=raise_limit())
+    named = {"device": listeners.device.tls, "service": listeners.service.tls}
+    tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     callers = _callers(settings, now=now)
     _check_test_roots(settings, callers)
     device_servicer = DeviceServicer(max_scans=limits.max_scans, metrics=metrics)
@@ -83,7 +86,7 @@ def open_front(
             name="device",
             host=listeners.device.host,
             port=listeners.device.port,
-            credentials=None if device_tls is None else server_credentials(device_tls),
+            credentials=tls["device"].credentials() if "device" in tls else None,
             max_message_bytes=limits.max_device_message_bytes,
             max_connections=connections.device,
             grace_seconds=_STREAM_GRACE_SECONDS,
@@ -97,7 +100,7 @@ def open_front(
             name="service",
             host=listeners.service.host,
             port=listeners.service.port,
-            credentials=None if service_tls is None else server_credentials(service_tls),
+            credentials=tls["service"].credentials() if "service" in tls else None,
             max_message_bytes=limits.max_service_message_bytes,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
@@ -112,6 +115,7 @@ def open_front(
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
         callers=callers,
+        tls=tls,
     )
 
 

@@ -7,9 +7,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from server.checks.completion import CheckCompletion
-from server.device.revocation import RevocationFile
-from server.device.server_keys import ServerKeyList
-from server.edge.callers import CallerIdentifier
 from server.evidence.store import EvidenceStore
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
@@ -24,10 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Housekeeper:
-    """Runs in tasks of its own; several replicas may run one each.
-
-    API keys have a task to themselves: however long storage takes, a key that was removed stops working.
-    """
+    """Runs in a task of its own; several replicas may run one each."""
 
     def __init__(
         self,
@@ -40,9 +34,6 @@ class Housekeeper:
         now: Callable[[], datetime],
         sweep_seconds: float,
         devices: DeviceRepository,
-        revocation: RevocationFile,
-        server_keys: ServerKeyList,
-        callers: CallerIdentifier,
         enrolment: timedelta,
         tries: timedelta,
     ) -> None:
@@ -58,9 +49,6 @@ class Housekeeper:
             sweep_seconds: Between two looks at deadlines; retention is looked at every 12th time,
                 orphans every 720th.
             devices: Forgets enrolled keys and one-time tokens.
-            revocation: Is read again where its file changed.
-            server_keys: Likewise.
-            callers: Their API keys are read again each time, if the file changed.
             enrolment: How long a key that nobody uses stays enrolled.
             tries: How long failed checks are remembered for the limits on further ones.
         """
@@ -72,22 +60,19 @@ class Housekeeper:
         self._now = now
         self._sweep_seconds = sweep_seconds
         self._devices = devices
-        self._revocation = revocation
-        self._server_keys = server_keys
-        self._callers = callers
         self._enrolment = enrolment
         self._tries = tries
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begins, with a look at everything that a stopped server may have left."""
-        self._tasks = (asyncio.create_task(self._run()), asyncio.create_task(self._watch_api_keys()))
+        self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         """Ends, between two steps."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         round_number = 0
@@ -96,18 +81,11 @@ class Housekeeper:
             round_number += 1
             await asyncio.sleep(self._sweep_seconds)
 
-    async def _watch_api_keys(self) -> None:
-        while True:
-            await self._step("api_keys", self._read_api_keys)
-            await asyncio.sleep(self._sweep_seconds)
-
     async def _round(self, number: int) -> None:
         await self._step("deadlines", self._sweep)
         if number % _ERASE_EVERY == 0:
             await self._step("retention", self._erase)
             await self._step("devices", self._expire_devices)
-            await self._step("revocation", self._read_revocation)
-            await self._step("server_keys", self._read_server_keys)
         if number % _ORPHANS_EVERY == 0:
             await self._step("orphans", self._sweep_orphans)
 
@@ -131,18 +109,6 @@ class Housekeeper:
         now = self._now()
         await self._devices.expire(now, unused_since=now - self._enrolment)
         await self._repository.expire_tries(now - self._tries)
-
-    async def _read_revocation(self) -> None:
-        now = self._now()
-        await asyncio.to_thread(self._revocation.refresh, now)
-        self._metrics.revocation_list(age=self._revocation.age(now), max_age=self._revocation.max_age)
-
-    async def _read_server_keys(self) -> None:
-        await asyncio.to_thread(self._server_keys.refresh)
-
-    async def _read_api_keys(self) -> None:
-        usable = await asyncio.to_thread(self._callers.refresh)
-        self._metrics.api_keys_read(usable=usable, seconds_to_expiry=self._callers.seconds_to_next_expiry)
 
     async def _sweep_orphans(self) -> None:
         await self._evidence.sweep_orphans(

@@ -1,26 +1,26 @@
-"""The server's own keys, and what is made with them: scan tokens and signed results.
+"""The server's own keys, as they lie in a folder.
 
 The folder holds, by purpose (see ``server.key_files`` for names and permissions):
 
 - ``token-*.key``: 32 bytes, the PRF key that scan tokens are derived with
-- ``challenge-*.pem``: P-256, signs challenges; apps pin it
+- ``challenge-*.pem``: P-256, signs challenges; apps pin it. A check keeps the one that it began with.
 - ``result-*.pem``: P-256, signs results; published as JWKS
+- ``result-*.pub``: what is left of a retired one, its public half, so that its results can be verified
 - ``evidence-*.key``: AES-256, wraps the data keys of sealed records
 - ``memory-*.key``: 32 bytes, what frames and devices' keys are known again by; a new one forgets them
 
-What is missing is made on the first start. Adding a file with the next number rotates a key.
+What is missing is made on the first start. Adding a file with the next number rotates a key: servers that run
+accept it, and those that start from then on use it.
 """
 
 import hmac
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
+import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -29,100 +29,51 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
-from joserfc import jws
-from joserfc.jwk import ECKey
-from joserfc.registry import HeaderParameter
 
 from server.evidence.sealing import WrappingKeys
 from server.key_files import KeyFile, KeysUnusable, make_key_file, read_key_files
+from server.result_signer import ResultSigner
+from server.scan_tokens import ScanTokens
 
-__all__ = ["KeyRing", "KeysUnusable", "MemoryKey", "ResultSigner", "ScanTokens", "load_keys", "rotate_key"]
+__all__ = [
+    "ChallengeKeys",
+    "KeyFolder",
+    "KeyRing",
+    "KeysUnusable",
+    "MemoryKey",
+    "retire_result_key",
+    "rotate_key",
+]
 
 _SECRET_BYTES = 32
-_TOKEN_VERSION = b"\x01"
-_TOKEN_DOMAIN = b"facegate/v1/scan-token"
-_TOKEN_KEY_ID_DOMAIN = b"facegate/v1/scan-token-key-id"
-_KEY_ID_BYTES = 4
-_CHECK_ID_BYTES = 16
-_HEAD_BYTES = 1 + _KEY_ID_BYTES + _CHECK_ID_BYTES
-_TOKEN_BYTES = _HEAD_BYTES + 32
-_TOKEN_CHARACTERS = 71
 _MEMORY_DOMAIN = b"facegate/v1/scan-memory-key"
-_RESULT_TYPE = "facegate-result"
-_REGISTRY = jws.JWSRegistry(
-    header_registry={"sandbox": HeaderParameter("The result is of a sandbox check", "bool")},
-    algorithms=["ES256"],
-)
+_RETIRED = "pub"
+_log = structlog.get_logger(__name__)
 
 
-class ScanTokens:
-    """Scan tokens: derived from the check by a keyed PRF, so that nothing secret is stored.
-
-    A token is base64url, without padding, of: format version (1 byte), key identifier (4 bytes),
-    check identifier (16 bytes), HMAC-SHA-256 (RFC 2104) of the domain and all before it (32 bytes).
-    """
-
-    def __init__(self, keys: tuple[bytes, ...]) -> None:
-        """Takes PRF keys of 32 bytes, newest first: the first issues, every one verifies."""
-        self._keys = {_token_key_id(key): key for key in reversed(keys)}
-        self._newest = _token_key_id(keys[0])
-
-    def issue(self, check_id: UUID) -> str:
-        """The token of a check, 71 characters; the same at every call with the same key."""
-        head = _TOKEN_VERSION + self._newest + check_id.bytes
-        return urlsafe_b64encode(head + _token_mac(self._keys[self._newest], head)).rstrip(b"=").decode()
-
-    def check_id_of(self, token: str) -> UUID | None:
-        """The check that a token is for; None for anything that was not issued with one of the keys."""
-        if len(token) != _TOKEN_CHARACTERS or not token.isascii():
-            return None
-        try:
-            data = urlsafe_b64decode(token + "=")
-        except ValueError:
-            return None
-        # Base64 has several spellings of the same bytes; only the one that was issued is accepted.
-        if len(data) != _TOKEN_BYTES or urlsafe_b64encode(data).rstrip(b"=").decode() != token:
-            return None
-        head, mac = data[:_HEAD_BYTES], data[_HEAD_BYTES:]
-        key = self._keys.get(head[1 : 1 + _KEY_ID_BYTES])
-        if key is None or head[:1] != _TOKEN_VERSION or not hmac.compare_digest(mac, _token_mac(key, head)):
-            return None
-        return UUID(bytes=head[1 + _KEY_ID_BYTES :])
-
-
-class ResultSigner:
-    """Signs results so that anyone can verify them offline: compact JWS (RFC 7515) with ES256."""
+class ChallengeKeys:
+    """Signs challenges: a check with the key that its app pinned, also after a rotation."""
 
     def __init__(self, keys: tuple[ec.EllipticCurvePrivateKey, ...]) -> None:
-        """Takes P-256 keys, newest first: the first signs, every one is published."""
-        self._keys = tuple(ECKey.import_key(_pem(key)) for key in keys)
+        """Takes P-256 keys, newest first: the first signs for new checks."""
+        self._newest = _spki_sha256(keys[0])
+        self._keys: dict[bytes, ec.EllipticCurvePrivateKey] = {}
+        self.add(keys)
 
     @property
-    def key_id(self) -> str:
-        """Identifier of the signing key: its RFC 7638 thumbprint."""
-        return self._keys[0].thumbprint()
+    def newest(self) -> bytes:
+        """What the app of a new check pins: SHA-256 of the SubjectPublicKeyInfo, 32 bytes."""
+        return self._newest
 
-    def sign(self, payload: bytes, *, sandbox: bool) -> str:
-        """A compact JWS over exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
+    def find(self, spki_sha256: bytes) -> ec.EllipticCurvePrivateKey | None:
+        """The key that an app pinned; None where this server has not read it."""
+        return self._keys.get(spki_sha256)
 
-        Args:
-            payload: The result's bytes.
-            sandbox: Whether they are of a sandbox check; then the header has ``"sandbox": true`` as well.
-        """
-        header: dict[str, Any] = {"alg": "ES256", "kid": self.key_id, "typ": _RESULT_TYPE}
-        if sandbox:
-            header["sandbox"] = True
-        return jws.serialize_compact(header, payload, self._keys[0], registry=_REGISTRY)
-
-    def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK Set (RFC 7517), newest first."""
-        return {
-            "keys": [
-                {**key.as_dict(private=False), "kid": key.thumbprint(), "use": "sig", "alg": "ES256"}
-                for key in self._keys
-            ]
-        }
+    def add(self, keys: tuple[ec.EllipticCurvePrivateKey, ...]) -> None:
+        """Takes further P-256 keys. New checks get the same one as before."""
+        self._keys = {_spki_sha256(key): key for key in keys} | self._keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,50 +97,110 @@ class KeyRing:
 
     Attributes:
         tokens: Issues and verifies scan tokens.
-        challenge_key: Signs challenges, P-256.
+        challenges: Signs challenges.
         results: Signs results.
         wrapping_keys: Wrap the data keys of sealed records.
         memory: What frames and devices' keys are known again by.
     """
 
     tokens: ScanTokens
-    challenge_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    challenges: ChallengeKeys
     results: ResultSigner
     wrapping_keys: WrappingKeys
     memory: MemoryKey
 
-    @property
-    def challenge_key_sha256(self) -> bytes:
-        """What apps pin: SHA-256 of the challenge key's SubjectPublicKeyInfo, 32 bytes."""
-        public = self.challenge_key.public_key()
-        return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
+class KeyFolder:
+    """A folder's keys, with those that other replicas begin to use meanwhile.
 
-def load_keys(folder: Path) -> KeyRing:
-    """The keys of a folder; those that are missing are made first.
-
-    Raises:
-        KeysUnusable: A key file is damaged, open to others, or cannot be made.
+    What a server makes, it makes with the keys that were the newest when it started: others may not have read
+    a newer one yet.
     """
-    found: dict[str, tuple[KeyFile, ...]] = {}
-    for purpose, (suffix, _) in _PURPOSES.items():
-        files = read_key_files(folder, purpose=purpose, suffix=suffix)
+
+    def __init__(self, folder: Path, *, issuer: str = "facegate") -> None:
+        """Reads the keys; those that are missing are made first.
+
+        Args:
+            folder: The folder.
+            issuer: Who signs results.
+
+        Raises:
+            KeysUnusable: A key file is damaged, open to others, or cannot be made.
+        """
+        self._folder = folder
+        for purpose, (suffix, _) in _PURPOSES.items():
+            if not read_key_files(folder, purpose=purpose, suffix=suffix):
+                _make(folder, purpose, number=1)
+        self._names = _names(folder)
+        keys = _read(folder)
+        self.keys = KeyRing(
+            tokens=ScanTokens(keys.tokens),
+            challenges=ChallengeKeys(keys.challenges),
+            results=ResultSigner(keys.results[0], published=keys.published, issuer=issuer),
+            wrapping_keys=WrappingKeys(newest=next(iter(keys.wrapping)), keys=keys.wrapping),
+            memory=MemoryKey(keys.memory),
+        )
+
+    def refresh(self) -> bool:
+        """Reads the folder again if files came or went; whether its keys can be used.
+
+        A folder that cannot be used is logged, and nothing changes. Blocks for a moment.
+        """
+        try:
+            names = _names(self._folder)
+            if names == self._names:
+                return True
+            keys = _read(self._folder)
+        except KeysUnusable as error:
+            _log.error("keys_unusable", why=str(error))
+            return False
+        self.keys.tokens.add(keys.tokens)
+        self.keys.challenges.add(keys.challenges)
+        self.keys.results.publish(keys.published)
+        self.keys.wrapping_keys.add(keys.wrapping)
+        self._names = names
+        _log.info("keys_read", files=sorted(names))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What a folder holds, newest first."""
+
+    tokens: tuple[bytes, ...] = field(repr=False)
+    challenges: tuple[ec.EllipticCurvePrivateKey, ...]
+    results: tuple[ec.EllipticCurvePrivateKey, ...]
+    published: tuple[ec.EllipticCurvePublicKey, ...]
+    wrapping: Mapping[str, bytes] = field(repr=False)
+    memory: bytes = field(repr=False)
+
+
+def _read(folder: Path) -> _Keys:
+    found = {
+        purpose: read_key_files(folder, purpose=purpose, suffix=suffix)
+        for purpose, (suffix, _) in _PURPOSES.items()
+    }
+    for purpose, files in found.items():
         if not files:
-            _make(folder, purpose, number=1)
-            files = read_key_files(folder, purpose=purpose, suffix=suffix)
-        if not files:
-            raise KeysUnusable(f"{folder}: the file {purpose}-0001.{suffix} vanished while it was made")
-        found[purpose] = files
-    return KeyRing(
-        tokens=ScanTokens(tuple(_secret(file) for file in found["token"])),
-        challenge_key=_private_key(found["challenge"][0]),
-        results=ResultSigner(tuple(_private_key(file) for file in found["result"])),
-        wrapping_keys=WrappingKeys(
-            newest=_wrapping_key_id(found["evidence"][0]),
-            keys={_wrapping_key_id(file): _secret(file) for file in found["evidence"]},
-        ),
-        memory=MemoryKey(_secret(found["memory"][0])),
+            raise KeysUnusable(f"{folder}: there is no key for {purpose!r}; restore it from the backup")
+    results = tuple(_private_key(file) for file in found["result"])
+    return _Keys(
+        tokens=tuple(_secret(file) for file in found["token"]),
+        challenges=tuple(_private_key(file) for file in found["challenge"]),
+        results=results,
+        published=(*(key.public_key() for key in results), *_retired_keys(folder)),
+        wrapping={_wrapping_key_id(file): _secret(file) for file in found["evidence"]},
+        memory=_secret(found["memory"][0]),
     )
+
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise KeysUnusable(
+            f"{folder}: cannot be read: {error.strerror or error}; correct its permissions"
+        ) from error
 
 
 def rotate_key(folder: Path, purpose: str) -> Path:
@@ -212,6 +223,53 @@ def rotate_key(folder: Path, purpose: str) -> Path:
     number = files[0].number + 1 if files else 1
     _make(folder, purpose, number=number)
     return folder / f"{purpose}-{number:04d}.{suffix}"
+
+
+def retire_result_key(folder: Path, number: int) -> Path:
+    """Leaves of a key for results its public half only, which the JWKS goes on to publish.
+
+    Args:
+        folder: The key folder.
+        number: The key's number; not that of the newest, which signs.
+
+    Returns:
+        The file with the public half.
+
+    Raises:
+        KeysUnusable: There is no such key, it is the newest, or the files cannot be written.
+    """
+    files = read_key_files(folder, purpose="result", suffix="pem")
+    found = [file for file in files if file.number == number]
+    if not found:
+        numbers = ", ".join(str(file.number) for file in files)
+        raise KeysUnusable(f"{folder}: there is no key result-{number:04d}.pem; there are {numbers}")
+    if found[0] is files[0]:
+        raise KeysUnusable(
+            f"{found[0].path}: the newest key signs results; make another first (facegate keys rotate result)"
+        )
+    public = _public_pem(_private_key(found[0]).public_key())
+    make_key_file(folder, purpose="result", suffix=_RETIRED, number=number, content=lambda: public)
+    # Read back before the private half is gone.
+    if all(file.number != number for file in read_key_files(folder, purpose="result", suffix=_RETIRED)):
+        raise KeysUnusable(f"{folder}: the public half of key {number} was not written")
+    try:
+        found[0].path.unlink()
+    except OSError as error:
+        raise KeysUnusable(f"{found[0].path}: cannot be removed: {error.strerror or error}") from error
+    return folder / f"result-{number:04d}.{_RETIRED}"
+
+
+def _retired_keys(folder: Path) -> tuple[ec.EllipticCurvePublicKey, ...]:
+    found = []
+    for file in read_key_files(folder, purpose="result", suffix=_RETIRED):
+        try:
+            key = load_pem_public_key(file.content)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise KeysUnusable(f"{file.path}: not a PEM public key; restore it from the backup") from error
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise KeysUnusable(f"{file.path}: not a key on the curve P-256; restore it from the backup")
+        found.append(key)
+    return tuple(found)
 
 
 def _new_secret() -> bytes:
@@ -261,14 +319,15 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _spki_sha256(key: ec.EllipticCurvePrivateKey) -> bytes:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(public).digest()
+
+
 def _wrapping_key_id(file: KeyFile) -> str:
     # By content, so that a key that was copied under another number still opens what it closed.
     return sha256(b"facegate/v1/wrapping-key-id" + file.content).hexdigest()[:16]
-
-
-def _token_key_id(key: bytes) -> bytes:
-    return sha256(_TOKEN_KEY_ID_DOMAIN + key).digest()[:_KEY_ID_BYTES]
-
-
-def _token_mac(key: bytes, head: bytes) -> bytes:
-    return hmac.digest(key, _TOKEN_DOMAIN + head, "sha256")

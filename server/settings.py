@@ -36,6 +36,7 @@ __all__ = [
     "LogLevel",
     "LogSettings",
     "PolicySettings",
+    "ResultSettings",
     "RuntimeSettings",
     "ServiceListener",
     "ServiceTls",
@@ -214,6 +215,14 @@ class KeySettings(Table):
     """By default ``keys`` in ``data_dir``; missing keys are made on the first start."""
 
 
+class ResultSettings(Table):
+    """How results are signed."""
+
+    issuer: str = Field(default="facegate", min_length=1, max_length=256)
+    """Who signs them: ``iss`` in the header of each JWS. Give every installation its own, such as
+    ``https://facegate.bank.example``, so that no result of one passes for another's."""
+
+
 class LimitSettings(Table):
     """What one server takes on; beyond it the answer is RESOURCE_EXHAUSTED with RetryInfo."""
 
@@ -326,6 +335,8 @@ class Settings(BaseSettings):
     """Which policies there are."""
     keys: KeySettings = KeySettings()
     """Where the server's own keys lie."""
+    results: ResultSettings = ResultSettings()
+    """How results are signed."""
     limits: LimitSettings = LimitSettings()
     """What one server takes on."""
     isolation: IsolationSettings = IsolationSettings()

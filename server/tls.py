@@ -1,4 +1,4 @@
-"""TLS of the gRPC listeners: credentials from files, checked before a listener opens.
+"""TLS of the gRPC listeners: files that are checked before a listener opens, and read again when they change.
 
 ::
 
@@ -6,10 +6,16 @@
 """
 
 import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
 import grpc
+import structlog
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -17,42 +23,119 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from server.errors import ConfigurationError
 from server.private_files import PrivateFileError, read_private_file
 from server.settings import ServiceTls, Tls
+from server.watched_file import file_state
 
-__all__ = ["CertificateUnusable", "certificate_spki_sha256", "server_credentials"]
+__all__ = ["CertificateUnusable", "TlsFiles"]
 
 _MAX_BYTES = 1_048_576
+_log = structlog.get_logger(__name__)
 
 
 class CertificateUnusable(ConfigurationError):
     """A TLS certificate, private key or client CA cannot be used."""
 
 
-def server_credentials(tls: Tls) -> grpc.ServerCredentials:
-    """Credentials of a listener; with a ``client_ca`` every caller must show a certificate of it.
+class TlsFiles:
+    """A listener's certificate, key and client authorities, which new connections get as the files have them.
 
-    Raises:
-        CertificateUnusable: A file cannot be read, is not PEM, the key is not the certificate's, or
-            others may read the key.
+    ``refresh`` reads the files again; connections that stand go on with what they began with.
     """
+
+    def __init__(self, tls: Tls) -> None:
+        """Reads the files.
+
+        Raises:
+            CertificateUnusable: A file cannot be read, is not PEM, the key is not the certificate's, or
+                others may read the key.
+        """
+        self._tls = tls
+        self._state = _state(tls)
+        self._shown = _read_files(tls)
+        self._lock = threading.Lock()
+        self._next: grpc.ServerCertificateConfiguration | None = None
+
+    @property
+    def spki_sha256(self) -> bytes:
+        """SHA-256 of the certificate's SubjectPublicKeyInfo, 32 bytes: what a device reports to have seen."""
+        key = self._shown.certificate.public_key()
+        return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+    @property
+    def not_after(self) -> datetime:
+        """Until when the certificate is valid, UTC."""
+        return self._shown.certificate.not_valid_after_utc
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Credentials of a listener; with a ``client_ca`` every caller must show a certificate of it."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._shown.configuration,
+            # None stands for "as before", whatever the stubs say.
+            cast("Callable[[], grpc.ServerCertificateConfiguration]", self._take_next),
+            require_client_authentication=self._shown.needs_client,
+        )
+
+    def refresh(self) -> bool:
+        """Reads the files again if one changed; whether what is in force is what they say.
+
+        Files that cannot be used, or do not fit each other yet, are logged, and nothing changes. Blocks for a
+        moment.
+        """
+        try:
+            state = _state(self._tls)
+            if state == self._state:
+                return True
+            shown = _read_files(self._tls)
+        except CertificateUnusable as error:
+            _log.error("tls_files_unusable", certificate=str(self._tls.certificate), why=str(error))
+            return False
+        with self._lock:
+            self._next = shown.configuration
+        self._shown, self._state = shown, state
+        _log.info(
+            "tls_files_read", certificate=str(self._tls.certificate), not_after=self.not_after.isoformat()
+        )
+        return True
+
+    def _take_next(self) -> grpc.ServerCertificateConfiguration | None:
+        """What changed since the last connection; grpc asks from threads of its own."""
+        with self._lock:
+            changed, self._next = self._next, None
+        return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    certificate: x509.Certificate
+    configuration: grpc.ServerCertificateConfiguration
+    needs_client: bool
+
+
+def _read_files(tls: Tls) -> _Read:
     chain, key = _read(tls.certificate), _read(tls.key, private=True)
     _check_pair(tls, chain, key)
     authorities = None
     if isinstance(tls, ServiceTls) and tls.client_ca is not None:
         authorities = _read(tls.client_ca)
         _check_authorities(tls.client_ca, authorities)
-    return grpc.ssl_server_credentials(
-        [(key, chain)], root_certificates=authorities, require_client_auth=authorities is not None
+    return _Read(
+        certificate=_certificates(tls.certificate, chain)[0],
+        configuration=grpc.ssl_server_certificate_configuration(
+            [(key, chain)], root_certificates=authorities
+        ),
+        needs_client=authorities is not None,
     )
 
 
-def certificate_spki_sha256(certificate: Path) -> bytes:
-    """SHA-256 of the certificate's SubjectPublicKeyInfo, 32 bytes: what a device reports to have seen.
-
-    Raises:
-        CertificateUnusable: The file cannot be read or holds no certificate.
-    """
-    key = _certificates(certificate, _read(certificate))[0].public_key()
-    return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+def _state(tls: Tls) -> tuple[tuple[int, int, int, int], ...]:
+    client_ca = tls.client_ca if isinstance(tls, ServiceTls) else None
+    paths = [path for path in (tls.certificate, tls.key, client_ca) if path is not None]
+    try:
+        return tuple(file_state(path) for path in paths)
+    except OSError as error:
+        raise CertificateUnusable(
+            f"{error.filename}: cannot be read: {error.strerror or error}; correct the path, or its "
+            "permissions"
+        ) from error
 
 
 def _read(path: Path, *, private: bool = False) -> bytes:

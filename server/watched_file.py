@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from server.errors import ConfigurationError
 
-__all__ = ["WatchedFile"]
+__all__ = ["WatchedFile", "file_state"]
 
 _Content = TypeVar("_Content")
 
@@ -45,7 +45,16 @@ class WatchedFile(Generic[_Content]):
 
     def _state(self) -> tuple[int, int, int, int]:
         try:
-            status = self.path.stat()
+            return file_state(self.path)
         except OSError as error:
             raise ConfigurationError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def file_state(path: Path) -> tuple[int, int, int, int]:
+    """What differs once a file was written or replaced: its times, size and identity.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -2,9 +2,10 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from facegate.v1 import result_pb2
@@ -54,6 +55,13 @@ def verify_command(
         str | None,
         typer.Option(help="The check that the result must be of.", show_default=False),
     ] = None,
+    expect_issuer: Annotated[
+        str | None,
+        typer.Option(help="Who must have signed it: the server's `results.issuer`.", show_default=False),
+    ] = None,
+    expect_tenant: Annotated[
+        str | None, typer.Option(help="Whose check it must be.", show_default=False)
+    ] = None,
     accept_sandbox: Annotated[
         bool, typer.Option("--accept-sandbox", help="Take the result of a sandbox check: in tests only.")
     ] = False,
@@ -70,8 +78,8 @@ def verify_command(
 
       facegate result verify - --jwks jwks.json --json < result.jws
 
-      facegate result verify result.jws --jwks jwks.json
-      --expect-check-id 8366b788-9c1b-42af-b63f-d9078de4adac
+      facegate result verify result.jws --jwks jwks.json --expect-issuer https://facegate.bank.example
+      --expect-tenant retail --expect-check-id 8366b788-9c1b-42af-b63f-d9078de4adac
 
     The exit status says whether the result is genuine; `status` says whether the person passed. It is 0 where
     the signature holds, 1 where the result is refused, and 2 where a file cannot be read.
@@ -82,7 +90,9 @@ def verify_command(
     except (_Unreadable, ClientError) as error:
         _fail(messages, str(error), UNREADABLE)
     try:
-        verified = verify_result_jws(text, keys, accept_sandbox=accept_sandbox)
+        verified = verify_result_jws(
+            text, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
+        )
     except ClientError as error:
         _fail(messages, str(error), NOT_VERIFIED)
     if expect_check_id is not None and verified.check_id != expect_check_id:
@@ -93,11 +103,11 @@ def verify_command(
             NOT_VERIFIED,
         )
     # Read only now, when the signature covers it.
-    key_id = str(jws.extract_compact(text.encode()).headers().get("kid", ""))
+    header = jws.extract_compact(text.encode()).headers()
     if as_json:
-        typer.echo(_as_json(verified, key_id))
+        typer.echo(_as_json(verified, header))
     else:
-        Console().print(_view(verified, key_id))
+        Console().print(_view(verified, header))
 
 
 def _read_text(source: str) -> str:
@@ -140,14 +150,22 @@ def _named(source: str) -> str:
     return "standard input" if source == _STDIN else source
 
 
-def _as_json(result: result_pb2.CheckResult, key_id: str) -> str:
+def _as_json(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> str:
     said = json_format.MessageToDict(result, preserving_proto_field_name=True)
     return json.dumps(
-        {"verified": True, "key_id": key_id, "sandbox": result.sandbox, "result": said}, indent=2
+        {
+            "verified": True,
+            "key_id": header.get("kid", ""),
+            "issuer": header.get("iss"),
+            "tenant": header.get("tenant"),
+            "sandbox": result.sandbox,
+            "result": said,
+        },
+        indent=2,
     )
 
 
-def _view(result: result_pb2.CheckResult, key_id: str) -> Table:
+def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
     success = result.status == result_pb2.CHECK_STATUS_SUCCESS
     table = Table(title="The signature holds", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
@@ -165,7 +183,8 @@ def _view(result: result_pb2.CheckResult, key_id: str) -> Table:
     table.add_row(
         "policy", Text(f"{policy.name} version {policy.version}, SHA-256 {policy.sha256.hex()[:16]}...")
     )
-    table.add_row("key", Text(key_id or "-"))
+    for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
+        table.add_row(label, Text(str(header.get(name) or "-")))
     return table
 
 

@@ -16,11 +16,12 @@ from server.checks.terms import Mode
 from server.checks.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.errors import Reason, Refusal
 from server.evidence.sealing import WrappingKeys
-from server.keys import ScanTokens
+from server.keys import ChallengeKeys
 from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.errors import PolicyNotFound
 from server.sandbox import memory_scope
 from server.scan.worker_pool import WorkerPool
+from server.scan_tokens import ScanTokens
 from server.storage.errors import RequestIdReused, TriesExceeded
 from server.storage.records import CheckRecord, NewCheck, RequestKey
 from server.storage.repository import CheckRepository
@@ -95,6 +96,7 @@ class CheckIntake:
         pack_sha256: bytes,
         pool: WorkerPool,
         tokens: ScanTokens,
+        challenge_keys: ChallengeKeys,
         wrapping_keys: WrappingKeys,
         random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
@@ -118,6 +120,7 @@ class CheckIntake:
         self._pool = pool
         self._still_decoder = still_decoder
         self._tokens = tokens
+        self._challenge_keys = challenge_keys
         self._wrapping_keys = wrapping_keys
         self._random = random
         self._serialise_report = serialise_report
@@ -239,6 +242,7 @@ class CheckIntake:
             check_id=check_id,
             tenant=upload.tenant,
             sandbox=upload.sandbox,
+            challenge_key_sha256=self._challenge_keys.newest,
             policy_name=policy.name,
             policy_version=policy.version,
             policy_sha256=file.sha256,

@@ -2,8 +2,7 @@
 
 A key counts before it is shown and after it was shown last, as certificates are renewed on several machines
 and never at the same moment everywhere: the next key counts as soon as it is listed, and one that leaves the
-list or the certificate's file counts for another day. The listener shows the certificate that it began with
-until the server starts again, so that one always counts.
+list, or that the listener shows no longer, counts for another day.
 """
 
 import re
@@ -16,7 +15,6 @@ from typing import Final
 import structlog
 
 from server.errors import ConfigurationError
-from server.tls import certificate_spki_sha256
 from server.watched_file import WatchedFile
 
 __all__ = ["ServerKeyList", "ServerKeys"]
@@ -49,7 +47,7 @@ class ServerKeyList:
         *,
         listed: Collection[bytes],
         file: Path | None,
-        certificate: Path | None,
+        shown: Callable[[], bytes | None],
         complete: bool,
         monotonic: Callable[[], float],
     ) -> None:
@@ -58,20 +56,16 @@ class ServerKeyList:
         Args:
             listed: Keys of the settings.
             file: Further keys, one a line.
-            certificate: Of the device listener; ``None`` without TLS.
+            shown: SHA-256 of the key that the device listener shows now; ``None`` without TLS.
             complete: Whether the operator says that there are no other keys.
             monotonic: Seconds.
 
         Raises:
             ConfigurationError: A file cannot be read, or the list is to be complete and empty.
         """
-        self._sources: list[WatchedFile[frozenset[bytes]]] = []
-        if file is not None:
-            self._sources.append(WatchedFile(file, _read_list))
-        if certificate is not None:
-            self._sources.append(WatchedFile(certificate, _read_certificate))
-        shown = self._sources[-1].content if certificate is not None else frozenset()
-        self._always = frozenset(listed) | shown
+        self._file = None if file is None else WatchedFile(file, _read_list)
+        self._shown = shown
+        self._always = frozenset(listed)
         self._complete = complete
         self._monotonic = monotonic
         self._last_listed: dict[bytes, float] = {}
@@ -88,27 +82,23 @@ class ServerKeyList:
         return self._current
 
     def refresh(self) -> None:
-        """Reads the files that changed. One that cannot be read is logged, and counts as before."""
-        for source in self._sources:
+        """Reads the file again if it changed. One that cannot be read is logged, and counts as before."""
+        if self._file is not None:
             try:
-                changed = source.refresh()
+                if self._file.refresh():
+                    _log.info("server_keys_read", path=str(self._file.path), keys=len(self._file.content))
             except ConfigurationError as error:
-                _log.error("server_keys_unreadable", path=str(source.path), why=str(error))
-                continue
-            if changed:
-                _log.info("server_keys_read", path=str(source.path), keys=len(source.content))
+                _log.error("server_keys_unreadable", path=str(self._file.path), why=str(error))
         self._current = self._counted()
 
     def _counted(self) -> ServerKeys:
         now = self._monotonic()
-        self._last_listed |= {key: now for source in self._sources for key in source.content}
+        listed = frozenset() if self._file is None else self._file.content
+        shown = self._shown()
+        self._last_listed |= dict.fromkeys(listed if shown is None else listed | {shown}, now)
         oldest = now - _KEPT.total_seconds()
         self._last_listed = {key: time for key, time in self._last_listed.items() if time >= oldest}
         return ServerKeys(self._always | self._last_listed.keys(), complete=self._complete)
-
-
-def _read_certificate(path: Path) -> frozenset[bytes]:
-    return frozenset({certificate_spki_sha256(path)})
 
 
 def _read_list(path: Path) -> frozenset[bytes]:

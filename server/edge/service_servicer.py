@@ -83,7 +83,7 @@ class ServiceServicer:
         return service_pb2.UploadTrustedImageResponse(
             check_id=str(record.check_id),
             scan_token=accepted.scan_token,
-            challenge_key_sha256=env.keys.challenge_key_sha256,
+            challenge_key_sha256=record.challenge_key_sha256 or env.keys.challenges.newest,
             scan_expire_time=timestamp(record.scan_deadline),
             result_expire_time=timestamp(record.result_deadline),
             portrait=parse_report(record.portrait_report),
@@ -122,7 +122,11 @@ class ServiceServicer:
             )
         response = service_pb2.FinishCheckResponse(
             result=parse_result(finished.result),
-            result_jws=env.keys.results.sign(finished.result, sandbox=finished.record.sandbox),
+            result_jws=env.keys.results.sign(
+                finished.result,
+                tenant=caller.tenant if request.issuer_header else None,
+                sandbox=finished.record.sandbox,
+            ),
         )
         add_pictures(response, finished.handed_out)
         return response

@@ -66,6 +66,14 @@ class WrappingKeys:
             raise SealBroken(f"a wrapping key has {_KEY_BYTES} bytes")
         object.__setattr__(self, "keys", MappingProxyType(dict(self.keys)))
 
+    def add(self, keys: Mapping[str, bytes]) -> None:
+        """Takes further keys, which unwrap; the same one as before wraps.
+
+        Raises:
+            SealBroken: A key is not of 32 bytes.
+        """
+        object.__setattr__(self, "keys", WrappingKeys(self.newest, {**keys, **self.keys}).keys)
+
 
 def context(check_id: UUID, kind: str) -> bytes:
     """What a sealed record is bound to: it opens for this check and this kind of record only."""

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
 from device_integrity.camera import CameraFingerprints
 from liveness.dynamic.model import FlashModel
 from liveness.fusion_model import FusionModel
@@ -16,7 +14,7 @@ from server.checks.tries import TrySetting
 from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.evidence.sealing import WrappingKeys
-from server.keys import ScanTokens
+from server.keys import ChallengeKeys
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import CapturePlan
 from server.scan.device_memory import DeviceMemory
@@ -24,6 +22,7 @@ from server.scan.messages import CaptureBudget, ChallengeFields
 from server.scan.running import RunningScans
 from server.scan.transcript import ClockLimits
 from server.scan.worker_pool import WorkerPool
+from server.scan_tokens import ScanTokens
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
@@ -79,7 +78,7 @@ class ScanEnvironment:
     recorder: CheckRecorder
     tokens: ScanTokens
     wrapping_keys: WrappingKeys
-    challenge_key: EllipticCurvePrivateKey
+    challenge_keys: ChallengeKeys
     analyst: FrameAnalyst
     pack: Pack
     fusion: FusionModel

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from device_integrity.check import DeviceCheck
@@ -43,6 +45,8 @@ from server.storage.records import AttemptRecord, CheckRecord
 
 Send = Callable[[Outbound], Awaitable[None]]
 
+_log = structlog.get_logger(__name__)
+_RETRY_SECONDS = 2.0
 _NONCE_BYTES = 32
 _TOKEN_UNKNOWN = "the scan token is not one of this server's"  # noqa: S105 - a text, not a token
 _KEY_BYTES = 32
@@ -137,8 +141,15 @@ async def open_stream(
         now=env.clock.now(),
     )
     plans = ScanPlans(policy=policy, requested=record.requested_mode, capabilities=start.capabilities)
+    challenge_key = _pinned_key(env, record)
     transcript, challenge = _challenge(
-        env, start=start, record=record, policy=policy, admission=admission, mode=plans.mode
+        env,
+        start=start,
+        record=record,
+        policy=policy,
+        admission=admission,
+        mode=plans.mode,
+        challenge_key=challenge_key,
     )
     if admission.proof_required:
         await send(challenge)
@@ -205,6 +216,24 @@ async def _take_proof(inbox: Inbox, transcript: StreamTranscript, *, seconds: fl
     transcript.prove_resume(arrival.message.signature)
 
 
+def _pinned_key(env: ScanEnvironment, record: CheckRecord) -> EllipticCurvePrivateKey:
+    """The key that the check's app pinned, which another replica may have been the first to use.
+
+    Raises:
+        Refusal: This server has no such key (NOT_SERVING).
+    """
+    pinned = record.challenge_key_sha256 or env.challenge_keys.newest
+    key = env.challenge_keys.find(pinned)
+    if key is None:
+        _log.error("challenge_key_missing", check_id=str(record.check_id), pinned=pinned.hex())
+        raise Refusal(
+            Reason.NOT_SERVING,
+            "this server lacks the key that the check's challenges are signed with; try again",
+            retry_after=_RETRY_SECONDS,
+        )
+    return key
+
+
 def _challenge(
     env: ScanEnvironment,
     *,
@@ -213,6 +242,7 @@ def _challenge(
     policy: Policy,
     admission: Admission,
     mode: Mode,
+    challenge_key: EllipticCurvePrivateKey,
 ) -> tuple[StreamTranscript, ChallengeMessage]:
     nonce = env.random(_NONCE_BYTES)
     private = X25519PrivateKey.from_private_bytes(env.random(_KEY_BYTES))
@@ -255,8 +285,8 @@ def _challenge(
         ) from error
     challenge = ChallengeMessage(
         body=body,
-        signature=sign(env.challenge_key, challenge_message(start=start.raw, body=body)),
-        signing_public_key=public_key_der(env.challenge_key.public_key()),
+        signature=sign(challenge_key, challenge_message(start=start.raw, body=body)),
+        signing_public_key=public_key_der(challenge_key.public_key()),
     )
     transcript = StreamTranscript(
         key=key, binding=binding, session_key=admission.session_key, clocks=env.settings.clocks

@@ -71,6 +71,7 @@ class NewCheck:
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
         result_deadline: Until when the result is handed out.
+        challenge_key_sha256: What its app pins: SHA-256 of the SubjectPublicKeyInfo, 32 bytes.
         sandbox: Whether a sandbox caller made it.
         tries: What it is a try at.
     """
@@ -92,6 +93,7 @@ class NewCheck:
     create_time: datetime
     scan_deadline: datetime
     result_deadline: datetime
+    challenge_key_sha256: bytes
     sandbox: bool = False
     tries: tuple[TryMark, ...] = ()
 
@@ -120,6 +122,7 @@ class CheckRecord:
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
         result_deadline: Until when the result is handed out.
+        challenge_key_sha256: What its app pinned, 32 bytes; None for checks from before keys were kept.
         sandbox: Whether a sandbox caller made it.
         session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before it.
         session_key_sha256: Its SHA-256, 32 bytes; None before the first stream.
@@ -159,6 +162,7 @@ class CheckRecord:
     create_time: datetime
     scan_deadline: datetime
     result_deadline: datetime
+    challenge_key_sha256: bytes | None
     sandbox: bool
     session_key: bytes | None = field(repr=False)
     session_key_sha256: bytes | None = field(repr=False)

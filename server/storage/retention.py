@@ -57,6 +57,7 @@ class RetentionRepository:
             removed = statements.remove_evidence(connection, check_id)
             statements.forget_judgements(connection, check_id)
             forget_check(connection, check_id)
+            statements.forget_payload(connection, check_id)
             statements.set_values(connection, check_id, rows.tombstone(now))
             return removed
 

@@ -110,7 +110,8 @@ def check_by_request(connection: Connection, request: RequestKey) -> CheckRecord
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    if row.payload_sha256 != request.payload_sha256:
+    # An erased check's request has no hash any more, and finds the tombstone.
+    if row.payload_sha256 and row.payload_sha256 != request.payload_sha256:
         raise RequestIdReused(request.request_id)
     return load_check(connection, row.check_id)
 
@@ -291,6 +292,14 @@ def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry
     """The kept pictures of a check, in their order."""
     query = select(evidence).where(evidence.c.check_id == check_id).order_by(evidence.c.position)
     return tuple(rows.evidence_entry(row) for row in connection.execute(query).mappings())
+
+
+def forget_payload(connection: Connection, check_id: UUID) -> None:
+    """Erases the hash of the request that made a check: it tells whoever has a picture that it was the one.
+
+    The request's identifier stays, and leads to the check's tombstone.
+    """
+    connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))
 
 
 def forget_judgements(connection: Connection, check_id: UUID) -> None:

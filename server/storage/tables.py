@@ -90,6 +90,7 @@ checks = Table(
     Column("requested_mode", String(16), nullable=False),
     Column("subject_reference", String(256), nullable=False),
     Column("consent_reference", String(256), nullable=False),
+    Column("challenge_key_sha256", LargeBinary(32)),
     Column("sandbox", Boolean, nullable=False),
     Column("template_ciphertext", LargeBinary),
     Column("template_wrapped_key", LargeBinary),
@@ -127,6 +128,7 @@ requests = Table(
     Column("tenant", String(64), primary_key=True),
     Column("method", String(64), primary_key=True),
     Column("request_id", String(64), primary_key=True),
+    # Empty once the check is erased.
     Column("payload_sha256", LargeBinary(32), nullable=False),
     Column("check_id", Uuid, ForeignKey("checks.check_id"), nullable=False),
 )

@@ -39,6 +39,23 @@ class Metrics:
             registry=registry,
         )
         self._api_key_expiry.set(float("nan"))
+        self._keys_unusable = Gauge(
+            "facegate_keys_unusable",
+            "1 while the folder of the server's keys cannot be used and it goes on with those before.",
+            registry=registry,
+        )
+        self._tls_unusable = Gauge(
+            "facegate_tls_files_unusable",
+            "1 while a listener's TLS files cannot be used and it goes on with those before.",
+            ["listener"],
+            registry=registry,
+        )
+        self._tls_expiry = Gauge(
+            "facegate_tls_certificate_seconds_to_expiry",
+            "Until a listener's certificate expires.",
+            ["listener"],
+            registry=registry,
+        )
         self._revocation_age = Gauge(
             "facegate_revocation_list_age_seconds",
             "Since the list of revoked attestation certificates was fetched; NaN without one.",
@@ -151,6 +168,25 @@ class Metrics:
         self._erased = Counter(
             "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
         )
+
+    def keys_read(self, *, usable: bool) -> None:
+        """The server's own keys were looked at.
+
+        Args:
+            usable: Whether the folder's keys can be used.
+        """
+        self._keys_unusable.set(0 if usable else 1)
+
+    def tls_files_read(self, listener: str, *, usable: bool, seconds_to_expiry: float) -> None:
+        """A listener's TLS files were looked at.
+
+        Args:
+            listener: ``"device"`` or ``"service"``.
+            usable: Whether what is in force is what the files say.
+            seconds_to_expiry: Until the certificate expires.
+        """
+        self._tls_unusable.labels(listener).set(0 if usable else 1)
+        self._tls_expiry.labels(listener).set(seconds_to_expiry)
 
     def revocation_list(self, *, age: timedelta | None, max_age: timedelta) -> None:
         """The list of revoked attestation certificates was looked at.

@@ -74,3 +74,14 @@ def test_rotation_says_what_is_wrong_with_the_settings(tmp_path: Path) -> None:
     result = runner.invoke(app, ["rotate", "token", "--config", str(config)])
     assert result.exit_code == 2
     assert "nonsense" in result.stderr
+
+
+def test_a_retired_key_leaves_its_public_half(tmp_path: Path) -> None:
+    config = tmp_path / "facegate.toml"
+    config.write_text(f'data_dir = "{tmp_path}/data"\n')
+    for _ in range(2):
+        assert runner.invoke(app, ["rotate", "result", "--config", str(config)]).exit_code == 0
+    assert runner.invoke(app, ["retire", "2", "--config", str(config)]).exit_code == 2
+    assert runner.invoke(app, ["retire", "1", "--config", str(config)]).exit_code == 0
+    keys = sorted(path.name for path in (tmp_path / "data/keys").iterdir())
+    assert keys == ["result-0001.pub", "result-0002.pem"]

@@ -176,7 +176,11 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
             header = {"sandbox": True} | header
         registry = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
         return jws.serialize_compact(
-            {"alg": "ES256", "kid": "result-1"} | header, payload, self.result_key, registry=registry
+            {"alg": "ES256", "kid": "result-1", "typ": "facegate-result", "iss": "bank", "tenant": "retail"}
+            | header,
+            payload,
+            self.result_key,
+            registry=registry,
         )
 
     def result(self) -> result_pb2.CheckResult:

@@ -318,8 +318,28 @@ def test_signatures_of_other_keys_and_algorithms_are_not_trusted() -> None:
     confused = _hs256(payload, secret=fake.result_key.as_pem(private=False))
     with pytest.raises(ServerNotTrustedError):
         verify_result_jws(confused, keys)
-    genuine = jws.serialize_compact({"alg": "ES256", "kid": "result-1"}, payload, fake.result_key)
-    assert verify_result_jws(genuine, keys) == fake.result()
+    assert verify_result_jws(fake.signed(payload), keys) == fake.result()
+
+
+@pytest.mark.parametrize(
+    "header", [{"typ": "JWT"}, {"typ": "facegate-result "}, {"iss": "other"}, {"tenant": "other"}]
+)
+def test_what_is_signed_must_be_a_result_of_the_expected_issuer_and_tenant(header: dict[str, str]) -> None:
+    fake = FakeServer()
+    keys, payload = load_key_set(fake.jwks), fake.result().SerializeToString()
+    assert verify_result_jws(fake.signed(payload), keys, issuer="bank", tenant="retail") == fake.result()
+    with pytest.raises(ServerNotTrustedError, match="expected"):
+        verify_result_jws(fake.signed(payload, **header), keys, issuer="bank", tenant="retail")
+
+
+@pytest.mark.parametrize("named", [{"issuer": "bank"}, {"tenant": "retail"}])
+def test_a_header_that_names_nobody_is_not_the_expected_one(named: dict[str, str]) -> None:
+    fake = FakeServer()
+    keys, header = load_key_set(fake.jwks), {"alg": "ES256", "kid": "result-1", "typ": "facegate-result"}
+    bare = jws.serialize_compact(header, fake.result().SerializeToString(), fake.result_key)
+    assert verify_result_jws(bare, keys) == fake.result()
+    with pytest.raises(ServerNotTrustedError, match="missing"):
+        verify_result_jws(bare, keys, issuer=named.get("issuer"), tenant=named.get("tenant"))
 
 
 def _hs256(payload: bytes, *, secret: bytes) -> str:
@@ -332,7 +352,7 @@ def _hs256(payload: bytes, *, secret: bytes) -> str:
 
 def test_signed_payload_must_be_a_result() -> None:
     fake = FakeServer()
-    signed = jws.serialize_compact({"alg": "ES256", "kid": "result-1"}, b"\xff\xff", fake.result_key)
+    signed = fake.signed(b"\xff\xff")
     with pytest.raises(ServerNotTrustedError, match="no CheckResult"):
         verify_result_jws(signed, load_key_set(fake.jwks))
 

@@ -17,7 +17,8 @@ from device_integrity.errors import KeyMaterialError
 from device_integrity.transcript import load_public_key, public_key_der, sign, verify
 from server.evidence.errors import SealBroken
 from server.evidence.sealing import Sealed, WrappingKeys, seal, unseal
-from server.keys import ResultSigner, ScanTokens
+from server.result_signer import ResultSigner
+from server.scan_tokens import ScanTokens
 
 SESSION_KEY = ec.derive_private_key(0x1234567890ABCDEF, ec.SECP256R1())
 SESSION_KEY_DER = public_key_der(SESSION_KEY.public_key())
@@ -109,7 +110,7 @@ def open_seal(data: bytes) -> None:
 
 @functools.cache
 def _result_keys() -> tuple[ResultSigner, KeySet]:
-    signer = ResultSigner((SESSION_KEY,))
+    signer = ResultSigner(SESSION_KEY)
     return signer, load_key_set(signer.jwks())
 
 
@@ -119,7 +120,7 @@ _RESULT = result_pb2.CheckResult(check_id="7", status=result_pb2.CHECK_STATUS_FA
 @functools.cache
 def jws_seeds() -> tuple[bytes, ...]:
     """A signed result."""
-    return (_result_keys()[0].sign(_RESULT.SerializeToString(), sandbox=False).encode(),)
+    return (_result_keys()[0].sign(_RESULT.SerializeToString(), tenant="default", sandbox=False).encode(),)
 
 
 def verify_jws(data: bytes) -> None:

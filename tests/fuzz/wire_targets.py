@@ -255,6 +255,7 @@ def _servicer() -> ServiceServicer:
         pack_sha256=bytes(32),
         pool=behind,
         tokens=tokens(),
+        challenge_keys=unused,
         wrapping_keys=unused,
         random=unused,
         serialise_report=unused,

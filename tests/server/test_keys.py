@@ -22,11 +22,27 @@ from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
 from server.evidence.sealing import seal, unseal
-from server.keys import KeyRing, KeysUnusable, ResultSigner, ScanTokens, load_keys, rotate_key
+from server.keys import (
+    KeyFolder,
+    KeyRing,
+    KeysUnusable,
+    retire_result_key,
+    rotate_key,
+)
+from server.result_signer import ResultSigner
+from server.scan_tokens import ScanTokens
 
 _KEY = bytes(range(32))
 _CHECK = UUID("6f2c1f7e-0d35-4c9b-8a41-8f5f7f3c2a11")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+_LENIENT = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
+_RSA_PUBLIC = (
+    rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    .public_key()
+    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+)
 
 
 @pytest.fixture
@@ -35,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_first_start_makes_every_key_for_the_owner_only(folder: Path) -> None:
-    load_keys(folder)
+    KeyFolder(folder)
     assert {path.name for path in folder.iterdir()} == {
         "token-0001.key",
         "challenge-0001.pem",
@@ -48,38 +64,38 @@ def test_the_first_start_makes_every_key_for_the_owner_only(folder: Path) -> Non
 
 
 def test_later_starts_read_the_same_keys(folder: Path) -> None:
-    first, second = load_keys(folder), load_keys(folder)
+    first, second = KeyFolder(folder).keys, KeyFolder(folder).keys
     assert first.tokens.issue(_CHECK) == second.tokens.issue(_CHECK)
-    assert first.challenge_key_sha256 == second.challenge_key_sha256
+    assert first.challenges.newest == second.challenges.newest
     assert first.results.jwks() == second.results.jwks()
     assert first.wrapping_keys == second.wrapping_keys
 
 
 def test_servers_that_start_at_once_agree(folder: Path) -> None:
     rings: list[KeyRing] = []
-    threads = [threading.Thread(target=lambda: rings.append(load_keys(folder))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: rings.append(KeyFolder(folder).keys)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(rings) == 8
     assert len({ring.tokens.issue(_CHECK) for ring in rings}) == 1
-    assert len({ring.challenge_key_sha256 for ring in rings}) == 1
+    assert len({ring.challenges.newest for ring in rings}) == 1
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o602, 0o620, 0o604])
 def test_a_key_that_is_open_to_others_is_refused(folder: Path, mode: int) -> None:
-    load_keys(folder)
+    KeyFolder(folder)
     (folder / "result-0001.pem").chmod(mode)
     with pytest.raises(KeysUnusable, match=r"result-0001\.pem.*chmod 600"):
-        load_keys(folder)
+        KeyFolder(folder)
 
 
 def test_a_group_may_read_as_mounted_secrets_are(folder: Path) -> None:
-    load_keys(folder)
+    KeyFolder(folder)
     (folder / "result-0001.pem").chmod(0o440)
-    load_keys(folder)
+    KeyFolder(folder)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +108,10 @@ def test_a_group_may_read_as_mounted_secrets_are(folder: Path) -> None:
     ],
 )
 def test_a_damaged_key_is_refused_by_name(folder: Path, name: str, content: bytes, said: str) -> None:
-    load_keys(folder)
+    KeyFolder(folder)
     (folder / name).write_bytes(content)
     with pytest.raises(KeysUnusable, match=said) as caught:
-        load_keys(folder)
+        KeyFolder(folder)
     assert name in str(caught.value)
 
 
@@ -107,44 +123,110 @@ def test_a_damaged_key_is_refused_by_name(folder: Path, name: str, content: byte
 def test_a_key_of_another_kind_is_refused(
     folder: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 ) -> None:
-    load_keys(folder)
+    KeyFolder(folder)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "challenge-0001.pem").write_bytes(pem)
     with pytest.raises(KeysUnusable, match="P-256"):
-        load_keys(folder)
+        KeyFolder(folder)
 
 
 @pytest.mark.parametrize("name", ["token-x.key", "token-1.key", "token-0000.key"])
 def test_a_file_with_an_unclear_number_is_refused(folder: Path, name: str) -> None:
-    load_keys(folder)
+    KeyFolder(folder)
     (folder / name).write_bytes(_KEY)
     (folder / name).chmod(0o600)
     with pytest.raises(KeysUnusable, match="each number once"):
-        load_keys(folder)
+        KeyFolder(folder)
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(KeysUnusable, match="cannot be written"):
-        load_keys(tmp_path / "file" / "keys")
+        KeyFolder(tmp_path / "file" / "keys")
 
 
 def test_rotation_keeps_what_the_old_keys_made(folder: Path) -> None:
-    before = load_keys(folder)
-    token, signed = before.tokens.issue(_CHECK), before.results.sign(b"result", sandbox=False)
+    before = KeyFolder(folder).keys
+    token = before.tokens.issue(_CHECK)
+    signed = before.results.sign(b"result", tenant=None, sandbox=False)
     sealed = seal(b"x", wrapping_keys=before.wrapping_keys, aad=b"", random=os.urandom)
     for purpose in ("token", "result", "evidence", "challenge"):
         assert rotate_key(folder, purpose).name.startswith(f"{purpose}-0002.")
 
-    after = load_keys(folder)
+    after = KeyFolder(folder).keys
     assert after.tokens.issue(_CHECK) != token
     assert after.tokens.check_id_of(token) == _CHECK
     assert after.results.key_id != before.results.key_id
     keys = KeySet.import_key_set(after.results.jwks())  # type: ignore[arg-type] # its own dictionary type
-    assert jws.deserialize_compact(signed, keys, algorithms=["ES256"]).payload == b"result"
+    assert jws.deserialize_compact(signed, keys, registry=_LENIENT).payload == b"result"
     assert after.wrapping_keys.newest != before.wrapping_keys.newest
     assert unseal(sealed, wrapping_keys=after.wrapping_keys, aad=b"") == b"x"
-    assert after.challenge_key_sha256 != before.challenge_key_sha256
+    assert after.challenges.newest != before.challenges.newest
+
+
+def test_a_check_keeps_its_challenge_key_across_rotations(folder: Path) -> None:
+    ring = KeyFolder(folder).keys
+    pinned = ring.challenges.newest
+    rotate_key(folder, "challenge")
+    after = KeyFolder(folder).keys
+    assert after.challenges.find(pinned) is not None
+
+
+def test_a_running_server_accepts_what_a_later_one_makes_and_makes_as_before(folder: Path) -> None:
+    running = KeyFolder(folder)
+    kept = running.keys.challenges.newest, running.keys.results.key_id, running.keys.wrapping_keys.newest
+    token = running.keys.tokens.issue(_CHECK)
+    assert running.refresh()
+    for purpose in ("token", "challenge", "result", "evidence"):
+        rotate_key(folder, purpose)
+    later = KeyFolder(folder).keys
+    sealed = seal(b"x", wrapping_keys=later.wrapping_keys, aad=b"a", random=os.urandom)
+    assert running.keys.tokens.check_id_of(later.tokens.issue(_CHECK)) is None
+    assert running.refresh()
+    assert running.keys.tokens.check_id_of(later.tokens.issue(_CHECK)) == _CHECK
+    assert running.keys.challenges.find(later.challenges.newest) is not None
+    assert later.results.key_id in {key["kid"] for key in running.keys.results.jwks()["keys"]}
+    assert unseal(sealed, wrapping_keys=running.keys.wrapping_keys, aad=b"a") == b"x"
+    now = running.keys.challenges.newest, running.keys.results.key_id, running.keys.wrapping_keys.newest
+    assert now == kept
+    assert running.keys.tokens.issue(_CHECK) == token
+
+
+@pytest.mark.parametrize("name", ["token-0002.key", "challenge-0002.pem", "evidence-0002.key"])
+def test_a_damaged_new_key_changes_nothing_until_it_is_mended(folder: Path, name: str) -> None:
+    running = KeyFolder(folder)
+    (folder / name).write_bytes(b"x")
+    (folder / name).chmod(0o600)
+    assert not running.refresh()
+    assert not running.refresh()
+    (folder / name).unlink()
+    assert running.refresh()
+
+
+def test_a_retired_key_leaves_its_public_half_in_the_jwks(folder: Path) -> None:
+    before = KeyFolder(folder).keys.results
+    signed = before.sign(b"result", tenant="default", sandbox=False)
+    with pytest.raises(KeysUnusable, match="newest"):
+        retire_result_key(folder, 1)
+    rotate_key(folder, "result")
+    kept = retire_result_key(folder, 1)
+    assert not (folder / "result-0001.pem").exists()
+    assert b"PRIVATE" not in kept.read_bytes()
+    after = KeyFolder(folder).keys.results
+    assert [key["kid"] for key in after.jwks()["keys"]] == [after.key_id, before.key_id]
+    keys = KeySet.import_key_set(after.jwks())  # type: ignore[arg-type] # its own dictionary type
+    assert jws.deserialize_compact(signed, keys, registry=_LENIENT).payload == b"result"
+    with pytest.raises(KeysUnusable, match=r"no key result-0001\.pem"):
+        retire_result_key(folder, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"no key", _RSA_PUBLIC])
+def test_a_public_half_that_is_none_is_refused(folder: Path, content: bytes) -> None:
+    KeyFolder(folder)
+    (folder / "result-0009.pub").touch(0o600)
+    (folder / "result-0009.pub").write_bytes(content)
+    with pytest.raises(KeysUnusable, match=r"result-0009\.pub"):
+        KeyFolder(folder)
 
 
 def test_only_known_purposes_rotate(folder: Path) -> None:
@@ -153,9 +235,11 @@ def test_only_known_purposes_rotate(folder: Path) -> None:
 
 
 def test_what_apps_pin_is_the_hash_of_the_public_key(folder: Path) -> None:
-    ring = load_keys(folder)
-    spki = ring.challenge_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    assert ring.challenge_key_sha256 == hashlib.sha256(spki).digest()
+    ring = KeyFolder(folder).keys
+    key = ring.challenges.find(ring.challenges.newest)
+    assert key is not None
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert ring.challenges.newest == hashlib.sha256(spki).digest()
 
 
 def test_a_token_has_the_documented_form() -> None:
@@ -194,27 +278,33 @@ def test_a_foreign_token_is_none() -> None:
 
 
 def test_a_signed_result_verifies_offline_with_the_published_keys(folder: Path) -> None:
-    signer = load_keys(folder).results
+    signer = KeyFolder(folder).keys.results
     payload = os.urandom(3000)
-    token = signer.sign(payload, sandbox=False)
+    token = signer.sign(payload, tenant="default", sandbox=False)
     keys = KeySet.import_key_set(signer.jwks())  # type: ignore[arg-type] # its own dictionary type
-    verified = jws.deserialize_compact(token, keys, algorithms=["ES256"])
+    verified = jws.deserialize_compact(token, keys, registry=_LENIENT)
     assert verified.payload == payload
-    assert verified.headers() == {"alg": "ES256", "kid": signer.key_id, "typ": "facegate-result"}
+    assert verified.headers() == {
+        "alg": "ES256",
+        "kid": signer.key_id,
+        "typ": "facegate-result",
+        "iss": "facegate",
+        "tenant": "default",
+    }
     header, body, signature = token.split(".")
     altered = f"{header}.{body[:-4]}AAAA.{signature}"
     with pytest.raises(BadSignatureError):
-        jws.deserialize_compact(altered, keys, algorithms=["ES256"])
+        jws.deserialize_compact(altered, keys, registry=_LENIENT)
 
 
 def test_the_published_keys_are_public_only() -> None:
-    jwks = ResultSigner((ec.generate_private_key(ec.SECP256R1()),)).jwks()
+    jwks = ResultSigner(ec.generate_private_key(ec.SECP256R1())).jwks()
     (key,) = jwks["keys"]
     assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
 
 
 def test_the_key_identifier_is_the_rfc_7638_thumbprint() -> None:
-    signer = ResultSigner((ec.generate_private_key(ec.SECP256R1()),))
+    signer = ResultSigner(ec.generate_private_key(ec.SECP256R1()))
     key = signer.jwks()["keys"][0]
     canonical = '{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.format(**key)
     digest = hashlib.sha256(canonical.encode()).digest()

@@ -341,22 +341,28 @@ class FinishCheckRequest(_message.Message):
     CHECK_ID_FIELD_NUMBER: _builtins.int
     AUDIT_IMAGE_LIMIT_FIELD_NUMBER: _builtins.int
     CLOSE_NOW_FIELD_NUMBER: _builtins.int
+    ISSUER_HEADER_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check, as UploadTrustedImage gave it."""
     audit_image_limit: _builtins.int
     """How many audit images to return beside the evidence frame, 0 to 4."""
     close_now: _builtins.bool
     """Whether to close the check even if a scan runs or may still be resumed."""
+    issuer_header: _builtins.bool
+    """Whether the header of `result_jws` is to name who signed (`iss`) and the tenant (`tenant`): set it, unless the
+    library that verifies the signature refuses header fields that it does not know.
+    """
     def __init__(
         self,
         *,
         check_id: _builtins.str = ...,
         audit_image_limit: _builtins.int = ...,
         close_now: _builtins.bool = ...,
+        issuer_header: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_limit", b"audit_image_limit", "check_id", b"check_id", "close_now", b"close_now"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_limit", b"audit_image_limit", "check_id", b"check_id", "close_now", b"close_now", "issuer_header", b"issuer_header"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,7 +382,8 @@ class FinishCheckResponse(_message.Message):
     AUDIT_IMAGE_SHORTFALL_FIELD_NUMBER: _builtins.int
     result_jws: _builtins.str
     """A compact JWS (RFC 7515, ES256) whose payload is the serialised CheckResult: verify it offline with
-    the key that the admin listener publishes as JWKS.
+    the key that the admin listener publishes as JWKS. Its header has `typ` "facegate-result", and with
+    `issuer_header` `iss` and `tenant`: require all three to be what you expect.
     """
     audit_image_shortfall: Global___AuditImageShortfall.ValueType
     """Why there are fewer audit images than were asked for."""

@@ -65,6 +65,7 @@ def test_standard_input_and_json(tmp_path: Path) -> None:
     assert code == 0
     said = json.loads(output)
     assert (said["verified"], said["key_id"], said["sandbox"]) == (True, "result-1", False)
+    assert (said["issuer"], said["tenant"]) == ("bank", "retail")
     assert said["result"]["reasons"] == ["FAILURE_REASON_SPOOF"]
     assert said["result"]["check_id"] == saved.fake.check_id
 
@@ -90,6 +91,14 @@ def test_the_result_of_another_check_is_refused(tmp_path: Path) -> None:
     assert (code, output) == (1, "")
     assert saved.fake.check_id in messages
     assert other in messages
+
+
+def test_the_result_of_another_issuer_or_tenant_is_refused(tmp_path: Path) -> None:
+    saved = _save(tmp_path)
+    arguments = (str(saved.jws), "--jwks", str(saved.jwks))
+    assert _run(*arguments, "--expect-issuer", "bank", "--expect-tenant", "retail")[0] == 0
+    assert _run(*arguments, "--expect-issuer", "other")[0] == 1
+    assert _run(*arguments, "--expect-tenant", "other")[0] == 1
 
 
 def _altered(text: str) -> str:

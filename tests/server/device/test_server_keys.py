@@ -3,12 +3,9 @@
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
-import trustme
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from structlog.testing import capture_logs
 
 from server.device.server_keys import ServerKeyList
@@ -31,8 +28,6 @@ class _Files:
 
     def __init__(self, folder: Path) -> None:
         self.listed = folder / "keys.txt"
-        self.certificate = folder / "server.pem"
-        self._authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
         self._made = 0
 
     def _replace(self, path: Path, content: bytes) -> None:
@@ -48,17 +43,11 @@ class _Files:
     def write(self, text: str) -> None:
         self._replace(self.listed, text.encode())
 
-    def renew(self) -> bytes:
-        issued = self._authority.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
-        self._replace(self.certificate, b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-        key = load_pem_private_key(issued.private_key_pem.bytes(), password=None).public_key()
-        return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-
     def open(self, clock: Callable[[], float], **changes: object) -> ServerKeyList:
         arguments: dict[str, object] = {
             "listed": (),
             "file": self.listed,
-            "certificate": None,
+            "shown": lambda: None,
             "complete": True,
             "monotonic": clock,
         }
@@ -94,19 +83,18 @@ def test_the_next_key_counts_before_it_is_shown_and_the_previous_one_after(files
 
 def test_the_listeners_own_key_counts_over_renewals(files: _Files) -> None:
     clock = _Clock()
-    shown = files.renew()
-    keys = files.open(clock, file=None, certificate=files.certificate)
-    assert keys.current.keys == {shown}
-    # The listener shows its first certificate until it starts again, however often the file is renewed.
-    renewed = files.renew()
-    keys.refresh()
-    assert keys.current.keys == {shown, renewed}
+    shown = [_A]
+    keys = files.open(clock, file=None, shown=lambda: shown[-1])
+    assert keys.current.keys == {_A}
     clock.time += 30 * _DAY
-    last = files.renew()
     keys.refresh()
+    assert keys.current.keys == {_A}
+    shown.append(_B)
+    keys.refresh()
+    assert keys.current.keys == {_A, _B}
     clock.time += _DAY + 1
     keys.refresh()
-    assert keys.current.keys == {shown, last}
+    assert keys.current.keys == {_B}
 
 
 def test_keys_of_the_settings_count_always(files: _Files) -> None:

@@ -14,7 +14,7 @@ from server.app import FacegateServer
 from server.checks.state import CheckState
 from server.storage.database import open_database
 from server.storage.repository import CheckRepository
-from server.tls import certificate_spki_sha256
+from server.tls import TlsFiles
 from tests.server.live import (
     FAST,
     LiveServer,
@@ -83,7 +83,7 @@ def own_key(live: LiveServer) -> bytes:
     """The key that an honest device sees."""
     tls = live.settings.listeners.device.tls
     assert tls is not None
-    return certificate_spki_sha256(tls.certificate)
+    return TlsFiles(tls).spki_sha256
 
 
 async def _open(

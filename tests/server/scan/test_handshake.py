@@ -11,7 +11,7 @@ from facegate.v1 import scan_pb2
 
 from device_integrity.transcript import public_key_der
 from server.checks.state import CheckState
-from server.keys import ScanTokens
+from server.scan_tokens import ScanTokens
 from tests.server.live import LiveServer, Refused, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request
 

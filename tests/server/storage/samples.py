@@ -42,6 +42,7 @@ def new_check(
         create_time=NOW,
         scan_deadline=after(scan_seconds),
         result_deadline=after(86_400),
+        challenge_key_sha256=b"k" * 32,
     )
 
 

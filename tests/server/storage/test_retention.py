@@ -62,6 +62,19 @@ async def test_erasure_leaves_no_key_in_any_file(
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_erasure_leaves_no_hash_of_the_request(
+    repository: CheckRepository, retention: RetentionRepository, url: str
+) -> None:
+    made = request()
+    record = await repository.create(new_check(), made)
+    await repository.decide(record.check_id, epoch=None, decision=decision())
+    folder = Path(url.removeprefix("sqlite:///")).parent
+    assert any(made.payload_sha256 in file.read_bytes() for file in folder.iterdir())
+    await retention.erase(record.check_id, after(1001))
+    assert not any(made.payload_sha256 in file.read_bytes() for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_an_erasure_during_a_backup_is_completed_after_it(
     repository: CheckRepository, retention: RetentionRepository, url: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""How attempts were made, judged and ended; resuming; sandbox checks; closing ones; tries over checks."""
+"""What attempts were and how they ended; challenge keys, resuming, closing, sandbox, tries over checks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,7 @@ def upgrade() -> None:
         checks.add_column(sa.Column("sandbox", sa.Boolean, nullable=False, server_default=sa.false()))
         checks.add_column(sa.Column("resume_until", sa.DateTime(timezone=True)))
         checks.add_column(sa.Column("closing", sa.String(32)))
+        checks.add_column(sa.Column("challenge_key_sha256", sa.LargeBinary(32)))
     with op.batch_alter_table("checks") as checks:
         checks.alter_column("sandbox", server_default=None)
     with op.batch_alter_table("attempts") as attempts:
@@ -44,5 +45,5 @@ def downgrade() -> None:
         for column in ("verdict", "ended_by", "plan", "mode"):
             attempts.drop_column(column)
     with op.batch_alter_table("checks") as checks:
-        for column in ("closing", "resume_until", "sandbox"):
+        for column in ("challenge_key_sha256", "closing", "resume_until", "sandbox"):
             checks.drop_column(column)
