@@ -41,6 +41,12 @@ _LABELS: Final = {
     PlayLevel.DEVICE: "MEETS_DEVICE_INTEGRITY",
     PlayLevel.STRONG: "MEETS_STRONG_INTEGRITY",
 }
+_HARDWARE_LABELS: Final = frozenset(_LABELS.values())
+_VIRTUAL: Final = "MEETS_VIRTUAL_INTEGRITY"
+_HARMLESS_APPS: Final = frozenset({"KNOWN_INSTALLED", "UNKNOWN_INSTALLED"})
+_HARMLESS_LOCATIONS: Final = frozenset({"LOW_RISK_DEVICE", "LOW_RISK_NETWORK"})
+_NOT_SAID: Final = frozenset({"", "UNEVALUATED", "UNKNOWN", "NO_DATA"})
+"""Words with which Google says that it evaluated nothing, beside those that end in UNSPECIFIED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,19 +235,22 @@ class _Judge:
             return PLAY_INTEGRITY.failed(
                 "device_recognition", "INTEGRITY_TOO_LOW", detail, Manipulation.ROOTED
             )
+        virtual = _VIRTUAL in labels
+        if labels and not virtual:
+            return _unevaluated_words("device_recognition", labels)
+        # Google says nothing at all of a device that meets nothing.
         detail = "no integrity is met: a rooted device, a hooked app or an emulator"
-        virtual = "MEETS_VIRTUAL_INTEGRITY" in labels
         sign_of = Manipulation.EMULATOR if virtual else Manipulation.ROOTED
         return PLAY_INTEGRITY.failed("device_recognition", "NO_INTEGRITY", detail, sign_of)
 
     def emulated_device(self) -> DeviceCheck:
-        return PLAY_INTEGRITY.judged(
-            "emulated_device",
-            holds="MEETS_VIRTUAL_INTEGRITY" not in self.payload.device.labels,
-            good=("NOT_VIRTUAL", "not known as an emulator"),
-            bad=("MEETS_VIRTUAL_INTEGRITY", "an emulator, one that Google Play supports"),
-            sign_of=Manipulation.EMULATOR,
-        )
+        labels = self.payload.device.labels
+        if _VIRTUAL in labels:
+            detail = "an emulator, one that Google Play supports"
+            return PLAY_INTEGRITY.failed("emulated_device", _VIRTUAL, detail, Manipulation.EMULATOR)
+        if not labels & _HARDWARE_LABELS:
+            return _unevaluated_words("emulated_device", labels)
+        return PLAY_INTEGRITY.passed("emulated_device", "NOT_VIRTUAL", "not known as an emulator")
 
     def android_version(self) -> DeviceCheck:
         version = self.payload.device.sdk_version
@@ -276,6 +285,8 @@ class _Judge:
             return failed(capturing[-1], detail, Manipulation.REMOTE_CONTROL)
         if overlays := sorted(word for word in apps if word.endswith("_OVERLAYS")):
             return failed(overlays[-1], "an app that can draw over this one is running")
+        if not apps or apps - _HARMLESS_APPS:
+            return _unevaluated_words("app_access_risk", apps)
         return PLAY_INTEGRITY.passed("app_access_risk", "NO_RISK", "no app sees or controls this one")
 
     def play_protect(self) -> DeviceCheck:
@@ -327,6 +338,8 @@ class _Judge:
         if risky := sorted(word for word in words if word.startswith(("HIGH_RISK_", "MEDIUM_RISK_"))):
             detail = "the location is likely spoofed"
             return PLAY_INTEGRITY.failed("location_spoofing", risky[0], detail, soft=True)
+        if not words or words - _HARMLESS_LOCATIONS:
+            return _unevaluated_words("location_spoofing", words)
         return PLAY_INTEGRITY.passed("location_spoofing", "LOW_RISK", "no sign of a spoofed location")
 
 
@@ -338,9 +351,18 @@ def _no_apps(check: str) -> DeviceCheck:
 
 def _unevaluated(check: str, word: str) -> DeviceCheck:
     """Google evaluated nothing, or said a word of tomorrow: neither is a pass."""
-    if word in ("", "UNEVALUATED", "UNKNOWN", "NO_DATA") or word.endswith("_UNSPECIFIED"):
+    if _is_silent(word):
         return PLAY_INTEGRITY.not_evaluated(check, "UNEVALUATED", "Google did not evaluate it")
     return PLAY_INTEGRITY.not_evaluated(check, "UNKNOWN_LABEL", "Google says a word that is not known here")
+
+
+def _is_silent(word: str) -> bool:
+    return word in _NOT_SAID or word.endswith("UNSPECIFIED")
+
+
+def _unevaluated_words(check: str, words: frozenset[str]) -> DeviceCheck:
+    """The same of a list: empty, or with words that are not known here."""
+    return _unevaluated(check, next((word for word in sorted(words) if not _is_silent(word)), ""))
 
 
 def _worded(

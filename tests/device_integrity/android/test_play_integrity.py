@@ -284,8 +284,43 @@ _LABELS: list[tuple[dict[str, Any], str, CheckOutcome, str, bool]] = [
     (
         _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": []}),
         "app_access_risk",
-        CheckOutcome.PASS,
-        "NO_RISK",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["UNSPECIFIED"]}),
+        "app_access_risk",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["KNOWN_INSTALLED", "UNKNOWN_LISTENING"]}),
+        "app_access_risk",
+        CheckOutcome.NOT_EVALUATED,
+        "UNKNOWN_LABEL",
+        False,
+    ),
+    (
+        _with(_ENVIRONMENT, locationSpoofingRiskVerdict=[]),
+        "location_spoofing",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with("deviceIntegrity", deviceRecognitionVerdict=["UNKNOWN"]),
+        "device_recognition",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with("deviceIntegrity", deviceRecognitionVerdict=[]),
+        "emulated_device",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
         False,
     ),
     (
@@ -416,6 +451,33 @@ def test_no_token_and_no_decoder() -> None:
     missing = unavailable_token("Google did not answer")
     assert {check.outcome for check in missing.checks} == {CheckOutcome.UNAVAILABLE}
     assert refused.one_time_key is missing.one_time_key is None
+
+
+_PLACES: list[tuple[str, str]] = [
+    ("app_recognition", '{"appIntegrity": {"appRecognitionVerdict": WORD}}'),
+    ("app_licensing", '{"accountDetails": {"appLicensingVerdict": WORD}}'),
+    ("account_activity", '{"accountDetails": {"accountActivity": {"activityLevel": WORD}}}'),
+    ("device_activity", '{"deviceIntegrity": {"recentDeviceActivity": {"deviceActivityLevel": WORD}}}'),
+    ("play_protect", '{"environmentDetails": {"playProtectVerdict": WORD}}'),
+    ("device_recognition", '{"deviceIntegrity": {"deviceRecognitionVerdict": [WORD]}}'),
+    ("emulated_device", '{"deviceIntegrity": {"deviceRecognitionVerdict": [WORD]}}'),
+    ("location_spoofing", '{"environmentDetails": {"locationSpoofingRiskVerdict": [WORD]}}'),
+    ("app_access_risk", '{"environmentDetails": {"appAccessRiskVerdict": {"appsDetected": [WORD]}}}'),
+]
+
+
+@given(
+    st.sampled_from(_PLACES),
+    st.text(max_size=12)
+    | st.sampled_from(
+        ["UNKNOWN", "UNSPECIFIED", "UNEVALUATED", "NO_DATA", "LEVEL_9", "LOW_RISK", "meets_strong_integrity"]
+    )
+    | st.builds("{}_{}".format, st.sampled_from(["KNOWN", "MEETS", "LOW_RISK"]), st.text(max_size=8)),
+)
+def test_a_word_that_is_not_known_is_no_pass(place: tuple[str, str], word: str) -> None:
+    check, document = place
+    result = _judge(payload(**json.loads(document.replace("WORD", json.dumps(word)))))
+    assert _check(result, check).outcome in {CheckOutcome.NOT_EVALUATED, CheckOutcome.FAIL}
 
 
 _SOUND = json.dumps(payload()).encode()
