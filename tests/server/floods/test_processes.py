@@ -16,7 +16,7 @@ import pytest
 from tests.server.floods.http2 import Connection, Gone, endless_bodies
 from tests.server.live import pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
-from tests.server.raw_device import Ended, RawDevice
+from tests.server.raw_device import Ended, RawDevice, RawStream
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,10 @@ async def _scan(server: ServerProcess) -> None:
         while True:
             try:
                 upload = await server.upload(str(uuid4()))
-                stream = await RawDevice(server.device, upload).open()
+                # A channel connects anew by itself, as a phone does that is turned away at the door.
+                call = server.device.ScanFace(wait_for_ready=True)
+                stream = RawStream(RawDevice(server.device, upload), call)
+                await stream.start()
                 assert (await stream.run_attempt(pictures())).attempt == 1
                 return
             except (Ended, grpc.RpcError):
