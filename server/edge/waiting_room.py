@@ -29,9 +29,8 @@ class WaitingRoom:
         """Nobody waits.
 
         Args:
-            what: What is awaited, for refused callers and as label of the metrics: ``scan_start``,
-            ``message``
-                of strangers or ``request`` of callers that are known.
+            what: What is awaited, as label of the metrics: ``scan_start``, ``message`` of strangers or
+                ``request`` of callers that are known.
             places: How many may wait longer than a moment.
             seconds: How long.
             metrics: Counts those that wait and those that are sent away.
