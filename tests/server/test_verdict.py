@@ -147,7 +147,7 @@ ADVERSE: Mapping[FailureReason, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sorted(FAULTS))
 def test_a_fault_of_the_server_leaves_a_check_undecided(fault: FailureReason) -> None:
     undecided = CheckVerdict(CheckStatus.NOT_DECIDED, (fault,))
     for inputs in (STRICT_GOOD, replace(GOOD, match=None, liveness=None, transcript_intact=None)):
@@ -156,7 +156,7 @@ def test_a_fault_of_the_server_leaves_a_check_undecided(fault: FailureReason) ->
     assert judge_check(inputs=replace(missed, ended_by=fault), demands=STRICT) == undecided
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sorted(FAULTS))
 @pytest.mark.parametrize("reason", ADVERSE)
 def test_a_fault_of_the_server_takes_nothing_adverse_back(
     reason: FailureReason, fault: FailureReason
