@@ -25,7 +25,7 @@ from device_integrity.transcript import (
     sign,
     verify,
 )
-from tests.server.live import Picture, Refused, refused
+from tests.server.live import FRAMES_PER_SECOND, Picture, Refused, refused
 
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
@@ -209,6 +209,13 @@ class RawStream:
             await self.send(self.frame(picture))
             self.credit -= 1
         return len(pictures)
+
+    async def send_live(self, pictures: Sequence[Picture]) -> None:
+        """Sends frames as fast as a camera takes them, for servers that hold them against the clock."""
+        for picture in pictures:
+            if await self.send_frames([picture]) == 0:
+                return
+            await asyncio.sleep(1 / FRAMES_PER_SECOND)
 
     async def taken(self, count: int) -> None:
         """Waits until the server has worked through that many frames of the attempt."""

@@ -92,6 +92,7 @@ async def test_it_looks_again_and_again_until_it_is_stopped() -> None:
 
     await until(looked_thrice)
     await scene.watch.stop()
+    # A look that a thread had begun may end yet.
     looked = scene.read["revocation"].times
-    await asyncio.sleep(0.02)
-    assert scene.read["revocation"].times == looked
+    await asyncio.sleep(0.05)
+    assert scene.read["revocation"].times <= looked + 1

@@ -64,7 +64,10 @@ async def _scan(server: ServerProcess) -> None:
                 call = server.device.ScanFace(wait_for_ready=True)
                 stream = RawStream(RawDevice(server.device, upload), call)
                 await stream.start()
-                assert (await stream.run_attempt(pictures())).attempt == 1
+                await stream.begin()
+                await stream.send_live(pictures())
+                await stream.send(stream.end())
+                assert (await stream.result()).attempt == 1
                 return
             except (Ended, grpc.RpcError):
                 await asyncio.sleep(0.2)

@@ -1,6 +1,5 @@
 """Attacks on `facegate serve` that withhold the end of an attempt and come back, in real time."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest_asyncio
 from facegate.v1 import result_pb2, scan_pb2
 
 from simulator.scene import ScanKind
-from tests.server.live import FRAMES_PER_SECOND, Picture, pictures
+from tests.server.live import Picture, pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
@@ -30,18 +29,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         yield process
 
 
-async def _camera(stream: RawStream, shown: Sequence[Picture]) -> None:
-    """Sends pictures as a camera takes them, until the server has enough."""
-    for picture in shown:
-        while not stream.credit and not stream.complete:
-            await stream.read()
-        if stream.complete:
-            return
-        await stream.send(stream.frame(picture))
-        stream.credit -= 1
-        await asyncio.sleep(1 / FRAMES_PER_SECOND)
-
-
 async def _left(
     server: ServerProcess, shown: Sequence[Picture], mode: scan_pb2.Mode.ValueType
 ) -> tuple[str, RawDevice]:
@@ -50,7 +37,7 @@ async def _left(
     device = RawDevice(server.device, upload)
     stream = await device.open(capabilities=_FLASH)
     await stream.begin()
-    await _camera(stream, shown)
+    await stream.send_live(shown)
     await stream.taken(len(shown))
     await stream.vanish()
     return upload.check_id, device
@@ -63,7 +50,7 @@ async def _replay(device: RawDevice) -> RawStream:
         await stream.start(resume=True, capabilities=_FLASH)
         await stream.prove()
         await stream.begin()
-        await _camera(stream, _GENUINE)
+        await stream.send_live(_GENUINE)
         await stream.send(stream.end())
         await stream.outcome()
     return stream
@@ -128,7 +115,7 @@ async def test_an_attempt_of_a_killed_server_says_so(tmp_path: Path) -> None:
         device = RawDevice(server.device, upload)
         stream = await device.open()
         await stream.begin()
-        await _camera(stream, _GENUINE[:12])
+        await stream.send_live(_GENUINE[:12])
         await stream.taken(12)
         await server.kill()
     async with home.serving() as server:
