@@ -25,7 +25,7 @@ from device_integrity.transcript import (
     sign,
     verify,
 )
-from tests.server.live import FRAMES_PER_SECOND, Picture, Refused, refused
+from tests.server.live import Picture, Refused, refused
 
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
@@ -211,11 +211,13 @@ class RawStream:
         return len(pictures)
 
     async def send_live(self, pictures: Sequence[Picture]) -> None:
-        """Sends frames as fast as a camera takes them, for servers that hold them against the clock."""
+        """Sends frames no sooner than a camera takes them, for servers that hold them against the clock."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time() - pictures[0].time_us / 1e6
         for picture in pictures:
+            await asyncio.sleep(begun + picture.time_us / 1e6 - loop.time())
             if await self.send_frames([picture]) == 0:
                 return
-            await asyncio.sleep(1 / FRAMES_PER_SECOND)
 
     async def taken(self, count: int) -> None:
         """Waits until the server has worked through that many frames of the attempt."""
