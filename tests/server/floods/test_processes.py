@@ -7,16 +7,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import aiohttp
-import grpc
 import pytest
 
 from tests.server.floods.http2 import Connection, Gone, endless_bodies
-from tests.server.live import pictures
+from tests.server.floods.phone import scan_through
 from tests.server.process.server_process import DataFolder, ServerProcess
-from tests.server.raw_device import Ended, RawDevice, RawStream
 
 pytestmark = pytest.mark.slow
 
@@ -56,21 +53,7 @@ async def _watched(server: ServerProcess) -> AsyncIterator[list[int]]:
 
 async def _scan(server: ServerProcess) -> None:
     """A phone that comes again, as phones do, until its scan is through."""
-    async with asyncio.timeout(_PHONE_SECONDS):
-        while True:
-            try:
-                upload = await server.upload(str(uuid4()))
-                # A channel connects anew by itself, as a phone does that is turned away at the door.
-                call = server.device.ScanFace(wait_for_ready=True)
-                stream = RawStream(RawDevice(server.device, upload), call)
-                await stream.start()
-                await stream.begin()
-                await stream.send_live(pictures())
-                await stream.send(stream.end())
-                assert (await stream.result()).attempt == 1
-                return
-            except (Ended, grpc.RpcError):
-                await asyncio.sleep(0.2)
+    await scan_through(server.device_target, server.service_target, seconds=_PHONE_SECONDS)
 
 
 async def _quiet(server: ServerProcess, *, since: float, size: int) -> None:

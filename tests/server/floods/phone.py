@@ -1,0 +1,62 @@
+"""A phone and its orchestrator in a process of their own, which come again until a scan is through.
+
+Run as ``python -m tests.server.floods.phone DEVICE_TARGET SERVICE_TARGET SECONDS``. In an attacker's process
+they would wait for the attacker's own event loop.
+"""
+
+import asyncio
+import sys
+from uuid import uuid4
+
+import grpc
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
+
+from tests.server.live import pictures, portrait
+from tests.server.raw_device import Ended, RawDevice, RawStream
+
+__all__ = ["scan_through"]
+
+
+async def scan_through(device_target: str, service_target: str, *, seconds: float) -> None:
+    """Makes a check and scans it in a process of its own.
+
+    Raises:
+        AssertionError: It did not get through in time.
+    """
+    command = [sys.executable, "-m", __name__, device_target, service_target, str(seconds)]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, written = await process.communicate()
+    assert process.returncode == 0, written.decode()[-2000:]
+
+
+async def _scan(device_target: str, service_target: str, seconds: float) -> None:
+    shown = pictures()
+    async with (
+        asyncio.timeout(seconds),
+        grpc.aio.insecure_channel(device_target) as device_channel,
+        grpc.aio.insecure_channel(service_target) as service_channel,
+    ):
+        device, service = VerificationServiceStub(device_channel), VerificationServiceStub(service_channel)
+        while True:
+            try:
+                upload = await service.UploadTrustedImage(
+                    service_pb2.UploadTrustedImageRequest(
+                        image=portrait(), policy="once", request_id=str(uuid4())
+                    )
+                )
+                # A channel connects anew by itself, as a phone does that is turned away at the door.
+                stream = RawStream(RawDevice(device, upload), device.ScanFace(wait_for_ready=True))
+                await stream.start()
+                await stream.begin()
+                await stream.send_live(shown)
+                await stream.send(stream.end())
+                assert (await stream.result()).attempt == 1
+                return
+            except (Ended, grpc.RpcError) as error:
+                print(error, file=sys.stderr)
+                await asyncio.sleep(0.2)
+
+
+if __name__ == "__main__":
+    asyncio.run(_scan(sys.argv[1], sys.argv[2], float(sys.argv[3])))
