@@ -352,6 +352,7 @@ async def _check(options: _Options, messages: Console) -> verification_service_p
                 profile=None if played is None else played.profile,
                 camera=None if played is None else played.camera,
                 attestor=None if played is None else played.attestor,
+                runtime_findings=None if played is None else played.runtime_findings,
                 server_spki_sha256=spki,
                 events=display,
                 settings=ScanSettings(decline_flash=options.decline_flash),

@@ -15,9 +15,10 @@ class Attestor(Protocol):
     """
 
     def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """Evidence whose own challenge is ``binding``, the binding hash H of the stream, 32 bytes.
+        """Evidence whose own challenge is ``binding``, 32 bytes.
 
-        Each piece is sent as soon as it is there; at most 4 in a scan, over all its streams.
+        That is the binding hash H of the stream, or the evidence challenge E where findings are sent beside
+        the evidence. Each piece is sent as soon as it is there; at most 4 in a scan, over all its streams.
         """
         ...
 
@@ -29,7 +30,7 @@ class NoAttestation:
         """One AttestationUnavailable with REASON_NOT_SUPPORTED.
 
         Args:
-            binding: The binding hash H of the stream, 32 bytes; not used.
+            binding: Not used.
         """
         del binding
         reason = device_pb2.AttestationUnavailable.REASON_NOT_SUPPORTED

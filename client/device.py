@@ -20,6 +20,7 @@ from client.frame_source import CameraDescription, FrameSource
 from client.progress import ScanEvents
 from client.reconnect import ReconnectPolicy
 from client.scan_stream import ScanStream, ScanTicket, open_stream
+from device_integrity.transcript import evidence_challenge
 
 __all__ = ["FaceScanner", "GetReady", "ScanOutcome", "ScanSettings"]
 
@@ -97,6 +98,7 @@ class FaceScanner:
         camera: device_pb2.CameraProfile | None = None,
         screen: FlashScreen | None = None,
         attestor: Attestor | None = None,
+        runtime_findings: device_pb2.RuntimeFindings | None = None,
         get_ready: GetReady | None = None,
         events: ScanEvents | None = None,
         settings: ScanSettings | None = None,
@@ -114,6 +116,8 @@ class FaceScanner:
             screen: A screen that can flash; where None the device announces none, and a check that
                 demands DYNAMIC refuses it.
             attestor: Makes the platform's evidence; says "not supported" where None.
+            runtime_findings: What the app looked for and found on the device; sent with each piece of
+                evidence, to servers that take it. The app reports nothing where None.
             get_ready: Waits until the person is ready for another attempt; at once where None. It goes on
                 over a lost connection, and is cancelled with the scan.
             events: Told what happens.
@@ -124,10 +128,11 @@ class FaceScanner:
         self._feed = FrameFeed(source)
         self._session = SessionKey()
         self._attestor: Attestor = attestor or NoAttestation()
+        self._findings = b"" if runtime_findings is None else runtime_findings.SerializeToString()
         self._events = events or ScanEvents()
         self._settings = settings or ScanSettings()
         self._profile = scan_pb2.ScanStart(
-            capabilities=_capabilities(source.camera, screen),
+            capabilities=_capabilities(source.camera, screen, reports=bool(self._findings)),
             device=profile or desktop_profile(),
             camera=camera or camera_profile(source.camera),
             screen=None if screen is None else screen.profile,
@@ -234,9 +239,11 @@ class FaceScanner:
         # H is new in every stream, so evidence is made anew after a reconnect, up to the server's limit.
         if self._attestations >= _MAX_ATTESTATIONS:
             return
-        async for evidence in self._attestor.attest(binding=stream.binding):
+        findings = self._findings if stream.challenge.attestation.runtime_findings else b""
+        challenge = evidence_challenge(binding=stream.binding, findings=findings)
+        async for evidence in self._attestor.attest(binding=challenge):
             self._attestations += 1
-            await stream.send_attestation(evidence)
+            await stream.send_attestation(evidence, findings=findings)
             if self._attestations >= _MAX_ATTESTATIONS:
                 return
 
@@ -353,7 +360,7 @@ async def _at_once(_: scan_pb2.ScanResult) -> None:
 
 
 def _capabilities(
-    camera: CameraDescription, screen: FlashScreen | None
+    camera: CameraDescription, screen: FlashScreen | None, *, reports: bool
 ) -> list[scan_pb2.Capability.ValueType]:
     found: list[scan_pb2.Capability.ValueType] = [
         scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT,
@@ -365,4 +372,6 @@ def _capabilities(
         found.append(scan_pb2.CAPABILITY_EXPOSURE_LOCK)
     if screen is not None:
         found += [scan_pb2.CAPABILITY_FLASH, *screen.capabilities]
+    if reports:
+        found.append(scan_pb2.CAPABILITY_RUNTIME_FINDINGS)
     return found

@@ -119,13 +119,15 @@ class ScanStream:
         proof = scan_pb2.ResumeProof(signature=self._session.sign(resume_message(binding=self.binding)))
         await self._send(scan_pb2.ScanFaceRequest(resume_proof=proof))
 
-    async def send_attestation(self, attestation: device_pb2.Attestation) -> None:
-        """Sends evidence of the platform.
+    async def send_attestation(self, attestation: device_pb2.Attestation, *, findings: bytes) -> None:
+        """Sends evidence of the platform, with the serialised RuntimeFindings that it was made for, if any.
 
         Raises:
             ClientError: The stream is over.
         """
-        await self._send(scan_pb2.ScanFaceRequest(attestation=attestation))
+        request = scan_pb2.ScanFaceRequest(attestation=attestation)
+        request.attestation.runtime_findings = findings
+        await self._send(request)
 
     async def receive(self) -> scan_pb2.ScanFaceResponse | None:
         """The next message; None where the server closed the stream in order.

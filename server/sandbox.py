@@ -1,8 +1,9 @@
 """What sets a sandbox check apart from a real one.
 
 A sandbox caller tests an integration: it sends the same frames again, from emulators, virtual cameras and
-test devices. Its checks tolerate that, and everything they produce says so. What is remembered of them is
-kept apart: a sandbox scan is never held against a real one, and never stands in for one.
+test devices, with a debugger attached or driven by a program. Its checks tolerate that, and everything they
+produce says so. What is remembered of them is kept apart: a sandbox scan is never held against a real one,
+and never stands in for one.
 """
 
 from collections.abc import Iterable
@@ -23,9 +24,18 @@ SCOPE_PREFIX: Final = "sandbox:"
 LONGEST_TENANT: Final = 64 - len(SCOPE_PREFIX)
 """The most characters of a sandbox caller's tenant: storage keeps scopes of 64."""
 
-TOLERATED: Final = frozenset({"camera.name", "device.emulator", "memory.frames"})
-"""Checks of a device that decide nothing in a sandbox check: listed virtual cameras, emulators, and frames of
-an earlier check."""
+TOLERATED: Final = frozenset(
+    {
+        "camera.name",
+        "device.emulator",
+        "memory.frames",
+        "runtime.automation",
+        "runtime.debugger",
+        "runtime.emulator",
+    }
+)
+"""Checks of a device that decide nothing in a sandbox check: listed virtual cameras, emulators, frames of an
+earlier check, debuggers, and programs that drive the app."""
 
 
 def tolerated_checks(waived: Iterable[str], *, sandbox: bool) -> frozenset[str]:

@@ -16,7 +16,7 @@ from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
 from cli.demo.tested import Tested
 from cli.test_devices.attestor import DeviceAttestor
-from cli.test_devices.messages import camera_profile_of, device_profile_of
+from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
 from client import (
     CallRefusedError,
@@ -159,6 +159,7 @@ class CheckRunner:
             profile=None if device is None else device_profile_of(device.claim),
             camera=None if device is None else camera_profile_of(device.camera),
             attestor=None if device is None else DeviceAttestor(device),
+            runtime_findings=None if device is None else runtime_findings_of(device.report),
             events=events,
         )
 

@@ -5,6 +5,7 @@ from typing import assert_never
 from facegate.v1 import device_pb2
 
 from device_integrity.camera import CameraClaim, DeviceClaim
+from device_integrity.runtime import RuntimeReport
 from simulator.devices import (
     AppAttestAssertion,
     AppAttestEnrolment,
@@ -14,7 +15,7 @@ from simulator.devices import (
     WebCryptoProof,
 )
 
-__all__ = ["attestation_of", "camera_profile_of", "device_profile_of"]
+__all__ = ["attestation_of", "camera_profile_of", "device_profile_of", "runtime_findings_of"]
 
 
 def attestation_of(evidence: Evidence) -> device_pb2.Attestation:
@@ -74,4 +75,16 @@ def camera_profile_of(claim: CameraClaim) -> device_pb2.CameraProfile:
         transport=claim.transport,
         focal_lengths_mm=claim.focal_lengths_mm,
         timestamp_source=claim.timestamp_source,
+    )
+
+
+def runtime_findings_of(report: RuntimeReport) -> device_pb2.RuntimeFindings:
+    """What a device's app looked for and found."""
+    kind = device_pb2.RuntimeFindingKind
+    return device_pb2.RuntimeFindings(
+        looked_for=sorted(kind.Value(f"RUNTIME_FINDING_KIND_{looked}") for looked in report.looked_for),
+        findings=[
+            device_pb2.RuntimeFinding(kind=kind.Value(f"RUNTIME_FINDING_KIND_{found.kind}"), name=found.name)
+            for found in sorted(report.findings, key=lambda one: (one.kind, one.name))
+        ],
     )

@@ -7,7 +7,7 @@ from facegate.v1 import device_pb2
 
 from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.errors import PlatformUnusable
-from cli.test_devices.messages import camera_profile_of, device_profile_of
+from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.platform_files import StoredPlatform, read_platform
 from cli.test_devices.played_source import PlayedSource
 from client import FrameSource
@@ -42,6 +42,11 @@ class PlayedDevice:
     def camera(self) -> device_pb2.CameraProfile:
         """What it says of its camera."""
         return camera_profile_of(self.device.camera)
+
+    @property
+    def runtime_findings(self) -> device_pb2.RuntimeFindings:
+        """What its app looked for and found."""
+        return runtime_findings_of(self.device.report)
 
     def source(self, source: FrameSource) -> PlayedSource:
         """A source of frames, as the device shows it."""

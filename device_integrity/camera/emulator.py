@@ -1,4 +1,4 @@
-"""Is the device one in software, or the app hosted by another, by what the device says of itself?"""
+"""Is the device one in software, by what it says of itself?"""
 
 from typing import Final
 
@@ -10,22 +10,17 @@ from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 __all__ = ["check_device"]
 
 _EMULATOR: Final = "device.emulator"
-_HOOK: Final = "device.hook"
 
 
 def check_device(
     device: DeviceClaim, camera: CameraClaim, *, fingerprints: CameraFingerprints
-) -> tuple[DeviceCheck, ...]:
-    """Look for the marks of emulators and of apps that hook or host another.
+) -> DeviceCheck:
+    """Look for the marks of emulators.
 
     Returns:
-        ``device.emulator`` and ``device.hook``: FAIL for a listed mark; NOT_EVALUATED where nothing is
-        listed, as a device can lie; UNAVAILABLE where it says nothing of itself.
+        ``device.emulator``: FAIL for a listed mark; NOT_EVALUATED where nothing is listed, as a device can
+        lie; UNAVAILABLE where it says nothing of itself.
     """
-    return _emulator(device, camera, fingerprints), _hook(device, fingerprints)
-
-
-def _emulator(device: DeviceClaim, camera: CameraClaim, fingerprints: CameraFingerprints) -> DeviceCheck:
     texts = [text for text in (device.manufacturer, device.model, device.os_version) if text]
     if not texts:
         return DeviceCheck(
@@ -67,28 +62,4 @@ def _is_emulator(reason: str, detail: str, *, soft: bool) -> DeviceCheck:
         detail=detail,
         sign_of=Manipulation.EMULATOR,
         soft=soft,
-    )
-
-
-def _hook(device: DeviceClaim, fingerprints: CameraFingerprints) -> DeviceCheck:
-    if not device.app_id:
-        return DeviceCheck(
-            name=_HOOK,
-            outcome=CheckOutcome.UNAVAILABLE,
-            reason="NO_APP",
-            detail="The device did not name its app.",
-        )
-    if device.app_id.casefold() in fingerprints.hook_packages:
-        return DeviceCheck(
-            name=_HOOK,
-            outcome=CheckOutcome.FAIL,
-            reason="KNOWN_HOOK",
-            detail=f'The app is "{device.app_id[:256]}", which hooks or hosts other apps.',
-            sign_of=Manipulation.CODE_MODIFICATION,
-        )
-    return DeviceCheck(
-        name=_HOOK,
-        outcome=CheckOutcome.NOT_EVALUATED,
-        reason="APP_NOT_LISTED",
-        detail="The app is on no list of hooks; an app can lie.",
     )

@@ -1,4 +1,4 @@
-"""The packaged lists of virtual cameras, capture devices, emulators and hooks: data with a version."""
+"""The packaged lists of virtual cameras, capture devices and emulators: data with a version."""
 
 import re
 import tomllib
@@ -18,7 +18,6 @@ _KEYS: Final = {
     "camera": ("hard", "soft"),
     "usb": ("capture", "webcams"),
     "emulator": ("hard", "soft", "camera_ids"),
-    "hook": ("packages",),
 }
 
 Names = tuple[tuple[str, ...], ...]
@@ -38,7 +37,6 @@ class CameraFingerprints:
         hard_emulators: Words that only emulators use of themselves.
         soft_emulators: Words that odd but honest devices use, too.
         emulator_cameras: Names of emulators' cameras.
-        hook_packages: Android packages, as they are written.
     """
 
     version: str
@@ -49,7 +47,6 @@ class CameraFingerprints:
     hard_emulators: Names
     soft_emulators: Names
     emulator_cameras: Names
-    hook_packages: frozenset[str]
 
 
 def load_fingerprints() -> CameraFingerprints:
@@ -92,7 +89,6 @@ def parse_fingerprints(text: str) -> CameraFingerprints:
         hard_emulators=_names(lists["emulator", "hard"]),
         soft_emulators=_names(lists["emulator", "soft"]),
         emulator_cameras=_names(lists["emulator", "camera_ids"]),
-        hook_packages=frozenset(lists["hook", "packages"]),
     )
 
 

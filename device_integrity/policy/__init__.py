@@ -2,7 +2,13 @@
 
 from device_integrity.policy.assess import DeviceAssessment, Unmet, UnmetReason, assess
 from device_integrity.policy.contradictions import AttestedFacts, check_contradictions
-from device_integrity.policy.decisive import DECISIVE_CHECKS, DECISIVE_NAMES, decided_by, mark_decisive
+from device_integrity.policy.decisive import (
+    DECISIVE_CHECKS,
+    DECISIVE_NAMES,
+    RAISED_NAMES,
+    decided_by,
+    mark_decisive,
+)
 from device_integrity.policy.demands import DEFAULT_DEMANDS, Demand, DemandTable, Evidence
 from device_integrity.policy.signs import InjectionInstrument, InjectionMethod, Sign, find_signs
 
@@ -10,6 +16,7 @@ __all__ = [
     "DECISIVE_CHECKS",
     "DECISIVE_NAMES",
     "DEFAULT_DEMANDS",
+    "RAISED_NAMES",
     "AttestedFacts",
     "Demand",
     "DemandTable",

@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.runtime import RUNTIME_FAILURES, SOFT_RUNTIME_CHECKS
 
-__all__ = ["DECISIVE_CHECKS", "DECISIVE_NAMES", "DecisiveCheck", "decided_by", "mark_decisive"]
+__all__ = [
+    "DECISIVE_CHECKS",
+    "DECISIVE_NAMES",
+    "RAISED_NAMES",
+    "DecisiveCheck",
+    "decided_by",
+    "mark_decisive",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,9 @@ DECISIVE_CHECKS: Final[Mapping[str, DecisiveCheck]] = {
     "camera.name": _fails("KNOWN_VIRTUAL_CAMERA"),
     # A declared emulator.
     "device.emulator": _fails("KNOWN_EMULATOR", "EMULATOR_CAMERA"),
-    # An app that hooks others or hosts them.
-    "device.hook": _fails("KNOWN_HOOK"),
+    # What the app says that it found while it ran. But for hooking frameworks and debuggers it is soft, and
+    # decides nothing unless the policy says otherwise.
+    **{name: _fails(reason) for name, reason in RUNTIME_FAILURES.items()},
     # Frames of an earlier check, byte for byte.
     "memory.frames": _fails("FRAMES_SEEN_BEFORE"),
     # A key that is made for one check, in several.
@@ -72,8 +81,11 @@ DECISIVE_CHECKS: Final[Mapping[str, DecisiveCheck]] = {
 }
 """By the check's name."""
 
-DECISIVE_NAMES: Final = frozenset(DECISIVE_CHECKS)
-"""What a policy or a sandbox can tolerate."""
+RAISED_NAMES: Final = SOFT_RUNTIME_CHECKS
+"""Checks that decide only where a policy names them."""
+
+DECISIVE_NAMES: Final = frozenset(DECISIVE_CHECKS) - RAISED_NAMES
+"""Checks that decide unless a policy tolerates them."""
 
 
 def mark_decisive(

@@ -49,6 +49,9 @@ class Evidence(StrEnum):
     """Other scans of the same customer."""
     CONTRADICTION = "contradiction"
     """Sources that contradict each other."""
+    RUNTIME = "runtime"
+    """What the app says that it found while it ran. It never speaks for a device, so it cannot be demanded:
+    it is advisory in every table."""
 
     @property
     def verifiers(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class InjectionMethod(StrEnum):
 
     VIRTUAL_CAMERA = "virtual_camera"
     EMULATOR = "emulator"
+    MODIFIED_APP = "modified_app"
     FUNCTION_HOOKING = "function_hooking"
     NETWORK_INTERCEPTION = "network_interception"
     MODIFIED_SYSTEM = "modified_system"
@@ -47,7 +48,8 @@ class InjectionInstrument(StrEnum):
 _METHODS: Final[Mapping[Manipulation, InjectionMethod]] = {
     Manipulation.VIRTUAL_CAMERA: InjectionMethod.VIRTUAL_CAMERA,
     Manipulation.EMULATOR: InjectionMethod.EMULATOR,
-    Manipulation.CODE_MODIFICATION: InjectionMethod.FUNCTION_HOOKING,
+    Manipulation.CODE_MODIFICATION: InjectionMethod.MODIFIED_APP,
+    Manipulation.FUNCTION_HOOKING: InjectionMethod.FUNCTION_HOOKING,
     Manipulation.MAN_IN_THE_MIDDLE: InjectionMethod.NETWORK_INTERCEPTION,
     Manipulation.ROOTED: InjectionMethod.MODIFIED_SYSTEM,
     Manipulation.REMOTE_CONTROL: InjectionMethod.REMOTE_CONTROL,

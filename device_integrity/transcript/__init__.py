@@ -5,7 +5,7 @@ them for SDK authors, with test vectors.
 """
 
 from device_integrity.transcript.agreement import MAC_KEY_BYTES, SHARE_BYTES, derive_mac_key
-from device_integrity.transcript.binding import BindingInputs, binding_hash
+from device_integrity.transcript.binding import BindingInputs, binding_hash, evidence_challenge
 from device_integrity.transcript.chain import MAC_BYTES, MacChain
 from device_integrity.transcript.framing import length_prefixed, sha256
 from device_integrity.transcript.signatures import (
@@ -31,6 +31,7 @@ __all__ = [
     "binding_hash",
     "challenge_message",
     "derive_mac_key",
+    "evidence_challenge",
     "fingerprint",
     "length_prefixed",
     "load_public_key",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from device_integrity.transcript.framing import length_prefixed, sha256
 
 _DOMAIN = b"facegate/v1/binding"
+_EVIDENCE = b"facegate/v1/evidence-challenge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +45,15 @@ def binding_hash(inputs: BindingInputs) -> bytes:
             sha256(inputs.start),
         )
     )
+
+
+def evidence_challenge(*, binding: bytes, findings: bytes) -> bytes:
+    """The evidence challenge E, 32 bytes: what a platform's evidence is made for that comes with findings.
+
+    Evidence thereby vouches for the findings beside it: changed or taken away, they leave another challenge.
+
+    Args:
+        binding: The binding hash H of the stream, 32 bytes.
+        findings: ``Attestation.runtime_findings`` as sent; where it is empty, E is H.
+    """
+    return sha256(length_prefixed(_EVIDENCE, binding, sha256(findings))) if findings else binding

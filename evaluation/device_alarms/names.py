@@ -85,7 +85,7 @@ def named_emulators(models: Iterable[str]) -> NameAlarms:
 
     def check(model: str) -> DeviceCheck:
         device = DeviceClaim(platform=Platform.ANDROID, model=model)
-        return check_device(device, CameraClaim(id="1"), fingerprints=lists)[0]
+        return check_device(device, CameraClaim(id="1"), fingerprints=lists)
 
     return _alarms((model, check(model)) for model in sorted(models))
 

@@ -59,7 +59,7 @@ class ReceiptKeeper:
             public_key=key.public_key,
             app_id=key.app_id,
             environment=key.environment,
-            client_data_hash=context.binding,
+            client_data_hash=context.challenge,
             sandbox=context.sandbox,
         )
         if not _holds(result):

@@ -32,9 +32,10 @@ from device_integrity.policy import (
     decided_by,
     mark_decisive,
 )
+from device_integrity.runtime import RUNTIME, check_runtime
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
 from server.checks.outcome import DeviceOutcome
-from server.device.findings import EvidenceFinding, standing
+from server.device.findings import EvidenceFinding, joined_report, standing
 from server.device.server_keys import ServerKeys
 from server.policies.schema import DeviceRules
 
@@ -123,12 +124,14 @@ def assess_device(
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
     """
-    counting = standing(tuple(findings))
+    # A report by itself is no evidence.
+    counting = standing(tuple(finding for finding in findings if finding.verifier != RUNTIME))
     device, camera = claimed.device, claimed.camera
     # Each piece of evidence by itself: one proves nothing for another.
     evidence = [mark_decisive(finding.checks, tolerated=tolerated) for finding in counting]
     said = _claims(claimed, server_keys, fingerprints)
     others = (
+        *check_runtime(joined_report(findings), decide=rules.decide),
         *check_profile(camera, platform=device.platform),
         *check_metadata(observed.claims, camera, adjustments=observed.adjustments),
         *check_stream(observed.measurements),
@@ -218,7 +221,7 @@ def _claims(
     """Checks of what a stream's start says, which need nothing else."""
     return (
         _server_key(claimed.server_spki_sha256, server_keys),
-        *check_device(claimed.device, claimed.camera, fingerprints=fingerprints),
+        check_device(claimed.device, claimed.camera, fingerprints=fingerprints),
         check_name(claimed.camera, fingerprints=fingerprints),
     )
 

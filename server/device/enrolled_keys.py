@@ -57,7 +57,7 @@ class EnrolledKeyVerifier:
             verify_attestation,
             key_id=evidence.key_id,
             attestation_object=evidence.attestation_object,
-            client_data_hash=context.binding,
+            client_data_hash=context.challenge,
             app_ids=self._trust.apple_app_ids,
             environment=self._trust.apple_environment,
             key_use=_key_use(known, context.subject),
@@ -108,7 +108,7 @@ class EnrolledKeyVerifier:
         result = await self._workers.run(
             verify_assertion,
             assertion=evidence.assertion,
-            client_data=context.binding,
+            client_data=context.challenge,
             public_key=key.public_key,
             app_id=key.app,
             stored_counter=key.counter,
@@ -161,7 +161,7 @@ class EnrolledKeyVerifier:
                 credential_id=evidence.credential_id,
                 client_data_json=evidence.client_data_json,
                 attestation_object=evidence.attestation_object,
-                challenge=context.binding,
+                challenge=context.challenge,
                 relying_party=site,
                 header_origin=context.header_origin,
             )
@@ -181,7 +181,7 @@ class EnrolledKeyVerifier:
             client_data_json=evidence.client_data_json,
             authenticator_data=evidence.authenticator_data,
             signature=evidence.signature,
-            challenge=context.binding,
+            challenge=context.challenge,
             relying_party=site,
             header_origin=context.header_origin,
             enrolled=EnrolledCredential(

@@ -111,7 +111,8 @@ class EvidenceContext:
         check_id: Its check.
         scope: Under which name devices' keys are kept; see ``server.sandbox``.
         subject: The orchestrator's reference to the person; may be empty.
-        binding: The stream's binding hash H, 32 bytes.
+        challenge: What the evidence has to be made for, 32 bytes: the stream's binding hash H, or where a
+            report came with it the evidence challenge E.
         session_public_key: SubjectPublicKeyInfo, DER.
         app_id: The app that the device named; may be empty.
         sandbox: Whether it is a sandbox check, in which test roots are believed.
@@ -123,7 +124,7 @@ class EvidenceContext:
     check_id: UUID
     scope: str
     subject: str
-    binding: bytes
+    challenge: bytes
     session_public_key: bytes
     app_id: str
     sandbox: bool

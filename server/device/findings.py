@@ -1,14 +1,17 @@
 """What became of one piece of evidence, and its form in the database."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import reduce
 from typing import Any
 
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.policy import AttestedFacts
+from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 
-__all__ = ["CLAIMS", "EvidenceFinding", "finding_from_bytes", "finding_to_bytes", "standing"]
+__all__ = ["CLAIMS", "EvidenceFinding", "finding_from_bytes", "finding_to_bytes", "joined_report", "standing"]
 
 
 CLAIMS = "claims"
@@ -20,14 +23,15 @@ class EvidenceFinding:
     """What became of one piece of evidence.
 
     Attributes:
-        verifier: Who looked at it: the first part of its checks' names; ``unknown`` where nobody could, and
-            empty where the device said that there is none.
+        verifier: Who looked at it: the first part of its checks' names; ``unknown`` where nobody could,
+            empty where the device said that there is none, and ``runtime`` where only a report came.
         checks: Every check.
         ceiling: The most assurance that it may give, where that is less than the verifier's.
         facts: What it says of the device, as far as it was verified.
         lasting_key: Mark (``stream.key_mark``) of a verified key that outlives the scan; ``None`` without
             one.
         scan_key: Mark of a verified key that was made for this scan; ``None`` without one.
+        report: What the app says that it found, as it came with the evidence; ``None`` without.
     """
 
     verifier: str
@@ -36,6 +40,7 @@ class EvidenceFinding:
     facts: AttestedFacts = field(default_factory=AttestedFacts)
     lasting_key: bytes | None = None
     scan_key: bytes | None = None
+    report: RuntimeReport | None = None
 
     @property
     def failed(self) -> bool:
@@ -55,6 +60,12 @@ def standing(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ..
     )
 
 
+def joined_report(findings: Iterable[EvidenceFinding]) -> RuntimeReport | None:
+    """All reports of a scan together, of evidence that no longer counts, too; ``None`` without any."""
+    reports = [finding.report for finding in findings if finding.report is not None]
+    return reduce(RuntimeReport.joined, reports) if reports else None
+
+
 def finding_to_bytes(finding: EvidenceFinding) -> bytes:
     """JSON in UTF-8."""
     return json.dumps(
@@ -65,6 +76,7 @@ def finding_to_bytes(finding: EvidenceFinding) -> bytes:
             "facts": asdict(finding.facts),
             "lasting_key": None if finding.lasting_key is None else finding.lasting_key.hex(),
             "scan_key": None if finding.scan_key is None else finding.scan_key.hex(),
+            "report": None if finding.report is None else _report_to_json(finding.report),
         }
     ).encode()
 
@@ -74,6 +86,7 @@ def finding_from_bytes(data: bytes) -> EvidenceFinding:
     document: dict[str, Any] = json.loads(data)
     ceiling = document["ceiling"]
     lasting, scan = document["lasting_key"], document["scan_key"]
+    report = document.get("report")  # absent in what a server of an earlier version wrote
     return EvidenceFinding(
         verifier=document["verifier"],
         checks=tuple(_check(check) for check in document["checks"]),
@@ -81,6 +94,21 @@ def finding_from_bytes(data: bytes) -> EvidenceFinding:
         facts=AttestedFacts(**document["facts"]),
         lasting_key=None if lasting is None else bytes.fromhex(lasting),
         scan_key=None if scan is None else bytes.fromhex(scan),
+        report=None if report is None else _report_from_json(report),
+    )
+
+
+def _report_to_json(report: RuntimeReport) -> dict[str, Any]:
+    return {
+        "looked_for": sorted(report.looked_for),
+        "findings": sorted([found.kind, found.name] for found in report.findings),
+    }
+
+
+def _report_from_json(fields: dict[str, Any]) -> RuntimeReport:
+    return RuntimeReport(
+        looked_for=frozenset(map(RuntimeKind, fields["looked_for"])),
+        findings=frozenset(RuntimeFinding(RuntimeKind(kind), name) for kind, name in fields["findings"]),
     )
 
 

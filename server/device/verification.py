@@ -114,9 +114,9 @@ class DeviceVerifier:
         result = await self._workers.run(
             verify_key_attestation,
             certificate_chain=evidence.certificate_chain,
-            challenge=context.binding,
+            challenge=context.challenge,
             possession=Possession(
-                message=attestation_message(binding=context.binding), signature=evidence.signature
+                message=attestation_message(binding=context.challenge), signature=evidence.signature
             ),
             policy=self._trust.android,
             roots=self._trust.android_roots_of(sandbox=context.sandbox),
@@ -189,7 +189,7 @@ class DeviceVerifier:
         except PlayDecoderUnavailable as error:
             return unavailable_token(str(error))
         return verify_payload(
-            payload, kind=kind, challenge=context.binding, policy=trust.play, now=self._now()
+            payload, kind=kind, challenge=context.challenge, policy=trust.play, now=self._now()
         )
 
     def _package(self, context: EvidenceContext) -> str | None:
@@ -208,7 +208,7 @@ class DeviceVerifier:
             public_key=evidence.public_key,
             signature=evidence.signature,
             origin=evidence.origin,
-            binding=context.binding,
+            binding=context.challenge,
             session_public_key=context.session_public_key,
             relying_party=site,
             header_origin=context.header_origin,

@@ -40,6 +40,7 @@ _INJECTIONS = frozenset(
         Manipulation.VIRTUAL_CAMERA,
         Manipulation.EMULATOR,
         Manipulation.CODE_MODIFICATION,
+        Manipulation.FUNCTION_HOOKING,
         Manipulation.MAN_IN_THE_MIDDLE,
     }
 )

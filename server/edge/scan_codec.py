@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from facegate.v1 import feedback_pb2, scan_pb2
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,6 +13,7 @@ from liveness.dynamic.steps import ColourStep, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode, Plan
 from server.edge.device_codec import camera_claim, device_claim, to_evidence
+from server.edge.runtime_codec import FINDINGS_FIELD, MAX_FINDINGS_BYTES, to_runtime_report
 from server.errors import Reason, Refusal
 from server.scan.admission import MAX_START_BYTES
 from server.scan.messages import (
@@ -88,6 +89,7 @@ _CAPABILITIES: dict[int, Capability] = {
     scan_pb2.CAPABILITY_FLASH_SCROLL: Capability.FLASH_SCROLL,
     scan_pb2.CAPABILITY_OVAL_CHANGE: Capability.OVAL_CHANGE,
     scan_pb2.CAPABILITY_READY: Capability.READY,
+    scan_pb2.CAPABILITY_RUNTIME_FINDINGS: Capability.RUNTIME_FINDINGS,
 }
 _MOST_CAPABILITIES = 32
 _PLANS = {
@@ -116,7 +118,7 @@ def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
         case "resume_proof":
             return ResumeProofMessage(request.resume_proof.signature)
         case "attestation":
-            return AttestationMessage(to_evidence(request.attestation))
+            return _attestation(request.attestation)
         case "frame":
             return _frame(request.frame)
         case "attempt_end":
@@ -146,6 +148,15 @@ def _start(raw: bytes) -> StartMessage:
             _CAPABILITIES[one] for one in start.capabilities[:_MOST_CAPABILITIES] if one in _CAPABILITIES
         ),
     )
+
+
+def _attestation(attestation: device_pb2.Attestation) -> AttestationMessage:
+    evidence, raw = to_evidence(attestation), attestation.runtime_findings
+    if not raw:
+        return AttestationMessage(evidence)
+    findings = _parse(device_pb2.RuntimeFindings, raw, FINDINGS_FIELD, MAX_FINDINGS_BYTES)
+    alone = attestation.WhichOneof("evidence") is None
+    return AttestationMessage(None if alone else evidence, raw, to_runtime_report(findings))
 
 
 def _frame(frame: scan_pb2.Frame) -> FrameMessage:
@@ -333,6 +344,7 @@ def serialise_challenge(fields: ChallengeFields) -> bytes:
         attestation=scan_pb2.AttestationDemand(
             level=scan_pb2.AttestationDemand.Level.Value(f"LEVEL_{fields.attestation_level}"),
             grace=duration(fields.attestation_grace_seconds),
+            runtime_findings=fields.runtime_findings,
         ),
     ).SerializeToString()
 

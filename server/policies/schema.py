@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
-from device_integrity.policy import DECISIVE_NAMES, Demand, DemandTable, Evidence
+from device_integrity.policy import DECISIVE_NAMES, RAISED_NAMES, Demand, DemandTable, Evidence
 from liveness.policy import LEAST_BETWEEN
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
@@ -73,6 +73,22 @@ _DecisiveCheck = Annotated[
     str,
     PlainValidator(_known_check),
     WithJsonSchema({"type": "string", "enum": sorted(DECISIVE_NAMES)}),
+]
+
+
+def _known_soft_check(name: object) -> str:
+    if not isinstance(name, str) or name not in RAISED_NAMES:
+        raise ValueError(
+            f"no check that a policy can make decide is named {name!r:.68}; there are "
+            f"{', '.join(sorted(RAISED_NAMES))}"
+        )
+    return name
+
+
+_RaisedCheck = Annotated[
+    str,
+    PlainValidator(_known_soft_check),
+    WithJsonSchema({"type": "string", "enum": sorted(RAISED_NAMES)}),
 ]
 
 
@@ -179,7 +195,7 @@ class PlatformDemands(_Table):
 
     def as_row(self) -> Mapping[Evidence, Demand]:
         """The same in the device room's terms."""
-        return {evidence: getattr(self, evidence.value) for evidence in Evidence}
+        return {Evidence(name): getattr(self, name) for name in type(self).model_fields}
 
 
 class DemandRules(_Table):
@@ -212,6 +228,10 @@ class DeviceRules(_Table):
     tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
     """Names of decisive device checks that must not decide: their failure is reported, and has no other
     consequence. Without a waiver each of them fails the check by itself, whatever is demanded."""
+    decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
+    """Names of checks of what the app reports at run time that are to be decisive, such as ``runtime.root``.
+    Not named, their failure is a soft sign, as honest people's devices fail them, too: a rooted phone, a
+    company's proxy. ``runtime.hooking`` and ``runtime.debugger`` always decide."""
 
     def as_table(self) -> DemandTable:
         """The demands in the device room's terms."""

@@ -205,8 +205,8 @@ class AttemptRun:
             match arrival.message:
                 case FrameMessage() as frame:
                     await self._take_frame(frame, arrival, send)
-                case AttestationMessage(evidence):
-                    self._stream.evidence.take(evidence)
+                case AttestationMessage() as attestation:
+                    self._stream.evidence.take(attestation)
                 case AttemptEndMessage() as end:
                     transcript.end_attempt(end)
                     return end

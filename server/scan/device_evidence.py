@@ -13,18 +13,19 @@ import structlog
 
 from device_integrity.check import CheckOutcome, DeviceCheck
 from device_integrity.policy import Demand, DemandTable, Evidence
+from device_integrity.runtime import RUNTIME
+from device_integrity.transcript import evidence_challenge
 from server.device.assessment import awaited_evidence
 from server.device.evidence import (
     MAX_ATTESTATION_BYTES,
     MAX_ATTESTATIONS,
-    DeviceEvidence,
     EvidenceContext,
     PlayEvidence,
 )
 from server.device.findings import CLAIMS, EvidenceFinding, finding_from_bytes, finding_to_bytes
 from server.device.verification import DeviceVerifier
 from server.errors import Reason, Refusal
-from server.scan.messages import StartMessage
+from server.scan.messages import AttestationMessage, Capability, StartMessage
 from server.storage.devices import DeviceRepository
 from server.storage.errors import StorageError, TriesExceeded
 
@@ -70,8 +71,10 @@ class StreamEvidence:
         self._verifier = verifier
         self._devices = devices
         self._platform = start.device.platform
+        self._reports = Capability.RUNTIME_FINDINGS in start.capabilities
         self._table = table
         self._context = replace(context, asks_apple=not self._ignores(Evidence.APP_ATTEST))
+        self._binding = context.challenge
         self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
         self._begins = begins
@@ -124,12 +127,19 @@ class StreamEvidence:
                 self._context.check_id, position=_CLAIMS_FROM + epoch, finding=finding_to_bytes(finding)
             )
 
-    def take(self, evidence: DeviceEvidence) -> None:
-        """Begins to verify a piece of evidence.
+    def take(self, attestation: AttestationMessage) -> None:
+        """Begins to verify a piece of evidence, and keeps the report that came with it.
 
         Raises:
-            Refusal: The scan had as many as it may have (SCAN_BUDGET_EXCEEDED).
+            Refusal: The scan had as many as it may have (SCAN_BUDGET_EXCEEDED), or the device reports what it
+                finds and did not announce that (UNEXPECTED_MESSAGE).
         """
+        if attestation.report is not None and not self._reports:
+            raise Refusal(
+                Reason.UNEXPECTED_MESSAGE,
+                "`attestation.runtime_findings` came from a device that did not announce "
+                "CAPABILITY_RUNTIME_FINDINGS in ScanStart",
+            )
         position = self.pieces
         if position >= MAX_ATTESTATIONS:
             raise Refusal(
@@ -137,7 +147,7 @@ class StreamEvidence:
                 f"a scan takes at most {MAX_ATTESTATIONS} attestations of {MAX_ATTESTATION_BYTES} bytes each",
                 details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
             )
-        self._tasks.append(asyncio.create_task(self._verify(evidence, position)))
+        self._tasks.append(asyncio.create_task(self._verify(attestation, position)))
 
     @property
     def pieces(self) -> int:
@@ -176,18 +186,23 @@ class StreamEvidence:
         demand = self._table.of(self._platform, kind)
         return demand is Demand.IGNORED or not self._table.allows(self._platform)
 
-    async def _verify(self, evidence: DeviceEvidence, position: int) -> EvidenceFinding:
+    async def _verify(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:
+        evidence = attestation.evidence
         try:
-            if isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
+            if evidence is None:
+                finding = EvidenceFinding(verifier=RUNTIME, checks=())
+            elif isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
                 # To be opened, a token may have to go to Google: not for nothing.
                 finding = EvidenceFinding(verifier="play_integrity", checks=(_IGNORED,))
             else:
-                finding = await self._verifier.verify(evidence, self._context)
+                challenge = evidence_challenge(binding=self._binding, findings=attestation.findings)
+                finding = await self._verifier.verify(evidence, replace(self._context, challenge=challenge))
         except StorageError:
             raise
         except Exception:  # noqa: BLE001 - a verifier's mistake must not keep the scan from being decided
             _log.exception("evidence_not_verified", check_id=str(self._context.check_id))
             finding = EvidenceFinding(verifier="unknown", checks=(_VERIFIER_FAILED,))
+        finding = replace(finding, report=attestation.report)
         await self._begin(finding)
         await self._devices.add_finding(
             self._context.check_id, position=position, finding=finding_to_bytes(finding)

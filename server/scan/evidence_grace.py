@@ -33,6 +33,6 @@ async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptR
                 continue
             if not isinstance(arrival.message, AttestationMessage):
                 return
-            stream.evidence.take(arrival.message.evidence)
+            stream.evidence.take(arrival.message)
         except Exception:  # noqa: BLE001 - however the stream ends now, it must not undo the attempt
             return

@@ -30,6 +30,7 @@ from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
 from server.scan.lease import give_back_lease, take_lease
 from server.scan.messages import (
+    Capability,
     CaptureBudget,
     ChallengeFields,
     ChallengeMessage,
@@ -165,7 +166,7 @@ async def open_stream(
                 check_id=record.check_id,
                 scope=record.scope,
                 subject=record.subject_reference,
-                binding=transcript.binding,
+                challenge=transcript.binding,
                 session_public_key=start.session_public_key,
                 app_id=start.device.app_id,
                 sandbox=record.sandbox,
@@ -264,6 +265,7 @@ def _challenge(
             resume_proof_required=admission.proof_required,
             attestation_level=attestation_demand(start.device.platform, policy.device.as_table()).name,
             attestation_grace_seconds=policy.deadlines.attestation_grace_seconds,
+            runtime_findings=Capability.RUNTIME_FINDINGS in start.capabilities,
         )
     )
     binding = binding_hash(

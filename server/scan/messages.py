@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from device_integrity.camera import CameraClaim, DeviceClaim
+from device_integrity.runtime import RuntimeReport
 from liveness.dynamic.steps import ColourStep
 from liveness.guidance import Oval
 from server.checks.terms import Mode, Plan
@@ -22,6 +23,7 @@ class Capability(StrEnum):
     FLASH_SCROLL = "FLASH_SCROLL"
     OVAL_CHANGE = "OVAL_CHANGE"
     READY = "READY"
+    RUNTIME_FINDINGS = "RUNTIME_FINDINGS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,17 @@ class ResumeProofMessage:
 
 @dataclass(frozen=True, slots=True)
 class AttestationMessage:
-    """Evidence of the device's platform."""
+    """Evidence of the device's platform, a report of what the app found, or both.
 
-    evidence: DeviceEvidence
+    Attributes:
+        evidence: The evidence; ``None`` where there is a report only.
+        findings: The report's bytes as received; empty without.
+        report: The report; ``None`` without.
+    """
+
+    evidence: DeviceEvidence | None
+    findings: bytes = b""
+    report: RuntimeReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +214,7 @@ class ChallengeFields:
     resume_proof_required: bool
     attestation_level: str
     attestation_grace_seconds: float
+    runtime_findings: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,8 @@ async def await_ready(
         if arrival is None:
             continue
         match arrival.message:
-            case AttestationMessage(evidence):
-                stream.evidence.take(evidence)
+            case AttestationMessage() as attestation:
+                stream.evidence.take(attestation)
             case AttemptReadyMessage() if arrival.time >= told:
                 return
             case _:

@@ -7,6 +7,7 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
+from device_integrity.runtime import RuntimeKind, RuntimeReport
 from device_integrity.transcript import attestation_message, sha256, sign
 from simulator.devices.authority import new_key
 from simulator.devices.device import AttestedUse, EvidenceMaker, TestDevice
@@ -33,6 +34,7 @@ _UNVERIFIED: Final = 2
 _OTHER_SCAN: Final = sha256(b"the binding hash of another scan")
 _ATTACKERS_CERTIFICATE: Final = sha256(b"the signing certificate of whoever repackaged the app")
 
+_NOTHING_FOUND: Final = RuntimeReport(looked_for=frozenset(RuntimeKind) - {RuntimeKind.OTHER})
 _CAMERA: Final = CameraClaim(
     id="1",
     label="front",
@@ -108,7 +110,7 @@ def _phone(platform: TestPlatform, make_evidence: EvidenceMaker) -> TestDevice:
         os_version=str(_VERSION),
         app_id=platform.app.package,
     )
-    return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make_evidence)
+    return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make_evidence, report=_NOTHING_FOUND)
 
 
 def _evidence(

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
+from device_integrity.runtime import RuntimeKind, RuntimeReport
 from device_integrity.transcript import attestation_message, public_key_der, sign
 from simulator.devices.authority import new_key
 from simulator.devices.device import AttestedUse, TestDevice
@@ -29,4 +30,6 @@ def honest_browser(platform: TestPlatform) -> TestDevice:
     claim = DeviceClaim(
         platform=Platform.WEB, os_version="Windows 11, Chrome 142", app_id=platform.app.origin
     )
-    return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make)
+    # A page can see no more than whether a program drives its browser.
+    report = RuntimeReport(looked_for=frozenset({RuntimeKind.AUTOMATION}))
+    return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make, report=report)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from device_integrity.camera import CameraClaim, DeviceClaim
+from device_integrity.runtime import RuntimeReport
 from simulator.devices.evidence import Evidence
 
 __all__ = ["AttestedUse", "EvidenceMaker", "StreamHabit", "TestDevice"]
@@ -50,6 +51,7 @@ class TestDevice:
         camera: What it says of its camera.
         habit: What it does to frames.
         use: What it remembers of its App Attest key.
+        report: What its app looked for and found while it ran.
         make_evidence: Makes what it shows.
     """
 
@@ -58,6 +60,7 @@ class TestDevice:
     claim: DeviceClaim
     camera: CameraClaim
     make_evidence: EvidenceMaker
+    report: RuntimeReport
     habit: StreamHabit = StreamHabit()
     use: AttestedUse = field(default_factory=AttestedUse)
 
@@ -65,7 +68,7 @@ class TestDevice:
         """What the device shows.
 
         Args:
-            binding: The binding hash H of the stream, 32 bytes.
+            binding: What the evidence is made for, 32 bytes: the evidence challenge E of the stream.
             now: The present time, with a time zone.
         """
         return self.make_evidence(binding, now, self.use)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
+from device_integrity.runtime import RuntimeKind, RuntimeReport
 from simulator.devices.app_attest import AppAttestKey
 from simulator.devices.device import AttestedUse, EvidenceMaker, TestDevice
 from simulator.devices.evidence import AppAttestAssertion, AppAttestEnrolment, Evidence
@@ -11,6 +12,7 @@ from simulator.devices.platform import TestPlatform
 
 __all__ = ["counter_replay", "honest_iphone", "key_farm"]
 
+_NOTHING_FOUND: Final = RuntimeReport(looked_for=frozenset(RuntimeKind) - {RuntimeKind.OTHER})
 _CAMERA: Final = CameraClaim(
     id="com.apple.avfoundation.avcapturedevice.built-in_video:1",
     label="Front TrueDepth Camera",
@@ -71,7 +73,9 @@ def _iphone(platform: TestPlatform, make_evidence: EvidenceMaker, use: AttestedU
         os_version="26.1",
         app_id=platform.app.bundle,
     )
-    return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make_evidence, use=use)
+    return TestDevice(
+        claim=claim, camera=_CAMERA, make_evidence=make_evidence, report=_NOTHING_FOUND, use=use
+    )
 
 
 def _enrolment(

@@ -20,6 +20,7 @@ from simulator.devices.device import AttestedUse, TestDevice
 from simulator.devices.injectors import looped_file, perfect_timing, renamed_virtual_camera, virtual_camera
 from simulator.devices.iphone import counter_replay, honest_iphone, key_farm
 from simulator.devices.platform import TestPlatform
+from simulator.devices.reports import driven_browser, hooked_phone, phone_with_shared_screen
 
 __all__ = ["KINDS", "DeviceKind", "KindOfDevice", "make_device"]
 
@@ -42,6 +43,9 @@ class DeviceKind(StrEnum):
     RENAMED_CAMERA = "renamed-camera"
     LOOPED_FILE = "looped-file"
     PERFECT_TIMING = "perfect-timing"
+    HOOKED = "hooked"
+    SHARED_SCREEN = "shared-screen"
+    WEBDRIVER = "webdriver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,11 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
         ),
         DeviceKind.LOOPED_FILE: _plain("a phone that shows a short clip again and again", looped_file),
         DeviceKind.PERFECT_TIMING: _plain("a phone whose frames come to the microsecond", perfect_timing),
+        DeviceKind.HOOKED: _plain("an Android phone whose app reports Frida in its process", hooked_phone),
+        DeviceKind.SHARED_SCREEN: _plain(
+            "an Android phone whose app reports that the screen is shared", phone_with_shared_screen
+        ),
+        DeviceKind.WEBDRIVER: _plain("a browser that reports navigator.webdriver", driven_browser),
     }
 )
 """Every kind."""

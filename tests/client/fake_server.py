@@ -81,6 +81,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.frames: list[SeenFrame] = []
         self.ends: list[scan_pb2.AttemptEndBody] = []
         self.attestations: list[device_pb2.Attestation] = []
+        self.bindings: list[bytes] = []
         self.resume_proofs = 0
         self.half_closed = 0
         self.readies = 0
@@ -257,6 +258,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
                 start=first.start,
             )
         )
+        self.bindings.append(binding)
         key = derive_mac_key(
             private_key=private, peer_share=start.key_share, nonce=body.nonce, binding=binding
         )

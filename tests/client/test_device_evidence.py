@@ -6,8 +6,10 @@ import pytest
 from facegate.v1 import device_pb2, scan_pb2
 
 from client import FaceScanner, ScanTicket, generated_source, open_channel
+from device_integrity.transcript import evidence_challenge
 from tests.client.conftest import FAST, pictures
 from tests.client.fake_server import FakeServer, serving
+from tests.client.stream_plan import StreamPlan
 
 
 class Pieces:
@@ -57,3 +59,41 @@ async def test_the_platforms_words_on_device_and_camera_are_sent() -> None:
         ).scan()
     (start,) = fake.starts
     assert (start.device, start.camera) == (device, camera)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_findings_go_with_the_evidence_to_servers_that_take_them(takes: bool) -> None:
+    def announce(body: scan_pb2.ChallengeBody) -> None:
+        body.attestation.runtime_findings = takes
+
+    fake, platform = FakeServer(StreamPlan(body_changes=announce)), Pieces(2)
+    findings = device_pb2.RuntimeFindings(looked_for=[device_pb2.RUNTIME_FINDING_KIND_ROOT])
+    async with serving(fake) as target, open_channel(target) as channel:
+        await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            attestor=platform,
+            runtime_findings=findings,
+            settings=FAST,
+        ).scan()
+    assert fake.violations == []
+    (start,) = fake.starts
+    assert scan_pb2.CAPABILITY_RUNTIME_FINDINGS in start.capabilities
+    sent = findings.SerializeToString() if takes else b""
+    assert [one.runtime_findings for one in fake.attestations] == [sent, sent]
+    assert platform.bindings == [evidence_challenge(binding=fake.bindings[0], findings=sent)]
+
+
+async def test_a_client_without_findings_announces_none() -> None:
+    fake = FakeServer()
+    async with serving(fake) as target, open_channel(target) as channel:
+        await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            settings=FAST,
+        ).scan()
+    (start,) = fake.starts
+    assert scan_pb2.CAPABILITY_RUNTIME_FINDINGS not in start.capabilities
+    assert [one.runtime_findings for one in fake.attestations] == [b""]

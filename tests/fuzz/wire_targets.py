@@ -149,6 +149,7 @@ def scan_seeds() -> tuple[bytes, ...]:
         attempt=1, frame_count=18, last_mac=bytes(32), cause=scan_pb2.AttemptEndBody.CAUSE_COMPLETE
     )
     attestation = cast("device_pb2.Attestation", _filled(device_pb2.Attestation))
+    attestation.runtime_findings = _filled(device_pb2.RuntimeFindings).SerializeToString()
     requests = (
         scan_pb2.ScanFaceRequest(start=_start().SerializeToString()),
         scan_pb2.ScanFaceRequest(resume_proof=scan_pb2.ResumeProof(signature=sign(SESSION_KEY, b"proof"))),

@@ -355,6 +355,7 @@ spoof_threshold = 30.0
 # Tests send the same pictures over and over.
 [device]
 tolerate = {tolerate}
+decide = {decide}
 
 [attempts]
 maximum = {maximum}
@@ -395,6 +396,7 @@ def write_policy(
     app: str = "pass_fail_and_hints",
     audit_images: int = 2,
     tolerate: Sequence[str] = ("memory.frames",),
+    decide: Sequence[str] = (),
 ) -> None:
     """Writes a policy file."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -414,6 +416,7 @@ def write_policy(
             app=app,
             audit_images=audit_images,
             tolerate=json.dumps(list(tolerate)),
+            decide=json.dumps(list(decide)),
         )
     )
 

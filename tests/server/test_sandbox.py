@@ -17,7 +17,7 @@ from facegate.v1 import device_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from client import SandboxResultError, fetch_key_set, verify_response
-from device_integrity.policy import DECISIVE_NAMES
+from device_integrity.policy import DECISIVE_CHECKS
 from server.api_keys import new_api_key
 from server.sandbox import TOLERATED, tolerated_checks
 from tests.server.live import (
@@ -108,9 +108,9 @@ def _said(result: result_pb2.CheckResult, name: str) -> str:
 
 
 def test_what_is_tolerated_decides_elsewhere() -> None:
-    assert TOLERATED <= DECISIVE_NAMES
-    assert tolerated_checks(["device.hook"], sandbox=False) == {"device.hook"}
-    assert tolerated_checks(["device.hook"], sandbox=True) == TOLERATED | {"device.hook"}
+    assert set(DECISIVE_CHECKS) >= TOLERATED
+    assert tolerated_checks(["runtime.hooking"], sandbox=False) == {"runtime.hooking"}
+    assert tolerated_checks(["runtime.hooking"], sandbox=True) == TOLERATED | {"runtime.hooking"}
 
 
 async def test_results_of_sandbox_checks_say_so_and_others_do_not(callers: Callers) -> None:

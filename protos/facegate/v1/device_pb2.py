@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66\x61\x63\x65gate/v1/device.proto\x12\x0b\x66\x61\x63\x65gate.v1\"\xc4\x01\n\rDeviceProfile\x12\'\n\x08platform\x18\x01 \x01(\x0e\x32\x15.facegate.v1.Platform\x12\x14\n\x0cmanufacturer\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x12\n\nos_version\x18\x04 \x01(\t\x12\x0e\n\x06\x61pp_id\x18\x05 \x01(\t\x12\x13\n\x0b\x61pp_version\x18\x06 \x01(\t\x12\x13\n\x0bsdk_version\x18\x07 \x01(\t\x12\x17\n\x0finstallation_id\x18\x08 \x01(\t\"\x92\x02\n\rCameraProfile\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12)\n\x06\x66\x61\x63ing\x18\x03 \x01(\x0e\x32\x19.facegate.v1.CameraFacing\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x06 \x01(\x02\x12\"\n\x1asensor_orientation_degrees\x18\x07 \x01(\r\x12\x16\n\x0ehardware_level\x18\x08 \x01(\t\x12\x11\n\ttransport\x18\t \x01(\t\x12\x18\n\x10\x66ocal_lengths_mm\x18\n \x03(\x02\x12\x18\n\x10timestamp_source\x18\x0b \x01(\t\"\x80\x01\n\rScreenProfile\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x12\n\nbrightness\x18\x03 \x01(\x02\x12\x17\n\x0frefresh_rate_hz\x18\x04 \x01(\x02\x12\x10\n\x08width_mm\x18\x05 \x01(\x02\x12\x11\n\theight_mm\x18\x06 \x01(\x02\"\xaf\x03\n\x0b\x41ttestation\x12\x39\n\x0b\x61ndroid_key\x18\x01 \x01(\x0b\x32\".facegate.v1.AndroidKeyAttestationH\x00\x12\x39\n\x0eplay_integrity\x18\x02 \x01(\x0b\x32\x1f.facegate.v1.PlayIntegrityTokenH\x00\x12\x37\n\napp_attest\x18\x03 \x01(\x0b\x32!.facegate.v1.AppAttestAttestationH\x00\x12?\n\x14\x61pp_attest_assertion\x18\x04 \x01(\x0b\x32\x1f.facegate.v1.AppAttestAssertionH\x00\x12\x32\n\tweb_authn\x18\x05 \x01(\x0b\x32\x1d.facegate.v1.WebAuthnEvidenceH\x00\x12\x34\n\nweb_crypto\x18\x06 \x01(\x0b\x32\x1e.facegate.v1.WebCryptoEvidenceH\x00\x12:\n\x0bunavailable\x18\x07 \x01(\x0b\x32#.facegate.v1.AttestationUnavailableH\x00\x42\n\n\x08\x65vidence\"E\n\x15\x41ndroidKeyAttestation\x12\x19\n\x11\x63\x65rtificate_chain\x18\x01 \x03(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x9a\x01\n\x12PlayIntegrityToken\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.facegate.v1.PlayIntegrityToken.Kind\x12\r\n\x05token\x18\x02 \x01(\t\"A\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_CLASSIC\x10\x01\x12\x11\n\rKIND_STANDARD\x10\x02\"B\n\x14\x41ppAttestAttestation\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x1a\n\x12\x61ttestation_object\x18\x02 \x01(\x0c\"7\n\x12\x41ppAttestAssertion\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x11\n\tassertion\x18\x02 \x01(\x0c\"\x8e\x01\n\x10WebAuthnEvidence\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x02 \x01(\x0c\x12\x1a\n\x12\x61ttestation_object\x18\x03 \x01(\x0c\x12\x1a\n\x12\x61uthenticator_data\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"J\n\x11WebCryptoEvidence\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x0e\n\x06origin\x18\x03 \x01(\t\"\xf3\x01\n\x16\x41ttestationUnavailable\x12:\n\x06reason\x18\x01 \x01(\x0e\x32*.facegate.v1.AttestationUnavailable.Reason\x12\x16\n\x0eplatform_error\x18\x02 \x01(\t\"\x84\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_NOT_SUPPORTED\x10\x01\x12\x1e\n\x1aREASON_SERVICE_UNREACHABLE\x10\x02\x12\x12\n\x0eREASON_REFUSED\x10\x03\x12\x14\n\x10REASON_TIMED_OUT\x10\x04*t\n\x08Platform\x12\x18\n\x14PLATFORM_UNSPECIFIED\x10\x00\x12\x14\n\x10PLATFORM_ANDROID\x10\x01\x12\x10\n\x0cPLATFORM_IOS\x10\x02\x12\x10\n\x0cPLATFORM_WEB\x10\x03\x12\x14\n\x10PLATFORM_DESKTOP\x10\x04*z\n\x0c\x43\x61meraFacing\x12\x1d\n\x19\x43\x41MERA_FACING_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41MERA_FACING_FRONT\x10\x01\x12\x16\n\x12\x43\x41MERA_FACING_BACK\x10\x02\x12\x1a\n\x16\x43\x41MERA_FACING_EXTERNAL\x10\x03\x42%\n\x0forg.facegate.v1B\x0b\x44\x65viceProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66\x61\x63\x65gate/v1/device.proto\x12\x0b\x66\x61\x63\x65gate.v1\"\xc4\x01\n\rDeviceProfile\x12\'\n\x08platform\x18\x01 \x01(\x0e\x32\x15.facegate.v1.Platform\x12\x14\n\x0cmanufacturer\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x12\n\nos_version\x18\x04 \x01(\t\x12\x0e\n\x06\x61pp_id\x18\x05 \x01(\t\x12\x13\n\x0b\x61pp_version\x18\x06 \x01(\t\x12\x13\n\x0bsdk_version\x18\x07 \x01(\t\x12\x17\n\x0finstallation_id\x18\x08 \x01(\t\"\x92\x02\n\rCameraProfile\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12)\n\x06\x66\x61\x63ing\x18\x03 \x01(\x0e\x32\x19.facegate.v1.CameraFacing\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x06 \x01(\x02\x12\"\n\x1asensor_orientation_degrees\x18\x07 \x01(\r\x12\x16\n\x0ehardware_level\x18\x08 \x01(\t\x12\x11\n\ttransport\x18\t \x01(\t\x12\x18\n\x10\x66ocal_lengths_mm\x18\n \x03(\x02\x12\x18\n\x10timestamp_source\x18\x0b \x01(\t\"\x80\x01\n\rScreenProfile\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x12\n\nbrightness\x18\x03 \x01(\x02\x12\x17\n\x0frefresh_rate_hz\x18\x04 \x01(\x02\x12\x10\n\x08width_mm\x18\x05 \x01(\x02\x12\x11\n\theight_mm\x18\x06 \x01(\x02\"\xc9\x03\n\x0b\x41ttestation\x12\x39\n\x0b\x61ndroid_key\x18\x01 \x01(\x0b\x32\".facegate.v1.AndroidKeyAttestationH\x00\x12\x39\n\x0eplay_integrity\x18\x02 \x01(\x0b\x32\x1f.facegate.v1.PlayIntegrityTokenH\x00\x12\x37\n\napp_attest\x18\x03 \x01(\x0b\x32!.facegate.v1.AppAttestAttestationH\x00\x12?\n\x14\x61pp_attest_assertion\x18\x04 \x01(\x0b\x32\x1f.facegate.v1.AppAttestAssertionH\x00\x12\x32\n\tweb_authn\x18\x05 \x01(\x0b\x32\x1d.facegate.v1.WebAuthnEvidenceH\x00\x12\x34\n\nweb_crypto\x18\x06 \x01(\x0b\x32\x1e.facegate.v1.WebCryptoEvidenceH\x00\x12:\n\x0bunavailable\x18\x07 \x01(\x0b\x32#.facegate.v1.AttestationUnavailableH\x00\x12\x18\n\x10runtime_findings\x18\x08 \x01(\x0c\x42\n\n\x08\x65vidence\"u\n\x0fRuntimeFindings\x12\x33\n\nlooked_for\x18\x01 \x03(\x0e\x32\x1f.facegate.v1.RuntimeFindingKind\x12-\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x1b.facegate.v1.RuntimeFinding\"M\n\x0eRuntimeFinding\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.facegate.v1.RuntimeFindingKind\x12\x0c\n\x04name\x18\x02 \x01(\t\"E\n\x15\x41ndroidKeyAttestation\x12\x19\n\x11\x63\x65rtificate_chain\x18\x01 \x03(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x9a\x01\n\x12PlayIntegrityToken\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.facegate.v1.PlayIntegrityToken.Kind\x12\r\n\x05token\x18\x02 \x01(\t\"A\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_CLASSIC\x10\x01\x12\x11\n\rKIND_STANDARD\x10\x02\"B\n\x14\x41ppAttestAttestation\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x1a\n\x12\x61ttestation_object\x18\x02 \x01(\x0c\"7\n\x12\x41ppAttestAssertion\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x11\n\tassertion\x18\x02 \x01(\x0c\"\x8e\x01\n\x10WebAuthnEvidence\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x02 \x01(\x0c\x12\x1a\n\x12\x61ttestation_object\x18\x03 \x01(\x0c\x12\x1a\n\x12\x61uthenticator_data\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"J\n\x11WebCryptoEvidence\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x0e\n\x06origin\x18\x03 \x01(\t\"\xf3\x01\n\x16\x41ttestationUnavailable\x12:\n\x06reason\x18\x01 \x01(\x0e\x32*.facegate.v1.AttestationUnavailable.Reason\x12\x16\n\x0eplatform_error\x18\x02 \x01(\t\"\x84\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_NOT_SUPPORTED\x10\x01\x12\x1e\n\x1aREASON_SERVICE_UNREACHABLE\x10\x02\x12\x12\n\x0eREASON_REFUSED\x10\x03\x12\x14\n\x10REASON_TIMED_OUT\x10\x04*t\n\x08Platform\x12\x18\n\x14PLATFORM_UNSPECIFIED\x10\x00\x12\x14\n\x10PLATFORM_ANDROID\x10\x01\x12\x10\n\x0cPLATFORM_IOS\x10\x02\x12\x10\n\x0cPLATFORM_WEB\x10\x03\x12\x14\n\x10PLATFORM_DESKTOP\x10\x04*z\n\x0c\x43\x61meraFacing\x12\x1d\n\x19\x43\x41MERA_FACING_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41MERA_FACING_FRONT\x10\x01\x12\x16\n\x12\x43\x41MERA_FACING_BACK\x10\x02\x12\x1a\n\x16\x43\x41MERA_FACING_EXTERNAL\x10\x03*\xc8\x02\n\x12RuntimeFindingKind\x12$\n RUNTIME_FINDING_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19RUNTIME_FINDING_KIND_ROOT\x10\x01\x12*\n&RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK\x10\x02\x12!\n\x1dRUNTIME_FINDING_KIND_DEBUGGER\x10\x03\x12!\n\x1dRUNTIME_FINDING_KIND_EMULATOR\x10\x04\x12-\n)RUNTIME_FINDING_KIND_NETWORK_INTERCEPTION\x10\x05\x12\'\n#RUNTIME_FINDING_KIND_SCREEN_SHARING\x10\x06\x12#\n\x1fRUNTIME_FINDING_KIND_AUTOMATION\x10\x07\x42%\n\x0forg.facegate.v1B\x0b\x44\x65viceProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,10 +32,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'facegate.v1.device_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017org.facegate.v1B\013DeviceProtoP\001\272\002\002FG'
-  _globals['_PLATFORM']._serialized_start=1902
-  _globals['_PLATFORM']._serialized_end=2018
-  _globals['_CAMERAFACING']._serialized_start=2020
-  _globals['_CAMERAFACING']._serialized_end=2142
+  _globals['_PLATFORM']._serialized_start=2126
+  _globals['_PLATFORM']._serialized_end=2242
+  _globals['_CAMERAFACING']._serialized_start=2244
+  _globals['_CAMERAFACING']._serialized_end=2366
+  _globals['_RUNTIMEFINDINGKIND']._serialized_start=2369
+  _globals['_RUNTIMEFINDINGKIND']._serialized_end=2697
   _globals['_DEVICEPROFILE']._serialized_start=42
   _globals['_DEVICEPROFILE']._serialized_end=238
   _globals['_CAMERAPROFILE']._serialized_start=241
@@ -43,23 +45,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCREENPROFILE']._serialized_start=518
   _globals['_SCREENPROFILE']._serialized_end=646
   _globals['_ATTESTATION']._serialized_start=649
-  _globals['_ATTESTATION']._serialized_end=1080
-  _globals['_ANDROIDKEYATTESTATION']._serialized_start=1082
-  _globals['_ANDROIDKEYATTESTATION']._serialized_end=1151
-  _globals['_PLAYINTEGRITYTOKEN']._serialized_start=1154
-  _globals['_PLAYINTEGRITYTOKEN']._serialized_end=1308
-  _globals['_PLAYINTEGRITYTOKEN_KIND']._serialized_start=1243
-  _globals['_PLAYINTEGRITYTOKEN_KIND']._serialized_end=1308
-  _globals['_APPATTESTATTESTATION']._serialized_start=1310
-  _globals['_APPATTESTATTESTATION']._serialized_end=1376
-  _globals['_APPATTESTASSERTION']._serialized_start=1378
-  _globals['_APPATTESTASSERTION']._serialized_end=1433
-  _globals['_WEBAUTHNEVIDENCE']._serialized_start=1436
-  _globals['_WEBAUTHNEVIDENCE']._serialized_end=1578
-  _globals['_WEBCRYPTOEVIDENCE']._serialized_start=1580
-  _globals['_WEBCRYPTOEVIDENCE']._serialized_end=1654
-  _globals['_ATTESTATIONUNAVAILABLE']._serialized_start=1657
-  _globals['_ATTESTATIONUNAVAILABLE']._serialized_end=1900
-  _globals['_ATTESTATIONUNAVAILABLE_REASON']._serialized_start=1768
-  _globals['_ATTESTATIONUNAVAILABLE_REASON']._serialized_end=1900
+  _globals['_ATTESTATION']._serialized_end=1106
+  _globals['_RUNTIMEFINDINGS']._serialized_start=1108
+  _globals['_RUNTIMEFINDINGS']._serialized_end=1225
+  _globals['_RUNTIMEFINDING']._serialized_start=1227
+  _globals['_RUNTIMEFINDING']._serialized_end=1304
+  _globals['_ANDROIDKEYATTESTATION']._serialized_start=1306
+  _globals['_ANDROIDKEYATTESTATION']._serialized_end=1375
+  _globals['_PLAYINTEGRITYTOKEN']._serialized_start=1378
+  _globals['_PLAYINTEGRITYTOKEN']._serialized_end=1532
+  _globals['_PLAYINTEGRITYTOKEN_KIND']._serialized_start=1467
+  _globals['_PLAYINTEGRITYTOKEN_KIND']._serialized_end=1532
+  _globals['_APPATTESTATTESTATION']._serialized_start=1534
+  _globals['_APPATTESTATTESTATION']._serialized_end=1600
+  _globals['_APPATTESTASSERTION']._serialized_start=1602
+  _globals['_APPATTESTASSERTION']._serialized_end=1657
+  _globals['_WEBAUTHNEVIDENCE']._serialized_start=1660
+  _globals['_WEBAUTHNEVIDENCE']._serialized_end=1802
+  _globals['_WEBCRYPTOEVIDENCE']._serialized_start=1804
+  _globals['_WEBCRYPTOEVIDENCE']._serialized_end=1878
+  _globals['_ATTESTATIONUNAVAILABLE']._serialized_start=1881
+  _globals['_ATTESTATIONUNAVAILABLE']._serialized_end=2124
+  _globals['_ATTESTATIONUNAVAILABLE_REASON']._serialized_start=1992
+  _globals['_ATTESTATIONUNAVAILABLE_REASON']._serialized_end=2124
 # @@protoc_insertion_point(module_scope)

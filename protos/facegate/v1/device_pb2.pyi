@@ -79,6 +79,50 @@ CAMERA_FACING_EXTERNAL: CameraFacing.ValueType  # 3
 """An external or detachable camera."""
 Global___CameraFacing: _TypeAlias = CameraFacing  # noqa: Y015
 
+class _RuntimeFindingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RuntimeFindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RuntimeFindingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUNTIME_FINDING_KIND_UNSPECIFIED: _RuntimeFindingKind.ValueType  # 0
+    """Not said."""
+    RUNTIME_FINDING_KIND_ROOT: _RuntimeFindingKind.ValueType  # 1
+    """A rooted or jailbroken system."""
+    RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK: _RuntimeFindingKind.ValueType  # 2
+    """A hooking framework that is active in the app's process, such as Frida, Xposed or Substrate."""
+    RUNTIME_FINDING_KIND_DEBUGGER: _RuntimeFindingKind.ValueType  # 3
+    """A debugger that is attached to the app."""
+    RUNTIME_FINDING_KIND_EMULATOR: _RuntimeFindingKind.ValueType  # 4
+    """Traits of an emulator or of a container that hosts the app."""
+    RUNTIME_FINDING_KIND_NETWORK_INTERCEPTION: _RuntimeFindingKind.ValueType  # 5
+    """A certificate authority that the user installed, or a proxy."""
+    RUNTIME_FINDING_KIND_SCREEN_SHARING: _RuntimeFindingKind.ValueType  # 6
+    """A screen that is shared, recorded or controlled from afar."""
+    RUNTIME_FINDING_KIND_AUTOMATION: _RuntimeFindingKind.ValueType  # 7
+    """A program that drives the app, such as a browser with `navigator.webdriver`."""
+
+class RuntimeFindingKind(_RuntimeFindingKind, metaclass=_RuntimeFindingKindEnumTypeWrapper):
+    """What an SDK can find on a device."""
+
+RUNTIME_FINDING_KIND_UNSPECIFIED: RuntimeFindingKind.ValueType  # 0
+"""Not said."""
+RUNTIME_FINDING_KIND_ROOT: RuntimeFindingKind.ValueType  # 1
+"""A rooted or jailbroken system."""
+RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK: RuntimeFindingKind.ValueType  # 2
+"""A hooking framework that is active in the app's process, such as Frida, Xposed or Substrate."""
+RUNTIME_FINDING_KIND_DEBUGGER: RuntimeFindingKind.ValueType  # 3
+"""A debugger that is attached to the app."""
+RUNTIME_FINDING_KIND_EMULATOR: RuntimeFindingKind.ValueType  # 4
+"""Traits of an emulator or of a container that hosts the app."""
+RUNTIME_FINDING_KIND_NETWORK_INTERCEPTION: RuntimeFindingKind.ValueType  # 5
+"""A certificate authority that the user installed, or a proxy."""
+RUNTIME_FINDING_KIND_SCREEN_SHARING: RuntimeFindingKind.ValueType  # 6
+"""A screen that is shared, recorded or controlled from afar."""
+RUNTIME_FINDING_KIND_AUTOMATION: RuntimeFindingKind.ValueType  # 7
+"""A program that drives the app, such as a browser with `navigator.webdriver`."""
+Global___RuntimeFindingKind: _TypeAlias = RuntimeFindingKind  # noqa: Y015
+
 @_typing.final
 class DeviceProfile(_message.Message):
     """The device and the app on it, as the app sees them. All of it is a claim until attested."""
@@ -252,6 +296,12 @@ class Attestation(_message.Message):
     WEB_AUTHN_FIELD_NUMBER: _builtins.int
     WEB_CRYPTO_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    RUNTIME_FINDINGS_FIELD_NUMBER: _builtins.int
+    runtime_findings: _builtins.bytes
+    """A serialised RuntimeFindings, at most 2 KiB; only from devices that announced CAPABILITY_RUNTIME_FINDINGS, where
+    `AttestationDemand.runtime_findings` is true. The evidence is then made for the evidence challenge E of
+    docs/device_protocol.md, which holds the hash of these bytes, in the place of H. May come without evidence.
+    """
     @_builtins.property
     def android_key(self) -> Global___AndroidKeyAttestation:
         """Android key attestation of a key made for this scan."""
@@ -290,16 +340,75 @@ class Attestation(_message.Message):
         web_authn: Global___WebAuthnEvidence | None = ...,
         web_crypto: Global___WebCryptoEvidence | None = ...,
         unavailable: Global___AttestationUnavailable | None = ...,
+        runtime_findings: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["android_key", b"android_key", "app_attest", b"app_attest", "app_attest_assertion", b"app_attest_assertion", "evidence", b"evidence", "play_integrity", b"play_integrity", "unavailable", b"unavailable", "web_authn", b"web_authn", "web_crypto", b"web_crypto"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["android_key", b"android_key", "app_attest", b"app_attest", "app_attest_assertion", b"app_attest_assertion", "evidence", b"evidence", "play_integrity", b"play_integrity", "unavailable", b"unavailable", "web_authn", b"web_authn", "web_crypto", b"web_crypto"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["android_key", b"android_key", "app_attest", b"app_attest", "app_attest_assertion", b"app_attest_assertion", "evidence", b"evidence", "play_integrity", b"play_integrity", "runtime_findings", b"runtime_findings", "unavailable", b"unavailable", "web_authn", b"web_authn", "web_crypto", b"web_crypto"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["android_key", "play_integrity", "app_attest", "app_attest_assertion", "web_authn", "web_crypto", "unavailable"]  # noqa: Y015
     _WhichOneofArgType_evidence: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_evidence) -> _WhichOneofReturnType_evidence | None: ...
 
 Global___Attestation: _TypeAlias = Attestation  # noqa: Y015
+
+@_typing.final
+class RuntimeFindings(_message.Message):
+    """What the SDK looked for and found on the device while it ran. It can only count against the device: a report
+    without findings is worth as much as none. Reports of a scan add up.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOOKED_FOR_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def looked_for(self) -> _containers.RepeatedScalarFieldContainer[Global___RuntimeFindingKind.ValueType]:
+        """What was looked for, found or not; at most 16."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuntimeFinding]:
+        """What was found; at most 16."""
+
+    def __init__(
+        self,
+        *,
+        looked_for: _abc.Iterable[Global___RuntimeFindingKind.ValueType] | None = ...,
+        findings: _abc.Iterable[Global___RuntimeFinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "looked_for", b"looked_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuntimeFindings: _TypeAlias = RuntimeFindings  # noqa: Y015
+
+@_typing.final
+class RuntimeFinding(_message.Message):
+    """Something that the SDK found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    kind: Global___RuntimeFindingKind.ValueType
+    """Its kind. A kind that the server does not know counts as a finding that decides nothing by itself."""
+    name: _builtins.str
+    """The SDK's name of the tool or of the trait, such as "frida"; at most 64 printable ASCII characters."""
+    def __init__(
+        self,
+        *,
+        kind: Global___RuntimeFindingKind.ValueType = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuntimeFinding: _TypeAlias = RuntimeFinding  # noqa: Y015
 
 @_typing.final
 class AndroidKeyAttestation(_message.Message):

@@ -576,8 +576,8 @@ class DeviceResult(_message.Message):
 
     @_builtins.property
     def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
-        """Signs of manipulation, such as virtual_camera, emulator, code_modification, man_in_the_middle,
-        injection, rooted and remote_control.
+        """Signs of manipulation, such as virtual_camera, emulator, code_modification (an app that its maker did not
+        sign), function_hooking (code put into the running app), man_in_the_middle, injection, rooted and remote_control.
         """
 
     @_builtins.property

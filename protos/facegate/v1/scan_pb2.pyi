@@ -76,6 +76,8 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     """Sends `attempt_ready` when the person is ready for another attempt. The server then waits for it; without
     this capability it starts the next attempt at once.
     """
+    CAPABILITY_RUNTIME_FINDINGS: _Capability.ValueType  # 8
+    """Reports what it finds at run time (`Attestation.runtime_findings`)."""
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
     """Something that a client can do. Unknown values are ignored."""
@@ -98,6 +100,8 @@ CAPABILITY_READY: Capability.ValueType  # 7
 """Sends `attempt_ready` when the person is ready for another attempt. The server then waits for it; without
 this capability it starts the next attempt at once.
 """
+CAPABILITY_RUNTIME_FINDINGS: Capability.ValueType  # 8
+"""Reports what it finds at run time (`Attestation.runtime_findings`)."""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 class _Plan:
@@ -578,8 +582,13 @@ class AttestationDemand(_message.Message):
 
     LEVEL_FIELD_NUMBER: _builtins.int
     GRACE_FIELD_NUMBER: _builtins.int
+    RUNTIME_FINDINGS_FIELD_NUMBER: _builtins.int
     level: Global___AttestationDemand.Level.ValueType
     """The level for the platform that ScanStart claims."""
+    runtime_findings: _builtins.bool
+    """Whether `Attestation.runtime_findings` may be sent: the device announced CAPABILITY_RUNTIME_FINDINGS, and this
+    server knows them. They are looked at whatever the level.
+    """
     @_builtins.property
     def grace(self) -> _duration_pb2.Duration:
         """How long after the last AttemptEnd it may still arrive."""
@@ -589,10 +598,11 @@ class AttestationDemand(_message.Message):
         *,
         level: Global___AttestationDemand.Level.ValueType = ...,
         grace: _duration_pb2.Duration | None = ...,
+        runtime_findings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace", "level", b"level"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace", "level", b"level", "runtime_findings", b"runtime_findings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

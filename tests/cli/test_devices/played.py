@@ -12,7 +12,7 @@ from facegate.v1 import result_pb2, scan_pb2
 
 from cli.simulated_phone import SimulatedPhone
 from cli.test_devices.attestor import DeviceAttestor
-from cli.test_devices.messages import camera_profile_of, device_profile_of
+from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.platform_files import SETTINGS_FILE, StoredPlatform, write_platform
 from cli.test_devices.played_source import PlayedSource
 from cli.test_devices.settings_text import POLICY_NAME
@@ -74,6 +74,7 @@ class Field:
             profile=device_profile_of(device.claim),
             camera=camera_profile_of(device.camera),
             attestor=DeviceAttestor(device),
+            runtime_findings=runtime_findings_of(device.report),
         )
         await scanner.scan()
         return (await self.live.finish(upload.check_id)).result

@@ -52,6 +52,7 @@ REFUSED = {
         {"man_in_the_middle"},
     ),
     DeviceKind.LOOPED_FILE: ({"stream.duplicates", "stream.loop"}, {"injection"}),
+    DeviceKind.HOOKED: ({"runtime.hooking"}, {"function_hooking"}),
 }
 
 
@@ -98,6 +99,23 @@ async def test_an_injector_that_only_times_too_well_is_told_and_not_decided_upon
     (told,) = result.device.signals
     assert (told.name, told.passed) == ("injection", True)
     assert (result.status, result.device.assurance) == (SUCCESS, MEDIUM)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "assurance"),
+    [
+        (DeviceKind.SHARED_SCREEN, "runtime.screen_sharing", MEDIUM),
+        (DeviceKind.WEBDRIVER, "runtime.automation", LOW),
+    ],
+)
+async def test_what_an_app_finds_on_honest_devices_too_is_told_and_not_decided_upon(
+    field: Field, kind: DeviceKind, name: str, assurance: "result_pb2.DeviceAssurance.ValueType"
+) -> None:
+    result = await field.check(field.device(kind), pace="realtime")
+    assert failed(result) == {name}
+    (told,) = result.device.signals
+    assert (told.name, told.passed) == ("remote_control", True)
+    assert (result.status, result.device.assurance) == (SUCCESS, assurance)
 
 
 async def test_a_phone_that_makes_many_keys_is_told(field: Field) -> None:

@@ -15,8 +15,6 @@ webcams = []
 hard = []
 soft = []
 camera_ids = []
-[hook]
-packages = []
 """
 
 
@@ -45,7 +43,7 @@ def test_a_file_of_the_form_is_read() -> None:
     [
         ('version = "1"', "version = 1"),
         ('version = "1"', ""),
-        ("[hook]", "[hooks]"),
+        ("[usb]", "[usbs]"),
         ("camera_ids = []", ""),
         ('["obs camera"]', "[1]"),
         ('["obs camera"]', '["--"]'),

@@ -36,7 +36,6 @@ def observed() -> tuple[DeviceCheck, ...]:
     """What an honest phone's description, frames and connection give."""
     return (
         open_check("device.emulator"),
-        open_check("device.hook"),
         open_check("camera.name"),
         *made("camera.facing", "camera.timestamps", "stream.duplicates", "stream.noise", "server_key.same"),
         *made("contradiction.wording"),

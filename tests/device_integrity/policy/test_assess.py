@@ -210,9 +210,6 @@ def test_a_device_that_says_nothing_of_itself_was_not_looked_at() -> None:
     )
     assert _assessed((*silent, *_KEY)).unmet == (Unmet(Evidence.DEVICE, UnmetReason.MISSING),)
     assert _assessed(silent).assurance is Assurance.NONE
-    named = (*silent, open_check("device.hook"))
-    assert _assessed((*named, *_KEY)).unmet == ()
-    assert _assessed(named).assurance is Assurance.LOW
 
 
 def test_what_is_ignored_neither_helps_nor_harms() -> None:

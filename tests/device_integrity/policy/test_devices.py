@@ -87,7 +87,7 @@ def _assessed(
     checks = (
         *attested(attestation),
         *made("server_key.same"),
-        *check_device(device, camera, fingerprints=_LISTS),
+        check_device(device, camera, fingerprints=_LISTS),
         check_name(camera, fingerprints=_LISTS),
         *check_profile(camera, platform=device.platform),
         *check_metadata(claims, camera),

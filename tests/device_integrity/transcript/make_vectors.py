@@ -23,6 +23,7 @@ from device_integrity.transcript import (
     binding_hash,
     challenge_message,
     derive_mac_key,
+    evidence_challenge,
     fingerprint,
     public_key_der,
     resume_message,
@@ -93,6 +94,14 @@ def make_vectors() -> Vectors:
     challenge = challenge_message(start=start, body=body)
     resume = resume_message(binding=binding)
     attestation = attestation_message(binding=binding)
+    findings = device_pb2.RuntimeFindings(
+        looked_for=[device_pb2.RUNTIME_FINDING_KIND_ROOT, device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK],
+        findings=[
+            device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK, name="frida")
+        ],
+    ).SerializeToString(deterministic=True)
+    evidence = evidence_challenge(binding=binding, findings=findings)
+    reported = attestation_message(binding=evidence)
     return {
         "keys": {
             "device_x25519_private": DEVICE_X25519,
@@ -129,6 +138,13 @@ def make_vectors() -> Vectors:
         "attestation": {
             "attestation_message": attestation.hex(),
             "attestation_signature": _sign(attested, attestation),
+        },
+        "attestation with findings": {
+            "runtime_findings_bytes": findings.hex(),
+            "runtime_findings_sha256": sha256(findings).hex(),
+            "evidence_challenge_e": evidence.hex(),
+            "attestation_message": reported.hex(),
+            "attestation_signature": _sign(attested, reported),
         },
     }
 

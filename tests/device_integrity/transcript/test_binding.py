@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.transcript import BindingInputs, binding_hash
+from device_integrity.transcript import BindingInputs, binding_hash, evidence_challenge
 
 USUAL = BindingInputs(
     token="token",
@@ -49,3 +49,17 @@ def test_shares_are_not_interchangeable() -> None:
 
 def test_plaintext_stream_has_its_own_binding() -> None:
     assert binding_hash(dataclasses.replace(USUAL, server_spki_sha256=b"")) != binding_hash(USUAL)
+
+
+def test_evidence_is_made_for_the_findings_beside_it() -> None:
+    fields = [b"facegate/v1/evidence-challenge", b"h" * 32, hashlib.sha256(b"findings").digest()]
+    framed = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+    made = evidence_challenge(binding=b"h" * 32, findings=b"findings")
+    assert made == hashlib.sha256(framed).digest()
+    assert evidence_challenge(binding=b"h" * 32, findings=b"") == b"h" * 32
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_other_findings_are_another_challenge(one: bytes, other: bytes) -> None:
+    challenges = [evidence_challenge(binding=b"h" * 32, findings=each) for each in (one, other)]
+    assert (challenges[0] == challenges[1]) is (one == other)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from facegate.v1 import scan_pb2
+from facegate.v1 import device_pb2, scan_pb2
 
 from device_integrity.transcript import load_public_key, verify
 from tests.device_integrity.transcript.make_vectors import (
@@ -111,6 +111,7 @@ def test_chain_follows_the_document(published: Vectors) -> None:
         ("chain", "attempt_end", "session_public_key_der"),
         ("resume", "resume", "session_public_key_der"),
         ("attestation", "attestation", "attested_public_key_der"),
+        ("attestation with findings", "attestation", "attested_public_key_der"),
     ],
 )
 def test_published_signatures_verify(published: Vectors, section: str, name: str, key: str) -> None:
@@ -132,6 +133,16 @@ def test_signed_messages_follow_the_document(published: Vectors) -> None:
     assert _hex(published, "attestation", "attestation_message") == _framed(
         b"facegate/v1/attestation", binding
     )
+    reported = "attestation with findings"
+    challenge = _sha256(
+        _framed(
+            b"facegate/v1/evidence-challenge",
+            binding,
+            _sha256(_hex(published, reported, "runtime_findings_bytes")),
+        )
+    )
+    assert _hex(published, reported, "evidence_challenge_e") == challenge
+    assert _hex(published, reported, "attestation_message") == _framed(b"facegate/v1/attestation", challenge)
     assert _hex(published, "chain", "attempt_end_message") == _framed(
         b"facegate/v1/attempt-end", binding, _hex(published, "chain", "attempt_end_body_bytes")
     )
@@ -143,5 +154,7 @@ def test_published_messages_are_the_wires(published: Vectors) -> None:
     assert start.key_share == _hex(published, "keys", "device_x25519_public")
     header = scan_pb2.FrameHeader.FromString(_hex(published, "chain", "frame_1_header_bytes"))
     assert (header.attempt, header.index, header.capture_time_us) == (1, 1, 1_040_000)
+    raw = _hex(published, "attestation with findings", "runtime_findings_bytes")
+    assert device_pb2.RuntimeFindings.FromString(raw).findings[0].name == "frida"
     end = scan_pb2.AttemptEndBody.FromString(_hex(published, "chain", "attempt_end_body_bytes"))
     assert end.last_mac == _hex(published, "chain", "frame_1_mac")

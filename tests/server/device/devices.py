@@ -344,6 +344,7 @@ async def scan(
     shown: Sequence[Picture] | None = None,
     flash: SimulatedPhone | None = None,
     header_origin: str | None = None,
+    findings: device_pb2.RuntimeFindings | None = None,
 ) -> ScanOutcome:
     """One scan with the reference client.
 
@@ -355,6 +356,7 @@ async def scan(
         shown: What its camera sees.
         flash: A phone whose screen flashes, with its own camera.
         header_origin: What a proxy of gRPC-Web passes on as the page's ``Origin``.
+        findings: What its app reports.
     """
     return await FaceScanner(
         channel=_channel(live, header_origin),
@@ -364,5 +366,6 @@ async def scan(
         profile=profile,
         camera=camera_of(profile),
         attestor=attestor,
+        runtime_findings=findings,
         settings=ClientSettings(max_attempts=1),
     ).scan()

@@ -95,7 +95,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
         check_id=check.check_id,
         scope="default",
         subject="anna",
-        binding=_BINDING,
+        challenge=_BINDING,
         session_public_key=b"",
         app_id="",
         sandbox=True,

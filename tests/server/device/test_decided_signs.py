@@ -10,6 +10,7 @@ from device_integrity.assurance import Assurance
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform, load_fingerprints
 from device_integrity.check import CheckOutcome, DeviceCheck, passed
 from device_integrity.policy import AttestedFacts
+from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.stream import (
     FrameMark,
     KeyUse,
@@ -77,6 +78,11 @@ def _failing(finding: EvidenceFinding, name: str, reason: str) -> EvidenceFindin
     return replace(finding, checks=(*finding.checks, wrong))
 
 
+def _reported(*findings: RuntimeFinding) -> dict[str, Any]:
+    report = RuntimeReport(findings=frozenset(findings))
+    return {"findings": (EvidenceFinding(verifier="runtime", checks=(), report=report),)}
+
+
 def _uses(*checks: str) -> list[KeyUse]:
     time = datetime(2026, 11, 20, tzinfo=UTC)
     return [KeyUse(key=b"k", subject=f"p{check}", check_id=check, time=time) for check in checks]
@@ -86,7 +92,15 @@ DECIDED: dict[str, tuple[str, dict[str, Any]]] = {
     "a camera on the hard list": ("camera.name", _camera(label="OBS Virtual Camera")),
     "a declared emulator": ("device.emulator", _device(model="sdk_gphone64_x86_64")),
     "an emulator's camera": ("device.emulator", _camera(id="webcam0")),
-    "a hooking framework": ("device.hook", _device(app_id="org.lsposed.manager")),
+    "a hooking framework in the app": (
+        "runtime.hooking",
+        _reported(RuntimeFinding(RuntimeKind.HOOKING_FRAMEWORK, "frida")),
+    ),
+    "a debugger at the app": ("runtime.debugger", _reported(RuntimeFinding(RuntimeKind.DEBUGGER))),
+    "a rooted phone, where the policy says so": (
+        "runtime.root",
+        _reported(RuntimeFinding(RuntimeKind.ROOT)) | {"rules": DeviceRules(decide=("runtime.root",))},
+    ),
     "frames of an earlier check": (
         "memory.frames",
         _memory(check_frames_before(_MARKS, [RecalledScan(check_id="c0", marks=_MARKS[3:4])])),
@@ -137,6 +151,10 @@ UNDECIDED: dict[str, dict[str, Any]] = {
     "the session key of this check's other streams": _memory(
         check_session_key(_uses("c1", "c1"), check_id="c1")
     ),
+    "what honest people's phones have": _reported(
+        *map(RuntimeFinding, set(RuntimeKind) - {RuntimeKind.HOOKING_FRAMEWORK, RuntimeKind.DEBUGGER})
+    ),
+    "a report without findings": _reported(),
     "an unlocked boot loader": {
         "findings": (_failing(_ATTESTED, "android_key.boot_state", "BOOTLOADER_UNLOCKED"),)
     },

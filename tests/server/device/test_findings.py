@@ -1,5 +1,6 @@
 """What became of evidence, kept and weighed."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.policy import AttestedFacts
-from server.device.findings import EvidenceFinding, finding_from_bytes, finding_to_bytes, standing
+from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
+from server.device.findings import (
+    EvidenceFinding,
+    finding_from_bytes,
+    finding_to_bytes,
+    joined_report,
+    standing,
+)
+from tests.device_integrity.reports import reports
 
 _checks = st.builds(
     DeviceCheck,
@@ -30,12 +39,32 @@ _findings = st.builds(
     ),
     lasting_key=st.none() | st.binary(min_size=32, max_size=32),
     scan_key=st.none() | st.binary(min_size=32, max_size=32),
+    report=st.none() | reports(),
 )
 
 
 @given(finding=_findings)
 def test_a_finding_is_read_again_as_it_was(finding: EvidenceFinding) -> None:
     assert finding_from_bytes(finding_to_bytes(finding)) == finding
+
+
+def test_a_finding_of_an_earlier_version_has_no_report() -> None:
+    document = json.loads(finding_to_bytes(EvidenceFinding(verifier="android_key", checks=())))
+    del document["report"]
+    assert finding_from_bytes(json.dumps(document).encode()).report is None
+
+
+def test_reports_add_up_whatever_becomes_of_the_evidence_beside_them() -> None:
+    frida, root = RuntimeFinding(RuntimeKind.HOOKING_FRAMEWORK, "frida"), RuntimeFinding(RuntimeKind.ROOT)
+    looked = frozenset({RuntimeKind.ROOT})
+    findings = (
+        EvidenceFinding(verifier="a", checks=(), report=RuntimeReport(findings=frozenset({frida}))),
+        EvidenceFinding(verifier="a", checks=()),
+        EvidenceFinding(verifier="a", checks=(), report=RuntimeReport(looked, frozenset({root}))),
+        EvidenceFinding(verifier="a", checks=(), report=RuntimeReport(looked)),
+    )
+    assert joined_report(findings) == RuntimeReport(looked, frozenset({frida, root}))
+    assert joined_report(findings[1:2]) is None
 
 
 def _finding(verifier: str, outcome: CheckOutcome, *, soft: bool = False) -> EvidenceFinding:

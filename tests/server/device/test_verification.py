@@ -64,7 +64,7 @@ class _Bench:
             check_id=check_id,
             scope="default",
             subject="anna",
-            binding=play_tokens.CHALLENGE,
+            challenge=play_tokens.CHALLENGE,
             session_public_key=public_key_der(new_key("session").public_key()),
             app_id="",
             sandbox=True,
@@ -128,14 +128,14 @@ async def test_a_provisioned_android_key_is_its_phones_own_and_a_factorys_is_nob
             key, chain = phone.attest(phones.Description(challenge=challenge))
             signature = sign(key, attestation_message(binding=challenge))
             evidence = AndroidKeyEvidence(tuple(phones.der_chain(chain)), signature)
-            finding = await bench.finding(evidence, binding=challenge)
+            finding = await bench.finding(evidence, challenge=challenge)
             assert finding.scan_key is not None
             marks.append(finding)
         assert marks[0].scan_key != marks[1].scan_key
         assert marks[0].lasting_key == marks[1].lasting_key
         assert (marks[0].lasting_key is not None) is known_again
     # A key that was made for another scan speaks for no device here.
-    strange = await bench.finding(evidence, binding=b"3" * 32)
+    strange = await bench.finding(evidence, challenge=b"3" * 32)
     assert strange.lasting_key is None
 
 
@@ -180,7 +180,7 @@ async def test_without_a_decoder_a_token_is_unavailable(play: _Bench) -> None:
 
 
 async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
-    key, binding = SoftwareKey(), apple.context.binding
+    key, binding = SoftwareKey(), apple.context.challenge
     made = await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
     assert made.lasting_key is not None
     used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=3))
@@ -197,7 +197,7 @@ async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
 
 
 async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench) -> None:
-    key, binding = SoftwareKey(), apple.context.binding
+    key, binding = SoftwareKey(), apple.context.challenge
     evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding))
     assert (await apple.reasons(evidence))["key_use"] == "KEY_NEW"
     assert (await apple.reasons(evidence))["key_use"] == "KEY_SAME_SUBJECT"
@@ -208,7 +208,7 @@ async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench
 
 
 async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Bench) -> None:
-    key, binding = SoftwareKey(), apple.context.binding
+    key, binding = SoftwareKey(), apple.context.challenge
     await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
     said = {}
     for counter, subject in enumerate(("anna", "bert", ""), start=1):
@@ -225,7 +225,7 @@ async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Ben
 
 async def test_a_test_devices_root_is_nobody_under_a_production_policy(apple: _Bench) -> None:
     key = SoftwareKey()
-    evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, apple.context.binding))
+    evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, apple.context.challenge))
     finding = await apple.finding(evidence, sandbox=False)
     assert finding.failed
     assert finding.lasting_key is None
@@ -254,7 +254,7 @@ def _authentication(device: Authenticator, binding: bytes, count: int) -> WebAut
 
 
 async def test_a_credential_is_registered_once_and_then_used(web: _Bench) -> None:
-    device, binding = Authenticator(), web.context.binding
+    device, binding = Authenticator(), web.context.challenge
     unknown = await web.reasons(_authentication(device, binding, 0))
     assert unknown == {"credential": "CREDENTIAL_NOT_ENROLLED"}
     made = await web.finding(_registration(device, binding))
@@ -281,7 +281,7 @@ async def test_a_browsers_key_that_is_the_sessions_proves_nothing(web: _Bench) -
 
 async def test_the_streams_origin_is_held_against_the_pages(web: _Bench) -> None:
     evidence = WebCryptoEvidence(public_key_der(new_key("a page").public_key()), b"", ORIGIN)
-    device, binding = Authenticator(), web.context.binding
+    device, binding = Authenticator(), web.context.challenge
     await web.finding(_registration(device, binding))
     for header, said in (
         (None, "ORIGIN_HEADER_ABSENT"),

@@ -412,6 +412,7 @@ def test_a_challenge_round_trip() -> None:
                 resume_proof_required=True,
                 attestation_level="REQUIRED",
                 attestation_grace_seconds=10.0,
+                runtime_findings=True,
             )
         )
     )
@@ -421,4 +422,5 @@ def test_a_challenge_round_trip() -> None:
     assert body.scan_deadline == timestamp(moment)
     assert body.resume_proof_required
     assert body.attestation.level == scan_pb2.AttestationDemand.LEVEL_REQUIRED
+    assert body.attestation.runtime_findings
     assert body.mode == scan_pb2.MODE_EXPRESS

@@ -32,6 +32,7 @@ from device_integrity.apple import (
 from device_integrity.camera import check_device, check_name, check_profile, load_fingerprints
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions, find_signs
+from device_integrity.runtime import check_runtime
 from device_integrity.transcript import attestation_message, public_key_der
 from device_integrity.web import RelyingParty, verify_web_crypto
 from simulator.devices import (
@@ -165,7 +166,8 @@ class Server:
         kinds = {check.name.partition(".")[0] for check in checks}
         return (
             *checks,
-            *check_device(device.claim, device.camera, fingerprints=LISTS),
+            check_device(device.claim, device.camera, fingerprints=LISTS),
+            *check_runtime(device.report),
             check_name(device.camera, fingerprints=LISTS),
             *check_profile(device.camera, platform=device.claim.platform),
             *check_contradictions(
@@ -219,6 +221,10 @@ SEEN = {
     DeviceKind.RENAMED_CAMERA: (set(), set()),
     DeviceKind.LOOPED_FILE: (set(), set()),
     DeviceKind.PERFECT_TIMING: (set(), set()),
+    DeviceKind.HOOKED: ({"runtime.hooking"}, {Manipulation.FUNCTION_HOOKING}),
+    # Honest people share screens, and test their pages.
+    DeviceKind.SHARED_SCREEN: ({"runtime.screen_sharing"}, set()),
+    DeviceKind.WEBDRIVER: ({"runtime.automation"}, set()),
 }
 
 

@@ -1,0 +1,65 @@
+"""What a device says that it found at run time, from the wire; sizes are checked first."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from facegate.v1 import device_pb2
+
+from device_integrity.runtime import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
+from server.errors import Reason, Refusal
+
+__all__ = ["FINDINGS_FIELD", "MAX_FINDINGS_BYTES", "to_runtime_report"]
+
+FINDINGS_FIELD: Final = "attestation.runtime_findings"
+MAX_FINDINGS_BYTES: Final = 2048
+"""Of a serialised RuntimeFindings; also in device.proto."""
+
+_MOST_ENTRIES: Final = 16
+_KINDS: Final[Mapping[int, RuntimeKind]] = {
+    device_pb2.RUNTIME_FINDING_KIND_ROOT: RuntimeKind.ROOT,
+    device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK: RuntimeKind.HOOKING_FRAMEWORK,
+    device_pb2.RUNTIME_FINDING_KIND_DEBUGGER: RuntimeKind.DEBUGGER,
+    device_pb2.RUNTIME_FINDING_KIND_EMULATOR: RuntimeKind.EMULATOR,
+    device_pb2.RUNTIME_FINDING_KIND_NETWORK_INTERCEPTION: RuntimeKind.NETWORK_INTERCEPTION,
+    device_pb2.RUNTIME_FINDING_KIND_SCREEN_SHARING: RuntimeKind.SCREEN_SHARING,
+    device_pb2.RUNTIME_FINDING_KIND_AUTOMATION: RuntimeKind.AUTOMATION,
+}
+
+
+def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
+    """A report. A finding of an unknown kind counts all the same; unknown kinds in ``looked_for`` do not.
+
+    Raises:
+        Refusal: There are too many entries, or a name is too long or not printable ASCII (INVALID_FIELD).
+    """
+    _check_entries("looked_for", len(findings.looked_for))
+    _check_entries("findings", len(findings.findings))
+    for finding in findings.findings:
+        _check_name(finding.name)
+    return RuntimeReport(
+        looked_for=frozenset(_KINDS[kind] for kind in findings.looked_for if kind in _KINDS),
+        findings=frozenset(
+            RuntimeFinding(_KINDS.get(one.kind, RuntimeKind.OTHER), one.name) for one in findings.findings
+        ),
+    )
+
+
+def _check_entries(name: str, entries: int) -> None:
+    if entries > _MOST_ENTRIES:
+        field = f"{FINDINGS_FIELD}.{name}"
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{field} has {entries} entries; at most {_MOST_ENTRIES} are allowed",
+            details={"field": field, "size": entries, "most": _MOST_ENTRIES},
+        )
+
+
+def _check_name(name: str) -> None:
+    if len(name) > MAX_NAME_CHARACTERS or not (name.isascii() and name.isprintable()):
+        # The answer does not repeat the text, as anybody may have written it.
+        field = f"{FINDINGS_FIELD}.findings.name"
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{field} must be at most {MAX_NAME_CHARACTERS} printable ASCII characters",
+            details={"field": field, "size": len(name), "most": MAX_NAME_CHARACTERS},
+        )

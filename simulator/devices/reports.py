@@ -1,0 +1,35 @@
+"""What the apps of test devices report that they found, and devices on which they find something."""
+
+from dataclasses import replace
+from typing import Final
+
+from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
+from simulator.devices.android import honest_phone
+from simulator.devices.browser import honest_browser
+from simulator.devices.device import TestDevice
+from simulator.devices.platform import TestPlatform
+
+__all__ = ["driven_browser", "hooked_phone", "phone_with_shared_screen"]
+
+_FRIDA: Final = RuntimeFinding(RuntimeKind.HOOKING_FRAMEWORK, "frida")
+_SHARED_SCREEN: Final = RuntimeFinding(RuntimeKind.SCREEN_SHARING, "media projection")
+_WEBDRIVER: Final = RuntimeFinding(RuntimeKind.AUTOMATION, "navigator.webdriver")
+
+
+def hooked_phone(platform: TestPlatform) -> TestDevice:
+    """A sound phone whose app finds Frida in its own process."""
+    return _finding(honest_phone(platform), _FRIDA)
+
+
+def phone_with_shared_screen(platform: TestPlatform) -> TestDevice:
+    """A sound phone whose screen is shared."""
+    return _finding(honest_phone(platform), _SHARED_SCREEN)
+
+
+def driven_browser(platform: TestPlatform) -> TestDevice:
+    """A browser that a program drives."""
+    return _finding(honest_browser(platform), _WEBDRIVER)
+
+
+def _finding(device: TestDevice, found: RuntimeFinding) -> TestDevice:
+    return replace(device, report=device.report.joined(RuntimeReport(findings=frozenset({found}))))
