@@ -211,7 +211,10 @@ def test_a_response_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
 
 def test_the_guides_examples_are_settings_and_a_policy() -> None:
     text = (Path(__file__).parents[3] / "docs" / "device_integrity.md").read_text(encoding="utf-8")
-    waiver, settings, keys, policy = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    examples = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    waiver, decisive, settings, keys, policy = examples
+    decided = DeviceRules.model_validate(tomllib.loads(decisive)["device"]).decide
+    assert decided == ("runtime.root", "runtime.automation")
     assert DeviceRules.model_validate(tomllib.loads(waiver)["device"]).tolerate == ("memory.frames",)
     assert _settings(**tomllib.loads(keys)["device_integrity"]).server_keys == "complete"
     table = tomllib.loads(settings.replace("0123...", _SPKI))
