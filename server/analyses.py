@@ -10,9 +10,11 @@ from liveness.policy import LivenessPolicy
 from liveness.selfie import load_selfie_model
 from server.analysis.image import ImageAnalyst
 from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
+from server.capacity import Capacity
 from server.checks.recorder import PackIdentity
 from server.decoders import make_decoders, make_video_decoders, start_decoders
 from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
+from server.edge.callers import CallerIdentifier
 from server.scan.worker_pool import WorkerPool
 from server.settings import IsolationSettings
 from server.settings_analysis import AnalysisSettings
@@ -48,14 +50,14 @@ class Analyses:
             else None
         )
 
-    def servicer(self) -> AnalysisServicer:
+    def servicer(self, *, callers: CallerIdentifier, capacity: Capacity) -> AnalysisServicer:
         """A servicer that refuses every call until it is opened."""
-        settings = self._settings
         return AnalysisServicer(
-            max_images=settings.max_images,
-            max_videos=settings.max_videos,
-            upload_seconds=settings.upload_seconds,
-            idle_seconds=settings.idle_seconds,
+            callers=callers,
+            selfies=capacity.selfies,
+            videos=capacity.videos,
+            upload_seconds=self._settings.upload_seconds,
+            idle_seconds=self._settings.idle_seconds,
         )
 
     def start(self) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
-from server.sandbox import LONGEST_TENANT
+from server.sandbox import LONGEST_TENANT, memory_scope
 from server.settings_base import Table
 
 __all__ = ["Caller", "CallerEntry", "Name", "Role", "Scope"]
@@ -63,6 +63,11 @@ class Caller:
     roles: frozenset[Role] = frozenset({Role.ORCHESTRATOR})
     scopes: frozenset[Scope] = frozenset(Scope)
     sandbox: bool = False
+
+    @property
+    def scope(self) -> str:
+        """With whose calls this caller's count together; see ``server.sandbox``."""
+        return memory_scope(self.tenant, sandbox=self.sandbox)
 
 
 def _each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:

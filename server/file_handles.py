@@ -62,13 +62,13 @@ def share(limits: LimitSettings, *, handles: int) -> ConnectionLimits:
     """Shares the handles out.
 
     Args:
-        limits: What the server is to take on; each scan, call and watch may come on a connection of its own.
+        limits: What the server is to take on; each scan, call, upload and watch may come on a connection of its own.
         handles: How many handles the process may hold open; negative for any number.
 
     Raises:
         ConfigurationError: They are too few.
     """
-    scans, calls = limits.max_scans, limits.max_unary + limits.max_watches
+    scans, calls = limits.max_scans, limits.max_unary + limits.max_uploads + limits.max_watches
     needed = 2 * scans + calls + ADMIN_CONNECTIONS + _RESERVE
     if handles < 0:
         return ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS)
@@ -76,7 +76,7 @@ def share(limits: LimitSettings, *, handles: int) -> ConnectionLimits:
         raise ConfigurationError(
             f"the process may hold {handles} files open and the limits of the settings need {needed}: raise "
             "the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or lower "
-            "limits.max_scans, limits.max_unary or limits.max_watches"
+            "limits.max_scans, limits.max_unary, limits.max_uploads or limits.max_watches"
         )
     free = handles - ADMIN_CONNECTIONS - _RESERVE
     service = min(_MOST_CONNECTIONS, max(calls, free // 4))

@@ -1,13 +1,16 @@
 """The server's front: its two gRPC listeners and what answers behind each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
 from server.analyses import Analyses
 from server.api_keys import ApiKeys, load_api_keys
 from server.callers import Role
+from server.capacity import open_capacity
 from server.client_certificates import ClientCertificates
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
@@ -16,7 +19,7 @@ from server.edge.listeners import Listener
 from server.edge.service_servicer import ServiceServicer
 from server.errors import ConfigurationError
 from server.file_handles import raise_limit, share
-from server.settings import Settings
+from server.settings import LimitSettings, Settings
 from server.telemetry.metrics import Metrics
 from server.tls import TlsFiles
 from server.trusted_images.fetching import check_tenancy
@@ -26,6 +29,8 @@ __all__ = ["Front", "open_front"]
 
 _STREAM_GRACE_SECONDS = 3600.0
 _CALL_GRACE_SECONDS = 60.0
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +78,15 @@ def open_front(
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     callers = _callers(settings, now=now)
     _check_test_roots(settings, callers)
-    device_servicer = DeviceServicer(max_scans=limits.max_scans, metrics=metrics)
-    service_servicer = ServiceServicer(
-        callers=callers,
-        max_unary=limits.max_unary,
-        max_uploads=limits.max_uploads,
-        max_watches=limits.max_watches,
+    _tell_unused_quotas(limits, tenants=callers.tenants)
+    capacity = open_capacity(
+        limits, settings.analysis, several=lambda: callers.has_several_scopes, metrics=metrics
     )
-    analysis_servicer = analyses.servicer()
+    device_servicer = DeviceServicer(scans=capacity.scans, metrics=metrics)
+    service_servicer = ServiceServicer(
+        callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
+    )
+    analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
     return Front(
         device=Listener(
             name="device",
@@ -136,6 +142,13 @@ def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdenti
     )
     check_tenancy(settings.trusted_images, tenants=callers.tenants)
     return callers
+
+
+def _tell_unused_quotas(limits: LimitSettings, *, tenants: Collection[str]) -> None:
+    # No error: the file of keys may name the tenant later.
+    unused = sorted(limits.tenants.keys() - tenants)
+    if unused:
+        _log.warning("tenant_limits_of_nobody", tenants=unused)
 
 
 def _check_test_roots(settings: Settings, callers: CallerIdentifier) -> None:

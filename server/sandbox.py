@@ -3,7 +3,7 @@
 A sandbox caller tests an integration: it sends the same frames again, from emulators, virtual cameras and
 test devices, with a debugger attached or driven by a program. Its checks tolerate that, and everything they
 produce says so. What is remembered of them is kept apart: a sandbox scan is never held against a real one,
-and never stands in for one.
+and never stands in for one. Their share of the server is a sandbox's own, too.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,8 @@ def tolerated_checks(waived: Iterable[str], *, sandbox: bool) -> frozenset[str]:
 
 
 def memory_scope(tenant: str, *, sandbox: bool) -> str:
-    """Under which name request identifiers, frames and devices' keys of a check are remembered."""
+    """Under which name request identifiers, frames and devices' keys of a check are remembered, and calls
+    counted."""
     return SCOPE_PREFIX + tenant if sandbox else tenant
 
 

@@ -21,7 +21,7 @@ from server.client_certificates import ClientCertificateEntry
 from server.settings_analysis import AnalysisSettings
 from server.settings_base import Table, is_loopback
 from server.settings_device import DeviceIntegritySettings
-from server.settings_failures import FailureSettings
+from server.settings_limits import LimitSettings
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs.models_dir import default_models_dir
 
@@ -45,8 +45,6 @@ __all__ = [
     "Tls",
     "is_loopback",
 ]
-
-_MIB = 1024 * 1024
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -221,29 +219,6 @@ class ResultSettings(Table):
     issuer: str = Field(default="facegate", min_length=1, max_length=256)
     """Who signs them: ``iss`` in the header of each JWS. Give every installation its own, such as
     ``https://facegate.bank.example``, so that no result of one passes for another's."""
-
-
-class LimitSettings(Table):
-    """What one server takes on; beyond it the answer is RESOURCE_EXHAUSTED with RetryInfo."""
-
-    max_scans: int = Field(default=32, ge=1, le=10_000)
-    """Scans at once."""
-    max_scan_frames_in_flight: int = Field(default=8, ge=1, le=64)
-    """Frames of one scan that are on the way or being judged: the credit window."""
-    max_unary: int = Field(default=64, ge=1, le=10_000)
-    """Unary calls at once, on both listeners together."""
-    max_uploads: int = Field(default=4, ge=1, le=1_000)
-    """Trusted images that are being decoded and judged at once."""
-    max_watches: int = Field(default=128, ge=1, le=10_000)
-    """Streams of WatchCheck at once; each asks the database twice a second."""
-    max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
-    """Largest message on the device listener; the wire's own limits stay in force."""
-    max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)
-    """Largest message on the service listener; a selfie of 10 MB has to fit."""
-    lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
-    """How long a scan stays with a replica that stopped answering."""
-    failures: FailureSettings = FailureSettings()
-    """Failed checks of one subject, portrait or device."""
 
 
 class IsolationSettings(Table):

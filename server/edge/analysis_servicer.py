@@ -20,8 +20,9 @@ from server.analysis.upload import UploadKind, VideoUpload
 from server.analysis.video import VideoAnalyst
 from server.checks.recorder import PackIdentity
 from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire
+from server.edge.callers import CallerIdentifier
+from server.edge.places import Places
 from server.edge.result_codec import pack_to_wire
-from server.edge.slots import Slots
 from server.errors import Reason, Refusal
 from server.scan.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
@@ -64,21 +65,24 @@ class AnalysisServicer:
     def __init__(
         self,
         *,
-        max_images: int,
-        max_videos: int,
+        callers: CallerIdentifier,
+        selfies: Places,
+        videos: Places,
         upload_seconds: float,
         idle_seconds: float,
     ) -> None:
         """Refuses every call until ``open`` is called.
 
         Args:
-            max_images: Selfies at once.
-            max_videos: Videos at once, their uploads included.
+            callers: Identifies callers.
+            selfies: Places of AnalyzeImage.
+            videos: Places of AnalyzeVideo; a call has one while it uploads, too.
             upload_seconds: Time of one upload.
             idle_seconds: Time without a message of it.
         """
-        self._images = Slots("selfies", max_images)
-        self._videos = Slots("videos", max_videos)
+        self._callers = callers
+        self._selfies = selfies
+        self._videos = videos
         self._upload_seconds = upload_seconds
         self._idle_seconds = idle_seconds
         self._env: AnalysisEnvironment | None = None
@@ -93,16 +97,17 @@ class AnalysisServicer:
         context: ServicerContext[Any, analysis_pb2.AnalyzeImageResponse],
     ) -> analysis_pb2.AnalyzeImageResponse:
         """Analyses one selfie; see the contract."""
+        caller = self._callers.identify(context)
         env = self._ready()
         request_id = image_request_id(env.random)
-        with _named("requestId", request_id), _counted(env.metrics, "image"), self._images.taken() as slot:
+        with _named("requestId", request_id), _counted(env.metrics, "image"):
             mode = image_mode(request.mode)
             if not request.image:
                 raise AnalysisRefused(
                     Reason.IMAGE_EMPTY, "the request carries no image; set `image` to its bytes"
                 )
-            async with _within(context, _IMAGE_SECONDS):
-                analysis = await slot.run(env.image_pool, env.images.analyse, request.image, mode=mode)
+            async with _within(context, _IMAGE_SECONDS), self._selfies.taken(caller.scope) as place:
+                analysis = await place.run(env.image_pool, env.images.analyse, request.image, mode=mode)
         if analysis.failure is not None:
             _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
         problem = None if analysis.problem is None else analysis.problem.code.value
@@ -115,21 +120,21 @@ class AnalysisServicer:
         context: ServicerContext[analysis_pb2.AnalyzeVideoRequest, analysis_pb2.AnalyzeVideoResponse],
     ) -> analysis_pb2.AnalyzeVideoResponse:
         """Analyses one video; see the contract."""
+        caller = self._callers.identify(context)
         env = self._ready()
         created = env.now()
         inference_id = video_inference_id(env.random)
-        with (
-            _named("inferenceId", inference_id),
-            _counted(env.metrics, "video"),
-            self._videos.taken() as slot,
-        ):
-            upload = await self._uploaded(request_iterator)
-            try:
-                analysis = await slot.run(env.video_pool, _analyse, env.videos, upload, slot.check_wanted)
-            except Refusal as refusal:
-                if refusal.reason is Reason.INTERNAL:
-                    _log.error("model_failed", inference_id=inference_id, exc_info=refusal)
-                raise
+        with _named("inferenceId", inference_id), _counted(env.metrics, "video"):
+            async with self._videos.taken(caller.scope) as place:
+                upload = await self._uploaded(request_iterator)
+                try:
+                    analysis = await place.run(
+                        env.video_pool, _analyse, env.videos, upload, place.check_wanted
+                    )
+                except Refusal as refusal:
+                    if refusal.reason is Reason.INTERNAL:
+                        _log.error("model_failed", inference_id=inference_id, exc_info=refusal)
+                    raise
         env.metrics.analysed("video", "ANSWERED")
         return video_to_wire(
             analysis,

@@ -56,6 +56,11 @@ class CallerIdentifier:
         return frozenset(caller.tenant for caller in self._callers if Role.ORCHESTRATOR in caller.roles)
 
     @property
+    def has_several_scopes(self) -> bool:
+        """Whether there are orchestrators of several tenants, or real ones beside those of a sandbox."""
+        return len({caller.scope for caller in self._callers if Role.ORCHESTRATOR in caller.roles}) > 1
+
+    @property
     def has_sandbox(self) -> bool:
         """Whether any caller is a sandbox caller."""
         return any(caller.sandbox for caller in self._callers)

@@ -9,11 +9,12 @@ from facegate.v1 import scan_pb2
 from google.protobuf.message import DecodeError
 from grpc.aio import BaseError, ServicerContext
 
+from server.edge.places import Places
 from server.edge.scan_codec import to_inbound, to_response
 from server.edge.waiting_room import WaitingRoom
 from server.errors import Reason, Refusal
 from server.scan.environment import ScanEnvironment
-from server.scan.handshake import check_token
+from server.scan.handshake import find_check
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.scan.session import ScanSession
@@ -31,22 +32,23 @@ _SETTLE_SECONDS = 0.2
 class DeviceServicer:
     """Serves scans, as many at once as the server takes on."""
 
-    def __init__(self, *, max_scans: int, metrics: Metrics) -> None:
+    def __init__(self, *, scans: Places, metrics: Metrics) -> None:
         """Refuses every scan until ``open`` is called.
 
         A stream is a scan once its token proved to be one of this server's. Until then it stands among few.
+
+        Args:
+            scans: Places of scans.
+            metrics: Counts streams.
         """
         self._waiting = WaitingRoom("scan_start", places=_STARTS, seconds=_START_SECONDS, metrics=metrics)
-        self._max_scans = max_scans
+        self._scans = scans
         self._env: ScanEnvironment | None = None
-        self._scans = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def scans(self) -> int:
         """Streams that are being served."""
-        return self._scans
+        return self._scans.used
 
     def open(self, env: ScanEnvironment) -> None:
         """Serves from now on."""
@@ -54,7 +56,7 @@ class DeviceServicer:
 
     async def idle(self) -> None:
         """Waits until no stream is being served."""
-        await self._idle.wait()
+        await self._scans.idle()
 
     async def ScanFace(  # noqa: N802 - the name is the contract's
         self,
@@ -77,27 +79,16 @@ class DeviceServicer:
         if first is None:
             # Half-closed before it began.
             return
-        start, check_id = check_token(env, first)
-        if self._scans >= self._max_scans:
-            raise Refusal(
-                Reason.OVERLOADED,
-                f"the server runs its {self._max_scans} scans already; try again",
-                details={"maxScans": self._max_scans},
-                retry_after=_RETRY_SECONDS,
-            )
-        self._scans += 1
-        self._idle.clear()
-        try:
-            with env.metrics.scan():
-                session = ScanSession(env, header_origin=_header_origin(context))
-                await session.serve(start, check_id, inbound, _Sender(context).send)
-        except ConnectionLost:
-            # Nobody is there to be told.
-            _log.info("connection_lost")
-        finally:
-            self._scans -= 1
-            if not self._scans:
-                self._idle.set()
+        start, record = await find_check(env, first)
+        # Before anything is written: a scan that is refused uses up no attempt and binds no token.
+        async with self._scans.taken(record.scope):
+            try:
+                with env.metrics.scan():
+                    session = ScanSession(env, header_origin=_header_origin(context))
+                    await session.serve(start, record, inbound, _Sender(context).send)
+            except ConnectionLost:
+                # Nobody is there to be told.
+                _log.info("connection_lost")
 
 
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:

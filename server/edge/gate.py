@@ -53,7 +53,7 @@ class Gate(ServerInterceptor):
                 needs no caller.
             metrics: Counts messages that are awaited.
             callers: Identifies callers; ``None`` where calls prove themselves by what they carry.
-            max_messages: Messages of one tenant on their way at once.
+            max_messages: Messages of one tenant on their way at once; those of its sandbox count apart.
         """
         self._elsewhere = elsewhere
         self._scopes = scopes
@@ -63,7 +63,7 @@ class Gate(ServerInterceptor):
         self._public = WaitingRoom(
             "message", places=_PUBLIC_MESSAGES, seconds=_PUBLIC_SECONDS, metrics=metrics
         )
-        self._of_tenants: dict[str, WaitingRoom] = {}
+        self._of_scopes: dict[str, WaitingRoom] = {}
 
     async def intercept_service(
         self,
@@ -98,9 +98,9 @@ class Gate(ServerInterceptor):
                 "or ask the operator for the scope",
                 details={"requiredScope": needed.value},
             )
-        pending = self._of_tenants.get(caller.tenant)
+        pending = self._of_scopes.get(caller.scope)
         if pending is None:
-            pending = self._of_tenants[caller.tenant] = WaitingRoom(
+            pending = self._of_scopes[caller.scope] = WaitingRoom(
                 "request", places=self._max_messages, seconds=_CALLER_SECONDS, metrics=self._metrics
             )
         return pending

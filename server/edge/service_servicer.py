@@ -19,6 +19,7 @@ from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
 from server.checks.terms import Mode
 from server.edge.callers import CallerIdentifier
+from server.edge.places import Places
 from server.edge.progress_codec import progress_to_wire
 from server.edge.report_codec import parse_report
 from server.edge.result_codec import add_pictures, parse_result
@@ -46,17 +47,19 @@ class ServiceEnvironment:
 class ServiceServicer:
     """Converts calls to the domain and back."""
 
-    def __init__(
-        self, *, callers: CallerIdentifier, max_unary: int, max_uploads: int, max_watches: int
-    ) -> None:
-        """Refuses every call until ``open`` is called."""
+    def __init__(self, *, callers: CallerIdentifier, calls: Places, uploads: Places, watches: Places) -> None:
+        """Refuses every call until ``open`` is called.
+
+        Args:
+            callers: Identifies callers.
+            calls: Places of unary calls but uploads.
+            uploads: Places of UploadTrustedImage.
+            watches: Places of WatchCheck.
+        """
         self._callers = callers
-        self._max_unary = max_unary
-        self._max_uploads = max_uploads
-        self._max_watches = max_watches
-        self._unary = 0
-        self._uploads = 0
-        self._watches = 0
+        self._calls = calls
+        self._uploads = uploads
+        self._watches = watches
         self._env: ServiceEnvironment | None = None
 
     def open(self, env: ServiceEnvironment) -> None:
@@ -71,14 +74,8 @@ class ServiceServicer:
         """Creates a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        if self._uploads >= self._max_uploads:
-            raise _overloaded("uploads", self._max_uploads)
-        self._uploads += 1
-        try:
-            async with self._call(context):
-                accepted = await env.intake.accept(_upload(request, caller), now=env.now())
-        finally:
-            self._uploads -= 1
+        async with _within_deadline(context), self._uploads.taken(caller.scope):
+            accepted = await env.intake.accept(_upload(request, caller), now=env.now())
         record = accepted.record
         return service_pb2.UploadTrustedImageResponse(
             check_id=str(record.check_id),
@@ -111,7 +108,7 @@ class ServiceServicer:
                     "maxValue": MAX_AUDIT_IMAGES,
                 },
             )
-        async with self._call(context):
+        async with _within_deadline(context), self._calls.taken(caller.scope):
             finished = await env.completion.finish(
                 _check_id(request.check_id),
                 tenant=caller.tenant,
@@ -139,7 +136,7 @@ class ServiceServicer:
         """Gives the state of a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        async with self._call(context):
+        async with _within_deadline(context), self._calls.taken(caller.scope):
             progress = await env.inquiry.progress(
                 _check_id(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
             )
@@ -154,10 +151,7 @@ class ServiceServicer:
         caller = self._callers.identify(context)
         env = self._ready()
         check_id = _check_id(request.check_id)
-        if self._watches >= self._max_watches:
-            raise _overloaded("watches", self._max_watches)
-        self._watches += 1
-        try:
+        async with self._watches.taken(caller.scope):
             changes = env.inquiry.changes(
                 check_id,
                 tenant=caller.tenant,
@@ -167,8 +161,6 @@ class ServiceServicer:
             async with aclosing(changes):
                 async for progress in changes:
                     await context.write(service_pb2.WatchCheckResponse(progress=progress_to_wire(progress)))
-        finally:
-            self._watches -= 1
 
     async def CancelCheck(  # noqa: N802 - the name is the contract's
         self,
@@ -179,7 +171,7 @@ class ServiceServicer:
         caller = self._callers.identify(context)
         env = self._ready()
         check_id = _check_id(request.check_id)
-        async with self._call(context):
+        async with _within_deadline(context), self._calls.taken(caller.scope):
             await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
             progress = await env.inquiry.progress(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
         return service_pb2.CancelCheckResponse(progress=progress_to_wire(progress))
@@ -189,23 +181,19 @@ class ServiceServicer:
             raise Refusal(Reason.NOT_SERVING, "the server is starting; try again", retry_after=_RETRY_SECONDS)
         return self._env
 
-    @asynccontextmanager
-    async def _call(self, context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
-        if self._unary >= self._max_unary:
-            raise _overloaded("calls", self._max_unary)
-        # Without a deadline of the caller's, grpc answers None here, whatever its types say.
-        seconds = min(context.time_remaining() or _MAX_SECONDS, _MAX_SECONDS)
-        self._unary += 1
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError as error:
-            raise Refusal(
-                Reason.DEADLINE_EXCEEDED,
-                "the call did not end within its deadline; a call with a request_id may be repeated safely",
-            ) from error
-        finally:
-            self._unary -= 1
+
+@asynccontextmanager
+async def _within_deadline(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    # Without a deadline of the caller's, grpc answers None here, whatever its types say.
+    seconds = min(context.time_remaining() or _MAX_SECONDS, _MAX_SECONDS)
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Refusal(
+            Reason.DEADLINE_EXCEEDED,
+            "the call did not end within its deadline; a call with a request_id may be repeated safely",
+        ) from error
 
 
 def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> TrustedImageUpload:
@@ -245,12 +233,3 @@ def _check_id(text: str) -> uuid.UUID:
         raise Refusal(
             Reason.INVALID_FIELD, "check_id is not a UUID", details={"field": "check_id"}
         ) from error
-
-
-def _overloaded(what: str, limit: int) -> Refusal:
-    return Refusal(
-        Reason.OVERLOADED,
-        f"the server works on its {limit} {what} already; try again",
-        details={"limit": limit},
-        retry_after=_RETRY_SECONDS,
-    )

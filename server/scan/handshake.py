@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from uuid import UUID
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -76,8 +75,8 @@ class OpenStream:
     evidence: StreamEvidence
 
 
-def check_token(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, UUID]:
-    """Checks what a stream opens with, as far as that needs no database.
+async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, CheckRecord]:
+    """Finds what a stream is about; the database is asked only for a token that this server issued.
 
     Args:
         env: What every stream of the server shares.
@@ -95,15 +94,16 @@ def check_token(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, U
         )
     check_start(message)
     check_id = env.tokens.check_id_of(message.token)
-    if check_id is None:
+    record = None if check_id is None else await env.repository.get(check_id)
+    if record is None:
         raise Refusal(Reason.TOKEN_INVALID, _TOKEN_UNKNOWN)
-    return message, check_id
+    return message, record
 
 
 async def open_stream(
     env: ScanEnvironment,
     start: StartMessage,
-    check_id: UUID,
+    record: CheckRecord,
     inbox: Inbox,
     send: Send,
     *,
@@ -117,7 +117,7 @@ async def open_stream(
     Args:
         env: What every stream of the server shares.
         start: The device's first message.
-        check_id: The check that its token is for; both from ``check_token``.
+        record: The check that its token is for; both from ``find_check``.
         inbox: The device's further messages.
         send: Sends a message to the device.
         header_origin: The call's ``Origin`` header; ``None`` without.
@@ -127,9 +127,6 @@ async def open_stream(
         StreamEnded: The device half-closed.
     """
     session_key = check_start(start)
-    record = await env.repository.get(check_id)
-    if record is None:
-        raise Refusal(Reason.TOKEN_INVALID, _TOKEN_UNKNOWN)
     policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
     attempts = await env.repository.attempts(record.check_id)
     admission = admit(

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
-from uuid import UUID
 
 import structlog
 
@@ -38,7 +37,7 @@ from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
 from server.scan.unhindered import unhindered
 from server.storage.errors import Conflict
-from server.storage.records import AttemptRecord
+from server.storage.records import AttemptRecord, CheckRecord
 from server.verdict import CheckVerdict, FailureReason
 
 _RECONNECT_SECONDS = 1.0
@@ -80,13 +79,13 @@ class ScanSession:
         self._failed = False
 
     async def serve(
-        self, start: StartMessage, check_id: UUID, inbound: AsyncIterator[Inbound], send: Send
+        self, start: StartMessage, record: CheckRecord, inbound: AsyncIterator[Inbound], send: Send
     ) -> None:
         """Serves the stream to its end.
 
         Args:
             start: The device's first message.
-            check_id: The check that its token is for; both from ``check_token``.
+            record: The check that its token is for; both from ``find_check``.
             inbound: The device's further messages; it ends when the device half-closes.
             send: Sends a message to the device.
 
@@ -102,7 +101,7 @@ class ScanSession:
         # Where nothing is raised, a server that goes away ended it, if it is not over.
         left = EndedBy.SERVER_STOPPED
         try:
-            await self._serve(start, check_id, inbox, send)
+            await self._serve(start, record, inbox, send)
         except (LeaseLost, Conflict) as error:
             await unhindered(self._leave(EndedBy.SUPERSEDED))
             raise await self._fenced(send) from error
@@ -135,11 +134,11 @@ class ScanSession:
             with suppress(ConnectionLost, Refusal):
                 await send(GoodbyeMessage(GoodbyeReason.SERVER_FAULT, _FAULT_RECONNECT_SECONDS))
 
-    async def _serve(self, start: StartMessage, check_id: UUID, inbox: Inbox, send: Send) -> None:
+    async def _serve(self, start: StartMessage, record: CheckRecord, inbox: Inbox, send: Send) -> None:
         # However a stream ends, it may find only then that another one took over: see ``serve``.
         try:
             self._stream = await open_stream(
-                self._env, start, check_id, inbox, send, header_origin=self._header_origin
+                self._env, start, record, inbox, send, header_origin=self._header_origin
             )
             self._bytes.used = self._stream.record.bytes_received
             await self._scan(self._stream, inbox, send)

@@ -146,6 +146,25 @@ class Metrics:
             ["awaited", "cause"],
             registry=registry,
         )
+        self._places = Gauge(
+            "facegate_places_in_use",
+            "Calls of a kind that are being worked on, of those that the settings allow at once.",
+            ["kind"],
+            registry=registry,
+        )
+        self._in_line = Gauge(
+            "facegate_places_awaited",
+            "Calls of a kind that wait for such a place.",
+            ["kind"],
+            registry=registry,
+        )
+        self._places_refused = Counter(
+            "facegate_places_refused",
+            "Calls that were refused for want of a place, by kind and cause: none_free, line_full, too_late, "
+            "gave_way to another tenant, or tenant_limit, where the caller's own tenant has all that it may.",
+            ["kind", "cause"],
+            registry=registry,
+        )
         registry.register(_ProcessFigures())
         self._refused_tries = Counter(
             "facegate_tries_refused",
@@ -263,6 +282,15 @@ class Metrics:
     def sent_away(self, awaited: str, cause: str) -> None:
         """A call's message is awaited no longer: it is ``too_late``, or ``gave_way`` to others."""
         self._sent_away.labels(awaited, cause).inc()
+
+    def places(self, kind: str, *, taken: int, waiting: int) -> None:
+        """How many calls of a kind are being worked on, and how many wait for that."""
+        self._places.labels(kind).set(taken)
+        self._in_line.labels(kind).set(waiting)
+
+    def place_refused(self, kind: str, cause: str) -> None:
+        """A call was refused for want of a place."""
+        self._places_refused.labels(kind, cause).inc()
 
     def try_refused(self, limited: str, *, sandbox: bool) -> None:
         """An upload or a scan was refused after too many failed checks of a subject, portrait or device."""

@@ -20,11 +20,13 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
+from prometheus_client import CollectorRegistry
 
 from device_integrity.transcript import MacChain, sign
 from server.checks.intake import CheckIntake
 from server.checks.terms import Mode
 from server.edge.callers import CallerIdentifier
+from server.edge.places import PlaceRules, Places
 from server.edge.scan_codec import to_inbound
 from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
 from server.errors import Refusal
@@ -33,6 +35,7 @@ from server.scan.admission import check_start
 from server.scan.messages import FrameMessage, StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
 from server.settings_failures import FailureSettings
+from server.telemetry.metrics import Metrics
 from tests.fuzz.secret_targets import SESSION_KEY, SESSION_KEY_DER, tokens
 from tests.fuzz.sound import assert_sound
 from vision.packs.calibration import load_calibration
@@ -232,6 +235,10 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+def _places(kind: str) -> Places:
+    return Places(kind, PlaceRules(most=4), metrics=Metrics(CollectorRegistry()))
+
+
 @functools.cache
 def _servicer() -> ServiceServicer:
     async def reached(*_: object, **__: object) -> None:
@@ -268,9 +275,9 @@ def _servicer() -> ServiceServicer:
     )
     servicer = ServiceServicer(
         callers=CallerIdentifier(api_keys=None, certificates=None, now=lambda: unused),
-        max_unary=4,
-        max_uploads=4,
-        max_watches=4,
+        calls=_places("calls"),
+        uploads=_places("uploads"),
+        watches=_places("watches"),
     )
     servicer.open(
         ServiceEnvironment(intake=intake, completion=behind, inquiry=behind, keys=unused, now=lambda: unused)

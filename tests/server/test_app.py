@@ -363,7 +363,7 @@ async def test_scans_beyond_the_limit_are_asked_to_come_later(tmp_path: Path) ->
         refusal = await third.refusal()
         assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "OVERLOADED")
         assert refusal.retry_seconds
-        assert refusal.metadata == {"maxScans": "2"}
+        assert refusal.metadata == {"limit": "2", "retrySeconds": "3.0"}
         for stream in streams:
             await stream.vanish()
         await live.unattended()
@@ -373,7 +373,7 @@ async def test_scans_beyond_the_limit_are_asked_to_come_later(tmp_path: Path) ->
 async def test_unary_calls_beyond_the_limit_and_beyond_their_deadline(tmp_path: Path) -> None:
     held = _Held(remembering_pack().detector, asyncio.get_running_loop())
     pack = replace(remembering_pack(), detector=held)
-    limits = {"max_uploads": 1, "max_unary": 2}
+    limits = {"max_uploads": 1, "max_unary": 1, "wait_seconds": 0.2}
     async with serving(settings_for(tmp_path, limits=limits), pack=pack) as live:
         request = service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4()))
         first = asyncio.ensure_future(live.service.UploadTrustedImage(request))

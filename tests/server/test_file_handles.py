@@ -15,7 +15,7 @@ from server.settings import LimitSettings
 from server.telemetry.metrics import Metrics
 
 
-@given(handles=st.integers(576, 2**20))
+@given(handles=st.integers(580, 2**20))
 def test_the_listeners_together_leave_a_reserve(handles: int) -> None:
     shared = share(LimitSettings(), handles=handles)
     assert shared.device >= 64
@@ -24,9 +24,9 @@ def test_the_listeners_together_leave_a_reserve(handles: int) -> None:
 
 
 def test_too_few_handles_are_refused_with_the_number() -> None:
-    with pytest.raises(ConfigurationError, match="need 576"):
-        share(LimitSettings(), handles=575)
-    with pytest.raises(ConfigurationError, match="need 20512"):
+    with pytest.raises(ConfigurationError, match="need 580"):
+        share(LimitSettings(), handles=579)
+    with pytest.raises(ConfigurationError, match="need 20516"):
         share(LimitSettings(max_scans=10_000), handles=1024)
 
 

@@ -329,7 +329,7 @@ async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:
             third = _Watcher(live, upload.check_id)
             refusal = await _refused(third.over())
             assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "OVERLOADED")
-            assert refusal.metadata == {"limit": "2"}
+            assert refusal.metadata == {"limit": "2", "retrySeconds": "1.0"}
             assert refusal.retry_seconds
             # Those who only ask are served nevertheless.
             assert await _state(live, upload.check_id) == "WAITING"

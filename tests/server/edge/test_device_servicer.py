@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.edge.device_servicer import DeviceServicer, _Sender
+from server.edge.places import PlaceRules, Places
 from server.errors import Reason, Refusal
 from server.scan.messages import CompleteMessage
 from server.telemetry.metrics import Metrics
@@ -28,7 +29,8 @@ async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPat
 
 
 async def test_it_serves_nothing_before_it_is_opened() -> None:
-    servicer = DeviceServicer(max_scans=1, metrics=Metrics(CollectorRegistry()))
+    metrics = Metrics(CollectorRegistry())
+    servicer = DeviceServicer(scans=Places("scans", PlaceRules(most=1), metrics=metrics), metrics=metrics)
     nothing: Any = None
     with pytest.raises(Refusal) as caught:
         await servicer.ScanFace(nothing, nothing)

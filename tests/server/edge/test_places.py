@@ -1,0 +1,320 @@
+"""Places are shared fairly, and one is free when its thread has ended and no sooner."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+
+from server.edge.places import Abandoned, Line, Place, PlaceRules, Places
+from server.errors import Reason, Refusal
+from server.scan.worker_pool import WorkerPool
+from server.telemetry.metrics import Metrics
+
+_LINE = Line(of_party=4, of_all=8, seconds=5.0)
+
+
+def _places(most: int, *, several: bool = True, metrics: Metrics | None = None, **rules: object) -> Places:
+    return Places(
+        "tests",
+        PlaceRules(most=most, **rules),  # type: ignore[arg-type]  # each test names those that it is about
+        metrics=metrics or Metrics(CollectorRegistry()),
+        several=lambda: several,
+    )
+
+
+class _Call:
+    """A call that holds its place until it is told to end."""
+
+    def __init__(self, places: Places, party: str) -> None:
+        self.end = asyncio.Event()
+        self.served = False
+        self.task = asyncio.create_task(self._serve(places, party))
+
+    async def _serve(self, places: Places, party: str) -> None:
+        async with places.taken(party):
+            self.served = True
+            await self.end.wait()
+
+    async def ended(self) -> None:
+        self.end.set()
+        await self.task
+
+
+@contextmanager
+def _refused() -> Iterator[dict[str, object]]:
+    told: dict[str, object] = {}
+    with pytest.raises(Refusal) as caught:
+        yield told
+    assert caught.value.reason is Reason.OVERLOADED
+    assert caught.value.retry_after
+    told |= dict(caught.value.details)
+
+
+async def _settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def _calls(places: Places, *parties: str) -> list[_Call]:
+    made = []
+    for party in parties:
+        made.append(_Call(places, party))
+        await _settled()
+    return made
+
+
+def _served(calls: list[_Call]) -> list[bool]:
+    return [call.served for call in calls]
+
+
+async def _all_end(*calls: _Call) -> None:
+    for call in calls:
+        call.end.set()
+    await asyncio.gather(*(call.task for call in calls), return_exceptions=True)
+
+
+# -- threads
+
+
+@pytest_asyncio.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    workers = WorkerPool(workers=1)
+    yield workers
+    workers.close()
+
+
+async def test_work_answers_or_fails_and_leaves(pool: WorkerPool) -> None:
+    places = _places(1)
+    async with places.taken("a") as place:
+        assert await place.run(pool, divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        async with places.taken("a") as place:
+            await place.run(pool, divmod, 7, 0)
+    assert places.used == 0
+
+
+async def test_callers_who_leave_pile_up_no_work(pool: WorkerPool) -> None:
+    places, begun, go_on = _places(2), threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def work(place: Place) -> None:
+        begun.set()
+        go_on.wait(5)
+        told.append("begun")
+        place.check_wanted()
+        told.append("ended")
+
+    async def call() -> None:
+        async with places.taken("a") as place:
+            await place.run(pool, work, place)
+
+    calls = [asyncio.create_task(call()) for _ in range(2)]
+    await asyncio.to_thread(begun.wait, 5)
+    for left in calls:
+        left.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    # One thread still works, and one job still waits for it.
+    assert places.used == 2
+    with _refused():
+        await call()
+    go_on.set()
+    async with asyncio.timeout(5):
+        await places.idle()
+    assert told == ["begun"]
+
+
+async def test_work_learns_that_nobody_waits() -> None:
+    async with _places(1).taken("a") as place:
+        place.check_wanted()
+    with pytest.raises(Abandoned):
+        place.check_wanted()
+
+
+# -- without a line
+
+
+async def test_a_lone_party_may_have_every_place_and_no_more() -> None:
+    places = _places(2, retry_seconds=3.0)
+    calls = await _calls(places, "a", "a")
+    assert _served(calls) == [True, True]
+    with _refused() as told:
+        async with places.taken("a"):
+            pytest.fail("there was a third place")
+    assert told == {"limit": 2, "retrySeconds": 3.0}
+    await _all_end(*calls)
+    assert places.used == 0
+    await places.idle()
+
+
+async def test_a_quota_binds_its_party_alone() -> None:
+    places = _places(4, quotas={"a": 2})
+    calls = await _calls(places, "a", "a", "b")
+    with _refused() as told:
+        async with places.taken("a"):
+            pytest.fail("it has its quota")
+    assert told == {"limit": 4, "tenantLimit": 2, "retrySeconds": 1.0}
+    calls += await _calls(places, "b")
+    assert all(_served(calls))
+    # Also where no place is free: the caller cannot do better by waiting for others.
+    with _refused() as told:
+        async with places.taken("a"):
+            pytest.fail("it has its quota")
+    assert told["tenantLimit"] == 2
+    await _all_end(*calls)
+
+
+async def _most_of_one(places: Places, party: str) -> list[_Call]:
+    calls: list[_Call] = []
+    while True:
+        calls += await _calls(places, party)
+        if calls[-1].task.done():
+            with pytest.raises(Refusal):
+                await calls.pop().task
+            return calls
+
+
+@pytest.mark.parametrize(
+    ("most", "share", "several", "expected"),
+    [
+        (32, 0.75, True, 24),
+        (128, 0.75, True, 96),
+        (4, 0.75, True, 3),
+        (2, 0.75, True, 1),
+        (1, 0.75, True, 1),
+        (10, 0.9, True, 9),
+        (32, 1.0, True, 32),
+        (32, 0.75, False, 32),
+    ],
+)
+async def test_a_share_is_left_free_where_there_are_several_parties(
+    most: int, share: float, several: bool, expected: int
+) -> None:
+    calls = await _most_of_one(_places(most, share=share, several=several), "a")
+    assert len(calls) == expected
+    await _all_end(*calls)
+
+
+@pytest.mark.parametrize("greedy", range(1, 5))
+async def test_several_that_take_all_they_can_keep_no_newcomer_out(greedy: int) -> None:
+    places = _places(32, share=0.75)
+    parties = [f"p{number}" for number in range(greedy)]
+    calls = [call for party in parties for call in await _most_of_one(places, party)]
+    if greedy == 4:
+        # All are taken, and the next that falls free is none of theirs.
+        assert places.used == 32
+        await calls[0].ended()
+        for party in parties:
+            calls += await _most_of_one(places, party)
+    assert places.used < 32
+    calls += (newcomer := await _calls(places, "newcomer"))
+    assert _served(newcomer) == [True]
+    await _all_end(*calls)
+
+
+# -- the line
+
+
+async def test_a_freed_place_goes_to_the_party_that_holds_the_fewest() -> None:
+    places = _places(3, line=_LINE)
+    running = await _calls(places, "a", "a", "b")
+    waiting = await _calls(places, "a", "b", "c")
+    await running[0].ended()
+    await _settled()
+    # c holds none, although it came last.
+    assert _served(waiting) == [False, False, True]
+    await running[2].ended()
+    await _settled()
+    # a holds one, c one and b none.
+    assert _served(waiting) == [False, True, True]
+    await waiting[2].ended()
+    await _settled()
+    assert all(_served(waiting))
+    await _all_end(*running, *waiting)
+    assert (places.used, places.waiting) == (0, 0)
+
+
+async def test_of_parties_that_hold_the_same_the_one_whose_turn_is_longest_ago_is_next() -> None:
+    places = _places(1, line=_LINE)
+    (first,) = await _calls(places, "a")
+    waiting = await _calls(places, "a", "a", "a", "b", "c", "b")
+    order = []
+    await first.ended()
+    for _ in waiting:
+        await _settled()
+        (now,) = [call for call in waiting if call.served and call not in order]
+        order.append(now)
+        await now.ended()
+    assert [waiting.index(call) for call in order] == [3, 4, 0, 5, 1, 2]
+
+
+async def test_who_goes_away_leaves_the_line() -> None:
+    places = _places(1, line=_LINE)
+    (running,) = await _calls(places, "a")
+    waiting = await _calls(places, "b", "a")
+    waiting[0].task.cancel()
+    await _settled()
+    assert places.waiting == 1
+    await running.ended()
+    await _settled()
+    assert _served(waiting) == [False, True]
+    await _all_end(*waiting)
+
+
+async def test_who_goes_away_as_its_turn_comes_passes_the_place_on() -> None:
+    places = _places(1, line=_LINE)
+    (running,) = await _calls(places, "a")
+    waiting = await _calls(places, "b", "a")
+    running.end.set()
+    # Ends in the next round of the loop, in which the place is given to b's call that is cancelled now.
+    while places.waiting == 2:
+        await asyncio.sleep(0)
+    waiting[0].task.cancel()
+    await _settled()
+    assert _served(waiting) == [False, True]
+    await _all_end(*waiting)
+    assert places.used == 0
+
+
+async def test_a_wait_ends() -> None:
+    places = _places(1, line=Line(of_party=1, of_all=1, seconds=0.05))
+    (running,) = await _calls(places, "a")
+    with _refused() as told:
+        async with places.taken("b"):
+            pytest.fail("the place was taken")
+    assert "tenantLimit" not in told
+    assert places.waiting == 0
+    await _all_end(running)
+
+
+async def test_a_party_waits_for_a_place_of_its_own_quota() -> None:
+    places = _places(4, quotas={"a": 1}, line=_LINE)
+    running = await _calls(places, "a")
+    waiting = await _calls(places, "a", "b")
+    assert _served(waiting) == [False, True]
+    await running[0].ended()
+    await _settled()
+    assert all(_served(waiting))
+    await _all_end(*waiting)
+
+
+async def test_lines_are_bounded_and_the_longest_gives_way() -> None:
+    metrics = Metrics(CollectorRegistry())
+    places = _places(1, line=Line(of_party=3, of_all=4, seconds=5.0), metrics=metrics)
+    (running,) = await _calls(places, "a")
+    waiting = await _calls(places, "a", "a", "a", "a", "b", "c", "b")
+    refused = [call.task.done() for call in waiting]
+    # The fourth finds a's line full. c takes the place of a's third, and b's second finds no line that is
+    # longer than b's own would be.
+    assert refused == [False, False, True, True, False, False, True]
+    assert places.waiting == 4
+    text = metrics.render()[0].decode()
+    assert 'facegate_places_in_use{kind="tests"} 1.0' in text
+    assert 'facegate_places_awaited{kind="tests"} 4.0' in text
+    assert 'facegate_places_refused_total{cause="gave_way",kind="tests"} 1.0' in text
+    assert 'facegate_places_refused_total{cause="line_full",kind="tests"} 2.0' in text
+    await _all_end(running, *waiting)
+    assert (places.used, places.waiting) == (0, 0)
