@@ -62,7 +62,8 @@ def share(limits: LimitSettings, *, handles: int) -> ConnectionLimits:
     """Shares the handles out.
 
     Args:
-        limits: What the server is to take on; each scan, call, upload and watch may come on a connection of its own.
+        limits: What the server is to take on; each scan, call, upload and watch may come on a connection of
+            its own.
         handles: How many handles the process may hold open; negative for any number.
 
     Raises:

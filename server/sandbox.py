@@ -44,8 +44,7 @@ def tolerated_checks(waived: Iterable[str], *, sandbox: bool) -> frozenset[str]:
 
 
 def memory_scope(tenant: str, *, sandbox: bool) -> str:
-    """Under which name request identifiers, frames and devices' keys of a check are remembered, and calls
-    counted."""
+    """Under which name calls are counted, and request identifiers, frames and devices' keys remembered."""
     return SCOPE_PREFIX + tenant if sandbox else tenant
 
 

@@ -12,8 +12,11 @@ _MIB = 1024 * 1024
 
 
 class TenantLimits(Table):
-    """The most that one tenant may hold at once. Its sandbox callers may hold as much again: they count as
-    a tenant of their own. What is not set is limited by what the server takes on."""
+    """The most that one tenant may hold at once.
+
+    Its sandbox callers may hold as much again: they count as a tenant of their own. What is not set is
+    limited by what the server takes on.
+    """
 
     max_scans: int | None = Field(default=None, ge=1, le=10_000)
     """Scans."""
@@ -57,10 +60,11 @@ class LimitSettings(Table):
     tenant_share: float = Field(default=0.75, ge=0.5, le=1.0)
     """The part of the scans, watches and videos that one tenant may hold while no other does, where callers
     of several tenants, or sandbox callers beside real ones, are configured; the rest stays free for the
-    others. The more they hold, the less it is: a tenant may hold at most ``tenant_share / (1 - tenant_share)``
-    times what it leaves free, and in any case one. 1 keeps nothing free."""
+    others. The more they hold, the less it is: a tenant is given no more than ``tenant_share / (1 -
+    tenant_share)`` times what it leaves free, and one in any case. 1 keeps nothing free."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
-    """Quotas of single tenants, by name."""
+    """Quotas of single tenants, by name: the most that one may hold at once of each kind of call. Its sandbox
+    callers may hold as much again, since they count as a tenant of their own."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays with a replica that stopped answering."""
     failures: FailureSettings = FailureSettings()

@@ -281,7 +281,7 @@ class Places:
             details["tenantLimit"] = held
         return Refusal(
             Reason.OVERLOADED,
-            f"{which}; try again after {rules.retry_seconds:g} s, and double that with every refusal in a row",
+            f"{which}; try again after {rules.retry_seconds:g} s, and double that with each refusal in a row",
             details=details,
             retry_after=rules.retry_seconds,
         )

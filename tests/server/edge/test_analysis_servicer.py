@@ -53,6 +53,7 @@ async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A server that decodes videos, and does not wait long for them."""
     settings = settings_for(
         tmp_path_factory.mktemp("analyses"),
+        limits={"wait_seconds": 0.1},
         analysis={
             "video_workers": 1,
             "max_videos": 2,

@@ -270,8 +270,9 @@ async def test_who_goes_away_as_its_turn_comes_passes_the_place_on() -> None:
     waiting = await _calls(places, "b", "a")
     running.end.set()
     # Ends in the next round of the loop, in which the place is given to b's call that is cancelled now.
-    while places.waiting == 2:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (places.waiting, waiting[0].served) == (1, False)
     waiting[0].task.cancel()
     await _settled()
     assert _served(waiting) == [False, True]

@@ -1,0 +1,110 @@
+"""A server with callers of several tenants, and one of them that calls without an end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import sleep
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+import grpc
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from server.api_keys import new_api_key
+from tests.server.live import LiveServer, portrait, remembering_pack, serving, settings_for
+from vision.face import BgrImage, DetectedFace
+from vision.packs.interfaces import FaceDetector
+
+__all__ = ["LOUD", "QUIET", "SANDBOX", "Tenants", "calling_on_and_on", "tenants"]
+
+LOUD: Final = "loud"
+QUIET: Final = "quiet"
+SANDBOX: Final = "quiet-sandbox"
+"""A sandbox caller of the quiet tenant."""
+_AT_ONCE: Final = 12
+
+Metadata = tuple[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """A server, and the keys of its callers."""
+
+    live: LiveServer
+    keys: dict[str, str]
+
+    def metadata(self, caller: str) -> Metadata:
+        """The credentials of a caller."""
+        return (("authorization", f"Bearer {self.keys[caller]}"),)
+
+    async def upload(self, caller: str) -> service_pb2.UploadTrustedImageResponse:
+        return await self.live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
+            metadata=self.metadata(caller),
+        )
+
+    async def metrics(self) -> str:
+        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return await answer.text()
+
+
+class _Slow:
+    """A detector that takes its time with each picture, as one does that remembers nothing."""
+
+    def __init__(self, model: FaceDetector, seconds: float) -> None:
+        self._model, self._seconds = model, seconds
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        sleep(self._seconds)
+        return self._model.detect(image)
+
+
+@asynccontextmanager
+async def tenants(folder: Path, *, detection_seconds: float = 0.0, **tables: Any) -> AsyncIterator[Tenants]:
+    """Serves until the block ends; ``tables`` are settings."""
+    keys = {caller: new_api_key() for caller in (LOUD, QUIET, SANDBOX)}
+    path = folder / "keys.toml"
+    path.touch(0o600)
+    path.write_text(
+        "".join(
+            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
+            f'tenant = "{caller.partition("-")[0]}"\nsandbox = {str(caller == SANDBOX).lower()}\n'
+            for caller, (_, digest) in keys.items()
+        )
+    )
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": path}, "admin": {"port": 0}}
+    pack = remembering_pack()
+    pack = replace(pack, detector=_Slow(pack.detector, detection_seconds))
+    async with serving(settings_for(folder, listeners=listeners, **tables), pack=pack) as live:
+        yield Tenants(live, {caller: key for caller, (key, _) in keys.items()})
+
+
+@asynccontextmanager
+async def calling_on_and_on(call: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Keeps twelve calls running, each made anew as soon as it is answered or refused."""
+
+    served = 0
+
+    async def on_and_on() -> None:
+        nonlocal served
+        while True:
+            try:
+                await call()
+                served += 1
+            except grpc.RpcError:
+                await asyncio.sleep(0.005)
+
+    loops = [asyncio.create_task(on_and_on()) for _ in range(_AT_ONCE)]
+    try:
+        await asyncio.sleep(0.5)
+        yield
+        assert served
+        assert not any(loop.done() for loop in loops)
+    finally:
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)

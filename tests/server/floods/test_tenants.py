@@ -1,0 +1,192 @@
+"""One tenant calls without an end, and another's calls all get through."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from facegate.v1 import scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from tests.hostile.refusals import assert_documented
+from tests.server.analysis.uploads import genuine, numbered
+from tests.server.floods.tenants import LOUD, QUIET, SANDBOX, Tenants, calling_on_and_on, tenants
+from tests.server.live import pictures, portrait, refused, serving, settings_for, until
+from tests.server.raw_device import Ended, RawDevice, RawStream
+
+_CALLS = 20
+_DETECTION_SECONDS = 0.05
+
+
+async def _got_through(call: Callable[[], Awaitable[object]]) -> int:
+    """How many of twenty calls, one after another and each made once, were served."""
+    served = 0
+    for _ in range(_CALLS):
+        try:
+            await call()
+            served += 1
+        except (grpc.RpcError, Ended) as error:
+            print(error)
+    return served
+
+
+@pytest.mark.parametrize("flooder", [LOUD, SANDBOX])
+async def test_uploads_of_one_caller_keep_no_other_out(tmp_path: Path, flooder: str) -> None:
+    async with (
+        tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served,
+        calling_on_and_on(lambda: served.upload(flooder)),
+    ):
+        assert await _got_through(lambda: served.upload(QUIET)) == _CALLS
+
+
+async def test_unary_calls_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_unary": 2}) as served:
+        checks = {caller: (await served.upload(caller)).check_id for caller in (LOUD, QUIET)}
+
+        async def ask(caller: str) -> object:
+            request = service_pb2.GetCheckRequest(check_id=checks[caller])
+            return await served.live.service.GetCheck(request, metadata=served.metadata(caller))
+
+        async with calling_on_and_on(lambda: ask(LOUD)):
+            assert await _got_through(lambda: ask(QUIET)) == _CALLS
+
+
+async def test_selfies_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served:
+
+        async def analyse(caller: str) -> object:
+            request = analysis_pb2.AnalyzeImageRequest(image=portrait())
+            return await served.live.analysis.AnalyzeImage(request, metadata=served.metadata(caller))
+
+        async with calling_on_and_on(lambda: analyse(LOUD)):
+            assert await _got_through(lambda: analyse(QUIET)) == _CALLS
+
+
+async def test_videos_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    config = analysis_pb2.AnalyzeVideoConfig(kind=analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES)
+    messages: list[Any] = [analysis_pb2.AnalyzeVideoRequest(config=config)]
+    messages += [analysis_pb2.AnalyzeVideoRequest(frame=frame) for frame in numbered(genuine(8))]
+    async with tenants(tmp_path) as served:
+
+        async def analyse(caller: str) -> object:
+            return await served.live.analysis.AnalyzeVideo(iter(messages), metadata=served.metadata(caller))
+
+        async with calling_on_and_on(lambda: analyse(LOUD)):
+            assert await _got_through(lambda: analyse(QUIET)) == _CALLS
+
+
+async def _begun(served: Tenants, upload: service_pb2.UploadTrustedImageResponse) -> RawStream:
+    stream = await RawDevice(served.live.device, upload).open()
+    await stream.begin()
+    return stream
+
+
+async def test_scans_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_scans": 4}) as served:
+        uploads = [await served.upload(LOUD) for _ in range(12)]
+
+        async def hold(upload: service_pb2.UploadTrustedImageResponse) -> None:
+            device = RawDevice(served.live.device, upload)
+            bound = False
+            while True:
+                try:
+                    stream = await (device.resume() if bound else device.open())
+                    bound = True
+                    await stream.begin()
+                    await asyncio.sleep(1.0)
+                    await stream.vanish()
+                except Ended:
+                    await asyncio.sleep(0.01)
+
+        loops = [asyncio.create_task(hold(upload)) for upload in uploads]
+        try:
+            await asyncio.sleep(0.5)
+
+            async def scan() -> None:
+                stream = await _begun(served, await served.upload(QUIET))
+                await stream.vanish()
+
+            assert await _got_through(scan) == _CALLS
+            whole = await RawDevice(served.live.device, await served.upload(QUIET)).open()
+            assert (await whole.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def test_a_scan_that_its_tenants_share_refuses_uses_nothing_up(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_scans": 4}) as served:
+        held = [await _begun(served, await served.upload(LOUD)) for _ in range(3)]
+        fourth = RawDevice(served.live.device, await served.upload(LOUD))
+        refusal = await fourth.refusal()
+        assert_documented(refusal)
+        assert refusal.reason == "OVERLOADED"
+        assert refusal.retry_seconds
+        assert refusal.metadata == {"limit": "4", "tenantLimit": "3", "retrySeconds": "3.0"}
+        assert "this tenant" in refusal.message
+        text = await served.metrics()
+        assert 'facegate_places_in_use{kind="scans"} 3.0' in text
+        assert 'facegate_places_refused_total{cause="tenant_limit",kind="scans"}' in text
+        # Others have the place that is left.
+        other = await _begun(served, await served.upload(QUIET))
+        await other.vanish()
+        for stream in held:
+            await stream.vanish()
+        await served.live.unattended()
+        # Another device may take the token still, and the attempts are all there.
+        another = RawDevice(served.live.device, await served.upload(LOUD))
+        another.token, another.pinned = fourth.token, fourth.pinned
+        stream = await another.open()
+        assert stream.challenge.attempts_remaining == 3
+        assert (await stream.run_attempt(pictures())).attempt == 1
+
+
+async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_watches": 4}) as served:
+        checks = {caller: (await served.upload(caller)).check_id for caller in (LOUD, QUIET)}
+        calls = []
+
+        async def watch(caller: str) -> None:
+            request = service_pb2.WatchCheckRequest(check_id=checks[caller])
+            call = served.live.service.WatchCheck(request, metadata=served.metadata(caller))
+            calls.append(call)
+            assert isinstance(await call.read(), service_pb2.WatchCheckResponse)
+
+        for _ in range(3):
+            await watch(LOUD)
+        with pytest.raises(grpc.RpcError) as caught:
+            await watch(LOUD)
+        refusal = refused(caught.value)
+        assert_documented(refusal)
+        assert refusal.metadata == {"limit": "4", "tenantLimit": "3", "retrySeconds": "1.0"}
+        await watch(QUIET)
+        for call in calls:
+            call.cancel()
+
+
+async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) -> None:
+    limits = {"tenants": {QUIET: {"max_uploads": 1}}, "wait_seconds": 0.0}
+    async with tenants(tmp_path, detection_seconds=1.0, limits=limits) as served:
+        first = asyncio.ensure_future(served.upload(QUIET))
+
+        async def runs() -> bool:
+            return 'facegate_places_in_use{kind="uploads"} 1.0' in await served.metrics()
+
+        await until(runs)
+        with pytest.raises(grpc.RpcError) as caught:
+            await served.upload(QUIET)
+        refusal = refused(caught.value)
+        assert_documented(refusal)
+        assert refusal.metadata == {"limit": "4", "tenantLimit": "1", "retrySeconds": "1.0"}
+        await asyncio.gather(first, served.upload(SANDBOX), served.upload(LOUD), served.upload(LOUD))
+
+
+async def test_a_tenant_alone_may_scan_as_much_as_the_server_takes_on(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path, limits={"max_scans": 4})) as live:
+        streams = [await RawDevice(live.device, await live.upload()).open() for _ in range(4)]
+        for stream in streams:
+            await stream.vanish()
