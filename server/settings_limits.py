@@ -64,7 +64,8 @@ class LimitSettings(Table):
     tenant_share)`` times what it leaves free, and one in any case. 1 keeps nothing free."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
     """Quotas of single tenants, by name: the most that one may hold at once of each kind of call. Its sandbox
-    callers may hold as much again, since they count as a tenant of their own."""
+    callers may hold as much again, since they count as a tenant of their own. In the environment all
+    tables are one variable, as JSON."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays with a replica that stopped answering."""
     failures: FailureSettings = FailureSettings()

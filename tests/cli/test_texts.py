@@ -37,11 +37,11 @@ def test_refusal_says_what_was_wrong_what_was_expected_and_what_to_do() -> None:
             code="RESOURCE_EXHAUSTED",
             reason="OVERLOADED",
             message="too many scans",
-            metadata={"maxScans": "4"},
+            metadata={"limit": "4"},
             retry_after_s=1.5,
         )
     )
-    for part in ("OVERLOADED: too many scans", "maxScans: 4", "Try again", "wait 1.5 s"):
+    for part in ("OVERLOADED: too many scans", "limit: 4", "Try again", "wait 1.5 s"):
         assert part in text
     assert describe_refusal(Refusal(code="UNKNOWN", reason="", message="m")) == "UNKNOWN: m"
 

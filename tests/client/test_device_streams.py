@@ -140,13 +140,13 @@ async def test_overloaded_server_is_asked_again_when_it_says(scanning: Scanning)
 
 
 async def test_overload_that_lasts_is_told_as_the_server_said_it(scanning: Scanning) -> None:
-    busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", metadata={"maxScans": "4"})
+    busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", metadata={"limit": "4"})
     fake = FakeServer(StreamPlan(refuse=busy))
     async with scanning(fake) as scanner:
         with pytest.raises(CallRefusedError) as caught:
             await scanner.scan()
     assert caught.value.refusal.reason == "OVERLOADED"
-    assert caught.value.refusal.metadata == {"maxScans": "4"}
+    assert caught.value.refusal.metadata == {"limit": "4"}
 
 
 async def test_refusal_in_the_middle_is_told_with_its_reason(scanning: Scanning) -> None:

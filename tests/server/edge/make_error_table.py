@@ -275,7 +275,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "PERMISSION_DENIED": ("requiredScope",),
     "WRONG_LISTENER": ("call", "listener"),
     "INTERNAL": ("incidentId",),
-    "OVERLOADED": ("limit", "maxScans", "retrySeconds"),
+    "OVERLOADED": ("limit", "tenantLimit", "retrySeconds"),
     "DEADLINE_EXCEEDED": ("maxSeconds",),
     "IMAGE_EMPTY": ("frameIndex",),
     "IMAGE_TOO_LARGE": (*_IMAGE_BYTES, "frameIndex"),
