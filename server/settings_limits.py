@@ -49,9 +49,10 @@ class LimitSettings(Table):
     """Largest message on the device listener; the wire's own limits stay in force."""
     max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)
     """Largest message on the service listener; a selfie of 10 MB has to fit."""
-    wait_seconds: float = Field(default=5.0, ge=0.0, le=20.0)
+    wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
     """How long a unary call, an upload, a selfie or a video waits for its turn where as many as may are being
-    worked on. Scans and watches do not wait."""
+    worked on; shorter than the deadline of 5 seconds that callers are recommended. Scans and watches do not
+    wait."""
     max_waiting: int = Field(default=16, ge=0, le=1_000)
     """Calls of one kind that wait so, of all tenants together. Each upload and each selfie among them holds
     its message, of at most ``max_service_message_bytes``."""
