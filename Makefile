@@ -44,7 +44,7 @@ test: dev ## Run the fast tests, on two cores.
 	@$(BIN)/python -m pytest $(TWO_CORES)
 
 # What measures time runs after the others, with nothing beside it.
-test-slow: dev ## Run the slow tests and those of bench and evaluation: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
+test-slow: dev ## Run the slow tests and those of bench, evaluation and research: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
 	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES)
 	@$(BIN)/python -m pytest -m alone --timeout 1800
 
@@ -100,10 +100,10 @@ TURNS ?= 10
 JOBS ?= 1
 accuracy-dynamic: dev ## Measure the policy "dynamic" over simulated people and attackers (ASSETS=, TURNS=, JOBS=), into accuracy-dynamic/.
 	@mkdir -p accuracy-dynamic
-	@$(BIN)/python -m evaluation.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/rows.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth
-	@$(BIN)/python -m evaluation.dynamic report --rows accuracy-dynamic/rows.jsonl --out accuracy-dynamic
-	@$(BIN)/python -m evaluation.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/held-out.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth --renderers held-out --group genuine --group attack
-	@$(BIN)/python -m evaluation.dynamic report --rows accuracy-dynamic/held-out.jsonl --out accuracy-dynamic/held-out
+	@$(BIN)/python -m research.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/rows.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth
+	@$(BIN)/python -m research.dynamic report --rows accuracy-dynamic/rows.jsonl --out accuracy-dynamic
+	@$(BIN)/python -m research.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/held-out.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth --renderers held-out --group genuine --group attack
+	@$(BIN)/python -m research.dynamic report --rows accuracy-dynamic/held-out.jsonl --out accuracy-dynamic/held-out
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

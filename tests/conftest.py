@@ -11,6 +11,7 @@ import pytest
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _RESEARCH = (
     "tests/evaluation",
+    "tests/research",
     "tests/cli/bench",
     "tests/cli/match",
     "tests/cli/pad",

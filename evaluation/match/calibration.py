@@ -10,7 +10,7 @@ An embedder can sit in packs of several families, whose detectors align faces a 
 is measured, and the calibration holds the worst of them at every cosine.
 
 Single photos are compared. A scan's fused template finds its own person more surely, and is a little more
-like others, too; ``evaluation.scan_match`` measures that, where there are clips.
+like others, too; ``research.scan_match`` measures that, where there are clips.
 
 The command is ``facegate calibrate match``.
 """

@@ -7,9 +7,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from evaluation.liveness_fusion.scans import observe_scan
 from evaluation.match.pictures import LIMITS
 from evaluation.pad.stages import Stages
+from evaluation.scans import observe_scan
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
 from liveness.observation import GreyView, ScanObservations

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from evaluation.liveness_fusion.scans import clip_windows
 from evaluation.match.pictures import read_picture
 from evaluation.pad.dataset import PadSample
 from evaluation.pad.evidence import ClipEvidence, Evidence, PictureEvidence
 from evaluation.pad.runs import Answer, NonResponse, ScoreRun, collect_run
 from evaluation.pad.scorers import Scorer
+from evaluation.scans import clip_windows
 from vision.errors import DecoderUnavailable, ImageError, ModelFailed
 from vision.face import BgrImage
 from vision.image import StillDecoder

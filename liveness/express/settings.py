@@ -9,7 +9,7 @@ class CueLine:
 
     Attributes:
         line: Where its score is 0.5: at most 5 % of the live pictures of any source lie beyond; sources of
-            less than 20 count as one (``python -m evaluation.frame_cues``).
+            less than 20 count as one (``python -m research.frame_cues``).
         live: Where its score is 0.8: the median of the live sources' medians.
     """
 

@@ -23,7 +23,7 @@ from vision.image_header import ImageFormat, detect_format
 
 __all__ = ["UNBLOCKED", "CompressionArtifacts", "blockiness"]
 
-# As ``python -m evaluation.portrait_measures --part compression`` prints them: 39 photos reduced until
+# As ``python -m research.portrait_measures --part compression`` prints them: 39 photos reduced until
 # their own compression was gone (eyes 90, 105 and 120 pixels apart), then compressed: the mean structural
 # similarity (Z. Wang et al., IEEE TIP 13(4), 2004) of the middle of the aligned face to the uncompressed one.
 # JPEG of libjpeg's qualities 100, 97, 92, 85, 75, 60, 45, 30, 20, 12 and 6, 4:2:0; JPEG 2000 irreversible.
@@ -55,7 +55,7 @@ class CompressionArtifacts:
     On 39 photos in three sizes (24 and 15 of them, each half with tables made from the other) the mean error
     of the estimate is 0.004 at libjpeg's quality 92, 0.015 at 45 and 0.024 at 12 from the file, and 0.009,
     0.023 and 0.051 from the blocks; for JPEG 2000 it is 0.011 at 2 bits per pixel and 0.040 at 0.1.
-    ``python -m evaluation.portrait_measures`` measures it.
+    ``python -m research.portrait_measures`` measures it.
     """
 
     component: Final = Component.COMPRESSION_ARTIFACTS

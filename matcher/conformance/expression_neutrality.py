@@ -9,7 +9,7 @@ from vision.face import Blendshapes
 
 __all__ = ["ExpressionNeutrality"]
 
-# Half way between neutral and smiling or open-mouthed photos (``python -m evaluation.feature_measures``).
+# Half way between neutral and smiling or open-mouthed photos (``python -m research.feature_measures``).
 _NEUTRAL_MOUTH: Final = 0.85
 _SMILING_MOUTH: Final = 1.06
 _LIFT_WEIGHT: Final = 2.0

@@ -18,7 +18,7 @@ class EyesOpen:
     Source: ISO/IEC 29794-5 as OFIQ has it (``EyesOpen``). With dlib's 68 points it is not assessed: they keep
     shut eyes open. In 19 clips, of 100 frames in which MediaPipe's points have an eye shut, dlib's give
     more than the opening below which they have 5% of the open eyes (1556 frames) in 35%
-    (``python -m evaluation.feature_measures``).
+    (``python -m research.feature_measures``).
     """
 
     component: Final = Component.EYES_OPEN

@@ -27,7 +27,7 @@ class EyesVisible:
     average eye, -1 to 1. On 222 photos (MediaPipe's landmarks) the one with sunglasses is the lowest, -0.04;
     with dark lenses or a lock of hair painted over the eyes all 222 are below 0.06. Of the other photos 3
     are below 0.1, where the score is 50: two with narrowed eyes, one with a mask up to the eyes; with dlib's
-    landmarks 11, mostly masked or averted faces (``python -m evaluation.feature_measures``). Glasses through
+    landmarks 11, mostly masked or averted faces (``python -m research.feature_measures``). Glasses through
     which eyes are seen are not found.
     """
 

@@ -41,7 +41,7 @@ MEAN_OUTLINE: Final = np.concatenate([_HALF_OUTLINE, (ALIGNED_SIDE, 0) + _HALF_O
 
 After the places where more than half of the masks of frontal photos have the face, the same on both sides.
 For 423 photos (MediaPipe's landmarks) and 346 (dlib's) the border of those places is at most 5 and 6 pixels
-from it, and the two are at most 5 apart (``python -m evaluation.portrait_measures --part outline``).
+from it, and the two are at most 5 apart (``python -m research.portrait_measures --part outline``).
 """
 _SEEN_LEFT: Final = 62
 _SEEN_RIGHT: Final = 554

@@ -36,7 +36,7 @@ _LEAST_CHROMA: Final = 6.0
 _LEAST_LUMINANCE: Final = 0.07
 _LEVELS: Final = np.arange(256) / 255.0
 COEFFICIENTS: Final = (-4.53, -0.863, 0.284, 0.126)
-"""Offset, then one for each of ``MouthColours.features``; ``evaluation.portrait_measures`` fits them."""
+"""Offset, then one for each of ``MouthColours.features``; ``research.portrait_measures`` fits them."""
 _LIPS_RANGE: Final = (-10.0, 30.0)
 _CHEEK_RANGE: Final = (0.0, 30.0)
 _SKIN_RANGE: Final = (20.0, 80.0)
@@ -110,7 +110,7 @@ class MouthOcclusionPrevention:
     of 48 enrolment selfies, most of them dim and of dark skin, 10 are wrongly accused (21%; 10%
     to 35%), of the 239 bare faces outside that collection 6 (2.5%; 0.9% to 5.4%). The shipped function has
     seen all of them and accuses 20 of the 604. The three figures were chosen on these photos, and bounds
-    count every photo as independent. Few masks are on dark skin. ``python -m evaluation.portrait_measures``
+    count every photo as independent. Few masks are on dark skin. ``python -m research.portrait_measures``
     measures it.
 
     Not assessed for grey or very dark faces, which say nothing about colour.

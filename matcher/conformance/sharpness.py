@@ -45,7 +45,7 @@ class Sharpness:
     before they were reduced) the ones as they were, or blurred by 0.8 pixels, measure more than those
     blurred by 2 to 4 pixels in 98% of all pairs, and more than those moved by 7 or 11 pixels in 93%,
     sensor noise of up to 4 grey levels included; some of the photos were not sharp to begin with.
-    ``python -m evaluation.portrait_measures`` measures it.
+    ``python -m research.portrait_measures`` measures it.
     """
 
     component: Final = Component.SHARPNESS

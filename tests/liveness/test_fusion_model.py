@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.liveness_fusion.model_text import model_text
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
 from liveness.fusion_model import Trace, Traces
 from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
+from research.liveness_fusion.model_text import model_text
 from tests.liveness.builders import scan
 
 _NETWORKS = """

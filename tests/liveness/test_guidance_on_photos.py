@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.liveness_fusion.large_faces import large_faces
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observe import observe_frame
+from research.liveness_fusion.large_faces import large_faces
 from tests.packs import shared_pack
 from vision.face import BgrImage
 from vision.packs.pack import Pack

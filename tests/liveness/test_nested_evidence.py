@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from evaluation.liveness_fusion.scans import clip_windows, observe_scan
+from evaluation.scans import clip_windows, observe_scan
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
 from liveness.express.judge import judge_express

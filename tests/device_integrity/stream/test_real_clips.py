@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from device_integrity.check import CheckOutcome
-from evaluation.device_alarms.material import live_scans
-from evaluation.device_alarms.measure import checks_of
+from research.device_alarms.material import live_scans
+from research.device_alarms.measure import checks_of
 
 
 @pytest.mark.slow

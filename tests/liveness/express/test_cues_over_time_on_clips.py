@@ -4,11 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.liveness_fusion.scans import clip_windows
-from evaluation.temporal_cues.drawn import with_bands
-from evaluation.temporal_cues.paper_mask import WornMask, wear
-from evaluation.temporal_cues.repeated import Replay, repeat
-from evaluation.temporal_cues.scans import StudyScan, observe_study_scan
+from evaluation.scans import clip_windows
 from liveness.express.embedding_jitter import EmbeddingJitter
 from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
 from liveness.express.interface import ExpressSignal
@@ -17,6 +13,10 @@ from liveness.express.pulse import Pulse
 from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
+from research.temporal_cues.drawn import with_bands
+from research.temporal_cues.paper_mask import WornMask, wear
+from research.temporal_cues.repeated import Replay, repeat
+from research.temporal_cues.scans import StudyScan, observe_study_scan
 from tests.packs import shared_pack
 from vision.packs.pack import Pack
 

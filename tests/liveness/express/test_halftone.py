@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from evaluation.frame_cues.dots import photographed, printed
 from liveness.express.halftone import Halftone
 from liveness.express.settings import ExpressSettings
+from research.frame_cues.dots import photographed, printed
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, scan
 from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small
 

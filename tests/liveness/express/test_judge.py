@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.liveness_fusion.photo_attacks import AttackKind, Presentation, present
-from evaluation.liveness_fusion.scans import clip_windows, observe_scan
+from evaluation.scans import clip_windows, observe_scan
 from liveness.express.interface import PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model_file import load_fusion_model
@@ -15,6 +14,7 @@ from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selection import select_frames
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, ScanSettings

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluation.scan_match.clips import SentFrame
 from liveness.continuity import of_known_face
 from liveness.fusion_model import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
@@ -11,6 +10,7 @@ from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict
 from matcher.comparison import MatchPolicy, compare
 from matcher.template import fuse_templates
+from research.scan_match.clips import SentFrame
 from server.scan.analyst import FrameAnalyst
 from server.scan.capture import AttemptCapture, CapturePlan
 from server.scan.judgement import MINIMUM_MATCH_FRAMES, judge_attempt

@@ -7,9 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from evaluation.dynamic.cases import Case, Group, all_cases, settings_of
-from evaluation.dynamic.drive import Link, ScanTrace, drive_scan
-from evaluation.dynamic.people import held_out_people, photo_of, read_split, with_usable_photo
 from liveness.dynamic.combine import combine_flash
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
@@ -19,6 +16,9 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selection import select_frames
 from liveness.verdict import Verdict
+from research.dynamic.cases import Case, Group, all_cases, settings_of
+from research.dynamic.drive import Link, ScanTrace, drive_scan
+from research.dynamic.people import held_out_people, photo_of, read_split, with_usable_photo
 from simulator import AmbientPreset, FlashKind
 from tests.server.scan.early_departure.cuts import Cut
 from vision.packs import Pack

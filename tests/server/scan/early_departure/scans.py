@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
-from evaluation.scan_match.clips import ClipError, Recording, SentFrame, read_recording
-from evaluation.scan_match.identify import portrait_template
+from research.scan_match.clips import ClipError, Recording, SentFrame, read_recording
+from research.scan_match.identify import portrait_template
 from server.scan.messages import CaptureBudget
 from simulator.photos import builtin_photo_names, builtin_photos
 from simulator.scan import simulate_scan

@@ -1,1 +1,0 @@
-"""The flash challenge over simulated persons and attackers; run it with ``python -m evaluation.dynamic``."""

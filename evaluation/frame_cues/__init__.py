@@ -1,4 +1,0 @@
-"""What the single-frame cues of recapture tell on labelled pictures, on clips and on simulated media.
-
-Start with ``python -m evaluation.frame_cues``.
-"""

@@ -1,1 +1,0 @@
-"""How well the movement challenge tells simulated people from pictures; ``python -m evaluation.movement``."""

@@ -1,4 +1,0 @@
-"""Chooses the weights of the eight signals and says what they are worth.
-
-``python -m evaluation.selfie_weights --help``
-"""

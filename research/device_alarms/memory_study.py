@@ -1,0 +1,83 @@
+"""Does the memory of earlier scans know a replay again, and does it leave honest second scans alone?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from device_integrity.check import CheckOutcome
+from device_integrity.stream import FrameMark, RecalledScan, check_frames_before, frame_marks
+from research.device_alarms.material import SentScan, encoded
+from research.device_alarms.measure import traced
+
+__all__ = ["MemoryCounts", "study_memory"]
+
+_KEY = bytes(32)
+_OTHER_QUALITY = 70
+_SCALE = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCounts:
+    """How often an earlier scan was recognised, of how many pairs.
+
+    Attributes:
+        second_scans: Honest pairs of the same person in the same place, recognised: false alarms.
+        honest_pairs: All of them.
+        strangers: Pairs of different clips, recognised: false alarms.
+        stranger_pairs: All of them.
+        replays: Scans shown again, scaled and encoded anew, recognised.
+        replay_pairs: All of them.
+        shifted: The same, with every second frame left out from the fifth on.
+    """
+
+    second_scans: int
+    honest_pairs: int
+    strangers: int
+    stranger_pairs: int
+    replays: int
+    replay_pairs: int
+    shifted: int
+
+
+def study_memory(scans: Sequence[SentScan]) -> MemoryCounts:
+    """Compare every scan with the others, and with replays of itself."""
+    marks = [_marks(scan) for scan in scans]
+    known: dict[bool, list[bool]] = {True: [], False: []}
+    for at, scan in enumerate(scans):
+        for other in range(at):
+            same_clip = scans[other].source == scan.source
+            known[same_clip].append(_knows(marks[at], marks[other]))
+    replays = [_knows(_marks(_anew(scan)), own) for scan, own in zip(scans, marks, strict=True)]
+    shifted = [_knows(_marks(_anew(_thinned(scan))), own) for scan, own in zip(scans, marks, strict=True)]
+    return MemoryCounts(
+        second_scans=sum(known[True]),
+        honest_pairs=len(known[True]),
+        strangers=sum(known[False]),
+        stranger_pairs=len(known[False]),
+        replays=sum(replays),
+        replay_pairs=len(replays),
+        shifted=sum(shifted),
+    )
+
+
+def _marks(scan: SentScan) -> tuple[FrameMark, ...]:
+    return frame_marks(traced(scan).frames, tenant_key=_KEY)
+
+
+def _knows(marks: tuple[FrameMark, ...], earlier: tuple[FrameMark, ...]) -> bool:
+    check = check_frames_before(marks, [RecalledScan(check_id="earlier", marks=earlier)])
+    return check.outcome is CheckOutcome.FAIL
+
+
+def _anew(scan: SentScan) -> SentScan:
+    jpegs = []
+    for image in scan.pixels():
+        small = cv2.resize(image, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_AREA)
+        jpegs.append(encoded(np.asarray(small, np.uint8), quality=_OTHER_QUALITY))
+    return replace(scan, jpegs=tuple(jpegs))
+
+
+def _thinned(scan: SentScan) -> SentScan:
+    return replace(scan, jpegs=scan.jpegs[5::2], times_us=scan.times_us[5::2])

@@ -1,0 +1,212 @@
+"""Measure the flash challenge over simulated persons and attackers; ``docs/accuracy.md`` has the figures.
+
+::
+
+    python -m research.dynamic scan --assets DIR --rows FILE.jsonl --turns 10 --jobs 8
+    python -m research.dynamic scan --assets DIR --rows FILE.jsonl --group genuine --minutes 15
+    python -m research.dynamic report --rows FILE.jsonl --out DIR
+
+``scan`` renders, drives and judges one scan after another and adds a line for each; a killed run goes on
+where it was, and a longer one (more turns) only adds. ``report`` writes tables as text and JSON, and charts.
+It is all simulation: what holds for phones, rooms and people outside it has to be measured there.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from evaluation.figures import FiguresUnavailable
+from research.dynamic.cases import Group, all_cases, small_slice
+from research.dynamic.drive import Link
+from research.dynamic.errors import DynamicEvaluationError
+from research.dynamic.measure import Conditions, code_hash, measure_cases
+from research.dynamic.people import held_out_people, read_split, with_usable_photo
+from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
+from research.dynamic.report import write_report
+from research.dynamic.rows import append_row, mend_rows, read_rows
+from simulator import FlashKind
+from vision.errors import VisionError
+from vision.packs import load_pack
+
+__all__ = ["main"]
+
+_RENDERERS: Final = {"calibrated": CALIBRATION_RENDERERS, "held-out": HELD_OUT_RENDERERS}
+_WIDTH: Final = 180
+"""Of the tables, characters."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.stage(options)
+    except (DynamicEvaluationError, FiguresUnavailable, VisionError, OSError) as error:
+        sys.stderr.write(f"could not {options.name}: {error}\n")
+        return 2
+    return 0
+
+
+def _scan(options: argparse.Namespace) -> None:
+    conditions = Conditions(
+        pack=options.pack or f"open:{options.assets / 'models'}",
+        portrait_pack=options.portrait_pack,
+        width=options.size[0],
+        height=options.size[1],
+        rate=options.rate,
+        link=Link(round_trip=options.round_trip, processing=options.processing),
+        bits=options.bits,
+        blink=options.blink,
+        depth=options.depth,
+    )
+    mend_rows(options.rows)
+    done = _done(options.rows, conditions)
+    people = with_usable_photo(
+        held_out_people(
+            options.assets / "data" / "faces", split=read_split(), corrections=options.corrections
+        ),
+        pack=load_pack(conditions.portrait_pack),
+        witness=load_pack(conditions.pack),
+    )
+    if not people:
+        raise DynamicEvaluationError("no photo of anybody who was not tuned on can be used")
+    keys = [person.key for person in people]
+    plan = (
+        small_slice(keys)
+        if options.slice == "small"
+        else all_cases(keys, turns=options.turns, renderers=_RENDERERS[options.renderers])
+    )
+    wanted = [
+        case
+        for case in plan
+        if (not options.group or case.group in options.group)
+        and (not options.kind or case.kind in options.kind)
+    ]
+    missing = [case for case in wanted if case.name not in done]
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        task = progress.add_task(
+            f"{len(people)} people", total=len(wanted), completed=len(wanted) - len(missing)
+        )
+        ends = time.monotonic() + 60 * options.minutes if options.minutes else None
+        for row in measure_cases(missing, people=people, conditions=conditions, jobs=options.jobs):
+            append_row(options.rows, row)
+            progress.advance(task)
+            if ends is not None and time.monotonic() > ends:
+                break
+
+
+def _done(path: Path, conditions: Conditions) -> set[str]:
+    """Names of the cases that have a row; rows of another measurement must not be mixed with this one's."""
+    rows = read_rows(path)
+    if others := {row.code for row in rows} - {code_hash()}:
+        raise DynamicEvaluationError(
+            f"{path.name} holds rows of other code ({', '.join(sorted(others))}); begin a new file"
+        )
+    if others := {row.conditions for row in rows} - {str(conditions)}:
+        raise DynamicEvaluationError(
+            f"{path.name} holds rows of other conditions ({'; '.join(sorted(others))}); begin a new file"
+        )
+    return {row.name for row in rows}
+
+
+def _report(options: argparse.Namespace) -> None:
+    rows = read_rows(options.rows)
+    if not rows:
+        raise DynamicEvaluationError(f"{options.rows} holds no rows")
+    text = write_report(rows, options.out, resamples=options.resamples, seed=options.seed)
+    Console(width=_WIDTH).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.partition("x")
+    if not cross:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 240x320")
+    return int(width), int(height)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m research.dynamic",
+        description="Measure the flash challenge over simulated persons and attackers.",
+        epilog=(
+            "examples:\n"
+            "  python -m research.dynamic scan --assets DIR --rows rows.jsonl --turns 10 --jobs 8\n"
+            "  python -m research.dynamic scan --assets DIR --rows rows.jsonl --group genuine --minutes 9\n"
+            "  python -m research.dynamic scan --assets DIR --rows tints.jsonl --kind injected-tint\n"
+            "  python -m research.dynamic scan --assets DIR --rows others.jsonl --renderers held-out\n"
+            "  python -m research.dynamic report --rows rows.jsonl --out report"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    stages = parser.add_subparsers(dest="name", required=True)
+    scan = stages.add_parser(
+        "scan",
+        help="simulate, judge and add rows; goes on where it was",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    scan.add_argument("--assets", type=Path, required=True, help="folder with data/faces and models")
+    scan.add_argument("--rows", type=Path, required=True, help="file to add to, lines of JSON")
+    scan.add_argument("--pack", help="what looks at the frames; open:<assets>/models if None")
+    scan.add_argument("--portrait-pack", default="embedded", help="what finds the 68 landmarks of the photos")
+    scan.add_argument(
+        "--corrections",
+        type=Path,
+        default=Path("evaluation/label_corrections.toml"),
+        help="what is known to be wrong with the labels",
+    )
+    scan.add_argument("--slice", choices=("full", "small"), default="full", help="small is five scans")
+    scan.add_argument("--turns", type=int, default=10, help="scans of each person in every cell")
+    scan.add_argument(
+        "--group",
+        type=Group,
+        choices=tuple(Group),
+        action="append",
+        help="only this, all if None; again for more",
+    )
+    scan.add_argument(
+        "--kind",
+        type=FlashKind,
+        choices=tuple(FlashKind),
+        action="append",
+        help="only who or what answers in this way, all if None; again for more",
+    )
+    scan.add_argument(
+        "--renderers",
+        choices=tuple(_RENDERERS),
+        default="calibrated",
+        help="models of light, skin and head: those that lines were set on, or others",
+    )
+    scan.add_argument("--jobs", type=int, default=1, help="processes")
+    scan.add_argument("--minutes", type=float, help="stop after so long; when all is done if None")
+    scan.add_argument("--size", type=_size, default=(240, 320), help="of the frames, pixels")
+    scan.add_argument("--rate", type=float, default=20.0, help="frames a second")
+    scan.add_argument("--round-trip", type=float, default=0.05, help="of the network, seconds")
+    scan.add_argument("--processing", type=float, default=0.02, help="of the server, seconds a frame")
+    scan.add_argument("--bits", type=float, default=12.0, help="floor of verified bits")
+    scan.add_argument("--blink", action="store_true", help="a policy that takes a blink")
+    scan.add_argument("--depth", action="store_true", help="a policy that takes a head's depth in any light")
+    scan.set_defaults(stage=_scan)
+    report = stages.add_parser(
+        "report", help="tables and charts of rows", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    report.add_argument("--rows", type=Path, required=True, help="file that scan wrote")
+    report.add_argument("--out", type=Path, required=True, help="folder for the report")
+    report.add_argument("--resamples", type=int, default=2000, help="draws of persons")
+    report.add_argument("--seed", type=int, default=1, help="of the draws")
+    report.set_defaults(stage=_report)
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

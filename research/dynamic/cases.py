@@ -1,0 +1,282 @@
+"""Which scans are simulated: who, in which light, with which skin, camera and distance, attacked how.
+
+Ambient light, kind and (of relighting) latency and quality are crossed with persons. Skin, camera, distance,
+renderer and phone are drawn for each scan from its own name, so that all of them vary in every cell and a
+table over one of them averages over the others.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS, Renderers
+from simulator import (
+    AmbientPreset,
+    AmbientSettings,
+    Diffuse,
+    Emission,
+    FlashCameraSettings,
+    FlashKind,
+    FlashScanSettings,
+    Geometry,
+    InjectionSettings,
+    InstrumentSettings,
+    PhoneSettings,
+    RendererSettings,
+    SkinSettings,
+    ToneCurve,
+)
+
+__all__ = [
+    "CAMERAS",
+    "DISTANCES",
+    "LATENCIES",
+    "LYING_LATENCIES",
+    "QUALITIES",
+    "SKINS",
+    "Case",
+    "Group",
+    "all_cases",
+    "claimed_late",
+    "settings_of",
+    "small_slice",
+]
+
+
+class Group(StrEnum):
+    """What a scan is a sample of."""
+
+    GENUINE = "genuine"
+    ATTACK = "attack"
+    RELIGHTING = "relighting"
+    """The curves over latency and quality; the other attacks have usual ones, and claim true times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One scan to simulate.
+
+    Attributes:
+        group: What it is a sample of.
+        kind: Who or what answers.
+        ambient: The surrounding light.
+        person: Key of the person, or of the victim.
+        turn: Number of the repetition, from 0.
+        skin: Name among ``SKINS``.
+        camera: Name among ``CAMERAS``.
+        distance: Name among ``DISTANCES``.
+        renderer: Models of light, skin and head, as ``points/lambert/relief``.
+        latency: Of relighting, added seconds; ``None`` otherwise.
+        quality: Of relighting, name among ``QUALITIES``; ``None`` otherwise.
+        lying: Whether the device claims that colours appeared when its answers need it; see ``claimed_late``.
+    """
+
+    group: Group
+    kind: FlashKind
+    ambient: AmbientPreset
+    person: str
+    turn: int
+    skin: str
+    camera: str
+    distance: str
+    renderer: str
+    latency: float | None = None
+    quality: str | None = None
+    lying: bool = False
+
+    @property
+    def name(self) -> str:
+        """Distinct for every case; what is drawn for it is drawn from this."""
+        curve = "" if self.latency is None else f"/{self.latency:g}/{self.quality}"
+        curve += "/lying" if self.lying else ""
+        curve += "/held out" if self.renderer in HELD_OUT_RENDERERS.names else ""
+        return f"{self.group}/{self.kind}/{self.ambient}/{self.person}/{self.turn}{curve}"
+
+
+SKINS: Final[Mapping[str, float]] = MappingProxyType({"as photographed": 0.0, "darker": 0.4, "dark": 0.8})
+"""Melanin added to the photo's skin."""
+
+CAMERAS: Final[Mapping[str, FlashCameraSettings]] = MappingProxyType(
+    {
+        "usual": FlashCameraSettings(),
+        "gamma": FlashCameraSettings(tone_curve=ToneCurve.GAMMA_22),
+        "contrast": FlashCameraSettings(tone_curve=ToneCurve.CONTRAST),
+        "locked": FlashCameraSettings(exposure_locked=True, white_balance_locked=True),
+        "noisy": FlashCameraSettings(noise=2.5, rolling_shutter_seconds=0.033, jitter_seconds=0.008),
+        "wide": FlashCameraSettings(field_of_view_degrees=65.0),
+    }
+)
+"""Cameras; ``split.toml`` says which of them were tuned with."""
+
+DISTANCES: Final[Mapping[str, float]] = MappingProxyType({"near": 0.60, "usual": 0.52, "far": 0.46})
+"""Width of the face as a share of the frame's: 0.27, 0.31 and 0.35 m at 48 degrees, 0.19 to 0.25 m at 65.
+Farther away the guidance asks to come closer before anything is shown, and the person does."""
+
+QUALITIES: Final[Mapping[str, InjectionSettings]] = MappingProxyType(
+    {
+        "crude": InjectionSettings(quality=0.0, shadowing=False, linear=False, blur=0.1),
+        "generic head": InjectionSettings(quality=0.0),
+        "half-way": InjectionSettings(quality=0.5),
+        "own head": InjectionSettings(quality=1.0),
+    }
+)
+"""Relighting, from a colour laid over the face to the victim's own shape under the true law of light."""
+
+LATENCIES: Final = (0.0, 0.06, 0.12, 0.2, 0.3, 0.5)
+"""Added seconds of relighting behind a device that claims true times."""
+LYING_LATENCIES: Final = (0.3, 0.5, 0.8, 1.2)
+"""The same behind a device that claims the times at which its answers look punctual."""
+_LOOKS_PUNCTUAL: Final = 0.03
+"""What a lying device leaves of the lag, seconds: none at all would look early with a frame's rounding."""
+
+_ATTACKED: Final = (AmbientPreset.DARK, AmbientPreset.INDOOR, AmbientPreset.OFFICE)
+"""Where genuine persons are to succeed: in brighter light nobody does."""
+_OTHERS: Final = tuple(
+    kind for kind in FlashKind if kind not in {FlashKind.GENUINE, FlashKind.INJECTED_RELIGHTING}
+)
+_LONGEST_SECONDS: Final = 32.0
+_DISPLAY_LUMINANCE: Final = (20.0, 500.0)
+"""Of a replaying screen, cd/m2: whoever attacks turns it down, so that it drowns less of the flash."""
+
+
+def all_cases(
+    people: Sequence[str], *, turns: int, renderers: Renderers = CALIBRATION_RENDERERS
+) -> tuple[Case, ...]:
+    """The whole plan, in an order of which every part is a fair sample of the whole.
+
+    Args:
+        people: Keys of the persons.
+        turns: How often every cell is filled: one scan a person each time; relighting in the first alone.
+        renderers: From which that of each scan is drawn.
+    """
+    cases = itertools.chain(
+        *(_turn(people, turn, renderers) for turn in range(turns)),
+        *(_curve(people, renderers, lying=lying) for lying in (False, True)),
+    )
+    return tuple(sorted(cases, key=lambda case: (case.turn, _digest(f"order/{case.name}"))))
+
+
+def small_slice(people: Sequence[str]) -> tuple[Case, ...]:
+    """A few scans that show whether things point the right way."""
+    first, second = people[0], people[min(1, len(people) - 1)]
+    genuine = [
+        _case(Group.GENUINE, FlashKind.GENUINE, ambient, person)
+        for person in (first, second)
+        for ambient in (AmbientPreset.INDOOR, AmbientPreset.SUN)
+    ]
+    clean = _case(Group.ATTACK, FlashKind.INJECTED_VIDEO, AmbientPreset.INDOOR, first)
+    return (*genuine, clean)
+
+
+def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashScanSettings:
+    """How the simulator renders a case.
+
+    Args:
+        case: Which.
+        width: Of the frames, pixels.
+        height: Of the frames, pixels.
+        rate: Frames a second.
+    """
+    rng = _rng(f"settings/{case.name}")
+    emission, diffuse, geometry = case.renderer.split("/")
+    injection = InjectionSettings(
+        latency_seconds=float(rng.uniform(0.02, 0.12)), strength=float(rng.uniform(0.7, 1.3))
+    )
+    if case.latency is not None and case.quality is not None:
+        crude = QUALITIES[case.quality]
+        injection = InjectionSettings(
+            latency_seconds=case.latency,
+            quality=crude.quality,
+            blur=crude.blur,
+            shadowing=crude.shadowing,
+            linear=crude.linear,
+        )
+    return FlashScanSettings(
+        kind=case.kind,
+        seed=int(rng.integers(1 << 30)),
+        seconds=_LONGEST_SECONDS,
+        frames_per_second=rate,
+        width=width,
+        height=height,
+        face_width=DISTANCES[case.distance],
+        ambient=AmbientSettings(preset=case.ambient),
+        phone=PhoneSettings(
+            luminance=float(rng.uniform(300.0, 500.0)),
+            latency_seconds=float(rng.uniform(0.02, 0.10)),
+            hidden_seconds=float(rng.uniform(0.01, 0.08)),
+        ),
+        camera=CAMERAS[case.camera],
+        skin=SkinSettings(melanin=SKINS[case.skin], gloss=float(rng.uniform(0.5, 1.5))),
+        renderer=RendererSettings(Emission(emission), Diffuse(diffuse), Geometry(geometry)),
+        instrument=InstrumentSettings(
+            print_width_mm=float(rng.choice([148.0, 210.0])),
+            print_gloss=float(rng.choice([0.0, 0.04])),
+            display_luminance=float(np.exp(rng.uniform(*np.log(_DISPLAY_LUMINANCE)))),
+            display_gloss=float(rng.choice([0.01, 0.04])),
+            mask_gloss=float(rng.choice([0.02, 0.04])),
+        ),
+        injection=injection,
+    )
+
+
+def claimed_late(case: Case, settings: FlashScanSettings) -> float:
+    """By how much later than true the device claims that colours appeared, seconds; 0 if it does not lie."""
+    if not case.lying:
+        return 0.0
+    return max(0.0, settings.injection.latency_seconds - settings.phone.latency_seconds - _LOOKS_PUNCTUAL)
+
+
+def _curve(people: Sequence[str], renderers: Renderers, *, lying: bool) -> Iterator[Case]:
+    latencies = LYING_LATENCIES if lying else LATENCIES
+    for person in people:
+        for curve in itertools.product(latencies, QUALITIES):
+            yield _case(
+                Group.RELIGHTING,
+                FlashKind.INJECTED_RELIGHTING,
+                AmbientPreset.INDOOR,
+                person,
+                curve=curve,
+                lying=lying,
+                renderers=renderers,
+            )
+
+
+def _turn(people: Sequence[str], turn: int, renderers: Renderers) -> Iterator[Case]:
+    for person in people:
+        for ambient in AmbientPreset:
+            yield _case(Group.GENUINE, FlashKind.GENUINE, ambient, person, turn, renderers=renderers)
+        for kind, ambient in itertools.product(_OTHERS, _ATTACKED):
+            yield _case(Group.ATTACK, kind, ambient, person, turn, renderers=renderers)
+
+
+def _case(
+    group: Group,
+    kind: FlashKind,
+    ambient: AmbientPreset,
+    person: str,
+    turn: int = 0,
+    *,
+    curve: tuple[float, str] | None = None,
+    lying: bool = False,
+    renderers: Renderers = CALIBRATION_RENDERERS,
+) -> Case:
+    latency, quality = (None, None) if curve is None else curve
+    plain = Case(group, kind, ambient, person, turn, "", "", "", "", latency, quality, lying)
+    rng = _rng(f"draws/{plain.name}")
+    renderer = renderers.draw(rng)
+    skin, camera, distance = (str(rng.choice(list(table))) for table in (SKINS, CAMERAS, DISTANCES))
+    return Case(group, kind, ambient, person, turn, skin, camera, distance, renderer, latency, quality, lying)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _rng(text: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(_digest(text)[:8], "big"))

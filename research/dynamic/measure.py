@@ -1,0 +1,248 @@
+"""Simulates cases and writes their rows; goes on where it was."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from importlib.resources import files
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from evaluation.match.calibration import without_folder
+from liveness.dynamic.combine import combine_flash
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.model import FlashModel, load_flash_model
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.express.judge import judge_express
+from liveness.fusion_model import FusionModel
+from liveness.fusion_model_file import load_fusion_model
+from liveness.policy import LivenessPolicy
+from liveness.verdict import Verdict
+from research.dynamic.cases import Case, claimed_late, settings_of
+from research.dynamic.drive import Link, ScanTrace, drive_scan
+from research.dynamic.people import Person, photo_of
+from research.dynamic.rows import Outcome, Row
+from simulator import Photo
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs import Pack, load_pack
+
+__all__ = ["Bench", "Conditions", "code_hash", "measure_cases"]
+
+_OUTCOMES: Final = {
+    Verdict.LIVE: Outcome.SUCCESS,
+    Verdict.SPOOF: Outcome.SPOOF,
+    Verdict.INCONCLUSIVE: Outcome.INCONCLUSIVE,
+}
+_MEASURED: Final = ("research.dynamic", "liveness", "simulator", "vision")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What all scans share.
+
+    Attributes:
+        pack: Spec of the pack that looks at the frames.
+        portrait_pack: Spec of the pack that finds the 68 landmarks of the photos.
+        width: Of the frames, pixels.
+        height: Of the frames, pixels.
+        rate: Frames a second.
+        link: Network and server.
+        bits: The floor of verified bits.
+        blink: Whether the policy takes a blink.
+        depth: Whether it takes a head's depth in any light.
+    """
+
+    pack: str
+    portrait_pack: str = "embedded"
+    width: int = 240
+    height: int = 320
+    rate: float = 20.0
+    link: Link = field(default_factory=Link)
+    bits: float = 12.0
+    blink: bool = False
+    depth: bool = False
+
+    def __str__(self) -> str:
+        """In words, without this machine's paths."""
+        packs = (
+            f"faces by {without_folder(self.pack)}, photos' landmarks by {without_folder(self.portrait_pack)}"
+        )
+        frames = f"{self.width}x{self.height} JPEG at {self.rate:g} frames a second"
+        there, busy = (1000 * seconds for seconds in (self.link.round_trip, self.link.processing))
+        link = f"round trip {there:g} ms, {busy:g} ms of the server a frame"
+        blink = ", a blink is taken" if self.blink else ""
+        depth = ", depth is taken" if self.depth else ""
+        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}"
+
+
+class Bench:
+    """Simulates and judges one case after another."""
+
+    def __init__(self, conditions: Conditions, people: Sequence[Person]) -> None:
+        """Loads the packs.
+
+        Raises:
+            VisionError: A pack cannot be loaded.
+        """
+        # One core a process: several threads of OpenCV only fight over small pictures.
+        cv2.setNumThreads(1)
+        self._conditions = conditions
+        self._people = {person.key: person for person in people}
+        self._photos: dict[str, Photo] = {}
+        self._pack: Pack = load_pack(conditions.pack, runtime=RuntimeOptions(providers="cpu"))
+        self._portraits: Pack = load_pack(conditions.portrait_pack)
+        self._model: FlashModel = load_flash_model()
+        self._fusion: FusionModel = load_fusion_model()
+        self._code = code_hash()
+
+    def run(self, case: Case) -> Row:
+        """Simulate and judge a case.
+
+        Raises:
+            DynamicEvaluationError: The person's photo cannot be used.
+        """
+        began = time.process_time()
+        conditions = self._conditions
+        policy = DynamicPolicy(minimum_bits=conditions.bits, blink=conditions.blink, depth=conditions.depth)
+        seed = hashlib.sha256(f"scan/{case.name}".encode()).digest()[:8]
+        settings = settings_of(case, width=conditions.width, height=conditions.height, rate=conditions.rate)
+        trace = drive_scan(
+            self._photo(case.person),
+            settings,
+            pack=self._pack,
+            policy=policy,
+            model=self._model,
+            link=conditions.link,
+            rng=np.random.default_rng(int.from_bytes(seed, "big")),
+            claimed_late=claimed_late(case, settings),
+        )
+        flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
+        return self._row(case, trace, flash, policy=policy, began=began)
+
+    def _photo(self, key: str) -> Photo:
+        if key not in self._photos:
+            self._photos[key] = photo_of(self._people[key], pack=self._portraits, witness=self._pack)
+        return self._photos[key]
+
+    def _row(
+        self, case: Case, trace: ScanTrace, flash: FlashResult, *, policy: DynamicPolicy, began: float
+    ) -> Row:
+        express = judge_express(
+            scan=trace.observations, pad_scores=[], policy=LivenessPolicy(), model=self._fusion
+        )
+        combined = combine_flash(
+            express=express,
+            flash=flash,
+            dynamic=policy,
+            settings=self._model.judge,
+        )
+        return Row(
+            name=case.name,
+            group=str(case.group),
+            kind=str(case.kind),
+            ambient=str(case.ambient),
+            person=case.person,
+            skin=case.skin,
+            camera=case.camera,
+            distance=case.distance,
+            renderer=case.renderer,
+            latency=case.latency,
+            quality=case.quality,
+            lying=case.lying,
+            code=self._code,
+            conditions=str(self._conditions),
+            finding=str(flash.finding),
+            reason=None if flash.reason is None else str(flash.reason),
+            bits=round(flash.verified_bits, 3),
+            odds=round(flash.odds, 4),
+            lag=None if flash.lag is None else round(flash.lag, 4),
+            shown=sum(one.step.bits > 0 for one in trace.revealed),
+            right=sum(answer.agrees is True for answer in flash.steps),
+            wrong=sum(answer.agrees is False for answer in flash.steps),
+            scores={one.name: round(one.score, 4) for one in flash.signals if one.score is not None},
+            flash=_outcome(flash, policy),
+            express=_OUTCOMES[express.verdict],
+            combined=_OUTCOMES[combined.verdict],
+            seconds=None if trace.seconds is None else round(trace.seconds, 3),
+            end=trace.end,
+            hints=list(trace.hints),
+            pauses=trace.pauses,
+            guidance=trace.guidance,
+            frames=trace.frames,
+            faces=trace.faces,
+            cost=round(time.process_time() - began, 2),
+        )
+
+
+def measure_cases(
+    cases: Sequence[Case], *, people: Sequence[Person], conditions: Conditions, jobs: int
+) -> Iterator[Row]:
+    """The rows of ``cases`` as they come, which is not their order.
+
+    Args:
+        cases: Which.
+        people: Theirs, and maybe more.
+        conditions: What they share.
+        jobs: Processes; 1 takes none but this one.
+
+    Raises:
+        DynamicEvaluationError: A photo cannot be used.
+        VisionError: A pack cannot be loaded.
+    """
+    if jobs == 1:
+        bench = Bench(conditions, people)
+        yield from (bench.run(case) for case in cases)
+        return
+    waiting = iter(cases)
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(conditions, tuple(people))
+    ) as pool:
+        running: set[Future[Row]] = set()
+        while True:
+            while len(running) < 2 * jobs and (case := next(waiting, None)) is not None:
+                running.add(pool.submit(_run, case))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+def code_hash() -> str:
+    """The first 12 hexadecimal digits of the SHA-256 over all that decides what a row says."""
+    digest = hashlib.sha256()
+    for package in _MEASURED:
+        root = Path(str(files(package)))
+        for path in sorted((*root.rglob("*.py"), *root.rglob("*.toml"))):
+            digest.update(f"{package}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+_bench: Bench | None = None
+"""Of a worker process."""
+
+
+def _start(conditions: Conditions, people: tuple[Person, ...]) -> None:
+    global _bench  # noqa: PLW0603 - a pool hands its workers nothing else to keep
+    _bench = Bench(conditions, people)
+
+
+def _run(case: Case) -> Row:
+    if _bench is None:
+        raise RuntimeError("the worker was not started")
+    return _bench.run(case)
+
+
+def _outcome(flash: FlashResult, policy: DynamicPolicy) -> str:
+    match flash.finding:
+        case Finding.WRONG | Finding.ABSENT:
+            return Outcome.SPOOF
+        case Finding.RIGHT if flash.verified_bits >= policy.minimum_bits:
+            return Outcome.SUCCESS
+        case _:
+            return Outcome.INCONCLUSIVE

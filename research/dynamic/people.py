@@ -1,0 +1,197 @@
+"""Who is simulated: persons of a photo collection on whom nothing of the flash was tuned."""
+
+import hashlib
+import tomllib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from evaluation.match.corrections import Corrections, read_corrections
+from evaluation.match.errors import MatchEvaluationError
+from evaluation.match.photos import FacePhoto, read_photos
+from research.dynamic.errors import DynamicEvaluationError
+from simulator import Photo, PhotoUnusable, photo_from_image
+from vision.face import BgrImage, Points
+from vision.geometry import eye_centres
+from vision.packs import Pack
+
+__all__ = ["Person", "Split", "held_out_people", "key_of", "photo_of", "read_split", "with_usable_photo"]
+
+_SHORT_SIDE: Final = 720
+"""Pixels to which a small photo is enlarged, so that its landmarks have room."""
+_SMALLEST_FACE: Final = 60.0
+"""Width in pixels below which the collection's photo of a face is too coarse to be lit."""
+_EYES_APART: Final = 0.3
+"""Distance of an eye in two detectors' sight, eye distances, from which they do not mean the same face."""
+_OUTLINES_APART: Final = 0.15
+"""The same of two landmarkers' outlines, which know better where an eye is: from here on one of them lies
+beside it, and lids that shut there would leave half of the eye open. Of 19 people's photos 18 are below 0.1,
+one is at 0.28."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person who was not looked at when the flash was tuned.
+
+    Attributes:
+        key: Names the person without naming them; see ``key_of``.
+        photo: The photo with the largest face; of ``with_usable_photo`` the first that can be used.
+        others: Further photos, the one with the largest face first.
+    """
+
+    key: str
+    photo: Path
+    others: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What ``split.toml`` says.
+
+    Attributes:
+        calibration: Keys of the persons on whom the flash was tuned.
+        cameras: Names of the cameras that it was tuned with (``research.dynamic.cases.CAMERAS``).
+    """
+
+    calibration: frozenset[str]
+    cameras: frozenset[str]
+
+
+def key_of(identity: str) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of an identity's label."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def read_split(text: str | None = None) -> Split:
+    """The split that comes with this package, or another.
+
+    Args:
+        text: TOML in the schema of ``split.toml``; that file if None.
+
+    Raises:
+        DynamicEvaluationError: The text is no such split.
+    """
+    if text is None:
+        text = (files("research.dynamic") / "split.toml").read_text(encoding="utf-8")
+    try:
+        table = tomllib.loads(text)
+        return Split(
+            calibration=frozenset(map(str, table["calibration_people"])),
+            cameras=frozenset(map(str, table["calibration_cameras"])),
+        )
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise DynamicEvaluationError(f"the split cannot be read: {error}") from error
+
+
+def held_out_people(folder: Path, *, split: Split, corrections: Path | None) -> tuple[Person, ...]:
+    """Everybody in a collection who is not among the split's, in the order of their keys.
+
+    Args:
+        folder: Photos with identities, and ``manifest.csv`` (see ``evaluation.match.photos``).
+        split: Who was tuned on.
+        corrections: What is known to be wrong with the labels; of two labels that may be one person's only
+            the first counts.
+
+    Raises:
+        DynamicEvaluationError: The photos or the corrections cannot be read, or nobody is left.
+    """
+    try:
+        known = Corrections() if corrections is None else read_corrections(corrections)
+        photos = read_photos(folder, corrections=known, apart={"orl"})
+    except (MatchEvaluationError, OSError) as error:
+        raise DynamicEvaluationError(str(error)) from error
+    found: dict[str, list[FacePhoto]] = defaultdict(list)
+    for photo in photos:
+        if not photo.apart and _face_width(photo) >= _SMALLEST_FACE:
+            found[photo.identity].append(photo)
+    tuned = {known.same_person.get(name, name) for name in found if key_of(name) in split.calibration}
+    taken: list[str] = []
+    for identity in sorted(found):
+        maybe_same = (frozenset((identity, other)) in known.unsure for other in (*taken, *tuned))
+        if identity not in tuned and key_of(identity) not in split.calibration and not any(maybe_same):
+            taken.append(identity)
+    if not taken:
+        raise DynamicEvaluationError(f"{folder} shows nobody who was not tuned on")
+    people = []
+    for name in taken:
+        paths = [photo.path for photo in sorted(found[name], key=_size, reverse=True)]
+        people.append(Person(key_of(name), paths[0], tuple(paths[1:])))
+    return tuple(sorted(people, key=lambda person: person.key))
+
+
+def photo_of(person: Person, *, pack: Pack, witness: Pack) -> Photo:
+    """The photo that scans of a person start from.
+
+    Args:
+        person: Who.
+        pack: Finds the face and 68 landmarks in it, such as the embedded pack.
+        witness: Another pack, which must see the eyes in the same place: what one takes for a face may be
+            none, or its eyes beside it.
+
+    Raises:
+        DynamicEvaluationError: The photo cannot be read or used.
+    """
+    encoded = np.frombuffer(person.photo.read_bytes(), np.uint8)
+    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    if image is None or pack.landmarker is None:
+        raise DynamicEvaluationError(f"{person.photo.name} cannot be decoded, or the pack has no landmarks")
+    scale = _SHORT_SIDE / min(image.shape[:2])
+    if scale > 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    pixels = np.asarray(image, np.uint8)
+    try:
+        photo = photo_from_image(pixels, detector=pack.detector, landmarker=pack.landmarker)
+    except PhotoUnusable as error:
+        raise DynamicEvaluationError(f"{person.photo.name}: {error}") from error
+    if not _same_eyes(photo, pixels, witness):
+        raise DynamicEvaluationError(f"{person.photo.name}: two packs do not see the same eyes")
+    return photo
+
+
+def with_usable_photo(people: Sequence[Person], *, pack: Pack, witness: Pack) -> tuple[Person, ...]:
+    """Those of whom ``photo_of`` makes a photo, each with the first of theirs of which it does."""
+    usable: list[Person] = []
+    for person in people:
+        each = (replace(person, photo=photo) for photo in (person.photo, *person.others))
+        usable.extend(islice((one for one in each if _usable(one, pack, witness)), 1))
+    return tuple(usable)
+
+
+def _usable(person: Person, pack: Pack, witness: Pack) -> bool:
+    try:
+        photo_of(person, pack=pack, witness=witness)
+    except DynamicEvaluationError:
+        return False
+    return True
+
+
+def _same_eyes(photo: Photo, pixels: BgrImage, witness: Pack) -> bool:
+    face = next(iter(witness.detector.detect(pixels)), None)
+    if face is None or not _near(photo, face.five_points[:2], _EYES_APART):
+        return False
+    if witness.landmarker is None:
+        return True
+    landmarks = witness.landmarker.locate(pixels, face)
+    return landmarks is not None and _near(photo, eye_centres(landmarks), _OUTLINES_APART)
+
+
+def _near(photo: Photo, eyes: Points, apart: float) -> bool:
+    return bool(np.linalg.norm(photo.eye_centres - eyes, axis=1).max() < apart * photo.eye_distance)
+
+
+def _size(photo: FacePhoto) -> tuple[bool, float, str]:
+    """Sorts photos by the size of the face; with a second face in them a photo comes last."""
+    return photo.columns.get("n_faces", "1") == "1", _face_width(photo), photo.path.name
+
+
+def _face_width(photo: FacePhoto) -> float:
+    """Of the manifest, pixels; a collection that does not say counts as large enough."""
+    told = photo.columns.get("face_w_px")
+    return _SMALLEST_FACE if told is None else float(told or 0)

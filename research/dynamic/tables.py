@@ -1,0 +1,310 @@
+"""Tables of measured scans."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from research.dynamic.cases import CAMERAS, DISTANCES, LATENCIES, LYING_LATENCIES, QUALITIES, SKINS, Group
+from research.dynamic.people import Split
+from research.dynamic.rates import Draws, Rate, rate_of, text_of
+from research.dynamic.rows import Outcome, Row
+from simulator import AmbientPreset, FlashKind
+
+__all__ = [
+    "BRIGHT",
+    "DIM",
+    "Cell",
+    "Table",
+    "all_tables",
+    "inconclusive",
+    "passed",
+    "render",
+    "spoofed",
+    "succeeded",
+]
+
+DIM: Final = frozenset({str(AmbientPreset.DARK), str(AmbientPreset.INDOOR)})
+"""Where genuine persons have to succeed."""
+BRIGHT: Final = frozenset({str(AmbientPreset.SHADE), str(AmbientPreset.SUN)})
+"""Where nobody can, and nobody may be called an attacker for it."""
+
+Cell: TypeAlias = str | int | float | Rate | None
+Key: TypeAlias = Callable[[Row], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        title: What it shows, and of which scans.
+        columns: Their heads.
+        rows: A cell a column.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For a JSON file: each row as a mapping of heads to values."""
+        rows = [dict(zip(self.columns, map(_plain, row), strict=True)) for row in self.rows]
+        return {"title": self.title, "rows": rows}
+
+
+def succeeded(row: Row) -> bool:
+    """Whether the flash alone would let it pass."""
+    return row.flash == Outcome.SUCCESS
+
+
+def passed(row: Row) -> bool:
+    """Whether the decision lets it pass, with Express and all that the policy takes."""
+    return row.combined == Outcome.SUCCESS
+
+
+def spoofed(row: Row) -> bool:
+    """Whether the flash alone calls it an attack."""
+    return row.flash == Outcome.SPOOF
+
+
+def inconclusive(row: Row) -> bool:
+    """Whether the flash alone decides nothing."""
+    return row.flash == Outcome.INCONCLUSIVE
+
+
+def all_tables(rows: Sequence[Row], *, split: Split, draws: Draws) -> tuple[Table, ...]:
+    """Every table for which there are scans."""
+    genuine = [row for row in rows if row.group == Group.GENUINE]
+    attacks = [row for row in rows if row.group == Group.ATTACK]
+    relit = [row for row in rows if row.group == Group.RELIGHTING]
+    dim = [row for row in genuine if row.ambient in DIM]
+    names = list(map(str, AmbientPreset))
+    held_out = _held_out(split)
+    tables = (
+        _genuine_table("Genuine, by ambient light", genuine, lambda row: row.ambient, names, draws),
+        _genuine_table("Genuine, dark and indoor, by skin", dim, lambda row: row.skin, SKINS, draws),
+        _genuine_table("Genuine, dark and indoor, by camera", dim, lambda row: row.camera, CAMERAS, draws),
+        _genuine_table(
+            "Genuine, dark and indoor, by distance", dim, lambda row: row.distance, DISTANCES, draws
+        ),
+        _genuine_table(
+            "Genuine, dark and indoor, by renderer (light/skin/head)",
+            dim,
+            lambda row: row.renderer,
+            sorted({row.renderer for row in dim}),
+            draws,
+        ),
+        _genuine_table(
+            "Genuine, dark and indoor, cameras not used for calibration apart",
+            dim,
+            held_out,
+            ("calibrated with", "not calibrated with"),
+            draws,
+        ),
+        _attack_table("Attackers, dark to office", attacks, lambda row: row.kind, map(str, FlashKind), draws),
+        _attack_table(
+            "Attackers, by light",
+            attacks,
+            lambda row: f"{row.kind}, {row.ambient}",
+            (f"{kind}, {name}" for kind in FlashKind for name in names),
+            draws,
+        ),
+        _attack_table(
+            "Attackers, cameras not used for calibration apart",
+            attacks,
+            held_out,
+            ("calibrated with", "not calibrated with"),
+            draws,
+        ),
+        _curve_table(
+            "Relighting in real time, indoor, true times claimed: SUCCESS / SPOOF / INCONCLUSIVE",
+            [row for row in relit if not row.lying],
+            LATENCIES,
+        ),
+        _curve_table(
+            "Relighting in real time, indoor, punctual times claimed: SUCCESS / SPOOF / INCONCLUSIVE",
+            [row for row in relit if row.lying],
+            LYING_LATENCIES,
+        ),
+        _combined_table(rows, draws),
+        _course_table(rows),
+        _why_table(rows),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def render(table: Table) -> str:
+    """As text, columns aligned."""
+    cells = [list(table.columns), *([_text(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([table.title, "", *(line.rstrip() for line in lines), ""])
+
+
+def _held_out(split: Split) -> Key:
+    return lambda row: "calibrated with" if row.camera in split.cameras else "not calibrated with"
+
+
+def _genuine_table(title: str, rows: Sequence[Row], key: Key, names: Iterable[str], draws: Draws) -> Table:
+    return Table(
+        title,
+        ("", "scans", "SPOOF (BPCER)", "INCONCLUSIVE (BPNRR)", "bits", "s median", "s 95 %", "early"),
+        tuple(
+            (
+                name,
+                len(part),
+                rate_of(part, spoofed, draws),
+                rate_of(part, inconclusive, draws),
+                _median([row.bits for row in part if succeeded(row)]),
+                _quantile(_seconds(part), 0.5),
+                _quantile(_seconds(part), 0.95),
+                sum(row.end == "PROVEN" for row in part) / len(part),
+            )
+            for name, part in _parts(rows, key, names)
+        ),
+    )
+
+
+def _attack_table(title: str, rows: Sequence[Row], key: Key, names: Iterable[str], draws: Draws) -> Table:
+    return Table(
+        title,
+        ("", "scans", "SUCCESS (APCER)", "INCONCLUSIVE (APNRR)", "SPOOF", "most bits"),
+        tuple(
+            (
+                name,
+                len(part),
+                rate_of(part, succeeded, draws),
+                rate_of(part, inconclusive, draws),
+                sum(map(spoofed, part)),
+                max(row.bits for row in part),
+            )
+            for name, part in _parts(rows, key, names)
+        ),
+    )
+
+
+def _curve_table(title: str, rows: Sequence[Row], latencies: Sequence[float]) -> Table:
+    """Outcomes over added latency and quality; cells have too few people for an interval of their own."""
+
+    def cell(latency: float, quality: str) -> str:
+        part = [row for row in rows if row.latency == latency and row.quality == quality]
+        hits, spoofs = sum(map(succeeded, part)), sum(map(spoofed, part))
+        return f"{hits} / {spoofs} / {len(part) - hits - spoofs}" if part else ""
+
+    lines = tuple(
+        (f"{latency:g} s", *(cell(latency, quality) for quality in QUALITIES)) for latency in latencies
+    )
+    return Table(title, ("added latency", *QUALITIES), tuple(line for line in lines if any(line[1:])))
+
+
+def _combined_table(rows: Sequence[Row], draws: Draws) -> Table:
+    """Flash alone, Express alone (no PAD network, no embeddings), and both."""
+
+    def line(name: str, part: Sequence[Row]) -> tuple[Cell, ...]:
+        outcomes = (
+            Counter(getattr(row, which) for row in part) for which in ("flash", "express", "combined")
+        )
+        texts = (
+            f"{found[Outcome.SUCCESS]} / {found[Outcome.SPOOF]} / {found[Outcome.INCONCLUSIVE]}"
+            for found in outcomes
+        )
+        return (name, *texts, rate_of(part, lambda row: row.combined == Outcome.SUCCESS, draws))
+
+    genuine = [row for row in rows if row.group == Group.GENUINE]
+    others = [row for row in rows if row.group != Group.GENUINE]
+    return Table(
+        "Flash alone, passive signals alone, both: SUCCESS / SPOOF / INCONCLUSIVE",
+        ("", "flash", "Express", "both", "both SUCCESS"),
+        (
+            *(
+                line(f"genuine, {name}", part)
+                for name, part in _parts(genuine, lambda row: row.ambient, map(str, AmbientPreset))
+            ),
+            *(
+                line(f"{name}", part)
+                for name, part in _parts(others, lambda row: row.kind, map(str, FlashKind))
+            ),
+        ),
+    )
+
+
+def _course_table(rows: Sequence[Row]) -> Table:
+    """How scans ended and what was told, a line for genuine scans of each light and for each attacker."""
+    return Table(
+        "How scans ended, and what the person was told",
+        ("", "ended", "told", "pauses"),
+        tuple(
+            (
+                name,
+                _counted(Counter(row.end for row in part)),
+                _counted(Counter(hint for row in part for hint in row.hints)),
+                sum(row.pauses for row in part),
+            )
+            for name, part in _by_who(rows)
+        ),
+    )
+
+
+def _why_table(rows: Sequence[Row]) -> Table:
+    """What the flash found, with its reason."""
+    return Table(
+        "What the flash found, and why",
+        ("", "findings"),
+        tuple(
+            (name, _counted(Counter(row.finding if row.reason is None else row.reason for row in part)))
+            for name, part in _by_who(rows)
+        ),
+    )
+
+
+def _by_who(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    def key(row: Row) -> str:
+        return f"genuine, {row.ambient}" if row.group == Group.GENUINE else row.kind
+
+    names = (*(f"genuine, {name}" for name in AmbientPreset), *map(str, FlashKind))
+    return _parts(rows, key, names)
+
+
+def _parts(rows: Sequence[Row], key: Key, names: Iterable[str]) -> list[tuple[str, list[Row]]]:
+    """The rows of each name, in the names' order; names without rows are left out."""
+    parts: dict[str, list[Row]] = {name: [] for name in names}
+    for row in rows:
+        parts[key(row)].append(row)
+    return [(name, part) for name, part in parts.items() if part]
+
+
+def _seconds(rows: Sequence[Row]) -> list[float]:
+    """Of the scans that ended with SUCCESS: the others last as long as the policy lets them."""
+    return [row.seconds for row in rows if row.seconds is not None and succeeded(row)]
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return _quantile(values, 0.5)
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    return float(np.quantile(values, share)) if values else None
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "nothing"
+
+
+def _text(cell: Cell) -> str:
+    match cell:
+        case None:
+            return "-"
+        case Rate():
+            return text_of(cell)
+        case float():
+            return f"{cell:.2f}"
+        case _:
+            return str(cell)
+
+
+def _plain(cell: Cell) -> Any:
+    return asdict(cell) if isinstance(cell, Rate) else cell

@@ -1,0 +1,170 @@
+"""The command; what it prints is in ``docs/conformance.md`` and in the measures' docstrings.
+
+*Expression*: photos that were judged by eye (``expressions.csv``: plain cases only) and score below 50.
+*Eyes visible*: photos that score below 50 as they are, and with dark lenses or hair painted over the eyes;
+and how like the shipped average eye is to the one of these photos. *Eyes open*: of frames in which
+MediaPipe's points have an eye shut, how many dlib's take for open.
+"""
+
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.stats import beta
+
+from matcher.conformance.expression_neutrality import ExpressionNeutrality
+from matcher.conformance.eye_template import EYE_TEMPLATE
+from matcher.conformance.eyes_visible import EyesVisible, eye_pieces
+from matcher.conformance.features import eye_corners, features_of
+from matcher.conformance.interface import PortraitView
+from research.feature_measures.faces import Face, Landmarkers, faces_of_clips, faces_of_photos, portrait_of
+from vision.errors import VisionError
+from vision.face import BgrImage
+from vision.packs import load_pack
+
+__all__ = ["main", "painted", "share"]
+
+_KEYS: Final = ("mediapipe", "dlib")
+_LABELS: Final = ("neutral", "smile", "other")
+_WAYS: Final = ("as they are", "lens", "hair")
+_POOR: Final = 50
+_LENS: Final = (48, 36)
+_FRONTAL: Final = 25.0
+_SHUT, _OPEN = 0.012, 0.045
+"""Opening of the less open eye over the distance from the eyes to the chin, by MediaPipe's points."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was found in photos; scores by what is judged, and by the kind of landmarks."""
+
+    scores: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    eyes: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: defaultdict(list))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    parser = argparse.ArgumentParser(prog="python -m research.feature_measures", description=__doc__)
+    parser.add_argument("--assets", type=Path, required=True, help="Folder with models and data.")
+    assets: Path = parser.parse_args(arguments).assets
+    console, data = Console(width=130), assets / "data"
+    try:
+        landmarkers = Landmarkers(load_pack(f"open:{assets / 'models'}"), load_pack("embedded"))
+        photos = faces_of_photos(data / "faces", landmarkers)
+        seen = _look(track(photos, "photos", console=console), _labels())
+        console.print(_table("Expression neutrality: scores below 50", _LABELS, seen))
+        console.print(_table("Eyes visible: scores below 50", _WAYS, seen))
+        console.print(_average_eye(seen))
+        clips = faces_of_clips(data / "video" / "live", landmarkers)
+        console.print(_eyes_open(track(clips, "clips", console=console)))
+    except (VisionError, OSError) as error:
+        sys.stderr.write(f"could not measure: {error}\n")
+        return 2
+    return 0
+
+
+def share(found: int, of: int) -> str:
+    """A count with its share and the bounds of 95% (Clopper and Pearson, Biometrika 26, 1934)."""
+    low = 0.0 if found == 0 else float(beta.ppf(0.025, found, of - found + 1))
+    high = 1.0 if found == of else float(beta.ppf(0.975, found + 1, of - found))
+    return f"{found} of {of} ({found / of:.1%}; {low:.1%} to {high:.1%})" if of else "none"
+
+
+def painted(image: BgrImage, centre: tuple[int, int], what: str) -> None:
+    """Hides an eye of an aligned face, in place: by a dark lens with some sky in it, or by a lock of hair."""
+    mask = np.zeros(image.shape[:2], dtype=np.uint8)
+    x, y = centre
+    if what == "lens":
+        cv2.ellipse(mask, centre, _LENS, 0, 0, 360, 255, cv2.FILLED)
+        down = np.clip((np.arange(image.shape[0]) - (y - _LENS[1])) / (2 * _LENS[1]), 0, 1)[:, None, None]
+        colour = (70 - 55 * down) * np.ones(image.shape)
+    else:
+        cv2.rectangle(mask, (x - 60, y - 60), (x + 60, y + 40), 255, cv2.FILLED)
+        strands = np.random.default_rng(0).normal(0, 8, image.shape)
+        colour = np.array((30.0, 40.0, 60.0)) + strands
+    image[mask > 0] = np.clip(colour, 0, 255).astype(np.uint8)[mask > 0]
+
+
+def _hidden(portrait: PortraitView, what: str) -> PortraitView:
+    corners, aligned = eye_corners(portrait.landmarks), portrait.aligned
+    if corners is None or aligned is None:
+        return portrait
+    image = aligned.image.copy()
+    for eye in corners @ aligned.transform[:, :2].T + aligned.transform[:, 2]:
+        x, y = eye.mean(axis=0).astype(int).tolist()
+        painted(image, (x, y), what)
+    hidden = replace(portrait)
+    hidden.__dict__["aligned"] = replace(aligned, image=image)
+    return hidden
+
+
+def _labels() -> Mapping[str, str]:
+    lines = (files("research.feature_measures") / "expressions.csv").read_text("utf-8").splitlines()
+    return {row["file"]: row["expression"] for row in csv.DictReader(lines)}
+
+
+def _look(photos: Iterable[Face], labels: Mapping[str, str]) -> _Seen:
+    seen = _Seen()
+    for face in photos:
+        for key in _KEYS:
+            portrait = portrait_of(face, key)
+            if face.name in labels:
+                _count(seen, labels[face.name], key, ExpressionNeutrality().assess(portrait).score)
+            for way in _WAYS:
+                shown = portrait if way == _WAYS[0] else _hidden(portrait, way)
+                _count(seen, way, key, EyesVisible().assess(shown).score)
+            if abs(portrait.pose.yaw) < _FRONTAL:
+                seen.eyes[face.identity] += [eye for eye in eye_pieces(portrait) or () if eye is not None]
+    return seen
+
+
+def _count(seen: _Seen, what: str, key: str, score: int | None) -> None:
+    if score is not None:
+        seen.scores[what, key].append(score)
+
+
+def _table(title: str, rows: Iterable[str], seen: _Seen) -> Table:
+    table = Table("photos", *_KEYS, title=title)
+    for what in rows:
+        found = (seen.scores[what, key] for key in _KEYS)
+        table.add_row(what, *(share(sum(score < _POOR for score in each), len(each)) for each in found))
+    return table
+
+
+def _average_eye(seen: _Seen) -> str:
+    persons = [np.mean(eyes, axis=0) for eyes in seen.eyes.values() if eyes]
+    average = np.mean([person / np.linalg.norm(person) for person in persons], axis=0)
+    alike = float((average * EYE_TEMPLATE).sum() / np.linalg.norm(average))
+    return f"The average eye of {len(persons)} persons correlates with the shipped one by {alike:.4f}."
+
+
+def _eyes_open(frames: Iterable[Face]) -> str:
+    rows, names = [], set()
+    for frame in frames:
+        found = (features_of(frame.landmarks[key]) for key in _KEYS)
+        rows.append([min(each.eye_openings) / each.eyes_to_chin if each else 0.0 for each in found])
+        names.add(frame.name)
+    by_mediapipe, by_dlib = np.array(rows).T
+    is_shut, is_open = by_mediapipe < _SHUT, by_mediapipe > _OPEN
+    limit = float(np.percentile(by_dlib[is_open], 5))
+    taken_for_open = share(int((by_dlib[is_shut] > limit).sum()), int(is_shut.sum()))
+    return (
+        f"Eyes open, {len(names)} clips: by dlib's points 5% of {is_open.sum()} frames with open eyes have "
+        f"them less open than {limit:.3f}; of frames with an eye shut {taken_for_open} have it further open."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

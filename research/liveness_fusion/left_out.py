@@ -1,0 +1,68 @@
+"""What the decision would be for each source by a model that never saw it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from liveness.fusion import fuse
+from liveness.fusion_model import FusionModel
+from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.signal import assessed
+from liveness.verdict import LivenessResult
+from research.liveness_fusion.parts import Limits, fit_parts
+from research.liveness_fusion.rows import Kind, Row
+
+__all__ = ["POLICIES", "STANDARD", "Decided", "decide", "decide_left_out"]
+
+STANDARD = "standard"
+POLICIES = {"low": (60.0, 30.0), STANDARD: (70.0, 30.0), "high": (80.0, 40.0)}
+"""Thresholds (live, spoof) of the shipped policies (``server/policies/shipped``)."""
+
+_FRAMES, _SECONDS = 60, 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One row's results with one network or none, by name of the policy."""
+
+    row: Row
+    network: str | None
+    results: Mapping[str, LivenessResult]
+
+
+def decide_left_out(
+    rows: Sequence[Row], base: FusionModel, limits: Limits, *, networks: Sequence[str | None]
+) -> Iterator[Decided]:
+    """Every row decided with each network alone (or none), by every policy, without its own source."""
+    for source in sorted({row.source for row in rows}):
+        model = fit_parts([row for row in rows if row.source != source], base, limits)
+        for row in rows:
+            if row.source == source:
+                for network in networks:
+                    if network is None or network in row.networks:
+                        yield Decided(
+                            row,
+                            network,
+                            {name: decide(row, model, network=network, policy=name) for name in POLICIES},
+                        )
+
+
+def decide(row: Row, model: FusionModel, *, network: str | None, policy: str) -> LivenessResult:
+    """One row's result: a scan for a row with motion, a single picture for another."""
+    live, spoof = POLICIES[policy]
+    scan = row.kind in (Kind.CLIP, Kind.PRESENTED)
+    shown = {} if network is None else {network: row.networks[network]}
+    scores = {**row.scores, **({"pad_network": next(iter(shown.values()))} if shown else {})}
+    return fuse(
+        signals=[assessed(name=name, label=name, score=score, detail="") for name, score in scores.items()],
+        networks=shown,
+        repetition=None,
+        frames=_FRAMES if scan else 1,
+        usable_frames=_FRAMES if scan else 1,
+        duration=_SECONDS if scan else 0.0,
+        policy=LivenessPolicy(
+            live_threshold=live,
+            spoof_threshold=spoof,
+            capture=CaptureKind.SCAN if scan else CaptureKind.FRAME,
+        ),
+        model=model,
+    )

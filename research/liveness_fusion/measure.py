@@ -1,0 +1,283 @@
+"""Measures what the fusion model is fitted to: ``python -m research.liveness_fusion.measure --help``.
+
+Four kinds of rows, see ``rows.Kind``. Scans are observed as the server does. Every network of every pack
+named, and every file of Silent-Face's own weights, is asked; the first pack finds faces and landmarks, and
+a network of another pack sees the faces that its own pack's detector finds. Facegate's own network is asked
+only about what it was not trained on: its held-out sources and sessions, and clips.
+The simulator is left out, so that its scans stay an independent test.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from evaluation.minifasnet_onnx import StateFileError, converted_network
+from evaluation.scans import clip_windows, observe_scan
+from liveness.express.frame_cues import measure_frame_cues
+from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.judge import express_signals
+from liveness.express.pad_network import network_means
+from liveness.express.settings import ExpressSettings
+from liveness.extent import face_extent
+from liveness.observation import ScanObservations
+from liveness.observe import observe_frame
+from liveness.selection import CUE_FRAMES, select_frames, spread_of
+from research.liveness_fusion.large_faces import large_faces
+from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
+from research.liveness_fusion.rows import Kind, Row, write_rows
+from research.pad_network.errors import PadNetworkError
+from research.pad_network.material import pad_pictures
+from research.pad_network.split import read_plan
+from vision.errors import ModelFailed, VisionError
+from vision.face import BgrImage, DetectedFace
+from vision.packs import Pack, load_pack
+from vision.packs.interfaces import FaceDetector, PadNetwork
+
+__all__ = ["main"]
+
+_PHOTOS = 9
+_OURS = "facegate_pad_v1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the manifest says of a clip or picture; see ``Row``."""
+
+    source: str
+    species: str
+    live: bool
+    trained_on: bool = False
+    """Whether our own network has seen it, or its persons, in training."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """The pack that observes, and every network with the detector whose faces it sees."""
+
+    pack: Pack
+    networks: tuple[tuple[FaceDetector, PadNetwork], ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    options = _parser().parse_args(arguments)
+    try:
+        models = _models(options.pack, options.weights)
+        sets = {"clips": _clips, "presented": _presented, "pictures": _pictures}
+        rows = [row for name in options.only or sets for row in sets[name](options.assets, models)]
+        write_rows(options.out, rows)
+    except (StateFileError, PadNetworkError, VisionError, OSError, KeyError, ValueError) as error:
+        sys.stderr.write(f"could not measure: {error}\n")
+        return 2
+    return 0
+
+
+def _models(specs: Sequence[str], weights: Sequence[Path]) -> _Models:
+    packs = [load_pack(spec) for spec in specs]
+    found: dict[str, tuple[FaceDetector, PadNetwork]] = {}
+    for pack in packs:
+        for network in pack.pad_networks:
+            found.setdefault(network.name, (pack.detector, network))
+    for path in weights:
+        network = converted_network(path)
+        found.setdefault(network.name, (packs[0].detector, network))
+    return _Models(pack=packs[0], networks=tuple(found.values()))
+
+
+def _clips(assets: Path, models: _Models) -> Iterator[Row]:
+    folder = assets / "data" / "video"
+    for clip in track(_manifest(folder), description="clips", console=Console(stderr=True)):
+        told = _Told(
+            _source(clip),
+            clip["attack_type"],
+            clip["label"] == "live",
+            trained_on=clip["source_repo"] in _trained_sources(),
+        )
+        for number, window in enumerate(clip_windows(folder / clip["file"])):
+            yield from _clip_rows(f"{clip['file']}#{number}", told, window, models)
+
+
+def _manifest(folder: Path) -> list[dict[str, str]]:
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _trained_sources() -> frozenset[str]:
+    return frozenset().union(*read_plan().folds)
+
+
+def _unseen_pictures(folder: Path) -> frozenset[str]:
+    plan = read_plan()
+    return frozenset(
+        picture.path.relative_to(folder).as_posix()
+        for picture in pad_pictures(folder)
+        if picture.source in plan.held_out_sources or picture.session in plan.held_out_sessions
+    )
+
+
+def _source(clip: Mapping[str, str]) -> str:
+    """LivePortrait's clips are of one repository but of different persons and cameras."""
+    return clip["file"] if "LivePortrait" in clip["source_repo"] else clip["source_repo"]
+
+
+def _clip_rows(
+    name: str, told: _Told, window: Sequence[tuple[float, BgrImage]], models: _Models
+) -> Iterator[Row]:
+    scan = observe_scan(window, models.pack)
+    selected = [frame for frame in scan.frames if frame.index in select_frames(scan.frames)]
+    scores, embeddings = [], []
+    for frame in selected:
+        if frame.face is None:
+            continue
+        image = window[frame.index][1]
+        scores += _asked(image, frame.face, frame.index, models, told)
+        embedding = models.pack.embedder.embed(image, frame.face)
+        embeddings.append(FrameEmbedding(frame.index, frame.capture_time, embedding))
+    looked = spread_of([frame.index for frame in selected], CUE_FRAMES)
+    cues = [
+        measure_frame_cues(window[frame.index][1], frame.face, frame_index=frame.index)
+        for frame in selected
+        if frame.index in looked and frame.face is not None
+    ]
+    yield _row(Kind.CLIP, name, told, _scores(scan, cues, embeddings), network_means(scores))
+    if looked:
+        middle = looked[len(looked) // 2]
+        frame = next(frame for frame in selected if frame.index == middle)
+        yield _row(
+            Kind.FRAME,
+            name,
+            told,
+            _scores(
+                ScanObservations(frames=(frame,), motion=()),
+                [each for each in cues if each.frame_index == middle],
+                (),
+            ),
+            network_means([score for score in scores if score.frame_index == middle]),
+        )
+
+
+def _presented(assets: Path, models: _Models) -> Iterator[Row]:
+    rng = np.random.default_rng(1)
+    photos = list(_photos(assets, models.pack))
+    shown = track(list(enumerate(photos)), description="photos", console=Console(stderr=True))
+    for number, (name, source, photo, face) in shown:
+        background = np.asarray(cv2.flip(photos[(number + 7) % len(photos)][2], 0), np.uint8)
+        amplitude = float(np.exp(rng.uniform(np.log(0.15), 0)))
+        noise = rng.uniform(0.8, 4)
+        for kind in AttackKind:
+            presentation = Presentation(photo, face, background, kind, amplitude, noise, number)
+            scan = observe_scan(present(presentation), models.pack)
+            told = _Told(source, f"photo:{kind}", live=False)
+            yield _row(Kind.PRESENTED, f"{kind}|{name}", told, _scores(scan, (), ()), {})
+
+
+def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
+    folder = assets / "data" / "pad"
+    pictures = [row for row in _manifest(folder) if row["usable"] == "1"]
+    unseen = _unseen_pictures(folder)
+    for picture in track(pictures, description="pictures", console=Console(stderr=True)):
+        told = _Told(
+            picture["source_repo"],
+            picture["attack_type"],
+            picture["label"] == "live",
+            trained_on=picture["file"] not in unseen,
+        )
+        read = cv2.imread(str(folder / picture["file"]), cv2.IMREAD_COLOR)
+        if read is None:
+            continue
+        image = read.astype(np.uint8, copy=False)
+        try:
+            faces = models.pack.detector.detect(image)
+            if not faces:
+                continue
+            frame = observe_frame(image, index=0, capture_time=0.0, faces=faces)
+            cues = measure_frame_cues(image, faces[0], frame_index=0)
+            asked = _asked(image, faces[0], 0, models, told)
+        except ModelFailed:
+            continue
+        scan = ScanObservations(frames=(frame,), motion=())
+        yield _row(Kind.PICTURE, picture["file"], told, _scores(scan, [cues], ()), network_means(asked))
+
+
+def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tuple[float, float, float]]]:
+    """One frame of every live clip, and photos of other persons at a selfie's size."""
+    folder = assets / "data" / "video"
+    for clip in sorted(_manifest(folder), key=lambda row: row["file"]):
+        if clip["label"] != "live":
+            continue
+        window = next(clip_windows(folder / clip["file"]))
+        image = window[len(window) // 3][1]
+        faces = pack.detector.detect(image)
+        if faces:
+            extent = face_extent(faces[0])
+            yield clip["file"], _source(clip), image, (extent.x, extent.y, extent.width)
+    for name, image, extent in large_faces(assets, pack.detector, count=_PHOTOS, least_width=150):
+        scale = 230 / extent.width
+        to_frame = np.array([[scale, 0, 240 - scale * extent.x], [0, scale, 300 - scale * extent.y]])
+        framed = cv2.warpAffine(image, to_frame, (480, 640), borderMode=cv2.BORDER_REPLICATE)
+        yield name, name, np.asarray(framed, np.uint8), (240.0, 300.0, 230.0)
+
+
+def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, told: _Told) -> list[PadScore]:
+    """Every network's score; a network whose own detector sees no face says nothing."""
+    seen: dict[int, DetectedFace | None] = {id(models.pack.detector): face}
+    scores: list[PadScore] = []
+    for detector, network in models.networks:
+        if told.trained_on and network.name == _OURS:
+            continue
+        if id(detector) not in seen:
+            faces = detector.detect(image)
+            seen[id(detector)] = faces[0] if faces else None
+        own = seen[id(detector)]
+        if own is not None:
+            scores.append(PadScore(index, network.name, network.real_probability(image, own)))
+    return scores
+
+
+def _scores(
+    scan: ScanObservations, cues: Sequence[FrameCues], embeddings: Sequence[FrameEmbedding]
+) -> dict[str, float]:
+    signals = express_signals(scan, (), None, ExpressSettings(), cues=cues, embeddings=embeddings)
+    return {signal.name: signal.score for signal in signals if signal.score is not None}
+
+
+def _row(
+    kind: Kind,
+    name: str,
+    told: _Told,
+    scores: Mapping[str, float],
+    networks: Mapping[str, float],
+) -> Row:
+    return Row(
+        kind=kind,
+        name=name,
+        source=told.source,
+        species=told.species,
+        live=told.live,
+        scores=scores,
+        networks=networks,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="research.liveness_fusion.measure", description=__doc__)
+    parser.add_argument("--assets", type=Path, required=True, help="with data/pad, data/video and data/faces")
+    parser.add_argument("--pack", action="append", required=True, help="the first one observes the scans")
+    parser.add_argument("--weights", type=Path, action="append", default=[], help="Silent-Face's .pth files")
+    parser.add_argument(
+        "--only", action="append", choices=["clips", "presented", "pictures"], help="measure these alone"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="file of rows to write")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Whom each trace of a medium, alone, pushes over a line of policy ``standard``."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from evaluation.binomial import Proportion, proportion
+from liveness.fusion_model import FusionModel, Traces
+from liveness.verdict import Verdict
+from research.liveness_fusion.left_out import STANDARD, decide
+from research.liveness_fusion.parts import Limits, fit_parts
+from research.liveness_fusion.rows import Kind, Row
+
+__all__ = ["Pushes", "count_pushes", "placed_without"]
+
+_CONFIDENCE = 0.9
+"""Of the two-sided interval, so that its upper end alone is a bound at 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushes:
+    """What one trace does to rows of one kind, all of them live or all attacks.
+
+    A row counts where any of the networks that were asked, or none, would have said otherwise without it.
+
+    Attributes:
+        seen: Rows in which it is seen, of those in which it was looked for.
+        from_live: Rows that are LIVE without it and are not with it, of the same.
+        into_spoof: Rows that are SPOOF with it and are not without it, of the same.
+    """
+
+    seen: Proportion
+    from_live: Proportion
+    into_spoof: Proportion
+
+
+def count_pushes(
+    rows: Sequence[Row], trace: str, *, model_for: Callable[[str], FusionModel]
+) -> Pushes | None:
+    """The pushes by ``trace``; ``None`` where it was looked for in no row.
+
+    Args:
+        rows: Of one kind, all live or all attacks.
+        trace: The signal's name.
+        model_for: The model that judges rows of a source.
+    """
+    told = [row for row in rows if trace in row.scores]
+    seen, from_live, into_spoof = 0, 0, 0
+    for row in told:
+        model = model_for(row.source)
+        sign = model.traces.signals.get(trace)
+        if sign is None or sign.seen(row.scores[trace]) == 0:
+            continue
+        seen += 1
+        verdicts = _verdicts(row, trace, model)
+        from_live += any(Verdict.LIVE is before is not after for before, after in verdicts)
+        into_spoof += any(Verdict.SPOOF is after is not before for before, after in verdicts)
+    shares = [proportion(hits, len(told), confidence=_CONFIDENCE) for hits in (seen, from_live, into_spoof)]
+    known = [share for share in shares if share is not None]
+    return Pushes(*known) if len(known) == len(shares) else None
+
+
+def placed_without(rows: Sequence[Row], shipped: FusionModel, limits: Limits) -> Callable[[str], FusionModel]:
+    """For each source a model fitted without it, its traces placed without it, but as strong as shipped.
+
+    What a trace would do to persons and cameras that nobody saw when its place was chosen: most attacks that
+    show a trace are of one source, without which it would have no strength at all.
+    """
+    found: dict[str, FusionModel] = {}
+
+    def model_for(source: str) -> FusionModel:
+        if source not in found:
+            fitted = fit_parts([row for row in rows if row.source != source], shipped, limits)
+            found[source] = replace(fitted, traces=_as_strong(fitted.traces, shipped.traces))
+        return found[source]
+
+    return model_for
+
+
+def _as_strong(placed: Traces, shipped: Traces) -> Traces:
+    signals = {
+        name: replace(trace, strength=shipped.signals[name].strength)
+        for name, trace in placed.signals.items()
+        if name in shipped.signals
+    }
+    return replace(placed, signals=MappingProxyType(signals))
+
+
+def _verdicts(row: Row, trace: str, model: FusionModel) -> list[tuple[Verdict, Verdict]]:
+    """Without the trace and with it, for every network of the row, and for a scan without any."""
+    lacking = replace(row, scores={name: score for name, score in row.scores.items() if name != trace})
+    asked = [*row.networks, *([None] if row.kind is Kind.CLIP else [])]
+    return [
+        (
+            decide(lacking, model, network=network, policy=STANDARD).verdict,
+            decide(row, model, network=network, policy=STANDARD).verdict,
+        )
+        for network in asked
+    ]

@@ -1,0 +1,150 @@
+"""Is the fusion of a single picture worth more than its parts, on persons whom neither was fitted to?
+
+::
+
+    python -m research.liveness_fusion.unseen ROWS --dataset <assets>/data/pad
+
+``facegate evaluate pad`` measures the shipped coefficients, which were fitted to the same pictures. Here each
+source is judged by a model fitted without it, and a source with more than half of the pictures in fifths, by
+persons and sittings, each fitted without that fifth. Prints, for every network, what the fusion with it, the
+network alone and the single-frame cues alone tell, and the fusion less each part, with intervals over persons
+and sittings. Thresholds are set on the same pictures.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.pad.dataset import PadSample, read_dataset
+from evaluation.pad.difference import difference
+from evaluation.pad.errors import PadEvaluationError
+from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, evaluate_run
+from evaluation.pad.points import NotSupported
+from evaluation.pad.resampling import Bootstrap, Draws, Interval, draw
+from evaluation.pad.runs import Answer, ScorerKind, ScorerName, ScoreRun, collect_run
+from liveness.errors import FusionModelError
+from liveness.fusion_model import FusionModel
+from liveness.fusion_model_file import load_fusion_model
+from research.liveness_fusion.left_out import STANDARD, decide
+from research.liveness_fusion.parts import Limits, fit_parts
+from research.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
+
+__all__ = ["folds_of", "main"]
+
+_PARTS = 5
+_APCER = 0.10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    parser = argparse.ArgumentParser(
+        prog="python -m research.liveness_fusion.unseen",
+        description="The fusion of a single picture and its parts, on persons whom neither was fitted to.",
+    )
+    parser.add_argument("rows", type=Path, help="file of research.liveness_fusion.measure")
+    parser.add_argument("--dataset", type=Path, required=True, help="the pictures, for persons and sittings")
+    parser.add_argument("--resamples", type=int, default=2000, help="draws of persons (%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        rows = read_rows(options.rows)
+        samples = {sample.name: sample for sample in read_dataset(options.dataset)}
+        base = load_fusion_model()
+    except (RowsUnusable, PadEvaluationError, FusionModelError, OSError) as error:
+        sys.stderr.write(f"could not measure: {error}\n")
+        return 2
+    pictures = [row for row in rows if row.kind is Kind.PICTURE and row.name in samples]
+    if not pictures:
+        sys.stderr.write("could not measure: no row is of a picture of the dataset\n")
+        return 2
+    folds = folds_of([samples[row.name] for row in pictures])
+    models = _models(rows, pictures, folds, base)
+    bootstrap = Bootstrap(resamples=options.resamples, confidence=0.95, seed=1)
+    for network in sorted({name for row in pictures for name in row.networks}):
+        asked = [place for place, row in enumerate(pictures) if network in row.networks]
+        told = [samples[pictures[place].name] for place in asked]
+        runs = _runs(network, [(pictures[place], models[folds[place]]) for place in asked], told)
+        _show(network, runs, draw(told, bootstrap), bootstrap)
+    return 0
+
+
+def folds_of(samples: Sequence[PadSample]) -> list[str]:
+    """What each picture is left out with: its source, or with a fifth of the persons of a large one."""
+    sizes = Counter(sample.source for sample in samples)
+    groups: dict[str, dict[str, int]] = {}
+    for sample in samples:
+        numbers = groups.setdefault(sample.source, {})
+        numbers.setdefault(sample.group, len(numbers) % _PARTS)
+    return [
+        f"{sample.source}, part {groups[sample.source][sample.group]}"
+        if 2 * sizes[sample.source] > len(samples)
+        else sample.source
+        for sample in samples
+    ]
+
+
+def _models(
+    rows: Sequence[Row], pictures: Sequence[Row], folds: Sequence[str], base: FusionModel
+) -> dict[str, FusionModel]:
+    """A model for each fold, fitted without it; clips of a fold's source are left out with it."""
+    fold_of = {id(row): fold for row, fold in zip(pictures, folds, strict=True)}
+    return {
+        fold: fit_parts([row for row in rows if fold_of.get(id(row), row.source) != fold], base, Limits())
+        for fold in dict.fromkeys(folds)
+    }
+
+
+def _runs(
+    network: str, judged: Sequence[tuple[Row, FusionModel]], told: Sequence[PadSample]
+) -> list[ScoreRun]:
+    """The fusion first, then its parts."""
+
+    def run(name: str, kind: ScorerKind, score: Callable[[Row, FusionModel], float]) -> ScoreRun:
+        answers = [Answer(score(row, model)) for row, model in judged]
+        return collect_run(ScorerName(name, kind), told, answers, [0.0] * len(answers))
+
+    def confidence(asked: str | None) -> Callable[[Row, FusionModel], float]:
+        return lambda row, model: decide(row, model, network=asked, policy=STANDARD).score / 100
+
+    return [
+        run("fusion", ScorerKind.FUSION, confidence(network)),
+        run("cues of one frame", ScorerKind.CUES, confidence(None)),
+        run(network, ScorerKind.NETWORK, lambda row, _: row.networks[network]),
+    ]
+
+
+def _show(network: str, runs: Sequence[ScoreRun], draws: Draws, bootstrap: Bootstrap) -> None:
+    live = int(runs[0].live.sum())
+    table = Table(
+        title=f"{network}: {live} bona fide, {len(runs[0].samples) - live} attacks", title_justify="left"
+    )
+    for heading in ("", "AUC", "BPCER at 10 %", "in one", "fusion less it: AUC", "BPCER, in one"):
+        table.add_column(heading)
+    for run in runs:
+        result = evaluate_run(run, draws=draws, bootstrap=bootstrap)
+        rates = {
+            point.basis: f"{100 * point.bpcer.rate:.1f} %"
+            for point in result.points
+            if not isinstance(point, NotSupported) and point.target == _APCER
+        }
+        less = None if run is runs[0] else difference(runs[0], run, draws=draws, bootstrap=bootstrap)
+        table.add_row(
+            run.scorer.name,
+            "-" if result.auc is None else f"{result.auc:.3f}{_interval(result.auc_within, 1, 2)}",
+            *(rates.get(basis, "-") for basis in (EVERY_SPECIES, POOLED)),
+            "" if less is None else f"{less.auc:+.3f}{_interval(less.auc_within, 1, 3)}",
+            "" if less is None else f"{100 * less.bpcer:+.1f}{_interval(less.bpcer_within, 100, 1)}",
+        )
+    Console().print(table)
+
+
+def _interval(found: Interval | None, scale: float, digits: int) -> str:
+    return "" if found is None else f" [{scale * found.lower:.{digits}f}, {scale * found.upper:.{digits}f}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

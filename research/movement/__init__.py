@@ -1,0 +1,1 @@
+"""How well the movement challenge tells simulated people from pictures; ``python -m research.movement``."""

@@ -1,0 +1,110 @@
+"""Make Facegate's own PAD network, and compare it with others.
+
+::
+
+    python -m research.pad_network prepare --assets DIR --work DIR
+    python -m research.pad_network validate --work DIR
+    python -m research.pad_network train --work DIR --out FILE.onnx
+    python -m research.pad_network compare --assets DIR --work DIR
+
+``validate`` and ``train`` need PyTorch (``pip install facegate[training]``), the others do not. The stages
+are described in ``docs/pad_network.md``.
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from research.pad_network.errors import PadNetworkError
+from research.pad_network.judging import compare_held_out, compare_validated
+from research.pad_network.stages import Workplace, cross_validate, cut_regions, make_pool, train_last
+from research.pad_network.tables import parts_table, standings_table
+from vision.errors import VisionError
+from vision.packs import load_pack
+
+__all__ = ["main"]
+
+_WIDTH: Final = 180
+"""Of the tables, characters."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when a stage could not be done."""
+    options = _parser().parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        options.stage(options, console)
+    except (PadNetworkError, VisionError, OSError) as error:
+        sys.stderr.write(f"could not {options.name}: {error}\n")
+        return 2
+    return 0
+
+
+def _prepare(options: argparse.Namespace, console: Console) -> None:
+    options.work.mkdir(parents=True, exist_ok=True)
+    models = options.assets / "models"
+    if not (options.work / "regions.npz").exists():
+        packs = [load_pack(f"open:{models}"), load_pack("embedded")]
+        console.print(f"{cut_regions(options.assets, options.work, packs=packs)} pictures with a face")
+    place = Workplace.open(options.work)
+    make_pool(
+        place, models=models, shards=options.shards, told=lambda number: console.print(f"shard {number}")
+    )
+
+
+def _validate(options: argparse.Namespace, console: Console) -> None:
+    place = Workplace.open(options.work)
+    calibration = cross_validate(place, samples=options.samples, told=console.print)
+    console.print(f"calibration: scale {calibration.scale:.3f}, shift {calibration.shift:.3f}")
+
+
+def _train(options: argparse.Namespace, console: Console) -> None:
+    content = train_last(Workplace.open(options.work), samples=options.samples, told=console.print)
+    options.out.write_bytes(content)
+    console.print(f"{options.out.name}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")
+
+
+def _compare(options: argparse.Namespace, console: Console) -> None:
+    place = Workplace.open(options.work)
+    out = Console(width=_WIDTH)
+    for judgement in (
+        compare_validated(place, options.assets),
+        *compare_held_out(place, options.assets, network=options.network),
+    ):
+        for comparison in judgement.overall:
+            out.print(standings_table(comparison))
+        out.print(parts_table(judgement))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m research.pad_network", description="Make and judge Facegate's own PAD network."
+    )
+    stages = parser.add_subparsers(dest="name", required=True)
+    prepare = stages.add_parser("prepare", help="cut faces and draw training samples")
+    prepare.add_argument("--shards", type=int, default=16, help="how many shards of 2048 samples")
+    prepare.set_defaults(stage=_prepare)
+    validate = stages.add_parser("validate", help="train once a fold, and calibrate")
+    validate.add_argument("--samples", type=int, default=30_000, help="seen by each run")
+    validate.set_defaults(stage=_validate)
+    train = stages.add_parser("train", help="train on every fold and write the file")
+    train.add_argument("--samples", type=int, default=60_000, help="seen by the run")
+    train.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    train.set_defaults(stage=_train)
+    compare = stages.add_parser("compare", help="paired comparison with the teachers")
+    compare.add_argument("--network", type=Path, help="an ONNX file; the packaged one by default")
+    compare.set_defaults(stage=_compare)
+    for stage in (prepare, compare):
+        stage.add_argument("--assets", type=Path, required=True, help="folder with data/ and models/")
+    for stage in (prepare, validate, train, compare):
+        stage.add_argument("--work", type=Path, required=True, help="folder for what stages leave")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,113 @@
+"""Which pictures are compared together: all, the large and the small sources, species, each small source."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from research.pad_network.comparison import Standing, compare
+from research.pad_network.material import LARGEST_SOURCE
+from research.pad_network.regions import Region
+
+__all__ = ["Comparison", "Judgement", "break_down"]
+
+_SPECIES: Final = (("print", "prints"), ("screen", "screens"))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The networks on some of the pictures.
+
+    Attributes:
+        title: Which pictures.
+        live: How many are bona fide.
+        attacks: How many are attacks.
+        persons: How many persons they show.
+        standings: The networks, ours first; with figures of NaN where there are no attacks or no bona fide
+            pictures.
+    """
+
+    title: str
+    live: int
+    attacks: int
+    persons: int
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The networks on one set of pictures, and on its parts.
+
+    Attributes:
+        title: Which set.
+        overall: All pictures, the large source and the small ones; what is empty is left out.
+        parts: By species (all bona fide pictures of the same sources against the attacks of one species), and
+            each small source alone; a species that is not there is left out.
+    """
+
+    title: str
+    overall: tuple[Comparison, ...]
+    parts: tuple[Comparison, ...]
+
+
+def break_down(
+    title: str,
+    *,
+    regions: Sequence[Region],
+    persons: Sequence[int],
+    scores: Mapping[str, NDArray[np.float64]],
+    draws: int = 1000,
+) -> Judgement:
+    """Compares networks on a set of pictures and on its parts.
+
+    Args:
+        title: Which set.
+        regions: Its pictures.
+        persons: Whom each shows, as ``research.pad_network.split.persons`` numbers them.
+        scores: Each network's score of each picture, higher for bona fide, shape (n,); ours first.
+        draws: How often sources and persons are drawn anew for each interval.
+    """
+    who = np.array(persons, dtype=np.int64)
+
+    def compared(name: str, rows: NDArray[np.bool_]) -> Comparison:
+        shown = [region for region, is_in in zip(regions, rows, strict=True) if is_in]
+        is_live = np.array([region.is_live for region in shown], dtype=np.bool_)
+        return Comparison(
+            title=name,
+            live=int(is_live.sum()),
+            attacks=int((~is_live).sum()),
+            persons=len(set(who[rows].tolist())),
+            standings=compare(
+                {network: values[rows] for network, values in scores.items()},
+                is_live,
+                [region.source for region in shown],
+                who[rows].tolist(),
+                draws=draws,
+            ),
+        )
+
+    return Judgement(
+        title=title,
+        overall=tuple(compared(f"{title}: {name}", rows) for name, rows in _by_size(regions) if rows.any()),
+        parts=tuple(compared(name, rows) for name, rows in _parts(regions)),
+    )
+
+
+def _by_size(regions: Sequence[Region]) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
+    large = np.array([region.source == LARGEST_SOURCE for region in regions], dtype=np.bool_)
+    return ("all", np.ones_like(large)), ("the large source", large), ("the small sources", ~large)
+
+
+def _parts(regions: Sequence[Region]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    is_live = np.array([region.is_live for region in regions], dtype=np.bool_)
+    species = np.array([region.species for region in regions])
+    for name, rows in _by_size(regions):
+        for kind, several in _SPECIES:
+            attacks = rows & (species == kind)
+            if attacks.any():
+                yield f"{name}: {several}", attacks | (rows & is_live)
+    sources = np.array([region.source for region in regions])
+    for source in sorted({region.source for region in regions} - {LARGEST_SOURCE}):
+        yield source, sources == source

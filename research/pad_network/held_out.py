@@ -1,0 +1,56 @@
+"""Which pictures the training of the shipped PAD network left out, as a list for ``facegate evaluate pad``.
+
+::
+
+    python -m research.pad_network.held_out --work WORK --out held_out.txt
+    facegate evaluate pad --dataset <assets>/data/pad --only held_out.txt --pack embedded
+
+``WORK`` is the folder of ``research.pad_network prepare``. The list holds the held-out sources, sessions
+and persons of ``research/pad_network/split.toml``, as far as a face was found in their pictures.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from research.pad_network.errors import PadNetworkError
+from research.pad_network.split import HELD_OUT
+from research.pad_network.stages import Workplace
+
+__all__ = ["held_out_names", "main"]
+
+
+def held_out_names(place: Workplace) -> tuple[str, ...]:
+    """Files of the manifest that no training and no choice saw, in its order."""
+    return tuple(
+        f"{'live' if region.is_live else 'spoof'}/{region.name}"
+        for region, fold in zip(place.regions, place.fold.tolist(), strict=True)
+        if fold == HELD_OUT
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when it could not write the list."""
+    parser = argparse.ArgumentParser(
+        prog="python -m research.pad_network.held_out",
+        description="List what the PAD network's training left out.",
+    )
+    parser.add_argument("--work", required=True, type=Path, help="folder of research.pad_network prepare")
+    parser.add_argument("--out", required=True, type=Path, help="text file to write")
+    options = parser.parse_args(arguments)
+    try:
+        names = held_out_names(Workplace.open(options.work))
+        text = "# Left out of the training of the shipped PAD network.\n" + "".join(
+            f"{name}\n" for name in names
+        )
+        options.out.write_text(text, encoding="utf-8")
+    except (PadNetworkError, OSError) as error:
+        sys.stderr.write(f"could not list: {error}\n")
+        return 2
+    sys.stderr.write(f"{len(names)} pictures\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

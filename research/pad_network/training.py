@@ -1,0 +1,192 @@
+"""Training: labels, the teachers' answers where they are right, and the teachers' features.
+
+Repeatable: one thread, fixed seeds, shards in a fixed order.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from research.pad_network.network import Student
+from research.pad_network.pool import RIM, Shard
+from vision.face import BgrImage
+from vision.packs.pad_two_crops import TIGHT_SIDE
+
+__all__ = ["Recipe", "train", "trained_logits"]
+
+_BATCH: Final = 32
+_NORM: Final = 5.0
+_MIDDLE: Final = 127.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is chosen before a run.
+
+    Attributes:
+        samples: How many samples are seen in all.
+        rate: Highest learning rate.
+        decay: Weight decay.
+        smoothing: How far labels are from 0 and 1.
+        simulated_weight: Weight of simulated attacks.
+        answers_weight: Weight of the teachers' answers.
+        features_weight: Weight of the teachers' features.
+        averaging: How much of the averaged weights each step keeps.
+        seed: Of the first weights and of everything drawn.
+    """
+
+    samples: int = 60_000
+    rate: float = 2e-3
+    decay: float = 0.03
+    smoothing: float = 0.05
+    simulated_weight: float = 0.7
+    answers_weight: float = 0.2
+    features_weight: float = 0.5
+    averaging: float = 0.997
+    seed: int = 5
+
+
+def train(
+    shard_at: Callable[[int], Shard],
+    allowed: NDArray[np.bool_],
+    recipe: Recipe,
+    *,
+    told: Callable[[int, float, nn.Module], None] | None = None,
+) -> Student:
+    """Train one network.
+
+    Args:
+        shard_at: Gives the shard of each round, 0 and up; every shard has as many teachers.
+        allowed: Shape (regions,): which regions the network may learn from.
+        recipe: How.
+        told: Called after each round with its number, its mean loss and the averaged network.
+
+    Returns:
+        The network with averaged weights, ready to be asked.
+    """
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(1)
+    random = np.random.default_rng(recipe.seed)
+    first = shard_at(0)
+    scale = _feature_scale(first)
+    student = Student(first.features.shape[1]).to(memory_format=torch.channels_last)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        student,
+        avg_fn=lambda kept, new, count: kept + (new - kept) * _share_of_new(int(count), recipe.averaging),
+        use_buffers=True,
+    )
+    optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    steps = max(1, recipe.samples // _BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=recipe.rate, total_steps=steps, pct_start=0.15
+    )
+    step, number = 0, 0
+    while step < steps:
+        shard = first if number == 0 else shard_at(number)
+        usable = np.flatnonzero(allowed[shard.region])
+        random.shuffle(usable)
+        losses = []
+        for start in range(0, len(usable) - _BATCH + 1, _BATCH):
+            if step >= steps:
+                break
+            rows = np.sort(usable[start : start + _BATCH])
+            student.train()
+            loss = _loss(student, shard, rows, recipe, random=random, scale=scale)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(student.parameters(), _NORM)
+            optimiser.step()
+            schedule.step()
+            averaged.update_parameters(student)
+            losses.append(loss.item())
+            step += 1
+        number += 1
+        if told is not None and losses:
+            told(number, float(np.mean(losses)), averaged.module.eval())
+    averaged.module.eval()
+    result: Student = averaged.module
+    return result
+
+
+def trained_logits(student: nn.Module, crops: Sequence[tuple[BgrImage, BgrImage]]) -> NDArray[np.float64]:
+    """The network's logits, shape (n,), for tight and wide crops."""
+    student.eval()
+    logits = []
+    with torch.no_grad():
+        for start in range(0, len(crops), _BATCH):
+            chosen = crops[start : start + _BATCH]
+            tight, wide = (np.stack([pair[at] for pair in chosen]) for at in (0, 1))
+            logits.append(student(_tensor(tight), _tensor(wide))[0].double().numpy())
+    return np.concatenate(logits) if logits else np.empty(0)
+
+
+def _share_of_new(count: int, averaging: float) -> float:
+    """Early weights are forgotten fast, or the average would be of the random start."""
+    return max(1 - averaging, 10 / (10 + count))
+
+
+def _loss(
+    student: Student,
+    shard: Shard,
+    rows: NDArray[np.int64],
+    recipe: Recipe,
+    *,
+    random: np.random.Generator,
+    scale: tuple[torch.Tensor, torch.Tensor],
+) -> torch.Tensor:
+    tight, wide = _varied(shard.tight[rows], shard.wide[rows], random)
+    logits, guesses = student(tight, wide)
+    live = torch.from_numpy(shard.is_live[rows])
+    weights = torch.from_numpy(
+        np.where(shard.is_simulated[rows], recipe.simulated_weight, 1.0).astype(np.float32)
+    )
+    smooth = live * (1 - 2 * recipe.smoothing) + recipe.smoothing
+    by_label = functional.binary_cross_entropy_with_logits(logits, smooth, weight=weights)
+    answers = torch.from_numpy(shard.probabilities[rows].mean(axis=1))
+    # A teacher that is wrong is not followed.
+    agrees = ((answers > 0.5) == (live > 0.5)).float() * weights
+    by_answer = functional.binary_cross_entropy_with_logits(logits, answers, weight=agrees)
+    wanted = (torch.from_numpy(shard.features[rows].astype(np.float32)) - scale[0]) / scale[1]
+    by_features = functional.smooth_l1_loss(guesses, wanted)
+    loss: torch.Tensor = by_label + recipe.answers_weight * by_answer + recipe.features_weight * by_features
+    return loss
+
+
+def _varied(
+    tight: NDArray[np.uint8], wide: NDArray[np.uint8], random: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cheap changes that make every round of a shard another: shifts, gains, parts left out."""
+    down, across = random.integers(0, 2 * RIM + 1, size=2)
+    moved = tight[:, down : down + TIGHT_SIDE, across : across + TIGHT_SIDE]
+    tight_values, wide_values = _tensor(moved), _tensor(wide)
+    count = len(tight)
+    gains = np.exp(
+        random.normal(0, 0.06, size=(count, 3, 1, 1)) + random.normal(0, 0.1, size=(count, 1, 1, 1))
+    )
+    gain = torch.from_numpy(gains.astype(np.float32))
+    tight_values, wide_values = (tight_values * gain).clamp(0, 255), (wide_values * gain).clamp(0, 255)
+    for values in (tight_values, wide_values):
+        side = values.shape[2]
+        for row in np.flatnonzero(random.random(count) < 0.25):
+            height, width = random.integers(side // 6, side // 2, size=2)
+            top, left = random.integers(0, side - height), random.integers(0, side - width)
+            values[row, :, top : top + height, left : left + width] = _MIDDLE
+        for row in np.flatnonzero(random.random(count) < 0.08):
+            values[row] = _MIDDLE
+    return tight_values, wide_values
+
+
+def _tensor(images: NDArray[np.uint8]) -> torch.Tensor:
+    values = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    return values.contiguous(memory_format=torch.channels_last)
+
+
+def _feature_scale(shard: Shard) -> tuple[torch.Tensor, torch.Tensor]:
+    features = torch.from_numpy(shard.features.astype(np.float32))
+    return features.mean(dim=0), features.std(dim=0).clamp_min(1e-3)

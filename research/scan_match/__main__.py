@@ -1,0 +1,196 @@
+"""Measure scans; ``docs/accuracy.md`` has the figures.
+
+::
+
+    python -m research.scan_match constancy --pack P --clips DIR
+    python -m research.scan_match calibrate --pack P [--pack P2] --faces DIR --clips DIR --out FILE
+
+``constancy``: how often a change of person during a scan is found, and how often one person is taken for two.
+``calibrate``: what a pack's cosines are worth when a photo is compared with a scan.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from evaluation.match.calibration import THRESHOLDS, common_embedder, measure, without_folder
+from evaluation.match.calibration_points import render_calibration
+from evaluation.match.comparisons import compare_all
+from evaluation.match.corrections import Corrections, read_corrections
+from evaluation.match.errors import MatchEvaluationError
+from evaluation.match.photos import read_photos
+from evaluation.match.templates import embed_photos
+from matcher.errors import PolicyInvalid
+from matcher.similarity import threshold_cosine
+from matcher.template import fuse_templates
+from research.scan_match.calibration import ScanMeasurement, calibrate_with_scans
+from research.scan_match.clips import ClipError, Recording, read_recordings
+from research.scan_match.comparisons import ClipTemplates, compare_scans, scan_curve
+from research.scan_match.constancy_study import (
+    constancy_tables,
+    identify_all,
+    joined_table,
+    judge_genuine,
+    judge_spliced,
+)
+from research.scan_match.identify import identify_scan, portrait_template
+from vision.errors import VisionError
+from vision.packs import MatchCalibration, Pack, load_pack
+from vision.packs.models_dir import default_models_dir
+
+_REPORTED = (1e-1, 3e-2, 1e-2, 5e-3, 3e-3)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    options = _parser().parse_args(arguments)
+    console = Console(width=150)
+    # One core a pack, as in a server; several threads of OpenCV only fight over small pictures.
+    cv2.setNumThreads(1)
+    try:
+        recordings = read_recordings(options.clips, seconds=options.seconds, most=options.scans)
+        if options.work == "constancy":
+            _constancy(recordings, options, console)
+        else:
+            _calibrate(recordings, options, console)
+    except (ClipError, MatchEvaluationError, VisionError, OSError) as error:
+        sys.stderr.write(f"could not measure: {error}\n")
+        return 2
+    return 0
+
+
+def _constancy(recordings: Sequence[Recording], options: argparse.Namespace, console: Console) -> None:
+    pack = _load(options.pack)
+    scans = identify_all(recordings, pack, console)
+    genuine = judge_genuine(scans, pack.match_calibration)
+    console.print(joined_table(scans, pack.match_calibration))
+    spliced = judge_spliced(recordings, pack, console, each=options.each, seed=options.seed)
+    for table in constancy_tables(genuine, spliced, pack.match_calibration):
+        console.print(table)
+
+
+def _calibrate(recordings: Sequence[Recording], options: argparse.Namespace, console: Console) -> None:
+    packs = [_load(spec) for spec in options.pack]
+    embedder = common_embedder(packs)
+    corrections = read_corrections(options.corrections) if options.corrections else Corrections()
+    photos = read_photos(options.faces, corrections=corrections, apart=frozenset(options.apart))
+    bounds = {"resamples": options.resamples, "confidence": options.confidence, "seed": options.seed}
+    measurements = []
+    for spec, pack, run in zip(options.pack, packs, embed_photos(photos, packs=packs), strict=True):
+        clips = [
+            ClipTemplates(
+                name=recording.name,
+                portrait=portrait_template(recording, pack),
+                scans=tuple(fuse_templates(identify_scan(scan, pack).selected) for scan in recording.scans),
+            )
+            for recording in track(recordings, description=without_folder(spec), console=console)
+        ]
+        comparisons = compare_scans(clips, run.templates)
+        measurements.append(
+            ScanMeasurement(
+                photos=measure(
+                    run,
+                    compare_all(run.templates, unsure=corrections.unsure),
+                    pack=without_folder(spec),
+                    **bounds,
+                ),
+                comparisons=comparisons,
+                curve=scan_curve(comparisons, thresholds=THRESHOLDS, **bounds),
+                scans=sum(len(clip.scans) for clip in clips),
+            )
+        )
+    calibration = calibrate_with_scans(
+        measurements, embedder_sha256=embedder, dataset=options.dataset, command=_command(options)
+    )
+    options.out.write_text(render_calibration(calibration), encoding="utf-8")
+    for measurement in measurements:
+        console.print(_table(measurement, calibration))
+    console.print(calibration.record.note, highlight=False)
+
+
+def _table(measurement: ScanMeasurement, calibration: MatchCalibration) -> Table:
+    table = Table(
+        "bound on FMR", "threshold", "photos: FMR, bound", "scans: FMR to photos", "to frames", "bound",
+        "FNMR photos", "FNMR scans",
+        title=f"{measurement.photos.pack}: {measurement.scans} scans, {measurement.comparisons.genuine.size} "
+        f"genuine, least cosine {measurement.comparisons.genuine.min():.3f}",
+    )  # fmt: skip
+    photos, scans = measurement.photos.curve, measurement.curve
+    for bound in _REPORTED:
+        try:
+            cosine = threshold_cosine(bound, calibration=calibration)
+        except PolicyInvalid:
+            table.add_row(f"{bound:g}", "not supported")
+            continue
+        at = int(np.searchsorted(THRESHOLDS, cosine, side="right")) - 1
+        table.add_row(
+            f"{bound:g}",
+            f"{cosine:.3f}",
+            f"{photos.rates[at]:.2%}, {photos.upper_bounds[at]:.2%}",
+            f"{scans.photo_rates[at]:.2%}",
+            f"{scans.frame_rates[at]:.2%}",
+            f"{scans.upper_bounds[at]:.2%}",
+            f"{measurement.photos.comparisons.fnmr(cosine):.1%}",
+            f"{measurement.comparisons.fnmr(cosine):.1%}",
+        )
+    return table
+
+
+def _load(spec: str) -> Pack:
+    return load_pack(spec, models_dir=default_models_dir(os.environ, Path.home()))
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command without this machine's paths."""
+    parts = ["python -m research.scan_match calibrate"]
+    parts += [f"--pack {without_folder(spec)}" for spec in options.pack]
+    parts.append("--faces DIR --clips DIR")
+    if options.corrections:
+        parts.append(f"--corrections {options.corrections.name}")
+    parts += [f"--apart {source}" for source in options.apart]
+    parts.append(f"--seconds {options.seconds:g} --scans {options.scans}")
+    parts.append(f"--resamples {options.resamples} --confidence {options.confidence:g} --seed {options.seed}")
+    return " ".join([*parts, "--out FILE"])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m research.scan_match", description="Measure scans, not single photos."
+    )
+    works = parser.add_subparsers(dest="work", required=True)
+    constancy = works.add_parser("constancy", help="find a change of person during a scan")
+    constancy.add_argument(
+        "--pack", required=True, help='such as "open", "embedded" or "insightface:<folder>"'
+    )
+    constancy.add_argument("--each", type=int, default=57, help="pairs of persons for each kind of change")
+    calibrate = works.add_parser("calibrate", help="measure what cosines with scans are worth")
+    calibrate.add_argument(
+        "--pack", required=True, action="append", help="again for another pack of this embedder"
+    )
+    calibrate.add_argument("--faces", required=True, type=Path, help="folder with photos and manifest.csv")
+    calibrate.add_argument("--out", required=True, type=Path, help="calibration file to write")
+    calibrate.add_argument("--corrections", type=Path, help="what is known to be wrong with the labels")
+    calibrate.add_argument("--apart", action="append", default=[], help="source of identities measured apart")
+    calibrate.add_argument(
+        "--dataset", default="Facegate development faces and clips", help="its name for the record"
+    )
+    calibrate.add_argument("--resamples", type=int, default=2000, help="bootstrap samples")
+    calibrate.add_argument("--confidence", type=float, default=0.95, help="one-sided, of the bounds")
+    for each in (constancy, calibrate):
+        each.add_argument("--clips", required=True, type=Path, help="folder with live clips, one a person")
+        each.add_argument("--seconds", type=float, default=4.0, help="length of a scan")
+        each.add_argument("--scans", type=int, default=3, help="scans of a clip, at most")
+        each.add_argument("--seed", type=int, default=1, help="of what is drawn")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

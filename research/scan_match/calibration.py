@@ -1,0 +1,108 @@
+"""A calibration that holds for what a check compares: a photo with a scan's fused template.
+
+A fused template comes closer to everybody than a single photo's does, strangers included, so bounds that were
+measured on pairs of photos alone can be too low. The calibration therefore takes, at every cosine, the worst
+of the bounds from pairs of photos (``evaluation.match.calibration``) and from scans
+(``research.scan_match.comparisons``), over all packs that hold the embedder.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.match.calibration import Measurement
+from evaluation.match.calibration_points import choose_points
+from research.scan_match.comparisons import ScanComparisons, ScanCurve
+from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
+
+__all__ = ["ScanMeasurement", "calibrate_with_scans"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanMeasurement:
+    """One pack on photos and on scans.
+
+    Attributes:
+        photos: Pairs of photos.
+        comparisons: Scans against portraits.
+        curve: FMR of scans over the cosine, at the same thresholds as that of the photos.
+        scans: How many scans there were.
+    """
+
+    photos: Measurement
+    comparisons: ScanComparisons
+    curve: ScanCurve
+    scans: int
+
+
+def calibrate_with_scans(
+    measurements: Sequence[ScanMeasurement], *, embedder_sha256: str, dataset: str, command: str
+) -> MatchCalibration:
+    """Turn measurements of one embedder into its calibration: the worst of them at every cosine.
+
+    Args:
+        measurements: One or more, at the same thresholds; the record's counts are the first one's.
+        embedder_sha256: Of the embedder's file, lower-case hex.
+        dataset: The data set's name for the record.
+        command: How to make the calibration again, for the record.
+    """
+    first = measurements[0]
+    bounds = np.max(
+        [
+            curve
+            for each in measurements
+            for curve in (each.photos.curve.upper_bounds, each.curve.upper_bounds)
+        ],
+        axis=0,
+    )
+    points = tuple(
+        ScorePoint(
+            cosine=cosine,
+            fmr_upper_bound=bound,
+            fnmr=round(max(each.photos.comparisons.fnmr(cosine) for each in measurements), 4),
+        )
+        for cosine, bound in choose_points(first.curve.thresholds, bounds)
+        if cosine <= 1.0
+    )
+    photos = first.photos.comparisons
+    record = CalibrationRecord(
+        provenance="measured",
+        dataset=dataset,
+        identities=photos.identities + first.comparisons.clip_persons,
+        genuine_pairs=photos.genuine.size + photos.genuine_apart.size + first.comparisons.genuine.size,
+        impostor_pairs=first.photos.curve.comparisons + first.curve.comparisons,
+        failures_to_acquire=first.photos.run.failures,
+        command=command,
+        note=_note(measurements),
+    )
+    return MatchCalibration(points=points, record=record, embedder_sha256=embedder_sha256)
+
+
+def _note(measurements: Sequence[ScanMeasurement]) -> str:
+    counts = " ".join(_counts(each) for each in measurements)
+    confidence = measurements[0].photos.curve.confidence
+    packs = ", and of all packs, whose detectors align faces by other points" * (len(measurements) > 1)
+    return (
+        f"{counts} Every bound is the worst of pairs of photos and of scans{packs}. Comparisons share "
+        "persons, so a bound is the larger of an identity bootstrap and Clopper-Pearson over the effective "
+        f"number of pairs of persons (Korn and Graubard), one-sided {confidence:.0%}, and never below the "
+        "rate of one group of photos, of scans against photos, or of scans against frames of other clips. "
+        "fnmr is that of pairs of photos. Development photos are not the population of a deployment: "
+        "measure again on your own."
+    )
+
+
+def _counts(measurement: ScanMeasurement) -> str:
+    photos, scans = measurement.photos, measurement.comparisons
+    apart = photos.comparisons.identities - photos.comparisons.main_identities
+    return (
+        f"Pack {photos.pack}: {photos.run.photos} photos, {len(photos.run.templates)} templates; main group: "
+        f"{photos.comparisons.main_identities} persons, {photos.comparisons.genuine.size} genuine pairs; "
+        f"measured apart: {apart} persons, {photos.comparisons.genuine_apart.size} genuine pairs; "
+        f"{photos.curve.comparisons} impostor pairs of {photos.curve.person_pairs} pairs of persons. "
+        f"{measurement.scans} scans of {scans.clip_persons} persons: {scans.with_photos.scores.size} "
+        f"impostor comparisons with photos of the main group, {scans.with_frames.scores.size} with frames of "
+        f"other clips, of {measurement.curve.person_pairs} pairs of persons together; {scans.genuine.size} "
+        "genuine."
+    )

@@ -1,0 +1,296 @@
+"""How often a change of person is found, and how often one person is taken for two."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.stats import beta
+
+from matcher.constancy import SWAP_MAX_FMR, measure_constancy
+from matcher.persons import persons_among
+from matcher.similarity import threshold_cosine
+from matcher.template import TemplateSample
+from research.scan_match.clips import Recording, SentFrame
+from research.scan_match.identify import IdentifiedScan, identify_scan
+from research.scan_match.splices import Change, splice
+from vision.face import Points
+from vision.packs import MatchCalibration, Pack
+
+__all__ = [
+    "Judged",
+    "ScanScores",
+    "constancy_tables",
+    "identify_all",
+    "join_selected",
+    "joined_table",
+    "judge_genuine",
+    "judge_spliced",
+    "scores_of",
+    "upper_bound",
+]
+
+_LAX_FMR = 0.1
+_REPLACED = (1, 2, 4, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanScores:
+    """What can be said of one scan's constancy.
+
+    Attributes:
+        groups: Cosine of the two least alike groups of all samples, as the server takes it.
+        groups_selected: The same of the selected frames alone.
+        pairs_selected: Cosine of the two least alike selected frames.
+        witnesses: Samples beside the selected frames.
+        spoken_for: See ``IdentifiedScan``.
+    """
+
+    groups: float
+    groups_selected: float
+    pairs_selected: float
+    witnesses: int
+    spoken_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One scan of the study.
+
+    Attributes:
+        name: The clip, or both.
+        change: ``None`` for a scan of one person.
+        scores: What came of it.
+        other_selected: Whether a selected frame shows the other person.
+        other_seen: Whether any sample does.
+    """
+
+    name: str
+    change: Change | None
+    scores: ScanScores
+    other_selected: bool
+    other_seen: bool
+
+
+def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> ScanScores | None:
+    """The statistics that are compared; ``None`` for fewer than two selected frames."""
+    everything = measure_constancy(identified.everything, calibration=calibration)
+    selected = measure_constancy(identified.selected, calibration=calibration)
+    if everything is None or selected is None:
+        return None
+    return ScanScores(
+        groups=everything.cosine,
+        groups_selected=selected.cosine,
+        pairs_selected=_least_pair(identified.selected),
+        witnesses=len(identified.witnesses),
+        spoken_for=identified.spoken_for,
+    )
+
+
+def identify_all(
+    recordings: Sequence[Recording], pack: Pack, console: Console
+) -> tuple[tuple[str, IdentifiedScan], ...]:
+    """Every scan of every clip as it is, with the clip's name."""
+    scans = [(recording.name, scan) for recording in recordings for scan in recording.scans]
+    return tuple(
+        (name, identify_scan(scan, pack))
+        for name, scan in track(scans, description="one person", console=console)
+    )
+
+
+def judge_genuine(
+    scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration
+) -> tuple[Judged, ...]:
+    """Scans of one person each, by name."""
+    scored = [(name, scores_of(scan, calibration)) for name, scan in scans]
+    return tuple(
+        Judged(name, None, scores, other_selected=False, other_seen=False)
+        for name, scores in scored
+        if scores is not None
+    )
+
+
+def join_selected(
+    scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration, *, others: int
+) -> NDArray[np.float64]:
+    """Cosines of the two least alike groups where the last selected frames are another person's.
+
+    Args:
+        scans: By name; the first one of each name is taken.
+        calibration: Of the embedder.
+        others: How many of the frames are replaced.
+
+    Returns:
+        One for every ordered pair of names whose scans have more selected frames than ``others``.
+    """
+    first: dict[str, IdentifiedScan] = {}
+    for name, scan in scans:
+        first.setdefault(name, scan)
+    cosines = []
+    for one, other in itertools.permutations(first.values(), 2):
+        if min(len(one.selected), len(other.selected)) > others:
+            found = measure_constancy(
+                one.selected[:-others] + other.selected[-others:], calibration=calibration
+            )
+            cosines += [] if found is None else [found.cosine]
+    return np.array(cosines)
+
+
+def judge_spliced(
+    recordings: Sequence[Recording], pack: Pack, console: Console, *, each: int, seed: int
+) -> tuple[Judged, ...]:
+    """Scans of two persons.
+
+    Args:
+        recordings: One a person.
+        pack: Finds and embeds the faces.
+        console: Shows the progress.
+        each: For every change, how many of the ordered pairs of persons are drawn.
+        seed: Of what is drawn: pairs, and where a change begins.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = list(itertools.permutations(recordings, 2))
+    wanted = [
+        (pairs[index], change, float(rng.uniform()))
+        for change in Change
+        for index in rng.permutation(len(pairs))[:each].tolist()
+    ]
+    points = _PointFinder(pack)
+    judged = []
+    for (one, other), change, place in track(wanted, description="two persons", console=console):
+        spliced = splice(one.scans[0], other.scans[0], change=change, place=place, points=points)
+        identified = identify_scan(spliced.frames, pack)
+        scores = scores_of(identified, pack.match_calibration)
+        if scores is not None:
+            judged.append(
+                Judged(
+                    name=f"{one.name}, {other.name}",
+                    change=change,
+                    scores=scores,
+                    other_selected=bool(spliced.of_other & set(identified.selected_places)),
+                    other_seen=bool(spliced.of_other & set(identified.places)),
+                )
+            )
+    return tuple(judged)
+
+
+def constancy_tables(
+    genuine: Sequence[Judged], spliced: Sequence[Judged], calibration: MatchCalibration
+) -> Iterator[Table]:
+    """What is printed: one person taken for two, and changes that were missed."""
+    line = threshold_cosine(max(SWAP_MAX_FMR, calibration.lowest_bound), calibration=calibration)
+    lax = threshold_cosine(_LAX_FMR, calibration=calibration)
+    persons = len({judged.name for judged in genuine})
+    table = Table(
+        "statistic", "line", "false alarms", "least cosine", "5th percentile",
+        title=f"One person: {len(genuine)} scans of {persons} persons",
+    )  # fmt: skip
+    for name, of, at in (
+        ("least alike groups, with witnesses (shipped)", _groups, line),
+        ("least alike groups of selected frames", _groups_selected, line),
+        ("least alike pair of selected frames", _pairs, lax),
+        ("least alike pair of selected frames", _pairs, line),
+    ):
+        values = np.array([of(judged.scores) for judged in genuine])
+        table.add_row(
+            name, f"{at:.3f}", f"{int((values < at).sum())}", f"{values.min():.3f}",
+            f"{np.quantile(values, 0.05):.3f}",
+        )  # fmt: skip
+    shares = np.array([judged.scores.spoken_for for judged in genuine])
+    witnesses = np.array([judged.scores.witnesses for judged in genuine])
+    table.caption = (
+        f"witnesses: {witnesses.mean():.1f} a scan, none in {int((witnesses == 0).sum())}; "
+        f"least share spoken for {shares.min():.2f}"
+    )
+    yield table
+    table = Table(
+        "change", "scans", "other selected", "other seen", "of these pass", "95 % bound", "other not seen",
+        "pass: groups of selected", "pair, FMR 0.1", "pair, same line",
+        title="Two persons: how many get past, by statistic",
+    )  # fmt: skip
+    for change in (*Change, None):
+        of_kind = [judged for judged in spliced if change in {None, judged.change}]
+        seen = [judged for judged in of_kind if judged.other_seen]
+        passed = sum(judged.scores.groups >= line for judged in seen)
+        table.add_row(
+            "all" if change is None else change.value,
+            str(len(of_kind)),
+            str(sum(judged.other_selected for judged in of_kind)),
+            str(len(seen)),
+            str(passed),
+            f"{upper_bound(passed, len(seen)):.1%}",
+            str(len(of_kind) - len(seen)),
+            str(sum(judged.scores.groups_selected >= line for judged in of_kind)),
+            str(sum(judged.scores.pairs_selected >= lax for judged in of_kind)),
+            str(sum(judged.scores.pairs_selected >= line for judged in of_kind)),
+        )
+    yield table
+
+
+def joined_table(scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration) -> Table:
+    """How many joined selections get past, for each line."""
+    lines = {
+        bound: threshold_cosine(bound, calibration=calibration)
+        for bound in (_LAX_FMR, SWAP_MAX_FMR, 1e-2)
+        if bound >= calibration.lowest_bound
+    }
+    table = Table(
+        "frames of the other", "pairs", *(f"pass at {bound:g} ({line:.3f})" for bound, line in lines.items()),
+        "highest cosine", title="Selected frames of two persons put together: how many get past",
+    )  # fmt: skip
+    everything: list[NDArray[np.float64]] = []
+    for others in _REPLACED:
+        everything.append(join_selected(scans, calibration, others=others))
+        table.add_row(f"{others} of 8", *_passes(everything[-1], list(lines.values())))
+    table.add_row("all", *_passes(np.concatenate(everything), list(lines.values())))
+    return table
+
+
+def _passes(cosines: NDArray[np.float64], lines: Sequence[float]) -> list[str]:
+    counts = [int((cosines >= line).sum()) for line in lines]
+    shares = [f"{count} ({count / max(1, cosines.size):.1%})" for count in counts]
+    return [str(cosines.size), *shares, f"{cosines.max(initial=-1.0):.3f}"]
+
+
+def upper_bound(events: int, trials: int, *, confidence: float = 0.95) -> float:
+    """One-sided Clopper-Pearson bound on a rate; 1 without a trial."""
+    return 1.0 if events >= trials else float(beta.ppf(confidence, events + 1, trials - events))
+
+
+class _PointFinder:
+    """Finds each frame's face once."""
+
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
+        self._found: dict[int, tuple[SentFrame, Points | None]] = {}
+
+    def __call__(self, frame: SentFrame) -> Points | None:
+        key = id(frame)
+        if key not in self._found:
+            faces = persons_among(
+                self._pack.detector.detect(frame.pixels()), second_face_fraction=1 / 3, min_confidence=0.6
+            )
+            # The frame is kept with its answer, so that no other frame can come by its id.
+            self._found[key] = (frame, faces[0].five_points if faces else None)
+        return self._found[key][1]
+
+
+def _least_pair(samples: Sequence[TemplateSample]) -> float:
+    stack = np.stack([sample.embedding.astype(np.float64) for sample in samples])
+    return float((stack @ stack.T).min())
+
+
+def _groups(scores: ScanScores) -> float:
+    return scores.groups
+
+
+def _groups_selected(scores: ScanScores) -> float:
+    return scores.groups_selected
+
+
+def _pairs(scores: ScanScores) -> float:
+    return scores.pairs_selected

@@ -1,0 +1,114 @@
+"""Scans in which the person changes: frames of one clip, then of another, and perhaps of the first again.
+
+The other person's pictures are laid over the first one's by their faces' five points, so that the face stays
+where it was: that is hardest for what follows the face.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+
+from research.scan_match.clips import SentFrame
+from vision.face import BgrImage, Points
+from vision.geometry import similarity_transform
+
+__all__ = ["Change", "FindPoints", "Splice", "splice"]
+
+FindPoints: TypeAlias = Callable[[SentFrame], Points | None]
+"""The five points of a frame's face; ``None`` where there is none."""
+
+_QUALITY = 88
+_MORPH_SECONDS = 1.0
+
+
+class Change(StrEnum):
+    """How the person changes."""
+
+    LAST_HALF = "the second half shows another"
+    LAST_SECOND = "the last second shows another"
+    HALF_A_SECOND = "another for half a second"
+    A_SECOND = "another for a second"
+    FLICKER = "another in every third frame"
+    MORPH = "one turns into another within a second"
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """A scan of two persons.
+
+    Attributes:
+        frames: In order of time.
+        of_other: Indices of the frames that show the other person, or a mixture.
+    """
+
+    frames: tuple[SentFrame, ...]
+    of_other: frozenset[int]
+
+
+def splice(
+    first: Sequence[SentFrame],
+    other: Sequence[SentFrame],
+    *,
+    change: Change,
+    place: float,
+    points: FindPoints,
+) -> Splice:
+    """Put frames of another person into a scan; the scan keeps its clock and its picture's size.
+
+    Args:
+        first: The scan of the one person.
+        other: A scan of the other; it is repeated where it is too short.
+        change: What becomes of the scan.
+        place: Where a change for some time begins, 0 (at the start) to 1 (so that it ends with the scan).
+        points: Finds the faces.
+    """
+    of_other = _others_frames(first, change, place)
+    frames = []
+    for index, frame in enumerate(first):
+        if index not in of_other:
+            frames.append(frame)
+            continue
+        part = 1.0
+        if change is Change.MORPH:
+            part = min(1.0, (frame.time - first[min(of_other)].time) / _MORPH_SECONDS)
+        frames.append(_mixed(frame, other[index % len(other)], part, points))
+    return Splice(frames=tuple(frames), of_other=frozenset(of_other))
+
+
+def _others_frames(first: Sequence[SentFrame], change: Change, place: float) -> set[int]:
+    count = len(first)
+    if change is Change.FLICKER:
+        return set(range(int(place * 2.999), count, 3))
+    second = 1.0 / (first[-1].time - first[0].time)
+    length = {
+        Change.LAST_HALF: 0.5,
+        Change.LAST_SECOND: second,
+        Change.HALF_A_SECOND: 0.5 * second,
+        Change.A_SECOND: second,
+        Change.MORPH: 0.5 + 0.5 * _MORPH_SECONDS * second,
+    }[change]
+    long = min(count - 1, max(1, round(length * count)))
+    at_the_end = change in {Change.LAST_HALF, Change.LAST_SECOND, Change.MORPH}
+    start = count - long if at_the_end else round(place * (count - long))
+    return set(range(start, start + long))
+
+
+def _mixed(ours: SentFrame, theirs: SentFrame, part: float, points: FindPoints) -> SentFrame:
+    """Their picture laid over ours, face on face; ``part`` 1 leaves nothing of ours."""
+    below, above = ours.pixels(), theirs.pixels()
+    height, width = below.shape[:2]
+    here, there = points(ours), points(theirs)
+    if here is None or there is None:
+        laid: BgrImage = np.asarray(cv2.resize(above, (width, height)), np.uint8)
+    else:
+        move = similarity_transform(there.astype(np.float64), here.astype(np.float64))[:2]
+        laid = np.asarray(
+            cv2.warpAffine(above, move, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
+    mixed = np.asarray(cv2.addWeighted(below, 1.0 - part, laid, part, 0.0), np.uint8)
+    coded = cv2.imencode(".jpg", mixed, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return SentFrame(ours.time, bytes(coded))

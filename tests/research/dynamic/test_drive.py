@@ -1,0 +1,78 @@
+"""Whole scans at the size and rate of the demo, whose few frames a step make errors last."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.policy import DynamicPolicy
+from research.dynamic.drive import Link, drive_scan
+from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
+from simulator.photos import builtin_photos
+from tests.packs import real_pack, shared_pack
+from vision.packs import Pack
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def pack(assets: Path) -> Pack:
+    return shared_pack(f"open:{assets / 'models'}")
+
+
+@pytest.fixture(scope="module")
+def photos() -> dict[str, Photo]:
+    pack = real_pack()
+    return builtin_photos(
+        detector=pack.detector, landmarker=pack.landmarker, names=("astronaut", "long-hair")
+    )
+
+
+def _judged(kind: FlashKind, photo: Photo, seed: int, pack: Pack) -> FlashResult:
+    return _driven(FlashScanSettings(kind=kind, seed=seed, frames_per_second=15.0), photo, seed, pack)
+
+
+def _driven(settings: FlashScanSettings, photo: Photo, drawn: int, pack: Pack) -> FlashResult:
+    model = load_flash_model()
+    trace = drive_scan(
+        photo,
+        settings,
+        pack=pack,
+        policy=DynamicPolicy(),
+        model=model,
+        link=Link(),
+        rng=np.random.default_rng(drawn),
+    )
+    return judge_flash(samples=trace.samples, revealed=trace.revealed, model=model)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 7, 10, 23])
+def test_a_tint_is_no_face_however_the_head_moves(photos: dict[str, Photo], pack: Pack, seed: int) -> None:
+    """In 7, 10 and 23 the head's motion goes with the colours, and makes the tint look uneven."""
+    found = _judged(FlashKind.INJECTED_TINT, photos["astronaut"], seed, pack)
+    assert found.finding in {Finding.WRONG, Finding.NOT_MEASURABLE}
+    (overlay,) = (one for one in found.signals if one.name == "flash_overlay")
+    assert overlay.passed is False, overlay.detail
+
+
+@pytest.mark.parametrize("drawn", [3, 16, 21, 30])
+def test_a_recording_is_none_however_much_its_background_flashes(
+    photos: dict[str, Photo], pack: Pack, drawn: int
+) -> None:
+    """In the dark a near wall flashes as the face does, and may not be taken for the camera's gains."""
+    settings = FlashScanSettings(
+        kind=FlashKind.RECORDED_SCAN, seed=5, ambient=AmbientSettings(preset=AmbientPreset.DARK)
+    )
+    found = _driven(settings, photos["astronaut"], drawn, pack)
+    assert found.finding is not Finding.RIGHT
+    assert found.verified_bits < 5
+
+
+@pytest.mark.parametrize("name", ["astronaut", "long-hair"])
+def test_a_person_is_a_face(photos: dict[str, Photo], pack: Pack, name: str) -> None:
+    found = [_judged(FlashKind.GENUINE, photos[name], seed, pack).finding for seed in (100, 102, 104, 106)]
+    assert found.count(Finding.RIGHT) >= 3
+    assert Finding.WRONG not in found

@@ -1,0 +1,129 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from research.dynamic import measure
+from research.dynamic.__main__ import main
+from research.dynamic.measure import code_hash
+from research.dynamic.people import read_split
+from research.dynamic.rates import Draws, Rate
+from research.dynamic.report import write_report
+from research.dynamic.rows import Row, append_row
+from research.dynamic.tables import Table, all_tables
+from research.dynamic.targets import Answer, answer_to, target_table
+from tests.research.dynamic.builders import row
+
+_DRAWS = Draws(resamples=100, seed=1)
+
+
+def _rows() -> list[Row]:
+    people = [f"person {number}" for number in range(12)]
+    return [
+        *(row(person=person, name=f"i{person}") for person in people),
+        *(
+            row(
+                person=person,
+                name=f"s{person}",
+                ambient="sun",
+                flash="INCONCLUSIVE",
+                combined="INCONCLUSIVE",
+                finding="NOT_MEASURABLE",
+                reason="TOO_BRIGHT_TO_MEASURE",
+                bits=0.0,
+                end="LIGHT",
+                hints=["TOO_BRIGHT"],
+            )
+            for person in people
+        ),
+        *(
+            row(
+                person=person,
+                name=f"p{person}",
+                group="attack",
+                kind="print",
+                camera="noisy",
+                flash="SUCCESS" if person == "person 3" else "SPOOF",
+            )
+            for person in people
+        ),
+        row(group="relighting", kind="injected-relighting", latency=0.06, quality="own head"),
+        row(group="relighting", kind="injected-relighting", latency=0.8, quality="crude", lying=True),
+    ]
+
+
+def _answers(table: Table) -> dict[str, str]:
+    return {str(line[0]): str(line[-1]) for line in table.rows}
+
+
+def test_targets_are_answered_by_rate_and_bound() -> None:
+    answers = _answers(target_table(_rows(), _DRAWS))
+    assert answers["genuine, dark and indoor: SPOOF"] == Answer.NOT_SHOWN
+    assert answers["print: SUCCESS by the flash alone"] == Answer.MISSED
+    caught = [replace(one, combined="SPOOF") if one.kind == "print" else one for one in _rows()]
+    assert _answers(target_table(caught, _DRAWS))["print: SUCCESS"] == Answer.NOT_SHOWN
+    assert answers["genuine, dark and indoor: median seconds of a scan"] == Answer.MET
+
+
+@pytest.mark.parametrize(
+    ("rate", "answer"),
+    [
+        (Rate(0, 3000, 3000, 0.0, 0.001), Answer.MET),
+        (Rate(0, 30, 30, 0.0, 0.1), Answer.NOT_SHOWN),
+        (Rate(2, 100, 30, 0.0, 0.05), Answer.MISSED),
+        (Rate(0, 0, 0, None, None), Answer.NOT_MEASURED),
+    ],
+)
+def test_a_target_is_met_only_where_the_people_are_enough_to_show_it(rate: Rate, answer: Answer) -> None:
+    assert answer_to(rate) is answer
+
+
+def test_tables_count_every_scan_once() -> None:
+    tables = {table.title: table for table in all_tables(_rows(), split=read_split(), draws=_DRAWS)}
+    assert [line[:2] for line in tables["Genuine, by ambient light"].rows] == [("indoor", 12), ("sun", 12)]
+    assert [line[:2] for line in tables["Attackers, dark to office"].rows] == [("print", 12)]
+    apart = tables["Attackers, cameras not used for calibration apart"]
+    assert [line[:2] for line in apart.rows] == [("not calibrated with", 12)]
+    true, lying = (table for title, table in tables.items() if title.startswith("Relighting"))
+    assert true.rows == (("0.06 s", "", "", "", "1 / 0 / 0"),)
+    assert lying.rows == (("0.8 s", "1 / 0 / 0", "", "", ""),)
+
+
+def test_the_report_says_simulation_first_and_its_json_has_the_counts(tmp_path: Path) -> None:
+    text = write_report(_rows(), tmp_path / "report", resamples=100, seed=1)
+    assert "SIMULATION" in text.splitlines()[0]
+    assert "not comparable" in text
+    told = json.loads((tmp_path / "report" / "report.json").read_text())
+    ambient = next(table for table in told["tables"] if table["title"] == "Genuine, by ambient light")
+    assert ambient["rows"][0]["SPOOF (BPCER)"] == {
+        "hits": 0,
+        "scans": 12,
+        "people": 12,
+        "lower": 0.0,
+        "upper": 0.25,
+    }
+    for name in ("genuine.png", "attacks.png", "relighting.png", "relighting_lying.png", "seconds.png"):
+        assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_without_rows_makes_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--rows", str(tmp_path / "none.jsonl"), "--out", str(tmp_path)]) == 2
+    assert "holds no rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("code", "wrong"), [("f" * 12, "other code"), (code_hash(), "other conditions")])
+def test_rows_of_another_measurement_are_not_added_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, wrong: str
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    append_row(rows, row(code=code))
+    assert main(["scan", "--assets", str(tmp_path), "--rows", str(rows), "--slice", "small"]) == 2
+    assert wrong in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["research.dynamic", "liveness", "simulator", "vision"])
+def test_the_code_of_rows_is_all_that_decides_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = code_hash()
+    monkeypatch.setattr(measure, "_MEASURED", tuple(name for name in measure._MEASURED if name != package))
+    assert code_hash() != whole

@@ -1,0 +1,65 @@
+"""Measuring a few real pictures and one clip."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from research.liveness_fusion.measure import main
+from research.liveness_fusion.rows import Kind, read_rows
+
+_CLIP = "live/quentin-csg__videos__real.mp4"
+
+
+def _part_of(folder: Path, made: Path, files: list[str]) -> None:
+    """The manifest's rows of ``files``, and links to these."""
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["file"] in files]
+    for row in rows:
+        (made / row["file"]).parent.mkdir(parents=True, exist_ok=True)
+        (made / row["file"]).symlink_to(folder / row["file"])
+    with (made / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _pictures(assets: Path) -> tuple[str, str]:
+    """A picture of a source that our network was trained on, and one of a source that it never saw."""
+    with (assets / "data/pad/manifest.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["usable"] == "1"]
+    trained = next(row["file"] for row in rows if row["source_repo"].startswith("neonipun/"))
+    unseen = next(row["file"] for row in rows if row["source_repo"].startswith("Krzysiek354/"))
+    return trained, unseen
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_pictures_and_clips_become_rows_and_our_network_is_asked_only_about_what_it_never_saw(
+    assets: Path, tmp_path: Path
+) -> None:
+    trained, unseen = _pictures(assets)
+    _part_of(assets / "data/pad", tmp_path / "data/pad", [trained, unseen])
+    _part_of(assets / "data/video", tmp_path / "data/video", [_CLIP])
+    packs = ["--pack", f"open:{assets / 'models'}", "--pack", "embedded"]
+    chosen = ["--only", "clips", "--only", "pictures"]
+    out = tmp_path / "rows"
+    assert main(["--assets", str(tmp_path), *packs, *chosen, "--out", str(out)]) == 0
+    rows = read_rows(out)
+    by_name = {row.name: row for row in rows if row.kind is Kind.PICTURE}
+    assert set(by_name[trained].networks) == {"minifas_v2se"}
+    assert set(by_name[unseen].networks) == {"minifas_v2se", "facegate_pad_v1"}
+    clips = [row for row in rows if row.kind is Kind.CLIP]
+    frames = [row for row in rows if row.kind is Kind.FRAME]
+    assert len(clips) == len(frames) >= 2
+    assert all("planar_motion" in row.scores and "blur_depth" in row.scores for row in clips)
+    assert all("planar_motion" not in row.scores and "blur_depth" in row.scores for row in frames)
+    assert all(row.live and not row.species for row in clips)
+    assert {row.source for row in clips} == {"quentin-csg/B3-projet-final"}
+
+
+def test_a_folder_without_data_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "rows"
+    assert main(["--assets", str(tmp_path), "--pack", "no-such-pack", "--out", str(out)]) == 2
+    assert "could not measure" in capsys.readouterr().err
+    assert not out.exists()

@@ -1,0 +1,94 @@
+"""Scans of two persons: which frames show whom."""
+
+import cv2
+import numpy as np
+import pytest
+
+from research.scan_match.clips import SentFrame
+from research.scan_match.splices import Change, splice
+from vision.face import Points
+
+_COUNT, _RATE = 40, 10.0
+_FACE: Points = np.array([[40, 40], [60, 40], [50, 52], [43, 62], [57, 62]], np.float32)
+
+
+def _scan(
+    brightness: int, *, count: int = _COUNT, size: tuple[int, int] = (100, 100)
+) -> tuple[SentFrame, ...]:
+    picture = np.full((*size, 3), brightness, np.uint8)
+    jpeg = bytes(cv2.imencode(".jpg", picture)[1])
+    return tuple(SentFrame(index / _RATE, jpeg) for index in range(count))
+
+
+def _brightness(frame: SentFrame) -> float:
+    return float(frame.pixels().mean())
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "expected"),
+    [
+        (Change.LAST_HALF, 0.3, range(20, 40)),
+        (Change.LAST_SECOND, 0.3, range(30, 40)),
+        (Change.HALF_A_SECOND, 0.0, range(5)),
+        (Change.HALF_A_SECOND, 1.0, range(35, 40)),
+        (Change.A_SECOND, 0.5, range(15, 25)),
+        (Change.FLICKER, 0.0, range(0, 40, 3)),
+        (Change.FLICKER, 0.99, range(2, 40, 3)),
+        (Change.MORPH, 0.5, range(15, 40)),
+    ],
+)
+def test_where_the_other_person_is(change: Change, place: float, expected: range) -> None:
+    ours, theirs = _scan(40), _scan(200)
+    spliced = splice(ours, theirs, change=change, place=place, points=lambda _: _FACE)
+    assert spliced.of_other == frozenset(expected)
+    assert [frame.time for frame in spliced.frames] == [frame.time for frame in ours]
+    for index, frame in enumerate(spliced.frames):
+        if index not in expected:
+            assert frame is ours[index]
+        elif change is not Change.MORPH:
+            assert _brightness(frame) == pytest.approx(200, abs=2)
+
+
+def test_a_morph_goes_from_the_one_to_the_other_and_stays() -> None:
+    spliced = splice(_scan(40), _scan(200), change=Change.MORPH, place=0.0, points=lambda _: _FACE)
+    levels = [_brightness(spliced.frames[index]) for index in sorted(spliced.of_other)]
+    assert levels == sorted(levels)
+    assert levels[0] == pytest.approx(40, abs=2)
+    assert levels[5] == pytest.approx(120, abs=4)
+    assert levels[10:] == pytest.approx([200] * len(levels[10:]), abs=2)
+
+
+def test_the_other_face_lies_where_the_first_one_is() -> None:
+    ours = _scan(40)
+    picture = np.full((200, 300, 3), 90, np.uint8)
+    there: Points = _FACE * 2 + np.array([100, 20], np.float32)
+    for x, y in there:
+        cv2.circle(picture, (round(float(x)), round(float(y))), 4, (255, 255, 255), -1)
+    theirs = tuple(SentFrame(0.1 * at, bytes(cv2.imencode(".jpg", picture)[1])) for at in range(_COUNT))
+    ours_ids = {id(frame) for frame in ours}
+    spliced = splice(
+        ours,
+        theirs,
+        change=Change.LAST_HALF,
+        place=0.0,
+        points=lambda frame: _FACE if id(frame) in ours_ids else there,
+    )
+    shown = spliced.frames[-1].pixels()
+    assert shown.shape == (100, 100, 3)
+    for x, y in _FACE.astype(int):
+        assert shown[y, x].mean() > 200
+    assert shown[10, 10].mean() == pytest.approx(90, abs=3)
+
+
+def test_a_scan_without_a_face_is_laid_over_whole() -> None:
+    spliced = splice(
+        _scan(40), _scan(200, size=(50, 80)), change=Change.LAST_HALF, place=0.0, points=lambda _: None
+    )
+    assert spliced.frames[-1].pixels().shape == (100, 100, 3)
+
+
+def test_a_short_scan_of_the_other_is_repeated() -> None:
+    spliced = splice(
+        _scan(40), _scan(200, count=3), change=Change.LAST_HALF, place=0.0, points=lambda _: _FACE
+    )
+    assert len(spliced.frames) == _COUNT
