@@ -25,9 +25,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS: Final = 16
-_RETRY_SECONDS: Final = 20.0
-"""How long a failed call is repeated. A device that waits for its result waits no longer; obstore's own
-three minutes would keep a server from ending as well."""
+_CALL_SECONDS: Final = 4.0
+"""How long a call to a remote store may take, its repetitions and the wait for a thread included. A device
+waits for its pictures to be stored, and after a failure for their removal: twice this."""
+_CLIENT_OPTIONS: Final = {"timeout": f"{_CALL_SECONDS:.0f}s", "connect_timeout": f"{_CALL_SECONDS:.0f}s"}
+# obstore repeats for three minutes by default, in a thread that nobody waits for any more.
+_RETRIES: Final = {"retry_timeout": timedelta(seconds=_CALL_SECONDS)}
 # ValueError: obstore's answer to a key that is none, such as one with "..".
 _FAILURES = (BaseError, OSError, ValueError)
 
@@ -47,6 +50,9 @@ class ObjectInfo:
 
 class ObjectStore(Protocol):
     """Keeps bytes under keys. Every method may raise ``StorageUnavailable``.
+
+    A call to a remote store ends within seconds. One that is given up may still have its effect later: an
+    object that nobody knows of, which ``EvidenceStore.sweep_orphans`` removes.
 
     A key has segments of letters, digits, ``-``, ``_`` and ``.``, joined by ``/``.
     """
@@ -93,7 +99,8 @@ def open_object_store(url: str) -> ObjectStore:
             return _FolderObjects(LocalStore(folder), folder=folder.resolve())
         if url.startswith("memory:"):
             return _Objects(MemoryStore())
-        return _Objects(from_url(url, retry_config={"retry_timeout": timedelta(seconds=_RETRY_SECONDS)}))
+        store = from_url(url, client_options=_CLIENT_OPTIONS, retry_config=_RETRIES)
+        return _Objects(store, call_seconds=_CALL_SECONDS)
     except (BaseError, ValueError, OSError) as error:
         raise StorageUnavailable(
             f"the object store cannot be opened ({type(error).__name__}): expected a folder, file:///folder, "
@@ -115,8 +122,10 @@ class _Objects:
     want the interpreter for a moment afterwards: a process that ends in that moment is aborted.
     """
 
-    def __init__(self, store: obstore.store.ObjectStore) -> None:
+    def __init__(self, store: obstore.store.ObjectStore, *, call_seconds: float | None = None) -> None:
+        """Takes the store, and how long one call may take; ``None`` where nothing limits it."""
         self._store = store
+        self._call_seconds = call_seconds
         # Of its own: a store that hangs keeps nothing else waiting.
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="objects")
 
@@ -162,7 +171,9 @@ class _Objects:
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(call, *args, **kwargs))
+        # A store that accepts and never answers fails as one does that refuses: TimeoutError is an OSError.
+        async with asyncio.timeout(self._call_seconds):
+            return await loop.run_in_executor(self._threads, partial(call, *args, **kwargs))
 
     def _get(self, key: str) -> bytes:
         return bytes(obstore.get(self._store, key).bytes())

@@ -1,6 +1,7 @@
 """A storage that fails in the middle of a scan: nobody's failure, and nothing adverse is forgotten."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,9 @@ from server.checks.terms import AttemptOutcome, EndedBy
 from server.evidence.store import EvidenceStore
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
-from tests.server.live import LiveServer, Picture, Refused, pictures
+from tests.server.live import LiveServer, Picture, Refused, pictures, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.silent_store import silent_store
 
 _Summary = result_pb2.AttemptSummary
 _Problem = service_pb2.EvidenceProblem
@@ -93,6 +95,30 @@ async def test_a_store_that_is_away_is_nobodys_failure(scene: LiveServer) -> Non
     assert summary.ended_by == _Summary.ENDED_BY_SERVER_FAULT
     assert summary.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
     assert not answer.HasField("evidence_frame")
+
+
+async def test_a_store_that_hangs_is_nobodys_failure_within_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with silent_store() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings = settings_for(tmp_path, storage={"objects_url": "s3://evidence"})
+        async with serving(settings) as live:
+            upload = await live.upload(policy="once")
+            stream = await RawDevice(live.device, upload).open()
+            await stream.begin()
+            await stream.send_frames(pictures())
+            begun = time.monotonic()
+            await stream.send(stream.end())
+            refusal = await _ended(stream)
+            assert time.monotonic() - begun < 10
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+            assert stream.goodbyes() == ["SERVER_FAULT"]
+            (attempt,) = await live.attempts(upload.check_id)
+            assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT)
+            assert not attempt.counted
+            await _undecided(live, upload.check_id, "SERVER_FAULT")
 
 
 async def test_who_comes_back_after_a_fault_has_lost_no_attempt(scene: LiveServer) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 from server.storage.objects import ObjectStore, open_object_store
 from tests.server.s3_process import S3, running_s3
+from tests.server.silent_store import silent_store
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +136,29 @@ async def test_a_folder_that_fails_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "objects" / "evidence").write_text("in the way")
     with pytest.raises(StorageUnavailable):
         await store.put("evidence/a", b"1")
+
+
+async def test_a_store_that_never_answers_is_unavailable_within_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with silent_store() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        store = open_object_store("s3://facegate/objects")
+
+        async def listed() -> None:
+            assert [info async for info in store.list("evidence")] == []
+
+        begun = time.monotonic()
+        # More than there are threads: a call that waits for one waits no longer.
+        calls = [store.put(f"evidence/{n}", b"1" * 100_000) for n in range(20)]
+        answers = await asyncio.gather(
+            *calls,
+            store.get("evidence/a"),
+            store.delete("evidence/a"),
+            store.exists("evidence/a"),
+            listed(),
+            return_exceptions=True,
+        )
+        assert time.monotonic() - begun < 6
+    assert {type(answer) for answer in answers} == {StorageUnavailable}
