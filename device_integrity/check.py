@@ -54,7 +54,8 @@ class DeviceCheck:
         sign_of: What a FAIL is a sign of; ``None`` where it is a sign of nothing but itself.
         soft: Whether a FAIL is too common among honest devices to decide alone; of an UNAVAILABLE, whether
             the operator's settings let what is missing be missing.
-        decisive: Whether it failed and fails the whole check by itself; see ``policy.decisive``.
+        decisive: Whether it failed and fails the whole check by itself: see ``policy.decisive``; so does a
+            demanded observation that no camera made the frames.
         tolerated: Whether it is decisive and must not decide, because a policy or a sandbox says so.
     """
 

@@ -5,7 +5,7 @@ Pure, and work for the worker pool. Missing is never a pass.
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from device_integrity.assurance import Assurance
@@ -160,14 +160,18 @@ def assess_device(
         active_challenge=active_challenge,
         ceilings={finding.verifier: finding.ceiling for finding in counting if finding.ceiling is not None},
     )
+    injecting = _injecting(assessment, device.platform, table)
+    weighed = tuple(
+        replace(check, decisive=True) if check in injecting else check for check in assessment.checks
+    )
     return DeviceOutcome(
         assurance=assessment.assurance,
         required=rules.minimum_assurance,
-        checks=(*assessment.checks, *_demands(assessment)),
+        checks=(*weighed, *_demands(assessment)),
         signs=assessment.signs,
         demands_met=not assessment.unmet,
-        injected=_injected(assessment, device.platform, table),
-        decided=decided_by(assessment.checks),
+        injected=bool(injecting),
+        decided=decided_by(weighed),
         tolerated=tuple(sorted(tolerated)),
     )
 
@@ -265,21 +269,24 @@ _UNMET: Final = {
 }
 
 
-def _injected(assessment: DeviceAssessment, platform: Platform, table: DemandTable) -> bool:
-    """Whether a demanded observation shows by itself that no camera made the frames."""
+def _injecting(
+    assessment: DeviceAssessment, platform: Platform, table: DemandTable
+) -> tuple[DeviceCheck, ...]:
+    """The failed checks of demanded observations that show by themselves that no camera made the frames."""
     demanded = {
         verifier
         for evidence in _OBSERVATIONS
         if table.of(platform, evidence) is Demand.REQUIRED
         for verifier in evidence.verifiers
     }
-    return any(
-        check.outcome is CheckOutcome.FAIL
+    return tuple(
+        check
+        for check in assessment.checks
+        if check.outcome is CheckOutcome.FAIL
         and not check.soft
         and not check.tolerated
         and check.sign_of in _INJECTIONS
         and check.name.partition(".")[0] in demanded
-        for check in assessment.checks
     )
 
 

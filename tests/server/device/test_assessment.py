@@ -124,6 +124,21 @@ def test_only_what_is_demanded_and_hard_makes_frames_injected(
     assert found.decided == (() if soft else ("memory.frames",))
 
 
+@pytest.mark.parametrize(("demand", "decides"), [("required", True), ("advisory", False)])
+def test_what_makes_frames_injected_is_named_as_decisive(demand: str, decides: bool) -> None:
+    repeated = DeviceCheck(
+        name="stream.duplicates",
+        outcome=CheckOutcome.FAIL,
+        reason="FRAMES_REPEAT",
+        detail="",
+        sign_of=Manipulation.INJECTION,
+    )
+    found = _assess({"demands": {"android": {"stream": demand}}}, memory=(repeated,))
+    assert found.injected is found.final is decides
+    assert found.decided == (("stream.duplicates",) if decides else ())
+    assert [check.decisive for check in found.checks if check.reason == "FRAMES_REPEAT"] == [decides]
+
+
 def test_evidence_of_another_platform_contradicts_the_claim() -> None:
     finding = EvidenceFinding(verifier="app_attest", checks=(passed("app_attest.chain", "R", ""),))
     found = _assess(findings=(finding,))

@@ -254,6 +254,7 @@ async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServ
     spoof = answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
     assert (result_pb2.FAILURE_REASON_SPOOF in answer.reasons) == spoof
     assert result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED in answer.reasons
+    assert "stream.duplicates" in {check.name for check in answer.device.checks if check.decisive}
     assert answer.device.injection_instrument == "recorded_video"
 
 
