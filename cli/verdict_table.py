@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["enum_word", "failure_words", "verdict_view"]
+__all__ = ["enum_word", "failure_words", "verdict_view", "waiver_words"]
 
 _PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
 _STATUS_STYLES = {
@@ -46,6 +46,12 @@ def failure_words(result: result_pb2.CheckResult) -> tuple[str, ...]:
     )
 
 
+def waiver_words(result: result_pb2.CheckResult) -> str:
+    """Which decisive device checks could not decide, whether they failed or not; empty where all could."""
+    names = ", ".join(result.device.tolerated_checks)
+    return names and f"Waived by the policy{' or the sandbox' if result.sandbox else ''}: {names}"
+
+
 def verdict_view(result: result_pb2.CheckResult, *, signature: str) -> Group:
     """Everything that a person wants to see of a verdict.
 
@@ -80,6 +86,8 @@ def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
         table.add_row("challenge", _challenge(result.liveness))
     table.add_row("same person", _match(result))
     table.add_row("device", _device(result.device))
+    if waivers := waiver_words(result):
+        table.add_row("waivers", Text(waivers, "yellow"))
     table.add_row("transcript", _transcript(result))
     table.add_row("attempts", _attempts(result))
     table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))

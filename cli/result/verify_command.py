@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.verdict_table import enum_word, failure_words
+from cli.verdict_table import enum_word, failure_words, waiver_words
 from client import ClientError, load_key_set, verify_result_jws
 
 __all__ = ["verify_command"]
@@ -183,6 +183,8 @@ def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
     table.add_row(
         "policy", Text(f"{policy.name} version {policy.version}, SHA-256 {policy.sha256.hex()[:16]}...")
     )
+    if waivers := waiver_words(result):
+        table.add_row("waivers", Text(waivers, "yellow"))
     for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
         table.add_row(label, Text(str(header.get(name) or "-")))
     return table

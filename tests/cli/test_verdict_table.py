@@ -129,3 +129,15 @@ def test_values_of_later_versions_are_shown_as_numbers() -> None:
     result.MergeFromString(b"\x20\xe7\x07")  # reasons: 999
     assert failure_words(result) == ("999",)
     assert enum_word(result_pb2.CheckStatus.Name, 1, "CHECK_STATUS_") == "SUCCESS"
+
+
+def test_waivers_are_shown_whether_the_checks_failed_or_not() -> None:
+    result = result_pb2.CheckResult(
+        status=result_pb2.CHECK_STATUS_SUCCESS,
+        device=result_pb2.DeviceResult(tolerated_checks=["camera.name", "memory.frames"]),
+    )
+    assert "Waived by the policy: camera.name, memory.frames" in _shown(result)
+    result.sandbox = True
+    assert "Waived by the policy or the sandbox: camera.name, memory.frames" in _shown(result)
+    result.device.ClearField("tolerated_checks")
+    assert "aived" not in _shown(result)

@@ -28,6 +28,7 @@ def _result(fake: FakeServer) -> result_pb2.CheckResult:
     result = fake.result()
     result.status = result_pb2.CHECK_STATUS_FAILURE
     result.reasons.append(result_pb2.FAILURE_REASON_SPOOF)
+    result.device.tolerated_checks.append("memory.frames")
     result.policy.CopyFrom(result_pb2.PolicyReference(name="standard", version=3, sha256=b"\xab" * 32))
     result.decide_time.CopyFrom(Timestamp(seconds=1_795_500_000))
     return result
@@ -55,7 +56,16 @@ def test_what_facegate_verify_saved_is_verified_and_told(tmp_path: Path) -> None
     saved = _save(tmp_path)
     code, output, _ = _run(str(saved.jws), "--jwks", str(saved.jwks))
     assert code == 0
-    for told in ("FAILURE", "SPOOF", saved.fake.check_id, "2026-11-24T", "standard version 3", "result-1"):
+    waived = "Waived by the policy: memory.frames"
+    for told in (
+        waived,
+        "FAILURE",
+        "SPOOF",
+        saved.fake.check_id,
+        "2026-11-24T",
+        "standard version 3",
+        "result-1",
+    ):
         assert told in output
 
 
