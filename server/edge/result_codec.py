@@ -58,6 +58,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.TOO_FEW_FRAMES: "Too few frames came to decide.",
     Reason.TOO_SHORT: "The scan was too short to decide.",
     Reason.TOO_FEW_USABLE_FACES: "Too few frames show exactly one usable face.",
+    Reason.WRONG_ROTATION: "The pictures are turned: the rotation that the device states is wrong.",
     Reason.NO_PAD_NETWORK: "The policy demands a PAD network, and none scored the scan.",
     Reason.NO_SIGN_OF_LIFE_MEASURABLE: "Nothing in the scan allowed a sign of life to be measured.",
     Reason.FROZEN_FRAMES: "One and the same frame was sent again and again: no camera does that.",

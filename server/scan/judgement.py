@@ -44,6 +44,7 @@ _ADVICE: dict[Reason, str] = {
     Reason.TOO_FEW_FRAMES: "LOW_VIDEO_QUALITY",
     Reason.TOO_SHORT: "TIMED_OUT",
     Reason.TOO_FEW_USABLE_FACES: "NO_FACE",
+    Reason.WRONG_ROTATION: "WRONG_ROTATION",
     Reason.NO_SIGN_OF_LIFE_MEASURABLE: "TURN_HEAD_SLIGHTLY",
     Reason.EVIDENCE_TOO_WEAK: "TURN_HEAD_SLIGHTLY",
     Reason.TOO_BRIGHT_TO_MEASURE: "TOO_BRIGHT",
@@ -55,6 +56,12 @@ _ADVICE: dict[Reason, str] = {
     Reason.BLINK_NOT_SEEN: "BLINK",
     Reason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
 }
+
+_TOO_LITTLE_SEEN = frozenset(
+    {Reason.TOO_FEW_FRAMES, Reason.TOO_SHORT, Reason.TOO_FEW_USABLE_FACES, Reason.WRONG_ROTATION}
+)
+"""Reasons for which no movement of the person helps."""
+_MOVEMENT = _ADVICE[Reason.EVIDENCE_TOO_WEAK]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +196,8 @@ def judge_attempt(
         liveness, answer = _with_challenge(liveness, challenge, scan)
     if too_slow and liveness.verdict is Verdict.LIVE:
         liveness = replace(liveness, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.TOO_FEW_FRAMES,))
+    if "WRONG_ROTATION" in hints[:1] and liveness.verdict is Verdict.INCONCLUSIVE:
+        liveness = replace(liveness, reasons=_turned(liveness.reasons))
     match = None
     if len(examined) >= MINIMUM_MATCH_FRAMES:
         match = compare(
@@ -206,8 +215,8 @@ def judge_attempt(
     slow = ("NETWORK_TOO_SLOW",) if too_slow else ()
     unsteady = ("HOLD_STILL",) if constant is None and match is not None else ()
     advice = [_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE]
-    if "WRONG_ROTATION" in hints[:1]:
-        advice = [code for code in advice if code != "NO_FACE"]
+    if too_slow or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
+        advice = [code for code in advice if code != _MOVEMENT]
     feedback = list(dict.fromkeys([*slow, *hints, *unsteady, *advice]))
     return AttemptJudgement(
         liveness=liveness,
@@ -220,6 +229,12 @@ def judge_attempt(
         challenge_steps=answer.steps,
         ample=complete or _on_standing_line(known, selected=len(examined)),
     )
+
+
+def _turned(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """``reasons`` where pictures were turned most of the time, which is why too few show a usable face."""
+    others = (reason for reason in reasons if reason is not Reason.TOO_FEW_USABLE_FACES)
+    return (Reason.WRONG_ROTATION, *others)
 
 
 def _other_person(match: MatchResult | None, constant: bool | None) -> bool:

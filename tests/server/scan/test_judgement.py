@@ -194,11 +194,42 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
     judgement = _judge(
         monkeypatch,
         verdict=Verdict.INCONCLUSIVE,
-        reasons=(Reason.TOO_SHORT, Reason.EVIDENCE_TOO_WEAK),
+        reasons=(Reason.EVIDENCE_TOO_WEAK,),
         hints=("TOO_DARK", "MOVE_CLOSER"),
     )
     assert judgement.retryable
-    assert judgement.feedback == ("TOO_DARK", "MOVE_CLOSER", "TIMED_OUT", "TURN_HEAD_SLIGHTLY")
+    assert judgement.feedback == ("TOO_DARK", "MOVE_CLOSER", "TURN_HEAD_SLIGHTLY")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "hints", "feedback", "explained"),
+    [
+        ((Reason.TOO_SHORT, Reason.EVIDENCE_TOO_WEAK), [], ["TIMED_OUT"], None),
+        ((Reason.TOO_FEW_FRAMES, Reason.NO_SIGN_OF_LIFE_MEASURABLE), [], ["LOW_VIDEO_QUALITY"], None),
+        (
+            (Reason.TOO_FEW_USABLE_FACES, Reason.NO_SIGN_OF_LIFE_MEASURABLE),
+            ["WRONG_ROTATION"],
+            ["WRONG_ROTATION"],
+            (Reason.WRONG_ROTATION, Reason.NO_SIGN_OF_LIFE_MEASURABLE),
+        ),
+        (
+            (Reason.TOO_SHORT, Reason.TOO_FEW_USABLE_FACES),
+            ["NO_FACE", "WRONG_ROTATION"],
+            ["NO_FACE", "WRONG_ROTATION", "TIMED_OUT"],
+            None,
+        ),
+    ],
+)
+def test_nobody_is_asked_to_move_where_too_little_was_seen(
+    monkeypatch: pytest.MonkeyPatch,
+    reasons: tuple[Reason, ...],
+    hints: list[str],
+    feedback: list[str],
+    explained: tuple[Reason, ...] | None,
+) -> None:
+    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=reasons, hints=hints)
+    assert list(judgement.feedback) == feedback
+    assert judgement.liveness.reasons == (explained or reasons)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.LIVE, Verdict.INCONCLUSIVE, Verdict.SPOOF])

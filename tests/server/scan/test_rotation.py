@@ -65,6 +65,7 @@ async def test_a_wrong_rotation_is_named_and_may_be_put_right(scene: LiveServer,
     assert result.another_attempt
     assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_WRONG_ROTATION
     assert feedback_pb2.FEEDBACK_CODE_NO_FACE not in result.feedback
+    assert feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY not in result.feedback
     assert "WRONG_ROTATION" in _hints(stream)
     assert "GOOD" not in _hints(stream)
 
@@ -83,6 +84,7 @@ async def test_the_last_attempt_fails_by_conditions_and_not_by_its_person(scene:
     assert result_pb2.FAILURE_REASON_CONDITIONS in answer.reasons
     assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON not in answer.reasons
     assert result_pb2.FAILURE_REASON_SPOOF not in answer.reasons
+    assert answer.liveness.explanations[0].startswith("The pictures are turned")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
