@@ -29,6 +29,7 @@ class ScanDisplay(ScanEvents):
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True)
         self._task = self._bar.add_task("scanning", total=1.0)
         self._hint: int | None = None
+        self._flash = self._declined = False
 
     def __enter__(self) -> "ScanDisplay":
         if self._console.is_terminal:
@@ -41,6 +42,7 @@ class ScanDisplay(ScanEvents):
     def attempt_started(self, start: scan_pb2.AttemptStart) -> None:
         """Starts a fresh bar."""
         self._hint = None
+        self._flash, self._declined = start.plan == scan_pb2.PLAN_FLASH, False
         self._bar.update(self._task, completed=0.0, description="scanning")
         self._say(f"Attempt {start.attempt}: {_ASKED.get(start.plan, _LOOK)}")
 
@@ -58,13 +60,18 @@ class ScanDisplay(ScanEvents):
             self._say(f"  Interrupted. {feedback_text(pause.reason)}")
 
     def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
-        """Says how much was sent."""
+        """Says how much was sent; nothing where the person declined the flash before the first frame."""
+        self._declined = self._flash and not frames
+        if self._declined:
+            return
         lost = f", {dropped} dropped" if dropped else ""
         self._say(f"  {frames} frames sent{lost}. One moment, please.")
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         """Says what to change where the attempt is to be repeated."""
-        if result.status == scan_pb2.SCAN_STATUS_RETRY:
+        if self._declined and result.another_attempt:
+            self._say("  Going on without the flash.")
+        elif result.status == scan_pb2.SCAN_STATUS_RETRY:
             self._say("  The conditions did not allow a decision.")
             for code in result.feedback:
                 self._say(f"  {feedback_text(code)}")
