@@ -35,7 +35,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 5
     """The server failed; metadata `incidentId` finds it in the server's log. [INTERNAL]"""
     ERROR_REASON_NOT_SERVING: _ErrorReason.ValueType  # 6
-    """The server is starting or shutting down. [UNAVAILABLE, with RetryInfo]"""
+    """The server is starting or shutting down, or cannot reach its storage: try again. [UNAVAILABLE, with RetryInfo]"""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
     """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 8
@@ -197,7 +197,7 @@ ERROR_REASON_WRONG_LISTENER: ErrorReason.ValueType  # 4
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 5
 """The server failed; metadata `incidentId` finds it in the server's log. [INTERNAL]"""
 ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 6
-"""The server is starting or shutting down. [UNAVAILABLE, with RetryInfo]"""
+"""The server is starting or shutting down, or cannot reach its storage: try again. [UNAVAILABLE, with RetryInfo]"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
 """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 8

@@ -93,7 +93,8 @@ ADVICE: dict[str, _Advice] = {
         _BOTH,
         "Retry after the delay of RetryInfo; a device resumes its scan.",
         scan=Scan.RECONNECT,
-        device="Waits as `RetryInfo` says, then reconnects.",
+        device="Waits as `RetryInfo` says, then reconnects: the server is starting or shutting down, or "
+        "cannot reach its storage.",
     ),
     "OVERLOADED": _Advice(
         _BOTH,
