@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from server.checks.faults import server_fault
 from server.checks.handed_out import HandedOut, PictureHandout
 from server.checks.pictures import result_pictures
 from server.checks.progress import CheckProgress, ProgressState, progress_of
@@ -87,7 +88,7 @@ class CheckCompletion:
             sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
             audit_images: Audit images to return, at most.
             now: The time.
-            close_now: Whether to close it even if a scan runs or may still be resumed.
+            close_now: Whether to close it, as CANCELLED, even if a scan runs or may still be resumed.
 
         Raises:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
@@ -205,6 +206,9 @@ class CheckCompletion:
             return await self._end(record, FailureReason.CANCELLED, now)
         expired = progress.state is ProgressState.EXPIRED
         reason = _reason_at_deadline(record) if expired else record.closing or _reason_of_absence(record)
+        if resumable and reason is FailureReason.ABANDONED and not await self._at_fault(record):
+            # As if it were called a moment earlier, while the stream was not known to be lost.
+            reason = FailureReason.CANCELLED
         try:
             await self._close(record, reason, now)
         except Conflict:
@@ -213,6 +217,10 @@ class CheckCompletion:
             if current.state in OPEN_STATES:
                 raise _in_progress(await self._progress(current, now), now) from None
         return await self._load(record.check_id)
+
+    async def _at_fault(self, record: CheckRecord) -> bool:
+        """Whether the device left because the server failed it."""
+        return server_fault(await self._repository.attempts(record.check_id)) is not None
 
     async def _end(self, record: CheckRecord, reason: FailureReason, now: datetime) -> CheckRecord:
         """Closes an open check, whoever scans for it; a decision that comes first stands."""

@@ -81,7 +81,7 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_REASON_EXPIRED: _FailureReason.ValueType  # 8
     """The scan's deadline passed before a decision."""
     FAILURE_REASON_ABANDONED: _FailureReason.ValueType  # 9
-    """The device left without finishing an attempt."""
+    """The device left without finishing an attempt, and did not come back in time."""
     FAILURE_REASON_INTERRUPTED: _FailureReason.ValueType  # 10
     """The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
     FAILURE_REASON_CONDITIONS: _FailureReason.ValueType  # 11
@@ -89,7 +89,9 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_REASON_MODE_NOT_MET: _FailureReason.ValueType  # 12
     """The policy demands a mode that was not used."""
     FAILURE_REASON_CANCELLED: _FailureReason.ValueType  # 13
-    """The person cancelled, or the orchestrator did with CancelCheck."""
+    """The person cancelled, or the orchestrator did: with CancelCheck, or with FinishCheck and `close_now` while a scan
+    ran or could still be resumed.
+    """
     FAILURE_REASON_DEVICE_MANIPULATED: _FailureReason.ValueType  # 14
     """A device check that decides by itself failed, such as a virtual camera or frames of an earlier check;
     `DeviceResult.checks` names it with `decisive`.
@@ -121,7 +123,7 @@ FAILURE_REASON_IDENTITY_CHANGED: FailureReason.ValueType  # 7
 FAILURE_REASON_EXPIRED: FailureReason.ValueType  # 8
 """The scan's deadline passed before a decision."""
 FAILURE_REASON_ABANDONED: FailureReason.ValueType  # 9
-"""The device left without finishing an attempt."""
+"""The device left without finishing an attempt, and did not come back in time."""
 FAILURE_REASON_INTERRUPTED: FailureReason.ValueType  # 10
 """The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
 FAILURE_REASON_CONDITIONS: FailureReason.ValueType  # 11
@@ -129,7 +131,9 @@ FAILURE_REASON_CONDITIONS: FailureReason.ValueType  # 11
 FAILURE_REASON_MODE_NOT_MET: FailureReason.ValueType  # 12
 """The policy demands a mode that was not used."""
 FAILURE_REASON_CANCELLED: FailureReason.ValueType  # 13
-"""The person cancelled, or the orchestrator did with CancelCheck."""
+"""The person cancelled, or the orchestrator did: with CancelCheck, or with FinishCheck and `close_now` while a scan
+ran or could still be resumed.
+"""
 FAILURE_REASON_DEVICE_MANIPULATED: FailureReason.ValueType  # 14
 """A device check that decides by itself failed, such as a virtual camera or frames of an earlier check;
 `DeviceResult.checks` names it with `decisive`.

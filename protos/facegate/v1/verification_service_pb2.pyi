@@ -347,7 +347,9 @@ class FinishCheckRequest(_message.Message):
     audit_image_limit: _builtins.int
     """How many audit images to return beside the evidence frame, 0 to 4."""
     close_now: _builtins.bool
-    """Whether to close the check even if a scan runs or may still be resumed."""
+    """Whether to close the check even if a scan runs or may still be resumed. It is CANCELLED then, unless what was seen
+    decides it.
+    """
     issuer_header: _builtins.bool
     """Whether the header of `result_jws` is to name who signed (`iss`) and the tenant (`tenant`): set it, unless the
     library that verifies the signature refuses header fields that it does not know.

@@ -531,7 +531,8 @@ async def test_a_device_may_come_back_late_if_nobody_closed_the_check(scene: Liv
 async def test_closing_now_waits_for_nobody_who_left(scene: LiveServer) -> None:
     check_id, device = await _dropped(scene, 14)
     answer = await _finish(scene, check_id, close_now=True)
-    assert _reasons(answer)[0] == "ABANDONED"
+    # As of a scan that still runs: whether the server has noticed yet that the line is lost does not matter.
+    assert _reasons(answer)[0] == "CANCELLED"
     assert answer.evidence_frame.image
     with pytest.raises(Ended, match="CHECK_CLOSED"):
         await device.open(resume=True)
