@@ -36,7 +36,7 @@ install: $(VENV)/.installed-$(RUNTIME) ## Install Facegate into .venv (RUNTIME=c
 
 dev: $(VENV)/.installed-dev
 
-demo: install ## Run both modes: a server, nineteen checks through gRPC, a table and demo/index.html.
+demo: install ## Run both modes: a server, twenty checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
 TWO_CORES := --numprocesses 2 --dist worksteal
