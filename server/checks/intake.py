@@ -235,7 +235,7 @@ class CheckIntake:
             ) from error
         except TrustedImageRefused as error:
             refusal = refusal_of(error)
-            self._metrics.image_refused(refusal.reason.value)
+            self._metrics.image_refused(refusal.reason.value, sandbox=upload.sandbox)
             raise refusal from error
         check_id = uuid.UUID(bytes=self._random(16), version=4)
         check = NewCheck(
@@ -302,7 +302,7 @@ class CheckIntake:
                 max_bytes=policy.portrait.max_bytes,
             )
         except Refusal as refusal:
-            self._metrics.image_refused(refusal.reason.value)
+            self._metrics.image_refused(refusal.reason.value, sandbox=upload.sandbox)
             raise
 
 

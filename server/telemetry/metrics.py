@@ -73,7 +73,7 @@ class Metrics:
         self._refused_images = Counter(
             "facegate_trusted_images_refused",
             "Trusted images that were refused, by ErrorInfo reason.",
-            ["reason"],
+            ["reason", "sandbox"],
             registry=registry,
         )
         self._isolated = Counter(
@@ -112,6 +112,7 @@ class Metrics:
         self._verdict_seconds = Histogram(
             "facegate_verdict_seconds",
             "From the attempt's end to its durable outcome.",
+            ["sandbox"],
             buckets=_VERDICT_SECONDS,
             registry=registry,
         )
@@ -232,9 +233,9 @@ class Metrics:
         """A trusted image was accepted."""
         self._created.labels(_word(sandbox)).inc()
 
-    def image_refused(self, reason: str) -> None:
+    def image_refused(self, reason: str, *, sandbox: bool) -> None:
         """A trusted image was refused."""
-        self._refused_images.labels(reason).inc()
+        self._refused_images.labels(reason, _word(sandbox)).inc()
 
     def isolated_decode(self, outcome: str) -> None:
         """A picture went through a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
@@ -259,7 +260,7 @@ class Metrics:
     def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
         """An attempt was judged; ``seconds`` from its end to its durable outcome."""
         self._attempts.labels(verdict, _word(sandbox)).inc()
-        self._verdict_seconds.observe(seconds)
+        self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
 
     def frame_examined(self, *, cpu_seconds: float) -> None:
         """A frame was worked through."""

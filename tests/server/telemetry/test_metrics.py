@@ -8,7 +8,7 @@ def test_what_happened_is_counted() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.check_created(sandbox=False)
-    metrics.image_refused("FACE_NOT_FOUND")
+    metrics.image_refused("FACE_NOT_FOUND", sandbox=False)
     metrics.check_decided(status="FAILURE", reasons=["SPOOF", "NOT_SAME_PERSON"], sandbox=False)
     metrics.check_decided(status="SUCCESS", reasons=[], sandbox=False)
     metrics.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=False)
@@ -25,12 +25,12 @@ def test_what_happened_is_counted() -> None:
         return registry.get_sample_value(name, labels)
 
     assert value("facegate_checks_created_total", sandbox="false") == 1
-    assert value("facegate_trusted_images_refused_total", reason="FACE_NOT_FOUND") == 1
+    assert value("facegate_trusted_images_refused_total", reason="FACE_NOT_FOUND", sandbox="false") == 1
     assert value("facegate_checks_decided_total", status="FAILURE", sandbox="false") == 1
     assert value("facegate_checks_decided_total", status="SUCCESS", sandbox="false") == 1
     assert value("facegate_check_failure_reasons_total", reason="SPOOF", sandbox="false") == 1
     assert value("facegate_attempts_judged_total", verdict="SPOOF", sandbox="false") == 1
-    assert value("facegate_verdict_seconds_bucket", le="0.2") == 1
+    assert value("facegate_verdict_seconds_bucket", le="0.2", sandbox="false") == 1
     assert value("facegate_frame_cpu_seconds_sum") == 0.04
     assert value("facegate_feedback_total", code="TOO_DARK") == 1
     assert value("facegate_refusals_total", reason="TOKEN_INVALID") == 1
@@ -46,11 +46,14 @@ def test_sandbox_checks_are_counted_apart() -> None:
     metrics = Metrics(registry)
     for sandbox in (True, True, False):
         metrics.check_created(sandbox=sandbox)
+        metrics.image_refused("FACE_NOT_FOUND", sandbox=sandbox)
         metrics.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=sandbox)
         metrics.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=sandbox)
     for name, labels in {
         "facegate_checks_created_total": {},
+        "facegate_trusted_images_refused_total": {"reason": "FACE_NOT_FOUND"},
         "facegate_attempts_judged_total": {"verdict": "SPOOF"},
+        "facegate_verdict_seconds_count": {},
         "facegate_checks_decided_total": {"status": "FAILURE"},
         "facegate_check_failure_reasons_total": {"reason": "SPOOF"},
     }.items():
