@@ -226,7 +226,7 @@ def rotate_key(folder: Path, purpose: str) -> Path:
 
 
 def retire_result_key(folder: Path, number: int) -> Path:
-    """Leaves of a key for results its public half only, which the JWKS goes on to publish.
+    """Leaves of a key for results only its public half, which the JWKS goes on publishing.
 
     Args:
         folder: The key folder.

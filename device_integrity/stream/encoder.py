@@ -15,7 +15,7 @@ _EDITORS: Final = ("gimp", "photoshop", "gd-jpeg", "imagemagick", "adobe")
 
 
 def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """``stream.encoder``: JPEG headers of one make, without the comments of video tools and editors."""
+    """``stream.encoder``: JPEG headers of one encoder, without the comments of video tools and editors."""
     name = "stream.encoder"
     facts = [frame.facts for frame in frames if frame.facts is not None]
     if not facts or len(facts) < len(frames):
@@ -28,6 +28,8 @@ def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
     changes = sum(last.structure != now.structure for last, now in pairwise(facts))
     if changes:
         return suspect(
-            name, "ENCODER_CHANGED", f"The frames' JPEG headers change their make {changes} times."
+            name,
+            "ENCODER_CHANGED",
+            f"The encoder that wrote the frames' JPEG headers changes {changes} time(s).",
         )
-    return passed(name, "ONE_ENCODER", "All frames have JPEG headers of one make.")
+    return passed(name, "ONE_ENCODER", "One encoder wrote the JPEG headers of all frames.")

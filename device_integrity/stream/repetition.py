@@ -60,9 +60,10 @@ def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
         return suspect(
             name, "FRAMES_REPEAT", f"{repeated} of {len(marks)} frames have the bytes of the one before."
         )
-    return passed(
-        name, "FRAMES_NEW", f"{repeated} of {len(marks)} frames repeat the one before; none returns."
+    count = (
+        f"{repeated} of {len(marks)} frames repeat" if repeated else f"None of {len(marks)} frames repeats"
     )
+    return passed(name, "FRAMES_NEW", f"{count} the one before, and none returns later.")
 
 
 def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:

@@ -1,4 +1,4 @@
-"""What an upload holds: a picture, or a facial record round it, or a DG2 round that.
+"""What an upload holds: a picture, or a facial record around it, or a DG2 around that.
 
 Everything is told by content, never by a name. No pixel is decoded here; the header of the picture is
 read, because records are often wrong about it.
@@ -50,7 +50,7 @@ class Representations(StrEnum):
 
 
 class Container(StrEnum):
-    """What the picture came in; ``TrustedImageContent.dg2`` says whether a DG2 was round that."""
+    """What the picture came in; ``TrustedImageContent.dg2`` says whether a DG2 was around that."""
 
     IMAGE = "IMAGE"
     ISO_19794_5_2005 = "ISO_19794_5_2005"
@@ -69,7 +69,7 @@ class TrustedImageContent:
         header: What the picture's own header says; None where it cannot be read, which only decoding judges.
         representation: What the record says of the face; None for a bare picture.
         record: The whole record as coded; None for a bare picture.
-        dg2: The wrapping round the record; None without one.
+        dg2: The wrapping around the record; None without one.
         discrepancies: Where the parts disagree; the code stream is believed.
     """
 

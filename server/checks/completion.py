@@ -184,7 +184,7 @@ class CheckCompletion:
     async def _find(self, check_id: UUID, tenant: str, *, sandbox: bool) -> CheckRecord:
         record = await self._repository.get(check_id, tenant)
         if record is None or (sandbox and not record.sandbox):
-            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
+            raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
         return record
 
     async def _progress(self, record: CheckRecord, now: datetime) -> CheckProgress:
@@ -242,7 +242,7 @@ class CheckCompletion:
     async def _load(self, check_id: UUID) -> CheckRecord:
         record = await self._repository.get(check_id)
         if record is None:
-            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
+            raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
         return record
 
     async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:

@@ -46,7 +46,7 @@ class CheckInquiry:
         """
         record = await self._repository.get(check_id, tenant)
         if record is None or (sandbox and not record.sandbox):
-            raise Refusal(Reason.CHECK_NOT_FOUND, "there is no check of that identifier")
+            raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
         if record.state is CheckState.ERASED:
             raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
         return progress_of(

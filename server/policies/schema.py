@@ -138,26 +138,26 @@ class ChallengeDemands(_Table):
     """Challenge bits that must be verified in a DYNAMIC scan: one of 2 to the power of this attempts of a
     blind guess passes. A script draws 20 bits or more."""
     blink: bool = False
-    """Whether a DYNAMIC scan takes a blink besides, which stiff masks do not have. Who does not blink is
-    asked to. It needs a pack with dense landmarks, and shuts out people who cannot close their eyes."""
+    """Whether a DYNAMIC scan also demands a blink, which stiff masks do not have. A person who does not blink
+    is asked to. It needs a pack with dense landmarks, and shuts out people who cannot close their eyes."""
     depth: bool = False
-    """Whether a DYNAMIC scan takes a head's depth in motion in any light, which prints that are cut out and
-    worn do not have. Whoever's head does not move enough of itself is asked to turn it a little. In the dark,
-    where light shows no shape, it is always taken."""
+    """Whether a DYNAMIC scan demands in any light that motion shows a head's depth, which prints that are cut
+    out and worn do not have. A person whose head moves too little is asked to turn it slightly. In the dark,
+    where light shows no shape, depth is always demanded."""
 
 
 class RaisedRules(ChallengeDemands):
     """What the challenge must prove where the orchestrator raised the mode from EXPRESS to DYNAMIC.
 
-    The defaults are what the shipped policy ``dynamic`` demands. What ``[challenge]`` demands holds besides,
+    The defaults are what the shipped policy ``dynamic`` demands. What ``[challenge]`` demands holds, too,
     so that raising the mode never asks for less.
     """
 
     blink: bool = True
-    """Whether the scan takes a blink besides. With a pack that has no dense landmarks the mode then cannot be
+    """Whether the scan also demands a blink. With a pack that has no dense landmarks the mode then cannot be
     raised."""
     depth: bool = True
-    """Whether the scan takes a head's depth in motion in any light."""
+    """Whether the scan demands in any light that motion shows a head's depth."""
 
 
 class ChallengeRules(ChallengeDemands):
@@ -249,7 +249,7 @@ class AttemptRules(_Table):
     maximum: int = Field(default=3, ge=1, le=10)
     """Attempts that count. An attempt counts once enough of its frames were accepted."""
     uncounted: int = Field(default=10, ge=0, le=40)
-    """Attempts too short to count that a device may end besides. Lost connections are not among them."""
+    """Attempts too short to count that a device may end in addition. Lost connections are not among them."""
     reconnects: int = Field(default=5, ge=0, le=50)
     """Streams beyond the first with which a device may come back after its connection was lost."""
 
@@ -379,7 +379,7 @@ class Policy(_Table):
     """Marks the policy for servers that believe apps that were built for tests
     (``device_integrity.apple.environment = "development"``). Such servers take no other policies."""
     mode: Mode = Field(strict=False)
-    """The least mode that gives SUCCESS."""
+    """The weakest mode that may give SUCCESS."""
     preferred_mode: Mode | None = Field(default=None, strict=False)
     """The mode that a scan begins with, where it is a stronger one than ``mode``: devices that cannot flash
     are then scanned in ``mode``, and light that does not allow it leads to ``fallback``."""

@@ -63,7 +63,7 @@ class ScanPlans:
 
         Args:
             policy: The check's policy.
-            requested: The least mode that gives SUCCESS.
+            requested: The weakest mode that may give SUCCESS.
             capabilities: What the device announced.
         """
         self.first_step = 1

@@ -6,7 +6,7 @@
     ├── StorageUnavailable    the database or the object store did not answer as it should
     │   └── RowTaken              another writer inserted the same row, or one that this one needs is missing
     ├── SchemaOutdated        the database's schema is not the one that this version needs
-    ├── CheckNotFound         no check of that identifier
+    ├── CheckNotFound         no check has this identifier
     ├── Conflict              another writer was first: the expected state or epoch is not current
     ├── SessionKeyMismatch    the check is bound to another session key
     ├── SessionKeyUnproven    the check is bound to this session key, and nobody proved to hold it
@@ -57,7 +57,7 @@ class SchemaOutdated(StorageError):
 
 
 class CheckNotFound(StorageError):
-    """There is no check of that identifier.
+    """No check has this identifier.
 
     Attributes:
         check_id: The identifier asked for.

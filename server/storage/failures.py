@@ -59,7 +59,7 @@ def harmless(error: Exception) -> Exception | None:
 
 
 def _code(error: Exception) -> str | None:
-    # Without SQLAlchemy round it where SQLite's driver itself was asked.
+    # Without SQLAlchemy around it where SQLite's driver itself was asked.
     origin = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(origin, "sqlite_errorname" if isinstance(origin, sqlite3.Error) else "sqlstate", None)
     return code if isinstance(code, str) else None

@@ -51,7 +51,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_IMAGE_MALFORMED: _ErrorReason.ValueType  # 24
-    """The image cannot be decoded, or the facial record round it breaks its format.
+    """The image cannot be decoded, or the facial record around it breaks its format.
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_FACE_NOT_FOUND: _ErrorReason.ValueType  # 25
@@ -213,7 +213,7 @@ ERROR_REASON_IMAGE_FORMAT_NOT_SUPPORTED: ErrorReason.ValueType  # 23
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_IMAGE_MALFORMED: ErrorReason.ValueType  # 24
-"""The image cannot be decoded, or the facial record round it breaks its format.
+"""The image cannot be decoded, or the facial record around it breaks its format.
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_FACE_NOT_FOUND: ErrorReason.ValueType  # 25
