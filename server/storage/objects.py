@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -17,6 +17,9 @@ from obstore.store import LocalStore, MemoryStore, from_url
 
 from server.private_files import make_private_folder, tighten
 from server.storage.errors import ObjectNotFound, StorageUnavailable
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
 
 __all__ = ["ObjectInfo", "ObjectStore", "open_object_store"]
 
@@ -28,9 +31,42 @@ _THREADS: Final = 16
 _CALL_SECONDS: Final = 4.0
 """How long a call to a remote store may take, its repetitions and the wait for a thread included. A device
 waits for its pictures to be stored, and after a failure for their removal: twice this."""
-_CLIENT_OPTIONS: Final = {"timeout": f"{_CALL_SECONDS:.0f}s", "connect_timeout": f"{_CALL_SECONDS:.0f}s"}
-# obstore repeats for three minutes by default, in a thread that nobody waits for any more.
-_RETRIES: Final = {"retry_timeout": timedelta(seconds=_CALL_SECONDS)}
+_PREFIXES: Final = {
+    **dict.fromkeys(("s3", "s3a"), "aws"),
+    "gs": "google",
+    **dict.fromkeys(("az", "adl", "azure", "abfs", "abfss"), "azure"),
+}
+"""How names in the environment begin, by the scheme of a store's URL."""
+_HOSTS: Final = {
+    "amazonaws.com": "aws",
+    "r2.cloudflarestorage.com": "aws",
+    "core.windows.net": "azure",
+    "fabric.microsoft.com": "azure",
+}
+"""The same by the end of an https URL's host."""
+_CLIENT_OPTIONS: Final = frozenset(
+    {
+        "allow_http",
+        "allow_invalid_certificates",
+        "connect_timeout",
+        "default_content_type",
+        "http1_only",
+        "http2_keep_alive_interval",
+        "http2_keep_alive_timeout",
+        "http2_keep_alive_while_idle",
+        "http2_max_frame_size",
+        "http2_only",
+        "pool_idle_timeout",
+        "pool_max_idle_per_host",
+        "proxy_ca_certificate",
+        "proxy_excludes",
+        "proxy_url",
+        "randomize_addresses",
+        "timeout",
+        "user_agent",
+    }
+)
+"""What obstore reads from the environment after that: its ``ClientConfig``."""
 # ValueError: obstore's answer to a key that is none, such as one with "..".
 _FAILURES = (BaseError, OSError, ValueError)
 
@@ -99,13 +135,30 @@ def open_object_store(url: str) -> ObjectStore:
             return _FolderObjects(LocalStore(folder), folder=folder.resolve())
         if url.startswith("memory:"):
             return _Objects(MemoryStore())
-        store = from_url(url, client_options=_CLIENT_OPTIONS, retry_config=_RETRIES)
+        # obstore by itself repeats for three minutes, in a thread that nobody waits for any more.
+        retries: RetryConfig = {"retry_timeout": timedelta(seconds=_CALL_SECONDS)}
+        store = from_url(url, client_options=_client_options(url, os.environ), retry_config=retries)
         return _Objects(store, call_seconds=_CALL_SECONDS)
     except (BaseError, ValueError, OSError) as error:
         raise StorageUnavailable(
             f"the object store cannot be opened ({type(error).__name__}): expected a folder, file:///folder, "
             "memory://, or a URL such as s3://bucket/prefix"
         ) from error
+
+
+def _client_options(url: str, environment: Mapping[str, str]) -> "ClientConfig":
+    """Limits of a single request, and the environment's options, which obstore drops where any are given."""
+    parts = urlsplit(url)
+    prefix = _PREFIXES.get(parts.scheme)
+    if prefix is None:
+        host = parts.hostname or ""
+        prefix = next((owner for end, owner in _HOSTS.items() if host.endswith(end)), None)
+    options = {"timeout": f"{_CALL_SECONDS}s", "connect_timeout": f"{_CALL_SECONDS}s"}
+    for name, value in environment.items():
+        owner, _, option = name.lower().partition("_")
+        if owner == prefix and option in _CLIENT_OPTIONS:
+            options[option] = value
+    return cast("ClientConfig", options)
 
 
 def _folder_of(url: str) -> Path | None:

@@ -6,7 +6,7 @@ from rich.console import Console
 from cli.scan_display import ScanDisplay
 
 
-def _shown(plan: scan_pb2.Plan, frames: int, result: scan_pb2.ScanResult) -> list[str]:
+def _shown(plan: scan_pb2.Plan.ValueType, frames: int, result: scan_pb2.ScanResult) -> list[str]:
     """The lines of one attempt that follow its announcement."""
     stream = io.StringIO()
     display = ScanDisplay(Console(file=stream, width=200))

@@ -3,30 +3,48 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-__all__ = ["silent_store"]
+__all__ = ["SilentStore", "silent_store"]
+
+
+@dataclass(frozen=True, slots=True)
+class SilentStore:
+    """A store that hangs.
+
+    Attributes:
+        environment: What obstore reads from the environment to reach it as an S3.
+        asked: What it received: requests begin with their method and path.
+    """
+
+    environment: dict[str, str]
+    asked: list[bytes]
 
 
 @asynccontextmanager
-async def silent_store() -> AsyncIterator[dict[str, str]]:
-    """Listens until the block ends; gives what obstore reads from the environment to reach it as an S3."""
+async def silent_store() -> AsyncIterator[SilentStore]:
+    """Listens until the block ends."""
     connections: list[asyncio.StreamWriter] = []
+    asked: list[bytes] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(writer)
-        while await reader.read(65536):
-            pass
+        while data := await reader.read(65536):
+            asked.append(data.partition(b"\r\n")[0])
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "facegate",
-            "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-            "AWS_REGION": "eu-central-1",
-        }
+        yield SilentStore(
+            environment={
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "AWS_ALLOW_HTTP": "true",
+                "AWS_ACCESS_KEY_ID": "facegate",
+                "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+                "AWS_REGION": "eu-central-1",
+            },
+            asked=asked,
+        )
     finally:
         server.close()
         for writer in connections:

@@ -100,8 +100,8 @@ async def test_a_store_that_is_away_is_nobodys_failure(scene: LiveServer) -> Non
 async def test_a_store_that_hangs_is_nobodys_failure_within_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with silent_store() as environment:
-        for name, value in environment.items():
+    async with silent_store() as silent:
+        for name, value in silent.environment.items():
             monkeypatch.setenv(name, value)
         settings = settings_for(tmp_path, storage={"objects_url": "s3://evidence"})
         async with serving(settings) as live:
@@ -112,7 +112,8 @@ async def test_a_store_that_hangs_is_nobodys_failure_within_seconds(
             begun = time.monotonic()
             await stream.send(stream.end())
             refusal = await _ended(stream)
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 15
+            assert any(line.startswith(b"PUT /evidence/evidence/") for line in silent.asked)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
             assert stream.goodbyes() == ["SERVER_FAULT"]
             (attempt,) = await live.attempts(upload.check_id)

@@ -141,8 +141,8 @@ async def test_a_folder_that_fails_is_unavailable(tmp_path: Path) -> None:
 async def test_a_store_that_never_answers_is_unavailable_within_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with silent_store() as environment:
-        for name, value in environment.items():
+    async with silent_store() as silent:
+        for name, value in silent.environment.items():
             monkeypatch.setenv(name, value)
         store = open_object_store("s3://facegate/objects")
 
@@ -162,3 +162,4 @@ async def test_a_store_that_never_answers_is_unavailable_within_seconds(
         )
         assert time.monotonic() - begun < 6
     assert {type(answer) for answer in answers} == {StorageUnavailable}
+    assert any(line.startswith(b"PUT /facegate/objects/evidence/") for line in silent.asked)
