@@ -35,7 +35,13 @@ class AdminServer:
     """Serves operators' machines."""
 
     def __init__(
-        self, *, host: str, port: int, metrics: Metrics, jwks: Mapping[str, Any], readiness: Readiness
+        self,
+        *,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        jwks: Callable[[], Mapping[str, Any]],
+        readiness: Readiness,
     ) -> None:
         """Takes what it serves; ``start`` opens it.
 
@@ -43,13 +49,13 @@ class AdminServer:
             host: Address to listen on.
             port: TCP port; 0 for any free one.
             metrics: The server's metrics.
-            jwks: The public keys of results.
+            jwks: Gives the public keys of results, which change when keys are rotated.
             readiness: The parts that must be ready.
         """
         self._host = host
         self._port = port
         self._metrics = metrics
-        self._jwks = json.dumps(jwks).encode()
+        self._jwks = jwks
         self._readiness = readiness
         application = web.Application()
         application.add_routes(
@@ -114,7 +120,7 @@ class AdminServer:
 
     async def _get_jwks(self, _request: web.Request) -> web.Response:
         return web.Response(
-            body=self._jwks,
+            body=json.dumps(self._jwks()).encode(),
             headers={"Content-Type": "application/jwk-set+json", "Cache-Control": _JWKS_CACHE},
         )
 

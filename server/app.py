@@ -183,7 +183,7 @@ class FacegateServer:
             host=settings.listeners.admin.host,
             port=settings.listeners.admin.port,
             metrics=self._metrics,
-            jwks=keys.results.jwks(),
+            jwks=keys.results.jwks,
             readiness={
                 "models": self._models_ready,
                 "database": self._database_ready,

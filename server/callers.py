@@ -87,7 +87,8 @@ class CallerEntry(Table):
     tenant: Name
     """Whose checks the caller may see."""
     roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
-    """``orchestrator`` creates checks and reads their verdicts; ``compliance`` reads evidence."""
+    """``orchestrator`` creates checks and reads their verdicts; ``compliance`` allows no call
+    yet: evidence frames come with `FinishCheck`."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
     """What the caller may do: ``checks.create``, ``checks.read``, ``checks.finish``, ``analysis``; by default
     everything that its roles may."""

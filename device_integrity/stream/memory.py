@@ -9,7 +9,7 @@ be sealed with the check's evidence key where it is stored.
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -58,7 +58,7 @@ class FrameMark:
 
     Attributes:
         exact: HMAC-SHA-256 of the encoded image's hash under the tenant's key, 32 bytes.
-        perceptual: Difference hash, 32 bytes.
+        perceptual: Difference hash, 32 bytes; empty for a frame that is known by its bytes alone.
         bands: Slices of ``perceptual`` with their place, to look candidates up by: two hashes that differ
             in n bits share 16 - n of 16 (pigeonhole; M. Norouzi et al., "Fast search in Hamming space
             with multi-index hashing", 2012).
@@ -99,11 +99,13 @@ class RecalledScan:
 
     Attributes:
         check_id: Its check, as text.
-        marks: All of its marks, in order of capture.
+        marks: Those of its marks that have a perceptual hash, in order of capture.
+        repeated: How many of its frames have one of the exact marks that were looked for.
     """
 
     check_id: str
     marks: tuple[FrameMark, ...]
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ class ScanMemory(Protocol):
     async def remember(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
-        """Keep a decided scan's marks; never before its decision is durable."""
+        """Keep marks of an attempt that ended, beside those of the check's other attempts."""
         ...
 
     async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
@@ -157,24 +159,49 @@ class ScanMemory(Protocol):
         ...
 
 
-def frame_marks(frames: Sequence[FrameTrace], *, tenant_key: bytes) -> tuple[FrameMark, ...]:
-    """The marks to keep of a scan: of up to 16 frames with something on them, evenly spread.
+def frame_marks(
+    frames: Sequence[FrameTrace], *, images: Sequence[bytes], tenant_key: bytes
+) -> tuple[FrameMark, ...]:
+    """The marks to keep of an attempt: of every frame with something on it, by its bytes.
+
+    Up to 16 measured frames, evenly spread, are known by what they show as well. A frame that was not
+    measured counts where the measured ones around it have something on them.
 
     Args:
-        frames: In order.
+        frames: Those that were measured, in order.
+        images: SHA-256 of every received frame's encoded image, in order.
         tenant_key: 32 bytes that no other tenant has.
     """
     shown = [frame for frame in frames if frame.textured]
     if not shown:
         return ()
     places = np.unique(np.linspace(0, len(shown) - 1, min(_MOST_MARKS, len(shown))).round().astype(int))
+    hashes = {shown[at].sha256: difference_hash(shown[at].thumbnail) for at in places}
     return tuple(
         FrameMark(
-            exact=hmac.digest(tenant_key, _FRAME_DOMAIN + shown[at].sha256, "sha256"),
-            perceptual=difference_hash(shown[at].thumbnail),
+            exact=hmac.digest(tenant_key, _FRAME_DOMAIN + image, "sha256"),
+            perceptual=hashes.get(image, b""),
         )
-        for at in places
+        for image in dict.fromkeys((*_textured(frames, images), *hashes))
     )
+
+
+def _textured(frames: Sequence[FrameTrace], images: Sequence[bytes]) -> Iterator[bytes]:
+    """The images that are measured and have something on them, or lie between such."""
+    measured = {frame.sha256: frame.textured for frame in frames}
+    before, waiting = True, list[bytes]()
+    for image in images:
+        textured = measured.get(image)
+        if textured is None:
+            waiting.append(image)
+            continue
+        if before and textured:
+            yield from waiting
+        if textured:
+            yield image
+        before, waiting = textured, []
+    if before:
+        yield from waiting
 
 
 def key_mark(public_key: bytes, *, tenant_key: bytes) -> bytes:
@@ -193,7 +220,7 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
         return unavailable(name, "NO_MARKS", "No frame has enough on it to be known again.")
     exact = {mark.exact for mark in marks}
     for scan in recalled:
-        same = len(exact.intersection(mark.exact for mark in scan.marks))
+        same = max(scan.repeated, len(exact.intersection(mark.exact for mark in scan.marks)))
         if same:
             return suspect(
                 name,
@@ -201,20 +228,21 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
                 f"{same} frames have the very bytes of frames of an earlier check.",
                 soft=False,
             )
+    marks = [mark for mark in marks if mark.perceptual]
     hashes = np.frombuffer(b"".join(mark.perceptual for mark in marks), np.uint8).reshape(len(marks), -1)
     if int(hash_distances(marks[0].perceptual, hashes).max()) < _LEAST_VARIETY:
         return not_evaluated(
             name, "NOTHING_MOVES", "The scan's frames are too much alike to be told from another scan's."
         )
     for scan in recalled:
-        near = _in_order(marks, scan.marks)
+        near = _in_order(marks, [mark for mark in scan.marks if mark.perceptual])
         if near >= max(_FEWEST_NEAR, _NEAR_SHARE * len(marks)):
             return suspect(
                 name,
                 "PICTURES_SEEN_BEFORE",
                 f"{near} of {len(marks)} pictures are like those of an earlier check, in the same order.",
             )
-    return passed(name, "FRAMES_NEW", f"None of {len(recalled)} earlier scans that share a mark had them.")
+    return passed(name, "FRAMES_NEW", "No earlier scan had these frames.")
 
 
 def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _MOST_SUBJECTS) -> DeviceCheck:

@@ -63,7 +63,8 @@ def study_memory(scans: Sequence[SentScan]) -> MemoryCounts:
 
 
 def _marks(scan: SentScan) -> tuple[FrameMark, ...]:
-    return frame_marks(traced(scan).frames, tenant_key=_KEY)
+    frames = traced(scan).frames
+    return frame_marks(frames, images=[frame.sha256 for frame in frames], tenant_key=_KEY)
 
 
 def _knows(marks: tuple[FrameMark, ...], earlier: tuple[FrameMark, ...]) -> bool:

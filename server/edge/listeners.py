@@ -45,7 +45,10 @@ _HANDSHAKE_MS: Final = 5_000
 """TLS and the exchange of settings, which who opens a connection only to hold it does not do."""
 _IDLE_OF_PHONES_MS: Final = 30_000
 _IDLE_OF_BACKENDS_MS: Final = 120_000
-_MAX_CONNECTION_AGE_MS: Final = 30 * 60 * 1000
+_AGE_OF_PHONES_MS: Final = 30_000
+"""A connection takes no new calls after it, so that calls of strangers, such as health, hold none for long. A
+scan that runs goes on for the grace."""
+_AGE_OF_BACKENDS_MS: Final = 30 * 60 * 1000
 
 
 class Listener:
@@ -100,7 +103,7 @@ class Listener:
             ("grpc.max_allowed_incoming_connections", max_connections),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
             ("grpc.max_connection_idle_ms", _IDLE_OF_PHONES_MS if streaming else _IDLE_OF_BACKENDS_MS),
-            ("grpc.max_connection_age_ms", _MAX_CONNECTION_AGE_MS),
+            ("grpc.max_connection_age_ms", _AGE_OF_PHONES_MS if streaming else _AGE_OF_BACKENDS_MS),
             ("grpc.max_connection_age_grace_ms", round(grace_seconds * 1000)),
             # The probe would grow the window until megabytes fit ahead of the handler: stale frames of
             # phones, and bodies of those who are refused.

@@ -198,7 +198,7 @@ class AttemptCloser:
         return look.outcome
 
     async def keep_memory(self, stream: OpenStream) -> None:
-        """Keeps what a decided scan is known again by; see ``DeviceLooks.keep``."""
+        """Keeps what the scan is known again by; see ``DeviceLooks.keep``."""
         await self._devices.keep(stream)
 
     def judged(
@@ -318,7 +318,7 @@ class AttemptCloser:
             with suppress(Conflict):
                 await self._end(stream, run, judged, outcome=AttemptOutcome.DECIDED, ended_by=ended_by)
             # Whoever holds the lease by now: a newer stream must not save the older one's answer.
-            verdict = await env.recorder.decide(
+            return await env.recorder.decide(
                 stream.record,
                 policy=stream.policy,
                 attempt=judged,
@@ -327,8 +327,6 @@ class AttemptCloser:
                 epoch=None,
                 now=env.clock.now(),
             )
-        await self.keep_memory(stream)
-        return verdict
 
     async def _end_undecided(
         self,

@@ -32,7 +32,6 @@ class AttemptConcluder:
 
     Attributes:
         cancelled_by_person: Whether the last attempt ended because the person cancelled.
-        remembers: Whether something was decided that later checks ask for.
     """
 
     def __init__(
@@ -56,7 +55,6 @@ class AttemptConcluder:
         self._bytes = scan_bytes
         self._decided = decided
         self.cancelled_by_person = False
-        self.remembers = False
 
     async def conclude(
         self, stream: OpenStream, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
@@ -153,7 +151,6 @@ class AttemptConcluder:
                 )
                 return ScanStatus.RETRY, attempts
             verdict = await self._decide(stream, judged, attempts, ending)
-        self.remembers = True
         return final_status(verdict, stream.policy.disclosure.app), attempts
 
     async def _decide(

@@ -49,7 +49,7 @@ class DeviceLooks:
             StorageUnavailable: The database failed.
         """
         return await self._env.memory.recall_frames(
-            stream.record, run.capture.trace.observed.traces, keeps=_keeps(stream)
+            stream.record, run.capture.trace.observed.traces, images=run.capture.trace.images
         )
 
     async def look(
@@ -82,7 +82,6 @@ class DeviceLooks:
             frames=recall,
             findings=findings,
             session_key=start.session_public_key,
-            keeps=_keeps(stream),
             now=env.clock.now(),
         )
         outcome = await env.pool.run_first(
@@ -111,18 +110,15 @@ class DeviceLooks:
         self._counted[run.number] = look.recollection
 
     async def keep(self, stream: OpenStream) -> None:
-        """Keeps what a decided scan is known again by, the attempts before the last one included.
+        """Keeps what the scan is known again by, once: what its attempts showed, however they ended.
 
-        The decision stands also where that fails.
+        What was decided stands also where that fails.
         """
-        if not _keeps(stream):
+        if stream.policy.retention.evidence_seconds <= 0 or not self._counted:
             return
         counted = merged(tuple(self._counted.values()))
+        self._counted.clear()
         try:
             await self._env.memory.keep(stream.record, counted, now=self._env.clock.now())
         except StorageUnavailable:
             _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))
-
-
-def _keeps(stream: OpenStream) -> bool:
-    return stream.policy.retention.evidence_seconds > 0

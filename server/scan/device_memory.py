@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.check import DeviceCheck
 from device_integrity.stream import (
     FrameMark,
     FrameTrace,
@@ -76,22 +76,20 @@ class DeviceMemory:
         self._pool = pool
 
     async def recall_frames(
-        self, record: CheckRecord, frames: Sequence[FrameTrace], *, keeps: bool
+        self, record: CheckRecord, frames: Sequence[FrameTrace], *, images: Sequence[bytes]
     ) -> FrameRecall:
         """What earlier scans say of an attempt's frames.
 
         Args:
             record: The check.
             frames: Of the attempt, as measured.
-            keeps: As for ``recollect``.
+            images: SHA-256 of every received frame's image, in order.
 
         Raises:
             StorageUnavailable: The database failed.
         """
-        if not keeps:
-            return FrameRecall(check=_not_kept(_FRAMES))
         key = self._tenant_key(record.scope)
-        marks = await self._pool.run_first(frame_marks, frames, tenant_key=key)
+        marks = await self._pool.run_first(frame_marks, frames, images=images, tenant_key=key)
         query = ScanQuery(
             tenant=record.scope,
             check_id=str(record.check_id),
@@ -109,7 +107,6 @@ class DeviceMemory:
         frames: FrameRecall,
         findings: Sequence[EvidenceFinding],
         session_key: bytes,
-        keeps: bool,
         now: datetime,
     ) -> Recollection:
         """What earlier scans say of a scan, its device included.
@@ -119,15 +116,12 @@ class DeviceMemory:
             frames: What they say of the attempt's frames.
             findings: What became of its evidence.
             session_key: SubjectPublicKeyInfo, DER.
-            keeps: Whether the policy keeps anything; else nothing is looked up.
             now: The time.
 
         Raises:
             KeyMaterialError: ``session_key`` is none, which admission refuses.
             StorageUnavailable: The database failed.
         """
-        if not keeps:
-            return Recollection(checks=(frames.check, *(_not_kept(name) for name in _OF_KEYS)))
         key, check_id, tenant = self._tenant_key(record.scope), str(record.check_id), record.scope
         lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
         attested = [finding.scan_key for finding in findings if finding.scan_key is not None]
@@ -153,7 +147,7 @@ class DeviceMemory:
         )
 
     async def keep(self, record: CheckRecord, recollection: Recollection, *, now: datetime) -> None:
-        """Keeps what a decided scan is known again by.
+        """Keeps what a scan is known again by.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -165,16 +159,3 @@ class DeviceMemory:
         use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
         for key in dict.fromkeys(recollection.keys):
             await self._memory.remember_key(tenant=record.scope, use=replace(use, key=key))
-
-
-_FRAMES: Final = "memory.frames"
-_OF_KEYS: Final = ("memory.subjects", "memory.session_key")
-
-
-def _not_kept(name: str) -> DeviceCheck:
-    return DeviceCheck(
-        name=name,
-        outcome=CheckOutcome.UNAVAILABLE,
-        reason="NOTHING_IS_KEPT",
-        detail="The policy keeps nothing that scans could be compared with.",
-    )

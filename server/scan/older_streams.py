@@ -8,13 +8,14 @@ result waits: else whoever shows an attack on one connection and a better one on
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from server.checks.terms import AttemptOutcome
 from server.scan.attempt import AttemptRun
 from server.scan.environment import ScanEnvironment
 from server.storage.records import AttemptRecord
 
-__all__ = ["await_older_streams"]
+__all__ = ["await_older_attempts", "await_older_streams"]
 
 _TICK_SECONDS = 0.2
 
@@ -36,20 +37,34 @@ async def await_older_streams(
         LeaseLost: A still newer stream took over, or an older one decided the check.
     """
     lease = timedelta(seconds=env.settings.lease_seconds)
-    while _unsaid(attempts, now=env.clock.now(), lease=lease):
+    while any(attempt.counted for attempt in _unsaid(attempts, now=env.clock.now(), lease=lease)):
         await asyncio.sleep(_TICK_SECONDS)
         await run.renew_lease()
         attempts = await env.repository.attempts(run.check_id)
     return attempts
 
 
-def _unsaid(attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta) -> bool:
-    """Whether an attempt that counts ended with its lease, and its stream may still work on it."""
-    return any(
-        attempt.counted
-        and attempt.outcome is AttemptOutcome.INTERRUPTED
+async def await_older_attempts(env: ScanEnvironment, check_id: UUID) -> tuple[AttemptRecord, ...]:
+    """The check's attempts, once every older stream has said what became of its own.
+
+    For a stream that closes the check without a judgement: its lease began when the attempts of older streams
+    ended, so it lasts as long as this waits.
+    """
+    lease = timedelta(seconds=env.settings.lease_seconds)
+    attempts = await env.repository.attempts(check_id)
+    while _unsaid(attempts, now=env.clock.now(), lease=lease):
+        await asyncio.sleep(_TICK_SECONDS)
+        attempts = await env.repository.attempts(check_id)
+    return attempts
+
+
+def _unsaid(attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta) -> list[AttemptRecord]:
+    """Attempts that ended with their lease, and on which their streams may still work."""
+    return [
+        attempt
+        for attempt in attempts
+        if attempt.outcome is AttemptOutcome.INTERRUPTED
         and attempt.ended_by is None
         and attempt.end_time is not None
         and now < attempt.end_time + lease
-        for attempt in attempts
-    )
+    ]

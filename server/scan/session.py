@@ -32,6 +32,7 @@ from server.scan.messages import (
     ScanResultMessage,
     StartMessage,
 )
+from server.scan.older_streams import await_older_attempts
 from server.scan.readiness import await_ready
 from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
@@ -160,9 +161,8 @@ class ScanSession:
         await self._closer.close()
         if self._stream is not None:
             await self._stream.evidence.close()
-            if self._concluder.remembers:
-                # After the answer, which it need not hold up, and also where nobody heard that.
-                await self._closer.keep_memory(self._stream)
+            # After the answer, which it need not hold up, and also where nobody heard that.
+            await self._closer.keep_memory(self._stream)
 
     async def _fenced(self, send: Send) -> Refusal:
         """Says goodbye to a device whose stream may not write any more; the refusal to end it with."""
@@ -246,10 +246,12 @@ class ScanSession:
         if await self._interrupt_run(stream, left, broken=reason is FailureReason.TRANSCRIPT_BROKEN):
             return
         env = self._env
+        # An older stream may still be judging what it saw, which closing early must not throw away.
+        attempts = await await_older_attempts(env, stream.record.check_id)
         verdict = await env.recorder.close(
             stream.record,
             policy=stream.policy,
-            attempts=await env.repository.attempts(stream.record.check_id),
+            attempts=attempts,
             ended_by=reason,
             epoch=stream.record.lease_epoch,
             now=env.clock.now(),

@@ -1,5 +1,7 @@
 """What arrives of one attempt's frames, for the checks of device integrity."""
 
+from hashlib import sha256
+
 import cv2
 import numpy as np
 
@@ -23,12 +25,14 @@ class AttemptTrace:
         """Starts empty."""
         self._tracer = StreamTracer()
         self._claims: list[FrameClaim] = []
+        self._images: list[bytes] = []
         self._measured: list[FrameClaim] = []
         self._adjustments = 0
 
     def arrived(self, message: FrameMessage) -> None:
-        """Notes a frame's header. Every frame's, before it is measured."""
+        """Notes a frame's header, and its image's hash. Every frame's, before it is measured."""
         self._claims.append(_claim(message))
+        self._images.append(sha256(message.image).digest())
 
     def measure(self, message: FrameMessage, pixels: GreyImage | BgrImage, *, arrival: float) -> None:
         """Measures a frame's picture: work for the worker pool.
@@ -47,6 +51,11 @@ class AttemptTrace:
             flash_step=message.flash_step,
         )
         self._measured.append(_claim(message))
+
+    @property
+    def images(self) -> tuple[bytes, ...]:
+        """SHA-256 of every frame's encoded image, in order."""
+        return tuple(self._images)
 
     def adjusted(self) -> None:
         """The device was asked for smaller frames."""

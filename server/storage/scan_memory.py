@@ -5,12 +5,13 @@ tenant's key, cut to 8 bytes: without the key they tell nothing, and with it onl
 """
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, func, insert, or_, select
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, or_, select
 
 from device_integrity.stream import FrameMark, KeyUse, RecalledScan, ScanQuery
 from server.checks.state import CheckState
@@ -74,9 +75,11 @@ class DatabaseScanMemory:
 
         def work(connection: Connection) -> tuple[RecalledScan, ...]:
             scores: dict[UUID, int] = {}
+            repeated: Counter[UUID] = Counter()
             for row in connection.execute(frames).mappings():
-                weight = _EXACT_WEIGHT if row["longest"] == _MARK_BYTES else 1
-                scores[row["check_id"]] = scores.get(row["check_id"], 0) + weight
+                same = row["longest"] == _MARK_BYTES
+                repeated[row["check_id"]] += same
+                scores[row["check_id"]] = scores.get(row["check_id"], 0) + (_EXACT_WEIGHT if same else 1)
             best = sorted(scores, key=lambda one: -scores[one])[: query.most]
             records = connection.execute(
                 select(scan_memories).where(
@@ -84,13 +87,9 @@ class DatabaseScanMemory:
                 )
             )
             return tuple(
-                RecalledScan(check_id=str(row["check_id"]), marks=marks)
+                RecalledScan(check_id=str(row["check_id"]), marks=marks, repeated=repeated[row["check_id"]])
                 for row in records.mappings()
-                if (
-                    marks := self._opened(
-                        row["check_id"], Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
-                    )
-                )
+                if (marks := self._opened(row))
             )
 
         return await self._database.read(work)
@@ -111,41 +110,53 @@ class DatabaseScanMemory:
     async def remember(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
-        """See ``ScanMemory``. A check that was erased meanwhile, or is remembered already, is left alone."""
+        """See ``ScanMemory``. An erased check is left alone; marks that it has already are not doubled."""
         if not marks:
             return
-        identifier = UUID(check_id)
-        sealed = seal(
-            b"".join(mark.exact + mark.perceptual for mark in marks),
-            wrapping_keys=self._wrapping_keys,
-            aad=context(identifier, _KIND),
-            random=self._random,
-        )
-        key = self._tenant_key(tenant)
-        rows = [
-            {"tenant": tenant, "mark": mark, "check_id": identifier, "frame": frame}
-            for frame, one in enumerate(marks)
-            for mark in {one.exact, *(_band(key, band) for band in one.bands)}
-        ]
-        memory = {
-            "check_id": identifier,
-            "tenant": tenant,
-            "subject": subject,
-            "time": time,
-            "ciphertext": sealed.ciphertext,
-            "wrapped_key": sealed.wrapped_key,
-            "key_id": sealed.key_id,
-        }
+        identifier, key = UUID(check_id), self._tenant_key(tenant)
 
         def work(connection: Connection) -> None:
-            if connection.execute(_kept(identifier)).scalar_one_or_none():
-                connection.execute(insert(scan_memories).values(memory))
-                connection.execute(insert(scan_marks), rows)
+            if not connection.execute(_kept(identifier)).scalar_one_or_none():
+                return
+            of_check = scan_marks.c.check_id == identifier
+            known = set(connection.scalars(select(scan_marks.c.mark).where(of_check)))
+            new = [mark for mark in marks if mark.exact not in known]
+            if not new:
+                return
+            first = connection.scalar(
+                select(func.coalesce(func.max(scan_marks.c.frame) + 1, 0)).where(of_check)
+            )
+            there = (
+                connection.execute(select(scan_memories).where(scan_memories.c.check_id == identifier))
+                .mappings()
+                .one_or_none()
+            )
+            earlier = () if there is None else self._opened(there)
+            sealed = seal(
+                b"".join(mark.exact + mark.perceptual for mark in (*earlier, *new) if mark.perceptual),
+                wrapping_keys=self._wrapping_keys,
+                aad=context(identifier, _KIND),
+                random=self._random,
+            )
+            memory = {
+                "check_id": identifier,
+                "tenant": tenant,
+                "subject": subject,
+                "time": time,
+                "ciphertext": sealed.ciphertext,
+                "wrapped_key": sealed.wrapped_key,
+                "key_id": sealed.key_id,
+            }
+            connection.execute(delete(scan_memories).where(scan_memories.c.check_id == identifier))
+            connection.execute(insert(scan_memories).values(memory))
+            rows = [
+                {"tenant": tenant, "mark": mark, "check_id": identifier, "frame": frame}
+                for frame, one in enumerate(new, start=first or 0)
+                for mark in {one.exact, *(_band(key, band) for band in one.bands)}
+            ]
+            connection.execute(insert(scan_marks), rows)
 
-        try:
-            await self._database.write(work)
-        except RowTaken:
-            return
+        await self._database.write(work)
 
     @uncancelled
     async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
@@ -187,7 +198,8 @@ class DatabaseScanMemory:
 
         return await self._database.write(work)
 
-    def _opened(self, check_id: UUID, sealed: Sealed) -> tuple[FrameMark, ...]:
+    def _opened(self, row: RowMapping) -> tuple[FrameMark, ...]:
+        check_id, sealed = row["check_id"], Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
         try:
             data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=context(check_id, _KIND))
         except SealError:

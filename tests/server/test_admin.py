@@ -46,7 +46,7 @@ async def address(parts: Parts) -> AsyncIterator[str]:
         host="127.0.0.1",
         port=0,
         metrics=Metrics(CollectorRegistry()),
-        jwks=_JWKS,
+        jwks=lambda: _JWKS,
         readiness={"models": parts.of_models, "database": parts.of_database},
     )
     port = await server.start()
@@ -98,7 +98,7 @@ async def test_a_part_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -
         host="127.0.0.1",
         port=0,
         metrics=Metrics(CollectorRegistry()),
-        jwks=_JWKS,
+        jwks=lambda: _JWKS,
         readiness={"database": hang},
     )
     port = await server.start()
@@ -121,7 +121,7 @@ async def test_anything_else_is_not_there(address: str) -> None:
 async def test_a_taken_port_is_said(address: str) -> None:
     port = int(address.rsplit(":", 1)[1])
     server = AdminServer(
-        host="127.0.0.1", port=port, metrics=Metrics(CollectorRegistry()), jwks=_JWKS, readiness={}
+        host="127.0.0.1", port=port, metrics=Metrics(CollectorRegistry()), jwks=lambda: _JWKS, readiness={}
     )
     with pytest.raises(ListenerUnusable, match=str(port)):
         await server.start()

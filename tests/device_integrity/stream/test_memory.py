@@ -1,5 +1,6 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
@@ -24,7 +25,9 @@ _NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def _marks(jpegs: list[bytes], key: bytes = _KEY) -> tuple[FrameMark, ...]:
-    return frame_marks(measured(jpegs).frames, tenant_key=key)
+    return frame_marks(
+        measured(jpegs).frames, images=[sha256(jpeg).digest() for jpeg in jpegs], tenant_key=key
+    )
 
 
 class _Memory:

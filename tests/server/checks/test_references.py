@@ -150,7 +150,7 @@ async def test_what_cannot_serve_is_refused_and_nowhere_repeated(scene: Scene, c
         answer = await scene.refusal(reference)
     assert (answer.code, answer.reason) == (code, reason)
     told = " ".join([answer.message, *answer.metadata.values(), log.getvalue(), await scene.metrics()])
-    assert f'facegate_trusted_images_refused_total{{reason="{reason}"}}' in told
+    assert f'facegate_trusted_images_refused_total{{reason="{reason}",sandbox="false"}}' in told
     for word in ("anna", "bert", "carla", "notes.txt", "xxxx", "passwd", "127.0.0.1/x"):
         assert word not in told
 

@@ -233,11 +233,13 @@ async def test_frames_of_an_attempt_that_was_to_be_repeated_are_known_again(beli
     assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
 
 
-async def test_a_policy_that_keeps_nothing_compares_nothing(believing: LiveServer) -> None:
+async def test_a_policy_that_keeps_nothing_compares_with_what_others_kept(believing: LiveServer) -> None:
     shown = _fresh()
     for _ in range(2):
         found = await _memory_checks(believing, "forgetful", shown)
-        assert set(found.values()) == {"NOTHING_IS_KEPT"}
+        assert found["memory.frames"] != "FRAMES_SEEN_BEFORE"
+    await _memory_checks(believing, "advisory", shown)
+    assert (await _memory_checks(believing, "forgetful", shown))["memory.frames"] == "FRAMES_SEEN_BEFORE"
 
 
 async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServer) -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from server.edge.listeners import Listener
 from server.telemetry.metrics import Metrics
-from tests.server.floods.http2 import Connection
+from tests.server.floods.http2 import Connection, Gone
 
 
 @asynccontextmanager
@@ -65,6 +65,20 @@ async def test_who_only_holds_a_connection_is_hung_up_on(monkeypatch: pytest.Mon
             while await reader.read(1000):
                 pass
         writer.close()
+
+
+async def test_health_checks_keep_no_connection_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.edge.listeners._AGE_OF_PHONES_MS", 1_000)
+    async with _listening() as listener:
+        connection = await Connection.dial(listener.target)
+        await connection.wait_ready()
+        async with asyncio.timeout(10):
+            while not connection.ended:
+                await asyncio.sleep(0.2)
+                with suppress(ConnectionError, Gone):
+                    stream = await connection.call("/grpc.health.v1.Health/Check")
+                    await connection.begin_message(stream, 0)
+        await connection.close()
 
 
 async def test_a_message_that_never_ends_is_refused_unread() -> None:

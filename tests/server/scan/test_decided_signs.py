@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 import trustme
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from structlog.testing import capture_logs
 
@@ -219,6 +220,48 @@ async def test_frames_of_an_earlier_check_count_though_the_line_drops(
     result = await _result(live, check_id)
     assert _MANIPULATED in result.reasons
     assert _decisive(result) == {"memory.frames"}
+
+
+@pytest.mark.parametrize("left", ["dropped", "half-closed", "cancelled"])
+async def test_frames_and_key_of_a_check_without_a_verdict_are_known_again(
+    live: LiveServer, own_key: bytes, left: str
+) -> None:
+    shown = fresh_pictures()
+    check_id, device, first = await _open(live, "low", own_key)
+    await first.begin()
+    await first.taken(await first.send_frames(shown))
+    match left:
+        case "dropped":
+            await first.vanish()
+        case "half-closed":
+            await first.half_close()
+            await first.outcome()
+        case _:
+            await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
+    await live.unattended()
+    upload = await live.upload(policy="low")
+    again = RawDevice(VerificationServiceStub(live.device_channel), upload)
+    again.session_key = device.session_key
+    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = await _result(live, upload.check_id)
+    assert result.reasons == [_MANIPULATED]
+    assert _decisive(result) == {"memory.frames", "memory.session_key"}
+
+
+async def test_an_earlier_clip_without_its_first_frame_is_known_again(
+    live: LiveServer, own_key: bytes
+) -> None:
+    shown = fresh_pictures()
+    _, _, first = await _open(live, "low", own_key)
+    await first.run_attempt(shown)
+    await first.outcome()
+    for skipped in (1, 3):
+        check_id, _, stream = await _open(live, "low", own_key)
+        await stream.run_attempt(shown[skipped:])
+        await stream.outcome()
+        assert _decisive(await _result(live, check_id)) == {"memory.frames"}
 
 
 @pytest.mark.parametrize("again", [True, False])

@@ -18,7 +18,6 @@ from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import upgrade
-from tests.server.scan.records import check_record
 from tests.server.storage.samples import NOW, new_check
 
 # SubjectPublicKeyInfo of P-256 with a point of 33 octets (RFC 5480): up to the point.
@@ -48,10 +47,8 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
     said = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
         record = await checks.create(new_check(), None)
-        frames = await memory.recall_frames(record, (), keeps=True)
-        found = await memory.recollect(
-            record, frames=frames, findings=(), session_key=session_key, keeps=True, now=NOW
-        )
+        frames = await memory.recall_frames(record, (), images=())
+        found = await memory.recollect(record, frames=frames, findings=(), session_key=session_key, now=NOW)
         await memory.keep(record, found, now=NOW)
         reasons = {check.name: check.reason for check in found.checks}
         assert "memory.attestation_key" not in reasons
@@ -76,10 +73,8 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
     said = []
     for sandbox in (True, False, True, False):
         record = await checks.create(replace(new_check(), sandbox=sandbox), None)
-        frames = await memory.recall_frames(record, (), keeps=True)
-        found = await memory.recollect(
-            record, frames=frames, findings=(), session_key=session_key, keeps=True, now=NOW
-        )
+        frames = await memory.recall_frames(record, (), images=())
+        found = await memory.recollect(record, frames=frames, findings=(), session_key=session_key, now=NOW)
         await memory.keep(record, found, now=NOW)
         said.append({check.name: check.reason for check in found.checks}["memory.session_key"])
     assert said == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
@@ -88,24 +83,3 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
     assert await devices.forget_subject("default", "subject-1") == 4
     pool.close()
     await database.close()
-
-
-async def test_nothing_is_asked_for_where_nothing_is_kept() -> None:
-    class _Unreachable:
-        def __getattr__(self, name: str) -> object:
-            raise AssertionError(f"{name} was asked for")
-
-    pool, tenant_key = WorkerPool(workers=1), MemoryKey(bytes(32)).of
-    memory = DeviceMemory(_Unreachable(), tenant_key=tenant_key, pool=pool)  # type: ignore[arg-type]  # never used
-    record = check_record()
-    frames = await memory.recall_frames(record, (), keeps=False)
-    found = await memory.recollect(record, frames=frames, findings=(), session_key=b"", keeps=False, now=NOW)
-    assert not found.marks
-    assert not found.keys
-    assert {check.name for check in found.checks} == {
-        "memory.frames",
-        "memory.subjects",
-        "memory.session_key",
-    }
-    assert {check.reason for check in found.checks} == {"NOTHING_IS_KEPT"}
-    pool.close()

@@ -230,6 +230,24 @@ async def test_a_newer_stream_that_is_faster_waits_for_what_the_older_showed(sce
     ]
 
 
+@pytest.mark.parametrize("frames", [_ENOUGH, 4])
+async def test_a_newer_stream_that_leaves_at_once_hides_nothing(scene: LiveServer, frames: int) -> None:
+    shown = await _show(scene, _SOMEBODY_ELSE, frames=frames)
+    newer = await shown.device.resume()
+    await newer.half_close()
+    await newer.outcome()
+    await shown.stream.outcome()
+    await scene.unattended()
+    if frames == _ENOUGH:
+        await _assert_stands(scene, shown, _ANOTHER, EndedBy.SUPERSEDED)
+        return
+    result = (await scene.finish(shown.check_id)).result
+    # The device left; nothing that the server did is to blame.
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.reasons == [result_pb2.FAILURE_REASON_ABANDONED]
+    assert result.attempts[0].ended_by == result_pb2.AttemptSummary.ENDED_BY_SUPERSEDED
+
+
 async def test_an_earlier_result_does_not_keep_a_later_attack_from_standing(scene: LiveServer) -> None:
     upload = await scene.upload()
     device = RawDevice(scene.device, upload)
