@@ -116,7 +116,7 @@ def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
         nested = next(
             (part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), None
         )
-        if nested is not None and NoneType not in parts:
+        if parts == (nested,):
             inner.append((nested, dotted))
             continue
         yield ReferenceField(
