@@ -96,8 +96,8 @@ class AssuranceFloors(PolicyTable):
     """The least assurance by platform."""
 
     default: Assurance = Field(strict=False)
-    """Of platforms that are not named here. It must be given, so that naming a page's floor leaves the phones'
-    alone."""
+    """Of platforms that are not named here. It must be given, so that naming a page's floor leaves the floors
+    of phones alone."""
     android: Assurance | None = Field(default=None, strict=False)
     """Of Android apps."""
     ios: Assurance | None = Field(default=None, strict=False)

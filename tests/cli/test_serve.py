@@ -35,6 +35,13 @@ def _serve(tmp_path: Path, pack: str, **more: str) -> tuple[int, str]:
     return outcome.returncode, outcome.stderr.strip().splitlines()[-1]
 
 
+def test_a_default_policy_that_demands_evidence_without_settings_for_it(tmp_path: Path) -> None:
+    status, line = _serve(tmp_path, "embedded", FACEGATE_POLICIES__DEFAULT="high")
+    assert status == 2
+    assert line.startswith("The server cannot start: no device can meet the default policy high: android: ")
+    assert "device_integrity.android.apps, device_integrity.android.revocation_file" in line
+
+
 def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     status, line = _serve(tmp_path, "open")
     assert status == 2

@@ -75,6 +75,33 @@ def test_test_roots_count_for_sandbox_checks_only(tmp_path: Path) -> None:
     assert trust.apple_of(sandbox=True) == apple.anchors
 
 
+def _further(spki: str, name: str = "Bank devices") -> dict[str, object]:
+    return {"further_roots": [{"name": name, "spki_sha256": spki}]}
+
+
+def test_further_roots_count_in_every_check() -> None:
+    trust = open_device_trust(_settings(android=_further(_SPKI)))
+    for sandbox in (False, True):
+        *known, further = trust.android_roots_of(sandbox=sandbox)
+        assert tuple(known) == google_roots()
+        assert (further.name, further.kind, further.spki_sha256.hex()) == (
+            "Bank devices",
+            RootKind.FURTHER,
+            _SPKI,
+        )
+
+
+def test_a_further_root_never_makes_a_known_one_better() -> None:
+    for root in google_roots():
+        settings = _settings(android=_further(root.spki_sha256.hex()))
+        if root.kind is RootKind.HARDWARE:
+            # The release learnt it: the server still starts.
+            assert open_device_trust(settings).android_roots == google_roots()
+            continue
+        with pytest.raises(ConfigurationError, match="vouches for no hardware"):
+            open_device_trust(settings)
+
+
 def test_a_server_of_the_test_receipt_server_asks_it_in_sandbox_checks_only(tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     file = tmp_path / "key.p8"
@@ -133,6 +160,10 @@ async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
         {"android": {"play": {"decoder": "local"}}},
         {"android": {"play": {"decoder": "google"}}},
         {"android": {"max_revocation_age_hours": 0}},
+        {"android": _further(_SPKI.upper())},
+        {"android": _further(_SPKI, name="")},
+        {"android": _further(_SPKI, name="two\nlines")},
+        {"android": {"further_roots": _further(_SPKI)["further_roots"] * 2}},
         {"apple": {"app_ids": ["org.example.bank"]}},
         {"apple": {"receipts": {"key_id": "ABCDEFGHIJ"}}},
         {"apple": {"receipts": {"key_file": "key.p8", "key_id": "short", "team_id": "ABCDEFGHIJ"}}},
