@@ -1,5 +1,6 @@
 """Real checks, of no sandbox caller, against settings about roots, provisioning and floors."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ _SUCCESS, _FAILURE = scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_FAILURE
 @asynccontextmanager
 async def _real_checks(folder: Path, **android: Any) -> AsyncIterator[LiveServer]:
     """A server without sandbox callers and test roots."""
-    folder.mkdir(exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
     settings = device_settings(folder)
     trust = settings.device_integrity.model_dump(mode="json") | {"test_roots": {}}
     trust["android"] |= android

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 
 from device_integrity.android import RootKind, google_roots
+from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, Evidence
 from server.app import FacegateServer
@@ -243,12 +244,18 @@ def test_a_response_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
 def test_the_guides_examples_are_settings_and_a_policy() -> None:
     text = (Path(__file__).parents[3] / "docs" / "device_integrity.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    waiver, decisive, settings, keys, policy = examples
+    waiver, decisive, settings, keys, policy, floors, roots = examples
     decided = DeviceRules.model_validate(tomllib.loads(decisive)["device"]).decide
     assert decided == ("runtime.root", "runtime.automation")
     assert DeviceRules.model_validate(tomllib.loads(waiver)["device"]).tolerate == ("memory.frames",)
     assert _settings(**tomllib.loads(keys)["device_integrity"]).server_keys == "complete"
     table = tomllib.loads(settings.replace("0123...", _SPKI))
     assert _settings(**table["device_integrity"]).android.apps[0].package == "org.example.bank"
+    (root,) = _settings(
+        **tomllib.loads(roots.replace("0123...", _SPKI))["device_integrity"]
+    ).android.further_roots
+    assert root.name == "Example devices, 2027"
+    least = DeviceRules.model_validate(tomllib.loads(floors)["device"]).as_table().least
+    assert (least(Platform.WEB), least(Platform.IOS)) == (Assurance.LOW, Assurance.MEDIUM)
     rules = DeviceRules.model_validate(tomllib.loads(policy)["device"])
     assert rules.as_table().of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
