@@ -78,7 +78,12 @@ reference = "no publication: a test"
 @pytest.mark.slow
 def test_the_strictest_policy_needs_figures_that_reach_as_far(assets: Path, tmp_path: Path) -> None:
     pack = f"open:{assets / 'models'}"
-    high = {"FACEGATE_POLICIES__DEFAULT": "high"}
+    high = {
+        "FACEGATE_POLICIES__DEFAULT": "high",
+        # iPhones then can meet it.
+        "FACEGATE_DEVICE_INTEGRITY__APPLE__APP_IDS": '["TEAM123456.org.example.bank"]',
+        "FACEGATE_DEVICE_INTEGRITY__PROXY_SPKI_SHA256": f'["{"ab" * 32}"]',
+    }
     status, line = _serve(tmp_path, pack, **high)
     assert status == 2
     assert "the default policy high cannot be met by the pack open" in line

@@ -95,7 +95,8 @@ async def test_keys_from_the_factory_are_refused_where_only_provisioned_ones_are
     roots = [_FACTORY, _REMOTE]
     async with _real_checks(tmp_path, further_roots=roots, remotely_provisioned_only=True) as live:
         status, result = await _scanned(live, phones.factory_phone())
-        assert (status, result.reasons) == (_FAILURE, [result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED])
+        assert status == _FAILURE
+        assert result.reasons == [result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED]
         assert _check(result, "android_key.provisioning").reason == "NOT_PROVISIONED"
         assert (await _scanned(live, phones.remote_phone()))[0] == _SUCCESS
 

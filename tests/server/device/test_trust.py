@@ -76,8 +76,8 @@ def test_test_roots_count_for_sandbox_checks_only(tmp_path: Path) -> None:
     assert trust.apple_of(sandbox=True) == apple.anchors
 
 
-def _further(spki: str, name: str = "Bank devices") -> dict[str, object]:
-    return {"further_roots": [{"name": name, "spki_sha256": spki}]}
+def _further(*spki: str, name: str = "Bank devices") -> dict[str, object]:
+    return {"further_roots": [{"name": name, "spki_sha256": each} for each in spki]}
 
 
 def test_further_roots_count_in_every_check() -> None:
@@ -164,7 +164,7 @@ async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
         {"android": _further(_SPKI.upper())},
         {"android": _further(_SPKI, name="")},
         {"android": _further(_SPKI, name="two\nlines")},
-        {"android": {"further_roots": _further(_SPKI)["further_roots"] * 2}},
+        {"android": _further(_SPKI, "cd" * 32)},
         {"apple": {"app_ids": ["org.example.bank"]}},
         {"apple": {"receipts": {"key_id": "ABCDEFGHIJ"}}},
         {"apple": {"receipts": {"key_file": "key.p8", "key_id": "short", "team_id": "ABCDEFGHIJ"}}},
