@@ -1,6 +1,7 @@
 """``facegate policy``: look at policies, and check files before a server reads them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -10,7 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.reference_page import policies_page
+from device_integrity.assurance import Assurance
+from server.device.configured import missing_settings
 from server.policies import PolicyBook, PolicyFile, load_policies, read_policy
+from server.policies.availability import Availability, availabilities
+from server.policies.device_rules import AssuranceFloors
 from server.policies.errors import PolicyError, PolicyInvalid
 from server.policies.json_schema import render_schema
 from server.settings_loading import SettingsInvalid, load_settings
@@ -28,12 +33,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("list")
 def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the policies that a server would have."""
-    book = _book(config)
+    """List the policies that a server would have, and what its settings lack for them.
+
+    Whether the pack can meet a policy shows when the server starts.
+    """
+    book, found = _book(config)
     if as_json:
-        typer.echo(json.dumps([_summary(book.get(name)) for name in book.names], indent=2))
+        listed = [_summary(book.get(name)) | _availability(found[name]) for name in book.names]
+        typer.echo(json.dumps(listed, indent=2))
         return
-    table = Table("name", "version", "mode", "max FMR", "least assurance", "description")
+    table = Table("name", "version", "mode", "max FMR", "least assurance", "available", "description")
     for name in book.names:
         policy = book.get(name).policy
         table.add_row(
@@ -41,10 +50,13 @@ def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> No
             str(policy.version),
             policy.mode.value,
             f"{policy.match.max_fmr:g}",
-            policy.device.minimum_assurance.value,
+            _floors(policy.device.minimum_assurance),
+            _available(found[name]),
             escape(policy.description),
         )
     Console().print(table)
+    for name, one in found.items():
+        _tell_shortfall(name, one)
 
 
 @app.command("show")
@@ -55,18 +67,21 @@ def show_command(
 ) -> None:
     """Show every setting of a policy, defaults included, and the hash that checks carry."""
     try:
-        file = _book(config).get(name)
+        book, found = _book(config)
+        file = book.get(name)
     except PolicyError as error:
         _fail(str(error))
     values = file.policy.model_dump(mode="json")
     if as_json:
-        typer.echo(json.dumps({**_summary(file), "policy": values}, indent=2))
+        shown = _summary(file) | _availability(found[name]) | {"policy": values}
+        typer.echo(json.dumps(shown, indent=2))
         return
     table = Table("setting", "value", title=f"{name}, version {file.policy.version}")
     for key, value in _leaves(values):
         table.add_row(key, escape(str(value)))
     Console().print(table)
     typer.echo(f"SHA-256 of the file: {file.sha256.hex()}")
+    _tell_shortfall(name, found[name])
 
 
 @app.command("check")
@@ -100,11 +115,47 @@ def reference_command() -> None:
     typer.echo(policies_page(), nl=False)
 
 
-def _book(config: Path | None) -> PolicyBook:
+def _book(config: Path | None) -> tuple[PolicyBook, Mapping[str, Availability]]:
     try:
-        return load_policies(load_settings(config).settings.policies.folder)
+        settings = load_settings(config).settings
+        book = load_policies(settings.policies.folder)
     except (SettingsInvalid, PolicyInvalid) as error:
         _fail(str(error))
+    return book, availabilities(book, missing=missing_settings(settings))
+
+
+def _availability(found: Availability) -> dict[str, Any]:
+    return {
+        "available": found.available,
+        "left_out": [
+            {
+                "platform": each.platform.value,
+                "missing_settings": list(each.settings),
+                "reason": each.reason,
+            }
+            for each in found.shortfalls
+        ],
+    }
+
+
+def _available(found: Availability) -> str:
+    if not found.available:
+        return "no"
+    return "in part" if found.missing_settings else "yes"
+
+
+def _tell_shortfall(name: str, found: Availability) -> None:
+    if not found.available:
+        typer.echo(f"{name} is not available: {found.reason}")
+    elif found.missing_settings:
+        typer.echo(f"{name} leaves platforms out: {found.reason}")
+
+
+def _floors(least: Assurance | AssuranceFloors) -> str:
+    if isinstance(least, Assurance):
+        return least.value
+    named = [f"{platform.lower()} {floor.value}" for platform, floor in least.named().items()]
+    return ", ".join([least.default.value, *named])
 
 
 def _summary(file: PolicyFile) -> dict[str, Any]:

@@ -41,6 +41,8 @@ _POLICIES: Final = """\
 A policy is a TOML file that says what one use case demands. It is frozen into each check, with its hash.
 `facegate policy list` and `facegate policy show NAME` print the policies of a server, `facegate policy check
 FILE` checks a file before a server reads it, and `facegate policy schema` prints the JSON Schema for editors.
+A policy that no device can meet with a server's settings is unavailable there: `facegate policy list` names
+the settings that are missing ([what has to be configured](device_integrity.md#setting-it-up)).
 Policies of your own lie in the folder that the [setting](settings.md) `policies.folder` names; raise
 `version` with every change.
 
@@ -116,7 +118,7 @@ def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
         nested = next(
             (part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), None
         )
-        if nested is not None and NoneType not in parts:
+        if nested is not None and len(parts) == 1:
             inner.append((nested, dotted))
             continue
         yield ReferenceField(

@@ -39,7 +39,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "POLICY_NOT_FOUND": "Use a policy that the server has: `facegate policy list` shows them.",
         "MODE_BELOW_POLICY": "Leave --mode out, or choose another policy.",
         "MODE_NOT_AVAILABLE": "Choose a policy with another mode.",
-        "POLICY_NOT_AVAILABLE": "Choose a policy whose demands this server's pack can meet.",
+        "POLICY_NOT_AVAILABLE": "Choose a policy that this server can meet: the refusal says what it lacks.",
         "REQUEST_ID_REUSED": "Use a fresh request_id for another payload.",
         "CHECK_NOT_FOUND": "Ask for the check with the credentials that created it.",
         "NOT_SCANNED_YET": "Let the person scan first.",

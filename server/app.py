@@ -6,13 +6,13 @@ import platform
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from device_integrity.camera import load_fingerprints
+from device_integrity.camera import Platform, load_fingerprints
 from liveness.dynamic.model import load_flash_model
 from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
@@ -26,6 +26,7 @@ from server.checks.terms import Mode
 from server.data_folder import protect_data
 from server.decoders import make_decoders, start_decoders
 from server.device.assessment import nothing_claimed
+from server.device.configured import check_evidence
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust, load_served_policies, open_device_trust
@@ -41,6 +42,7 @@ from server.housekeeping import Housekeeper
 from server.keys import KeyFolder, KeyRing
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
 from server.policies import PolicyBook
+from server.policies.availability import Availability
 from server.readiness import storage_readiness
 from server.sandbox import tolerated_checks
 from server.scan.analyst import FrameAnalyst
@@ -164,6 +166,11 @@ class FacegateServer:
             _log.warning("test_apps_are_believed", policies=list(policies.names))
         if settings.device_integrity.test_roots.configured:
             _log.warning("test_roots_are_believed_in_sandbox_checks")
+        if further := settings.device_integrity.android.further_roots:
+            _log.warning(
+                "further_roots_are_believed", roots={root.name: root.spki_sha256 for root in further}
+            )
+        availabilities = check_evidence(policies, settings)
         for name, tolerated in policies.waivers.items():
             _log.warning("policy_tolerates_checks", policy=name, checks=list(tolerated))
         self._trust = await asyncio.to_thread(
@@ -217,6 +224,7 @@ class FacegateServer:
         self._open(
             front,
             policies=policies,
+            availabilities=availabilities,
             keys=keys,
             pack=pack,
             decoders=decoders,
@@ -311,6 +319,7 @@ class FacegateServer:
         front: Front,
         *,
         policies: PolicyBook,
+        availabilities: Mapping[str, Availability],
         keys: KeyRing,
         pack: Pack,
         decoders: DecoderPool,
@@ -330,7 +339,8 @@ class FacegateServer:
             pack=identity,
             server_version=server_version(),
             nothing_claimed=lambda policy, sandbox: nothing_claimed(
-                policy.device.minimum_assurance, tolerated_checks(policy.device.tolerate, sandbox=sandbox)
+                policy.device.as_table().least(Platform.UNSPECIFIED),
+                tolerated_checks(policy.device.tolerate, sandbox=sandbox),
             ),
         )
         running = RunningScans()
@@ -394,6 +404,7 @@ class FacegateServer:
                 intake=CheckIntake(
                     repository=self._repository,
                     policies=policies,
+                    availabilities=availabilities,
                     default_policy=settings.policies.default,
                     available_modes=AVAILABLE_MODES,
                     pack=pack,

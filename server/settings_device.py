@@ -16,6 +16,7 @@ __all__ = [
     "AppleReceiptSettings",
     "AppleSettings",
     "DeviceIntegritySettings",
+    "FurtherRootTable",
     "PlayDecoderChoice",
     "PlaySettings",
     "TestRoots",
@@ -84,6 +85,15 @@ class PlaySettings(Table):
         return self
 
 
+class FurtherRootTable(Table):
+    """A root of key attestation that this release does not know."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
+    """What results and log call it."""
+    spki_sha256: Sha256Hex
+    """SHA-256 of the SubjectPublicKeyInfo of its certificate."""
+
+
 class AndroidSettings(Table):
     """Android apps and what their phones' evidence is held against."""
 
@@ -100,6 +110,9 @@ class AndroidSettings(Table):
     remotely_provisioned_only: bool = False
     """Whether attestation keys from the factory are refused: thousands of phones share one, and some leak.
     Phones that were sold before Android 12 have no others."""
+    further_roots: tuple[FurtherRootTable, ...] = Field(default=(), max_length=16)
+    """Roots that count beside Google's, in every check: one that Google began to use after this release, or
+    that of your own devices. Whoever holds the key of such a root can make evidence of any device."""
     tee_under_strongbox: bool = False
     """Whether a key in the trusted environment may be attested under the chain of a StrongBox."""
     min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
@@ -113,6 +126,13 @@ class AndroidSettings(Table):
     sells keys, and leave MEDIUM at most. Phones of test laboratories show up to 64."""
     play: PlaySettings = PlaySettings()
     """Google Play Integrity."""
+
+    @model_validator(mode="after")
+    def _roots_differ(self) -> Self:
+        for named in ("name", "spki_sha256"):
+            if len({getattr(root, named) for root in self.further_roots}) < len(self.further_roots):
+                raise ValueError(f"two further_roots have the same {named}")
+        return self
 
 
 class AppleReceiptSettings(Table):

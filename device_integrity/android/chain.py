@@ -157,7 +157,8 @@ def _check_root(last: Certificate, root: TrustRoot | None, roots: Sequence[Trust
             "root", "ROOT_MISSING", "the last certificate is not a root", Manipulation.EMULATOR
         )
     if root is None:
-        if any(known.subject == last.subject for known in roots):
+        # Roots that settings name have no subject.
+        if any(known.subject and known.subject == last.subject for known in roots):
             detail = "the last certificate has the name of a known root and another key"
             return ANDROID_KEY.failed("root", "LOOK_ALIKE_ROOT", detail, Manipulation.CODE_MODIFICATION)
         detail = "the chain ends at a key that is none of the known roots"
@@ -168,8 +169,7 @@ def _check_root(last: Certificate, root: TrustRoot | None, roots: Sequence[Trust
     if root.kind is RootKind.NON_PRODUCTION:
         detail = f"the chain ends at {root.name}: a device that was never sold"
         return ANDROID_KEY.failed("root", "NON_PRODUCTION_ROOT", detail, Manipulation.ROOTED)
-    reason = "TEST_ROOT" if root.kind is RootKind.TEST else "HARDWARE_ROOT"
-    return ANDROID_KEY.passed("root", reason, f"the chain ends at {root.name}")
+    return ANDROID_KEY.passed("root", f"{root.kind.name}_ROOT", f"the chain ends at {root.name}")
 
 
 def _check_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:

@@ -27,6 +27,8 @@ class RootKind(StrEnum):
     """The root's own key pair is published: a software keystore, as emulators have it."""
     NON_PRODUCTION = "non_production"
     """A device that was never sold."""
+    FURTHER = "further"
+    """A root of secure hardware that the operator's settings name; never in this package's data."""
     TEST = "test"
     """A root of the operator's own, for test devices; never in this package's data."""
 

@@ -9,10 +9,12 @@ from device_integrity.policy.decisive import (
     decided_by,
     mark_decisive,
 )
-from device_integrity.policy.demands import DEFAULT_DEMANDS, Demand, DemandTable, Evidence
+from device_integrity.policy.demands import ATTESTATIONS, DEFAULT_DEMANDS, Demand, DemandTable, Evidence
+from device_integrity.policy.reach import Shortfall, find_shortfall
 from device_integrity.policy.signs import InjectionInstrument, InjectionMethod, Sign, find_signs
 
 __all__ = [
+    "ATTESTATIONS",
     "DECISIVE_CHECKS",
     "DECISIVE_NAMES",
     "DEFAULT_DEMANDS",
@@ -24,12 +26,14 @@ __all__ = [
     "Evidence",
     "InjectionInstrument",
     "InjectionMethod",
+    "Shortfall",
     "Sign",
     "Unmet",
     "UnmetReason",
     "assess",
     "check_contradictions",
     "decided_by",
+    "find_shortfall",
     "find_signs",
     "mark_decisive",
 ]

@@ -15,9 +15,9 @@ from device_integrity.check import CheckOutcome, DeviceCheck
 from device_integrity.policy.demands import CEILINGS, NEEDED_CHECKS, Demand, DemandTable, Evidence
 from device_integrity.policy.signs import Sign, find_signs
 
-__all__ = ["DeviceAssessment", "Unmet", "UnmetReason", "assess"]
+__all__ = ["OBSERVED", "DeviceAssessment", "Unmet", "UnmetReason", "assess"]
 
-_OBSERVED: Final = (Evidence.DEVICE, Evidence.CAMERA, Evidence.STREAM)
+OBSERVED: Final = (Evidence.DEVICE, Evidence.CAMERA, Evidence.STREAM)
 """What has to have been looked at before claims without contradictions are worth anything."""
 
 _DOUBTS: Final = frozenset({"KEY_FARM", "RISK_HIGH"})
@@ -60,13 +60,15 @@ class DeviceAssessment:
 
     Attributes:
         assurance: How far its claims can be trusted.
+        required: The least that the policy asks of its platform.
         unmet: Demands that are not met; the device is trusted only where there is none and ``assurance``
-            is as high as the policy asks.
+            is not below ``required``.
         signs: Signs of manipulation, the strongest first.
         checks: All checks, as they came.
     """
 
     assurance: Assurance
+    required: Assurance
     unmet: tuple[Unmet, ...]
     signs: tuple[Sign, ...]
     checks: tuple[DeviceCheck, ...]
@@ -127,6 +129,7 @@ def assess(
             transcript_bound=transcript_bound and demands.allows(platform),
             active_challenge=active_challenge,
         ),
+        required=demands.least(platform),
         unmet=unmet,
         signs=signs,
         checks=tuple(checks),
@@ -238,7 +241,7 @@ def _assurance(
 
 
 def _all_looked_at(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
-    return all(_looked_at(evidence, weighed.get(evidence, ())) for evidence in _OBSERVED)
+    return all(_looked_at(evidence, weighed.get(evidence, ())) for evidence in OBSERVED)
 
 
 def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:

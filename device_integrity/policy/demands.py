@@ -1,7 +1,7 @@
 """What a policy demands of each platform: a table that an operator can read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -9,6 +9,7 @@ from device_integrity.assurance import Assurance
 from device_integrity.camera.claims import Platform
 
 __all__ = [
+    "ATTESTATIONS",
     "CEILINGS",
     "DEFAULT_DEMANDS",
     "NEEDED_CHECKS",
@@ -63,6 +64,12 @@ class Evidence(StrEnum):
         """Whether it can vouch for the device, and not only speak against it."""
         return any(verifier in CEILINGS for verifier in self.verifiers)
 
+    @property
+    def ceiling(self) -> Assurance:
+        """The most that it can vouch for."""
+        ceilings = (CEILINGS.get(verifier, Assurance.NONE) for verifier in self.verifiers)
+        return max(ceilings, key=lambda one: one.level)
+
 
 _VERIFIERS: Final[Mapping[Evidence, tuple[str, ...]]] = {
     Evidence.APP_ATTEST: ("app_attest", "app_attest_assertion", "app_attest_receipt"),
@@ -79,6 +86,13 @@ CEILINGS: Final[Mapping[str, Assurance]] = {
     "web_crypto": Assurance.LOW,
 }
 """The most that each verifier's evidence can vouch for."""
+
+ATTESTATIONS: Final[Mapping[Platform, tuple[Evidence, ...]]] = {
+    Platform.ANDROID: (Evidence.ANDROID_KEY, Evidence.PLAY_INTEGRITY),
+    Platform.IOS: (Evidence.APP_ATTEST,),
+    Platform.WEB: (Evidence.WEB_KEY,),
+}
+"""The evidence that vouches for devices of each platform; that of another one contradicts the claim."""
 
 OPTIONAL_CHECKS: Final = frozenset(
     {
@@ -145,10 +159,14 @@ class DemandTable:
             does not name, is refused (``allows``).
         optional: Names of checks that an attestation is verified without where they were not made
             (NOT_EVALUATED); a failed one counts all the same.
+        floor: The least assurance of a device.
+        floors: The same for platforms that have one of their own.
     """
 
     rows: Mapping[Platform, Mapping[Evidence, Demand]]
     optional: frozenset[str] = OPTIONAL_CHECKS
+    floor: Assurance = Assurance.NONE
+    floors: Mapping[Platform, Assurance] = field(default_factory=dict)
 
     def allows(self, platform: Platform) -> bool:
         """Whether devices of a platform may be trusted at all."""
@@ -157,6 +175,10 @@ class DemandTable:
     def of(self, platform: Platform, evidence: Evidence) -> Demand:
         """The demand."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
+
+    def least(self, platform: Platform) -> Assurance:
+        """The least assurance with which a device of a platform is trusted."""
+        return self.floors.get(platform, self.floor)
 
 
 _LOOKED_AT: Final = {

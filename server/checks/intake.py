@@ -1,7 +1,7 @@
 """UploadTrustedImage: from an image to a check that waits for its scan."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from server.errors import Reason, Refusal
 from server.evidence.sealing import WrappingKeys
 from server.keys import ChallengeKeys
 from server.policies import Policy, PolicyBook, PolicyFile
+from server.policies.availability import Availability
 from server.policies.errors import PolicyNotFound
 from server.sandbox import memory_scope
 from server.scan.worker_pool import WorkerPool
@@ -90,6 +91,7 @@ class CheckIntake:
         *,
         repository: CheckRepository,
         policies: PolicyBook,
+        availabilities: Mapping[str, Availability],
         default_policy: str,
         available_modes: frozenset[Mode],
         pack: Pack,
@@ -113,6 +115,7 @@ class CheckIntake:
         """
         self._repository = repository
         self._policies = policies
+        self._availabilities = availabilities
         self._default_policy = default_policy
         self._available_modes = available_modes
         self._pack = pack
@@ -137,6 +140,7 @@ class CheckIntake:
         """
         _check_fields(upload)
         policy_file = self._policy(upload.policy)
+        self._check_evidence_suffices(policy_file.policy)
         mode = self._mode(upload.mode, policy_file)
         self._check_pack_suffices(policy_file.policy, mode)
         request = self._request(upload)
@@ -179,6 +183,16 @@ class CheckIntake:
                 details={"mode": begins.value, "availableModes": available},
             )
         return mode
+
+    def _check_evidence_suffices(self, policy: Policy) -> None:
+        found = self._availabilities[policy.name]
+        if not found.available:
+            missing = ", ".join(found.missing_settings)
+            raise Refusal(
+                Reason.POLICY_NOT_AVAILABLE,
+                f"no device can meet the policy {policy.name} at this server: {found.reason}",
+                details={"policy": policy.name, **({"missingSettings": missing} if missing else {})},
+            )
 
     def _check_pack_suffices(self, policy: Policy, mode: Mode) -> None:
         shortfall = pack_shortfall(policy, self._pack, requested=mode)

@@ -373,7 +373,7 @@ class CheckRecorder:
             ),
             demands=VerdictDemands(
                 mode=record.requested_mode,
-                minimum_assurance=policy.device.minimum_assurance,
+                minimum_assurance=device.required,
                 required_bits=required_bits,
             ),
         )

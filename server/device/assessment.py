@@ -4,7 +4,7 @@ Pure, and work for the worker pool. Missing is never a pass.
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,6 +22,7 @@ from device_integrity.camera import (
 )
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation, passed
 from device_integrity.policy import (
+    ATTESTATIONS,
     AttestedFacts,
     Demand,
     DemandTable,
@@ -37,7 +38,7 @@ from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
 from server.checks.outcome import DeviceOutcome
 from server.device.findings import EvidenceFinding, joined_report, standing
 from server.device.server_keys import ServerKeys
-from server.policies.schema import DeviceRules
+from server.policies.device_rules import DeviceRules
 
 __all__ = [
     "ClaimedDevice",
@@ -49,11 +50,6 @@ __all__ = [
     "nothing_claimed",
 ]
 
-_OF_PLATFORM: Final[Mapping[Platform, tuple[Evidence, ...]]] = {
-    Platform.ANDROID: (Evidence.ANDROID_KEY, Evidence.PLAY_INTEGRITY),
-    Platform.IOS: (Evidence.APP_ATTEST,),
-    Platform.WEB: (Evidence.WEB_KEY,),
-}
 _INJECTIONS: Final = frozenset({Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA})
 _OBSERVATIONS: Final = frozenset({Evidence.STREAM, Evidence.CAMERA, Evidence.MEMORY})
 
@@ -166,7 +162,7 @@ def assess_device(
     )
     return DeviceOutcome(
         assurance=assessment.assurance,
-        required=rules.minimum_assurance,
+        required=assessment.required,
         checks=(*weighed, *_demands(assessment)),
         signs=assessment.signs,
         demands_met=not assessment.unmet,
@@ -199,7 +195,7 @@ def nothing_claimed(required: Assurance, tolerated: frozenset[str] = frozenset()
 
 def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
     """What a device of a platform is told: the strongest demand on the evidence that it can have."""
-    demands = {table.of(platform, evidence) for evidence in _OF_PLATFORM.get(platform, ())}
+    demands = {table.of(platform, evidence) for evidence in ATTESTATIONS.get(platform, ())}
     if not table.allows(platform):
         return Demand.IGNORED
     return next((demand for demand in Demand if demand in demands), Demand.IGNORED)
@@ -215,7 +211,7 @@ def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform,
     arrived = {finding.verifier for finding in findings}
     return any(
         table.of(platform, evidence) is Demand.REQUIRED and not arrived.intersection(evidence.verifiers)
-        for evidence in _OF_PLATFORM.get(platform, ())
+        for evidence in ATTESTATIONS.get(platform, ())
     )
 
 

@@ -51,7 +51,7 @@ class DeviceTrust:
     """What evidence is held against.
 
     Attributes:
-        android_roots: Roots of key attestation.
+        android_roots: Roots of key attestation: Google's, and those that the settings add.
         test_android_roots: Further ones, for sandbox checks.
         android: What is asked of a key attestation.
         play: What is asked of a Play Integrity token.
@@ -119,7 +119,7 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         raise ConfigurationError(f"device_integrity: {error}") from error
     play, web = settings.android.play, settings.web
     return DeviceTrust(
-        android_roots=roots,
+        android_roots=(*roots, *_further_roots(settings.android, known=roots)),
         test_android_roots=tuple(
             TrustRoot(name="test root", kind=RootKind.TEST, subject="", spki_sha256=bytes.fromhex(spki))
             for spki in settings.test_roots.android_spki_sha256
@@ -190,6 +190,23 @@ def _apps(settings: AndroidSettings) -> tuple[AllowedApp, ...]:
         )
         for app in settings.apps
     )
+
+
+def _further_roots(settings: AndroidSettings, *, known: tuple[TrustRoot, ...]) -> tuple[TrustRoot, ...]:
+    """The roots that the settings add; one that the release has learnt since is not added again."""
+    kinds = {root.spki_sha256: root for root in known}
+    found = []
+    for table in settings.further_roots:
+        spki = bytes.fromhex(table.spki_sha256)
+        same = kinds.get(spki)
+        if same is None:
+            found.append(TrustRoot(name=table.name, kind=RootKind.FURTHER, subject="", spki_sha256=spki))
+        elif same.kind is not RootKind.HARDWARE:
+            raise ConfigurationError(
+                f"device_integrity.android.further_roots: {table.name!r} is {same.name}, which vouches for "
+                "no hardware: take it out"
+            )
+    return tuple(found)
 
 
 def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyAttestationPolicy:

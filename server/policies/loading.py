@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from server.policies.device_rules import ASSURANCE_FORMS
 from server.policies.errors import PolicyInvalid, PolicyNotFound
 from server.policies.schema import Policy
 
@@ -202,7 +203,8 @@ def _operators(folder: Path) -> Mapping[str, PolicyFile]:
 
 def _problems(error: ValidationError, *, origin: str) -> Iterable[str]:
     for item in error.errors(include_url=False, include_context=False):
-        key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+        parts = (str(part) for part in item["loc"])
+        key = ".".join(part for part in parts if part not in ASSURANCE_FORMS) or "(whole file)"
         match item["type"]:
             case "extra_forbidden":
                 text = "there is no such key"

@@ -4,20 +4,18 @@ The models mirror the file, one class a table. They say what a use case demands;
 get their part of it from the server.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from device_integrity.assurance import Assurance
-from device_integrity.camera import Platform
-from device_integrity.policy import DECISIVE_NAMES, RAISED_NAMES, Demand, DemandTable, Evidence
 from liveness.policy import LEAST_BETWEEN
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
 from matcher.errors import PolicyInvalid
 from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
 from server.checks.terms import Mode
+from server.policies.device_rules import DeviceRules
+from server.policies.table import PolicyTable
 from server.policies.words import AppDisclosure, Fallback, RecordFaces, RequirementSeverity
 
 __all__ = [
@@ -25,12 +23,9 @@ __all__ = [
     "ChallengeDemands",
     "ChallengeRules",
     "DeadlineRules",
-    "DemandRules",
-    "DeviceRules",
     "DisclosureRules",
     "LivenessRules",
     "MatchRules",
-    "PlatformDemands",
     "Policy",
     "PortraitRules",
     "RaisedRules",
@@ -61,46 +56,7 @@ _Code = Annotated[
 ]
 
 
-def _known_check(name: object) -> str:
-    if not isinstance(name, str) or name not in DECISIVE_NAMES:
-        raise ValueError(
-            f"no decisive check is named {name!r:.68}; there are {', '.join(sorted(DECISIVE_NAMES))}"
-        )
-    return name
-
-
-_DecisiveCheck = Annotated[
-    str,
-    PlainValidator(_known_check),
-    WithJsonSchema({"type": "string", "enum": sorted(DECISIVE_NAMES)}),
-]
-
-
-def _known_soft_check(name: object) -> str:
-    if not isinstance(name, str) or name not in RAISED_NAMES:
-        raise ValueError(
-            f"no check that a policy can make decide is named {name!r:.68}; there are "
-            f"{', '.join(sorted(RAISED_NAMES))}"
-        )
-    return name
-
-
-_RaisedCheck = Annotated[
-    str,
-    PlainValidator(_known_soft_check),
-    WithJsonSchema({"type": "string", "enum": sorted(RAISED_NAMES)}),
-]
-
-
-class _Table(BaseModel):
-    """One table of the file."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class LivenessRules(_Table):
+class LivenessRules(PolicyTable):
     """What makes a scan live."""
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
@@ -123,7 +79,7 @@ class LivenessRules(_Table):
         return self
 
 
-class MatchRules(_Table):
+class MatchRules(PolicyTable):
     """What makes two faces the same person."""
 
     max_fmr: float = Field(gt=0, lt=1)
@@ -131,7 +87,7 @@ class MatchRules(_Table):
     decided with a pack whose calibration supports no bound as low."""
 
 
-class ChallengeDemands(_Table):
+class ChallengeDemands(PolicyTable):
     """What the challenge of one scan must prove."""
 
     required_bits: float = Field(default=12.0, ge=10, le=20)
@@ -169,81 +125,7 @@ class ChallengeRules(ChallengeDemands):
     """What holds where the orchestrator raised the mode from EXPRESS to DYNAMIC."""
 
 
-class PlatformDemands(_Table):
-    """What is demanded of one platform's devices, by kind of evidence; what is left out is advisory."""
-
-    android_key: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Android key attestation."""
-    play_integrity: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Google Play Integrity."""
-    app_attest: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Apple App Attest: an attestation or an assertion."""
-    web_key: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """A browser's key: WebAuthn or WebCrypto."""
-    server_key: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """The TLS key that the device saw."""
-    device: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """The device's description of itself."""
-    camera: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """The camera's description and the frames' headers."""
-    stream: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """The frames themselves."""
-    memory: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Other scans of the same customer."""
-    contradiction: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Sources that contradict each other."""
-
-    def as_row(self) -> Mapping[Evidence, Demand]:
-        """The same in the device room's terms."""
-        return {Evidence(name): getattr(self, name) for name in type(self).model_fields}
-
-
-class DemandRules(_Table):
-    """The demands by platform.
-
-    Where no platform is named, none is refused, observations are advisory, and so is attestation, or ignored
-    where no assurance is demanded. Where one is named, devices of platforms without a table are refused.
-    """
-
-    android: PlatformDemands | None = None
-    """Android apps."""
-    ios: PlatformDemands | None = None
-    """iOS and iPadOS apps."""
-    web: PlatformDemands | None = None
-    """Pages in a browser."""
-    desktop: PlatformDemands | None = None
-    """Desktop applications and the reference client."""
-    unspecified: PlatformDemands | None = None
-    """Devices that do not say what they are."""
-
-
-class DeviceRules(_Table):
-    """How far the device must be trusted."""
-
-    minimum_assurance: Assurance = Field(default=Assurance.NONE, strict=False)
-    """The least device assurance with which a check can succeed."""
-    demands: DemandRules = DemandRules()
-    """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
-    the assurance) or "ignored" (it is reported)."""
-    tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
-    """Names of decisive device checks that must not decide: their failure is reported, and has no other
-    consequence. Without a waiver each of them fails the check by itself, whatever is demanded."""
-    decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
-    """Names of checks of what the app reports at run time that are to be decisive, such as ``runtime.root``.
-    Not named, their failure is a soft sign, as honest people's devices fail them, too: a rooted phone, a
-    company's proxy. ``runtime.hooking`` and ``runtime.debugger`` always decide."""
-
-    def as_table(self) -> DemandTable:
-        """The demands in the device room's terms."""
-        named = {platform: getattr(self.demands, platform.name.lower()) for platform in Platform}
-        if not any(named.values()):
-            asked = Demand.IGNORED if self.minimum_assurance is Assurance.NONE else Demand.ADVISORY
-            row = {evidence: asked if evidence.vouches else Demand.ADVISORY for evidence in Evidence}
-            return DemandTable(dict.fromkeys(Platform, row))
-        return DemandTable({platform: row.as_row() for platform, row in named.items() if row is not None})
-
-
-class AttemptRules(_Table):
+class AttemptRules(PolicyTable):
     """How often a person may try."""
 
     maximum: int = Field(default=3, ge=1, le=10)
@@ -254,7 +136,7 @@ class AttemptRules(_Table):
     """Streams beyond the first with which a device may come back after its connection was lost."""
 
 
-class DeadlineRules(_Table):
+class DeadlineRules(PolicyTable):
     """How long things may take."""
 
     scan_seconds: Seconds = Field(default=180, le=3600)
@@ -287,7 +169,7 @@ class DeadlineRules(_Table):
         return self
 
 
-class RequirementRules(_Table):
+class RequirementRules(PolicyTable):
     """Where the policy departs from the profile in one requirement; what is left out stays the profile's."""
 
     severity: RequirementSeverity | None = Field(default=None, strict=False)
@@ -300,7 +182,7 @@ class RequirementRules(_Table):
     """Least quality score of ISO/IEC 29794-5."""
 
 
-class PortraitRules(_Table):
+class PortraitRules(PolicyTable):
     """What is demanded of the trusted image."""
 
     min_eye_distance: float = Field(default=85.0, ge=20, le=1000)
@@ -349,7 +231,7 @@ class PortraitRules(_Table):
         )
 
 
-class DisclosureRules(_Table):
+class DisclosureRules(PolicyTable):
     """What is told to whom."""
 
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
@@ -357,7 +239,7 @@ class DisclosureRules(_Table):
     after a failure, what the device was shown during that attempt. It never learns why a check failed."""
 
 
-class RetentionRules(_Table):
+class RetentionRules(PolicyTable):
     """What is kept, and for how long."""
 
     evidence_seconds: int = Field(default=30 * _DAY, ge=0, le=3650 * _DAY)
@@ -366,7 +248,7 @@ class RetentionRules(_Table):
     """Frames kept beside the evidence frame."""
 
 
-class Policy(_Table):
+class Policy(PolicyTable):
     """Named settings of a use case."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")

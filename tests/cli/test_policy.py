@@ -37,6 +37,32 @@ def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
 
 
+_ATTESTED = """[device]
+minimum_assurance = { default = "MEDIUM", web = "LOW" }
+[device.demands.ios]
+app_attest = "required"
+"""
+
+
+def test_list_names_the_settings_that_a_policy_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.toml").write_text(_MINE + _ATTESTED)
+    monkeypatch.setenv("FACEGATE_POLICIES__FOLDER", str(tmp_path))
+    printed = _RUN.invoke(app, ["list"]).stdout
+    assert "MEDIUM, web LOW" in printed
+    line = "mine is not available: ios: it requires app_attest; not set: device_integrity.apple.app_ids"
+    assert line in printed.splitlines()
+    assert line in _RUN.invoke(app, ["show", "mine"]).stdout
+    listed = {each["name"]: each for each in json.loads(_RUN.invoke(app, ["list", "--json"]).stdout)}
+    assert (listed["standard"]["available"], listed["standard"]["left_out"]) == (True, [])
+    (left_out,) = listed["mine"]["left_out"]
+    assert not listed["mine"]["available"]
+    assert (left_out["platform"], left_out["missing_settings"]) == ("IOS", ["device_integrity.apple.app_ids"])
+
+    monkeypatch.setenv("FACEGATE_DEVICE_INTEGRITY__APPLE__APP_IDS", '["TEAM123456.org.example.bank"]')
+    assert "mine is" not in _RUN.invoke(app, ["list"]).stdout
+    assert json.loads(_RUN.invoke(app, ["show", "mine", "--json"]).stdout)["available"]
+
+
 def test_show_prints_every_setting_and_the_hash() -> None:
     file = load_policies().get("standard")
     answer = _RUN.invoke(app, ["show", "standard"])

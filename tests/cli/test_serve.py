@@ -35,6 +35,13 @@ def _serve(tmp_path: Path, pack: str, **more: str) -> tuple[int, str]:
     return outcome.returncode, outcome.stderr.strip().splitlines()[-1]
 
 
+def test_a_default_policy_that_demands_evidence_without_settings_for_it(tmp_path: Path) -> None:
+    status, line = _serve(tmp_path, "embedded", FACEGATE_POLICIES__DEFAULT="high")
+    assert status == 2
+    assert line.startswith("The server cannot start: no device can meet the default policy high: android: ")
+    assert "device_integrity.android.apps, device_integrity.android.revocation_file" in line
+
+
 def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     status, line = _serve(tmp_path, "open")
     assert status == 2
@@ -71,7 +78,12 @@ reference = "no publication: a test"
 @pytest.mark.slow
 def test_the_strictest_policy_needs_figures_that_reach_as_far(assets: Path, tmp_path: Path) -> None:
     pack = f"open:{assets / 'models'}"
-    high = {"FACEGATE_POLICIES__DEFAULT": "high"}
+    high = {
+        "FACEGATE_POLICIES__DEFAULT": "high",
+        # iPhones then can meet it.
+        "FACEGATE_DEVICE_INTEGRITY__APPLE__APP_IDS": '["TEAM123456.org.example.bank"]',
+        "FACEGATE_DEVICE_INTEGRITY__PROXY_SPKI_SHA256": f'["{"ab" * 32}"]',
+    }
     status, line = _serve(tmp_path, pack, **high)
     assert status == 2
     assert "the default policy high cannot be met by the pack open" in line

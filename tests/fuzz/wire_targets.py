@@ -31,6 +31,7 @@ from server.edge.scan_codec import to_inbound
 from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
 from server.errors import Refusal
 from server.policies import load_policies
+from server.policies.availability import availabilities
 from server.scan.admission import check_start
 from server.scan.messages import FrameMessage, StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
@@ -254,9 +255,11 @@ def _servicer() -> ServiceServicer:
     calls = dict.fromkeys(("run", "expect_allowed", "find_by_request", "finish", "read"), reached)
     behind = cast("Any", SimpleNamespace(**calls))
     unused = cast("Any", None)
+    policies = load_policies()
     intake = CheckIntake(
         repository=behind,
-        policies=load_policies(),
+        policies=policies,
+        availabilities=availabilities(policies, missing={}),
         default_policy="low",
         available_modes=frozenset({Mode.EXPRESS}),
         pack=cast("Any", pack),

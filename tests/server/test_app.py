@@ -164,7 +164,8 @@ async def test_a_start_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
 
 async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path) -> None:
     unknown = settings_for(tmp_path / "a", policies={"default": "none"})
-    strict = settings_for(tmp_path / "b", policies={"default": "high"})
+    phones = {"apple": {"app_ids": ["TEAM123456.org.example.bank"]}, "proxy_spki_sha256": ["ab" * 32]}
+    strict = settings_for(tmp_path / "b", policies={"default": "high"}, device_integrity=phones)
     for settings in (unknown, strict):
         server = FacegateServer(settings, pack=remembering_pack())
         with pytest.raises(ConfigurationError, match=r"policies\.default|default policy"):

@@ -104,7 +104,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_POLICY_NOT_AVAILABLE: _ErrorReason.ValueType  # 48
     """The policy demands more than this server's pack can give: a false match rate that its calibration
     does not support, a PAD network that it does not have, or, in the mode that was asked for, a blink that
-    it cannot see. [FAILED_PRECONDITION]
+    it cannot see. Or no device can meet it, as it demands evidence that the server's settings do not let it
+    verify; `missingSettings` names those that are not set. [FAILED_PRECONDITION]
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 60
     """The scan token is malformed or not of this server. [UNAUTHENTICATED]"""
@@ -266,7 +267,8 @@ ERROR_REASON_RESULT_EXPIRED: ErrorReason.ValueType  # 47
 ERROR_REASON_POLICY_NOT_AVAILABLE: ErrorReason.ValueType  # 48
 """The policy demands more than this server's pack can give: a false match rate that its calibration
 does not support, a PAD network that it does not have, or, in the mode that was asked for, a blink that
-it cannot see. [FAILED_PRECONDITION]
+it cannot see. Or no device can meet it, as it demands evidence that the server's settings do not let it
+verify; `missingSettings` names those that are not set. [FAILED_PRECONDITION]
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 60
 """The scan token is malformed or not of this server. [UNAUTHENTICATED]"""

@@ -177,6 +177,17 @@ def test_a_play_token_that_does_not_tell_the_api_level_vouches_as_one_that_tells
         assert (found.assurance, found.unmet) == (Assurance.MEDIUM, ())
 
 
+def test_the_least_assurance_is_that_of_the_claimed_platform() -> None:
+    table = replace(DEFAULT_DEMANDS, floor=Assurance.MEDIUM, floors={Platform.WEB: Assurance.LOW})
+    asked = {
+        platform: assess(
+            (), platform=platform, demands=table, transcript_bound=True, active_challenge=False
+        ).required
+        for platform in Platform
+    }
+    assert asked == dict.fromkeys(Platform, Assurance.MEDIUM) | {Platform.WEB: Assurance.LOW}
+
+
 def test_a_decided_sign_leaves_nothing() -> None:
     found = _assessed((*_HONEST, failed("stream.duplicates", Manipulation.INJECTION)))
     assert found.assurance is Assurance.NONE

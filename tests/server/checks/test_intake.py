@@ -106,7 +106,7 @@ FIELDS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
     "no image at all": ({}, _C.INVALID_ARGUMENT, "IMAGE_EMPTY"),
     "a reference": ({"image_reference": "a/b"}, _C.FAILED_PRECONDITION, "IMAGE_REFERENCE_NOT_CONFIGURED"),
     "an unknown policy": ({"policy": "none"}, _C.NOT_FOUND, "POLICY_NOT_FOUND"),
-    "a policy beyond the pack": ({"policy": "high"}, _C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE"),
+    "a policy beyond settings and pack": ({"policy": "high"}, _C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE"),
     "a flash for who must not see one": (
         {"policy": "no-flash", "mode": 2},
         _C.FAILED_PRECONDITION,

@@ -31,7 +31,7 @@ from server.device.assessment import (
 )
 from server.device.findings import EvidenceFinding
 from server.device.server_keys import ServerKeys
-from server.policies.schema import DeviceRules
+from server.policies.device_rules import DeviceRules
 
 OWN, OTHER = bytes(32), bytes(range(32))
 _CLAIMED = ClaimedDevice(

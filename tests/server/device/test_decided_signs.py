@@ -25,7 +25,7 @@ from server.checks.outcome import DeviceOutcome
 from server.device.assessment import ClaimedDevice, ObservedFrames, assess_device, decisive_claims
 from server.device.findings import EvidenceFinding
 from server.device.server_keys import ServerKeys
-from server.policies.schema import DeviceRules
+from server.policies.device_rules import DeviceRules
 
 _OWN, _OTHER = bytes(32), bytes(range(32))
 _COMPLETE, _OPEN = ServerKeys(frozenset({_OWN}), complete=True), ServerKeys(frozenset({_OWN}))

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 
 from device_integrity.android import RootKind, google_roots
+from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, Evidence
 from server.app import FacegateServer
@@ -17,7 +18,7 @@ from server.device.apple_receipts import AppleReceiptExchange
 from server.device.trust import DeviceTrust, load_served_policies
 from server.device.trust import open_device_trust as open_trust_at
 from server.errors import ConfigurationError
-from server.policies.schema import DeviceRules
+from server.policies.device_rules import DeviceRules
 from server.settings import Settings
 from server.settings_device import DeviceIntegritySettings
 from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple
@@ -73,6 +74,33 @@ def test_test_roots_count_for_sandbox_checks_only(tmp_path: Path) -> None:
     assert [root.kind for root in trust.android_roots_of(sandbox=True)].count(RootKind.TEST) == 1
     assert trust.apple_of(sandbox=False) != trust.apple_of(sandbox=True)
     assert trust.apple_of(sandbox=True) == apple.anchors
+
+
+def _further(*spki: str, name: str = "Bank devices") -> dict[str, object]:
+    return {"further_roots": [{"name": name, "spki_sha256": each} for each in spki]}
+
+
+def test_further_roots_count_in_every_check() -> None:
+    trust = open_device_trust(_settings(android=_further(_SPKI)))
+    for sandbox in (False, True):
+        *known, further = trust.android_roots_of(sandbox=sandbox)
+        assert tuple(known) == google_roots()
+        assert (further.name, further.kind, further.spki_sha256.hex()) == (
+            "Bank devices",
+            RootKind.FURTHER,
+            _SPKI,
+        )
+
+
+def test_a_further_root_never_makes_a_known_one_better() -> None:
+    for root in google_roots():
+        settings = _settings(android=_further(root.spki_sha256.hex()))
+        if root.kind is RootKind.HARDWARE:
+            # The release learnt it: the server still starts.
+            assert open_device_trust(settings).android_roots == google_roots()
+            continue
+        with pytest.raises(ConfigurationError, match="vouches for no hardware"):
+            open_device_trust(settings)
 
 
 def test_a_server_of_the_test_receipt_server_asks_it_in_sandbox_checks_only(tmp_path: Path) -> None:
@@ -133,6 +161,10 @@ async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
         {"android": {"play": {"decoder": "local"}}},
         {"android": {"play": {"decoder": "google"}}},
         {"android": {"max_revocation_age_hours": 0}},
+        {"android": _further(_SPKI.upper())},
+        {"android": _further(_SPKI, name="")},
+        {"android": _further(_SPKI, name="two\nlines")},
+        {"android": _further(_SPKI, "cd" * 32)},
         {"apple": {"app_ids": ["org.example.bank"]}},
         {"apple": {"receipts": {"key_id": "ABCDEFGHIJ"}}},
         {"apple": {"receipts": {"key_file": "key.p8", "key_id": "short", "team_id": "ABCDEFGHIJ"}}},
@@ -212,12 +244,18 @@ def test_a_response_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
 def test_the_guides_examples_are_settings_and_a_policy() -> None:
     text = (Path(__file__).parents[3] / "docs" / "device_integrity.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    waiver, decisive, settings, keys, policy = examples
+    waiver, decisive, settings, keys, policy, floors, roots = examples
     decided = DeviceRules.model_validate(tomllib.loads(decisive)["device"]).decide
     assert decided == ("runtime.root", "runtime.automation")
     assert DeviceRules.model_validate(tomllib.loads(waiver)["device"]).tolerate == ("memory.frames",)
     assert _settings(**tomllib.loads(keys)["device_integrity"]).server_keys == "complete"
     table = tomllib.loads(settings.replace("0123...", _SPKI))
     assert _settings(**table["device_integrity"]).android.apps[0].package == "org.example.bank"
+    (root,) = _settings(
+        **tomllib.loads(roots.replace("0123...", _SPKI))["device_integrity"]
+    ).android.further_roots
+    assert root.name == "Example devices, 2027"
+    least = DeviceRules.model_validate(tomllib.loads(floors)["device"]).as_table().least
+    assert (least(Platform.WEB), least(Platform.IOS)) == (Assurance.LOW, Assurance.MEDIUM)
     rules = DeviceRules.model_validate(tomllib.loads(policy)["device"])
     assert rules.as_table().of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED

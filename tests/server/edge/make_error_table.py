@@ -136,7 +136,7 @@ ADVICE: dict[str, _Advice] = {
     ),
     "RESULT_EXPIRED": _Advice(_ORCHESTRATOR, _NEW_CHECK),
     "POLICY_NOT_AVAILABLE": _Advice(
-        _ORCHESTRATOR, "Name another policy; the operator can install another pack."
+        _ORCHESTRATOR, "Name another policy; the operator can install another pack, or set what is missing."
     ),
     "TOKEN_INVALID": _Advice(
         _DEVICE,
@@ -300,7 +300,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "POLICY_NOT_FOUND": ("policies",),
     "MODE_BELOW_POLICY": ("mode", "policyMode"),
     "MODE_NOT_AVAILABLE": ("mode", "availableModes"),
-    "POLICY_NOT_AVAILABLE": ("policy", "pack", "mode"),
+    "POLICY_NOT_AVAILABLE": ("policy", "pack", "mode", "missingSettings"),
     "SCAN_IN_PROGRESS": ("state", "resumeSeconds"),
     "CHECK_CLOSED": ("maxAttempts",),
     "PROTOCOL_VERSION_NOT_SUPPORTED": ("version", "supportedVersion"),

@@ -182,6 +182,15 @@ def test_a_damaged_policy_is_read_or_refused(place: int, junk: bytes) -> None:
     assert source == damaged or problems
 
 
+def test_problems_of_a_floor_are_told_by_its_key() -> None:
+    for table, problem in {
+        '[device]\nminimum_assurance = "SOME"\n': "device.minimum_assurance: Input should be",
+        '[device.minimum_assurance]\nweb = "LOW"\n': "device.minimum_assurance.default: is missing",
+    }.items():
+        with pytest.raises(PolicyInvalid, match=rf"x\.toml: {problem}"):
+            parse_policy(_MINE + table.encode(), origin="x.toml")
+
+
 def test_a_policy_frozen_by_an_older_version_demands_what_it_did() -> None:
     former = _MINE + b'[device]\nminimum_assurance = "MEDIUM"\n[device.attestation]\nandroid = "required"\n'
     with pytest.raises(PolicyInvalid, match="there is no such key"):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import DECISIVE_NAMES, DEFAULT_DEMANDS, Demand, Evidence
 from liveness.policy import LivenessPolicy
@@ -85,6 +86,9 @@ def test_what_a_policy_must_say_is_enough() -> None:
         (_ADAPTIVE, "deadlines.idle_seconds", 2),
         (_ADAPTIVE, "deadlines.attempt_seconds", 14),
         (_EXPRESS, "device.minimum_assurance", "SOME"),
+        (_EXPRESS, "device.minimum_assurance", {"web": "LOW"}),
+        (_EXPRESS, "device.minimum_assurance", {"default": "MEDIUM", "web": "SOME"}),
+        (_EXPRESS, "device.minimum_assurance", {"default": "MEDIUM", "windows": "LOW"}),
         (_EXPRESS, "device.demands.android", {"android_key": "maybe"}),
         (_EXPRESS, "device.demands.windows", {"web_key": "required"}),
         (_EXPRESS, "device.tolerate", "memory.frames"),
@@ -225,6 +229,21 @@ def test_without_demands_every_platform_is_taken_and_no_attestation_asked_for() 
     assert table.of(Platform.ANDROID, Evidence.STREAM) is Demand.ADVISORY
     asking = Policy.model_validate(changed(_EXPRESS, "device.minimum_assurance", "MEDIUM")).device.as_table()
     assert asking.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
+
+
+def test_the_floor_of_pages_leaves_that_of_phones_alone() -> None:
+    floors = {"default": "MEDIUM", "web": "NONE", "ios": "HIGH"}
+    table = Policy.model_validate(changed(_EXPRESS, "device.minimum_assurance", floors)).device.as_table()
+    assert {platform: table.least(platform) for platform in Platform} == {
+        **dict.fromkeys(Platform, Assurance.MEDIUM),
+        Platform.WEB: Assurance.NONE,
+        Platform.IOS: Assurance.HIGH,
+    }
+    # Nothing is demanded by name: where no assurance is asked for, nor is evidence.
+    assert table.of(Platform.WEB, Evidence.WEB_KEY) is Demand.IGNORED
+    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
+    one = Policy.model_validate(changed(_EXPRESS, "device.minimum_assurance", "LOW")).device.as_table()
+    assert {one.least(platform) for platform in Platform} == {Assurance.LOW}
 
 
 def test_platforms_without_a_table_are_refused_where_one_is_named() -> None:

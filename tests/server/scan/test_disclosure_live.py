@@ -24,7 +24,13 @@ camera = "required"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def discreet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     """A server that waits for evidence which never comes."""
-    settings = settings_for(tmp_path_factory.mktemp("discreet"), sandbox=False)
+    android = {
+        "apps": [{"package": "org.example.bank", "certificate_sha256": ["ab" * 32]}],
+        "revocation_file": "never-read.json",
+    }
+    settings = settings_for(
+        tmp_path_factory.mktemp("discreet"), sandbox=False, device_integrity={"android": android}
+    )
     folder = settings.policies.folder
     assert folder is not None
     write_policy(folder, "discreet")

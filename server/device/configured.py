@@ -1,0 +1,82 @@
+"""Which evidence the settings let a server verify, and what follows for its policies."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from device_integrity.policy import Evidence
+from server.errors import ConfigurationError
+from server.policies import PolicyBook
+from server.policies.availability import Availability, availabilities
+from server.settings import Settings
+from server.settings_device import PlayDecoderChoice
+
+__all__ = ["check_evidence", "missing_settings"]
+
+_ANDROID: Final = "device_integrity.android"
+_log = structlog.get_logger(__name__)
+
+
+def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
+    """Of each kind of evidence that cannot be verified, the names of the settings that are missing.
+
+    What a file holds that a setting names is not looked at: an old list of revoked certificates has warnings
+    of its own.
+    """
+    trust = settings.device_integrity
+    android, tls = trust.android, settings.listeners.device.tls
+    has_apps = (f"{_ANDROID}.apps", bool(android.apps))
+    needed = {
+        Evidence.ANDROID_KEY: (
+            has_apps,
+            (f"{_ANDROID}.revocation_file", android.revocation_file is not None),
+        ),
+        Evidence.PLAY_INTEGRITY: (
+            has_apps,
+            (f"{_ANDROID}.play.decoder", android.play.decoder is not PlayDecoderChoice.OFF),
+        ),
+        Evidence.APP_ATTEST: (("device_integrity.apple.app_ids", bool(trust.apple.app_ids)),),
+        Evidence.WEB_KEY: (
+            ("device_integrity.web.rp_id", bool(trust.web.rp_id)),
+            ("device_integrity.web.origins", bool(trust.web.origins)),
+        ),
+        Evidence.SERVER_KEY: (
+            (
+                "listeners.device.tls",
+                bool(tls or trust.proxy_spki_sha256 or trust.server_keys_file),
+            ),
+        ),
+    }
+    missing = {
+        evidence: tuple(name for name, is_set in names if not is_set) for evidence, names in needed.items()
+    }
+    return {evidence: names for evidence, names in missing.items() if names}
+
+
+def check_evidence(policies: PolicyBook, settings: Settings) -> Mapping[str, Availability]:
+    """Which policies devices can meet; warns of what is missing for the others.
+
+    Raises:
+        ConfigurationError: No device can meet the default policy.
+    """
+    found = availabilities(policies, missing=missing_settings(settings))
+    for name, one in found.items():
+        if one.available:
+            if one.missing_settings:
+                _log.warning(
+                    "policy_leaves_platforms_out",
+                    policy=name,
+                    missing_settings=list(one.missing_settings),
+                    shortfall=one.reason,
+                )
+            continue
+        if name == settings.policies.default:
+            raise ConfigurationError(f"no device can meet the default policy {name}: {one.reason}")
+        _log.warning(
+            "policy_not_available",
+            policy=name,
+            missing_settings=list(one.missing_settings),
+            shortfall=one.reason,
+        )
+    return found

@@ -1,0 +1,160 @@
+"""The part of a policy file that says how far the device must be trusted."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+
+from device_integrity.assurance import Assurance
+from device_integrity.camera import Platform
+from device_integrity.policy import DECISIVE_NAMES, RAISED_NAMES, Demand, DemandTable, Evidence
+from server.policies.table import PolicyTable
+
+__all__ = ["ASSURANCE_FORMS", "AssuranceFloors", "DemandRules", "DeviceRules", "PlatformDemands"]
+
+
+def _known_check(name: object) -> str:
+    if not isinstance(name, str) or name not in DECISIVE_NAMES:
+        raise ValueError(
+            f"no decisive check is named {name!r:.68}; there are {', '.join(sorted(DECISIVE_NAMES))}"
+        )
+    return name
+
+
+_DecisiveCheck = Annotated[
+    str,
+    PlainValidator(_known_check),
+    WithJsonSchema({"type": "string", "enum": sorted(DECISIVE_NAMES)}),
+]
+
+
+def _known_soft_check(name: object) -> str:
+    if not isinstance(name, str) or name not in RAISED_NAMES:
+        raise ValueError(
+            f"no check that a policy can make decide is named {name!r:.68}; there are "
+            f"{', '.join(sorted(RAISED_NAMES))}"
+        )
+    return name
+
+
+_RaisedCheck = Annotated[
+    str,
+    PlainValidator(_known_soft_check),
+    WithJsonSchema({"type": "string", "enum": sorted(RAISED_NAMES)}),
+]
+
+
+class PlatformDemands(PolicyTable):
+    """What is demanded of one platform's devices, by kind of evidence; what is left out is advisory."""
+
+    android_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Android key attestation."""
+    play_integrity: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Google Play Integrity."""
+    app_attest: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Apple App Attest: an attestation or an assertion."""
+    web_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """A browser's key: WebAuthn or WebCrypto."""
+    server_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The TLS key that the device saw."""
+    device: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The device's description of itself."""
+    camera: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The camera's description and the frames' headers."""
+    stream: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The frames themselves."""
+    memory: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Other scans of the same customer."""
+    contradiction: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Sources that contradict each other."""
+
+    def as_row(self) -> Mapping[Evidence, Demand]:
+        """The same in the device room's terms."""
+        return {Evidence(name): getattr(self, name) for name in type(self).model_fields}
+
+
+class DemandRules(PolicyTable):
+    """The demands by platform.
+
+    Where no platform is named, none is refused, observations are advisory, and so is attestation, or ignored
+    where no assurance is demanded. Where one is named, devices of platforms without a table are refused.
+    """
+
+    android: PlatformDemands | None = None
+    """Android apps."""
+    ios: PlatformDemands | None = None
+    """iOS and iPadOS apps."""
+    web: PlatformDemands | None = None
+    """Pages in a browser."""
+    desktop: PlatformDemands | None = None
+    """Desktop applications and the reference client."""
+    unspecified: PlatformDemands | None = None
+    """Devices that do not say what they are."""
+
+
+class AssuranceFloors(PolicyTable):
+    """The least assurance by platform."""
+
+    default: Assurance = Field(strict=False)
+    """Of platforms that are not named here. It must be given, so that naming a page's floor leaves the floors
+    of phones alone."""
+    android: Assurance | None = Field(default=None, strict=False)
+    """Of Android apps."""
+    ios: Assurance | None = Field(default=None, strict=False)
+    """Of iOS and iPadOS apps."""
+    web: Assurance | None = Field(default=None, strict=False)
+    """Of pages in a browser."""
+    desktop: Assurance | None = Field(default=None, strict=False)
+    """Of desktop applications and the reference client."""
+    unspecified: Assurance | None = Field(default=None, strict=False)
+    """Of devices that do not say what they are."""
+
+    def named(self) -> Mapping[Platform, Assurance]:
+        """The platforms that have one of their own."""
+        floors = {platform: getattr(self, platform.name.lower()) for platform in Platform}
+        return {platform: floor for platform, floor in floors.items() if floor is not None}
+
+
+_WORD, _TABLE = "(one word)", "(by platform)"
+ASSURANCE_FORMS: Final = frozenset({_WORD, _TABLE})
+"""What pydantic puts behind the key of a floor where it tells of a problem."""
+
+_MinimumAssurance = Annotated[
+    Annotated[Assurance, Field(strict=False), Tag(_WORD)] | Annotated[AssuranceFloors, Tag(_TABLE)],
+    Discriminator(lambda value: _TABLE if isinstance(value, dict | AssuranceFloors) else _WORD),
+]
+
+
+class DeviceRules(PolicyTable):
+    """How far the device must be trusted."""
+
+    minimum_assurance: _MinimumAssurance = Assurance.NONE
+    """The least device assurance with which a check can succeed: one for all platforms, or a
+    table. A device says itself what platform it is of, and its evidence must not contradict that. So whoever
+    attacks without evidence claims the platform that asks for least."""
+    demands: DemandRules = DemandRules()
+    """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
+    the assurance) or "ignored" (it is reported)."""
+    tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
+    """Names of decisive device checks that must not decide: their failure is reported, and has no other
+    consequence. Without a waiver each of them fails the check by itself, whatever is demanded."""
+    decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
+    """Names of checks of what the app reports at run time that are to be decisive, such as ``runtime.root``.
+    Not named, their failure is a soft sign, as honest people's devices fail them, too: a rooted phone, a
+    company's proxy. ``runtime.hooking`` and ``runtime.debugger`` always decide."""
+
+    def as_table(self) -> DemandTable:
+        """The demands in the device room's terms."""
+        least = self.minimum_assurance
+        floor, floors = (least.default, least.named()) if isinstance(least, AssuranceFloors) else (least, {})
+        named = {platform: getattr(self.demands, platform.name.lower()) for platform in Platform}
+        rows = {platform: row.as_row() for platform, row in named.items() if row is not None}
+        if not rows:
+            rows = {platform: _undemanding_row(floors.get(platform, floor)) for platform in Platform}
+        return DemandTable(rows, floor=floor, floors=floors)
+
+
+def _undemanding_row(least: Assurance) -> Mapping[Evidence, Demand]:
+    """What holds where the policy demands nothing by name."""
+    asked = Demand.IGNORED if least is Assurance.NONE else Demand.ADVISORY
+    return {evidence: asked if evidence.vouches else Demand.ADVISORY for evidence in Evidence}
