@@ -150,7 +150,8 @@ def _transcript(result: result_pb2.CheckResult) -> Text:
     if not result.HasField("transcript"):
         return Text("none", "dim")
     transcript = result.transcript
-    text = Text("intact", "green") if transcript.intact else Text("broken", "red")
+    broken = result_pb2.FAILURE_REASON_TRANSCRIPT_BROKEN in result.reasons
+    text = Text("intact", "green") if transcript.intact else Text("broken" if broken else "not signed", "red")
     text.append(
         f", {transcript.frames} frames received, {transcript.frames_examined} examined, "
         f"{transcript.dropped} dropped, {transcript.streams} stream(s)",

@@ -283,7 +283,7 @@ def _facts(record: CheckRecord) -> Html:
             "Device assurance",
             enum_word(result_pb2.DeviceAssurance.Name, result.device.assurance, "DEVICE_ASSURANCE_"),
         ),
-        fact("Transcript", "intact" if result.transcript.intact else "broken"),
+        fact("Transcript", "intact" if result.transcript.intact else "broken or not signed"),
         fact("Signature (JWS, ES256)", "verified" if record.signature_verified else "NOT VERIFIED"),
         fact("Check", result.check_id),
         fact("Policy", f"{result.policy.name}, version {result.policy.version}"),

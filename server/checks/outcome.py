@@ -52,12 +52,13 @@ class TranscriptOutcome:
     """What is known of the transcript.
 
     Attributes:
-        intact: Whether MACs, order, count and the end's signature hold.
+        intact: Whether MACs, order, count and the end's signature hold; False where no end was signed.
         frames: Frames accepted in the deciding attempt.
         examined: Of these, those whose image was decoded.
         dropped: Images that the device dropped before they got an index.
         streams: Streams that the scan used.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; empty where no attempt ended.
+        signed: Whether the device signed an end. Without one nothing is broken, and nothing is proved.
     """
 
     intact: bool
@@ -66,6 +67,7 @@ class TranscriptOutcome:
     dropped: int
     streams: int
     final_mac_sha256: bytes
+    signed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -368,7 +368,7 @@ class CheckRecorder:
                 device_demands_met=device.demands_met,
                 device_decided=bool(device.decided),
                 injected=device.injected,
-                transcript_intact=transcript.intact if transcript else None,
+                transcript_intact=transcript.intact if transcript and transcript.signed else None,
                 ended_by=ended_by,
             ),
             demands=VerdictDemands(

@@ -227,15 +227,14 @@ class AttemptCloser:
             mode=run.mode,
             device=device,
             transcript=TranscriptOutcome(
-                intact=True,
+                intact=ended,
+                signed=ended,
                 frames=run.frames,
                 examined=run.capture.frames_examined,
                 dropped=stream.transcript.dropped,
                 streams=stream.record.streams,
                 final_mac_sha256=stream.transcript.final_mac_sha256,
-            )
-            if ended
-            else None,
+            ),
             evidence=pictures,
         )
 

@@ -620,7 +620,9 @@ class TranscriptResult(_message.Message):
     FINAL_MAC_SHA256_FIELD_NUMBER: _builtins.int
     FRAMES_EXAMINED_FIELD_NUMBER: _builtins.int
     intact: _builtins.bool
-    """Whether every accepted frame's MAC, order and count hold and the session key signed the end."""
+    """Whether every accepted frame's MAC, order and count hold and the session key signed the end. False without
+    TRANSCRIPT_BROKEN among the reasons: the device left before it signed an end.
+    """
     frames: _builtins.int
     """Frames accepted in the deciding attempt."""
     dropped: _builtins.int

@@ -76,7 +76,8 @@ async def _assert_stands(
     result = answer.result
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.liveness.used_mode == _MODES[shown.mode]
-    assert not result.HasField("transcript")
+    assert not result.transcript.intact
+    assert result.transcript.frames >= result.transcript.frames_examined > 0
     told = result.attempts[0]
     assert told.mode == _MODES[shown.mode]
     assert told.plan == scan_pb2.Plan.Value(f"PLAN_{_PLANS[shown.mode]}")
