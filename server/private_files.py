@@ -1,15 +1,16 @@
-"""Files with secrets: those that are handed to the server, and those that it makes.
+"""Files that are handed to the server or made by it, and who may read and write them.
 
-Handed to it: a group may read them, as it does what Kubernetes mounts from a Secret. Nobody else may read
-them, and nobody but the owner may write them. The mode is that of the opened file, so links to it make no
-difference.
+Handed to it: nobody but the owner may write them, as they decide who is trusted. Those with secrets a group
+may read, as it does what Kubernetes mounts from a Secret, and nobody else. The mode is that of the opened
+file, so links to it make no difference.
 
 Made by it: folders 0700 and files 0600, whatever the umask. What an earlier version left wider is tightened,
 where it is the server's own.
 
 ::
 
-    PrivateFileError    the file cannot be read, is too large, or is open to others
+    PrivateFileError    the file with secrets cannot be read, is too large, or is open to others;
+                        or others may write a file that they may read
 """
 
 import os
@@ -26,19 +27,21 @@ __all__ = [
     "make_private_file",
     "make_private_folder",
     "read_private_file",
+    "read_trusted_file",
     "tighten",
 ]
 
 PRIVATE_UMASK: Final = 0o077
 """Of a process that writes nothing for others."""
 
+_WRITTEN_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _OPEN_TO_OTHERS: Final = stat.S_IWGRP | stat.S_IRWXO
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 
 
 class PrivateFileError(ConfigurationError):
-    """A file with secrets cannot be read, is too large, or is open to others."""
+    """A file cannot be read, is too large, or is open to others."""
 
 
 def read_private_file(path: Path, *, max_bytes: int) -> bytes:
@@ -71,6 +74,27 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
             f"{path}: it has more than {max_bytes} bytes, and so is no such file; name another"
         )
     return content
+
+
+def read_trusted_file(path: Path, *, max_bytes: int) -> bytes:
+    """The first ``max_bytes`` + 1 bytes of a file that holds no secret and decides who or what is trusted.
+
+    Args:
+        path: The file.
+        max_bytes: The most that it should have; the caller says what more than that means.
+
+    Raises:
+        PrivateFileError: Its group or others may write it.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode) and mode & _WRITTEN_BY_OTHERS:
+            raise PrivateFileError(
+                f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may change it; run "
+                f"chmod go-w {path}, and check what it holds"
+            )
+        return file.read(max_bytes + 1)
 
 
 def make_private_folder(folder: Path) -> None:

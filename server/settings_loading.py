@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from server.errors import ConfigurationError
-from server.private_files import PrivateFileError, read_private_file
+from server.private_files import PrivateFileError, read_private_file, read_trusted_file
 from server.settings import Settings
 from server.settings_view import holds_secret
 
@@ -113,11 +113,12 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        with file.open("rb") as stream:
-            source = stream.read(_MAX_BYTES + 1)
+        source = read_trusted_file(file, max_bytes=_MAX_BYTES)
         if len(source) > _MAX_BYTES:
             raise SettingsInvalid((f"{file}: more than {_MAX_BYTES} bytes; this is no settings file",))
         return tomllib.loads(source.decode("utf-8"))
+    except PrivateFileError as error:
+        raise SettingsInvalid((str(error),)) from error
     except OSError as error:
         raise SettingsInvalid((f"{file}: cannot be read: {error.strerror or error}",)) from error
     except UnicodeDecodeError as error:

@@ -21,7 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from server.errors import ConfigurationError
-from server.private_files import PrivateFileError, read_private_file
+from server.private_files import PrivateFileError, read_private_file, read_trusted_file
 from server.settings import ServiceTls, Tls
 from server.watched_file import file_state
 
@@ -142,8 +142,7 @@ def _read(path: Path, *, private: bool = False) -> bytes:
     try:
         if private:
             return read_private_file(path, max_bytes=_MAX_BYTES)
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+        content = read_trusted_file(path, max_bytes=_MAX_BYTES)
     except PrivateFileError as error:
         raise CertificateUnusable(str(error)) from error
     except OSError as error:

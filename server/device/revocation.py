@@ -18,6 +18,7 @@ import structlog
 from device_integrity.android import RevocationList, parse_revocation_list
 from device_integrity.android.revocation import MAX_LIST_BYTES
 from device_integrity.errors import ReferenceDataMalformed
+from server.private_files import PrivateFileError, read_trusted_file
 
 __all__ = [
     "DownloadRecord",
@@ -74,8 +75,10 @@ def read_revocation_files(path: Path) -> RevocationList:
         ReferenceDataMalformed: The bytes are no list, there is no record, or it is of another list.
         OSError: A file cannot be read.
     """
-    with path.open("rb") as file:
-        data = file.read(MAX_LIST_BYTES + 1)
+    try:
+        data = read_trusted_file(path, max_bytes=MAX_LIST_BYTES)
+    except PrivateFileError as error:
+        raise ReferenceDataMalformed(str(error)) from error
     record = _read_record(record_path(path))
     if record.sha256 != sha256(data).hexdigest():
         raise ReferenceDataMalformed(
@@ -156,13 +159,14 @@ class RevocationFile:
 
 def _read_record(path: Path) -> DownloadRecord:
     try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(_MAX_RECORD_BYTES))
+        document = json.loads(read_trusted_file(path, max_bytes=_MAX_RECORD_BYTES))
         record = DownloadRecord(
             sha256=str(document["sha256"]), fetched_at=datetime.fromisoformat(document["fetched_at"])
         )
         if record.fetched_at.tzinfo is None:
             raise ValueError("a time without a time zone")
+    except PrivateFileError as error:
+        raise ReferenceDataMalformed(str(error)) from error
     except FileNotFoundError as error:
         raise ReferenceDataMalformed(
             f"{path} is missing, so that nothing says when the list was fetched; fetch it with "

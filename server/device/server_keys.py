@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from server.errors import ConfigurationError
+from server.private_files import read_trusted_file
 from server.watched_file import WatchedFile
 
 __all__ = ["ServerKeyList", "ServerKeys"]
@@ -104,8 +105,7 @@ class ServerKeyList:
 def _read_list(path: Path) -> frozenset[bytes]:
     """One SHA-256 a line, in hexadecimal digits; what follows it, and what follows a ``#``, is a comment."""
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_FILE_BYTES + 1).decode("utf-8")
+        text = read_trusted_file(path, max_bytes=_MAX_FILE_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     if len(text) > _MAX_FILE_BYTES:

@@ -28,7 +28,7 @@ from server.device.apple_receipts import AppleReceiptExchange, open_apple_receip
 from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
 from server.errors import ConfigurationError
 from server.policies import PolicyBook, load_policies
-from server.private_files import read_private_file
+from server.private_files import read_private_file, read_trusted_file
 from server.settings_device import (
     AndroidSettings,
     AppleReceiptSettings,
@@ -268,7 +268,6 @@ def _test_certificate(path: Path | None) -> x509.Certificate | None:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(_MAX_FILE_BYTES)
+        return read_trusted_file(path, max_bytes=_MAX_FILE_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from error

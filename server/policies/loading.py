@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from server.policies.device_rules import ASSURANCE_FORMS
 from server.policies.errors import PolicyInvalid, PolicyNotFound
 from server.policies.schema import Policy
+from server.private_files import PrivateFileError, read_trusted_file
 
 __all__ = ["PolicyBook", "PolicyFile", "load_policies", "parse_frozen_policy", "parse_policy", "read_policy"]
 
@@ -147,8 +148,9 @@ def read_policy(path: Path) -> PolicyFile:
         PolicyInvalid: It cannot be read, or breaks the schema.
     """
     try:
-        with path.open("rb") as file:
-            source = file.read(_MAX_BYTES + 1)
+        source = read_trusted_file(path, max_bytes=_MAX_BYTES)
+    except PrivateFileError as error:
+        raise PolicyInvalid((str(error),)) from error
     except OSError as error:
         raise PolicyInvalid((f"{path}: cannot be read: {error.strerror or error}",)) from error
     return parse_policy(source, origin=str(path))

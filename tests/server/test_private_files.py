@@ -10,6 +10,7 @@ from server.private_files import (
     make_private_file,
     make_private_folder,
     read_private_file,
+    read_trusted_file,
     tighten,
 )
 
@@ -41,6 +42,17 @@ def test_a_file_that_is_open_to_others_is_refused(tmp_path: Path, permissions: i
     with pytest.raises(PrivateFileError, match=f"{permissions:04o}.*chmod 600") as caught:
         read_private_file(written(tmp_path / "key", permissions), max_bytes=6)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("permissions", [0o600, 0o444, 0o640, 0o644])
+def test_a_file_that_only_its_owner_writes_is_trusted(tmp_path: Path, permissions: int) -> None:
+    assert read_trusted_file(written(tmp_path / "ca.pem", permissions), max_bytes=3) == b"secr"
+
+
+@pytest.mark.parametrize("permissions", [0o664, 0o646, 0o666, 0o620])
+def test_a_file_that_others_write_is_not_trusted(tmp_path: Path, permissions: int) -> None:
+    with pytest.raises(PrivateFileError, match=f"{permissions:04o}.*chmod go-w"):
+        read_trusted_file(written(tmp_path / "ca.pem", permissions), max_bytes=3)
 
 
 def test_secrets_as_kubernetes_mounts_them_are_read(tmp_path: Path) -> None:

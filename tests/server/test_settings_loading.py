@@ -164,7 +164,7 @@ def test_a_file_without_end_is_refused(file: Path) -> None:
 )
 def test_a_file_with_a_password_must_not_be_open_to_others(file: Path, setting: str) -> None:
     file.write_text(f"[storage]\n{setting}\n")
-    for mode in (0o644, 0o660):
+    for mode in (0o644, 0o604):
         file.chmod(mode)
         (problem,) = problems(file)
         assert setting.partition(" ")[0] in problem
