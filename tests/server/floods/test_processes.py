@@ -156,7 +156,7 @@ async def test_streams_without_a_token_keep_nobody_out(tmp_path: Path) -> None:
 
 async def test_a_server_that_may_open_too_few_files_says_so(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
-    with pytest.raises(AssertionError, match="need 576"):
+    with pytest.raises(AssertionError, match="need 580"):
         async with home.serving(open_files=(400, 400)):
             pass
 
