@@ -1,7 +1,8 @@
 """Files that are handed to the server or made by it, and who may read and write them.
 
-Handed to it: nobody but the owner may write them, as they decide who is trusted. Those with secrets a group
-may read, as it does what Kubernetes mounts from a Secret, and nobody else. The mode is that of the opened
+Handed to it: strangers may not write them, as they decide who is trusted; a group may, as it does under the
+umask of many machines. Those with secrets a group may read, as it does what Kubernetes mounts from a Secret;
+nobody else may, and nobody but the owner may write them. The mode is that of the opened
 file, so links to it make no difference.
 
 Made by it: folders 0700 and files 0600, whatever the umask. What an earlier version left wider is tightened,
@@ -34,7 +35,6 @@ __all__ = [
 PRIVATE_UMASK: Final = 0o077
 """Of a process that writes nothing for others."""
 
-_WRITTEN_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _OPEN_TO_OTHERS: Final = stat.S_IWGRP | stat.S_IRWXO
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
@@ -84,15 +84,15 @@ def read_trusted_file(path: Path, *, max_bytes: int) -> bytes:
         max_bytes: The most that it should have; the caller says what more than that means.
 
     Raises:
-        PrivateFileError: Its group or others may write it.
+        PrivateFileError: Others than its owner and group may write it.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISREG(mode) and mode & _WRITTEN_BY_OTHERS:
+        if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
             raise PrivateFileError(
                 f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may change it; run "
-                f"chmod go-w {path}, and check what it holds"
+                f"chmod o-w {path}, and check what it holds"
             )
         return file.read(max_bytes + 1)
 
