@@ -8,11 +8,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from device_integrity.camera import Platform, load_fingerprints
+from device_integrity.camera import load_fingerprints
 from liveness.dynamic.model import load_flash_model
 from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
@@ -25,11 +26,11 @@ from server.checks.recorder import CheckRecorder
 from server.checks.terms import Mode
 from server.data_folder import protect_data
 from server.decoders import make_decoders, start_decoders
-from server.device.assessment import nothing_claimed
 from server.device.configured import check_evidence
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust, load_served_policies, open_device_trust
+from server.device.unattempted import unattempted_device
 from server.device.verification import DeviceVerifier
 from server.edge.report_codec import serialise_report
 from server.edge.result_codec import ResultCodec
@@ -44,7 +45,6 @@ from server.models import announce_pack, check_policies, load_configured_pack, p
 from server.policies import PolicyBook
 from server.policies.availability import Availability
 from server.readiness import storage_readiness
-from server.sandbox import tolerated_checks
 from server.scan.analyst import FrameAnalyst
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
@@ -338,10 +338,7 @@ class FacegateServer:
             codec=ResultCodec(),
             pack=identity,
             server_version=server_version(),
-            nothing_claimed=lambda policy, sandbox: nothing_claimed(
-                policy.device.as_table().least(Platform.UNSPECIFIED),
-                tolerated_checks(policy.device.tolerate, sandbox=sandbox),
-            ),
+            unattempted=partial(unattempted_device, self._devices),
         )
         running = RunningScans()
         completion = CheckCompletion(

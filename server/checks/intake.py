@@ -294,7 +294,7 @@ class CheckIntake:
         """What the check is a try at; checked before the image is decoded, and again when a scan begins."""
         key = self._tenant_key(memory_scope(upload.tenant, sandbox=upload.sandbox))
         marks = [portrait_mark(image, tenant_key=key)]
-        if upload.subject_reference:
+        if upload.subject_reference.strip():
             marks.insert(0, subject_mark(upload.subject_reference, tenant_key=key))
         try:
             await self._repository.expect_allowed(

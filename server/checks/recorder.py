@@ -1,7 +1,7 @@
 """Makes verdicts durable: evidence sealed first, then the decision in one transaction, then the answer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -47,6 +47,7 @@ from server.verdict import (
 
 _log = structlog.get_logger(__name__)
 
+_BROKEN = FailureReason.TRANSCRIPT_BROKEN
 _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
 """Reasons that say that nobody went on with the scan; a fault of the server may be why."""
 
@@ -131,19 +132,19 @@ class CheckRecorder:
         codec: OutcomeCodec,
         pack: PackIdentity,
         server_version: str,
-        nothing_claimed: Callable[[Policy, bool], DeviceOutcome],
+        unattempted: Callable[[CheckRecord, Policy], Awaitable[DeviceOutcome]],
     ) -> None:
         """Takes the stores, the edge's codec, and what results say about this server.
 
-        ``nothing_claimed`` gives the device of a check that nobody scanned, by its policy and whether it is a
-        sandbox check.
+        ``unattempted`` gives the device of a check that no attempt decides; it raises StorageUnavailable
+        where the database failed.
         """
         self._repository = repository
         self._evidence = evidence
         self._codec = codec
         self._pack = pack
         self._server_version = server_version
-        self._nothing_claimed = nothing_claimed
+        self._unattempted = unattempted
 
     async def keep_pictures(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
@@ -200,6 +201,7 @@ class CheckRecorder:
             record,
             policy=policy,
             attempt=attempt,
+            device=attempt.device,
             attempts=attempts,
             pictures=attempt.evidence,
             ended_by=FailureReason.CONDITIONS,
@@ -238,6 +240,7 @@ class CheckRecorder:
             record,
             policy=policy,
             attempt=attempt,
+            device=attempt.device,
             attempts=attempts,
             pictures=attempt.evidence,
             ended_by=ended_by,
@@ -267,6 +270,7 @@ class CheckRecorder:
     ) -> CheckVerdict:
         """Decides a check with what there was: the last judged attempt, or nothing.
 
+        A device whose claims or evidence show that it was manipulated decides it before all else.
         Where a fault of the server ended the scan, and no attempt was judged since, the check is NOT_DECIDED.
 
         Args:
@@ -283,8 +287,9 @@ class CheckRecorder:
         if ended_by in _ABSENCE:
             ended_by = server_fault(attempts) or ended_by
         judged = next((a.judgement for a in reversed(attempts) if a.judgement is not None), None)
+        device = await self._unattempted(record, policy)
         verdict = None
-        if judged is not None:
+        if judged is not None and not device.final:
             # CONDITIONS stood for "nothing decided yet"; now it is known how the scan ended.
             own = (reason for reason in self._codec.reasons(judged) if reason is not FailureReason.CONDITIONS)
             verdict = judge_reasons((ended_by, *own))
@@ -294,9 +299,10 @@ class CheckRecorder:
                 record,
                 policy=policy,
                 attempt=None,
+                device=device,
                 attempts=attempts,
                 pictures=result_pictures(kept, attempts),
-                ended_by=ended_by,
+                ended_by=None if device.final and ended_by is not _BROKEN else ended_by,
                 now=now,
             )
             result = self._codec.encode(outcome)
@@ -345,6 +351,7 @@ class CheckRecorder:
         *,
         policy: Policy,
         attempt: JudgedAttempt | None,
+        device: DeviceOutcome,
         attempts: Sequence[AttemptRecord],
         pictures: Sequence[EvidenceEntry],
         ended_by: FailureReason | None,
@@ -356,7 +363,6 @@ class CheckRecorder:
         challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
         required_bits = policy.challenge_for(record.requested_mode).required_bits if challenged else 0.0
         transcript = attempt.transcript if attempt else None
-        device = attempt.device if attempt else self._nothing_claimed(policy, record.sandbox)
         verdict = judge_check(
             inputs=VerdictInputs(
                 match=judgement.match if judgement else None,

@@ -7,6 +7,7 @@ conditions alone, counts a quarter: it lets nobody in, but does not let anybody 
 """
 
 import hmac
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -229,8 +230,9 @@ def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_count
 
 
 def subject_mark(reference: str, *, tenant_key: bytes) -> TryMark:
-    """The mark of a subject reference."""
-    return TryMark(TryKind.SUBJECT, _mark(TryKind.SUBJECT, reference.encode(), tenant_key))
+    """The mark of a subject reference, however its accents are encoded and whatever space surrounds it."""
+    plain = unicodedata.normalize("NFC", reference).strip()
+    return TryMark(TryKind.SUBJECT, _mark(TryKind.SUBJECT, plain.encode(), tenant_key))
 
 
 def portrait_mark(image: bytes, *, tenant_key: bytes) -> TryMark:

@@ -31,12 +31,13 @@ from device_integrity.policy import (
     assess,
     check_contradictions,
     decided_by,
+    find_signs,
     mark_decisive,
 )
 from device_integrity.runtime import RUNTIME, check_runtime
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
 from server.checks.outcome import DeviceOutcome
-from server.device.findings import EvidenceFinding, joined_report, standing
+from server.device.findings import CLAIMS, EvidenceFinding, joined_report, standing
 from server.device.server_keys import ServerKeys
 from server.policies.device_rules import DeviceRules
 
@@ -44,10 +45,10 @@ __all__ = [
     "ClaimedDevice",
     "ObservedFrames",
     "assess_device",
+    "assess_without_attempt",
     "attestation_demand",
     "awaited_evidence",
     "decisive_claims",
-    "nothing_claimed",
 ]
 
 _INJECTIONS: Final = frozenset({Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA})
@@ -180,16 +181,34 @@ def decisive_claims(
     return tuple(check for check in checks if check.decisive)
 
 
-def nothing_claimed(required: Assurance, tolerated: frozenset[str] = frozenset()) -> DeviceOutcome:
-    """The outcome for a check that no device ever scanned."""
-    check = DeviceCheck(
-        name="attestation.evidence",
-        outcome=CheckOutcome.UNAVAILABLE,
-        reason="NOT_SCANNED",
-        detail="No device has scanned.",
+def assess_without_attempt(
+    findings: Sequence[EvidenceFinding], *, rules: DeviceRules, tolerated: frozenset[str]
+) -> DeviceOutcome:
+    """The outcome for a check that no attempt decides: what its streams' starts and evidence show.
+
+    Args:
+        findings: What was kept of every stream, in order of arrival; empty where no device began to scan.
+        rules: The policy's.
+        tolerated: Names of decisive checks that must not decide.
+    """
+    claims = [check for finding in findings if finding.verifier == CLAIMS for check in finding.checks]
+    counting = standing(tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME}))
+    report = joined_report(findings)
+    pieces = (
+        claims,
+        *(finding.checks for finding in counting),
+        () if counting else (_not_scanned(),),
+        () if report is None else check_runtime(report, decide=rules.decide),
     )
+    # Each piece by itself: one proves nothing for another.
+    checks = tuple(check for piece in pieces for check in mark_decisive(piece, tolerated=tolerated))
     return DeviceOutcome(
-        assurance=Assurance.NONE, required=required, checks=(check,), tolerated=tuple(sorted(tolerated))
+        assurance=Assurance.NONE,
+        required=rules.as_table().least(Platform.UNSPECIFIED),
+        checks=checks,
+        signs=find_signs(check for check in checks if not check.tolerated),
+        decided=decided_by(checks),
+        tolerated=tuple(sorted(tolerated)),
     )
 
 
@@ -283,6 +302,15 @@ def _injecting(
         and not check.tolerated
         and check.sign_of in _INJECTIONS
         and check.name.partition(".")[0] in demanded
+    )
+
+
+def _not_scanned() -> DeviceCheck:
+    return DeviceCheck(
+        name="attestation.evidence",
+        outcome=CheckOutcome.UNAVAILABLE,
+        reason="NOT_SCANNED",
+        detail="No device has scanned long enough to be judged.",
     )
 
 

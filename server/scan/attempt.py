@@ -255,7 +255,7 @@ class AttemptRun:
         await self._challenge_further(send)
         self._credit.processed(size)
         if feedback is not None:
-            self._shown[feedback.code] = None
+            self._show(feedback.code)
             await send(feedback)
         await self._look_whether_enough(send)
         if self._told_complete is not None:
@@ -276,7 +276,7 @@ class AttemptRun:
                 case OvalChangeMessage(oval=oval):
                     self.capture.move_oval(oval)
                 case FeedbackMessage(code=code):
-                    self._shown[code] = None
+                    self._show(code)
                 case FlashStepMessage(step):
                     self._revealed = step.number
                 case PauseMessage(paused=True):
@@ -287,6 +287,10 @@ class AttemptRun:
                     pass
             await send(message)
         await self._look_whether_enough(send)
+
+    def _show(self, code: str) -> None:
+        self._shown[code] = None
+        self._env.metrics.feedback_sent(code)
 
     async def _give_held_back(self, heard: float, send: Send) -> None:
         paused = self._env.clock.monotonic() - heard >= _PAUSE_SECONDS

@@ -295,9 +295,6 @@ class AttemptCloser:
             current = await env.repository.get(check_id)
             if current is None or current.state not in OPEN_STATES:
                 return None
-        if run.frames < env.settings.counted_frames:
-            await self._end_undecided(stream, run, None, ended_by)
-            return None
         try:
             judgement = await self.judge(stream, run)
             device = await self.look_at_device(stream, run, judgement, ended=False)
@@ -309,8 +306,9 @@ class AttemptCloser:
             await self._end_undecided(stream, run, None, ended_by)
             return None
         left = partial(self.judged, stream, run, judgement, device, ended=False)
-        if not (judgement.stands or device.final):
-            await self._end_undecided(stream, run, left, ended_by)
+        counts = run.frames >= env.settings.counted_frames
+        if not (device.final or (counts and judgement.stands)):
+            await self._end_undecided(stream, run, left if counts else None, ended_by)
             return None
         async with self.kept_pictures(stream, run) as pictures:
             judged = left(pictures.entries)

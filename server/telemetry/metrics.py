@@ -18,7 +18,6 @@ from server.telemetry.flood_filter import suppressed_lines
 
 __all__ = ["Metrics"]
 
-_FRAME_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0)
 _VERDICT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 
 
@@ -114,12 +113,6 @@ class Metrics:
             "From the attempt's end to its durable outcome.",
             ["sandbox"],
             buckets=_VERDICT_SECONDS,
-            registry=registry,
-        )
-        self._frame_seconds = Histogram(
-            "facegate_frame_cpu_seconds",
-            "CPU time spent on one frame.",
-            buckets=_FRAME_SECONDS,
             registry=registry,
         )
         self._feedback = Counter(
@@ -261,10 +254,6 @@ class Metrics:
         """An attempt was judged; ``seconds`` from its end to its durable outcome."""
         self._attempts.labels(verdict, _word(sandbox)).inc()
         self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
-
-    def frame_examined(self, *, cpu_seconds: float) -> None:
-        """A frame was worked through."""
-        self._frame_seconds.observe(cpu_seconds)
 
     def feedback_sent(self, code: str) -> None:
         """Feedback was sent to a device."""

@@ -155,6 +155,13 @@ def test_neither_success_nor_a_fault_of_the_server_counts() -> None:
     assert tried(CheckStatus.NOT_DECIDED, [_R.SERVER_FAULT], frames_counted=True) is None
 
 
+def test_a_subject_is_the_same_however_its_reference_is_typed() -> None:
+    key = bytes(32)
+    plain = subject_mark("Ren\u00e9e-7", tenant_key=key)
+    assert subject_mark(" Rene\u0301e-7\n", tenant_key=key) == plain
+    assert subject_mark("ren\u00e9e-7", tenant_key=key) != plain
+
+
 def test_marks_tell_nothing_across_tenants_and_kinds() -> None:
     one, two = bytes(32), bytes([1]) * 32
     marks = {

@@ -25,11 +25,12 @@ from server.device.assessment import (
     ClaimedDevice,
     ObservedFrames,
     assess_device,
+    assess_without_attempt,
     attestation_demand,
     awaited_evidence,
-    nothing_claimed,
+    decisive_claims,
 )
-from server.device.findings import EvidenceFinding
+from server.device.findings import CLAIMS, EvidenceFinding
 from server.device.server_keys import ServerKeys
 from server.policies.device_rules import DeviceRules
 
@@ -201,9 +202,28 @@ def test_whatever_a_device_claims_there_is_an_outcome(
 
 
 def test_a_check_that_nobody_scanned_claims_nothing() -> None:
-    found = nothing_claimed(Assurance.HIGH)
+    rules = DeviceRules.model_validate({"minimum_assurance": "HIGH"})
+    found = assess_without_attempt((), rules=rules, tolerated=frozenset())
     assert (found.assurance, found.required) == (Assurance.NONE, Assurance.HIGH)
     assert [check.reason for check in found.checks] == ["NOT_SCANNED"]
+    assert not found.final
+
+
+def test_what_streams_claimed_decides_a_check_without_an_attempt() -> None:
+    claims = EvidenceFinding(
+        verifier=CLAIMS,
+        checks=decisive_claims(
+            replace(_CLAIMED, camera=CameraClaim(id="1", label="OBS Virtual Camera")),
+            server_keys=ServerKeys(frozenset()),
+            fingerprints=load_fingerprints(),
+        ),
+    )
+    found = assess_without_attempt((claims,), rules=DeviceRules(), tolerated=frozenset())
+    assert (found.final, found.decided) == (True, ("camera.name",))
+    assert [sign.checks for sign in found.signs] == [("camera.name",)]
+    waived = assess_without_attempt((claims,), rules=DeviceRules(), tolerated=frozenset({"camera.name"}))
+    assert not waived.final
+    assert [check.tolerated for check in waived.checks] == [True, False]
 
 
 _TABLE = DemandTable(

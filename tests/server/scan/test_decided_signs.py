@@ -185,14 +185,39 @@ async def test_a_session_key_of_another_check_decides(live: LiveServer, own_key:
     assert _decisive(result) == {"memory.session_key"}
 
 
+@pytest.mark.parametrize("left", ["dropped", "half-closed", "cancelled", "closed"])
 @pytest.mark.parametrize("frames", [0, 4])
-async def test_a_camera_that_is_renamed_in_a_later_stream_is_not_forgotten(
-    live: LiveServer, own_key: bytes, frames: int
+async def test_a_sign_decides_however_little_was_shown(
+    live: LiveServer, own_key: bytes, frames: int, left: str
 ) -> None:
     check_id, device, stream = await _open(live, "low", own_key, camera=_OBS)
     await stream.begin()
     await stream.send_frames(fresh_pictures()[:frames])
     await stream.taken(frames)
+    match left:
+        case "dropped":
+            await stream.vanish()
+            await live.reaches(check_id, CheckState.DECIDED if frames else CheckState.WAITING)
+        case "half-closed":
+            await stream.half_close()
+            await stream.outcome()
+        case "cancelled":
+            await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
+        case _:
+            await live.finish(check_id, close_now=True)
+    result = (await live.finish(check_id, close_now=True)).result
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.reasons[0] == _MANIPULATED
+    assert _decisive(result) == {"camera.name"}
+    refusal = await device.refusal()
+    assert refusal.reason == "CHECK_CLOSED"
+
+
+async def test_a_camera_that_is_renamed_in_a_later_stream_is_not_forgotten(
+    live: LiveServer, own_key: bytes
+) -> None:
+    check_id, device, stream = await _open(live, "low", own_key, camera=_OBS)
+    await stream.begin()
     await stream.vanish()
     await live.reaches(check_id, CheckState.WAITING)
     resumed = await device.open(resume=True, device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)

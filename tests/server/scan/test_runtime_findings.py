@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -9,7 +10,9 @@ from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from device_integrity.policy import RAISED_NAMES
 from server.checks.state import CheckState
-from tests.server.live import LiveServer, fresh_pictures, serving, settings_for, write_policy
+from server.storage.database import open_database
+from server.storage.devices import DeviceRepository
+from tests.server.live import LiveServer, fresh_pictures, serving, settings_for, until, write_policy
 from tests.server.raw_device import RawDevice, RawStream, Request
 
 _MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED
@@ -133,9 +136,16 @@ async def test_nothing_found_and_nothing_said_are_told_apart_and_worth_the_same(
 async def test_a_finding_is_not_taken_back_by_a_later_report_or_a_later_stream(live: LiveServer) -> None:
     check_id, device, stream = await _open(live, "low")
     await stream.send(_report(_findings(_HOOKED)))
-    await stream.begin()
-    await stream.send_frames(fresh_pictures()[:4])
-    await stream.taken(4)
+    database = open_database(live.settings.database_url)
+    try:
+        devices = DeviceRepository(database)
+
+        async def kept() -> bool:
+            return bool(await devices.findings(UUID(check_id)))
+
+        await until(kept)
+    finally:
+        await database.close()
     await stream.vanish()
     await live.reaches(check_id, CheckState.WAITING)
     resumed = await device.open(resume=True, **_REPORTS)
@@ -146,6 +156,17 @@ async def test_a_finding_is_not_taken_back_by_a_later_report_or_a_later_stream(l
     result = await _result(live, check_id)
     assert list(result.reasons) == [_MANIPULATED]
     assert _decisive(result) == {"runtime.hooking"}
+
+
+async def test_a_finding_decides_an_attempt_that_is_left_at_once(live: LiveServer) -> None:
+    check_id, _, stream = await _open(live, "low")
+    await stream.send(_report(_findings(_HOOKED)))
+    await stream.begin()
+    await stream.send_frames(fresh_pictures()[:4])
+    await stream.taken(4)
+    await stream.vanish()
+    await live.reaches(check_id, CheckState.DECIDED)
+    assert _decisive(await _result(live, check_id)) == {"runtime.hooking"}
 
 
 async def test_a_finding_offers_no_other_attempt(live: LiveServer) -> None:

@@ -1,0 +1,27 @@
+"""What is known of the device of a check that ends without an attempt that decides it."""
+
+from server.checks.outcome import DeviceOutcome
+from server.device.assessment import assess_without_attempt
+from server.device.findings import finding_from_bytes
+from server.policies import Policy
+from server.sandbox import tolerated_checks
+from server.storage.devices import DeviceRepository
+from server.storage.records import CheckRecord
+
+__all__ = ["unattempted_device"]
+
+
+async def unattempted_device(devices: DeviceRepository, record: CheckRecord, policy: Policy) -> DeviceOutcome:
+    """The device as the check's streams left it.
+
+    Args:
+        devices: Keeps what became of the check's evidence.
+        record: The check.
+        policy: Its frozen policy.
+
+    Raises:
+        StorageUnavailable: The database failed.
+    """
+    findings = [finding_from_bytes(data) for data in await devices.findings(record.check_id)]
+    tolerated = tolerated_checks(policy.device.tolerate, sandbox=record.sandbox)
+    return assess_without_attempt(findings, rules=policy.device, tolerated=tolerated)
