@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.edge.places import Line, PlaceRules, Places
+from server.edge.places import NO_LINE, Line, PlaceRules, Places
 from server.sandbox import memory_scopes
 from server.settings_analysis import AnalysisSettings
 from server.settings_limits import LimitSettings, TenantLimits
@@ -43,8 +43,8 @@ def open_capacity(
 ) -> Capacity:
     """Every place is free.
 
-    Short calls wait their turn. A scan, a watch or a video may hold its place for minutes, so that a share of
-    theirs is kept free where there are several parties; a video waits its turn besides.
+    Short calls wait their turn. A scan, a watch or a video may hold its place for minutes, so a share of
+    their places is kept free where several tenants call; a video waits its turn besides.
 
     Args:
         limits: What the server takes on.
@@ -54,71 +54,60 @@ def open_capacity(
     """
     line = Line(of_party=limits.max_waiting_of_tenant, of_all=limits.max_waiting, seconds=limits.wait_seconds)
 
-    def quotas(of: Callable[[TenantLimits], int | None]) -> dict[str, int]:
-        return {
-            scope: quota
+    def places(
+        kind: str,
+        most: int,
+        quota: Callable[[TenantLimits], int | None],
+        *,
+        waits: bool,
+        shared: bool,
+        retry_seconds: float = _CALL_RETRY_SECONDS,
+    ) -> Places:
+        quotas = {
+            scope: own
             for tenant, table in limits.tenants.items()
-            if (quota := of(table)) is not None
+            if (own := quota(table)) is not None
             for scope in memory_scopes(tenant)
         }
-
-    def places(kind: str, rules: PlaceRules) -> Places:
+        rules = PlaceRules(
+            most=most,
+            quotas=quotas,
+            share=limits.tenant_share if shared else 1.0,
+            line=line if waits else NO_LINE,
+            retry_seconds=retry_seconds,
+        )
         return Places(kind, rules, metrics=metrics, several=several)
 
     return Capacity(
         scans=places(
             "scans",
-            PlaceRules(
-                most=limits.max_scans,
-                quotas=quotas(lambda table: table.max_scans),
-                share=limits.tenant_share,
-                retry_seconds=_SCAN_RETRY_SECONDS,
-            ),
+            limits.max_scans,
+            lambda tenant: tenant.max_scans,
+            waits=False,
+            shared=True,
+            retry_seconds=_SCAN_RETRY_SECONDS,
         ),
-        calls=places(
-            "calls",
-            PlaceRules(
-                most=limits.max_unary,
-                quotas=quotas(lambda table: table.max_unary),
-                line=line,
-                retry_seconds=_CALL_RETRY_SECONDS,
-            ),
-        ),
+        calls=places("calls", limits.max_unary, lambda tenant: tenant.max_unary, waits=True, shared=False),
         uploads=places(
-            "uploads",
-            PlaceRules(
-                most=limits.max_uploads,
-                quotas=quotas(lambda table: table.max_uploads),
-                line=line,
-                retry_seconds=_CALL_RETRY_SECONDS,
-            ),
+            "uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, waits=True, shared=False
         ),
         watches=places(
-            "watches",
-            PlaceRules(
-                most=limits.max_watches,
-                quotas=quotas(lambda table: table.max_watches),
-                share=limits.tenant_share,
-                retry_seconds=_CALL_RETRY_SECONDS,
-            ),
+            "watches", limits.max_watches, lambda tenant: tenant.max_watches, waits=False, shared=True
         ),
         selfies=places(
             "selfies",
-            PlaceRules(
-                most=analysis.max_images,
-                quotas=quotas(lambda table: table.max_images),
-                line=line,
-                retry_seconds=_ANALYSIS_RETRY_SECONDS,
-            ),
+            analysis.max_images,
+            lambda tenant: tenant.max_images,
+            waits=True,
+            shared=False,
+            retry_seconds=_ANALYSIS_RETRY_SECONDS,
         ),
         videos=places(
             "videos",
-            PlaceRules(
-                most=analysis.max_videos,
-                quotas=quotas(lambda table: table.max_videos),
-                share=limits.tenant_share,
-                line=line,
-                retry_seconds=_ANALYSIS_RETRY_SECONDS,
-            ),
+            analysis.max_videos,
+            lambda tenant: tenant.max_videos,
+            waits=True,
+            shared=True,
+            retry_seconds=_ANALYSIS_RETRY_SECONDS,
         ),
     )

@@ -27,14 +27,14 @@ from server.errors import Reason, Refusal
 from server.scan.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
 
-__all__ = ["Abandoned", "Line", "Place", "PlaceRules", "Places"]
+__all__ = ["NO_LINE", "Abandoned", "Line", "Place", "PlaceRules", "Places"]
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
 class Abandoned(Exception):
-    """Nobody waits for the work any more; told to nobody."""
+    """The caller went away, so nobody hears of this error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,15 @@ __all__ = ["FloodFilter", "suppressed_lines"]
 _BURST = 50.0
 _LINES_A_SECOND = 0.5
 _SUMMARY_SECONDS = 60.0
-_CAUSED_BY_CALLERS = frozenset({"call_failed", "call_refused", "connection_lost", "storage_unavailable"})
+_CAUSED_BY_CALLERS = frozenset(
+    {
+        "call_failed",
+        "call_refused",
+        "client_certificate_refused",
+        "connection_lost",
+        "storage_unavailable",
+    }
+)
 
 _log = structlog.get_logger(__name__)
 _suppressed = 0
