@@ -5,31 +5,36 @@ import gc
 import os
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from server.api_keys import ApiKeysInvalid
+from device_integrity.errors import DeviceIntegrityError
+from liveness.errors import LivenessError
+from matcher.errors import MatcherError
 from server.app import FacegateServer
 from server.errors import ServerError
-from server.keys import KeysUnusable
+from server.evidence.errors import SealError
 from server.policies.errors import PolicyError
 from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError
 from server.telemetry.logging import configure_logging
-from server.tls import CertificateUnusable
+from server.trusted_images.errors import TrustedImagesError
 from vision.errors import VisionError
 
-_CANNOT_START = (
-    ApiKeysInvalid,
-    CertificateUnusable,
-    KeysUnusable,
+_CANNOT_START: Final = (
+    DeviceIntegrityError,
+    LivenessError,
+    MatcherError,
     PolicyError,
+    SealError,
     ServerError,
     StorageError,
+    TrustedImagesError,
     VisionError,
 )
+"""The root of every tree of errors in the rooms that make up a server."""
 
 
 def serve(
