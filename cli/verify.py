@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from cli.errors import PlatformUnusable
 from cli.evidence_words import evidence_words
 from cli.portrait_words import portrait_words
 from cli.refusal_text import describe_refusal
 from cli.scan_display import ScanDisplay
 from cli.scan_source import open_scan
-from cli.test_devices.errors import PlatformUnusable
 from cli.verdict_files import result_json, save_verdict
 from cli.verdict_table import verdict_view
 from cli.verify_files import read_api_key, read_file, read_key_set, read_tls

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cli.analyze.errors import FileUnusable, PageUnwritable
 from cli.analyze.shown import shown_name
+from cli.errors import FileUnusable, OutputUnusable
 
 __all__ = ["MOST_BYTES", "check_page_path", "read_media", "write_page"]
 
@@ -56,22 +56,22 @@ def check_page_path(path: Path, *, force: bool) -> None:
     """Says before the work, not after it, that a page could not be written.
 
     Raises:
-        PageUnwritable: There is a file already and ``force`` is not set, what is there is no regular file, or
+        OutputUnusable: There is a file already and ``force`` is not set, what is there is no regular file, or
             there is no folder for it.
     """
     name = shown_name(path)
     try:
         if path.is_dir():
-            raise PageUnwritable(f"{name} is a folder: name a file, such as {name}/explained.html")
+            raise OutputUnusable(f"{name} is a folder: name a file, such as {name}/explained.html")
         if not path.parent.is_dir():
-            raise PageUnwritable(f"there is no folder {shown_name(path.parent)} for the page: make it first")
+            raise OutputUnusable(f"there is no folder {shown_name(path.parent)} for the page: make it first")
         there = _kind_there(path)
     except OSError as error:
-        raise PageUnwritable(f"{name} cannot be written: {error.strerror or error}") from error
+        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
     if there is not None and not stat.S_ISREG(there):
-        raise PageUnwritable(f"{name} is no regular file, and none is put in its place: name another file")
+        raise OutputUnusable(f"{name} is no regular file, and none is put in its place: name another file")
     if there is not None and not force:
-        raise PageUnwritable(f"{name} is already there: name another file, or use --force")
+        raise OutputUnusable(f"{name} is already there: name another file, or use --force")
 
 
 def write_page(path: Path, page: str, *, force: bool) -> None:
@@ -83,16 +83,16 @@ def write_page(path: Path, page: str, *, force: bool) -> None:
         force: Whether it may take the place of a file that is there.
 
     Raises:
-        PageUnwritable: There is one already and ``force`` is not set, or it cannot be written.
+        OutputUnusable: There is one already and ``force`` is not set, or it cannot be written.
     """
     try:
         _write(path, page.encode("utf-8", "backslashreplace"), force=force)
     except FileExistsError as error:
-        raise PageUnwritable(
+        raise OutputUnusable(
             f"{shown_name(path)} is already there: name another file, or use --force"
         ) from error
     except OSError as error:
-        raise PageUnwritable(f"{shown_name(path)} cannot be written: {error.strerror or error}") from error
+        raise OutputUnusable(f"{shown_name(path)} cannot be written: {error.strerror or error}") from error
 
 
 def _write(path: Path, content: bytes, *, force: bool) -> None:

@@ -10,12 +10,12 @@ from typing import Final, Self
 
 from cli.analyze.analyser import INVALID_REQUEST, unreadable
 from cli.analyze.decoders import DecodersOnDemand
-from cli.analyze.errors import FileUnusable
 from cli.analyze.explained import Explained
 from cli.analyze.files import read_media
 from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import Mode
+from cli.errors import FileUnusable
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SelfieResult, SelfieSettings, load_selfie_model

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cli.analyze.errors import PolicyUnusable
+from cli.errors import PolicyUnusable
 from server.policies import Policy, load_policies, read_policy
 from server.policies.errors import PolicyError
 from server.settings_loading import SettingsInvalid, load_settings

@@ -14,13 +14,13 @@ from facegate.v1 import analysis_service_pb2, result_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.analyze.analyser import INVALID_REQUEST, unreadable
-from cli.analyze.errors import FileUnusable, ServerUnusable
 from cli.analyze.explained import Explained
 from cli.analyze.files import read_media
 from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import Mode, ServerOptions
 from cli.analyze.shown import shown_name
+from cli.errors import FileUnusable, ServerUnusable
 from cli.refusal_text import describe_refusal
 from cli.verdict_table import enum_word
 from client import AnalysisClient, ApiKey, CallRefusedError, Refusal, TlsSettings, is_loopback, open_channel

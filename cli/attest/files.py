@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from cli.attest.errors import FileUnusable
+from cli.errors import FileUnusable
 from device_integrity.transcript import public_key_der
 
 __all__ = ["read_file", "read_public_key"]

@@ -10,15 +10,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.error_reporting import FAILED, errors_reported
+from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
 from cli.image.checking import Answer, Checked, DecodersOnDemand, as_json, check_image
-from cli.image.errors import PolicyUnusable
-from cli.image.files import FAILED, told
 from cli.models.options import ModelsDirOption, models_folder
 from matcher import PortraitPolicy
+from matcher.errors import MatcherError
 from server.policies import Policy, load_policies, read_policy
 from server.policies.errors import PolicyError
 from server.settings_loading import SettingsInvalid, load_settings
+from vision.errors import VisionError
 from vision.packs import Pack, load_pack
 
 __all__ = ["check_command"]
@@ -59,7 +61,7 @@ def check_command(
 
         facegate image check photos/*.jpg --policy ./passport.toml --json
     """
-    with told():
+    with errors_reported(MatcherError, VisionError):
         chosen = _policy(policy, config)
         demands = chosen.portrait.as_policy()
         loaded = load_pack(pack, models_dir=models_folder(models_dir))

@@ -4,38 +4,18 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import typer
-from rich.console import Console
-from rich.markup import escape
+from cli.errors import FileUnusable
 
-from cli.image.errors import FileUnusable, ImageCommandError
-from matcher.errors import MatcherError
-from vision.errors import VisionError
+__all__ = ["MOST_BYTES", "read_image", "write_image"]
 
-__all__ = ["FAILED", "MOST_BYTES", "read_image", "told", "write_image"]
-
-FAILED: Final = 2
-"""Exit status of a command that could not do its work."""
 MOST_BYTES: Final = 50_000_000
 """Longest file that is looked into; a server takes far less."""
 
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 _ALL_BITS: Final = 0o666
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Tells errors on standard error, in one line, and ends the command with ``FAILED``."""
-    try:
-        yield
-    except (ImageCommandError, MatcherError, VisionError) as error:
-        Console(stderr=True).print(escape(str(error)), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(FAILED) from error
 
 
 def read_image(path: Path) -> bytes:

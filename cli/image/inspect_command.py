@@ -11,9 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.image.files import MOST_BYTES, read_image, told
+from cli.error_reporting import errors_reported
+from cli.image.files import MOST_BYTES, read_image
 from cli.image.inspection import Section, as_json, sections
+from matcher.errors import MatcherError
 from matcher.records import Discrepancy, Representations, open_trusted_image
+from vision.errors import VisionError
 
 __all__ = ["inspect_command"]
 
@@ -35,7 +38,7 @@ def inspect_command(
 
         facegate image inspect record.iso --json
     """
-    with told():
+    with errors_reported(MatcherError, VisionError):
         data = read_image(file)
         content = open_trusted_image(data, representations=Representations.FIRST, max_bytes=MOST_BYTES)
     if as_json_text:

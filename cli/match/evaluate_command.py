@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.error_reporting import errors_reported
 from cli.match.files import check_folder, write_report
 from cli.match.measuring import Material, measure_packs
 from cli.match.options import (
@@ -23,15 +24,15 @@ from cli.match.options import (
     load_packs,
     pack_names,
     read_optional_corrections,
-    told,
 )
 from cli.match.tables import report_view
 from cli.models.options import JsonOption, ModelsDirOption, models_folder
 from evaluation.match.corrections import Corrections
-from evaluation.match.errors import PhotoListError
+from evaluation.match.errors import MatchEvaluationError, PhotoListError
 from evaluation.match.evaluation import Bootstrap, group_photos
 from evaluation.match.pair_list import read_pairs
 from evaluation.match.photos import read_photo_list
+from vision.errors import VisionError
 
 __all__ = ["match"]
 
@@ -101,7 +102,7 @@ def match(
     """
     console, errors = Console(), Console(stderr=True)
     specs = tuple(pack or (_EMBEDDED,))
-    with told():
+    with errors_reported(MatchEvaluationError, VisionError, OSError):
         if out is not None:
             check_folder(out)
         material = _material(

@@ -10,11 +10,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.match.options import AnyPacksOption, ResamplesOption, SeedOption, load_packs, pack_names, told
+from cli.error_reporting import errors_reported
+from cli.match.options import AnyPacksOption, ResamplesOption, SeedOption, load_packs, pack_names
 from cli.models.options import JsonOption, ModelsDirOption, models_folder
 from cli.pad.files import check_folder, write_report
 from cli.pad.measuring import Chosen, measure_packs
 from cli.pad.tables import report_view
+from evaluation.match.errors import MatchEvaluationError
 from evaluation.minifasnet_onnx import StateFileError, converted_network
 from evaluation.pad.dataset import only_listed, read_dataset, without_unusable
 from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
@@ -22,6 +24,7 @@ from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScorerKind
 from liveness.errors import LivenessError
 from liveness.fusion_model_file import load_fusion_model
+from vision.errors import VisionError
 
 __all__ = ["pad"]
 
@@ -108,7 +111,9 @@ def pad(
     """
     console, errors = Console(), Console(stderr=True)
     specs = tuple(pack or (_EMBEDDED,))
-    with told(PadEvaluationError, StateFileError, LivenessError):
+    with errors_reported(
+        PadEvaluationError, MatchEvaluationError, StateFileError, LivenessError, VisionError, OSError
+    ):
         if out is not None:
             check_folder(out)
         chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)

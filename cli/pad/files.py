@@ -23,7 +23,7 @@ def check_folder(out: Path) -> None:
     """Make sure, before any long work, that a report can be written.
 
     Raises:
-        PhotoListError: It cannot be.
+        OutputUnusable: It cannot be.
         ChartsUnavailable: The extra that draws charts is not installed.
     """
     check_charts()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluation.match.errors import PhotoListError
+from cli.errors import OutputUnusable
 
 __all__ = ["check_writable", "write_files"]
 
@@ -13,13 +13,13 @@ def check_writable(out: Path) -> None:
     """Make sure, before any long work, that a folder can be written to.
 
     Raises:
-        PhotoListError: It cannot be.
+        OutputUnusable: It cannot be.
     """
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir():
-        raise PhotoListError(f"the folder {out} cannot be made: {there} is a file")
+        raise OutputUnusable(f"the folder {out} cannot be made: {there} is a file")
     if not os.access(there, os.W_OK):
-        raise PhotoListError(f"the folder {out} cannot be written to: check the permissions of {there}")
+        raise OutputUnusable(f"the folder {out} cannot be written to: check the permissions of {there}")
 
 
 def write_files(out: Path, files: Mapping[str, bytes | str]) -> None:

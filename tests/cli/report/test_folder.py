@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import OutputUnusable
 from cli.report import check_writable, write_files
-from evaluation.match.errors import PhotoListError
 
 
 def test_a_folder_that_is_not_there_yet_can_be_written_to(tmp_path: Path) -> None:
@@ -14,14 +14,14 @@ def test_a_folder_that_is_not_there_yet_can_be_written_to(tmp_path: Path) -> Non
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(PhotoListError, match="is a file"):
+    with pytest.raises(OutputUnusable, match="is a file"):
         check_writable(tmp_path / "file" / "report")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_permissions_are_checked(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(PhotoListError, match="permissions"):
+    with pytest.raises(OutputUnusable, match="permissions"):
         check_writable(tmp_path / "report")
 
 
