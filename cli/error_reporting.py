@@ -28,9 +28,10 @@ def errors_reported(
         console: Where to report them; standard error without one.
         words: What is shown of a text.
     """
+    kinds: tuple[type[Exception], ...] = (CommandError, *more)
     try:
         yield
-    except (CommandError, *more) as error:
+    except kinds as error:
         (console or Console(stderr=True)).print(
             escape(words(_text(error))), style="red", highlight=False, soft_wrap=True
         )

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.error_reporting import errors_reported
-from cli.match.files import check_folder, write_report
+from cli.match.charts import draw_charts
+from cli.match.description import describe
 from cli.match.measuring import Material, measure_packs
 from cli.match.options import (
     AnyPacksOption,
@@ -25,8 +26,9 @@ from cli.match.options import (
     pack_names,
     read_optional_corrections,
 )
-from cli.match.tables import report_view
 from cli.models.options import JsonOption, ModelsDirOption, models_folder
+from cli.report import check_writable, report_view, write_report
+from evaluation.match.charts import check_charts
 from evaluation.match.corrections import Corrections
 from evaluation.match.errors import MatchEvaluationError, PhotoListError
 from evaluation.match.evaluation import Bootstrap, group_photos
@@ -70,7 +72,8 @@ def match(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for `report.html`, `report.json` and the charts as PNG; made if it is not there.",
+            help="Folder for `report.html`, `report.md`, `report.json` and the charts as PNG; made if it is "
+            "not there.",
             show_default=False,
         ),
     ] = None,
@@ -104,7 +107,8 @@ def match(
     specs = tuple(pack or (_EMBEDDED,))
     with errors_reported(MatchEvaluationError, VisionError, OSError):
         if out is not None:
-            check_folder(out)
+            check_charts()
+            check_writable(out)
         material = _material(
             identities, pairs, read_optional_corrections(corrections), apart or (), tuple(group_by or ())
         )
@@ -123,11 +127,13 @@ def match(
             ),
             console=errors,
         )
-        page = None if out is None else write_report(out, report)
+        document, page = describe(report), None
+        if out is not None:
+            page = write_report(out, document, charts=tuple(draw_charts(report)), json=report.to_json())
     if as_json:
         typer.echo(report.to_json())
     else:
-        console.print(report_view(report))
+        console.print(report_view(document))
     if page is not None:
         errors.print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
 

@@ -11,13 +11,22 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.error_reporting import errors_reported
-from cli.match.options import AnyPacksOption, ResamplesOption, SeedOption, load_packs, pack_names
+from cli.match.options import (
+    AnyPacksOption,
+    ResamplesOption,
+    SeedOption,
+    bootstrap_options,
+    load_packs,
+    pack_names,
+)
 from cli.models.options import JsonOption, ModelsDirOption, models_folder
-from cli.pad.files import check_folder, write_report
+from cli.pad.charts import draw_charts, draw_mistakes
+from cli.pad.description import describe
 from cli.pad.measuring import Chosen, measure_packs
-from cli.pad.tables import report_view
+from cli.report import check_writable, report_view, write_report
 from evaluation.match.errors import MatchEvaluationError
 from evaluation.minifasnet_onnx import StateFileError, converted_network
+from evaluation.pad.charts import check_charts
 from evaluation.pad.dataset import only_listed, read_dataset, without_unusable
 from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
 from evaluation.pad.resampling import Bootstrap
@@ -115,7 +124,8 @@ def pad(
         PadEvaluationError, MatchEvaluationError, StateFileError, LivenessError, VisionError, OSError
     ):
         if out is not None:
-            check_folder(out)
+            check_charts()
+            check_writable(out)
         chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
         report = measure_packs(
             chosen,
@@ -129,19 +139,23 @@ def pad(
                 weights=weights or (),
                 only=only,
                 with_unusable=with_unusable,
-                numbers=(
-                    *("--resamples", str(resamples)),
-                    *("--confidence", f"{confidence:g}"),
-                    *("--seed", str(seed)),
-                ),
+                numbers=bootstrap_options(resamples, confidence, seed),
             ),
             console=errors,
         )
-        page = None if out is None else write_report(out, report)
+        document, page = describe(report), None
+        if out is not None:
+            page = write_report(
+                out,
+                document,
+                charts=tuple(draw_charts(report)),
+                json=report.to_json(),
+                more=dict(draw_mistakes(report)),
+            )
     if as_json:
         typer.echo(report.to_json())
     else:
-        console.print(report_view(report))
+        console.print(report_view(document))
     if page is not None:
         errors.print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
 
