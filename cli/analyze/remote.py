@@ -21,8 +21,8 @@ from cli.analyze.kinds import kind_of
 from cli.analyze.options import Mode, ServerOptions
 from cli.analyze.shown import shown_name
 from cli.errors import FileUnusable, ServerUnusable
-from cli.refusal_text import describe_refusal
-from cli.verdict_table import enum_word
+from cli.verdict import enum_word
+from cli.words import describe_refusal
 from client import AnalysisClient, ApiKey, CallRefusedError, Refusal, TlsSettings, is_loopback, open_channel
 from liveness.selfie.settings import INCONCLUSIVE_MARGIN
 from liveness.signal import Signal

@@ -12,7 +12,7 @@ from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import outcome_text, reason_sentences
 from cli.errors import OutputUnusable
-from cli.verdict_files import result_json
+from cli.verdict import result_json
 
 __all__ = ["make_folder", "write_files"]
 

@@ -30,7 +30,7 @@ from cli.pages import (
     signal_row,
     template,
 )
-from cli.verdict_table import enum_word
+from cli.verdict import enum_word
 
 __all__ = ["check_card", "row"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from cli.demo.flash import TapedPhone
 from cli.demo.scenarios import Scenario
 from cli.errors import StageUnusable
-from cli.simulated_phone import phone_in_hand
+from cli.simulated.phone import phone_in_hand
 from simulator import (
     FlashKind,
     FlashScanSettings,

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.errors import FileUnusable
-from cli.verdict_table import enum_word, failure_words, waiver_words
+from cli.verdict import enum_word, failure_words, waiver_words
 from client import ClientError, load_key_set, verify_result_jws
 
 __all__ = ["verify_command"]

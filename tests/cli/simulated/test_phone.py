@@ -9,7 +9,7 @@ import pytest
 from facegate.v1 import feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from cli.simulated_phone import SimulatedPhone
+from cli.simulated.phone import SimulatedPhone
 from client import CapturedImage
 from simulator import AppGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
 from simulator.app_guide import RestingFace

@@ -1,9 +1,9 @@
-"""What FinishCheck says of pictures that it does not hand out, in a few lines for a terminal."""
+"""What the server says of pictures, in a few lines for a terminal."""
 
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-__all__ = ["evidence_words"]
+__all__ = ["evidence_words", "portrait_words"]
 
 _KINDS = {
     service_pb2.EvidenceProblem.KIND_LOST: "is lost: the object store does not have it",
@@ -15,6 +15,21 @@ _SHORTFALLS = {
     service_pb2.AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: "the scan has no more frames that can serve",
     service_pb2.AUDIT_IMAGE_SHORTFALL_PROBLEMS: "some cannot be handed out",
 }
+
+
+def portrait_words(report: service_pb2.PortraitReport) -> str:
+    """That the image was accepted, what a better one would do better, and what its record says wrongly."""
+    came = f" from {report.container}" if report.container else ""
+    lines = [f"Portrait accepted{came}: eyes {report.eye_distance_px:.0f} pixels apart."]
+    missed = [
+        f"{requirement.code} {requirement.measured} ({requirement.required})"
+        for requirement in report.requirements
+        if requirement.HasField("passed") and not requirement.passed
+    ]
+    if missed:
+        lines.append(f"  A better one would meet: {'; '.join(missed)}.")
+    lines.extend(f"  Note: {note}." for note in report.notes)
+    return "\n".join(lines)
 
 
 def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:

@@ -3,7 +3,7 @@ import io
 from facegate.v1 import result_pb2, scan_pb2
 from rich.console import Console
 
-from cli.verdict_table import enum_word, failure_words, verdict_view
+from cli.verdict import enum_word, failure_words, verdict_view
 
 
 def _shown(result: result_pb2.CheckResult) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cli.simulation_knobs import knob_lines, turned
+from cli.simulated.knobs import knob_lines, turned
 from client import SourceError
 from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, ScanSettings
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import vision.packs
-from cli.simulated_source import needs_screen, open_simulated, open_simulated_phone
+from cli.simulated.source import needs_screen, open_simulated, open_simulated_phone
 from client import SourceError
 from matcher.records import RecordVersion, build_record, serialise
 from simulator import builtin_photos

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from facegate.v1 import error_reason_pb2, feedback_pb2, scan_pb2
 
-from cli.feedback_text import FEEDBACK_TEXT, feedback_text
-from cli.refusal_text import WHAT_TO_DO, describe_refusal
+from cli.words import FEEDBACK_TEXT, WHAT_TO_DO, describe_refusal, feedback_text
 from client import Refusal
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "device_protocol.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "device_protocol.md"
 
 # What only an orchestrator can meet.
 _ORCHESTRATORS = {*range(20, 60), *range(90, 100)}

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cli.scan_source import open_scan
+from cli.verify.source import open_scan
 from client import SourceError
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from cli.feedback_text import feedback_text
+from cli.words import feedback_text
 from client import ScanEvents
 
 __all__ = ["ScanDisplay"]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import vision.packs
 from cli.main import app
-from cli.simulation_knobs import knob_lines
+from cli.simulated.knobs import knob_lines
 from cli.test_devices.platform_files import write_platform
 from cli.verify import verify
 from simulator import FlashKind, FlashScanSettings, builtin_photos

@@ -2,47 +2,25 @@
 
 import asyncio
 import secrets
-import signal
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
-from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1 import result_pb2
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
 from cli.errors import PlatformUnusable
-from cli.evidence_words import evidence_words
-from cli.portrait_words import portrait_words
-from cli.refusal_text import describe_refusal
-from cli.scan_display import ScanDisplay
-from cli.scan_source import open_scan
-from cli.verdict_files import result_json, save_verdict
-from cli.verdict_table import verdict_view
-from cli.verify_files import read_api_key, read_file, read_key_set, read_tls
+from cli.verdict import result_json, save_verdict, verdict_view
+from cli.verify.check import CheckOptions, ModeName, run_check
+from cli.verify.words import evidence_words
+from cli.words import describe_refusal
 from client import (
     CallRefusedError,
     ClientError,
-    FaceScanner,
-    FlashScreen,
-    FrameSource,
-    Orchestrator,
-    ScanSettings,
-    SourceError,
-    open_channel,
-    server_spki_sha256,
-    ticket_of,
 )
 from server.settings import DeviceListener, ServiceListener
-
-if TYPE_CHECKING:
-    from cli.test_devices.played_device import PlayedDevice
 
 __all__ = ["verify"]
 
@@ -54,50 +32,6 @@ _EXITS = {
 
 _SERVICE: Final = f"127.0.0.1:{ServiceListener.model_fields['port'].default}"
 _DEVICE: Final = f"127.0.0.1:{DeviceListener.model_fields['port'].default}"
-_WAIT_SECONDS = 15.0
-
-
-class ModeName(StrEnum):
-    """Modes that a check can be raised to."""
-
-    EXPRESS = "express"
-    DYNAMIC = "dynamic"
-
-
-_MODES: Final = {
-    None: scan_pb2.MODE_UNSPECIFIED,
-    ModeName.EXPRESS: scan_pb2.MODE_EXPRESS,
-    ModeName.DYNAMIC: scan_pb2.MODE_DYNAMIC,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
-    trusted: Path | None
-    trusted_reference: str | None
-    scan: str | None
-    simulate: str | None
-    photo: Path | None
-    seed: int
-    flash: bool | None
-    decline_flash: bool
-    knobs: tuple[str, ...]
-    frames_per_second: float
-    service: str
-    device: str
-    policy: str
-    mode: ModeName | None
-    subject: str
-    consent: str
-    api_key_file: Path | None
-    ca: Path | None
-    cert: Path | None
-    key: Path | None
-    jwks: str | None
-    accept_sandbox: bool
-    audit_images: int
-    test_device: str | None
-    test_platform: Path | None
 
 
 def verify(
@@ -258,7 +192,7 @@ def verify(
         raise typer.BadParameter("give either --scan or --simulate", param_hint="--scan")
     if (test_device is None) != (test_platform is None):
         raise typer.BadParameter("give --test-device and --test-platform together")
-    options = _Options(
+    options = CheckOptions(
         trusted=trusted,
         trusted_reference=trusted_reference,
         scan=scan,
@@ -287,7 +221,7 @@ def verify(
     )
     messages = Console(stderr=True)
     try:
-        response = asyncio.run(_check(options, messages))
+        response = asyncio.run(run_check(options, messages))
         pictures = () if out is None else save_verdict(response, out)
     except CallRefusedError as error:
         _fail(messages, describe_refusal(error.refusal))
@@ -306,121 +240,6 @@ def verify(
     if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
         messages.print("The server failed, and nothing was verified. Try again with a new check.")
     raise typer.Exit(_EXITS.get(response.result.status, FAILURE))
-
-
-class _Subject(NamedTuple):
-    """Where frames come from, the screen before it, and the device around both."""
-
-    source: FrameSource
-    screen: FlashScreen | None
-    device: "PlayedDevice | None" = None
-
-
-async def _check(options: _Options, messages: Console) -> verification_service_pb2.FinishCheckResponse:
-    portrait = None if options.trusted is None else read_file(options.trusted, "the trusted portrait")
-    keys = await read_key_set(options.jwks)
-    api_key = read_api_key(options.api_key_file)
-    service_tls = read_tls(options.service, ca=options.ca, certificate=options.cert, key=options.key)
-    # The device has no certificate.
-    device_tls = read_tls(options.device, ca=options.ca)
-    spki = await server_spki_sha256(options.device, device_tls)
-    async with (
-        open_channel(options.service, tls=service_tls) as service,
-        open_channel(options.device, tls=device_tls) as device,
-        _opened(options) as (source, screen, played),
-    ):
-        orchestrator = Orchestrator(
-            channel=service, api_key=api_key, keys=keys, accept_sandbox=options.accept_sandbox
-        )
-        created = await orchestrator.upload_trusted_image(
-            portrait,
-            image_reference=options.trusted_reference,
-            policy=options.policy,
-            mode=scan_pb2.Mode.Value(f"MODE_{options.mode.name}")
-            if options.mode
-            else scan_pb2.MODE_UNSPECIFIED,
-            subject_reference=options.subject,
-            consent_reference=options.consent,
-        )
-        messages.print(escape(portrait_words(created.portrait)), highlight=False)
-        with ScanDisplay(messages) as display:
-            scanner = FaceScanner(
-                channel=device,
-                ticket=ticket_of(created),
-                source=source,
-                screen=screen,
-                profile=None if played is None else played.profile,
-                camera=None if played is None else played.camera,
-                attestor=None if played is None else played.attestor,
-                runtime_findings=None if played is None else played.runtime_findings,
-                server_spki_sha256=spki,
-                events=display,
-                settings=ScanSettings(decline_flash=options.decline_flash),
-            )
-            with _cancelled_by_interrupt(scanner):
-                outcome = await scanner.scan()
-        if outcome.source_error is not None:
-            messages.print(escape(f"The source of frames failed: {outcome.source_error}"), highlight=False)
-        return await orchestrator.finish_check(
-            created.check_id, audit_image_limit=options.audit_images, wait_s=_WAIT_SECONDS
-        )
-
-
-@asynccontextmanager
-async def _opened(options: _Options) -> AsyncIterator[_Subject]:
-    played = None
-    if options.test_device is not None and options.test_platform is not None:
-        from cli.test_devices.played_device import open_played_device
-
-        played = open_played_device(options.test_device, options.test_platform)
-    subject = await _subject(options)
-    if played is not None:
-        subject = _Subject(played.source(subject.source), subject.screen, played)
-    async with aclosing(subject.source):
-        try:
-            yield subject
-        finally:
-            if played is not None:
-                played.remember()
-
-
-async def _subject(options: _Options) -> _Subject:
-    """Who is scanned, and with which screen."""
-    if options.simulate is None:
-        if options.scan is None:
-            raise SourceError("nobody is to be scanned")
-        # This computer's own screen is not driven: it would have to say when a colour really appeared.
-        return _Subject(open_scan(options.scan, frames_per_second=options.frames_per_second), None)
-    from cli.simulated_source import needs_screen, open_simulated, open_simulated_phone
-
-    photo = options.photo or options.trusted
-    if photo is None:
-        raise SourceError("nobody is to be simulated: give --photo, or --trusted with a photo")
-    kind = options.simulate
-    flash = options.flash
-    if flash is None:
-        flash = options.mode is ModeName.DYNAMIC or needs_screen(kind)
-    if flash:
-        phone = await asyncio.to_thread(
-            open_simulated_phone, kind, photo, seed=options.seed, knobs=options.knobs
-        )
-        return _Subject(phone, phone)
-    return _Subject(
-        await asyncio.to_thread(open_simulated, kind, photo, seed=options.seed, knobs=options.knobs), None
-    )
-
-
-@contextmanager
-def _cancelled_by_interrupt(scanner: FaceScanner) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Only the main thread may listen to signals.
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, scanner.cancel)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _fail(messages: Console, what: str) -> NoReturn:

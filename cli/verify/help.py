@@ -22,8 +22,8 @@ class VerifyCommand(TyperCommand):
         """Writes the usual help, then the knobs and the test devices."""
         super().format_help(ctx, formatter)
         # Only now: the simulator takes half a second to load.
-        from cli.simulated_source import flash_settings, scan_settings
-        from cli.simulation_knobs import knob_lines
+        from cli.simulated.knobs import knob_lines
+        from cli.simulated.source import flash_settings, scan_settings
         from simulator import FlashKind, ScanKind
         from simulator.devices import KINDS
 

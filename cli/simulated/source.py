@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from cli.simulated_phone import SimulatedPhone, phone_in_hand
-from cli.simulation_knobs import turned
+from cli.simulated.knobs import turned
+from cli.simulated.phone import SimulatedPhone, phone_in_hand
 from client import FrameSource, Pixels, SourceError, generated_source
 from matcher.errors import TrustedImageRefused
 from matcher.records import Representations, open_trusted_image
