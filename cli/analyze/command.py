@@ -15,11 +15,12 @@ from cli.analyze.envelope import as_json_line
 from cli.analyze.files import check_page_path, write_page
 from cli.analyze.finding import Finding
 from cli.analyze.local import LocalAnalyser
-from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions, chosen_policy
+from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.remote import RemoteAnalyser
 from cli.analyze.shown import shown, shown_name
 from cli.analyze.table import finding_view, summary_view
+from cli.chosen_policy import chosen_policy
 from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
 from client import ClientError

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.chosen_policy import chosen_policy
 from cli.error_reporting import FAILED, errors_reported
 from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
@@ -17,16 +18,13 @@ from cli.image.checking import Answer, Checked, DecodersOnDemand, as_json, check
 from cli.models.options import ModelsDirOption, models_folder
 from matcher import PortraitPolicy
 from matcher.errors import MatcherError
-from server.policies import Policy, load_policies, read_policy
-from server.policies.errors import PolicyError
-from server.settings_loading import SettingsInvalid, load_settings
+from server.policies import Policy
 from vision.errors import VisionError
 from vision.packs import Pack, load_pack
 
 __all__ = ["check_command"]
 
 _NOT_CONFORMANT: Final = 1
-_POLICY_SUFFIX: Final = ".toml"
 
 
 def check_command(
@@ -62,7 +60,7 @@ def check_command(
         facegate image check photos/*.jpg --policy ./passport.toml --json
     """
     with errors_reported(MatcherError, VisionError):
-        chosen = _policy(policy, config)
+        chosen = chosen_policy(policy, config)
         demands = chosen.portrait.as_policy()
         loaded = load_pack(pack, models_dir=models_folder(models_dir))
         _refuse_shortfall(chosen, demands, loaded)
@@ -72,15 +70,6 @@ def check_command(
     else:
         _show(results, demands=f"the policy {chosen.name} (profile {demands.profile}), pack {loaded.name}")
     raise typer.Exit(_status(results))
-
-
-def _policy(name: str, config: Path | None) -> Policy:
-    try:
-        if name.endswith(_POLICY_SUFFIX):
-            return read_policy(Path(name)).policy
-        return load_policies(load_settings(config).settings.policies.folder).get(name).policy
-    except (PolicyError, SettingsInvalid) as error:
-        raise PolicyUnusable(str(error)) from error
 
 
 def _refuse_shortfall(policy: Policy, demands: PortraitPolicy, pack: Pack) -> None:
