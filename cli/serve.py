@@ -4,11 +4,12 @@ import asyncio
 import gc
 import os
 import signal
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
+from cli.error_reporting import errors_reported
+from cli.options import ConfigOption
 from device_integrity.errors import DeviceIntegrityError
 from liveness.errors import LivenessError
 from matcher.errors import MatcherError
@@ -38,10 +39,7 @@ _CANNOT_START: Final = (
 
 
 def serve(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Run a server until SIGTERM or Ctrl-C; running scans may finish first.
 
@@ -56,11 +54,8 @@ def serve(
 
         FACEGATE_PACK=insightface:/srv/models/buffalo_l facegate serve
     """
-    try:
+    with errors_reported(SettingsInvalid):
         settings = load_settings(config).settings
-    except SettingsInvalid as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
     configure_logging(settings.log)
     # The transport writes past our log, a line or more for each connection that fails.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")

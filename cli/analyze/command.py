@@ -23,6 +23,7 @@ from cli.analyze.table import finding_view, summary_view
 from cli.chosen_policy import chosen_policy
 from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
+from cli.options import PoliciesConfigOption
 from client import ClientError
 from liveness.verdict import Verdict
 from server.analysis.video import MAXIMUM_STILLS
@@ -93,10 +94,7 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML), for its policies."),
-    ] = None,
+    config: PoliciesConfigOption = None,
     server: Annotated[
         str | None,
         typer.Option(

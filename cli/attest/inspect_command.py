@@ -15,6 +15,7 @@ from cli.attest.reports import make_report
 from cli.attest.view import report_view
 from cli.error_reporting import errors_reported
 from cli.errors import OptionUnusable
+from cli.options import JsonOption
 from device_integrity.apple import Environment
 from device_integrity.errors import DeviceIntegrityError
 
@@ -69,7 +70,7 @@ def inspect_command(
         Path | None,
         typer.Option(help='Keys of Play tokens: JSON with "decryption_key" and "verification_key".'),
     ] = None,
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json_text: JsonOption = False,
 ) -> None:
     """Show what a piece of evidence says, and what became of each check.
 

@@ -16,6 +16,7 @@ from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
 from cli.image.checking import Answer, Checked, DecodersOnDemand, as_json, check_image
 from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption, PoliciesConfigOption
 from matcher import PortraitPolicy
 from matcher.errors import MatcherError
 from server.policies import Policy
@@ -39,12 +40,9 @@ def check_command(
     policy: Annotated[
         str, typer.Option(help="Name of a policy, or a policy file (TOML).", metavar="NAME|FILE")
     ] = "standard",
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML), for its policies."),
-    ] = None,
+    config: PoliciesConfigOption = None,
     models_dir: ModelsDirOption = None,
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json_text: JsonOption = False,
 ) -> None:
     """Hold images against what a policy demands of a trusted image, as a server with it would.
 

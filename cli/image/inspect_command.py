@@ -14,6 +14,7 @@ from rich.text import Text
 from cli.error_reporting import errors_reported
 from cli.image.files import MOST_BYTES, read_image
 from cli.image.inspection import Section, as_json, sections
+from cli.options import JsonOption
 from matcher.errors import MatcherError
 from matcher.records import Discrepancy, Representations, open_trusted_image
 from vision.errors import VisionError
@@ -24,7 +25,7 @@ __all__ = ["inspect_command"]
 def inspect_command(
     *,
     file: Annotated[Path, typer.Argument(help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")],
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json_text: JsonOption = False,
 ) -> None:
     """Show everything that an image file says: its wrappings, all fields in words, and what disagrees.
 

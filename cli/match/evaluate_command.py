@@ -26,7 +26,8 @@ from cli.match.options import (
     pack_names,
     read_optional_corrections,
 )
-from cli.models.options import JsonOption, ModelsDirOption, models_folder
+from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption
 from cli.report import check_writable, report_view, write_report
 from evaluation.match.charts import check_charts
 from evaluation.match.corrections import Corrections

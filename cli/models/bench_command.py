@@ -14,7 +14,8 @@ from rich.text import Text
 
 from cli.error_reporting import errors_reported
 from cli.models.bench import measure_models
-from cli.models.options import JsonOption, ModelsDirOption, models_folder
+from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption
 from evaluation.bench import BenchReport, Measurement, describe_machine
 from server.version import server_version
 from vision.errors import VisionError

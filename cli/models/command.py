@@ -16,9 +16,10 @@ from cli.models.bundle import write_bundle
 from cli.models.embedded import EMBEDDED, embedded_json, embedded_text
 from cli.models.files import size_text
 from cli.models.installed import FileState, PackState, inspect_pack
-from cli.models.options import JsonOption, ModelsDirOption, PackArgument, known_packs, models_folder
+from cli.models.options import ModelsDirOption, PackArgument, known_packs, models_folder
 from cli.models.pull_command import pull_command
 from cli.models.tables import damage_text, list_json, list_table, pack_json, pack_text
+from cli.options import JsonOption
 from vision.errors import VisionError
 from vision.packs import load_pack
 

@@ -11,7 +11,7 @@ from cli.errors import UnknownPack
 from vision.packs.catalogue import CataloguePack, load_catalogue
 from vision.packs.models_dir import default_models_dir
 
-__all__ = ["JsonOption", "ModelsDirOption", "PackArgument", "known_packs", "models_folder"]
+__all__ = ["ModelsDirOption", "PackArgument", "known_packs", "models_folder"]
 
 ModelsDirOption = Annotated[
     Path | None,
@@ -22,7 +22,6 @@ ModelsDirOption = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PackArgument = Annotated[str, typer.Argument(help="The pack's name.", show_default=False)]
 
 

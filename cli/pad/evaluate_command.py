@@ -19,7 +19,8 @@ from cli.match.options import (
     load_packs,
     pack_names,
 )
-from cli.models.options import JsonOption, ModelsDirOption, models_folder
+from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption
 from cli.pad.charts import draw_charts, draw_mistakes
 from cli.pad.description import describe
 from cli.pad.measuring import Chosen, measure_packs
