@@ -18,12 +18,12 @@ from cli.analyze.local import LocalAnalyser
 from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.remote import RemoteAnalyser
-from cli.analyze.shown import shown, shown_name
 from cli.analyze.table import finding_view, summary_view
 from cli.chosen_policy import chosen_policy
 from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import PoliciesConfigOption
+from cli.shown import shown, shown_name
 from client import ClientError
 from liveness.verdict import Verdict
 from server.analysis.video import MAXIMUM_STILLS

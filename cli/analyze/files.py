@@ -4,9 +4,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cli.analyze.shown import shown_name
 from cli.errors import FileUnusable, OutputUnusable
 from cli.files import NotRegular, kind_there, read_regular, write_whole
+from cli.shown import shown_name
 
 __all__ = ["MOST_BYTES", "check_page_path", "read_media", "write_page"]
 

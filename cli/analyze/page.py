@@ -10,8 +10,8 @@ from cli.analyze.finding import Finding, Judgement, Kind
 from cli.analyze.page_image import image_pictures
 from cli.analyze.page_parts import judgement, name_of, problem, row, shown_facts, tone_of, verdict_of
 from cli.analyze.page_video import video_pictures
-from cli.analyze.shown import shown_name
 from cli.pages import NOTHING, Html, card, folded, head, joined, page, pill, stylesheet, table
+from cli.shown import shown_name
 from liveness.verdict import Verdict
 from vision.packs import Pack
 

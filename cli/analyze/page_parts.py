@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cli.analyze.finding import Finding, Judgement
-from cli.analyze.shown import shown
 from cli.pages import (
     NOTHING,
     Html,
@@ -21,6 +20,7 @@ from cli.pages import (
     signal_list,
     signal_row,
 )
+from cli.shown import shown
 from liveness.signal import Signal
 from liveness.verdict import Verdict
 

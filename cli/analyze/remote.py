@@ -18,8 +18,8 @@ from cli.analyze.files import read_media
 from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import Mode, ServerOptions
-from cli.analyze.shown import shown_name
 from cli.errors import FileUnusable, ServerUnusable
+from cli.shown import shown_name
 from cli.verdict import enum_word
 from cli.words import describe_refusal
 from client import AnalysisClient, ApiKey, CallRefusedError, Refusal, TlsSettings, is_loopback, open_channel

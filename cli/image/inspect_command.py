@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from cli.error_reporting import errors_reported
 from cli.image.files import MOST_BYTES, read_image
-from cli.image.inspection import Section, as_json, sections
+from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
+from cli.sections import section_table
 from matcher.errors import MatcherError
 from matcher.records import Discrepancy, Representations, open_trusted_image
 from vision.errors import VisionError
@@ -45,26 +43,10 @@ def inspect_command(
     if as_json_text:
         typer.echo(json.dumps({"file": str(file)} | as_json(content, data), indent=2, ensure_ascii=False))
         return
-    parts = [_table(section) for section in sections(content, data)]
+    parts = [section_table(section) for section in sections(content, data)]
     console = Console()
     console.print(Text(str(file), style="bold"), soft_wrap=True)
     console.print(Group(*parts, *_told_discrepancies(content.discrepancies)))
-
-
-def _table(section: Section) -> RenderableType:
-    table = Table(
-        title=escape(section.title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE,
-        show_header=False,
-        pad_edge=False,
-    )
-    table.add_column(no_wrap=True, min_width=34)
-    table.add_column(overflow="fold")
-    for name, value in section.rows:
-        table.add_row(escape(name), escape(value))
-    return table
 
 
 def _told_discrepancies(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:

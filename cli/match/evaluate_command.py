@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.error_reporting import errors_reported
 from cli.match.charts import draw_charts
@@ -28,7 +27,7 @@ from cli.match.options import (
 )
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption
-from cli.report import check_writable, report_view, write_report
+from cli.report import check_writable, print_report, write_report
 from evaluation.match.charts import check_charts
 from evaluation.match.corrections import Corrections
 from evaluation.match.errors import MatchEvaluationError, PhotoListError
@@ -104,7 +103,6 @@ def match(
 
         facegate evaluate match --pairs photos/pairs.csv --pack insightface:/srv/models/buffalo_l --json
     """
-    console, errors = Console(), Console(stderr=True)
     specs = tuple(pack or (_EMBEDDED,))
     with errors_reported(MatchEvaluationError, VisionError, OSError):
         if out is not None:
@@ -126,17 +124,12 @@ def match(
                 group_by=group_by or (),
                 numbers=bootstrap_options(resamples, confidence, seed),
             ),
-            console=errors,
+            console=Console(stderr=True),
         )
         document, page = describe(report), None
         if out is not None:
             page = write_report(out, document, charts=tuple(draw_charts(report)), json=report.to_json())
-    if as_json:
-        typer.echo(report.to_json())
-    else:
-        console.print(report_view(document))
-    if page is not None:
-        errors.print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
+    print_report(document, json=report.to_json() if as_json else None, page=page)
 
 
 def _material(

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.error_reporting import errors_reported
 from cli.match.options import (
@@ -24,7 +23,7 @@ from cli.options import JsonOption
 from cli.pad.charts import draw_charts, draw_mistakes
 from cli.pad.description import describe
 from cli.pad.measuring import Chosen, measure_packs
-from cli.report import check_writable, report_view, write_report
+from cli.report import check_writable, print_report, write_report
 from evaluation.match.errors import MatchEvaluationError
 from evaluation.minifasnet_onnx import StateFileError, converted_network
 from evaluation.pad.charts import check_charts
@@ -119,7 +118,6 @@ def pad(
 
         facegate evaluate pad --dataset pictures/manifest.csv --scorer network --json
     """
-    console, errors = Console(), Console(stderr=True)
     specs = tuple(pack or (_EMBEDDED,))
     with errors_reported(
         PadEvaluationError, MatchEvaluationError, StateFileError, LivenessError, VisionError, OSError
@@ -142,7 +140,7 @@ def pad(
                 with_unusable=with_unusable,
                 numbers=bootstrap_options(resamples, confidence, seed),
             ),
-            console=errors,
+            console=Console(stderr=True),
         )
         document, page = describe(report), None
         if out is not None:
@@ -153,12 +151,7 @@ def pad(
                 json=report.to_json(),
                 more=dict(draw_mistakes(report)),
             )
-    if as_json:
-        typer.echo(report.to_json())
-    else:
-        console.print(report_view(document))
-    if page is not None:
-        errors.print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
+    print_report(document, json=report.to_json() if as_json else None, page=page)
 
 
 def _chosen(

@@ -9,13 +9,14 @@ from cli.report.folder import check_writable, write_report
 from cli.report.markdown import render_markdown
 from cli.report.page import render_page
 from cli.report.sheets import Sheet, sheet_table
-from cli.report.terminal import report_view
+from cli.report.terminal import print_report, report_view
 
 __all__ = [
     "Chart",
     "ReportDocument",
     "Sheet",
     "check_writable",
+    "print_report",
     "render_markdown",
     "render_page",
     "report_view",

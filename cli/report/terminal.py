@@ -1,12 +1,32 @@
 """A report as tables for the terminal."""
 
-from rich.console import Group, RenderableType
+from pathlib import Path
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.text import Text
 
 from cli.report.document import ReportDocument
 from cli.report.sheets import sheet_table
 
-__all__ = ["report_view"]
+__all__ = ["print_report", "report_view"]
+
+
+def print_report(document: ReportDocument, *, json: str | None, page: Path | None) -> None:
+    """Prints a report, and where its page is.
+
+    Args:
+        document: The report.
+        json: The figures for machines, printed in place of tables; None for tables.
+        page: The page that was written; None where none was.
+    """
+    if json is None:
+        Console().print(report_view(document))
+    else:
+        typer.echo(json)
+    if page is not None:
+        Console(stderr=True).print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
 
 
 def report_view(document: ReportDocument) -> Group:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.analyze.shown import shown, shown_name
+from cli.shown import shown, shown_name
 
 
 @pytest.mark.parametrize(
