@@ -2,7 +2,6 @@
 
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.error_reporting import errors_reported
+from cli.options import ConfigOption
 from cli.reference_page import settings_page
 from server.settings_loading import LoadedSettings, SettingsInvalid, load_settings
 from server.settings_view import shown_settings
@@ -29,10 +30,7 @@ class Form(StrEnum):
 
 @app.command()
 def show(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
-    ] = None,
+    config: ConfigOption = None,
     form: Annotated[Form, typer.Option("--format", help="How to print them.")] = Form.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -40,11 +38,8 @@ def show(
 
     Passwords in URLs are masked.
     """
-    try:
+    with errors_reported(SettingsInvalid):
         loaded = load_settings(config)
-    except SettingsInvalid as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
     match Form.JSON if as_json else form:
         case Form.JSON:
             typer.echo(_as_json(loaded))

@@ -1,11 +1,12 @@
 """``facegate db``: the database's schema, and what is to be forgotten of a person."""
 
 import asyncio
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from cli.error_reporting import errors_reported
+from cli.options import ConfigOption
 from server.edge.callers import LOCAL_TENANT
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.database import open_database
@@ -17,29 +18,20 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Look at or change the database.", no_args_is_help=True)
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
-]
-
 
 @app.command("upgrade")
 def upgrade_command(config: ConfigOption = None) -> None:
     """Apply the migrations that the database does not have."""
-    try:
+    with errors_reported(SettingsInvalid, StorageError):
         asyncio.run(upgrade(load_settings(config).settings.database_url))
-    except (SettingsInvalid, StorageError) as error:
-        _fail(error)
     typer.echo(f"The database is at revision {needed_revision()}.")
 
 
 @app.command("status")
 def status_command(config: ConfigOption = None) -> None:
     """Say which revision the database is at; exit 1 where it is not the one that is needed."""
-    try:
+    with errors_reported(SettingsInvalid, StorageError):
         current = asyncio.run(_current(load_settings(config).settings.database_url))
-    except (SettingsInvalid, StorageError) as error:
-        _fail(error)
     needed = needed_revision()
     if current == needed:
         typer.echo(f"The database is at revision {current}, the one that is needed.")
@@ -71,10 +63,8 @@ def forget_devices_command(
     if not subject:
         typer.echo("--subject is empty: name the person as your uploads did", err=True)
         raise typer.Exit(2)
-    try:
+    with errors_reported(SettingsInvalid, StorageError):
         count = asyncio.run(_forget(load_settings(config).settings.database_url, tenant, subject))
-    except (SettingsInvalid, StorageError) as error:
-        _fail(error)
     if count is None:
         typer.echo("The database is not at the revision that is needed: facegate db upgrade", err=True)
         raise typer.Exit(2)
@@ -98,8 +88,3 @@ async def _current(url: str) -> str | None:
         return await current_revision(database)
     finally:
         await database.close()
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(2) from error

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
+from cli.error_reporting import errors_reported
+from cli.options import ConfigOption
 from server.api_keys import new_api_key
 from server.callers import CallerEntry, Role, Scope
 from server.keys import KeysUnusable, retire_result_key, rotate_key
@@ -103,9 +104,7 @@ def _texts(values: Iterable[StrEnum]) -> str:
 @app.command()
 def rotate(
     purpose: Annotated[Purpose, typer.Argument(help="Which key.")],
-    config: Annotated[
-        Path | None, typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Add the next key of a purpose; servers use it from their next start.
 
@@ -114,20 +113,15 @@ def rotate(
 
         facegate keys rotate evidence --config /etc/facegate.toml
     """
-    try:
+    with errors_reported(SettingsInvalid, KeysUnusable):
         made = rotate_key(load_settings(config).settings.key_folder, purpose.value)
-    except (SettingsInvalid, KeysUnusable) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
     typer.echo(f"Made {made}. Start the servers anew to use it.")
 
 
 @app.command()
 def retire(
     number: Annotated[int, typer.Argument(min=1, help="Number of the key: 1 for result-0001.pem.")],
-    config: Annotated[
-        Path | None, typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML).")
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Remove an older key for results, and keep its public half.
 
@@ -136,9 +130,6 @@ def retire(
 
         facegate keys retire 1 --config /etc/facegate.toml
     """
-    try:
+    with errors_reported(SettingsInvalid, KeysUnusable):
         kept = retire_result_key(load_settings(config).settings.key_folder, number)
-    except (SettingsInvalid, KeysUnusable) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
     typer.echo(f"Key {number} is gone; its public half is {kept}.")

@@ -14,8 +14,7 @@ from cli.image import command as image
 from cli.models import command as models
 from cli.result import command as result
 from cli.serve import serve
-from cli.verify import verify
-from cli.verify_command import VerifyCommand
+from cli.verify import VerifyCommand, verify
 from server.private_files import PRIVATE_UMASK
 
 app = typer.Typer(

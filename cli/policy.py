@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.error_reporting import errors_reported
+from cli.options import ConfigOption, JsonOption
 from cli.reference_page import policies_page
 from device_integrity.assurance import Assurance
 from server.device.configured import missing_settings
@@ -23,12 +25,6 @@ from server.settings_loading import SettingsInvalid, load_settings
 __all__ = ["app"]
 
 app = typer.Typer(help="Look at policies, and check policy files.", no_args_is_help=True)
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
@@ -66,11 +62,9 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show every setting of a policy, defaults included, and the hash that checks carry."""
-    try:
-        book, found = _book(config)
+    book, found = _book(config)
+    with errors_reported(PolicyError):
         file = book.get(name)
-    except PolicyError as error:
-        _fail(str(error))
     values = file.policy.model_dump(mode="json")
     if as_json:
         shown = _summary(file) | _availability(found[name]) | {"policy": values}
@@ -116,11 +110,9 @@ def reference_command() -> None:
 
 
 def _book(config: Path | None) -> tuple[PolicyBook, Mapping[str, Availability]]:
-    try:
+    with errors_reported(SettingsInvalid, PolicyError):
         settings = load_settings(config).settings
         book = load_policies(settings.policies.folder)
-    except (SettingsInvalid, PolicyInvalid) as error:
-        _fail(str(error))
     return book, availabilities(book, missing=missing_settings(settings))
 
 
@@ -176,8 +168,3 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             found.append((prefix + name, value))
     return found
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)

@@ -4,39 +4,42 @@ import asyncio
 import gc
 import os
 import signal
-from pathlib import Path
-from typing import Annotated
+from typing import Final
 
 import typer
 
-from server.api_keys import ApiKeysInvalid
+from cli.error_reporting import errors_reported
+from cli.options import ConfigOption
+from device_integrity.errors import DeviceIntegrityError
+from liveness.errors import LivenessError
+from matcher.errors import MatcherError
 from server.app import FacegateServer
 from server.errors import ServerError
-from server.keys import KeysUnusable
+from server.evidence.errors import SealError
 from server.policies.errors import PolicyError
 from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError
 from server.telemetry.logging import configure_logging
-from server.tls import CertificateUnusable
+from server.trusted_images.errors import TrustedImagesError
 from vision.errors import VisionError
 
-_CANNOT_START = (
-    ApiKeysInvalid,
-    CertificateUnusable,
-    KeysUnusable,
+_CANNOT_START: Final = (
+    DeviceIntegrityError,
+    LivenessError,
+    MatcherError,
     PolicyError,
+    SealError,
     ServerError,
     StorageError,
+    TrustedImagesError,
     VisionError,
 )
+"""The root of every tree of errors in the rooms that make up a server."""
 
 
 def serve(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Run a server until SIGTERM or Ctrl-C; running scans may finish first.
 
@@ -51,11 +54,8 @@ def serve(
 
         FACEGATE_PACK=insightface:/srv/models/buffalo_l facegate serve
     """
-    try:
+    with errors_reported(SettingsInvalid):
         settings = load_settings(config).settings
-    except SettingsInvalid as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
     configure_logging(settings.log)
     # The transport writes past our log, a line or more for each connection that fails.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")

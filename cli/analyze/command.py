@@ -1,7 +1,6 @@
 """``facegate analyze``: is the person in this picture, video or set of stills really there?"""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,16 +12,18 @@ from rich.markup import escape
 from cli.analyze.analyser import Analyser
 from cli.analyze.display import AnalysisDisplay
 from cli.analyze.envelope import as_json_line
-from cli.analyze.errors import AnalyzeCommandError
 from cli.analyze.files import check_page_path, write_page
 from cli.analyze.finding import Finding
 from cli.analyze.local import LocalAnalyser
-from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions, chosen_policy
+from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.remote import RemoteAnalyser
-from cli.analyze.shown import shown, shown_name
 from cli.analyze.table import finding_view, summary_view
+from cli.chosen_policy import chosen_policy
+from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
+from cli.options import PoliciesConfigOption
+from cli.shown import shown, shown_name
 from client import ClientError
 from liveness.verdict import Verdict
 from server.analysis.video import MAXIMUM_STILLS
@@ -93,10 +94,7 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML), for its policies."),
-    ] = None,
+    config: PoliciesConfigOption = None,
     server: Annotated[
         str | None,
         typer.Option(
@@ -142,7 +140,7 @@ def analyze(
     has no verdict: it cannot be read, shows no face or several, or a model failed.
     """
     messages = Console(stderr=True)
-    with _told(messages):
+    with errors_reported(VisionError, ClientError, console=messages, words=shown):
         if server is None:
             _refuse_without_server(api_key_file=api_key_file, ca=ca, cert=cert, key=key)
         else:
@@ -155,7 +153,7 @@ def analyze(
         if explain is not None:
             _refuse_page(explain, count=1 if as_frames else len(files), force=force)
     run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
-    with _told(messages):
+    with errors_reported(VisionError, ClientError, console=messages, words=shown):
         if server is not None:
             options = ServerOptions(target=server, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
             with RemoteAnalyser(options, mode=mode) as remote:
@@ -246,13 +244,3 @@ def _refuse_page(explain: Path, *, count: int, force: bool) -> None:
             param_hint="--explain",
         )
     check_page_path(explain, force=force)
-
-
-@contextmanager
-def _told(messages: Console) -> Iterator[None]:
-    """Tells errors on standard error and ends the command."""
-    try:
-        yield
-    except (AnalyzeCommandError, VisionError, ClientError) as error:
-        messages.print(escape(shown(str(error))), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(NO_VERDICT) from error

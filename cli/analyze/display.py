@@ -15,7 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from cli.analyze.shown import shown
+from cli.shown import shown
 
 __all__ = ["AnalysisDisplay"]
 

@@ -1,15 +1,17 @@
 """What was found in one file, wherever it was analysed: what the table, the JSON and the page are made of."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from liveness.signal import Signal
 from liveness.verdict import Verdict
+from server.analysis.identifiers import image_request_id
 
-__all__ = ["Attack", "Finding", "Judgement", "Kind", "Problem", "Thresholds"]
+__all__ = ["Attack", "Finding", "Judgement", "Kind", "Problem", "Thresholds", "blank_finding"]
 
 
 class Kind(StrEnum):
@@ -142,3 +144,16 @@ class Finding:
     def seconds(self) -> float:
         """How long it took."""
         return (self.finished - self.started).total_seconds()
+
+
+def blank_finding(files: tuple[Path, ...]) -> Finding:
+    """What is known of a file before anything was done with it."""
+    now = datetime.now(UTC)
+    return Finding(
+        files=files,
+        kind=None,
+        request_id=image_request_id(secrets.token_bytes),
+        started=now,
+        finished=now,
+        face_detected=False,
+    )

@@ -10,19 +10,19 @@ from typing import Final, Self
 
 from cli.analyze.analyser import INVALID_REQUEST, unreadable
 from cli.analyze.decoders import DecodersOnDemand
-from cli.analyze.errors import FileUnusable
 from cli.analyze.explained import Explained
 from cli.analyze.files import read_media
-from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
+from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import Mode
+from cli.errors import FileUnusable
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SelfieResult, SelfieSettings, load_selfie_model
 from liveness.selfie.settings import INCONCLUSIVE_MARGIN
 from liveness.verdict import LivenessResult
 from server.analysis.errors import AnalysisCode
-from server.analysis.identifiers import image_request_id, video_inference_id
+from server.analysis.identifiers import video_inference_id
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import (
     ATTACK_CODES,
@@ -98,7 +98,7 @@ class LocalAnalyser:
 
     def analyse(self, file: Path) -> Explained:
         """See ``Analyser.analyse``."""
-        blank = _blank((file,))
+        blank = blank_finding((file,))
         try:
             content = read_media(file)
             kind = kind_of(content)
@@ -114,7 +114,7 @@ class LocalAnalyser:
 
     def analyse_stills(self, files: Sequence[Path]) -> Explained:
         """See ``Analyser.analyse_stills``."""
-        blank = replace(_blank(tuple(files)), kind=Kind.STILLS)
+        blank = replace(blank_finding(tuple(files)), kind=Kind.STILLS)
         try:
             return self._video(
                 blank,
@@ -187,18 +187,6 @@ def _of_selfie(result: SelfieResult) -> Judgement:
             stated=result.threshold,
         ),
         signals=result.signals,
-    )
-
-
-def _blank(files: tuple[Path, ...]) -> Finding:
-    now = datetime.now(UTC)
-    return Finding(
-        files=files,
-        kind=None,
-        request_id=image_request_id(secrets.token_bytes),
-        started=now,
-        finished=now,
-        face_detected=False,
     )
 
 

@@ -3,18 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from cli.analyze.explained import Explained
 from cli.analyze.finding import Finding, Judgement, Kind
 from cli.analyze.page_image import image_pictures
-from cli.analyze.page_parts import TEMPLATES, facts, judgement, name_of, problem, row, tone_of, verdict_of
+from cli.analyze.page_parts import judgement, name_of, problem, row, shown_facts, tone_of, verdict_of
 from cli.analyze.page_video import video_pictures
-from cli.analyze.shown import shown_name
-from cli.markup import Html, joined
+from cli.pages import NOTHING, Html, card, folded, head, joined, page, pill, stylesheet, table
+from cli.shown import shown_name
 from liveness.verdict import Verdict
 from vision.packs import Pack
 
 __all__ = ["ExplanationPage", "PageContext"]
+
+_NOTICE: Final = Html(
+    '<section class="notice" aria-label="What this page holds">\n<p><strong>This page holds biometric data:'
+    "</strong> pictures of faces and measurements of them. It was written readable for its owner alone. Keep "
+    "it as you would keep the pictures, and delete it when it has served.</p>\n"
+    '<p class="small">{}</p>\n</section>'
+)
+_FOOTER: Final = Html(
+    "Made by <code>{}</code>. Nothing on this page is fetched from anywhere; nothing of it was sent."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +71,12 @@ class ExplanationPage:
             made: When, with a time zone.
         """
         context = self._context
-        return TEMPLATES.fill(
-            "page",
-            headline=_headline(self._findings),
-            style=TEMPLATES.style("page"),
-            facts=facts(
+        headline = _headline(self._findings)
+        return page(
+            brand="analyze",
+            title=headline,
+            heading=headline,
+            below=shown_facts(
                 {
                     "Facegate": context.version,
                     "Pack": _pack(context.pack),
@@ -73,10 +85,9 @@ class ExplanationPage:
                     "Made": made.strftime("%Y-%m-%d %H:%M %Z"),
                 }
             ),
-            standing=_standing(context),
-            overview=_overview(self._findings),
-            cards=self._cards,
-            command=f"facegate analyze --mode {context.mode} --explain …",
+            main=joined((_NOTICE.format(_standing(context)), _overview(self._findings), *self._cards)),
+            footer=_FOOTER.format(f"facegate analyze --mode {context.mode} --explain …"),
+            style=stylesheet("cli.analyze", "page"),
         )
 
 
@@ -108,43 +119,43 @@ def _standing(context: PageContext) -> str:
 
 def _overview(findings: Sequence[Finding]) -> Html:
     if len(findings) < 2:
-        return Html("")
+        return NOTHING
     rows = [row(finding, key=_key(number)) for number, finding in enumerate(findings, start=1)]
-    return TEMPLATES.fill("overview", rows=rows)
+    heads = (head("File"), head("Verdict"), head("Confidence", number=True), head("Why"))
+    return Html(
+        '<section aria-labelledby="overview">\n<h2 id="overview">At a glance</h2>\n{}\n</section>'
+    ).format(table(heads, rows, label="All files", kind="overview"))
 
 
 def _card(each: Explained, *, key: str, number: int, context: PageContext) -> Html:
     finding = each.finding
-    decided = finding.deciding
-    return TEMPLATES.fill(
-        "card",
+    read = {
+        "File": ", ".join(shown_name(file) for file in finding.files),
+        **finding.facts,
+        "request_id": finding.request_id,
+        **({"inference_id": finding.inference_id} if finding.inference_id else {}),
+        "Took": f"{1000 * finding.seconds:.0f} ms",
+    }
+    return card(
         key=key,
-        count=str(number),
-        name=name_of(finding),
-        tone=tone_of(finding),
-        verdict=verdict_of(finding),
-        more=_attack(decided),
-        problem=problem(finding),
-        judgements=_judgements(finding),
-        pictures=_pictures(each, context),
-        facts=facts(
-            {
-                "File": ", ".join(shown_name(file) for file in finding.files),
-                **finding.facts,
-                "request_id": finding.request_id,
-                **({"inference_id": finding.inference_id} if finding.inference_id else {}),
-                "Took": f"{1000 * finding.seconds:.0f} ms",
-            }
+        number=number,
+        title=name_of(finding),
+        pills=(pill(verdict_of(finding), tone=tone_of(finding)), _attack(finding.deciding)),
+        body=(
+            problem(finding),
+            _judgements(finding),
+            _pictures(each, context),
+            folded("What was read", shown_facts(read)),
         ),
     )
 
 
 def _attack(decided: Judgement | None) -> Html:
     if decided is None or decided.attack is None or decided.verdict is not Verdict.SPOOF:
-        return Html("")
+        return NOTHING
     if not decided.attack.telling:
-        return Html("")
-    return TEMPLATES.fill("pill", tone="bad", text=decided.attack.name.replace("_", " "))
+        return NOTHING
+    return pill(decided.attack.name.replace("_", " "), tone="bad", outline=True)
 
 
 def _judgements(finding: Finding) -> Html:
@@ -163,4 +174,4 @@ def _pictures(each: Explained, context: PageContext) -> Html:
     if each.video is not None:
         timed = each.finding.kind is Kind.VIDEO
         return joined(video_pictures(each.video, networks=networks, timed=timed))
-    return Html("")
+    return NOTHING

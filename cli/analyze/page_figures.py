@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
-from cli.analyze.page_parts import TEMPLATES
 from cli.analyze.pictures import jpeg_uri, overlay, png_uri, reduced
-from cli.markup import Html
+from cli.pages import NOTHING, Html, figure, image, joined
 from liveness.express.interface import PadScore
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs.interfaces import PadNetwork
 
-__all__ = ["crops", "drawing", "face_figure", "figure", "group"]
+__all__ = ["covered", "crops", "face_figure", "group"]
 
 _LONGEST: Final = 900
 
@@ -34,18 +33,16 @@ def group(title: str, said: str, figures: Iterable[Html], *, kind: str = "") -> 
     """
     shown = list(figures)
     if not shown:
-        return Html("")
-    return TEMPLATES.fill("pictures", title=title, said=said, kind=kind, figures=shown)
+        return NOTHING
+    return Html('<h3>{}</h3>\n<p class="small">{}</p>\n<div class="{}">{}</div>').format(
+        title, said, f"pictures {kind}".strip(), joined(shown)
+    )
 
 
-def figure(uri: str, *, alt: str, caption: str, kind: str = "") -> Html:
-    """One picture with words."""
-    return TEMPLATES.fill("figure", kind=kind, uri=uri, alt=alt, caption=caption)
-
-
-def drawing(content: Html, *, caption: str, kind: str = "") -> Html:
-    """One drawing with words; it carries its own text for whoever does not see it."""
-    return TEMPLATES.fill("drawn", kind=kind, drawing=content, caption=caption)
+def covered(uri: str, over: Iterable[Html], *, alt: str, caption: str) -> Html:
+    """A picture with drawings over it."""
+    content = Html('<div class="covered">{}{}</div>').format(image(uri, alt=alt), joined(over))
+    return figure(content, caption=caption)
 
 
 def face_figure(
@@ -77,9 +74,7 @@ def face_figure(
         )
         for at, face in enumerate(faces)
     ]
-    return TEMPLATES.fill(
-        "covered", kind="", uri=jpeg_uri(reduced(pixels, longest)), alt=alt, over=over, caption=caption
-    )
+    return covered(jpeg_uri(reduced(pixels, longest)), over, alt=alt, caption=caption)
 
 
 def crops(
@@ -96,8 +91,7 @@ def crops(
     said: Mapping[str, float] = {score.network: score.real_probability for score in scores}
     return [
         figure(
-            png_uri(crop),
-            alt=f"The face with its surroundings, as {network.name} saw it",
+            image(png_uri(crop), alt=f"The face with its surroundings, as {network.name} saw it"),
             caption=f"{network.name}: real with probability {said[network.name]:.3f}",
             kind="exact",
         )

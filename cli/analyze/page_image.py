@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.analyze.charts import bar_chart, line_chart
-from cli.analyze.page_figures import crops, drawing, face_figure, figure, group
-from cli.analyze.page_parts import TEMPLATES, facts
+from cli.analyze.page_figures import covered, crops, face_figure, group
+from cli.analyze.page_parts import shown_facts
 from cli.analyze.page_patterns import pattern_pictures
 from cli.analyze.pictures import colour_map, enlarged, jpeg_uri, overlay_of_pairs, png_uri, reduced
-from cli.markup import Html
+from cli.pages import Html, figure, image
+from cli.pages.charts import bar_chart, line_chart
 from liveness.selfie import (
     SelfieSubject,
     face_spectrum,
@@ -85,7 +85,7 @@ def image_pictures(
         yield group(
             "What the camera wrote (exif_metadata)",
             "Anyone can write any tag, so these are a hint and never a proof.",
-            [TEMPLATES.fill("list", facts=facts(exif_words(exif)))],
+            [shown_facts(exif_words(exif))],
             kind="one",
         )
 
@@ -126,12 +126,10 @@ def _mirrored(study: ImageStudy, face: DetectedFace) -> Html:
     pairs = symmetric_pairs(face.five_points if study.landmarks is None else study.landmarks)
     left, top, right, bottom = _around(face.box, study.pixels.shape[1], study.pixels.shape[0])
     close = study.pixels[top:bottom, left:right]
-    return TEMPLATES.fill(
-        "covered",
-        kind="",
-        uri=jpeg_uri(reduced(close, _LONGEST)),
+    return covered(
+        jpeg_uri(reduced(close, _LONGEST)),
+        (overlay_of_pairs(pairs - (left, top), size=(right - left, bottom - top)),),
         alt="The face close up, with lines between points that mirror each other",
-        over=overlay_of_pairs(pairs - (left, top), size=(right - left, bottom - top)),
         caption=f"The {len(pairs)} pairs of points of facial_symmetry, and their common midline.",
     )
 
@@ -154,18 +152,16 @@ def _texture(subject: SelfieSubject) -> Iterator[Html]:
     histogram = lbp_histogram(codes)
     most = int(histogram.argmax())
     yield figure(
-        png_uri(enlarged(_bgr(crop), _SIDE)),
-        alt="The face in grey at 96 x 96 pixels",
+        image(png_uri(enlarged(_bgr(crop), _SIDE)), alt="The face in grey at 96 x 96 pixels"),
         caption="The face at 96 x 96 pixels.",
         kind="exact",
     )
     yield figure(
-        png_uri(colour_map(codes, side=_SIDE)),
-        alt="Map of uniform local binary patterns of the face",
+        image(png_uri(colour_map(codes, side=_SIDE)), alt="Map of uniform local binary patterns of the face"),
         caption="Map of the uniform local binary patterns (Ojala et al. 2002).",
         kind="exact",
     )
-    yield drawing(
+    yield figure(
         bar_chart(histogram, label="Histogram of the 59 patterns", across="pattern (58: not uniform)"),
         caption=f"How often each occurs: the most frequent, {most}, in {100 * histogram[most]:.0f} % of all.",
         kind="wide",
@@ -179,19 +175,20 @@ def _frequencies(subject: SelfieSubject) -> Iterator[Html]:
     spectrum = face_spectrum(square)
     side = square.shape[0]
     yield figure(
-        png_uri(enlarged(_bgr(square), _SIDE)),
-        alt="The middle of the face in grey",
+        image(png_uri(enlarged(_bgr(square), _SIDE)), alt="The middle of the face in grey"),
         caption=f"The middle of the face, {side} x {side} pixels.",
         kind="exact",
     )
     shown = np.minimum(spectrum.log_magnitude, np.percentile(spectrum.log_magnitude, _BRIGHTEST))
     yield figure(
-        png_uri(colour_map(shown, side=_SIDE)),
-        alt="Logarithm of the magnitude of the face's two-dimensional spectrum",
+        image(
+            png_uri(colour_map(shown, side=_SIDE)),
+            alt="Logarithm of the magnitude of the face's two-dimensional spectrum",
+        ),
         caption="Its spectrum, logarithm of the magnitude.",
         kind="exact",
     )
-    yield drawing(
+    yield figure(
         line_chart(
             {"radial": spectrum.radial_profile[1:]},
             label="Radial profile of the spectrum, from low to high frequencies",

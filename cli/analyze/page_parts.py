@@ -4,27 +4,36 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cli.analyze.finding import Finding, Judgement
-from cli.analyze.shown import shown
-from cli.markup import Html, Templates, joined
+from cli.pages import (
+    NOTHING,
+    Html,
+    band,
+    cell,
+    facts,
+    folded,
+    gauge,
+    joined,
+    link_cell,
+    mark,
+    measure,
+    pill,
+    signal_list,
+    signal_row,
+)
+from cli.shown import shown
 from liveness.signal import Signal
 from liveness.verdict import Verdict
 
-__all__ = ["TEMPLATES", "facts", "judgement", "name_of", "problem", "row", "tone_of", "verdict_of"]
-
-TEMPLATES: Final = Templates("cli.analyze")
+__all__ = ["judgement", "name_of", "problem", "row", "shown_facts", "tone_of", "verdict_of"]
 
 _TONES: Final = {Verdict.LIVE: "good", Verdict.SPOOF: "bad", Verdict.INCONCLUSIVE: "warn"}
 _NO_VERDICT: Final = "NO VERDICT"
-_NOTHING: Final = Html("")
 _ABSENT: Final = "-"
-_MIDDLE: Final = 0.5
-_NEITHER: Final = 0.02
-_PERCENT: Final = 0.01
 
 
-def facts(found: Mapping[str, str]) -> Html:
-    """Names and values."""
-    return joined(TEMPLATES.fill("fact", name=name, value=shown(value)) for name, value in found.items())
+def shown_facts(found: Mapping[str, str]) -> Html:
+    """Names and values, as they may be shown."""
+    return facts((name, shown(value)) for name, value in found.items())
 
 
 def name_of(finding: Finding) -> str:
@@ -53,14 +62,11 @@ def row(finding: Finding, *, key: str) -> Html:
         why = finding.problem.reason or finding.problem.code
     elif decided is not None:
         why = " ".join(decided.explanations)
-    return TEMPLATES.fill(
-        "row",
-        key=key,
-        name=name_of(finding),
-        tone=tone_of(finding),
-        verdict=verdict_of(finding),
-        confidence=_ABSENT if decided is None else f"{decided.confidence:.2f}",
-        why=why,
+    return Html("<tr>{}{}{}{}</tr>").format(
+        link_cell(name_of(finding), to=key),
+        cell(pill(verdict_of(finding), tone=tone_of(finding))),
+        cell(_ABSENT if decided is None else f"{decided.confidence:.2f}", number=True),
+        Html('<td class="names">{}</td>').format(why),
     )
 
 
@@ -68,9 +74,9 @@ def problem(finding: Finding) -> Html:
     """Why there is no verdict; nothing where there is one."""
     found = finding.problem
     if found is None:
-        return _NOTHING
+        return NOTHING
     code = f"{found.code} ({found.reason})" if found.reason else found.code
-    return TEMPLATES.fill("problem", code=code, message=shown(found.message))
+    return Html('<p class="problem"><strong>{}</strong> {}</p>').format(code, shown(found.message))
 
 
 def judgement(found: Judgement, *, name: str) -> Html:
@@ -81,77 +87,62 @@ def judgement(found: Judgement, *, name: str) -> Html:
         name: Who judged.
     """
     limits = found.thresholds
-    said, band, marks = "", _NOTHING, list[Html]()
+    said, marks = "", list[Html]()
     if limits is not None:
         said = f"{limits.words}." + (
             "" if limits.stated is None else f" The threshold is {limits.stated:.2f}."
         )
-        band = TEMPLATES.fill(
-            "band", **{"from": _share(limits.spoof), "width": _share(limits.live - limits.spoof)}
-        )
+        marks.append(band(100 * limits.spoof, 100 * limits.live, "INCONCLUSIVE"))
         if limits.stated is not None:
-            marks.append(TEMPLATES.fill("mark", share=_share(limits.stated), title="threshold"))
+            marks.append(mark(100 * limits.stated, "threshold"))
     attack = found.attack
     if attack is not None and attack.telling:
         said += f" Attack type: {attack.name.replace('_', ' ')}, confidence {attack.confidence:.2f}."
-    return TEMPLATES.fill(
-        "judgement",
-        name=name,
-        value=f"{found.confidence:.2f}",
-        verdict=found.verdict.value,
-        tone=_TONES[found.verdict],
-        spoken=f"confidence {found.confidence:.2f} of 1, {found.verdict.value}",
-        share=_share(found.confidence),
-        band=band,
-        marks=marks,
-        limits=said,
-        why=f"Why: {' '.join(found.explanations)}" if found.explanations else "",
-        signals=_signals(found.signals, assessed=True),
-        unassessed=_unassessed(found.signals),
+    confidence = measure(
+        "Confidence that the person is live",
+        value=f"{found.confidence:.2f}, {found.verdict.value}",
+        bar=gauge(
+            100 * found.confidence,
+            tone=_TONES[found.verdict],
+            spoken=f"confidence {found.confidence:.2f} of 1, {found.verdict.value}",
+            marks=marks,
+            kind="big",
+        ),
+        detail=said,
+    )
+    return Html('<div class="judgement">\n<h3>{}</h3>\n{}\n</div>').format(
+        name,
+        joined(
+            (
+                confidence,
+                Html('<p class="why">{}</p>').format(
+                    f"Why: {' '.join(found.explanations)}" if found.explanations else ""
+                ),
+                signal_list(_signals(found.signals, assessed=True)),
+                _unassessed(found.signals),
+            )
+        ),
     )
 
 
 def _signals(signals: Iterable[Signal], *, assessed: bool) -> list[Html]:
     wanted = (signal for signal in signals if signal.assessed is assessed)
-    return [_signal(signal) for signal in sorted(wanted, key=lambda each: -each.weight)]
+    return [
+        signal_row(
+            signal.label,
+            score=signal.score,
+            weight=signal.weight,
+            detail=shown(signal.detail),
+            name=signal.name,
+        )
+        for signal in sorted(wanted, key=lambda each: -each.weight)
+    ]
 
 
 def _unassessed(signals: Iterable[Signal]) -> Html:
     """What could not be assessed, folded away but not left out."""
     rows = _signals(signals, assessed=False)
     if not rows:
-        return _NOTHING
+        return NOTHING
     many = "1 signal" if len(rows) == 1 else f"{len(rows)} signals"
-    return TEMPLATES.fill("unassessed", count=many, signals=rows)
-
-
-def _signal(signal: Signal) -> Html:
-    score = signal.score
-    return TEMPLATES.fill(
-        "signal",
-        kind="decides" if signal.weight > 0 else "informs",
-        label=signal.label,
-        name=signal.name,
-        tone="none" if score is None else _tone(score),
-        spoken="not assessed" if score is None else f"{score:.2f} of 1",
-        share="0" if score is None else _share(score),
-        score=_ABSENT if score is None else f"{score:.2f}",
-        weight=_weight(signal.weight),
-        detail=shown(signal.detail),
-    )
-
-
-def _weight(weight: float) -> str:
-    if weight <= 0:
-        return "informs"
-    return f"weight {100 * weight:.0f}%" if weight >= _PERCENT else "weight < 1%"
-
-
-def _tone(score: float) -> str:
-    if abs(score - _MIDDLE) < _NEITHER:
-        return "neither"
-    return "good" if score > _MIDDLE else "bad"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f}"
+    return folded(f"{many} could not be assessed", signal_list(rows), kind="folded")

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.analyze.page_figures import figure, group
+from cli.analyze.page_figures import group
 from cli.analyze.pictures import colour_map, png_uri
-from cli.markup import Html
+from cli.pages import Html, figure, image
 from liveness.express.fine_structure import fine_structure
 from vision.face import BgrImage, DetectedFace
 
@@ -70,8 +70,10 @@ def _maps(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
         whole = _without_low(whole_spectrum(peaks))
         strongest = math.exp(float(whole.max()))
         yield figure(
-            png_uri(colour_map(whole, side=_SIDE, limits=(0.0, math.log(_STRONG)))),
-            alt=f"{where}: how far each frequency stands out",
+            image(
+                png_uri(colour_map(whole, side=_SIDE, limits=(0.0, math.log(_STRONG)))),
+                alt=f"{where}: how far each frequency stands out",
+            ),
             caption=f"{where}: the strongest stands out {strongest:.1f} times.",
             kind="exact",
         )

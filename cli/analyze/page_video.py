@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cli.analyze.page_figures import crops, drawing, face_figure, group
+from cli.analyze.page_figures import crops, face_figure, group
 from cli.analyze.page_patterns import pattern_pictures
 from cli.analyze.timeline import Timeline, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
-from cli.markup import Html
+from cli.pages import Html, figure
 from liveness.express.interface import PadScore
 from liveness.express.settings import ExpressSettings
 from server.analysis.results import SelectedFrame, VideoStudy
@@ -38,7 +38,7 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
         yield group(
             "Timeline" if timed else "Frames in order",
             f"{_measured(timeline) if timed else _UNTIMED} {_ROWS}",
-            [drawing(chart, caption=_seen(study))],
+            [figure(chart, caption=_seen(study))],
             kind="one",
         )
     yield group(

@@ -1,7 +1,6 @@
 """Analyses by a server, through the client that any orchestrator could write."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -14,20 +13,19 @@ from facegate.v1 import analysis_service_pb2, result_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.analyze.analyser import INVALID_REQUEST, unreadable
-from cli.analyze.errors import FileUnusable, ServerUnusable
 from cli.analyze.explained import Explained
 from cli.analyze.files import read_media
-from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
+from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import Mode, ServerOptions
-from cli.analyze.shown import shown_name
-from cli.refusal_text import describe_refusal
-from cli.verdict_table import enum_word
+from cli.errors import FileUnusable, ServerUnusable
+from cli.shown import shown_name
+from cli.verdict import enum_word
+from cli.words import describe_refusal
 from client import AnalysisClient, ApiKey, CallRefusedError, Refusal, TlsSettings, is_loopback, open_channel
 from liveness.selfie.settings import INCONCLUSIVE_MARGIN
 from liveness.signal import Signal
 from liveness.verdict import AttackType, Verdict
-from server.analysis.identifiers import image_request_id
 from server.analysis.results import ATTACK_CODES
 from server.analysis.stills import FRAME_LIMITS
 
@@ -89,7 +87,7 @@ class RemoteAnalyser:
             ServerUnusable: The server refuses whatever the file is.
             ConnectionFailedError: It cannot be reached.
         """
-        blank = _blank((file,))
+        blank = blank_finding((file,))
         try:
             content = read_media(file)
         except FileUnusable as error:
@@ -109,7 +107,7 @@ class RemoteAnalyser:
 
     def analyse_stills(self, files: Sequence[Path]) -> Explained:
         """See ``Analyser.analyse_stills``; raises as ``analyse`` does."""
-        blank = replace(_blank(tuple(files)), kind=Kind.STILLS)
+        blank = replace(blank_finding(tuple(files)), kind=Kind.STILLS)
         try:
             frames = [read_media(file, FRAME_LIMITS.max_bytes) for file in files]
         except FileUnusable as error:
@@ -275,18 +273,6 @@ def _facts(pack: result_pb2.PackReference) -> dict[str, str]:
 
 def _moment(time: Timestamp) -> datetime:
     return time.ToDatetime(UTC)
-
-
-def _blank(files: tuple[Path, ...]) -> Finding:
-    now = datetime.now(UTC)
-    return Finding(
-        files=files,
-        kind=None,
-        request_id=image_request_id(secrets.token_bytes),
-        started=now,
-        finished=now,
-        face_detected=False,
-    )
 
 
 def _refused(blank: Finding, problem: Problem) -> Explained:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.analyze.finding import Finding, Judgement
-from cli.analyze.shown import shown, shown_name
+from cli.shown import shown, shown_name
 from liveness.signal import Signal
 from liveness.verdict import Verdict
 

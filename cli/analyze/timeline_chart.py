@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from cli.analyze import svg
 from cli.analyze.timeline import Moment, Timeline, median_step
-from cli.markup import Html
+from cli.pages import Html, svg
 
 __all__ = ["timeline_chart"]
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from cli.attest.apps import android_apps
-from cli.attest.report import Given, Report, Section, hexadecimal, moment, not_asked
+from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
+from cli.sections import Section
 from device_integrity.android.authorizations import (
     AuthorizationList,
     BootState,

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cli.attest.report import Given, Report, Section, hexadecimal, moment, not_asked
+from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
+from cli.sections import Section
 from device_integrity.apple import (
     Attestation,
     AuthenticatorData,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from cli.attest.errors import OptionUnusable
+from cli.errors import OptionUnusable
 from device_integrity.android.apps import AllowedApp
 
 __all__ = ["android_apps"]

@@ -1,7 +1,5 @@
 """Files that the command reads, within limits."""
 
-import os
-import stat
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +7,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from cli.attest.errors import FileUnusable
+from cli.errors import FileUnusable
+from cli.files import NotRegular, read_regular
 from device_integrity.transcript import public_key_der
 
 __all__ = ["read_file", "read_public_key"]
@@ -25,11 +24,9 @@ def read_file(path: Path) -> bytes:
         FileUnusable: It cannot be read, is no regular file, or is too long.
     """
     try:
-        # Without waiting: a pipe that nobody writes to would hold up the command for ever.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise FileUnusable(f"{path} is no regular file")
-            data = stream.read(_MOST_BYTES + 1)
+        data = read_regular(path, most_bytes=_MOST_BYTES)
+    except NotRegular as error:
+        raise FileUnusable(f"{path} is no regular file") from error
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read: {error.strerror or error}") from error
     if len(data) > _MOST_BYTES:

@@ -2,28 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from cli.attest.errors import AttestCommandError, OptionUnusable
 from cli.attest.files import read_file, read_public_key
 from cli.attest.report import Given, as_json
 from cli.attest.reports import make_report
 from cli.attest.view import report_view
+from cli.error_reporting import errors_reported
+from cli.errors import OptionUnusable
+from cli.options import JsonOption
 from device_integrity.apple import Environment
 from device_integrity.errors import DeviceIntegrityError
 
 __all__ = ["inspect_command"]
 
 _A_CHECK_FAILED: Final = 1
-_FAILED: Final = 2
 _HEX: Final = re.compile(r"([0-9a-fA-F]{2})*")
 
 
@@ -72,7 +70,7 @@ def inspect_command(
         Path | None,
         typer.Option(help='Keys of Play tokens: JSON with "decryption_key" and "verification_key".'),
     ] = None,
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json_text: JsonOption = False,
 ) -> None:
     """Show what a piece of evidence says, and what became of each check.
 
@@ -89,7 +87,7 @@ def inspect_command(
 
         facegate attest inspect chain.pem --at 2026-03-01T12:00:00Z --revocation status.json --json
     """
-    with _told():
+    with errors_reported(DeviceIntegrityError):
         given = Given(
             at=_time(at),
             challenge=_hexadecimal("--challenge", challenge),
@@ -112,16 +110,6 @@ def inspect_command(
         Console().print(report_view(report, file=file, at=given.at))
     if report.failed:
         raise typer.Exit(_A_CHECK_FAILED)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tells errors on standard error, in one line."""
-    try:
-        yield
-    except (AttestCommandError, DeviceIntegrityError) as error:
-        Console(stderr=True).print(escape(str(error)), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(_FAILED) from error
 
 
 def _hexadecimal(option: str, text: str | None) -> bytes | None:

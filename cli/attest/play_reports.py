@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from cli.attest.apps import android_apps
-from cli.attest.errors import OptionUnusable
-from cli.attest.report import Given, Report, Section, hexadecimal, moment, not_asked
+from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
+from cli.errors import OptionUnusable
+from cli.sections import Section
 from device_integrity.android.checklists import PLAY_INTEGRITY
 from device_integrity.android.play_integrity import PlayPolicy, refused_token, verify_payload
 from device_integrity.android.play_payload import PlayPayload, parse_payload

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cli.attest.errors import NotEvidence
+from cli.errors import NotEvidence
 from device_integrity.cbor import decode_cbor
 from device_integrity.der import Encoding, read_prefix
 from device_integrity.errors import CborMalformed, DerMalformed

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from cli.sections import Section
 from device_integrity.apple import Environment
 from device_integrity.check import CheckOutcome, DeviceCheck
 
-__all__ = ["Given", "Report", "Section", "as_json", "hexadecimal", "moment", "not_asked"]
+__all__ = ["Given", "Report", "as_json", "hexadecimal", "moment", "not_asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +46,6 @@ class Given:
     rp_id: str | None = None
     revocation: bytes | None = None
     play_keys: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the evidence, as rows of a name and a value."""
-
-    title: str
-    rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

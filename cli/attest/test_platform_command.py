@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.test_devices.errors import PlatformUnusable
+from cli.error_reporting import errors_reported
 from cli.test_devices.platform_files import SETTINGS_FILE, write_platform
 from simulator.devices import DeviceKind
 
@@ -34,11 +34,8 @@ def make_test_platform(
         --accept-sandbox
     """
     console = Console()
-    try:
+    with errors_reported():
         stored = write_platform(out, now=datetime.now(UTC))
-    except PlatformUnusable as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
     console.print(
         escape(
             f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} to yourself: "

@@ -10,7 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.attest.report import Report, Section, moment
+from cli.attest.report import Report, moment
+from cli.sections import section_table
+from cli.shown import shown
 from device_integrity.check import CheckOutcome, DeviceCheck
 
 __all__ = ["report_view"]
@@ -33,26 +35,12 @@ def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
     """
     head = Text.assemble((str(file), "bold"), f"  {report.kind}, judged as of {moment(at)}")
     if not report.checks:
-        return Group(head, *map(_section, report.sections), Text("Nothing vouches for this: no checks."))
+        return Group(head, *map(section_table, report.sections), Text("Nothing vouches for this: no checks."))
     counts = Counter(check.outcome for check in report.checks)
     total = ", ".join(f"{counts[one]} {_word(one)}" for one in CheckOutcome if counts[one])
-    return Group(head, *map(_section, report.sections), _checks(report.checks), Text(f"Checks: {total}."))
-
-
-def _section(section: Section) -> RenderableType:
-    table = Table(
-        title=Text(section.title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE,
-        show_header=False,
-        pad_edge=False,
+    return Group(
+        head, *map(section_table, report.sections), _checks(report.checks), Text(f"Checks: {total}.")
     )
-    table.add_column(no_wrap=True, min_width=32)
-    table.add_column(overflow="fold")
-    for name, value in section.rows:
-        table.add_row(Text(name), Text(_printable(value)))
-    return table
 
 
 def _checks(checks: tuple[DeviceCheck, ...]) -> RenderableType:
@@ -65,16 +53,9 @@ def _checks(checks: tuple[DeviceCheck, ...]) -> RenderableType:
             why += f"; a sign of {_word(check.sign_of)}"
         if check.soft:
             why += "; does not decide alone"
-        table.add_row(
-            Text(check.name), Text(_word(check.outcome), _STYLES[check.outcome]), Text(_printable(why))
-        )
+        table.add_row(Text(check.name), Text(_word(check.outcome), _STYLES[check.outcome]), Text(shown(why)))
     return table
 
 
 def _word(one: str) -> str:
     return one.lower().replace("_", " ")
-
-
-def _printable(text: str) -> str:
-    """Without control characters: evidence must not steer the terminal."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)

@@ -1,6 +1,7 @@
 """A report of a WebAuthn registration."""
 
-from cli.attest.report import Given, Report, Section, hexadecimal, not_asked
+from cli.attest.report import Given, Report, hexadecimal, not_asked
+from cli.sections import Section
 from device_integrity.cbor import decode_cbor
 from device_integrity.errors import EvidenceMalformed
 from device_integrity.web import (

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cli.bench.errors import BenchFailed
 from cli.bench.setting import Bench
+from cli.errors import BenchFailed
 from device_integrity.android import load_classic_keys
 from device_integrity.errors import DeviceIntegrityError
 from evaluation.bench import (

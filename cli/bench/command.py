@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.bench.devices import open_devices
-from cli.bench.errors import BenchFailed
 from cli.bench.material import BenchMaterial, make_material
 from cli.bench.setting import Bench, Effort, running_server
 from cli.bench.suites import MACHINE_SUITES, PACK_SUITES
 from cli.bench.table import report_view
+from cli.errors import BenchFailed
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging

@@ -14,11 +14,11 @@ import grpc
 from facegate.v1 import scan_pb2
 
 from cli.bench.delayed_line import delayed_line
-from cli.bench.errors import BenchFailed
 from cli.bench.jobs import DeviceJob, ScanTimes
 from cli.bench.material import frame_pictures
 from cli.bench.tinted_frames import TintedFrames
 from cli.bench.tinted_phone import TintedPhone
+from cli.errors import BenchFailed
 from client import (
     ClientError,
     FaceScanner,

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from cli.bench.errors import DeviceProcessFailed
 from cli.bench.jobs import DeviceJob, ScanTimes
+from cli.errors import DeviceProcessFailed
 
 __all__ = ["Devices", "open_devices"]
 

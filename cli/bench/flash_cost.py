@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from cli.bench.errors import ScanNotMeasured
 from cli.bench.material import frame_pictures
 from cli.bench.setting import Bench
 from cli.bench.tinted_frames import tinted
+from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
 from liveness.dynamic.actions import Complete, FallBack, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge

@@ -10,8 +10,8 @@ from typing import Final
 import cv2
 from PIL import Image
 
-from cli.bench.errors import BenchFailed
 from cli.bench.setting import Bench
+from cli.errors import BenchFailed
 from evaluation.bench import Measurement
 from simulator import SimulatorError, builtin_photos
 from vision.errors import VisionError

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cli.bench.errors import BenchFailed
+from cli.errors import BenchFailed
 from simulator import ScanKind, ScanSettings, SimulatorError, builtin_photos, simulate_scan
 from vision.errors import VisionError
 from vision.face import BgrImage

@@ -11,12 +11,12 @@ from typing import Final
 
 from facegate.v1 import result_pb2
 
-from cli.bench.errors import ScanNotMeasured
 from cli.bench.jobs import DeviceJob
 from cli.bench.naive_pipeline import NaivePipeline, NaiveVerdict
 from cli.bench.naive_scans import MOST_FRAMES_PER_SECOND, RecordedScan, real_scans, simulated_scan
 from cli.bench.receipt import Receipt
 from cli.bench.setting import Bench
+from cli.errors import ScanNotMeasured
 from client import ClientError, Orchestrator, open_channel, ticket_of
 from evaluation.bench import Measurement
 from vision.onnx_sessions import RuntimeOptions

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from cli.bench.errors import PackNotMeasured
 from cli.bench.setting import Bench
+from cli.errors import PackNotMeasured
 from evaluation.bench import Measurement
 
 __all__ = ["cost_measurements", "measure_pack"]

@@ -9,8 +9,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cli.bench.errors import BenchFailed
 from cli.bench.setting import Bench
+from cli.errors import BenchFailed
 from evaluation.bench import Measurement, ModelClock, timed_pack
 from matcher import PortraitPolicy, accept_portrait
 from matcher.errors import TrustedImageRefused

@@ -12,9 +12,9 @@ from typing import Final
 import cv2
 from PIL import Image
 
-from cli.bench.errors import BenchFailed
 from cli.bench.portrait_cost import two_megabytes
 from cli.bench.setting import Bench
+from cli.errors import BenchFailed
 from cli.models.files import size_text
 from evaluation.bench import Measurement
 from matcher.errors import MatcherError

@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from cli.bench.errors import ScanNotMeasured
 from cli.bench.jobs import DeviceJob, ScanTimes
 from cli.bench.setting import Bench
+from cli.errors import ScanNotMeasured
 from client import ClientError, Orchestrator, open_channel, ticket_of
 from evaluation.bench import HostTime, Measurement, ModelUse
 

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from cli.bench.errors import BenchFailed
 from cli.bench.setting import Bench
+from cli.errors import BenchFailed
 from evaluation.bench import Measurement
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from cli.bench.devices import Devices
-from cli.bench.errors import BenchFailed
 from cli.bench.material import BenchMaterial
+from cli.errors import BenchFailed
 from evaluation.bench import ModelClock, timed_pack
 from server.app import FacegateServer
 from server.errors import ListenerUnusable, ServerError

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.demo.display import CheckView, DemoDisplay
-from cli.demo.errors import DemoError
 from cli.demo.files import make_folder, write_files
 from cli.demo.flash import FlashStrip, TapedPhone, flash_strip
 from cli.demo.local_server import LocalServer, local_server
@@ -29,10 +28,10 @@ from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import passed_attacks, summary_table, unexpected
 from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, Tested, open_tested
 from cli.demo.words import expectation_text, mode_word, outcome_text
+from cli.errors import CommandError
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
 from cli.models.progress import TerminalProgress
-from cli.test_devices.errors import PlatformUnusable
 from client import ClientError, fetch_key_set, open_channel
 from liveness.dynamic.model import FlashModel, load_flash_model
 from server.checks.intake import pack_shortfall
@@ -114,7 +113,7 @@ def demo(
         make_folder(out)
         with tempfile.TemporaryDirectory(prefix="facegate-demo-") as folder:
             records = asyncio.run(_demo(console, options, folder=Path(folder)))
-    except (ClientError, DemoError, PlatformUnusable) as error:
+    except (ClientError, CommandError) as error:
         console.print(escape(f"The demo cannot run: {error}"), style="red", highlight=False)
         raise typer.Exit(IMPOSSIBLE) from error
     except (KeyboardInterrupt, asyncio.CancelledError):

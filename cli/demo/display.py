@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Scenario
 from cli.demo.words import mode_word, outcome_text
-from cli.feedback_text import feedback_text
-from cli.verdict_table import enum_word
+from cli.verdict import enum_word
+from cli.words import feedback_text
 
 __all__ = ["CheckView", "DemoDisplay", "hint_name"]
 

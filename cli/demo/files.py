@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from joserfc.jwk import KeySet
 
-from cli.demo.errors import OutputUnusable
 from cli.demo.flash import file_picture, png
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import outcome_text, reason_sentences
-from cli.verdict_files import result_json
+from cli.errors import OutputUnusable
+from cli.verdict import result_json
 
 __all__ = ["make_folder", "write_files"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cli.demo.errors import OutputUnusable, ServerDidNotStart
+from cli.errors import OutputUnusable, ServerDidNotStart
 
 __all__ = ["LocalServer", "local_server"]
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cli.demo.errors import StageUnusable
-from cli.models.errors import ModelsError
+from cli.errors import ModelsError, StageUnusable
 from server.checks.intake import pack_shortfall
 from server.policies import Policy
 from vision.errors import VisionError

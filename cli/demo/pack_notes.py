@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from cli.demo.markup import Html, fill, joined
 from cli.demo.pack_choice import ChosenPack
+from cli.pages import Html, joined
 from vision.packs import Pack
 
 __all__ = ["PackNotes", "pack_notes"]
@@ -66,4 +66,4 @@ def _use(pack: Pack) -> str:
 
 
 def _items(sentences: tuple[str, ...]) -> Html:
-    return joined(fill("item", text=sentence) for sentence in sentences)
+    return joined(Html("<li>{}</li>").format(sentence) for sentence in sentences)

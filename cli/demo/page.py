@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from itertools import groupby
 from typing import Final
 
-from cli.demo.markup import Html, fill, joined
 from cli.demo.pack_choice import ChosenPack
 from cli.demo.pack_notes import pack_notes
-from cli.demo.page_parts import card, fact, row
+from cli.demo.page_parts import check_card, row
 from cli.demo.record import CheckRecord
 from cli.demo.summary import passed_attacks, unexpected
 from cli.demo.words import mode_word
+from cli.pages import Html, facts, folded, head, joined, page, pill, stylesheet, table, template
 from vision.packs import MatchCalibration, Pack
 
 __all__ = ["PageContext", "render_page"]
@@ -44,6 +43,26 @@ _MODES: Final = {
     ),
 }
 """What each mode is, short and long."""
+_HEADS: Final = {
+    "Shown to the camera": False,
+    "Expected": False,
+    "Outcome": False,
+    "Liveness": True,
+    "Similarity": True,
+    "Seconds": True,
+}
+"""Columns of the overview, and whether they hold numbers."""
+_LEAD: Final = Html(
+    '<p class="lead">{} checks, each through the three gRPC calls against a real server: upload a portrait, '
+    "scan, finish the check.</p>"
+)
+_FOOTER: Final = Html(
+    "The evidence frame, the result and its signature of each check, and the strip of each flash "
+    "(<code>strip.png</code>), lie in the folders beside this page, with the server&rsquo;s public keys in "
+    "<code>jwks.json</code> and its log in <code>server.log</code>. To see the same again: <code>{}</code>."
+)
+_MODE_ROW: Final = Html('<tr class="mode"><th scope="rowgroup" colspan="{}">{} <span>{}</span></th></tr>')
+_PART: Final = Html('<section class="part"><h2>{}</h2><p>{}</p></section>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +99,32 @@ def render_page(records: Sequence[CheckRecord], context: PageContext) -> str:
     pack = context.chosen.pack
     notes = pack_notes(context.chosen, matcher=matcher_sentence(pack.match_calibration, records))
     headline = f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected"
-    return fill(
-        "page",
-        headline=headline,
-        headline_tone="bad" if wrong else "good",
-        style=Html((files("cli.demo") / "templates" / "page.css").read_text(encoding="utf-8")),
-        checks=str(len(records)),
-        facts=_facts(records, context),
+    main = template("cli.demo", "page").format(
         pack=pack.name,
         seen=notes.seen,
         unseen=notes.unseen,
         why=context.chosen.why,
         use=notes.use,
-        measured=pack.match_calibration.record.note,
         terms=_terms(pack),
-        passed=_passed(records),
-        rows=_rows(records),
+        overview=_overview(records),
         cards=_cards(records, context.thresholds),
-        command=f"facegate demo --seed {context.seed}",
+    )
+    return page(
+        brand="demo",
+        title=headline,
+        heading="Is it the right person, a real person, right now?",
+        below=joined(
+            (
+                _LEAD.format(len(records)),
+                Html("<p>{} {}</p>").format(
+                    pill(headline, tone="bad" if wrong else "good"), _passed(records)
+                ),
+                _facts(records, context),
+            )
+        ),
+        main=main,
+        footer=_FOOTER.format(f"facegate demo --seed {context.seed}"),
+        style=stylesheet("cli.demo", "page"),
     )
 
 
@@ -105,21 +132,22 @@ def _passed(records: Sequence[CheckRecord]) -> Html:
     """How many attacks passed; nothing where none did."""
     count = len(passed_attacks(records))
     text = f"{count} attack{'s' if count > 1 else ''} passed"
-    return fill("pill", tone="warn", text=text) if count else Html("")
+    return pill(text, tone="warn") if count else Html("")
 
 
-def _rows(records: Sequence[CheckRecord]) -> Html:
+def _overview(records: Sequence[CheckRecord]) -> Html:
     rows: list[Html] = []
     for mode, group in groupby(records, key=lambda record: mode_word(record.scenario)):
-        rows += [fill("mode", mode=mode, text=_MODES[mode][0]), *map(row, group)]
-    return joined(rows)
+        rows += [_MODE_ROW.format(len(_HEADS), mode, _MODES[mode][0]), *map(row, group)]
+    heads = [head(text, number=number) for text, number in _HEADS.items()]
+    return table(heads, rows, label="All checks", kind="overview")
 
 
 def _cards(records: Sequence[CheckRecord], thresholds: tuple[float, float]) -> Html:
     cards: list[Html] = []
     for mode, group in groupby(enumerate(records, start=1), key=lambda one: mode_word(one[1].scenario)):
-        cards.append(fill("part", mode=mode, text=_MODES[mode][1]))
-        cards += [card(record, number=number, thresholds=thresholds) for number, record in group]
+        cards.append(_PART.format(mode, _MODES[mode][1]))
+        cards += [check_card(record, number=number, thresholds=thresholds) for number, record in group]
     return joined(cards)
 
 
@@ -150,15 +178,15 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[CheckRecor
 
 def _facts(records: Sequence[CheckRecord], context: PageContext) -> Html:
     policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
-    return joined(
-        [
-            fact("Facegate", context.version),
-            fact("Pack", _pack(context.chosen.pack)),
-            fact("Policy", "; ".join(sorted(policies)) or "none used"),
-            fact("Made", context.made.strftime("%Y-%m-%d %H:%M %Z")),
-            fact("Took", f"{context.seconds:.0f} s"),
-            fact("Seed", str(context.seed)),
-        ]
+    return facts(
+        {
+            "Facegate": context.version,
+            "Pack": _pack(context.chosen.pack),
+            "Policy": "; ".join(sorted(policies)) or "none used",
+            "Made": context.made.strftime("%Y-%m-%d %H:%M %Z"),
+            "Took": f"{context.seconds:.0f} s",
+            "Seed": str(context.seed),
+        }.items()
     )
 
 
@@ -167,7 +195,8 @@ def _pack(pack: Pack) -> str:
 
 
 def _terms(pack: Pack) -> Html:
-    return joined(
-        fact(terms.part, f"Weights: {terms.weights} Training data: {terms.training_data}")
-        for terms in pack.terms
+    measured = Html('<p class="small">{}</p>').format(pack.match_calibration.record.note)
+    terms = facts(
+        (one.part, f"Weights: {one.weights} Training data: {one.training_data}") for one in pack.terms
     )
+    return folded("How the matcher was measured, and the terms of the models", measured + terms)

@@ -8,10 +8,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cli.demo.errors import StageUnusable
 from cli.demo.flash import TapedPhone
 from cli.demo.scenarios import Scenario
-from cli.simulated_phone import phone_in_hand
+from cli.errors import StageUnusable
+from cli.simulated.phone import phone_in_hand
 from simulator import (
     FlashKind,
     FlashScanSettings,

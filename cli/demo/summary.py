@@ -10,7 +10,7 @@ from rich.text import Text
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import expected_reasons, mode_word
-from cli.verdict_table import enum_word
+from cli.verdict import enum_word
 
 __all__ = ["passed_attacks", "summary_table", "unexpected"]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cli.demo.errors import OutputUnusable
+from cli.errors import OutputUnusable
 from cli.test_devices.platform_files import write_platform
 from cli.test_devices.settings_text import settings_text
 from client import ApiKey

@@ -10,21 +10,22 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.chosen_policy import chosen_policy
+from cli.error_reporting import FAILED, errors_reported
+from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
 from cli.image.checking import Answer, Checked, DecodersOnDemand, as_json, check_image
-from cli.image.errors import PolicyUnusable
-from cli.image.files import FAILED, told
 from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption, PoliciesConfigOption
 from matcher import PortraitPolicy
-from server.policies import Policy, load_policies, read_policy
-from server.policies.errors import PolicyError
-from server.settings_loading import SettingsInvalid, load_settings
+from matcher.errors import MatcherError
+from server.policies import Policy
+from vision.errors import VisionError
 from vision.packs import Pack, load_pack
 
 __all__ = ["check_command"]
 
 _NOT_CONFORMANT: Final = 1
-_POLICY_SUFFIX: Final = ".toml"
 
 
 def check_command(
@@ -39,12 +40,9 @@ def check_command(
     policy: Annotated[
         str, typer.Option(help="Name of a policy, or a policy file (TOML).", metavar="NAME|FILE")
     ] = "standard",
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML), for its policies."),
-    ] = None,
+    config: PoliciesConfigOption = None,
     models_dir: ModelsDirOption = None,
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json_text: JsonOption = False,
 ) -> None:
     """Hold images against what a policy demands of a trusted image, as a server with it would.
 
@@ -59,8 +57,8 @@ def check_command(
 
         facegate image check photos/*.jpg --policy ./passport.toml --json
     """
-    with told():
-        chosen = _policy(policy, config)
+    with errors_reported(MatcherError, VisionError):
+        chosen = chosen_policy(policy, config)
         demands = chosen.portrait.as_policy()
         loaded = load_pack(pack, models_dir=models_folder(models_dir))
         _refuse_shortfall(chosen, demands, loaded)
@@ -70,15 +68,6 @@ def check_command(
     else:
         _show(results, demands=f"the policy {chosen.name} (profile {demands.profile}), pack {loaded.name}")
     raise typer.Exit(_status(results))
-
-
-def _policy(name: str, config: Path | None) -> Policy:
-    try:
-        if name.endswith(_POLICY_SUFFIX):
-            return read_policy(Path(name)).policy
-        return load_policies(load_settings(config).settings.policies.folder).get(name).policy
-    except (PolicyError, SettingsInvalid) as error:
-        raise PolicyUnusable(str(error)) from error
 
 
 def _refuse_shortfall(policy: Policy, demands: PortraitPolicy, pack: Pack) -> None:

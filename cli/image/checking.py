@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.image.errors import FileUnusable
+from cli.errors import FileUnusable
 from cli.image.files import read_image
 from matcher import PortraitPolicy, PortraitReport, Requirement, examine_portrait
 from matcher.errors import TrustedImageRefused

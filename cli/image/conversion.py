@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cli.image.errors import ConversionImpossible
+from cli.errors import ConversionImpossible
 from matcher.records import (
     EyeCentres,
     RecordMetadata,

@@ -9,11 +9,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.error_reporting import errors_reported
+from cli.errors import ConversionImpossible
 from cli.image.conversion import EyeFinder, Form, Wishes, convert, suffix_of
-from cli.image.errors import ConversionImpossible
-from cli.image.files import MOST_BYTES, read_image, told, write_image
+from cli.image.files import MOST_BYTES, read_image, write_image
 from cli.models.options import ModelsDirOption, models_folder
+from matcher.errors import MatcherError
 from matcher.records import EyeCentres, Representations, open_trusted_image
+from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import IN_PROCESS, DecodedImage, DecodeLimits, decode_image
 from vision.image_header import ImageFormat, detect_format
@@ -84,7 +87,7 @@ def convert_command(
 
         facegate image convert 7f3a-evidence.jpg --to iso2005 --rotate 90 --mirrored
     """
-    with told():
+    with errors_reported(MatcherError, VisionError):
         content = open_trusted_image(
             read_image(file), representations=Representations.FIRST, max_bytes=MOST_BYTES
         )

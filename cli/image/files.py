@@ -1,41 +1,15 @@
-"""Files of images: read within a limit, written whole or not at all, and never over another by accident."""
+"""Files of images."""
 
-import errno
-import os
-import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import typer
-from rich.console import Console
-from rich.markup import escape
+from cli.errors import FileUnusable
+from cli.files import NotRegular, new_file_mode, read_regular, write_whole
 
-from cli.image.errors import FileUnusable, ImageCommandError
-from matcher.errors import MatcherError
-from vision.errors import VisionError
+__all__ = ["MOST_BYTES", "read_image", "write_image"]
 
-__all__ = ["FAILED", "MOST_BYTES", "read_image", "told", "write_image"]
-
-FAILED: Final = 2
-"""Exit status of a command that could not do its work."""
 MOST_BYTES: Final = 50_000_000
 """Longest file that is looked into; a server takes far less."""
-
-_NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
-_ALL_BITS: Final = 0o666
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Tells errors on standard error, in one line, and ends the command with ``FAILED``."""
-    try:
-        yield
-    except (ImageCommandError, MatcherError, VisionError) as error:
-        Console(stderr=True).print(escape(str(error)), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(FAILED) from error
 
 
 def read_image(path: Path) -> bytes:
@@ -45,12 +19,9 @@ def read_image(path: Path) -> bytes:
         FileUnusable: It cannot be read, is no regular file, or is longer than ``MOST_BYTES``.
     """
     try:
-        # Without waiting: a pipe that nobody writes to would hold up the command for ever.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-            state = os.fstat(stream.fileno())
-            if not stat.S_ISREG(state.st_mode):
-                raise FileUnusable(f"{path} is no regular file: name an image file")
-            data = stream.read(MOST_BYTES + 1)
+        data = read_regular(path, most_bytes=MOST_BYTES)
+    except NotRegular as error:
+        raise FileUnusable(f"{path} is no regular file: name an image file") from error
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read: {error.strerror or error}") from error
     if len(data) > MOST_BYTES:
@@ -70,49 +41,8 @@ def write_image(path: Path, data: bytes, *, force: bool) -> None:
         FileUnusable: There is one already and ``force`` is not set, or it cannot be written.
     """
     try:
-        _write(path, data, force=force)
+        write_whole(path, data, mode=new_file_mode(), force=force)
     except FileExistsError as error:
         raise FileUnusable(f"{path} is already there: name another with --out, or use --force") from error
     except OSError as error:
         raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _write(path: Path, data: bytes, *, force: bool) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    # As root a rename would take the place of /dev/null too.
-    if force and path.exists() and not stat.S_ISREG(path.lstat().st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fchmod(stream.fileno(), _ALL_BITS & ~_umask())
-            os.fsync(stream.fileno())
-        if force:
-            part.replace(path)
-        else:
-            _give_name(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _give_name(part: Path, path: Path) -> None:
-    """A link fails where the name is taken, even if it was taken a moment ago."""
-    try:
-        path.hardlink_to(part)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if path.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
-        part.replace(path)
-
-
-def _umask() -> int:
-    """The process's mask, which can be read only by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

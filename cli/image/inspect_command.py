@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from cli.image.files import MOST_BYTES, read_image, told
-from cli.image.inspection import Section, as_json, sections
+from cli.error_reporting import errors_reported
+from cli.image.files import MOST_BYTES, read_image
+from cli.image.inspection import as_json, sections
+from cli.options import JsonOption
+from cli.sections import section_table
+from matcher.errors import MatcherError
 from matcher.records import Discrepancy, Representations, open_trusted_image
+from vision.errors import VisionError
 
 __all__ = ["inspect_command"]
 
@@ -21,7 +23,7 @@ __all__ = ["inspect_command"]
 def inspect_command(
     *,
     file: Annotated[Path, typer.Argument(help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")],
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json_text: JsonOption = False,
 ) -> None:
     """Show everything that an image file says: its wrappings, all fields in words, and what disagrees.
 
@@ -35,32 +37,16 @@ def inspect_command(
 
         facegate image inspect record.iso --json
     """
-    with told():
+    with errors_reported(MatcherError, VisionError):
         data = read_image(file)
         content = open_trusted_image(data, representations=Representations.FIRST, max_bytes=MOST_BYTES)
     if as_json_text:
         typer.echo(json.dumps({"file": str(file)} | as_json(content, data), indent=2, ensure_ascii=False))
         return
-    parts = [_table(section) for section in sections(content, data)]
+    parts = [section_table(section) for section in sections(content, data)]
     console = Console()
     console.print(Text(str(file), style="bold"), soft_wrap=True)
     console.print(Group(*parts, *_told_discrepancies(content.discrepancies)))
-
-
-def _table(section: Section) -> RenderableType:
-    table = Table(
-        title=escape(section.title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE,
-        show_header=False,
-        pad_edge=False,
-    )
-    table.add_column(no_wrap=True, min_width=34)
-    table.add_column(overflow="fold")
-    for name, value in section.rows:
-        table.add_row(escape(name), escape(value))
-    return table
 
 
 def _told_discrepancies(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:

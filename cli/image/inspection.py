@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
+from cli.sections import Section
 from matcher.records import (
     Dg2,
     FacialRecord,
@@ -32,7 +33,7 @@ from matcher.records.codes import (
 )
 from matcher.records.modality import CBEFF_TYPES
 
-__all__ = ["Section", "as_json", "sections"]
+__all__ = ["as_json", "sections"]
 
 _NOT_GIVEN: Final = "not given"
 _FAILED_SCORE: Final = 255
@@ -57,19 +58,6 @@ class _Kinds:
 
 _KINDS_2005: Final = _Kinds(FaceImageType2005, ImageDataType2005, ColourSpace2005)
 _KINDS_2011: Final = _Kinds(FaceImageType2011, ImageDataType2011, ColourSpace2011)
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the table.
-
-    Attributes:
-        title: What it is about.
-        rows: Name and value, each.
-    """
-
-    title: str
-    rows: tuple[tuple[str, str], ...]
 
 
 def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from cli.error_reporting import errors_reported
+from cli.errors import OutputUnusable
 from cli.match.embedding import embed_with_progress
 from cli.match.options import (
     ApartOption,
@@ -27,17 +29,17 @@ from cli.match.options import (
     check_apart,
     load_packs,
     read_optional_corrections,
-    told,
 )
 from cli.match.words import not_supported
 from cli.models.options import ModelsDirOption, models_folder
 from evaluation.match.calibration import Measurement, calibrate, common_embedder, measure, without_folder
 from evaluation.match.calibration_points import render_calibration
 from evaluation.match.comparisons import compare_all
-from evaluation.match.errors import NothingToMeasure, PhotoListError
+from evaluation.match.errors import MatchEvaluationError, NothingToMeasure
 from evaluation.match.fmr_bounds import persons_needed
 from evaluation.match.photos import read_photo_list
 from matcher.similarity import similarity_for_fmr, threshold_cosine
+from vision.errors import VisionError
 from vision.packs import MatchCalibration
 
 __all__ = ["calibrate_command"]
@@ -84,7 +86,7 @@ def calibrate_command(
         FACEGATE_CALIBRATION=open.toml FACEGATE_PACK=open facegate serve
     """
     console, errors = Console(), Console(stderr=True)
-    with told():
+    with errors_reported(MatchEvaluationError, VisionError, OSError):
         _check_out(out, replace=replace)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart or ()).photos
@@ -131,11 +133,11 @@ def calibrate_command(
 def _check_out(out: Path, *, replace: bool) -> None:
     """Before any long work: can the file be written?"""
     if not out.absolute().parent.is_dir():
-        raise PhotoListError(f"{out} cannot be written: there is no folder {out.parent}")
+        raise OutputUnusable(f"{out} cannot be written: there is no folder {out.parent}")
     if out.is_dir():
-        raise PhotoListError(f"{out} is a folder: name a file to write")
+        raise OutputUnusable(f"{out} is a folder: name a file to write")
     if out.exists() and not replace:
-        raise PhotoListError(f"{out} exists: choose another name, or say --replace")
+        raise OutputUnusable(f"{out} exists: choose another name, or say --replace")
 
 
 def _check_worth(calibration: MatchCalibration, *, confidence: float) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from cli.match.files import check_folder, write_report
+from cli.error_reporting import errors_reported
+from cli.match.charts import draw_charts
+from cli.match.description import describe
 from cli.match.measuring import Material, measure_packs
 from cli.match.options import (
     AnyPacksOption,
@@ -23,15 +24,17 @@ from cli.match.options import (
     load_packs,
     pack_names,
     read_optional_corrections,
-    told,
 )
-from cli.match.tables import report_view
-from cli.models.options import JsonOption, ModelsDirOption, models_folder
+from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption
+from cli.report import check_writable, print_report, write_report
+from evaluation.match.charts import check_charts
 from evaluation.match.corrections import Corrections
-from evaluation.match.errors import PhotoListError
+from evaluation.match.errors import MatchEvaluationError, PhotoListError
 from evaluation.match.evaluation import Bootstrap, group_photos
 from evaluation.match.pair_list import read_pairs
 from evaluation.match.photos import read_photo_list
+from vision.errors import VisionError
 
 __all__ = ["match"]
 
@@ -69,7 +72,8 @@ def match(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for `report.html`, `report.json` and the charts as PNG; made if it is not there.",
+            help="Folder for `report.html`, `report.md`, `report.json` and the charts as PNG; made if it is "
+            "not there.",
             show_default=False,
         ),
     ] = None,
@@ -99,11 +103,11 @@ def match(
 
         facegate evaluate match --pairs photos/pairs.csv --pack insightface:/srv/models/buffalo_l --json
     """
-    console, errors = Console(), Console(stderr=True)
     specs = tuple(pack or (_EMBEDDED,))
-    with told():
+    with errors_reported(MatchEvaluationError, VisionError, OSError):
         if out is not None:
-            check_folder(out)
+            check_charts()
+            check_writable(out)
         material = _material(
             identities, pairs, read_optional_corrections(corrections), apart or (), tuple(group_by or ())
         )
@@ -120,15 +124,12 @@ def match(
                 group_by=group_by or (),
                 numbers=bootstrap_options(resamples, confidence, seed),
             ),
-            console=errors,
+            console=Console(stderr=True),
         )
-        page = None if out is None else write_report(out, report)
-    if as_json:
-        typer.echo(report.to_json())
-    else:
-        console.print(report_view(report))
-    if page is not None:
-        errors.print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
+        document, page = describe(report), None
+        if out is not None:
+            page = write_report(out, document, charts=tuple(draw_charts(report)), json=report.to_json())
+    print_report(document, json=report.to_json() if as_json else None, page=page)
 
 
 def _material(

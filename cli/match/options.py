@@ -1,24 +1,19 @@
 """What the two commands have in common: options, packs, and how an error is told."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from evaluation.match.calibration import without_folder
 from evaluation.match.corrections import Corrections, read_corrections
-from evaluation.match.errors import MatchEvaluationError, PhotoListError
+from evaluation.match.errors import PhotoListError
 from evaluation.match.photos import FacePhoto
-from vision.errors import VisionError
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 
 __all__ = [
-    "FAILED",
     "AnyPacksOption",
     "ApartOption",
     "ConfidenceOption",
@@ -31,11 +26,8 @@ __all__ = [
     "load_packs",
     "pack_names",
     "read_optional_corrections",
-    "told",
 ]
 
-FAILED: Final = 2
-"""Exit status of a command that could not measure."""
 
 PacksOption = Annotated[
     list[str],
@@ -117,23 +109,3 @@ def check_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
     for source in apart:
         if source not in sources:
             raise PhotoListError(f"no identity has the source {source!r}, which is to be measured apart")
-
-
-@contextmanager
-def told(*more: type[Exception]) -> Iterator[None]:
-    """Tells errors in one line on standard error, and ends the command with ``FAILED``.
-
-    Args:
-        more: Further kinds of errors whose text is for people.
-    """
-    kinds: tuple[type[Exception], ...] = (MatchEvaluationError, VisionError, *more)
-    try:
-        yield
-    except kinds as error:
-        message = str(error)
-    except OSError as error:
-        message = f"{error.filename or 'a file'}: {error.strerror or error}"
-    else:
-        return
-    Console(stderr=True).print(escape(message), style="red", highlight=False, soft_wrap=True)
-    raise typer.Exit(FAILED)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from cli.models.errors import BenchImpossible
+from cli.errors import BenchImpossible
 from evaluation.bench import BenchError, Measurement, ModelClock
 from evaluation.bench.model_clock import timed_pack
 from simulator.errors import SimulatorError

@@ -12,10 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from cli.error_reporting import errors_reported
 from cli.models.bench import measure_models
-from cli.models.options import JsonOption, ModelsDirOption, models_folder, told
+from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption
 from evaluation.bench import BenchReport, Measurement, describe_machine
 from server.version import server_version
+from vision.errors import VisionError
 from vision.packs import load_pack
 
 __all__ = ["bench_command"]
@@ -45,7 +48,7 @@ def bench_command(
     """
     console = Console()
     machine = describe_machine()
-    with told(), console.status(escape(f"{pack}: loading")) as status:
+    with errors_reported(VisionError), console.status(escape(f"{pack}: loading")) as status:
         loaded = load_pack(pack, models_dir=models_folder(models_dir))
         measurements = measure_models(
             loaded, spec=pack, runs=runs, say=lambda text: status.update(escape(f"{pack}: {text}"))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from cli.errors import FolderUnusable, NotInstalled
 from cli.models.acceptance import terms_text
-from cli.models.errors import FolderUnusable, NotInstalled
 from cli.models.files import writing
 from cli.models.installed import FileState, InstalledFile, InstalledPack, inspect_pack
 from cli.models.tables import damage_text

@@ -9,15 +9,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.error_reporting import errors_reported
 from cli.models.acceptance import read_acceptance, terms_text
 from cli.models.bench_command import bench_command
 from cli.models.bundle import write_bundle
 from cli.models.embedded import EMBEDDED, embedded_json, embedded_text
 from cli.models.files import size_text
 from cli.models.installed import FileState, PackState, inspect_pack
-from cli.models.options import JsonOption, ModelsDirOption, PackArgument, known_packs, models_folder, told
+from cli.models.options import ModelsDirOption, PackArgument, known_packs, models_folder
 from cli.models.pull_command import pull_command
 from cli.models.tables import damage_text, list_json, list_table, pack_json, pack_text
+from cli.options import JsonOption
+from vision.errors import VisionError
 from vision.packs import load_pack
 
 __all__ = ["app"]
@@ -40,7 +43,7 @@ def list_command(models_dir: ModelsDirOption = None, as_json: JsonOption = False
 
         facegate models list --json --models-dir /srv/models
     """
-    with told():
+    with errors_reported(VisionError):
         folder = models_folder(models_dir)
         packs = [inspect_pack(pack, folder) for pack in known_packs()]
     if as_json:
@@ -62,14 +65,14 @@ def show_command(pack: PackArgument, models_dir: ModelsDirOption = None, as_json
         facegate models show embedded
     """
     if pack == EMBEDDED:
-        with told():
+        with errors_reported(VisionError):
             loaded = load_pack(EMBEDDED)
         if as_json:
             typer.echo(json.dumps(embedded_json(loaded), indent=2))
         else:
             Console().print(embedded_text(loaded), soft_wrap=True, highlight=False, end="")
         return
-    with told():
+    with errors_reported(VisionError):
         installed = inspect_pack(known_packs([pack])[0], models_folder(models_dir))
     if as_json:
         typer.echo(json.dumps(pack_json(installed), indent=2))
@@ -89,7 +92,7 @@ def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> N
     if pack == EMBEDDED:
         show_command(EMBEDDED)
         return
-    with told():
+    with errors_reported(VisionError):
         known = known_packs([pack])[0]
     typer.echo(terms_text(known))
     accepted = read_acceptance(models_folder(models_dir) / known.name)
@@ -120,7 +123,7 @@ def verify_command(
 
         facegate models verify open buffalo_l --models-dir /srv/models
     """
-    with told():
+    with errors_reported(VisionError):
         folder = models_folder(models_dir)
         installed = [inspect_pack(pack, folder) for pack in known_packs(packs)]
     checked = [pack for pack in installed if packs or pack.state is not PackState.NO]
@@ -162,7 +165,7 @@ def bundle_command(
 
         facegate models pull open --mirror open.tar
     """
-    with told():
+    with errors_reported(VisionError):
         report = write_bundle(known_packs(packs), models_dir=models_folder(models_dir), out=out)
     if report.left_out:
         typer.echo(f"Not installed, so left out: {', '.join(report.left_out)}", err=True)

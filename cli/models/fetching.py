@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.models.errors import FileNotOffered, ModelsError, TimeRanOut, TransferFailed, WrongContent
+from cli.errors import FileNotOffered, ModelsError, TimeRanOut, TransferFailed, WrongContent
 from cli.models.files import sha256_of, size_text, to_the_end, writing
 from cli.models.part_file import PartFile
 from cli.models.progress import PullProgress

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cli.models.errors import FolderUnusable
+from cli.errors import FolderUnusable
 
 __all__ = [
     "CHUNK",

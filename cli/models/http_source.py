@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from cli.models.errors import FileNotOffered, MirrorUnusable, TransferFailed, WrongSize
+from cli.errors import FileNotOffered, MirrorUnusable, TransferFailed, WrongSize
 from cli.models.files import CHUNK
 from cli.models.part_file import PartFile
 from cli.models.progress import PullProgress

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cli.errors import FolderUnusable, TermsNotAccepted
 from cli.models.acceptance import RECORD, is_accepted, needs_acceptance, write_acceptance
-from cli.models.errors import FolderUnusable, TermsNotAccepted
 from cli.models.fetching import FetchedFile, Fetching, SkippedFile
 from cli.models.files import exchange, link_or_copy, size_text, sync_folder, to_the_end, writing
 from cli.models.http_source import Patience
@@ -85,7 +85,7 @@ async def pull_pack(
 
     Raises:
         TermsNotAccepted: A licence restricts use, ``accept`` is False and there is no record.
-        ModelsError: The pack could not be installed; see ``cli.models.errors``.
+        ModelsError: The pack could not be installed; see ``cli.errors``.
     """
     if needs_acceptance(pack, models_dir) and not accept:
         raise TermsNotAccepted(

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from cli.models.errors import TimeRanOut
+from cli.errors import TimeRanOut
 from cli.models.files import writing
 from cli.models.progress import PullProgress
 

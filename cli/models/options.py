@@ -1,24 +1,17 @@
-"""What the commands on models have in common: options, the catalogue, and how an error is told."""
+"""What the commands on models have in common: options and the catalogue."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from cli.models.errors import ModelsError, UnknownPack
-from vision.errors import VisionError
+from cli.errors import UnknownPack
 from vision.packs.catalogue import CataloguePack, load_catalogue
 from vision.packs.models_dir import default_models_dir
 
-__all__ = ["FAILED", "JsonOption", "ModelsDirOption", "PackArgument", "known_packs", "models_folder", "told"]
-
-FAILED: Final = 2
-"""Exit status of a command that could not do its work."""
+__all__ = ["ModelsDirOption", "PackArgument", "known_packs", "models_folder"]
 
 ModelsDirOption = Annotated[
     Path | None,
@@ -29,7 +22,6 @@ ModelsDirOption = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PackArgument = Annotated[str, typer.Argument(help="The pack's name.", show_default=False)]
 
 
@@ -53,13 +45,3 @@ def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]
                 "pack `embedded` comes with Facegate's own installation and needs no pull."
             )
     return tuple(packs[name] for name in dict.fromkeys(names or packs))
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Tells errors of models on standard error, and ends the command with ``FAILED``."""
-    try:
-        yield
-    except (ModelsError, VisionError) as error:
-        Console(stderr=True).print(escape(str(error)), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(FAILED) from error

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO, Final
 
-from cli.models.errors import WrongSize
+from cli.errors import WrongSize
 from cli.models.files import CHUNK, sync_folder, writing
 from cli.models.progress import PullProgress
 from vision.packs.catalogue import CatalogueEntry

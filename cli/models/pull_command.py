@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.error_reporting import errors_reported
+from cli.errors import TermsNotAccepted
 from cli.models.acceptance import needs_acceptance, terms_text
-from cli.models.errors import TermsNotAccepted
 from cli.models.install import PARALLEL, PullReport, pull_pack
 from cli.models.installed import inspect_pack
-from cli.models.options import ModelsDirOption, known_packs, models_folder, told
+from cli.models.options import ModelsDirOption, known_packs, models_folder
 from cli.models.progress import TerminalProgress
+from vision.errors import VisionError
 from vision.packs.catalogue import CataloguePack
 
 __all__ = ["pull_command"]
@@ -62,7 +64,7 @@ def pull_command(
 
         facegate models pull open --mirror /media/stick/open.tar
     """
-    with told():
+    with errors_reported(VisionError):
         folder = models_folder(models_dir)
         known = known_packs(packs)
         for pack in known:

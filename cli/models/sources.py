@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from yarl import URL
 
-from cli.models.errors import FileNotOffered, MirrorUnusable, WrongSize
+from cli.errors import FileNotOffered, MirrorUnusable, WrongSize
 from cli.models.files import CHUNK
 from cli.models.http_source import HttpSource, Patience, open_session
 from cli.models.part_file import PartFile

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Final
 
-from cli.models.errors import MirrorUnusable
+from cli.errors import MirrorUnusable
 
 __all__ = ["LARGEST_MEMBER", "TarMember", "read_index"]
 

@@ -8,20 +8,32 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from cli.match.options import AnyPacksOption, ResamplesOption, SeedOption, load_packs, pack_names, told
-from cli.models.options import JsonOption, ModelsDirOption, models_folder
-from cli.pad.files import check_folder, write_report
+from cli.error_reporting import errors_reported
+from cli.match.options import (
+    AnyPacksOption,
+    ResamplesOption,
+    SeedOption,
+    bootstrap_options,
+    load_packs,
+    pack_names,
+)
+from cli.models.options import ModelsDirOption, models_folder
+from cli.options import JsonOption
+from cli.pad.charts import draw_charts, draw_mistakes
+from cli.pad.description import describe
 from cli.pad.measuring import Chosen, measure_packs
-from cli.pad.tables import report_view
+from cli.report import check_writable, print_report, write_report
+from evaluation.match.errors import MatchEvaluationError
 from evaluation.minifasnet_onnx import StateFileError, converted_network
+from evaluation.pad.charts import check_charts
 from evaluation.pad.dataset import only_listed, read_dataset, without_unusable
 from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
 from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScorerKind
 from liveness.errors import LivenessError
 from liveness.fusion_model_file import load_fusion_model
+from vision.errors import VisionError
 
 __all__ = ["pad"]
 
@@ -106,11 +118,13 @@ def pad(
 
         facegate evaluate pad --dataset pictures/manifest.csv --scorer network --json
     """
-    console, errors = Console(), Console(stderr=True)
     specs = tuple(pack or (_EMBEDDED,))
-    with told(PadEvaluationError, StateFileError, LivenessError):
+    with errors_reported(
+        PadEvaluationError, MatchEvaluationError, StateFileError, LivenessError, VisionError, OSError
+    ):
         if out is not None:
-            check_folder(out)
+            check_charts()
+            check_writable(out)
         chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
         report = measure_packs(
             chosen,
@@ -124,21 +138,20 @@ def pad(
                 weights=weights or (),
                 only=only,
                 with_unusable=with_unusable,
-                numbers=(
-                    *("--resamples", str(resamples)),
-                    *("--confidence", f"{confidence:g}"),
-                    *("--seed", str(seed)),
-                ),
+                numbers=bootstrap_options(resamples, confidence, seed),
             ),
-            console=errors,
+            console=Console(stderr=True),
         )
-        page = None if out is None else write_report(out, report)
-    if as_json:
-        typer.echo(report.to_json())
-    else:
-        console.print(report_view(report))
-    if page is not None:
-        errors.print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
+        document, page = describe(report), None
+        if out is not None:
+            page = write_report(
+                out,
+                document,
+                charts=tuple(draw_charts(report)),
+                json=report.to_json(),
+                more=dict(draw_mistakes(report)),
+            )
+    print_report(document, json=report.to_json() if as_json else None, page=page)
 
 
 def _chosen(

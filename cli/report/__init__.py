@@ -1,6 +1,25 @@
-"""What the reports of the evaluations share: their folder, and the parts of their pages."""
+"""One engine for the reports of the evaluations.
 
-from cli.report.folder import check_writable, write_files
-from cli.report.page_parts import chart_markup, fact_markup, page_style, sheet_markup
+A command describes its report as a ``ReportDocument``; this package shows it on the terminal and writes
+its folder: a page, Markdown, JSON, charts.
+"""
 
-__all__ = ["chart_markup", "check_writable", "fact_markup", "page_style", "sheet_markup", "write_files"]
+from cli.report.document import Chart, ReportDocument
+from cli.report.folder import check_writable, write_report
+from cli.report.markdown import render_markdown
+from cli.report.page import render_page
+from cli.report.sheets import Sheet, sheet_table
+from cli.report.terminal import print_report, report_view
+
+__all__ = [
+    "Chart",
+    "ReportDocument",
+    "Sheet",
+    "check_writable",
+    "print_report",
+    "render_markdown",
+    "render_page",
+    "report_view",
+    "sheet_table",
+    "write_report",
+]

@@ -1,38 +1,66 @@
 """The folder that a report is written to."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
-from evaluation.match.errors import PhotoListError
+from cli.errors import OutputUnusable
+from cli.report.document import Chart, ReportDocument
+from cli.report.markdown import render_markdown
+from cli.report.page import render_page
 
-__all__ = ["check_writable", "write_files"]
+__all__ = ["check_writable", "write_report"]
+
+_PAGE: Final = "report.html"
+_MARKDOWN: Final = "report.md"
+_JSON: Final = "report.json"
 
 
 def check_writable(out: Path) -> None:
     """Make sure, before any long work, that a folder can be written to.
 
     Raises:
-        PhotoListError: It cannot be.
+        OutputUnusable: It cannot be.
     """
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir():
-        raise PhotoListError(f"the folder {out} cannot be made: {there} is a file")
+        raise OutputUnusable(f"the folder {out} cannot be made: {there} is a file")
     if not os.access(there, os.W_OK):
-        raise PhotoListError(f"the folder {out} cannot be written to: check the permissions of {there}")
+        raise OutputUnusable(f"the folder {out} cannot be written to: check the permissions of {there}")
 
 
-def write_files(out: Path, files: Mapping[str, bytes | str]) -> None:
-    """Write the files of a report.
+def write_report(
+    out: Path,
+    document: ReportDocument,
+    *,
+    charts: Sequence[Chart],
+    json: str,
+    more: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write everything of a report: the page, its tables as Markdown, the figures as JSON, the charts.
 
     Args:
         out: A folder; made if it is not there.
-        files: Contents by name; text is written as UTF-8.
+        document: What the report says.
+        charts: Its drawings.
+        json: The figures for machines.
+        more: Further files, by name.
+
+    Returns:
+        The page.
 
     Raises:
         OSError: A file cannot be written.
     """
+    texts = {
+        _JSON: json + "\n",
+        _MARKDOWN: render_markdown(document),
+        _PAGE: render_page(document, charts),
+    }
+    files = {name: text.encode("utf-8") for name, text in texts.items()}
+    files |= {f"{chart.name}.png": chart.png for chart in charts} | dict(more or {})
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        data = content.encode("utf-8") if isinstance(content, str) else content
-        (out / name).write_bytes(data)
+        (out / name).write_bytes(content)
+    return out / _PAGE

@@ -17,7 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.verdict_table import enum_word, failure_words, waiver_words
+from cli.errors import FileUnusable
+from cli.verdict import enum_word, failure_words, waiver_words
 from client import ClientError, load_key_set, verify_result_jws
 
 __all__ = ["verify_command"]
@@ -26,10 +27,6 @@ NOT_VERIFIED, UNREADABLE = 1, 2
 
 _STDIN: Final = "-"
 _MAX_BYTES: Final = 1024 * 1024
-
-
-class _Unreadable(Exception):
-    """What was given cannot be read."""
 
 
 def verify_command(
@@ -87,7 +84,7 @@ def verify_command(
     messages = Console(stderr=True)
     try:
         text, keys = _read_text(result), _read_keys(jwks)
-    except (_Unreadable, ClientError) as error:
+    except (FileUnusable, ClientError) as error:
         _fail(messages, str(error), UNREADABLE)
     try:
         verified = verify_result_jws(
@@ -112,14 +109,14 @@ def verify_command(
 
 def _read_text(source: str) -> str:
     if source != _STDIN and Path(source).is_dir():
-        raise _Unreadable(f"{source} is a folder; give the .jws file in it")
+        raise FileUnusable(f"{source} is a folder; give the .jws file in it")
     content = sys.stdin.buffer.read(_MAX_BYTES + 1) if source == _STDIN else _read(source)
     try:
         text = content.decode("ascii").strip()
     except UnicodeDecodeError:
         text = ""
     if not text:
-        raise _Unreadable(
+        raise FileUnusable(
             f"{_named(source)} holds no JWS; expected three parts of base64url with dots between them: give "
             "`result_jws` as FinishCheck answered it"
         )
@@ -128,7 +125,7 @@ def _read_text(source: str) -> str:
 
 def _read_keys(source: str) -> KeySet:
     if source.startswith(("http://", "https://")):
-        raise _Unreadable(
+        raise FileUnusable(
             f"--jwks is {source}; expected a file, because the check is made offline: save the keys once, "
             "over a connection that you trust, with curl -o jwks.json"
         )
@@ -140,9 +137,9 @@ def _read(path: str) -> bytes:
         with Path(path).open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise _Unreadable(f"{path} cannot be read: {error.strerror}") from error
+        raise FileUnusable(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > _MAX_BYTES:
-        raise _Unreadable(f"{path} has more than {_MAX_BYTES} bytes; neither a JWS nor a JWKS is so large")
+        raise FileUnusable(f"{path} has more than {_MAX_BYTES} bytes; neither a JWS nor a JWKS is so large")
     return content
 
 

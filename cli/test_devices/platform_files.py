@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cli.test_devices.errors import PlatformUnusable
+from cli.errors import PlatformUnusable
 from cli.test_devices.settings_text import POLICY_NAME, policy_text, settings_text
 from server.device.revocation import write_revocation_files
 from server.private_files import make_private_file, make_private_folder

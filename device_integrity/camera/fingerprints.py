@@ -53,9 +53,12 @@ def load_fingerprints() -> CameraFingerprints:
     """The packaged lists.
 
     Raises:
-        FingerprintError: The installation's data file is not usable.
+        FingerprintError: The data file is missing or not usable.
     """
-    text = files("device_integrity.camera").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    try:
+        text = files("device_integrity.camera").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FingerprintError(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
     return parse_fingerprints(text)
 
 

@@ -100,9 +100,13 @@ def load_flash_model() -> FlashModel:
     """The packaged model.
 
     Raises:
-        FlashModelError: The installation's data file is not usable.
+        FlashModelError: The data file is missing or not usable.
     """
-    return parse_flash_model(files("liveness.dynamic").joinpath(_DATA_FILE).read_text(encoding="utf-8"))
+    try:
+        text = files("liveness.dynamic").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlashModelError(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
+    return parse_flash_model(text)
 
 
 def parse_flash_model(text: str) -> FlashModel:

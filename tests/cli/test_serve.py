@@ -1,13 +1,19 @@
 """A server that cannot start says why in one line."""
 
+import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+from cli.serve import _CANNOT_START
 
 _PROGRAM = "import typer; from cli.serve import serve; typer.run(serve)"
 
@@ -15,6 +21,7 @@ _PROGRAM = "import typer; from cli.serve import serve; typer.run(serve)"
 def _environment(tmp_path: Path, pack: str) -> dict[str, str]:
     ports = {f"FACEGATE_LISTENERS__{name}__PORT": "0" for name in ("DEVICE", "SERVICE", "ADMIN")}
     settings = {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "FACEGATE_PACK": pack,
         "FACEGATE_MODELS_DIR": str(tmp_path),
         "FACEGATE_DATA_DIR": str(tmp_path / "data"),
@@ -26,6 +33,7 @@ def _serve(tmp_path: Path, pack: str, **more: str) -> tuple[int, str]:
     """Exit status and last line of a server whose models folder is ``tmp_path``."""
     outcome = subprocess.run(
         [sys.executable, "-c", _PROGRAM],
+        cwd=tmp_path,
         env=_environment(tmp_path, pack) | more,
         capture_output=True,
         text=True,
@@ -47,6 +55,70 @@ def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     assert status == 2
     assert line.startswith("The server cannot start: the pack open is not in")
     assert "`facegate models pull open`" in line
+
+
+@pytest.mark.parametrize(
+    ("room", "data", "why"),
+    [
+        ("liveness", "dynamic/flash_model.toml", "the packaged flash_model.toml cannot be read"),
+        ("device_integrity", "camera/fingerprints.toml", "the packaged fingerprints.toml cannot be read"),
+    ],
+)
+def test_a_damaged_installation(tmp_path: Path, room: str, data: str, why: str) -> None:
+    """The room is a copy that lacks one of its data files, and stands before the whole one."""
+    damaged = tmp_path / "installation"
+    shutil.copytree(str(files(room)), damaged / room, ignore=shutil.ignore_patterns("__pycache__"))
+    (damaged / room / data).unlink()
+    path = os.pathsep.join([str(damaged), *filter(None, sys.path)])
+    status, line = _serve(tmp_path, "embedded", PYTHONPATH=path)
+    assert status == 2
+    assert line == f"The server cannot start: {why}; reinstall the package"
+
+
+def test_a_database_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not what SQLite wrote, and long enough to be looked at\n" * 40)
+    status, line = _serve(
+        tmp_path, "embedded", FACEGATE_STORAGE__DATABASE_URL=f"sqlite:///{tmp_path / 'notes.txt'}"
+    )
+    assert status == 2
+    assert line.startswith("The server cannot start: the database ")
+
+
+def test_a_policy_that_breaks_the_schema(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "bank.toml").write_text("schema = 1\n")
+    status, line = _serve(tmp_path, "embedded", FACEGATE_POLICIES__FOLDER=str(folder))
+    assert status == 2
+    assert f"{folder / 'bank.toml'}" in line
+
+
+def test_a_key_that_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "keys"
+    folder.mkdir(parents=True, mode=0o700)
+    (tmp_path / "data").chmod(0o700)
+    (folder / "result-0001.pem").write_text("no key")
+    (folder / "result-0001.pem").chmod(0o600)
+    status, line = _serve(tmp_path, "embedded")
+    assert status == 2
+    assert line.startswith(f"The server cannot start: {folder / 'result-0001.pem'}")
+
+
+@pytest.mark.parametrize("room", ["device_integrity", "liveness", "matcher", "server", "vision"])
+def test_every_error_of_a_room_is_told_in_a_line(room: str) -> None:
+    """Every class in a room's ``errors`` modules, so that a new tree cannot be forgotten."""
+    root = Path(str(files(room)))
+    names = [
+        ".".join((room, *file.relative_to(root).with_suffix("").parts)) for file in root.rglob("errors.py")
+    ]
+    found = [
+        value
+        for name in names
+        for value in vars(import_module(name)).values()
+        if inspect.isclass(value) and issubclass(value, Exception) and value.__module__ == name
+    ]
+    assert found
+    assert [error for error in found if not issubclass(error, _CANNOT_START)] == []
 
 
 @pytest.mark.slow

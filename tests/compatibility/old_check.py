@@ -15,7 +15,7 @@ from pathlib import Path
 
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
-from cli.simulated_phone import phone_in_hand
+from cli.simulated.phone import phone_in_hand
 from client import (
     FaceScanner,
     Orchestrator,

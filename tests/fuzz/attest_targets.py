@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import Console
 
-from cli.attest.errors import AttestCommandError
 from cli.attest.report import Given, as_json
 from cli.attest.reports import make_report
 from cli.attest.view import report_view
+from cli.errors import CommandError
 from device_integrity.apple import (
     Environment,
     KeyUse,
@@ -238,7 +238,7 @@ def inspect_any(data: bytes) -> None:
     """Any bytes give a report that can be shown, or the command's own errors."""
     try:
         report = make_report(data, Given(at=NOW))
-    except (AttestCommandError, DeviceIntegrityError):
+    except (CommandError, DeviceIntegrityError):
         return
     json.dumps(as_json(report))
     console = Console(file=io.StringIO(), width=120)

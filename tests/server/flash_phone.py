@@ -7,7 +7,7 @@ import grpc
 from facegate.v1 import feedback_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from cli.simulated_phone import SimulatedPhone, phone_in_hand
+from cli.simulated.phone import SimulatedPhone, phone_in_hand
 from client import (
     DisplayedStep,
     FaceScanner,

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
-from cli.simulated_phone import SimulatedPhone
+from cli.simulated.phone import SimulatedPhone
 from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
 from vision.image import encode_jpeg
 

@@ -17,8 +17,8 @@ from cli.analyze import command
 from cli.analyze.command import analyze
 from server.analysis.image import ImageAnalyst
 from simulator.photos import builtin_image
-from tests.cli.analyze.html_page import Page
 from tests.cli.analyze.samples import clip, sound_only
+from tests.cli.pages.reading import Page
 from tests.server.live import portrait, remembering_pack
 from vision.errors import ModelFailed
 from vision.face import BgrImage

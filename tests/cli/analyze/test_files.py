@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.analyze.errors import FileUnusable, PageUnwritable
 from cli.analyze.files import MOST_BYTES, check_page_path, read_media, write_page
+from cli.errors import FileUnusable, OutputUnusable
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_the_page_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
-    with pytest.raises(PageUnwritable, match="--force"):
+    with pytest.raises(OutputUnusable, match="--force"):
         check_page_path(page, force=False)
-    with pytest.raises(PageUnwritable, match="--force"):
+    with pytest.raises(OutputUnusable, match="--force"):
         write_page(page, "new", force=False)
     check_page_path(page, force=True)
     assert page.read_text() == "mine"
@@ -68,11 +68,11 @@ def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
 
 
 def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(PageUnwritable, match="is a folder"):
+    with pytest.raises(OutputUnusable, match="is a folder"):
         check_page_path(tmp_path, force=True)
-    with pytest.raises(PageUnwritable, match="there is no folder"):
+    with pytest.raises(OutputUnusable, match="there is no folder"):
         check_page_path(tmp_path / "none" / "page.html", force=False)
-    with pytest.raises(PageUnwritable, match="cannot be written"):
+    with pytest.raises(OutputUnusable, match="cannot be written"):
         write_page(tmp_path / "none" / "page.html", "x", force=False)
 
 
@@ -83,9 +83,9 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     link.symlink_to(target)
     for page in (pipe, link):
-        with pytest.raises(PageUnwritable, match="is no regular file"):
+        with pytest.raises(OutputUnusable, match="is no regular file"):
             check_page_path(page, force=True)
-        with pytest.raises(PageUnwritable, match="is no regular file"):
+        with pytest.raises(OutputUnusable, match="is no regular file"):
             write_page(page, "new", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert link.is_symlink()
@@ -94,5 +94,5 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_file_can_have_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(PageUnwritable, match="cannot be written"):
+    with pytest.raises(OutputUnusable, match="cannot be written"):
         check_page_path(tmp_path / ("x" * 300), force=False)

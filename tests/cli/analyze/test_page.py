@@ -10,7 +10,6 @@ from cli.analyze.finding import Kind
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.page_image import exif_words
 from liveness.express.fine_structure import fine_structure
-from tests.cli.analyze.html_page import Page
 from tests.cli.analyze.samples import (
     FACE,
     NETWORK,
@@ -23,6 +22,7 @@ from tests.cli.analyze.samples import (
     video_study,
 )
 from tests.cli.demo.builders import PACK
+from tests.cli.pages.reading import Page
 from vision.exif_tags import ExifState, ExifTags
 
 STRUCTURE = fine_structure(picture(), FACE)
@@ -63,7 +63,7 @@ def test_the_page_is_well_formed(page: Page) -> None:
     assert page.open == []
     assert len(set(page.ids)) == len(page.ids)
     assert page.without_words == []
-    assert not re.search(r"\$[a-z_]", page.source)
+    assert not re.search(r"\{[a-z_]+\}", page.source)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page.source)
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.analyze import command
 from cli.analyze.command import analyze
-from tests.cli.analyze.html_page import Page
+from tests.cli.pages.reading import Page
 from tests.packs import real_pack
 from vision.packs import Pack
 

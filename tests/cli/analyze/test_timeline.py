@@ -7,8 +7,8 @@ from cli.analyze.timeline import Timeline, median_step, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
 from liveness.express.interface import PadScore
 from liveness.observation import FrameObservation, PassedFrame, ScanObservations
-from tests.cli.analyze.html_page import Page
 from tests.cli.analyze.samples import observation
+from tests.cli.pages.reading import Page
 
 
 def scan(*frames: FrameObservation) -> ScanObservations:

@@ -6,8 +6,8 @@ import pytest
 from cli.bench import devices as module
 from cli.bench.device_process import run_job
 from cli.bench.devices import open_devices
-from cli.bench.errors import DeviceProcessFailed
 from cli.bench.jobs import DeviceJob
+from cli.errors import DeviceProcessFailed
 
 
 def job(target: str, frames: Path, tickets: int) -> DeviceJob:

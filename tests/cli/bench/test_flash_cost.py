@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.bench.errors import BenchFailed, ScanNotMeasured
 from cli.bench.flash_cost import FlashCost, flash_measurements, run_flash
 from cli.bench.material import frame_pictures, make_material
+from cli.errors import BenchFailed, ScanNotMeasured
 from evaluation.bench import NothingMeasured
 from tests.packs import real_pack
 

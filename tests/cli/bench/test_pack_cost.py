@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cli.bench import pack_cost
-from cli.bench.errors import PackNotMeasured
 from cli.bench.pack_cost import cost_measurements, measure_pack
+from cli.errors import PackNotMeasured
 from evaluation.bench import NothingMeasured
 from simulator import builtin_photos
 from vision.image import encode_jpeg

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from cli.demo import command as module
 from cli.demo.command import demo
-from cli.demo.errors import ServerDidNotStart
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import SCENARIOS
+from cli.errors import ServerDidNotStart
 from client import load_key_set, verify_result_jws
 from device_integrity.transcript import sha256
 from tests.cli.demo.builders import all_as_expected, judged

@@ -5,8 +5,8 @@ import pytest
 from joserfc.jwk import ECKey, KeySet
 from PIL import Image
 
-from cli.demo.errors import OutputUnusable
 from cli.demo.files import make_folder, write_files
+from cli.errors import OutputUnusable
 from tests.cli.demo.builders import CHECK_ID, JPEG, judged, refused
 
 KEYS = KeySet([ECKey.generate_key("P-256", parameters={"kid": "a"})])

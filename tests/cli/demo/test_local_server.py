@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cli.demo import local_server as module
-from cli.demo.errors import OutputUnusable, ServerDidNotStart
 from cli.demo.local_server import LocalServer, local_server
+from cli.errors import OutputUnusable, ServerDidNotStart
 from server.settings_loading import load_settings
 
 SERVES = """

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from cli.demo import pack_choice as module
-from cli.demo.errors import StageUnusable
 from cli.demo.pack_choice import ChosenPack, choose_pack
-from cli.models.errors import ModelsError
+from cli.errors import ModelsError, StageUnusable
 from server.policies import load_policies
 from tests.cli.demo.builders import PACK
 from vision.errors import PackFileAltered, VisionError

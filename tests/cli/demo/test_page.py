@@ -1,7 +1,6 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,9 @@ from cli.demo.page import PageContext, matcher_sentence, render_page
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import SCENARIOS
 from tests.cli.demo.builders import CALIBRATION, PACK, all_as_expected, judged, refused, result
+from tests.cli.pages.reading import Page
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
-
-VOID = {"meta", "img", "hr", "br", "link", "input"}
 
 
 def render(records: tuple[CheckRecord, ...], pack: Pack = PACK) -> str:
@@ -30,52 +28,18 @@ def render(records: tuple[CheckRecord, ...], pack: Pack = PACK) -> str:
     return render_page(records, context)
 
 
-class _Page(HTMLParser):
-    """Reads a page strictly: every element that is opened is closed, in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: set[str] = set()
-        self.images_without_text = 0
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        values = dict(attrs)
-        assert len(values) == len(attrs), f"<{tag}> has an attribute twice"
-        self.attributes |= set(values)
-        self.ids += [value for name, value in attrs if name == "id" and value]
-        self.links += [value for name, value in attrs if name in {"href", "src", "srcset"} and value]
-        self.images_without_text += tag == "img" and not values.get("alt")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 @pytest.fixture(scope="module")
-def page() -> _Page:
-    return _Page(render(all_as_expected()))
+def page() -> Page:
+    return Page(render(all_as_expected()))
 
 
-def test_the_page_is_well_formed(page: _Page) -> None:
+def test_the_page_is_well_formed(page: Page) -> None:
     assert page.open == []
     assert len(set(page.ids)) == len(page.ids)
-    assert page.images_without_text == 0
+    assert page.without_words == []
 
 
-def test_the_page_needs_nothing_else(page: _Page) -> None:
+def test_the_page_needs_nothing_else(page: Page) -> None:
     assert {link.partition(":")[0] for link in page.links if not link.startswith("#")} == {"data"}
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
     html = render(all_as_expected())
@@ -84,11 +48,11 @@ def test_the_page_needs_nothing_else(page: _Page) -> None:
     assert not [name for name in page.attributes if name.startswith("on")]
 
 
-def test_every_template_was_filled(page: _Page) -> None:
-    assert not re.search(r"\$[a-z_]", render(all_as_expected()))
+def test_every_template_was_filled(page: Page) -> None:
+    assert not re.search(r"\{[a-z_]+\}", render(all_as_expected()))
 
 
-def test_it_says_plainly_what_it_is(page: _Page) -> None:
+def test_it_says_plainly_what_it_is(page: Page) -> None:
     text = " ".join(page.text.split())
     assert "These scans are simulated" in text
     assert "for evaluation only" in text
@@ -107,7 +71,7 @@ class _Network:
 
 def test_a_pack_with_pad_networks_is_told_apart() -> None:
     pack = replace(PACK, name="open", evaluation_only=False, pad_networks=(_Network(),))
-    text = " ".join(_Page(render(all_as_expected(), pack)).text.split())
+    text = " ".join(Page(render(all_as_expected(), pack)).text.split())
     assert "What the open pack sees" in text
     assert "minifas_v2se" in text
     assert "have not met may pass" in text
@@ -121,7 +85,7 @@ def test_what_is_wrong_with_a_device_is_said_where_it_was_asked_for_evidence() -
     assert "repackaged" not in render((unasked,))
 
 
-def test_every_check_is_on_it(page: _Page) -> None:
+def test_every_check_is_on_it(page: Page) -> None:
     text = " ".join(page.text.split())
     for scenario in SCENARIOS:
         assert scenario.title in text
@@ -144,7 +108,7 @@ def test_text_of_the_server_cannot_become_markup() -> None:
         judged("same-person", result(detail=hostile)),
         refused('X"><script>', hostile),
     )
-    page = _Page(render(records))
+    page = Page(render(records))
     assert "script" not in page.tags
     assert "onerror" not in page.attributes
     assert hostile in page.text
@@ -152,13 +116,13 @@ def test_text_of_the_server_cannot_become_markup() -> None:
 
 def test_an_unexpected_outcome_is_in_the_headline() -> None:
     wrong = judged("same-person", result(result_pb2.FAILURE_REASON_SPOOF))
-    text = _Page(render((wrong, judged("screen-replay")))).text
+    text = Page(render((wrong, judged("screen-replay")))).text
     assert "0 of 1 outcomes as expected" in text
     assert "not as expected" in text
 
 
 def test_an_unverified_signature_is_said() -> None:
-    assert "NOT VERIFIED" in _Page(render((judged("same-person", signature_verified=False),))).text
+    assert "NOT VERIFIED" in Page(render((judged("same-person", signature_verified=False),))).text
 
 
 def test_the_matcher_is_described_by_its_record() -> None:

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cli.demo.errors import StageUnusable
 from cli.demo.stage import FRAMES_PER_SECOND, Stage, open_stage
+from cli.errors import StageUnusable
 from tests.cli.demo.builders import scenario
 from tests.packs import real_pack
 from vision.face import BgrImage

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import FileUnusable
 from cli.image import files
-from cli.image.errors import FileUnusable
 from cli.image.files import read_image, write_image
 
 

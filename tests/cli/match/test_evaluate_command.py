@@ -50,6 +50,7 @@ def test_real_photos_in_groups_with_a_report(
         "det.png",
         "report.html",
         "report.json",
+        "report.md",
         "scores.png",
     ]
     report = json.loads((out / "report.json").read_text())
@@ -58,7 +59,7 @@ def test_real_photos_in_groups_with_a_report(
     assert main["person_pairs"] == main["persons"] * (main["persons"] - 1) // 2
     # Nobody is in it: neither a label, nor a file, nor a folder of this machine.
     page = (out / "report.html").read_text()
-    for text in (page, json.dumps(report), said):
+    for text in (page, (out / "report.md").read_text(), json.dumps(report), said):
         assert "celeb:" not in text
         assert ".jpg" not in text
         assert str(tmp_path) not in text

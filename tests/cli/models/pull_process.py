@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.models.errors import ModelsError
+from cli.errors import ModelsError
 from cli.models.install import pull_pack
 from cli.models.progress import TerminalProgress
 from tests.cli.models.builders import make_pack

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli.errors import BenchImpossible
 from cli.models import bench
 from cli.models.bench import measure_models
 from cli.models.command import app
-from cli.models.errors import BenchImpossible
 from simulator.errors import PhotoNotFound
 from tests.evaluation.bench.packs import burning_pack
 from vision.errors import ModelFailed

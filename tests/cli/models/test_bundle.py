@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import FolderUnusable, NotInstalled
 from cli.models.bundle import MANIFEST, TERMS, write_bundle
-from cli.models.errors import FolderUnusable, NotInstalled
 from cli.models.install import pull_pack
 from tests.cli.models.builders import CONTENTS, make_pack, put, snapshot
 

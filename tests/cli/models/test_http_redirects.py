@@ -9,7 +9,7 @@ import pytest
 import trustme
 from yarl import URL
 
-from cli.models.errors import (
+from cli.errors import (
     TransferFailed,
 )
 from cli.models.http_source import Patience, _target

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from cli.models.errors import (
+from cli.errors import (
     TimeRanOut,
     TransferFailed,
 )

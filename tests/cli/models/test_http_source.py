@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from cli.models.errors import (
+from cli.errors import (
     FileNotOffered,
     MirrorUnusable,
     TransferFailed,

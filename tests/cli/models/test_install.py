@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.models import install
-from cli.models.acceptance import RECORD, read_acceptance, terms_text
-from cli.models.errors import (
+from cli.errors import (
     FolderUnusable,
     ModelsError,
     TermsNotAccepted,
@@ -21,6 +19,8 @@ from cli.models.errors import (
     TransferFailed,
     WrongContent,
 )
+from cli.models import install
+from cli.models.acceptance import RECORD, read_acceptance, terms_text
 from cli.models.http_source import Patience
 from cli.models.install import pull_pack
 from cli.models.lock import pack_lock

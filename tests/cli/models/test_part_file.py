@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import FolderUnusable, WrongSize
 from cli.models import part_file
-from cli.models.errors import FolderUnusable, WrongSize
 from cli.models.part_file import PartFile
 from cli.models.progress import NoProgress
 from tests.cli.models.builders import content, make_entry

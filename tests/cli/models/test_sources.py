@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.models.errors import FileNotOffered, MirrorUnusable, WrongContent, WrongSize
+from cli.errors import FileNotOffered, MirrorUnusable, WrongContent, WrongSize
 from cli.models.install import pull_pack
 from cli.models.sources import mirror_names
 from tests.cli.models.builders import CONTENTS, content, make_entry, make_pack, put, snapshot

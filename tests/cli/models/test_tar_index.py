@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.models.errors import MirrorUnusable
+from cli.errors import MirrorUnusable
 from cli.models.tar_index import LARGEST_MEMBER, TarMember, read_index
 
 

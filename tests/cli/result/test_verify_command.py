@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.verdict_files import save_verdict
+from cli.verdict import save_verdict
 from tests.client.fake_server import FakeServer
 
 

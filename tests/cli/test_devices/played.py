@@ -10,7 +10,7 @@ from typing import Any
 
 from facegate.v1 import result_pb2, scan_pb2
 
-from cli.simulated_phone import SimulatedPhone
+from cli.simulated.phone import SimulatedPhone
 from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.platform_files import SETTINGS_FILE, StoredPlatform, write_platform

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.test_devices.errors import PlatformUnusable
+from cli.errors import PlatformUnusable
 from cli.test_devices.platform_files import SETTINGS_FILE, read_platform, write_platform
 from cli.test_devices.played_device import open_played_device
 from cli.test_devices.settings_text import POLICY_NAME

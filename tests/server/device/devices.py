@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from facegate.v1 import device_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from cli.simulated_phone import SimulatedPhone
+from cli.simulated.phone import SimulatedPhone
 from client import CameraDescription, FaceScanner, ScanOutcome, ScanTicket
 from client import ScanSettings as ClientSettings
 from client.attestation import Attestor

@@ -72,7 +72,7 @@ class _Markup(HTMLParser):
 
 
 def test_markup_is_well_formed_and_takes_its_colours_from_the_page() -> None:
-    markup = svg(_DRAWING)
+    markup = str(svg(_DRAWING))
     read = _Markup(markup)
     assert read.open == []
     assert read.tags == ["svg", "rect", "title", "image", "polyline", "circle", "circle", "text"]

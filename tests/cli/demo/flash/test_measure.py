@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from cli.demo.flash import TapedPhone, flash_strip
 from cli.demo.flash.measure import trace_flash
 from cli.demo.flash.tape import TapedAttempt, TapedFrame
-from cli.simulated_phone import phone_in_hand
+from cli.simulated.phone import phone_in_hand
 from liveness.dynamic.model import load_flash_model
 from simulator import (
     AmbientPreset,

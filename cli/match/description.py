@@ -1,0 +1,50 @@
+"""What a report of "same person?" says; it shows nobody."""
+
+from cli.match.sheets import sheets
+from cli.pages import template
+from cli.report import ReportDocument
+from evaluation.match.report import MatchReport, PackReport
+
+__all__ = ["describe"]
+
+
+def describe(report: MatchReport) -> ReportDocument:
+    """The report in words and tables."""
+    photos, bootstrap = report.photos, report.bootstrap
+    packs = tuple(pack.name for pack in report.packs)
+    left_out = ", ".join(f"{count} {why}" for why, count in photos.left_out.items())
+    notes = [
+        f"{photos.photos} photos of {photos.identities} persons{'; left out: ' * bool(left_out)}{left_out}.",
+        f"Bounds on FMR are one-sided, intervals of FNMR two-sided, {bootstrap.confidence:g}, from "
+        f"{bootstrap.resamples} draws of persons and Clopper-Pearson over effective comparisons, whichever "
+        "is wider.",
+    ]
+    if photos.guessed:
+        notes.insert(1, "Who is who was worked out from the pairs: a manifest.csv beside them would say it.")
+    return ReportDocument(
+        title="Same person?",
+        packs=packs,
+        lead=f"How often {' and '.join(packs)} took two persons for one (FMR), and one person for "
+        "two (FNMR), by ISO/IEC 19795-1.",
+        facts={
+            "Photos": f"{photos.photos:,}",
+            "Persons": f"{photos.identities:,}" + (" (worked out from the pairs)" if photos.guessed else ""),
+            "Compared": "all with all" if photos.kind == "identities" else "the pairs of a list",
+            "Left out": left_out or "nothing",
+            **{pack.name: _embedder(pack) for pack in report.packs},
+        },
+        sheets=tuple(sheets(report)),
+        notes=tuple(notes),
+        method=template("cli.match", "method").format(
+            resamples=f"{bootstrap.resamples:,}", confidence=f"{bootstrap.confidence:g}"
+        ),
+        command=report.command,
+        made=report.made,
+        version=report.version,
+        machine=report.machine,
+    )
+
+
+def _embedder(pack: PackReport) -> str:
+    only = ", for evaluation only" if pack.evaluation_only else ""
+    return f"{pack.embedder}, version {pack.version}{only}"

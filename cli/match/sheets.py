@@ -1,0 +1,157 @@
+"""The tables of a report as titles, columns and rows of text, for the terminal and for the page."""
+
+from collections.abc import Iterator
+
+from cli.match.words import PROVENANCES, SET_TITLES, change, interval, limits, percent, promise, rate
+from cli.report.sheets import Sheet
+from evaluation.match.evaluation import GroupResult
+from evaluation.match.operating_points import FmrAt, OperatingPoint
+from evaluation.match.report import MatchReport, PackReport
+
+__all__ = ["sheets"]
+
+
+def sheets(report: MatchReport) -> Iterator[Sheet]:
+    """Everything that people want to see of a report, in the order in which they want it."""
+    yield _acquisition(report)
+    for name in report.set_names():
+        yield from _points(report, name)
+    if any(pack.calibrated for pack in report.packs):
+        yield _calibrated(report)
+    yield from (_differences(report),) if report.comparisons else ()
+    for column in dict.fromkeys(group.column for pack in report.packs for group in pack.groups):
+        yield from _groups(report, column)
+
+
+def _acquisition(report: MatchReport) -> Sheet:
+    first = report.packs[0].milliseconds
+    rows = []
+    for pack in report.packs:
+        reasons = sorted(pack.run.fault_counts.items(), key=lambda item: -item[1])
+        rows.append(
+            (
+                pack.name,
+                f"{pack.run.failures} of {pack.run.photos} ({percent(pack.failure_rate)})",
+                ", ".join(f"{count} {fault}" for fault, count in reasons) or "-",
+                f"{pack.milliseconds:.1f}",
+                f"{pack.milliseconds / first:.2f}" if first else "-",
+            )
+        )
+    return Sheet(
+        title="Photos to templates",
+        columns=("pack", "failures to acquire", "because of", "ms a face", "ratio"),
+        rows=tuple(rows),
+        notes=(
+            "ms a face: median CPU time on one core to detect and embed, all packs in turn on each photo; "
+            "ratio: to the first pack.",
+        ),
+        words=frozenset({2}),
+    )
+
+
+def _points(report: MatchReport, name: str) -> Iterator[Sheet]:
+    results = report.of_set(name)
+    told = any(result.supported for _, result in results)
+    for title, at in (("FNMR at a measured FMR", _measured), ("FNMR at a bound on FMR", _bounded)):
+        if at is _measured and not told:
+            continue
+        yield Sheet(
+            title=f"{title}{SET_TITLES[name]}",
+            columns=("pack", "FMR", "cosine", "FMR (bound)", "FNMR, %"),
+            rows=tuple(
+                (
+                    pack,
+                    f"{point.target:g}",
+                    f"{at(point).threshold:.3f}",
+                    _fmr(at(point)),
+                    interval(at(point).fnmr),
+                )
+                for pack, result in results
+                for point in result.supported
+            ),
+            notes=() if at is _measured else tuple(limits(pack, result) for pack, result in results),
+        )
+
+
+def _measured(point: OperatingPoint) -> FmrAt:
+    return point.measured
+
+
+def _bounded(point: OperatingPoint) -> FmrAt:
+    return point.bounded
+
+
+def _calibrated(report: MatchReport) -> Sheet:
+    rows = [
+        (
+            pack.name,
+            f"{target:g}",
+            _fmr(rates),
+            interval(rates.fnmr),
+            promise(target, rates),
+        )
+        for pack in report.packs
+        for target, rates in pack.calibrated
+    ]
+    return Sheet(
+        title="The pack's own calibration on these photos",
+        columns=("pack", "max_fmr", "FMR (bound)", "FNMR, %", "promise"),
+        rows=tuple(rows),
+        notes=tuple(f"{pack.name}: {PROVENANCES[pack.provenance]}." for pack in report.packs),
+    )
+
+
+def _differences(report: MatchReport) -> Sheet:
+    rows = [
+        (
+            each.first,
+            f"{found.target:g}",
+            change(found),
+            f"{found.genuine:,}",
+            f"{found.impostors:,}",
+            f"{found.only_first}, {found.only_second}",
+        )
+        for each in report.comparisons
+        for found in each.differences
+    ]
+    return Sheet(
+        title=f"Differences to {report.packs[0].name} on the same comparisons",
+        columns=("pack", "FMR", "FNMR, points", "genuine", "impostor", "one only"),
+        rows=tuple(rows),
+        notes=(
+            f"FNMR of the pack less that of {report.packs[0].name}, each at its own threshold, in percentage "
+            "points; an interval without 0 is more than chance. One only: photos of which only the pack, and "
+            f"only {report.packs[0].name}, made a template.",
+        ),
+    )
+
+
+def _groups(report: MatchReport, column: str) -> Iterator[Sheet]:
+    for pack in report.packs:
+        yield Sheet(
+            title=f"Groups by {column}, {pack.name}",
+            columns=("group", "photos\n(failed)", "persons", "FMR", "FMR in it", "FNMR, %"),
+            rows=tuple(
+                row for group in pack.groups if group.column == column for row in _group_rows(group, pack)
+            ),
+            notes=(
+                "At the thresholds of all photos together, for the FMR named; in brackets bounds of this "
+                "group. A group of few persons says little: look at its bounds.",
+            ),
+        )
+
+
+def _group_rows(group: GroupResult, pack: PackReport) -> Iterator[tuple[str, ...]]:
+    head = (
+        group.value or "(empty)",
+        f"{group.photos} ({group.failures})",
+        str(group.persons),
+    )
+    if not group.rates:
+        yield (*head, "-", "fewer than two persons", "-")
+    for point, found in zip(pack.main.supported, group.rates, strict=False):
+        yield (*head, f"{point.target:g}", _fmr(found), interval(found.fnmr))
+
+
+def _fmr(found: FmrAt) -> str:
+    return f"{rate(found.fmr)} (≤ {rate(found.upper_bound)})"

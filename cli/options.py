@@ -1,0 +1,18 @@
+"""Options that several commands have in common."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["ConfigOption", "JsonOption", "PoliciesConfigOption"]
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
+]
+PoliciesConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML), for its policies."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

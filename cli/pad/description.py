@@ -1,0 +1,43 @@
+"""What a report of presentation attack detection says; it shows nobody."""
+
+from cli.pad.sheets import sheets
+from cli.pad.words import VENDOR
+from cli.pages import template
+from cli.report import ReportDocument
+from evaluation.pad.report import PackReport, PadReport
+
+__all__ = ["describe"]
+
+
+def describe(report: PadReport) -> ReportDocument:
+    """The report in words and tables."""
+    bootstrap = report.bootstrap
+    packs = tuple(pack.name for pack in report.packs)
+    return ReportDocument(
+        title="Presentation attacks",
+        packs=packs,
+        lead=f"How often {' and '.join(packs)} took an attack for a person (APCER), and a person "
+        "for an attack (BPCER), by ISO/IEC 30107-3.",
+        facts={
+            "Fusion's coefficients": f"version {report.fusion_model}",
+            **{pack.name: _networks(pack) for pack in report.packs},
+        },
+        sheets=tuple(sheets(report)),
+        notes=(
+            f"Intervals: two-sided, {bootstrap.confidence:g}, {bootstrap.resamples} samples. Coefficients of "
+            f"the fusion: version {report.fusion_model}.",
+            VENDOR,
+        ),
+        method=template("cli.pad", "method").format(
+            resamples=f"{bootstrap.resamples:,}", confidence=f"{bootstrap.confidence:g}", vendor=VENDOR
+        ),
+        command=report.command,
+        made=report.made,
+        version=report.version,
+        machine=report.machine,
+    )
+
+
+def _networks(pack: PackReport) -> str:
+    only = ", for evaluation only" if pack.evaluation_only else ""
+    return f"{', '.join(pack.networks) or 'no PAD network'}; version {pack.version}{only}"

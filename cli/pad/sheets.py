@@ -1,0 +1,313 @@
+"""The tables of a report as titles, columns and rows of text, for the terminal and for the page."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from cli.pad.words import LIMITS, area, not_supported, percent, points, share, span, verdicts, whole
+from cli.report.sheets import Sheet
+from evaluation.pad.difference import Difference
+from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, ScorerResult
+from evaluation.pad.points import FixedApcer, NotSupported, SourceRates
+from evaluation.pad.report import PadReport, SetReport
+
+__all__ = ["sheets"]
+
+_AT: Final = 0.10
+"""The APCER at which species and sources are looked at one by one."""
+
+
+def sheets(report: PadReport) -> Iterator[Sheet]:
+    """Everything that people want to see of a report, in the order in which they want it."""
+    for pack in report.packs:
+        for each in pack.sets:
+            if each.runs:
+                at = f"{pack.name}, {each.material.name}"
+                yield _files(each, at)
+                yield _overview(each, at)
+                yield _points(each, at)
+                yield from _held_out(each, at)
+                yield _species(each, at)
+                yield from _decisions(each, at)
+                yield _sources(each, at)
+                yield from _sources_held_out(each, at)
+                yield from _signals(each, at)
+                yield from _comparison(each, at)
+
+
+def _files(each: SetReport, at: str) -> Sheet:
+    found, first = each.material, each.results[0]
+    rows = [
+        (
+            species.species + (" (injected)" if species.injected else ""),
+            f"{species.presentations}",
+            f"{species.doubtful}",
+            f"{species.groups}",
+            f"{species.sources}",
+        )
+        for species in first.species
+    ]
+    rows += [(name, "0, not evaluated", "-", "-", "-") for name in first.absent]
+    name, most = found.largest
+    notes = [
+        f"{found.files} files of {found.groups} persons or sittings and {found.sources} sources; {most:.0%} "
+        f"come from {name or 'one source'}."
+    ]
+    if found.left_out:
+        notes.append(f"Left out as not usable: {found.left_out}.")
+    if len(each.runs[0].samples) != found.files:
+        notes.append(f"{len(each.runs[0].samples)} scans were cut from them, and are what is counted.")
+    notes.append(
+        "Injected: no instrument before the camera, so outside ISO/IEC 30107-3 (see CEN/TS 18099): told "
+        "apart, and in no figure of presentation attacks. Guessed: the species is."
+    )
+    return Sheet(
+        title=f"Measured on: {at}",
+        columns=("presentations", "number", "guessed", "persons,\nsittings", "sources"),
+        rows=(("bona fide", f"{first.live}", "-", f"{found.live_groups}", f"{found.live_sources}"), *rows),
+        notes=tuple(notes),
+    )
+
+
+def _overview(each: SetReport, at: str) -> Sheet:
+    silent = [
+        f"{run.scorer.name}: "
+        + ", ".join(f"{count} {fault.value}" for fault, count in run.fault_counts.items())
+        for run in each.runs
+        if run.faults
+    ]
+    return Sheet(
+        title=f"Scorers: {at}",
+        columns=("scorer", "AUC", "persons", "sources", "mean of\nsources", "EER", "ms"),
+        rows=tuple(
+            (
+                result.scorer.name,
+                area(result.auc),
+                span(result.auc_within, digits=2, scale=1.0),
+                span(result.auc_across, digits=2, scale=1.0),
+                area(result.auc_of_sources),
+                "-" if result.eer is None else percent(result.eer),
+                "-" if result.milliseconds is None else f"{result.milliseconds:.1f}",
+            )
+            for result in each.results
+        ),
+        notes=(
+            "AUC: the chance that a bona fide presentation scores above an attack; with intervals over "
+            "persons and sittings of these sources, and over sources too. Mean of sources: each source with "
+            "both kinds counts once. EER is a side note and no operating point (ISO/IEC 30107-3). ms: median "
+            "CPU time on one core from decoded pixels to the score.",
+            *((f"No response: {'; '.join(silent)}.",) if silent else ()),
+        ),
+    )
+
+
+def _points(each: SetReport, at: str) -> Sheet:
+    rows = []
+    refused: dict[str, None] = {}
+    for result in each.results:
+        for point in sorted(result.points, key=lambda point: (point.basis != EVERY_SPECIES, point.basis)):
+            if isinstance(point, NotSupported):
+                refused[not_supported(point)] = None
+            else:
+                rows.append(
+                    (
+                        result.scorer.name,
+                        point.basis,
+                        f"{point.target:.0%}",
+                        share(point.bpcer),
+                        span(point.within, digits=0),
+                        span(point.across, digits=0),
+                    )
+                )
+    return Sheet(
+        title=f"BPCER at a fixed APCER, threshold set on the same files: {at}",
+        columns=("scorer", "attacks", "APCER", "BPCER, %", "persons", "sources"),
+        rows=tuple(rows),
+        notes=(
+            f"{EVERY_SPECIES}: none may exceed the APCER, as ISO/IEC 30107-3 asks; {POOLED!r} is not the "
+            "standard's way and stands for comparison. In brackets Clopper-Pearson; then the intervals over "
+            "persons and sittings, and over sources too (-: too few of them). " + LIMITS,
+            *((f"Not supported: {'; '.join(refused)}.",) if refused else ()),
+        ),
+        words=frozenset({1}),
+    )
+
+
+def _held_out(each: SetReport, at: str) -> Iterator[Sheet]:
+    rows = [
+        (
+            result.scorer.name,
+            f"{found.target:.0%}",
+            share(found.bpcer),
+            ", ".join(f"{name} {share(apcer)}" for name, apcer in found.apcer.items()),
+        )
+        for result in each.results
+        for found in result.held_out
+    ]
+    if rows:
+        parts = max(found.parts for result in each.results for found in result.held_out)
+        yield Sheet(
+            title=f"The same, each threshold set on other files: {at}",
+            columns=("scorer", "aim", "BPCER, %", "APCER that came of it, %"),
+            rows=tuple(rows),
+            notes=(
+                f"{parts} parts: each source, and a source with more than half of the files in parts by "
+                "persons and sittings. The threshold for each part keeps every species' APCER on all other "
+                "parts at the aim.",
+            ),
+            words=frozenset({3}),
+        )
+
+
+def _species(each: SetReport, at: str) -> Sheet:
+    rows = []
+    for result in each.results:
+        name = result.scorer.name
+        rows.append((name, "bona fide", "-", "-", share(result.live_no_response)))
+        rows += [
+            (name, found.species, area(found.auc), _apcer(result, found.species), share(found.no_response))
+            for found in result.species
+        ]
+    return Sheet(
+        title=f"Species: {at}",
+        columns=("scorer", "presentations", "AUC", "APCER, %", "no response, %"),
+        rows=tuple(rows),
+        notes=(
+            "APCER at the threshold that keeps every species at 10 % or below, set on the same files. No "
+            "response: BPNRR of bona fide presentations, APNRR of attacks; no errors. In brackets "
+            "Clopper-Pearson.",
+        ),
+        words=frozenset({1}),
+    )
+
+
+def _apcer(result: ScorerResult, species: str) -> str:
+    for point in result.points:
+        if isinstance(point, FixedApcer) and point.basis == EVERY_SPECIES and point.target == _AT:
+            return share(point.apcer.get(species))
+    return "-"
+
+
+def _decisions(each: SetReport, at: str) -> Iterator[Sheet]:
+    rows = []
+    for result in each.results:
+        if result.live_verdicts is not None:
+            rows.append((result.scorer.name, "bona fide", *verdicts(result.live_verdicts)))
+            rows += [
+                (result.scorer.name, found.species, *verdicts(found.verdicts))
+                for found in result.species
+                if not found.variety
+            ]
+    if rows:
+        yield Sheet(
+            title=f"Decided at the shipped thresholds: {at}",
+            columns=("scorer", "presentations", "LIVE", "SPOOF", "INCONCLUSIVE", "none"),
+            rows=tuple(rows),
+            notes=(
+                "Errors are SPOOF for bona fide presentations (BPCER) and LIVE for attacks (APCER). "
+                "INCONCLUSIVE asks for another try; like no verdict it is a non-response.",
+            ),
+            words=frozenset({1}),
+        )
+
+
+def _sources(each: SetReport, at: str) -> Sheet:
+    return Sheet(
+        title=f"AUC by source: {at}",
+        columns=("source", "live", "attacks", *_heads(each)),
+        rows=tuple(
+            (
+                _short(source.source),
+                f"{source.live}",
+                f"{source.attacks}",
+                *(area(result.sources[number].auc) for result in each.results),
+            )
+            for number, source in enumerate(each.results[0].sources)
+        ),
+        notes=("Responses of the first scorer are counted. Few files a source: single areas say little.",),
+    )
+
+
+def _sources_held_out(each: SetReport, at: str) -> Iterator[Sheet]:
+    by_scorer = [
+        next((found.sources for found in result.held_out if found.target == _AT), ())
+        for result in each.results
+    ]
+    if any(by_scorer):
+        names = [source.source for source in each.results[0].sources]
+        yield Sheet(
+            title=f"BPCER / APCER by source, %, at thresholds from other files: {at}",
+            columns=("source", *_heads(each)),
+            rows=tuple((_short(name), *(_rates(found, name) for found in by_scorer)) for name in names),
+            notes=("The thresholds aim at an APCER of 10 %; APCER is the highest of the source's species.",),
+        )
+
+
+def _rates(found: tuple[SourceRates, ...], name: str) -> str:
+    rates = next((each for each in found if each.source == name), None)
+    if rates is None:
+        return "-"
+    worst = max(rates.apcer.values(), key=lambda apcer: apcer.rate, default=None)
+    return f"{whole(rates.bpcer)} / {whole(worst)}"
+
+
+def _signals(each: SetReport, at: str) -> Iterator[Sheet]:
+    rows = [
+        (result.scorer.name, name, f"{auc:.3f}", f"{count}")
+        for result in each.results
+        for name, (auc, count) in sorted(result.parts.items(), key=lambda part: -part[1][0])
+    ]
+    if rows:
+        yield Sheet(
+            title=f"Signals alone: {at}",
+            columns=("scorer", "signal", "AUC", "assessed"),
+            rows=tuple(rows),
+            notes=("An AUC of 0.5 tells nothing; below, the signal misleads on these files.",),
+            words=frozenset({1}),
+        )
+
+
+def _comparison(each: SetReport, at: str) -> Iterator[Sheet]:
+    found = each.conclusion
+    if found is not None and found.differences:
+        counts = "; ".join(
+            f"{part.second} {part.live} bona fide, {part.attacks} attacks" for part in found.differences
+        )
+        yield Sheet(
+            title=f"{found.fusion} less each other scorer: {at}",
+            columns=("scorer", "of", "difference", "persons", "sources"),
+            rows=tuple(row for part in found.differences for row in _difference(part)),
+            notes=(
+                f"Paired, on the files to which both responded: {counts}. BPCER in points, where the APCER "
+                "of all attacks in one is 10 %. An interval without 0 is more than chance. The "
+                "best part was chosen on the same files, which favours it; a network that the pack does not "
+                "have is no part.",
+                f"Therefore: {found.ruling.value}.",
+            ),
+        )
+
+
+def _difference(found: Difference) -> Iterator[tuple[str, ...]]:
+    yield (
+        found.second,
+        "AUC",
+        f"{found.auc:+.3f}",
+        span(found.auc_within, digits=3, scale=1.0, signed=True),
+        span(found.auc_across, digits=3, scale=1.0, signed=True),
+    )
+    yield (
+        found.second,
+        "BPCER",
+        points(found.bpcer),
+        span(found.bpcer_within, signed=True),
+        span(found.bpcer_across, signed=True),
+    )
+
+
+def _heads(each: SetReport) -> tuple[str, ...]:
+    """Names of the scorers, broken where they can be."""
+    return tuple(result.scorer.name.replace(" ", "\n").replace("_", "_\n") for result in each.results)
+
+
+def _short(source: str) -> str:
+    """A repository's owner says enough."""
+    return source.partition("/")[0] or "(none)"

@@ -1,0 +1,38 @@
+"""One kit for every page that a command writes: one HTML file that fetches and runs nothing.
+
+``markup`` has the type of safe markup and the templates, ``frame`` the page around everything, ``parts``
+and ``gauges`` what stands in it, ``svg`` and ``charts`` drawings. ``templates/base.css`` styles all of it.
+"""
+
+from cli.pages import svg
+from cli.pages.frame import page
+from cli.pages.gauges import band, gauge, mark, measure, signal_list, signal_row
+from cli.pages.markup import NOTHING, Html, data_uri, joined, stylesheet, template
+from cli.pages.parts import card, cell, facts, figure, folded, head, image, link_cell, pill, table
+
+__all__ = [
+    "NOTHING",
+    "Html",
+    "band",
+    "card",
+    "cell",
+    "data_uri",
+    "facts",
+    "figure",
+    "folded",
+    "gauge",
+    "head",
+    "image",
+    "joined",
+    "link_cell",
+    "mark",
+    "measure",
+    "page",
+    "pill",
+    "signal_list",
+    "signal_row",
+    "stylesheet",
+    "svg",
+    "table",
+    "template",
+]

@@ -1,0 +1,83 @@
+"""Shapes of an SVG drawing; colours come from the page's style sheet, so that they follow light and dark."""
+
+from collections.abc import Iterable, Sequence
+
+from cli.pages.markup import NOTHING, Html, joined
+
+__all__ = ["circle", "drawing", "element", "line", "path", "rectangle", "title", "words"]
+
+Point = tuple[float, float]
+
+
+def drawing(shapes: Iterable[Html], *, width: float, height: float, label: str, kind: str = "chart") -> Html:
+    """A drawing that grows with the page.
+
+    Args:
+        shapes: What is in it.
+        width: Of its coordinates.
+        height: Of its coordinates.
+        label: What it shows, for whoever does not see it.
+        kind: Its class in the style sheet.
+    """
+    box = f"0 0 {_number(width)} {_number(height)}"
+    return element("svg", joined(shapes), class_=kind, viewBox=box, role="img", aria_label=label)
+
+
+def line(start: Point, end: Point, kind: str) -> Html:
+    """A straight line of a class."""
+    return element("line", x1=start[0], y1=start[1], x2=end[0], y2=end[1], class_=kind)
+
+
+def path(points: Sequence[Point], kind: str = "", *, style: str = "") -> Html:
+    """A line through points, of a class or a style; nothing where there are fewer than two."""
+    if len(points) < 2:
+        return NOTHING
+    steps = " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
+    return element("polyline", points=steps, class_=kind, style=style)
+
+
+def rectangle(corner: Point, size: Point, kind: str = "", *, told: str = "", **more: str | float) -> Html:
+    """A rectangle; ``told`` is shown to who points at it."""
+    width, height = max(0.0, size[0]), max(0.0, size[1])
+    return element(
+        "rect", title(told), x=corner[0], y=corner[1], width=width, height=height, class_=kind, **more
+    )
+
+
+def circle(centre: Point, radius: float, kind: str = "", *, told: str = "", style: str = "") -> Html:
+    """A circle; ``told`` is shown to who points at it."""
+    return element("circle", title(told), cx=centre[0], cy=centre[1], r=radius, class_=kind, style=style)
+
+
+def words(at: Point, text: str, kind: str = "", **more: str | float) -> Html:
+    """Text that begins (or, by its class, ends) at a point."""
+    return element("text", Html.escape(text), x=at[0], y=at[1], class_=kind, **more)
+
+
+def title(text: str) -> Html:
+    """What is shown of a shape to who points at it; nothing where there is no text."""
+    return element("title", Html.escape(text)) if text else NOTHING
+
+
+def element(tag: str, content: Html = NOTHING, **attributes: str | float) -> Html:
+    """Any element.
+
+    Args:
+        tag: Its name.
+        content: What is in it.
+        attributes: By name, ``_`` for ``-`` and one at the end for nothing; empty ones are left out.
+    """
+    written = Html("").join(
+        Html(' {}="{}"').format(
+            name.rstrip("_").replace("_", "-"), value if isinstance(value, str) else _number(value)
+        )
+        for name, value in attributes.items()
+        if value != ""
+    )
+    if not content:
+        return Html("<{}{}/>").format(Html(tag), written)
+    return Html("<{}{}>{}</{}>").format(Html(tag), written, content, Html(tag))
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

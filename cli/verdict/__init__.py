@@ -1,0 +1,14 @@
+"""A verdict for people: as tables on the terminal, and as files."""
+
+from cli.verdict.files import SavedPicture, result_json, save_verdict
+from cli.verdict.table import enum_word, failure_words, verdict_view, waiver_words
+
+__all__ = [
+    "SavedPicture",
+    "enum_word",
+    "failure_words",
+    "result_json",
+    "save_verdict",
+    "verdict_view",
+    "waiver_words",
+]

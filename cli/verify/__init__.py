@@ -1,0 +1,6 @@
+"""`facegate verify`: a whole check, as an orchestrator and a device make it."""
+
+from cli.verify.command import verify
+from cli.verify.help import VerifyCommand
+
+__all__ = ["VerifyCommand", "verify"]

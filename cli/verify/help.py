@@ -1,0 +1,44 @@
+"""`facegate verify --help`: the options, and below them the knobs of simulated scans and the test devices."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    # The copy of Click that comes with Typer; commands are given its contexts.
+    from typer._click.core import Context
+    from typer._click.formatting import HelpFormatter
+
+__all__ = ["VerifyCommand"]
+
+
+class VerifyCommand(TyperCommand):
+    """The command with its knobs in the help text."""
+
+    def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Writes the usual help, then the knobs and the test devices."""
+        super().format_help(ctx, formatter)
+        # Only now: the simulator takes half a second to load.
+        from cli.simulated.knobs import knob_lines
+        from cli.simulated.source import flash_settings, scan_settings
+        from simulator import FlashKind, ScanKind
+        from simulator.devices import KINDS
+
+        console = Console(highlight=False)
+        for title, settings in (
+            ("with a phone whose screen flashes", flash_settings(FlashKind.GENUINE, seed=0)),
+            ("without a flash", scan_settings(ScanKind.GENUINE, seed=0)),
+        ):
+            console.print(Text(f"Knobs of --set, {title}:\n", "bold"))
+            for line in knob_lines(settings):
+                name = Text(f" {line.name}", "cyan")
+                console.print(name + Text(f"  {line.values} [{line.default}]", "default"))
+                console.print(Padding(Text(line.text), (0, 0, 0, 6)))
+            console.print()
+        console.print(Text("Kinds of --test-device:\n", "bold"))
+        for kind, told in KINDS.items():
+            console.print(Text(f" {kind}", "cyan") + Text(f"  {told.description}", "default"))
+        console.print()

@@ -1,0 +1,49 @@
+"""What the server says of pictures, in a few lines for a terminal."""
+
+from facegate.v1 import result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+__all__ = ["evidence_words", "portrait_words"]
+
+_KINDS = {
+    service_pb2.EvidenceProblem.KIND_LOST: "is lost: the object store does not have it",
+    service_pb2.EvidenceProblem.KIND_ALTERED: "was altered in the object store",
+    service_pb2.EvidenceProblem.KIND_UNAVAILABLE: "cannot be reached now; ask again later",
+}
+_SHORTFALLS = {
+    service_pb2.AUDIT_IMAGE_SHORTFALL_POLICY: "the policy keeps no more",
+    service_pb2.AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: "the scan has no more frames that can serve",
+    service_pb2.AUDIT_IMAGE_SHORTFALL_PROBLEMS: "some cannot be handed out",
+}
+
+
+def portrait_words(report: service_pb2.PortraitReport) -> str:
+    """That the image was accepted, what a better one would do better, and what its record says wrongly."""
+    came = f" from {report.container}" if report.container else ""
+    lines = [f"Portrait accepted{came}: eyes {report.eye_distance_px:.0f} pixels apart."]
+    missed = [
+        f"{requirement.code} {requirement.measured} ({requirement.required})"
+        for requirement in report.requirements
+        if requirement.HasField("passed") and not requirement.passed
+    ]
+    if missed:
+        lines.append(f"  A better one would meet: {'; '.join(missed)}.")
+    lines.extend(f"  Note: {note}." for note in report.notes)
+    return "\n".join(lines)
+
+
+def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:
+    """A line for each picture that cannot be handed out, and one where audit images are too few."""
+    lines = [
+        f"The {_name(problem.picture, response.result)} {_KINDS.get(problem.kind, 'cannot be handed out')}."
+        for problem in response.evidence_problems
+    ]
+    if response.audit_image_shortfall:
+        why = _SHORTFALLS.get(response.audit_image_shortfall, "the server does not say why in known words")
+        lines.append(f"There are {len(response.audit_images)} audit images: {why}.")
+    return tuple(lines)
+
+
+def _name(picture: result_pb2.EvidenceReference, result: result_pb2.CheckResult) -> str:
+    name = "evidence frame" if picture == result.evidence_frame else "audit image"
+    return f"{name} (frame {picture.frame_index} of attempt {picture.attempt})"

@@ -1,0 +1,43 @@
+import re
+
+from cli.match.charts import draw_charts
+from cli.match.description import describe
+from cli.report import Chart, render_page
+from tests.cli.pages.reading import Page
+from tests.evaluation.match.reports import made_report
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
+    chart = Chart(name="det", png=b"PNG", caption="a <b>")
+    page = Page(render_page(describe(made_report(apart=10)), [chart]))
+    assert page.open == []
+    assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
+    assert [link.partition(",")[0] for link in page.links] == ["data:image/png;base64"]
+    assert "default-src 'none'" in page.source
+    assert "://" not in page.source
+
+
+def test_everything_is_said_and_text_stays_text() -> None:
+    page = render_page(describe(made_report()), [])
+    assert (
+        "not supported by these data (needs about 79 persons, all compared with all: 3,081 pairs of persons)"
+        in page
+    )
+    assert "&lt;f&gt;" in page
+    assert "<f>" not in page
+    assert "(empty)" in page
+    assert "for evaluation only" in page
+    assert "3 without an identity" in page
+    assert not re.search(r"\{[a-z]+\}", page)
+
+
+def test_nobody_is_shown() -> None:
+    assert "p001" not in render_page(describe(made_report()), [])
+
+
+def test_a_chart_says_which_photos_it_is_of() -> None:
+    charts = {chart.name: chart for chart in draw_charts(made_report(apart=10))}
+    assert list(charts) == ["det", "scores", "det_apart", "scores_apart"]
+    assert "Photos measured apart." in charts["scores_apart"].caption
+    assert "Photos measured" not in charts["det"].caption
+    assert charts["det"].png.startswith(b"\x89PNG")

@@ -1,0 +1,82 @@
+"""Knobs by name: what may be set, and what is told where it may not."""
+
+from dataclasses import replace
+
+import pytest
+
+from cli.simulated.knobs import knob_lines, turned
+from client import SourceError
+from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, ScanSettings
+
+_FLASH = FlashScanSettings(kind=FlashKind.GENUINE)
+
+
+def test_knobs_of_every_kind_are_turned() -> None:
+    settings = turned(
+        _FLASH,
+        [
+            "ambient.preset=office",
+            "ambient.lux = 250",
+            "injection.shadowing=no",
+            "injection.latency_seconds=0.2",
+            "width=320",
+            "frames_per_second=15",
+            "injection.latency_seconds=0.4",
+        ],
+    )
+    assert settings.ambient.preset is AmbientPreset.OFFICE
+    assert settings.ambient.lux == 250
+    assert not settings.injection.shadowing
+    assert settings.injection.latency_seconds == 0.4
+    assert (settings.width, settings.frames_per_second) == (320, 15)
+    assert turned(_FLASH, []) == _FLASH
+
+
+def test_scans_without_a_flash_have_knobs_too() -> None:
+    settings = turned(ScanSettings(kind=ScanKind.GENUINE), ["motion.yaw_degrees=4", "face_width=0.5"])
+    assert (settings.motion.yaw_degrees, settings.face_width) == (4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("ambient.preset", "write NAME=VALUE"),
+        ("ambient.preset=moon", "it can be dark, indoor, office, shade, sun"),
+        ("ambient.lux=bright", "it can be a number"),
+        ("ambient.lux=nan", "it can be a number"),
+        ("ambient.lux=1e9", "Lux|lux"),
+        ("ambient=office", "a group of knobs"),
+        ("ambient.preset.name=x", "there is no knob"),
+        ("weather=rain", "at 'weather' there are .*ambient"),
+        ("injection.linear=maybe", "it can be yes, no"),
+        ("width=32.5", "a whole number"),
+        ("kind=print", "there is no knob"),
+        ("seed=2", "there is no knob"),
+        ("=1", "there is no knob"),
+    ],
+)
+def test_what_cannot_be_set_is_told(change: str, told: str) -> None:
+    with pytest.raises(SourceError, match=told):
+        turned(_FLASH, [change])
+
+
+def test_every_listed_knob_can_be_set_to_its_default() -> None:
+    lines = knob_lines(_FLASH)
+    assert len({line.name for line in lines}) == len(lines) > 40
+    defaults = [f"{line.name}={line.default}" for line in lines if line.default != "drawn"]
+    assert turned(_FLASH, defaults) == _FLASH
+    lux = next(line for line in lines if line.name == "ambient.lux")
+    assert (lux.values, lux.default) == ("0.1 to 100000", "drawn")
+    assert "lux" in lux.text
+
+
+@pytest.mark.parametrize("settings", [_FLASH, ScanSettings(kind=ScanKind.GENUINE)])
+def test_every_listed_knob_says_what_it_does(settings: FlashScanSettings | ScanSettings) -> None:
+    assert [line.name for line in knob_lines(settings) if len(line.text) < 5] == []
+
+
+def test_defaults_are_those_of_the_scan_that_is_made() -> None:
+    (length,) = [line for line in knob_lines(replace(_FLASH, seconds=55.0)) if line.name == "seconds"]
+    assert length.default == "55"
+    shift = {line.name: line for line in knob_lines(_FLASH)}["motion.shift"]
+    assert shift.text == "Movement of the head against the phone, as a share of the frame's width"

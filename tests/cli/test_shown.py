@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.shown import shown, shown_name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("selfie ä 照.jpg", "selfie ä 照.jpg"),
+        ("a\x1b[2Jb", r"a\x1b[2Jb"),
+        ("a\nb\rc\x07", r"a\nb\rc\x07"),
+        ("a\x9b31m", r"a\x9b31m"),
+        ("gpj.\u202eexe", r"gpj.\u202eexe"),
+        ("bad\udcff", r"bad\udcff"),
+    ],
+)
+def test_what_is_not_printable_is_written_out(name: str, expected: str) -> None:
+    assert shown(name) == expected
+    assert shown_name(Path(name)) == expected
+
+
+@given(st.text())
+def test_any_text_becomes_printable(text: str) -> None:
+    assert shown(text).isprintable()
+    shown(text).encode("utf-8")

@@ -1,0 +1,143 @@
+import io
+
+from facegate.v1 import result_pb2, scan_pb2
+from rich.console import Console
+
+from cli.verdict import enum_word, failure_words, verdict_view
+
+
+def _shown(result: result_pb2.CheckResult) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(verdict_view(result, signature="verified"))
+    return stream.getvalue()
+
+
+def test_everything_of_a_verdict_is_shown() -> None:
+    result = result_pb2.CheckResult(
+        check_id="the-check",
+        status=result_pb2.CHECK_STATUS_FAILURE,
+        reasons=[result_pb2.FAILURE_REASON_SPOOF, result_pb2.FAILURE_REASON_NOT_SAME_PERSON],
+        liveness=result_pb2.LivenessResult(
+            verdict=result_pb2.LIVENESS_VERDICT_SPOOF,
+            confidence=3.25,
+            attack_type=result_pb2.ATTACK_TYPE_PRINT,
+            attack_type_confidence=71,
+            used_mode=scan_pb2.MODE_EXPRESS,
+            explanations=["The face moves as a flat sheet."],
+            signals=[
+                result_pb2.Signal(name="planar_motion", label="Planar motion", score=0.04, passed=False),
+                result_pb2.Signal(name="blink", detail="No eyes were seen."),
+            ],
+        ),
+        match=result_pb2.MatchResult(
+            same_person=False, similarity=12.5, fmr_bound=0.3, required_similarity=80, required_fmr=0.01
+        ),
+        device=result_pb2.DeviceResult(
+            assurance=result_pb2.DEVICE_ASSURANCE_NONE,
+            required_assurance=result_pb2.DEVICE_ASSURANCE_LOW,
+            checks=[
+                result_pb2.DeviceCheck(
+                    name="platform_attestation",
+                    outcome=result_pb2.DeviceCheck.OUTCOME_UNAVAILABLE,
+                    reason="R",
+                )
+            ],
+            signals=[result_pb2.Signal(name="virtual_camera", score=0.5)],
+        ),
+        transcript=result_pb2.TranscriptResult(
+            intact=True, frames=32, frames_examined=21, dropped=2, streams=1
+        ),
+        attempts=[result_pb2.AttemptSummary(outcome=result_pb2.AttemptSummary.OUTCOME_DECIDED)],
+        policy=result_pb2.PolicyReference(name="standard", version=3),
+        pack=result_pb2.PackReference(
+            name="embedded",
+            version="1",
+            evaluation_only=True,
+            calibration=result_pb2.CalibrationReference(
+                provenance=result_pb2.CalibrationReference.PROVENANCE_MEASURED_BY_OPERATOR
+            ),
+        ),
+    )
+    shown = _shown(result)
+    for word in (
+        "FAILURE",
+        "calibration measured by operator",
+        "SPOOF, NOT_SAME_PERSON",
+        "confidence 3.2 of 100",
+        "EXPRESS",
+        "looks like PRINT (71 of 100)",
+        "The face moves as a flat sheet.",
+        "similarity 12.5 of 100 (needs 80.0)",
+        "FMR at most 0.3 (allowed 0.01)",
+        "assurance NONE (needs LOW)",
+        "intact, 32 frames received, 21 examined, 2 dropped, 1 stream(s)",
+        "decided",
+        "standard version 3",
+        "evaluation only",
+        "verified",
+        "the-check",
+        "Planar motion",
+        "0.04",
+        "No eyes were seen.",
+        "platform_attestation",
+        "UNAVAILABLE",
+        "virtual_camera",
+    ):
+        assert word in shown, word
+
+
+def test_check_that_was_never_scanned_says_so() -> None:
+    result = result_pb2.CheckResult(
+        status=result_pb2.CHECK_STATUS_FAILURE, reasons=[result_pb2.FAILURE_REASON_EXPIRED]
+    )
+    shown = _shown(result)
+    for word in ("EXPIRED", "not judged", "not compared", "none"):
+        assert word in shown
+
+
+def test_a_check_that_a_fault_left_undecided_says_nothing_of_the_person() -> None:
+    shown = _shown(
+        result_pb2.CheckResult(
+            status=result_pb2.CHECK_STATUS_NOT_DECIDED, reasons=[result_pb2.FAILURE_REASON_SERVER_FAULT]
+        )
+    )
+    assert shown.count("not judged") == 2
+    assert "no usable face" not in shown
+
+
+def test_what_decides_and_what_is_tolerated_is_marked() -> None:
+    fail = result_pb2.DeviceCheck.OUTCOME_FAIL
+    checks = [
+        result_pb2.DeviceCheck(name="camera.name", outcome=fail, decisive=True),
+        result_pb2.DeviceCheck(name="memory.frames", outcome=fail, decisive=True, tolerated=True),
+        result_pb2.DeviceCheck(name="stream.noise", outcome=fail),
+    ]
+    shown = _shown(result_pb2.CheckResult(device=result_pb2.DeviceResult(checks=checks)))
+    outcomes = {line.split()[1]: line for line in shown.splitlines() if "FAIL " in line and "." in line}
+    assert "FAIL (decides)" in outcomes["camera.name"]
+    assert "FAIL (tolerated)" in outcomes["memory.frames"]
+    assert "FAIL (" not in outcomes["stream.noise"]
+
+
+def test_words_of_the_server_are_no_markup() -> None:
+    result = result_pb2.CheckResult(check_id="[red]no[/red] [link=x]y")
+    assert "[red]no[/red] [link=x]y" in _shown(result)
+
+
+def test_values_of_later_versions_are_shown_as_numbers() -> None:
+    result = result_pb2.CheckResult()
+    result.MergeFromString(b"\x20\xe7\x07")  # reasons: 999
+    assert failure_words(result) == ("999",)
+    assert enum_word(result_pb2.CheckStatus.Name, 1, "CHECK_STATUS_") == "SUCCESS"
+
+
+def test_waivers_are_shown_whether_the_checks_failed_or_not() -> None:
+    result = result_pb2.CheckResult(
+        status=result_pb2.CHECK_STATUS_SUCCESS,
+        device=result_pb2.DeviceResult(tolerated_checks=["camera.name", "memory.frames"]),
+    )
+    assert "Waived by the policy: camera.name, memory.frames" in _shown(result)
+    result.sandbox = True
+    assert "Waived by the policy or the sandbox: camera.name, memory.frames" in _shown(result)
+    result.device.ClearField("tolerated_checks")
+    assert "aived" not in _shown(result)

@@ -1,0 +1,366 @@
+import asyncio
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+import typer
+from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
+from typer.testing import CliRunner
+
+import vision.packs
+from cli.main import app
+from cli.simulated.knobs import knob_lines
+from cli.test_devices.platform_files import write_platform
+from cli.verify import verify
+from simulator import FlashKind, FlashScanSettings, builtin_photos
+from tests.client.fake_server import FakeServer, serving
+from tests.client.stream_plan import Refuse, Send, StreamPlan
+from tests.packs import shared_pack
+
+_app = typer.Typer()
+_app.command()(verify)
+
+
+class Run:
+    """What a command left behind."""
+
+    def __init__(self, code: int, output: str, messages: str) -> None:
+        self.code, self.output, self.messages = code, output, messages
+
+
+async def _run(fake: FakeServer | None, *arguments: str) -> Run:
+    """Runs the command in a thread while ``fake`` serves in this one."""
+
+    async def invoke(*more: str) -> Run:
+        result = await asyncio.to_thread(
+            CliRunner().invoke, _app, [*arguments, *more], catch_exceptions=False
+        )
+        return Run(result.exit_code, result.stdout, result.stderr)
+
+    if fake is None:
+        return await invoke()
+    async with serving(fake) as target:
+        return await invoke("--service", target, "--device", target)
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> str:
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(b"the portrait")
+    return str(path)
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> str:
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        cv2.imwrite(str(folder / f"{index:02}.jpg"), rng.integers(0, 255, (48, 32, 3), dtype=np.uint8))
+    return str(folder)
+
+
+async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, out = FakeServer(), tmp_path / "out"
+    run = await _run(
+        fake, "--trusted", portrait, "--scan", scan, "--fps", "60", "--out", str(out), "--policy", "low"
+    )
+    assert run.code == 0
+    assert fake.violations == []
+    assert (fake.uploads[0].image, fake.uploads[0].policy) == (b"the portrait", "low")
+    for shown in ("SUCCESS", "LIVE", "97.5", "92.0", "Blink", "not checked", fake.check_id):
+        assert shown in run.output
+    assert (out / f"{fake.check_id}-evidence.jpg").read_bytes() == fake.evidence
+    assert json.loads((out / f"{fake.check_id}.json").read_text())["status"] == "CHECK_STATUS_SUCCESS"
+    assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
+    assert "Good. Hold this position." in run.messages
+    assert fake.token not in run.output + run.messages
+
+
+async def test_nobody_else_may_read_what_is_saved(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, out = FakeServer(), tmp_path / "new" / "out"
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60", "--out", str(out))
+    before = os.umask(0)
+    try:
+        async with serving(fake) as target:
+            result = await asyncio.to_thread(
+                CliRunner().invoke, app, ["verify", *arguments, "--service", target, "--device", target]
+            )
+        assert result.exit_code == 0
+        assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (out, out.parent)} == {0o700}
+    finally:
+        after = os.umask(before)
+    assert after == 0
+
+
+async def test_failure_has_its_own_exit_status_and_reasons(portrait: str, scan: str) -> None:
+    def fail(response: verification_service_pb2.FinishCheckResponse) -> None:
+        response.result.status = result_pb2.CHECK_STATUS_FAILURE
+        response.result.reasons.append(result_pb2.FAILURE_REASON_SPOOF)
+
+    fake = FakeServer()
+    fake.alter_response = fail
+    run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60", "--json")
+    assert run.code == 1
+    assert json.loads(run.output)["reasons"] == ["FAILURE_REASON_SPOOF"]
+
+
+async def test_not_decided_is_neither_success_nor_failure(portrait: str, scan: str) -> None:
+    def fault(response: verification_service_pb2.FinishCheckResponse) -> None:
+        response.result.status = result_pb2.CHECK_STATUS_NOT_DECIDED
+        response.result.reasons.append(result_pb2.FAILURE_REASON_SERVER_FAULT)
+        response.result.ClearField("liveness")
+        response.result.ClearField("match")
+        response.ClearField("evidence_frame")
+        response.evidence_problems.add(
+            picture=response.result.evidence_frame,
+            kind=verification_service_pb2.EvidenceProblem.KIND_LOST,
+        )
+
+    fake = FakeServer()
+    fake.alter_response = fault
+    run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60")
+    assert run.code == 2
+    assert "NOT_DECIDED" in run.output
+    assert "SERVER_FAULT" in run.output
+    assert "not judged" in run.output
+    assert "Try again" in run.messages
+    assert "evidence frame" in run.messages
+    assert "lost" in run.messages
+
+
+async def test_signature_is_verified_where_keys_are_given(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, jwks = FakeServer(), tmp_path / "jwks.json"
+    jwks.write_text(json.dumps(fake.jwks))
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60", "--jwks", str(jwks))
+    run = await _run(fake, *arguments)
+    assert run.code == 0
+    assert "verified" in run.output
+    other = FakeServer()
+    run = await _run(other, *arguments)
+    assert run.code == 2
+    assert "signature" in run.messages
+
+
+async def test_a_sandbox_result_is_refused_unless_it_is_accepted(portrait: str, scan: str) -> None:
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60")
+    one, another = FakeServer(), FakeServer()
+    one.sandbox = another.sandbox = True
+    run = await _run(one, *arguments)
+    assert run.code == 2
+    assert "sandbox" in run.messages
+    assert run.output == ""
+    run = await _run(another, *arguments, "--accept-sandbox")
+    assert run.code == 0
+    assert "made for tests" in run.output
+
+
+async def test_refused_portrait_says_what_to_do(portrait: str, scan: str) -> None:
+    fake = FakeServer()
+    fake.upload_refusal = Refuse(
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="EYE_DISTANCE_TOO_SMALL",
+        metadata={"eyeDistancePx": "41"},
+    )
+    run = await _run(fake, "--trusted", portrait, "--scan", scan)
+    assert run.code == 2
+    for shown in ("EYE_DISTANCE_TOO_SMALL", "eyeDistancePx: 41", "larger photo"):
+        assert shown in run.messages
+    assert run.output == ""
+
+
+async def test_retry_tells_what_to_change(portrait: str, scan: str) -> None:
+    retry = scan_pb2.ScanResult(
+        status=scan_pb2.SCAN_STATUS_RETRY, feedback=[feedback_pb2.FEEDBACK_CODE_TOO_DARK]
+    )
+    done = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_SUCCESS)
+    fake = FakeServer(StreamPlan(results=[retry, done], frames_wanted=4))
+    run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60")
+    assert run.code == 0
+    assert "Find a brighter place." in run.messages
+    assert "Attempt 2" in run.messages
+
+
+async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path: Path) -> None:
+    fake, key = FakeServer(), tmp_path / "key.txt"
+    fake.api_key = "key-123"
+    key.write_text("key-123\n")
+    arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60")
+    assert (await _run(fake, *arguments, "--api-key-file", str(key))).code == 0
+    refused = await _run(FakeServerWithKey(), *arguments)
+    assert refused.code == 2
+    assert "UNAUTHENTICATED" in refused.messages
+
+
+class FakeServerWithKey(FakeServer):
+    """Wants a key that nobody gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.api_key = "another"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("--trusted", "missing.jpg", "--scan", "{scan}"), "missing.jpg"),
+        (("--trusted", "{portrait}", "--scan", "missing.mp4"), "missing.mp4"),
+        (("--trusted", "{portrait}", "--scan", "camera:x"), "names no camera"),
+        (("--trusted", "{portrait}", "--scan", "{scan}", "--jwks", "none.json"), "none.json"),
+        (("--trusted", "{portrait}", "--scan", "{scan}", "--device", "nowhere"), "host:port"),
+        (("--trusted", "{portrait}", "--simulate", "ghost"), "genuine"),
+        (("--trusted", "{portrait}", "--scan", "{scan}", "--service", "127.0.0.1:1"), "UNAVAILABLE"),
+    ],
+)
+async def test_what_cannot_be_decided_says_why(
+    portrait: str, scan: str, arguments: tuple[str, ...], shown: str
+) -> None:
+    filled = [argument.format(portrait=portrait, scan=scan) for argument in arguments]
+    run = await _run(None, *filled)
+    assert run.code == 2
+    assert shown in run.messages
+    assert run.output == ""
+
+
+async def test_the_portrait_may_be_a_reference(scan: str) -> None:
+    fake = FakeServer()
+    run = await _run(fake, "--trusted-reference", "2031/4711.jpg", "--scan", scan, "--fps", "60")
+    assert run.code == 0
+    (request,) = fake.uploads
+    assert request.WhichOneof("trusted_image") == "image_reference"
+    assert request.image_reference == "2031/4711.jpg"
+
+
+async def test_a_reference_shows_nobody_who_could_be_simulated() -> None:
+    run = await _run(FakeServer(), "--trusted-reference", "4711.jpg", "--simulate", "genuine")
+    assert run.code == 2
+    assert "give --photo" in run.messages
+
+
+@pytest.mark.parametrize("arguments", [(), ("--trusted", "{portrait}", "--trusted-reference", "4711.jpg")])
+async def test_exactly_one_portrait_is_wanted(portrait: str, scan: str, arguments: tuple[str, ...]) -> None:
+    filled = [argument.format(portrait=portrait) for argument in arguments]
+    run = await _run(None, *filled, "--scan", scan)
+    assert run.code == 2
+    assert "either --trusted or --trusted-reference" in " ".join(run.messages.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--scan", "a", "--simulate", "genuine")])
+async def test_exactly_one_source_is_wanted(portrait: str, arguments: tuple[str, ...]) -> None:
+    run = await _run(None, "--trusted", portrait, *arguments)
+    assert run.code == 2
+    assert "either --scan or --simulate" in run.messages
+
+
+@pytest.fixture
+def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(vision.packs, "load_pack", shared_pack)
+    path = tmp_path / "person.png"
+    cv2.imwrite(str(path), builtin_photos(names=("astronaut",))["astronaut"].pixels)
+    return str(path)
+
+
+def _flashing() -> FakeServer:
+    async def act(frames: int, send: Send) -> None:
+        if frames in (2, 12):
+            step = scan_pb2.FlashStep(step=1 + frames // 12, color=scan_pb2.Rgb(red=255, green=255, blue=255))
+            await send(scan_pb2.ScanFaceResponse(flash_step=step))
+
+    return FakeServer(StreamPlan(plan=scan_pb2.PLAN_FLASH, act=act, frames_wanted=20, credit=20))
+
+
+async def test_a_simulated_phone_flashes(portrait: str, photo: str) -> None:
+    fake = _flashing()
+    run = await _run(
+        fake,
+        *("--trusted", portrait, "--simulate", "injected-tint", "--photo", photo),
+        *("--set", "width=160", "--set", "height=240", "--set", "ambient.preset=dark"),
+    )
+    assert run.code == 0, run.messages
+    assert fake.violations == []
+    assert scan_pb2.CAPABILITY_FLASH in fake.starts[0].capabilities
+    assert (fake.frames[0].header.width, fake.frames[0].header.height) == (160, 240)
+    assert {frame.header.flash_step for frame in fake.frames} == {0, 1, 2}
+    assert fake.frames[0].header.exposure.exposure_time_ns > 0
+    assert "flash in colours" in run.messages
+
+
+async def test_a_simulated_scan_has_other_frames_each_time(portrait: str, photo: str) -> None:
+    first: list[bytes] = []
+    for seed in ((), (), ("--seed", "7"), ("--seed", "7")):
+        fake = FakeServer(StreamPlan(frames_wanted=2))
+        arguments = ("--trusted", portrait, "--simulate", "genuine", "--photo", photo, *seed)
+        run = await _run(fake, *arguments, "--set", "width=160", "--set", "height=240")
+        assert run.code == 0, run.messages
+        first.append(fake.frames[0].image)
+    assert len(set(first)) == 3
+    assert first[2] == first[3]
+
+
+async def test_a_phone_without_a_flash_announces_none(portrait: str, photo: str) -> None:
+    fake = FakeServer()
+    run = await _run(
+        fake,
+        *(
+            "--trusted",
+            portrait,
+            "--simulate",
+            "genuine",
+            "--photo",
+            photo,
+            "--mode",
+            "dynamic",
+            "--no-flash",
+        ),
+    )
+    assert run.code == 0, run.messages
+    assert scan_pb2.CAPABILITY_FLASH not in fake.starts[0].capabilities
+
+
+async def test_knobs_are_for_simulations(portrait: str, scan: str) -> None:
+    run = await _run(None, "--trusted", portrait, "--scan", scan, "--set", "width=160")
+    assert run.code == 2
+    assert "--simulate" in run.messages
+    run = await _run(FakeServer(), "--trusted", portrait, "--simulate", "genuine", "--flash", "--set", "x=1")
+    assert run.code == 2
+    assert "there is no knob 'x'" in run.messages
+
+
+def test_the_help_lists_every_knob() -> None:
+    shown = CliRunner().invoke(app, ["verify", "--help"]).stdout
+    for line in knob_lines(FlashScanSettings(kind=FlashKind.GENUINE)):
+        assert line.name in shown
+    assert "injected-relighting" in shown
+
+
+async def test_a_test_device_says_its_words_and_shows_its_evidence_and_counts_on(
+    portrait: str, scan: str, tmp_path: Path
+) -> None:
+    write_platform(tmp_path / "platform", now=datetime.now(UTC))
+    as_iphone = ("--test-platform", str(tmp_path / "platform"), "--test-device", "iphone")
+    shown = []
+    for _ in range(2):
+        fake = FakeServer()
+        run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60", *as_iphone)
+        assert run.code == 0
+        (start,) = fake.starts
+        assert start.device.platform == device_pb2.PLATFORM_IOS
+        assert start.camera.facing == device_pb2.CAMERA_FACING_FRONT
+        shown += [one.WhichOneof("evidence") for one in fake.attestations]
+    assert shown == ["app_attest", "app_attest_assertion"]
+
+
+async def test_a_test_device_that_there_is_not_says_so(portrait: str, scan: str, tmp_path: Path) -> None:
+    for kind, said in (("nokia", "no test device"), ("iphone", "platform.json cannot be read")):
+        arguments = ("--test-platform", str(tmp_path), "--test-device", kind)
+        run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, *arguments)
+        assert run.code == 2
+        # A long path is broken anywhere.
+        assert said.replace(" ", "") in "".join(run.messages.split())
