@@ -1,16 +1,15 @@
 """One flash scan in virtual time: a simulated phone, a network, and the server's own work on the frames."""
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.actions import Complete, FallBack, Hint, HintCode, Pause, Resume, Reveal, Wait
+from liveness.dynamic.actions import Complete, FallBack, Hint, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
@@ -19,10 +18,11 @@ from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import ExposureReading, FlashSample
 from liveness.dynamic.sampling import sample_frame
 from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import ColourStep, RevealedStep
+from liveness.dynamic.steps import RevealedStep
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import GreyView, ScanObservations
 from liveness.watch import FrameWatcher
+from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, SimulatedPhone
 from simulator import (
     AppGuide,
     FlashScanSettings,
@@ -36,17 +36,10 @@ from vision.packs import Pack
 
 __all__ = ["Link", "ScanTrace", "drive_scan"]
 
-_CLOCKS_APART: Final = 5000.0
-"""The server's clock at the device's 0, seconds: nothing may rest on both being the same."""
 _MOST_ACTIONS: Final = 8
 _LEAST_WAIT: Final = 0.02
 _QUALITY: Final = 88
 """Of the JPEGs that are sent."""
-_MOVES: Final = {GuidanceCode.MOVE_CLOSER: 1.12, GuidanceCode.MOVE_BACK: 1 / 1.12}
-"""How much wider the face is to be in the frame after a person was told."""
-_MOVE_AGAIN: Final = 1.5
-"""Seconds before a person moves again."""
-_NARROWEST, _USUAL_WIDTH, _WIDEST = 0.4, 0.52, 0.7
 _WELL_PLACED: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
 )
@@ -122,12 +115,12 @@ def drive_scan(
         watch: Is shown what the scan would leave if it were over, after every frame.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
-    phone = _Phone(
+    phone = SimulatedPhone(
         light=light,
         frames=simulate_flash_scan(photo, settings, light, guide),
         one_way=link.round_trip / 2,
         person=guide,
-        face_width=settings.face_width or _USUAL_WIDTH,
+        face_width=settings.face_width or USUAL_WIDTH,
         claimed_late=claimed_late,
     )
     server = _Server(
@@ -146,7 +139,7 @@ def drive_scan(
     free, interval = 0.0, 1.0 / settings.frames_per_second
     for frame in phone.frames:
         time = frame.capture_time
-        arrival = _CLOCKS_APART + time + link.round_trip / 2 + abs(float(rng.normal(0.0, link.jitter)))
+        arrival = CLOCKS_APART + time + link.round_trip / 2 + abs(float(rng.normal(0.0, link.jitter)))
         if phone.sends(time):
             server.take(frame, arrival=arrival)
         free = max(free, arrival) + link.processing
@@ -158,73 +151,10 @@ def drive_scan(
     return server.trace()
 
 
-@dataclass(slots=True)
-class _Phone:
-    """The device: shows what it is told, half a round trip later, and says so, truly or ``claimed_late``.
-
-    Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches, and
-    blinks when asked to.
-    """
-
-    light: ScreenLight
-    frames: Iterator[SimulatedFrame]
-    one_way: float
-    person: AppGuide
-    face_width: float
-    claimed_late: float
-    moved_at: float = -math.inf
-    numbers: list[int] = field(default_factory=list)
-    paused_from: float | None = None
-    paused_until: float | None = None
-
-    def show(self, step: ColourStep, now: float) -> None:
-        colour = step.colour.red, step.colour.green, step.colour.blue
-        self.light.show(colour, at=self._heard(now), scroll_seconds=step.transition_seconds)
-        self.numbers.append(step.number)
-
-    def guide(self, code: GuidanceCode | None, now: float) -> None:
-        """Tell the person where to go."""
-        change = _MOVES.get(code) if code is not None else None
-        if change is not None and now >= self.moved_at + _MOVE_AGAIN:
-            self.moved_at = now
-            self.face_width = min(_WIDEST, max(_NARROWEST, self.face_width * change))
-            self.person.ask(self.face_width, at=self._heard(now))
-
-    def hint(self, code: HintCode, now: float) -> None:
-        """Tell the person what the challenge asks for."""
-        match code:
-            case HintCode.BLINK:
-                self.person.blink(at=self._heard(now))
-            case HintCode.TURN_HEAD_SLIGHTLY:
-                self.person.turn(at=self._heard(now))
-            case _:
-                pass
-
-    def pause(self, now: float) -> None:
-        self.paused_from, self.paused_until = self._heard(now), None
-
-    def resume(self, now: float) -> None:
-        self.paused_until = self._heard(now)
-
-    def sends(self, time: float) -> bool:
-        """Whether a frame captured at ``time`` is sent."""
-        if self.paused_from is None or time < self.paused_from:
-            return True
-        return self.paused_until is not None and time >= self.paused_until
-
-    def claims(self, time: float) -> tuple[int, float | None]:
-        """The step that it claims to be on display, and since when."""
-        shown, since = self.light.appeared(time - self.claimed_late)
-        return (self.numbers[shown - 1], since + self.claimed_late) if shown else (0, None)
-
-    def _heard(self, now: float) -> float:
-        return now - _CLOCKS_APART + self.one_way
-
-
 class _Server:
     """What the server does with frames, without its wire."""
 
-    def __init__(self, challenge: FlashChallenge, *, watcher: FrameWatcher, phone: _Phone) -> None:
+    def __init__(self, challenge: FlashChallenge, *, watcher: FrameWatcher, phone: SimulatedPhone) -> None:
         self._challenge = challenge
         self._watcher = watcher
         self._phone = phone

@@ -1,0 +1,87 @@
+"""A simulated phone in virtual time, and whoever holds it: shows colours, claims them, moves when told to."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from liveness.dynamic.actions import HintCode
+from liveness.dynamic.steps import ColourStep
+from liveness.guidance import GuidanceCode
+from simulator import AppGuide, ScreenLight, SimulatedFrame
+
+__all__ = ["CLOCKS_APART", "USUAL_WIDTH", "SimulatedPhone"]
+
+CLOCKS_APART: Final = 5000.0
+"""The server's clock at the device's 0, seconds: nothing may rest on both being the same."""
+_MOVES: Final = {GuidanceCode.MOVE_CLOSER: 1.12, GuidanceCode.MOVE_BACK: 1 / 1.12}
+"""How much wider the face is to be in the frame after a person was told."""
+_MOVE_AGAIN: Final = 1.5
+"""Seconds before a person moves again."""
+_NARROWEST, USUAL_WIDTH, _WIDEST = 0.4, 0.52, 0.7
+
+
+@dataclass(slots=True)
+class SimulatedPhone:
+    """The device: shows what it is told, half a round trip later, and says so, truly or ``claimed_late``.
+
+    Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches, and
+    blinks when asked to.
+    """
+
+    light: ScreenLight
+    frames: Iterator[SimulatedFrame]
+    one_way: float
+    person: AppGuide
+    face_width: float
+    claimed_late: float
+    moved_at: float = -math.inf
+    numbers: list[int] = field(default_factory=list)
+    paused_from: float | None = None
+    paused_until: float | None = None
+
+    def show(self, step: ColourStep, now: float) -> None:
+        """Show a step, once it is heard of."""
+        colour = step.colour.red, step.colour.green, step.colour.blue
+        self.light.show(colour, at=self._heard(now), scroll_seconds=step.transition_seconds)
+        self.numbers.append(step.number)
+
+    def guide(self, code: GuidanceCode | None, now: float) -> None:
+        """Tell the person where to go."""
+        change = _MOVES.get(code) if code is not None else None
+        if change is not None and now >= self.moved_at + _MOVE_AGAIN:
+            self.moved_at = now
+            self.face_width = min(_WIDEST, max(_NARROWEST, self.face_width * change))
+            self.person.ask(self.face_width, at=self._heard(now))
+
+    def hint(self, code: HintCode, now: float) -> None:
+        """Tell the person what the challenge asks for."""
+        match code:
+            case HintCode.BLINK:
+                self.person.blink(at=self._heard(now))
+            case HintCode.TURN_HEAD_SLIGHTLY:
+                self.person.turn(at=self._heard(now))
+            case _:
+                pass
+
+    def pause(self, now: float) -> None:
+        """Send no more frames."""
+        self.paused_from, self.paused_until = self._heard(now), None
+
+    def resume(self, now: float) -> None:
+        """Send frames again."""
+        self.paused_until = self._heard(now)
+
+    def sends(self, time: float) -> bool:
+        """Whether a frame captured at ``time`` is sent."""
+        if self.paused_from is None or time < self.paused_from:
+            return True
+        return self.paused_until is not None and time >= self.paused_until
+
+    def claims(self, time: float) -> tuple[int, float | None]:
+        """The step that it claims to be on display, and since when."""
+        shown, since = self.light.appeared(time - self.claimed_late)
+        return (self.numbers[shown - 1], since + self.claimed_late) if shown else (0, None)
+
+    def _heard(self, now: float) -> float:
+        return now - CLOCKS_APART + self.one_way
