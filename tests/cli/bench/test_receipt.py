@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from attempt.errors import FrameUnusable
 from cli.bench.receipt import Receipt
-from server.errors import Refusal
 from tests.server.live import pictures
 from vision.image import encode_jpeg
 
@@ -18,5 +18,5 @@ def test_frames_are_received_one_after_the_other_and_cost_something() -> None:
 
 
 def test_a_frame_is_held_to_a_servers_limits() -> None:
-    with pytest.raises(Refusal, match="pixels"):
+    with pytest.raises(FrameUnusable, match="pixels"):
         Receipt().take(encode_jpeg(np.zeros((100, 300, 3), np.uint8)))

@@ -1,0 +1,67 @@
+"""Writes what an attempt makes of every frame of many scans, and compares two such files.
+
+To be run before and after a change that is to change no judgement::
+
+    python -m tests.attempt.equality scan --assets shared --out before.jsonl
+    python -m tests.attempt.equality compare before.jsonl after.jsonl
+"""
+
+import argparse
+import sys
+from itertools import islice
+from pathlib import Path
+
+from tests.attempt.equality.drive import Driver
+from tests.attempt.equality.rows import differences
+from tests.attempt.equality.scans import express_scans, told_scans
+from vision.packs import load_pack
+
+_MOST_SHOWN = 50
+
+
+def _scan(asked: argparse.Namespace) -> int:
+    driver = Driver(load_pack(f"open:{asked.assets / 'models'}"))
+    scans = [
+        *islice(express_scans(asked.assets), asked.express),
+        *told_scans(load_pack("embedded"), flashes=asked.flashes, movements=asked.movements),
+    ]
+    with asked.out.open("w", encoding="utf-8") as file:
+        for number, scan in enumerate(scans):
+            if number % asked.parts == asked.part:
+                file.writelines(f"{line}\n" for line in driver.drive(scan))
+                file.flush()
+    return 0
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    before, after = (path.read_text(encoding="utf-8").splitlines() for path in (asked.before, asked.after))
+    found = differences(before, after)
+    print(f"{len(before)} and {len(after)} lines, {len(found)} differences")
+    for one in found[:_MOST_SHOWN]:
+        print(one)
+    return 1 if found else 0
+
+
+def main() -> int:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.attempt.equality")
+    commands = parser.add_subparsers(required=True)
+    scan = commands.add_parser("scan")
+    scan.add_argument("--assets", type=Path, required=True)
+    scan.add_argument("--out", type=Path, required=True)
+    scan.add_argument("--express", type=int, default=10_000)
+    scan.add_argument("--flashes", type=int, default=60)
+    scan.add_argument("--movements", type=int, default=18)
+    scan.add_argument("--part", type=int, default=0)
+    scan.add_argument("--parts", type=int, default=1)
+    scan.set_defaults(run=_scan)
+    compare = commands.add_parser("compare")
+    compare.add_argument("before", type=Path)
+    compare.add_argument("after", type=Path)
+    compare.set_defaults(run=_compare)
+    asked = parser.parse_args()
+    return int(asked.run(asked))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
