@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 from prometheus_client import CollectorRegistry
 
+from attempt.analyst import FrameAnalyst
 from device_integrity.camera import load_fingerprints
 from liveness.dynamic.model import load_flash_model
 from liveness.fusion_model_file import load_fusion_model
@@ -45,7 +46,6 @@ from server.models import announce_pack, check_policies, load_configured_pack, p
 from server.policies import PolicyBook
 from server.policies.availability import Availability
 from server.readiness import storage_readiness
-from server.scan.analyst import FrameAnalyst
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
 from server.scan.running import RunningScans
@@ -371,7 +371,7 @@ class FacegateServer:
                 tokens=keys.tokens,
                 wrapping_keys=keys.wrapping_keys,
                 challenge_keys=keys.challenges,
-                analyst=FrameAnalyst(pack=pack, budget=tuning.budget),
+                analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
                 pack=pack,
                 fusion=fusion,
                 flash=load_flash_model(),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from server.scan.capture import CapturePlan
+from attempt.placement import CapturePlan
 from server.scan.messages import CaptureBudget
 from server.scan.transcript import ClockLimits
 

@@ -27,7 +27,7 @@ from cli.shown import shown, shown_name
 from client import ClientError
 from liveness.verdict import Verdict
 from server.analysis.video import MAXIMUM_STILLS
-from server.scan.judgement import liveness_policy
+from server.policies.liveness import liveness_policy
 from server.version import server_version
 from vision.errors import VisionError
 from vision.packs import load_pack

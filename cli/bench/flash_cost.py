@@ -10,6 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from attempt.analyst import FrameAnalyst
+from attempt.frame import Frame, FrameLimits
+from attempt.light import flash_sample
+from attempt.pictures import FrameDecoder, FramePicture
 from cli.bench.material import frame_pictures
 from cli.bench.setting import Bench
 from cli.bench.tinted_frames import tinted
@@ -25,9 +29,6 @@ from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.script import ColourScript, ScriptSettings
 from liveness.dynamic.steps import ColourStep
 from liveness.guidance import GuidanceCode
-from server.scan.analyst import FrameAnalyst
-from server.scan.frame_pictures import FrameDecoder, FramePicture
-from server.scan.messages import CaptureBudget, FrameMessage
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, load_pack
@@ -158,9 +159,9 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     Raises:
         ScanNotMeasured: The frames end before the flash does.
     """
-    analyst, model = FrameAnalyst(pack=pack, budget=CaptureBudget()), load_flash_model()
-    decoder = FrameDecoder(CaptureBudget())
-    watcher = analyst.watcher()
+    analyst, model = FrameAnalyst(pack=pack, limits=FrameLimits()), load_flash_model()
+    decoder = FrameDecoder(FrameLimits())
+    watcher = analyst.watch().watcher
     challenge = FlashChallenge(
         script=ColourScript(secrets.token_bytes, ScriptSettings(scroll_one_in=None)),
         meter=FlashMeter(model),
@@ -175,12 +176,12 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     for index, pixels in enumerate(frames):
         at = index / frames_per_second
         colour = None if step is None else (step.colour.red, step.colour.green, step.colour.blue)
-        message = _message(index, at, tinted(pixels, colour))
-        seen = analyst.look(message, at, watcher=watcher, with_light=True)
+        frame = _frame(index, at, tinted(pixels, colour))
+        seen = analyst.look(frame, at, watcher=watcher, with_light=True)
         began = time.thread_time()
         pack.detector.detect(pixels)
         detected = time.thread_time()
-        sample = analyst.flash_sample(
+        sample = flash_sample(
             seen,
             capture_time=at,
             arrival=_SERVER_CLOCK + at,
@@ -191,8 +192,8 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
         shown = _next(challenge, _SERVER_CLOCK + at)
         each += time.thread_time() - detected
         detections += detected - began
-        pictures += _cpu_seconds(partial(decoder.colour, message))
-        decoding += _light_seconds(decoder, message, followed=seen.observation.followed)
+        pictures += _cpu_seconds(partial(decoder.colour, frame))
+        decoding += _light_seconds(decoder, frame, followed=seen.observation.followed)
         samples.append(sample)
         if shown is not None:
             # The camera sees it on the next frame.
@@ -215,18 +216,18 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     )
 
 
-def _light_seconds(decoder: FrameDecoder, message: FrameMessage, *, followed: bool) -> float:
+def _light_seconds(decoder: FrameDecoder, frame: Frame, *, followed: bool) -> float:
     """CPU that a frame's light costs beside its being watched, for which followed frames need luma alone."""
 
     def watch_and_light() -> None:
-        picture = FramePicture(decoder, message, in_colour=True)
+        picture = FramePicture(decoder, frame, in_colour=True)
         picture.grey()
         picture.light()
 
     if followed:
-        alone = _cpu_seconds(lambda: FramePicture(decoder, message).grey())
+        alone = _cpu_seconds(lambda: FramePicture(decoder, frame).grey())
         return _cpu_seconds(watch_and_light) - alone
-    picture = FramePicture(decoder, message, in_colour=True)
+    picture = FramePicture(decoder, frame, in_colour=True)
     picture.colour()
     return _cpu_seconds(picture.light)
 
@@ -250,20 +251,14 @@ def _next(challenge: FlashChallenge, now: float) -> ColourStep | None:
                 pass
 
 
-def _message(index: int, at: float, pixels: BgrImage) -> FrameMessage:
+def _frame(index: int, at: float, pixels: BgrImage) -> Frame:
     height, width = pixels.shape[:2]
-    return FrameMessage(
-        header=b"",
+    return Frame(
         image=encode_jpeg(pixels, quality=_QUALITY),
-        mac=b"",
-        attempt=1,
         index=index,
         capture_time_us=round(at * 1e6),
         rotation_degrees=0,
         mirrored=False,
-        dropped_before=0,
         width=width,
         height=height,
-        flash_step=0,
-        flash_step_since_us=0,
     )

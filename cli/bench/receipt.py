@@ -9,10 +9,11 @@ from typing import Final
 
 from facegate.v1 import scan_pb2
 
+from attempt.frame import FrameLimits
+from attempt.pictures import FrameDecoder
 from device_integrity.transcript import MacChain
 from server.edge.scan_codec import to_inbound
-from server.scan.frame_pictures import FrameDecoder
-from server.scan.messages import CaptureBudget, FrameMessage
+from server.scan.messages import FrameMessage
 from vision.image_header import parse_header
 
 __all__ = ["Receipt"]
@@ -28,7 +29,7 @@ class Receipt:
         """Starts a chain of MACs on both sides."""
         self._device = MacChain(key=_KEY, binding=_BINDING)
         self._server = MacChain(key=_KEY, binding=_BINDING)
-        self._decoder = FrameDecoder(CaptureBudget())
+        self._decoder = FrameDecoder(FrameLimits())
         self._frames = 0
         self._seconds = 0.0
 

@@ -1,6 +1,6 @@
 """The frames of one upload, taken in order as they are decoded; only those worth more work are kept.
 
-A video is watched as the server watches a scan (``liveness.watch``): the face is followed, and the detector
+A video is watched as the server watches a scan (``attempt.watch``): the face is followed, and the detector
 looks now and then. Still frames have no times, so nothing is measured between them.
 """
 
@@ -9,14 +9,14 @@ from typing import Final
 import cv2
 import numpy as np
 
+from attempt.persons import persons_in
+from attempt.pictures import DecodedPicture
+from attempt.stills import landmarks_of, observe_still, pad_scores
+from attempt.watch import PacedWatch
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
-from liveness.observation import FrameObservation, GreyView, PassedFrame, ScanObservations
-from liveness.observe import sample_frame
-from liveness.pace import FramePace, FrameWork
+from liveness.observation import FrameObservation, ScanObservations
 from liveness.selection import CUE_FRAMES, DEFAULT_COUNT, FrameSelector, spread_of
-from liveness.watch import FrameWatcher
-from server.analysis.models import landmarks_of, observe_still, pad_scores, persons_in
 from server.analysis.results import SelectedFrame, VideoStudy
 from vision.face import BgrImage
 from vision.packs import Pack
@@ -62,12 +62,7 @@ class VideoFrames:
 
     def __init__(self, pack: Pack) -> None:
         """Starts empty."""
-        self._watcher = FrameWatcher(
-            find_faces=lambda pixels: persons_in(pixels, pack),
-            locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
-            every_colour=True,
-        )
-        self._pace = FramePace()
+        self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack), every_colour=True)
         self._kept = _Kept()
         self._taken = self._watched = self._usable = 0
 
@@ -82,18 +77,16 @@ class VideoFrames:
             ModelFailed: A model failed.
         """
         index, self._taken = self._taken, self._taken + 1
-        picture = _Picture(_shrunk(pixels))
-        work = self._pace.next(capture_time, restless=self._watcher.restless)
-        if work is FrameWork.WATCH or self._none_to_spare:
-            watched = self._watcher.watch(picture, index=index, capture_time=capture_time)
+        watched = self._watch.take(
+            DecodedPicture(_shrunk(pixels)),
+            index=index,
+            capture_time=capture_time,
+            in_any_case=self._none_to_spare,
+        )
+        if watched is not None:
             self._kept.offer(watched.observation, watched.pixels)
             self._watched += 1
             self._usable += watched.observation.face is not None and watched.observation.faces == 1
-            return
-        samples = sample_frame(picture.colour()) if work is FrameWork.SAMPLE else None
-        self._watcher.pass_over(
-            PassedFrame(index=index, capture_time=capture_time, fingerprint=None, samples=samples)
-        )
 
     @property
     def _none_to_spare(self) -> bool:
@@ -103,7 +96,7 @@ class VideoFrames:
     @property
     def observations(self) -> ScanObservations:
         """What was measured so far."""
-        return self._watcher.observations
+        return self._watch.observations
 
     @property
     def selected(self) -> tuple[SelectedFrame, ...]:
@@ -177,19 +170,6 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
         cues=tuple(cues),
         embeddings=tuple(embeddings),
     )
-
-
-class _Picture:
-    """A picture that is decoded already; implements ``liveness.watch.Picture``."""
-
-    def __init__(self, pixels: BgrImage) -> None:
-        self._pixels = pixels
-
-    def grey(self) -> GreyView:
-        return np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_BGR2GRAY), np.uint8)
-
-    def colour(self) -> BgrImage:
-        return self._pixels
 
 
 def _shrunk(pixels: BgrImage) -> BgrImage:

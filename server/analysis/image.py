@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from attempt.persons import persons_in
+from attempt.stills import landmarks_of, observe_still, pad_scores
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
@@ -10,7 +12,6 @@ from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selfie import SelfieModel, SelfieSettings, judge_selfie
 from liveness.verdict import LivenessResult
 from server.analysis.errors import AnalysisCode
-from server.analysis.models import landmarks_of, observe_still, pad_scores, persons_in
 from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
 from server.analysis.stills import SELFIE_LIMITS, decode_still
 from vision.errors import ModelFailed

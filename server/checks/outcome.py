@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceCheck
 from device_integrity.policy import Sign
-from liveness.dynamic.steps import ColourStep
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
 from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
@@ -68,21 +68,6 @@ class TranscriptOutcome:
     streams: int
     final_mac_sha256: bytes
     signed: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChallengeStepOutcome:
-    """One step of a screen flash, as it was drawn and as it was measured.
-
-    Attributes:
-        step: As it was drawn.
-        signal_to_noise: Of the face's response; ``None`` where it could not be measured.
-        agrees: Whether the response is the one to this step; ``None`` where it could not be measured.
-    """
-
-    step: ColourStep
-    signal_to_noise: float | None
-    agrees: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import structlog
 
+from attempt.analyst import SeenFrame
+from attempt.judgement import AttemptJudgement
 from matcher.similarity import similarity_for_fmr
 from server.checks.faults import server_fault
 from server.checks.outcome import (
@@ -22,8 +24,6 @@ from server.checks.pictures import result_pictures
 from server.checks.terms import AttemptOutcome, EndedBy, Mode
 from server.evidence.store import EvidenceStore
 from server.policies import Policy
-from server.scan.analyst import SeenFrame
-from server.scan.judgement import AttemptJudgement
 from server.storage.errors import StorageUnavailable
 from server.storage.records import (
     AttemptEnding,
@@ -163,16 +163,16 @@ class CheckRecorder:
     async def _keep(
         self, record: CheckRecord, *, attempt: int, kind: EvidenceKind, frame: SeenFrame
     ) -> tuple[EvidenceEntry, StorageUnavailable | None]:
-        message = frame.message
+        taken = frame.frame
         sealed = await self._evidence.seal(
             record.check_id,
             kind=kind,
-            image=message.image,
+            image=taken.image,
             facts=PictureFacts(
                 attempt=attempt,
-                frame_index=message.index,
-                rotation=message.rotation_degrees,
-                mirrored=message.mirrored,
+                frame_index=taken.index,
+                rotation=taken.rotation_degrees,
+                mirrored=taken.mirrored,
                 media_type="image/jpeg",
             ),
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from attempt.judgement import ChallengeStepOutcome
 from device_integrity.check import Manipulation
 from device_integrity.policy import Sign
 from liveness.signal import Signal
@@ -15,7 +16,6 @@ from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
 from server.checks.outcome import (
     AttemptOutline,
     CalibrationIdentity,
-    ChallengeStepOutcome,
     CheckOutcome,
     DeviceOutcome,
     EvidenceMark,

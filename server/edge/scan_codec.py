@@ -9,6 +9,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
+from attempt.frame import ExposureClaim
 from liveness.dynamic.steps import ColourStep, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode, Plan
@@ -28,15 +30,10 @@ from server.scan.messages import (
     CompleteMessage,
     CreditMessage,
     EndCause,
-    ExposureClaim,
-    FeedbackMessage,
-    FlashStepMessage,
     FrameMessage,
     GoodbyeMessage,
     Inbound,
     Outbound,
-    OvalChangeMessage,
-    PauseMessage,
     ResumeProofMessage,
     ScanResultMessage,
     StartMessage,
@@ -253,7 +250,7 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
             )
         case CreditMessage():
             return response(credit=_credit(message))
-        case FeedbackMessage():
+        case Feedback():
             return response(
                 feedback=feedback_pb2.Feedback(
                     code=feedback_code(message.code),
@@ -262,17 +259,17 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
                     frame_index=message.frame_index,
                 )
             )
-        case FlashStepMessage():
+        case Reveal():
             return response(flash_step=_flash_step(message.step))
-        case OvalChangeMessage():
+        case MoveOval():
             return response(
                 oval_change=scan_pb2.OvalChange(
                     oval=_oval(message.oval),
                     transition_duration=duration(message.transition_seconds),
-                    change=message.change,
+                    change=message.number,
                 )
             )
-        case PauseMessage():
+        case PauseCapture():
             return response(
                 capture_pause=scan_pb2.CapturePause(
                     paused=message.paused, reason=feedback_code(message.reason)

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from attempt.actions import Action, Feedback, PauseCapture, Reveal
+from attempt.capture import AttemptCapture
+from attempt.challenge import AttemptChallenge
 from server.checks.terms import Mode, Plan
 from server.errors import Reason, Refusal
-from server.scan.capture import AttemptCapture
 from server.scan.capture_rate import CaptureRate
-from server.scan.challenge import AttemptChallenge
+from server.scan.capture_work import CaptureWork
 from server.scan.credit import CreditLedger
 from server.scan.environment import ScanEnvironment
 from server.scan.frame_limits import check_budget, check_claim
@@ -18,15 +20,12 @@ from server.scan.messages import (
     AttemptStartMessage,
     AttestationMessage,
     CompleteMessage,
-    FeedbackMessage,
-    FlashStepMessage,
     FrameMessage,
-    OvalChangeMessage,
-    PauseMessage,
 )
 from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
 from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
+from server.scan.stream_trace import AttemptTrace
 from server.storage.errors import StorageUnavailable
 from server.storage.records import NewAttempt
 
@@ -86,14 +85,14 @@ class AttemptRun:
         self._latest = 0
         self.capture = AttemptCapture(
             analyst=env.analyst,
-            pool=env.pool,
-            plan=settings.plan if challenge is None else settings.plan.beside(challenge),
-            budget=settings.budget,
+            plan=settings.plan,
             oval=settings.oval,
             guidance=settings.guidance,
             random=env.random,
             challenge=challenge,
         )
+        self.trace = AttemptTrace()
+        self.work = CaptureWork(self.capture, pool=env.pool, trace=self.trace, monotonic=env.clock.monotonic)
         self._credit = credit
         self._renewed = env.clock.monotonic()
         self._settled = False
@@ -248,11 +247,14 @@ class AttemptRun:
         await self._count()
         feedback = None
         if self._settled:
-            self.capture.glance(frame, arrival=arrival.time)
+            self.work.glance(frame, arrival=arrival.time)
+            await self._challenge_further(send)
         else:
-            feedback = await self.capture.take(frame, arrival=arrival.time)
+            speaks = self._challenge_speaks
+            feedback, actions = await self.work.take(frame, arrival=arrival.time, then_act=speaks)
             self._latest = frame.index
-        await self._challenge_further(send)
+            if speaks:
+                await self._do(actions, send)
         self._credit.processed(size)
         if feedback is not None:
             self._show(feedback.code)
@@ -265,27 +267,33 @@ class AttemptRun:
             await send(grant)
 
     async def _challenge_further(self, send: Send) -> None:
-        """Says what the challenge has to say now, until the capture is complete."""
-        if self._challenge is None or self._told_complete is not None:
-            return
-        if self.frames < self._env.settings.counted_frames:
-            # A colour is shown only in attempts that count: else one could look at many draws and pick.
-            return
-        for message in await self._challenge.messages(self._env.clock.monotonic(), frame_index=self._latest):
-            match message:
-                case OvalChangeMessage(oval=oval):
-                    self.capture.move_oval(oval)
-                case FeedbackMessage(code=code):
+        """Does what the challenge wants done now, without a further frame."""
+        if self._challenge_speaks:
+            await self._do(await self.work.act(frame_index=self._latest), send)
+
+    @property
+    def _challenge_speaks(self) -> bool:
+        """Whether a challenge may say something: until the capture is complete.
+
+        A colour is shown only in attempts that count: else one could look at many draws and pick.
+        """
+        counts = self.frames >= self._env.settings.counted_frames
+        return self._challenge is not None and self._told_complete is None and counts
+
+    async def _do(self, actions: tuple[Action, ...], send: Send) -> None:
+        for action in actions:
+            match action:
+                case Feedback(code=code):
                     self._show(code)
-                case FlashStepMessage(step):
+                case Reveal(step):
                     self._revealed = step.number
-                case PauseMessage(paused=True):
+                case PauseCapture(paused=True):
                     self._rate.pause(self._env.clock.monotonic())
-                case PauseMessage():
+                case PauseCapture():
                     self._rate.resume(self._env.clock.monotonic())
                 case _:
                     pass
-            await send(message)
+            await send(action)
         await self._look_whether_enough(send)
 
     def _show(self, code: str) -> None:
@@ -310,7 +318,7 @@ class AttemptRun:
 
     async def _examine_ahead(self) -> None:
         if not self._settled:
-            await self.capture.examine_ahead()
+            await self.work.examine_ahead()
 
     async def _look_whether_enough(self, send: Send) -> None:
         if self.capture.settled:
@@ -337,7 +345,7 @@ class AttemptRun:
         slow = rate < self._env.settings.budget.min_frames_per_second
         if slow and self._rate.seconds >= _RATE_AFTER_SECONDS and self._stream.transcript.dropped:
             self._adjusted = True
-            self.capture.trace.adjusted()
+            self.trace.adjusted()
             budget = self._env.settings.budget
             await send(fewer_bytes(self.plan, max_frame_bytes=budget.max_frame_bytes))
 

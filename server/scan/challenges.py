@@ -1,16 +1,11 @@
 """The challenges of a stream's attempts: made when an attempt begins, and what they leave when it ends."""
 
-from liveness.dynamic.challenge import FlashChallenge
-from liveness.dynamic.meter import FlashMeter
-from liveness.dynamic.movement import MovementChallenge
-from liveness.dynamic.ovals import OvalScript
-from liveness.dynamic.script import ColourScript
+from attempt.challenge import AttemptChallenge
+from attempt.flash_run import FlashRun
+from attempt.judgement import ChallengeEvidence
+from attempt.movement_run import MovementRun
 from server.checks.terms import Plan
-from server.scan.challenge import AttemptChallenge
 from server.scan.environment import ScanEnvironment
-from server.scan.flash_run import FlashRun
-from server.scan.judgement import ChallengeEvidence
-from server.scan.movement_run import MovementRun
 from server.scan.plans import ScanPlans
 
 __all__ = ["challenge_evidence", "conclude_challenge", "declined", "start_challenge"]
@@ -24,16 +19,15 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
         plans: What the scan asks for.
     """
     if plans.next is Plan.FLASH:
-        challenge = FlashChallenge(
-            script=ColourScript(env.random, plans.script, first_number=plans.first_step),
-            meter=FlashMeter(env.flash),
-            policy=plans.limits,
-            depth_line=env.flash.judge.depth_odds,
+        return FlashRun.drawn(
+            env.random,
+            model=env.flash,
+            limits=plans.limits,
+            script=plans.script,
+            first_step=plans.first_step,
         )
-        return FlashRun(challenge, analyst=env.analyst, pool=env.pool, first_step=plans.first_step)
     if plans.next is Plan.MOVEMENT:
-        movement = MovementChallenge(OvalScript(env.random, rest=env.settings.oval))
-        return MovementRun(movement, analyst=env.analyst, pool=env.pool)
+        return MovementRun.drawn(env.random, rest=env.settings.oval, analyst=env.analyst)
     return None
 
 

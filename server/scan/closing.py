@@ -8,19 +8,20 @@ from functools import partial
 
 import structlog
 
+from attempt.judgement import AttemptJudgement, judge_attempt
 from matcher.comparison import MatchPolicy
 from server.checks.outcome import DeviceOutcome, TranscriptOutcome
 from server.checks.recorder import JudgedAttempt, KeptPictures
 from server.checks.state import OPEN_STATES
 from server.checks.templates import open_template
 from server.checks.terms import AttemptOutcome, EndedBy
+from server.policies.liveness import liveness_policy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
 from server.scan.device_look import DeviceLook, DeviceLooks
 from server.scan.device_memory import FrameRecall
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
-from server.scan.judgement import AttemptJudgement, judge_attempt, liveness_policy
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
@@ -123,7 +124,7 @@ class AttemptCloser:
 
     async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         env = self._env
-        await run.capture.examine_rest()
+        await run.work.examine_rest()
         template = open_template(stream.record, wrapping_keys=env.wrapping_keys)
         return await env.pool.run_first(
             judge_attempt,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from attempt.judgement import AttemptJudgement
 from server.checks.outcome import DeviceOutcome
 from server.checks.progress import attempts_remaining
 from server.checks.recorder import JudgedAttempt
@@ -16,7 +17,6 @@ from server.scan.environment import ScanEnvironment
 from server.scan.evidence_grace import await_evidence
 from server.scan.handshake import OpenStream
 from server.scan.inbox import Inbox
-from server.scan.judgement import AttemptJudgement
 from server.scan.messages import AttemptEndMessage, EndCause, ScanResultMessage, ScanStatus
 from server.scan.older_streams import await_older_streams
 from server.scan.readiness import ready_within
@@ -61,7 +61,7 @@ class AttemptConcluder:
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
         env, began = self._env, self._env.clock.monotonic()
-        await run.capture.verify_sample()
+        await run.work.verify_sample()
         judgement = await self._closer.judge(stream, run)
         attempts = await self._closer.attempts(stream, run)
         self.cancelled_by_person = end.cause is EndCause.CANCELLED

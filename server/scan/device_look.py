@@ -49,7 +49,7 @@ class DeviceLooks:
             StorageUnavailable: The database failed.
         """
         return await self._env.memory.recall_frames(
-            stream.record, run.capture.trace.observed.traces, images=run.capture.trace.images
+            stream.record, run.trace.observed.traces, images=run.trace.images
         )
 
     async def look(
@@ -91,7 +91,7 @@ class DeviceLooks:
             ),
             server_keys=env.server_keys.current,
             findings=findings,
-            observed=run.capture.trace.observed,
+            observed=run.trace.observed,
             memory=recollection.checks,
             earlier=stream.evidence.claimed_before,
             rules=policy.device,

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from attempt.analyst import FrameAnalyst
+from attempt.placement import CapturePlan
 from device_integrity.camera import CameraFingerprints
 from liveness.dynamic.model import FlashModel
 from liveness.fusion_model import FusionModel
@@ -15,8 +17,6 @@ from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.evidence.sealing import WrappingKeys
 from server.keys import ChallengeKeys
-from server.scan.analyst import FrameAnalyst
-from server.scan.capture import CapturePlan
 from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
 from server.scan.running import RunningScans

@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
+from attempt.frame import Frame, FrameLimits
 from device_integrity.camera import CameraClaim, DeviceClaim
 from device_integrity.runtime import RuntimeReport
-from liveness.dynamic.steps import ColourStep
 from liveness.guidance import Oval
 from server.checks.terms import Mode, Plan
 from server.device.evidence import DeviceEvidence
@@ -78,52 +79,20 @@ class AttestationMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExposureClaim:
-    """What a device says its camera did; see ``facegate.v1.ExposureMetadata``. 0 means unknown."""
-
-    exposure_time_ns: int
-    iso: int
-    white_balance_kelvin: int
-    rolling_shutter_skew_ns: int
-    exposure_locked: bool
-    white_balance_locked: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameMessage:
-    """One frame; see ``facegate.v1.Frame`` and ``FrameHeader``.
+class FrameMessage(Frame):
+    """One frame with what vouches for it; see ``facegate.v1.Frame`` and ``FrameHeader``.
 
     Attributes:
         header: The FrameHeader bytes as received.
-        image: The encoded image.
         mac: The chained MAC.
         attempt: Attempt that the frame claims.
-        index: Index in the attempt.
-        capture_time_us: Device clock, microseconds.
-        rotation_degrees: Clockwise rotation that makes the image upright: 0, 90, 180 or 270.
-        mirrored: Whether the image is mirrored.
         dropped_before: Images dropped since the frame before.
-        width: Declared width of the encoded image.
-        height: Declared height of the encoded image.
-        flash_step: The step that the device says was on display; 0 for none.
-        flash_step_since_us: When the device says it appeared, microseconds of the same clock; 0 for none.
-        exposure: What the device says the camera did; ``None`` where it says nothing.
     """
 
     header: bytes
-    image: bytes
     mac: bytes
     attempt: int
-    index: int
-    capture_time_us: int
-    rotation_degrees: int
-    mirrored: bool
     dropped_before: int
-    width: int
-    height: int
-    flash_step: int = 0
-    flash_step_since_us: int = 0
-    exposure: ExposureClaim | None = None
 
 
 class EndCause(StrEnum):
@@ -188,6 +157,13 @@ class CaptureBudget:
     max_attempt_seconds: float = 20.0
     min_frame_side: int = 200
 
+    @property
+    def frame_limits(self) -> FrameLimits:
+        """What a frame's image may be."""
+        return FrameLimits(
+            max_bytes=self.max_frame_bytes, max_pixels=self.max_frame_pixels, min_side=self.min_frame_side
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CreditMessage:
@@ -236,45 +212,6 @@ class AttemptStartMessage:
     expected_seconds: float
     credit: CreditMessage
     oval: Oval
-
-
-@dataclass(frozen=True, slots=True)
-class FeedbackMessage:
-    """A hint: code name, progress 0..1, frame index."""
-
-    code: str
-    progress: float
-    frame_index: int
-
-
-@dataclass(frozen=True, slots=True)
-class FlashStepMessage:
-    """The next colour to show."""
-
-    step: ColourStep
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OvalChangeMessage:
-    """The oval moves or grows.
-
-    Attributes:
-        oval: The oval to draw from now on.
-        transition_seconds: How long it takes to reach its place.
-        change: Number of the change in the attempt, from 1.
-    """
-
-    oval: Oval
-    transition_seconds: float
-    change: int
-
-
-@dataclass(frozen=True, slots=True)
-class PauseMessage:
-    """The capture is interrupted, with a feedback code that says why, or goes on."""
-
-    paused: bool
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,10 +283,10 @@ Outbound: TypeAlias = (
     ChallengeMessage
     | AttemptStartMessage
     | CreditMessage
-    | FeedbackMessage
-    | FlashStepMessage
-    | OvalChangeMessage
-    | PauseMessage
+    | Feedback
+    | Reveal
+    | MoveOval
+    | PauseCapture
     | AdjustmentMessage
     | CompleteMessage
     | ScanResultMessage

@@ -1,15 +1,17 @@
 """What arrives of one attempt's frames, for the checks of device integrity."""
 
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 
 import cv2
 import numpy as np
 
+from attempt.frame import Frame
 from device_integrity.camera import ExposureClaim as CameraExposure
 from device_integrity.camera import FrameClaim
 from device_integrity.stream import StreamTracer
 from server.device.assessment import ObservedFrames
-from server.scan.messages import FrameMessage
 from vision.face import BgrImage
 from vision.image import GreyImage
 
@@ -29,28 +31,26 @@ class AttemptTrace:
         self._measured: list[FrameClaim] = []
         self._adjustments = 0
 
-    def arrived(self, message: FrameMessage) -> None:
+    def arrived(self, frame: Frame) -> None:
         """Notes a frame's header, and its image's hash. Every frame's, before it is measured."""
-        self._claims.append(_claim(message))
-        self._images.append(sha256(message.image).digest())
+        self._claims.append(_claim(frame))
+        self._images.append(sha256(frame.image).digest())
 
-    def measure(self, message: FrameMessage, pixels: GreyImage | BgrImage, *, arrival: float) -> None:
-        """Measures a frame's picture: work for the worker pool.
+    def measurer(self, *, arrival: float) -> Callable[[Frame, GreyImage | BgrImage], None]:
+        """What measures the picture of a frame that arrived then, by the server's monotonic clock."""
+        return partial(self._measure, arrival)
 
-        Args:
-            message: The frame.
-            pixels: Its luma or its colours as decoded: not turned upright, mirrored or scaled.
-            arrival: When it arrived, seconds of the server's monotonic clock.
-        """
+    def _measure(self, arrival: float, frame: Frame, pixels: GreyImage | BgrImage) -> None:
+        """Work for the worker pool."""
         luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == _COLOUR else pixels
         self._tracer.add(
-            message.image,
+            frame.image,
             np.asarray(luma, np.uint8),
-            capture_time_us=message.capture_time_us,
+            capture_time_us=frame.capture_time_us,
             arrival_time_us=round(arrival * 1e6),
-            flash_step=message.flash_step,
+            flash_step=frame.flash_step,
         )
-        self._measured.append(_claim(message))
+        self._measured.append(_claim(frame))
 
     @property
     def images(self) -> tuple[bytes, ...]:
@@ -72,15 +72,15 @@ class AttemptTrace:
         )
 
 
-def _claim(message: FrameMessage) -> FrameClaim:
-    exposure = message.exposure
+def _claim(frame: Frame) -> FrameClaim:
+    exposure = frame.exposure
     return FrameClaim(
-        capture_time_us=message.capture_time_us,
-        width=message.width,
-        height=message.height,
-        rotation_degrees=message.rotation_degrees,
-        mirrored=message.mirrored,
-        flash_step=message.flash_step,
+        capture_time_us=frame.capture_time_us,
+        width=frame.width,
+        height=frame.height,
+        rotation_degrees=frame.rotation_degrees,
+        mirrored=frame.mirrored,
+        flash_step=frame.flash_step,
         exposure=None
         if exposure is None
         else CameraExposure(

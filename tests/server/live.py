@@ -21,9 +21,9 @@ from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from google.rpc import error_details_pb2, status_pb2
 
+from attempt.placement import CapturePlan
 from server.app import FacegateServer
 from server.checks.state import CheckState
-from server.scan.capture import CapturePlan
 from server.scan.transcript import ClockLimits
 from server.settings import Settings
 from server.storage.database import open_database

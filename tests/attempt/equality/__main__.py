@@ -8,7 +8,7 @@ To be run before and after a change that is to change no judgement::
 
 import argparse
 import sys
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from tests.attempt.equality.drive import Driver
@@ -21,10 +21,10 @@ _MOST_SHOWN = 50
 
 def _scan(asked: argparse.Namespace) -> int:
     driver = Driver(load_pack(f"open:{asked.assets / 'models'}"))
-    scans = [
-        *islice(express_scans(asked.assets), asked.express),
-        *told_scans(load_pack("embedded"), flashes=asked.flashes, movements=asked.movements),
-    ]
+    scans = chain(
+        islice(express_scans(asked.assets), asked.express),
+        told_scans(load_pack("embedded"), flashes=asked.flashes, movements=asked.movements),
+    )
     with asked.out.open("w", encoding="utf-8") as file:
         for number, scan in enumerate(scans):
             if number % asked.parts == asked.part:

@@ -43,6 +43,7 @@ _QUALITY: Final = 88
 _FOLDERS: Final = ("video", "video_more")
 _SECONDS, _MOST = 5.0, 3
 _FLASH_SECONDS: Final = 20.0
+_SMALLEST_SIDE: Final = 200
 _SEEDS: Final = 5
 _PERSON: Final = "0a1b2c3d4e5f"
 _TURNED: Final = 90
@@ -105,6 +106,8 @@ def express_scans(assets: Path) -> Iterator[Recorded]:
             try:
                 recording = read_recording(path, seconds=_SECONDS, most=_MOST)
             except ClipError:
+                continue
+            if min(recording.scans[0][0].pixels().shape[:2]) < _SMALLEST_SIDE:
                 continue
             for number, sent in enumerate(recording.scans):
                 portrait = (recording.portraits or sent)[0].pixels()
@@ -173,12 +176,19 @@ def _phone(photo: Photo, settings: FlashScanSettings, *, claimed_late: float) ->
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
     return SimulatedPhone(
         light=light,
-        frames=simulate_flash_scan(photo, settings, light, guide),
+        frames=_filmed(photo, settings, light, guide),
         one_way=ONE_WAY,
         person=guide,
         face_width=settings.face_width or USUAL_WIDTH,
         claimed_late=claimed_late,
     )
+
+
+def _filmed(
+    photo: Photo, settings: FlashScanSettings, light: ScreenLight, guide: AppGuide
+) -> Iterator[SimulatedFrame]:
+    """The scene is prepared once its first frame is asked for."""
+    yield from simulate_flash_scan(photo, settings, light, guide)
 
 
 def _sent_by(phone: SimulatedPhone) -> Iterator[Coded]:

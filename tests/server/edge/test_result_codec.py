@@ -9,6 +9,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from hypothesis import given
 
+from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome as DeviceCheckOutcome
 from device_integrity.check import passed
@@ -21,7 +22,6 @@ from server.checks.handed_out import HandedOut, KeptPicture
 from server.checks.outcome import (
     AttemptOutline,
     CalibrationIdentity,
-    ChallengeStepOutcome,
     CheckOutcome,
     DeviceOutcome,
     EvidenceMark,

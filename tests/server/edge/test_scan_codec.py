@@ -8,6 +8,10 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
+from attempt.frame import ExposureClaim
+from attempt.judgement import _ADVICE
+from attempt.placement import FEEDBACK_CODES
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from liveness.dynamic.actions import HintCode
 from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
@@ -23,8 +27,6 @@ from server.edge.scan_codec import (
     to_response,
 )
 from server.errors import Reason, Refusal
-from server.scan.capture import FEEDBACK_CODES
-from server.scan.judgement import _ADVICE
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,
@@ -38,15 +40,10 @@ from server.scan.messages import (
     CompleteMessage,
     CreditMessage,
     EndCause,
-    ExposureClaim,
-    FeedbackMessage,
-    FlashStepMessage,
     FrameMessage,
     GoodbyeMessage,
     GoodbyeReason,
     Inbound,
-    OvalChangeMessage,
-    PauseMessage,
     ResumeProofMessage,
     ScanResultMessage,
     ScanStatus,
@@ -261,7 +258,7 @@ def test_a_step_is_sent_as_it_was_drawn() -> None:
         bits=5.0,
         last=False,
     )
-    sent = to_response(FlashStepMessage(step)).flash_step
+    sent = to_response(Reveal(step)).flash_step
     assert (sent.step, sent.last) == (7, False)
     assert (sent.color.red, sent.color.green, sent.color.blue) == (255, 108, 0)
     assert sent.transition == scan_pb2.TRANSITION_SCROLL_DOWN
@@ -279,11 +276,11 @@ def test_a_step_is_sent_as_it_was_drawn() -> None:
 
 def test_ovals_and_pauses_are_sent() -> None:
     change = to_response(
-        OvalChangeMessage(oval=Oval(width=0.5, height=0.6), transition_seconds=0.8, change=1)
+        MoveOval(oval=Oval(width=0.5, height=0.6), transition_seconds=0.8, number=1)
     ).oval_change
     assert change.oval.width == pytest.approx(0.5)
     assert (change.change, change.transition_duration) == (1, duration(0.8))
-    pause = to_response(PauseMessage(paused=True, reason="NO_FACE")).capture_pause
+    pause = to_response(PauseCapture(paused=True, reason="NO_FACE")).capture_pause
     assert (pause.paused, pause.reason) == (True, feedback_pb2.FEEDBACK_CODE_NO_FACE)
 
 
@@ -387,7 +384,7 @@ def test_every_code_that_is_told_is_on_the_wire(code: str) -> None:
 
 @pytest.mark.parametrize("code", sorted({*FEEDBACK_CODES.values(), *(code.value for code in HintCode)}))
 def test_every_live_hint_has_a_text(code: str) -> None:
-    feedback = to_response(FeedbackMessage(code, 0.5, 9)).feedback
+    feedback = to_response(Feedback(code, 0.5, 9)).feedback
     assert feedback.message
     assert feedback.progress == 0.5
     assert feedback.frame_index == 9

@@ -111,10 +111,3 @@ def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
         "height": 480,
     }
     return FrameMessage(**(fields | changes))
-
-
-def undecodable(jpeg: bytes) -> bytes:
-    """A JPEG with the header of another, and nothing behind it that decodes."""
-    tables = jpeg.index(b"\xff\xdb"), jpeg.index(b"\xff\xc4")
-    assert jpeg.index(b"\xff\xc0") > tables[0]
-    return jpeg.replace(b"\xff\xc4\x00", b"\xff\xc4\xff")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from facegate.v1 import feedback_pb2
 
+import attempt
 import server.scan
+from attempt.judgement import _ADVICE
+from attempt.placement import FEEDBACK_CODES, WRONG_ROTATION
 from liveness.dynamic.actions import HintCode
 from server.edge.scan_codec import feedback_code
-from server.scan.capture import FEEDBACK_CODES, WRONG_ROTATION
-from server.scan.judgement import _ADVICE
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _PREFIX = "FEEDBACK_CODE_"
@@ -33,9 +34,10 @@ def _said_not_to_be_sent() -> set[str]:
 
 
 def _named_in_code() -> set[str]:
-    """Codes that the scan's own modules name, in a table or alone."""
+    """Codes that the modules of an attempt and of a scan name, in a table or alone."""
     found = set()
-    for module in Path(server.scan.__file__).parent.glob("*.py"):
+    folders = (Path(package.__file__).parent for package in (attempt, server.scan))
+    for module in (module for folder in folders for module in folder.glob("*.py")):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)

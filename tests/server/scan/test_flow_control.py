@@ -13,8 +13,8 @@ from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
+from attempt.placement import CapturePlan
 from server.checks.state import CheckState
-from server.scan.capture import CapturePlan
 from tests.client.cut_proxy import cutting
 from tests.server.live import (
     FAST,

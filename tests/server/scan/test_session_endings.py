@@ -8,9 +8,9 @@ import grpc
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
+from attempt.judgement import AttemptJudgement, judge_attempt
 from server.checks.state import CheckState
 from server.scan.attempt import AttemptRun, LeaseLost
-from server.scan.judgement import AttemptJudgement, judge_attempt
 from server.verdict import FailureReason
 from tests.server.live import LiveServer, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream

@@ -12,7 +12,6 @@ conditions, the server's among them, and from how many frames on.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import sys
@@ -25,7 +24,6 @@ from rich.console import Console
 
 from evaluation.match.calibration import without_folder
 from liveness.fusion_model_file import load_fusion_model
-from server.scan.worker_pool import WorkerPool
 from tests.server.scan.early_departure.cuts import Cut, ScanCutter
 from tests.server.scan.early_departure.flash import FLASH, flash_cuts
 from tests.server.scan.early_departure.scans import clip_scans, simulated_scans
@@ -42,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # One core, as in a server; several threads of OpenCV only fight over small pictures.
         cv2.setNumThreads(1)
         if options.work == "cut":
-            asyncio.run(_cut(options))
+            _cut(options)
         elif options.work == "flash":
             _flash(options)
         else:
@@ -55,22 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _cut(options: argparse.Namespace) -> None:
+def _cut(options: argparse.Namespace) -> None:
     pack = _pack(options.pack)
     name = without_folder(options.pack)
     done = {_scan_of(cut) for cut in _read(options.rows)} if options.rows.exists() else set()
-    pool = WorkerPool(workers=1)
-    cutter = ScanCutter(pack=pack, name=name, fusion=load_fusion_model(), pool=pool, every=options.every)
-    try:
-        with options.rows.open("a", encoding="utf-8") as file:
-            for scan in chain(clip_scans(options.assets, pack, most=options.scans), simulated_scans(pack)):
-                if (name, scan.kind, scan.clip, scan.number) in done:
-                    continue
-                cuts = await cutter.cut(scan)
-                file.write("".join(json.dumps(cut.as_row()) + "\n" for cut in cuts))
-                file.flush()
-    finally:
-        pool.close()
+    cutter = ScanCutter(pack=pack, name=name, fusion=load_fusion_model(), every=options.every)
+    with options.rows.open("a", encoding="utf-8") as file:
+        for scan in chain(clip_scans(options.assets, pack, most=options.scans), simulated_scans(pack)):
+            if (name, scan.kind, scan.clip, scan.number) in done:
+                continue
+            cuts = cutter.cut(scan)
+            file.write("".join(json.dumps(cut.as_row()) + "\n" for cut in cuts))
+            file.flush()
 
 
 def _flash(options: argparse.Namespace) -> None:

@@ -3,6 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from attempt.analyst import FrameAnalyst
+from attempt.capture import AttemptCapture
+from attempt.frame import Frame, FrameLimits
+from attempt.judgement import MINIMUM_MATCH_FRAMES, judge_attempt
+from attempt.placement import CapturePlan
 from liveness.continuity import of_known_face
 from liveness.fusion_model import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
@@ -11,11 +16,6 @@ from liveness.verdict import Verdict
 from matcher.comparison import MatchPolicy, compare
 from matcher.template import fuse_templates
 from research.scan_match.clips import SentFrame
-from server.scan.analyst import FrameAnalyst
-from server.scan.capture import AttemptCapture, CapturePlan
-from server.scan.judgement import MINIMUM_MATCH_FRAMES, judge_attempt
-from server.scan.messages import CaptureBudget, FrameMessage
-from server.scan.worker_pool import WorkerPool
 from vision.face import Embedding
 from vision.packs import Pack
 
@@ -92,33 +92,29 @@ class Cut:
 class ScanCutter:
     """Drives scans through the server's capture and judges them every few frames."""
 
-    def __init__(self, *, pack: Pack, name: str, fusion: FusionModel, pool: WorkerPool, every: int) -> None:
+    def __init__(self, *, pack: Pack, name: str, fusion: FusionModel, every: int) -> None:
         """Takes the models and how many frames lie between two cuts."""
         self._pack = pack
         self._name = name
         self._fusion = fusion
-        self._pool = pool
         self._every = every
-        self._budget = CaptureBudget()
-        self._analyst = FrameAnalyst(pack=pack, budget=self._budget)
+        self._analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
 
-    async def cut(self, scan: CutScan) -> list[Cut]:
+    def cut(self, scan: CutScan) -> list[Cut]:
         """The scan at every length up to the one at which the attempt is complete."""
         capture = AttemptCapture(
             analyst=self._analyst,
-            pool=self._pool,
             plan=CapturePlan(),
-            budget=self._budget,
             oval=Oval(),
             guidance=GuidanceSettings(),
             random=bytes,
         )
         cuts = []
         for index, frame in enumerate(scan.frames):
-            await capture.take(_message(frame, index), arrival=frame.time)
+            capture.take(_frame(frame, index), arrival=frame.time)
             sent, whole = index + 1, capture.complete or index + 1 == len(scan.frames)
             if whole or sent % self._every == 0:
-                await capture.examine_rest()
+                capture.examine_rest()
                 cuts.append(self._judge(capture, scan, sent=sent, whole=whole))
             if whole:
                 break
@@ -167,18 +163,14 @@ class ScanCutter:
         )
 
 
-def _message(frame: SentFrame, index: int) -> FrameMessage:
+def _frame(frame: SentFrame, index: int) -> Frame:
     height, width = frame.pixels().shape[:2]
-    return FrameMessage(
-        header=b"",
+    return Frame(
         image=frame.jpeg,
-        mac=b"",
-        attempt=1,
         index=index,
         capture_time_us=1 + round(1e6 * frame.time),
         rotation_degrees=0,
         mirrored=False,
-        dropped_before=0,
         width=width,
         height=height,
     )

@@ -7,7 +7,7 @@ from statistics import median
 
 from rich.table import Table
 
-from server.scan.judgement import StandingLine
+from attempt.judgement import StandingLine
 from tests.server.scan.early_departure.cuts import Cut
 
 __all__ = ["report_tables"]

@@ -5,38 +5,33 @@ from pathlib import Path
 
 import pytest
 
+from attempt.judgement import StandingLine
 from liveness.fusion_model_file import load_fusion_model
-from server.scan.judgement import StandingLine
-from server.scan.worker_pool import WorkerPool
 from tests.packs import shared_pack
 from tests.server.scan.early_departure.cuts import Cut, ScanCutter
 from tests.server.scan.early_departure.scans import clip_scans
 
-pytestmark = [pytest.mark.accuracy, pytest.mark.asyncio]
+pytestmark = pytest.mark.accuracy
 
 _MAX_FMR = 1e-2
 
 
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("spec", ["open", "embedded"])
-async def test_leaving_early_harms_nobody(assets: Path, spec: str) -> None:
+def test_leaving_early_harms_nobody(assets: Path, spec: str) -> None:
     pack = shared_pack("embedded" if spec == "embedded" else f"open:{assets / 'models'}")
-    pool = WorkerPool(workers=1)
-    cutter = ScanCutter(pack=pack, name=spec, fusion=load_fusion_model(), pool=pool, every=4)
+    cutter = ScanCutter(pack=pack, name=spec, fusion=load_fusion_model(), every=4)
     decided: dict[str, int] = defaultdict(int)
     scans = 0
-    try:
-        for scan in clip_scans(assets, pack, most=2):
-            if scan.kind != "live":
-                continue
-            cuts = await cutter.cut(scan)
-            scans += 1
-            decided["whole"] += _adverse(cuts[-1])
-            decided["cut"] += any(_adverse(cut) for cut in cuts if cut.whole or _stands(cut))
-            # Another person is told at every length at which a judgement stands.
-            assert all(min(cut.others) > _MAX_FMR for cut in cuts if cut.others and _stands(cut))
-    finally:
-        pool.close()
+    for scan in clip_scans(assets, pack, most=2):
+        if scan.kind != "live":
+            continue
+        cuts = cutter.cut(scan)
+        scans += 1
+        decided["whole"] += _adverse(cuts[-1])
+        decided["cut"] += any(_adverse(cut) for cut in cuts if cut.whole or _stands(cut))
+        # Another person is told at every length at which a judgement stands.
+        assert all(min(cut.others) > _MAX_FMR for cut in cuts if cut.others and _stands(cut))
     assert scans >= 40
     assert decided["cut"] <= decided["whole"] <= scans // 10
 

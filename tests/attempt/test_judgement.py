@@ -7,24 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from attempt.analyst import ExaminedFrame
+from attempt.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, StandingLine, judge_attempt
 from liveness.continuity import unseen_stretches
 from liveness.express.interface import FrameCues, PadScore
 from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
-from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason, Verdict
 from matcher.comparison import MatchPolicy
 from matcher.template import TemplateSample
-from server.policies import load_policies
-from server.scan.analyst import ExaminedFrame
-from server.scan.judgement import (
-    MINIMUM_MATCH_FRAMES,
-    AttemptJudgement,
-    StandingLine,
-    judge_attempt,
-    liveness_policy,
-)
 from tests.liveness.builders import as_head, as_plane, observation, observations, scan, segment
 from tests.liveness.results import assert_consistent
 from tests.matcher.calibrations import THREE_DECADES
@@ -85,7 +78,7 @@ def _judge(
         assert scan.frames
         return liveness
 
-    monkeypatch.setattr("server.scan.judgement.judge_express", judged)
+    monkeypatch.setattr("attempt.judgement.judge_express", judged)
     return judge_attempt(
         scan=watched,
         examined=_examined(templates),
@@ -119,7 +112,7 @@ def test_cues_and_templates_of_the_selected_frames_reach_the_judge(monkeypatch: 
         given.update(arguments)
         return _result(Verdict.LIVE, (Reason.LOOKS_ALIVE,))
 
-    monkeypatch.setattr("server.scan.judgement.judge_express", judged)
+    monkeypatch.setattr("attempt.judgement.judge_express", judged)
     cues = FrameCues(frame_index=1, values={"moire": 2.0})
     first, second, third = _examined([_at(0.9)] * 3)
     judge_attempt(
@@ -139,11 +132,6 @@ def test_cues_and_templates_of_the_selected_frames_reach_the_judge(monkeypatch: 
     assert isinstance(embeddings, list)
     times = [frame.capture_time for frame in WATCHED.frames[:3]]
     assert [(one.frame_index, one.capture_time) for one in embeddings] == list(enumerate(times))
-
-
-@pytest.mark.parametrize("name", ["low", "standard", "high"])
-def test_a_check_is_always_judged_as_a_scan(name: str) -> None:
-    assert liveness_policy(load_policies().get(name).policy).capture is CaptureKind.SCAN
 
 
 def test_live_and_the_same_person_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,15 +311,6 @@ def test_feedback_is_at_most_eight_codes_and_none_twice(monkeypatch: pytest.Monk
     )
     assert len(judgement.feedback) == 8
     assert len(set(judgement.feedback)) == 8
-
-
-def test_the_checks_policy_is_what_liveness_applies() -> None:
-    policy = load_policies().get("high").policy
-    applied = liveness_policy(policy)
-    assert applied.live_threshold == policy.liveness.live_threshold == 80.0
-    assert applied.spoof_threshold == policy.liveness.spoof_threshold == 40.0
-    assert applied.require_pad_network is policy.liveness.require_pad_network is True
-    assert applied.minimum_frames == policy.liveness.minimum_frames
 
 
 def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -> None:

@@ -1,49 +1,37 @@
 """One attempt's capture over real frames: what is told, kept and examined, and when it is enough."""
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import pytest_asyncio
 
+from attempt.actions import Action, MoveOval
+from attempt.analyst import FrameAnalyst
+from attempt.capture import AttemptCapture
+from attempt.challenge import AttemptChallenge, ChallengeFrame
+from attempt.errors import FrameUnusable
+from attempt.frame import Frame, FrameLimits
+from attempt.placement import FEEDBACK_CODES, CapturePlan
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.selection import CUE_FRAMES
-from server.errors import Reason, Refusal
-from server.scan.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
-from server.scan.capture import FEEDBACK_CODES, AttemptCapture, CapturePlan
-from server.scan.challenge import AttemptChallenge, ChallengeFrame
-from server.scan.messages import CaptureBudget, FrameMessage, Outbound
-from server.scan.worker_pool import WorkerPool
+from tests.attempt.frames import frame_of, undecodable
 from tests.server.live import PLAN, pictures, remembering_pack
-from tests.server.scan.idle_pool import until_idle
-from tests.server.scan.records import frame_message, undecodable
 from vision.image import encode_jpeg
 
 
-@pytest_asyncio.fixture
-async def pool() -> AsyncIterator[WorkerPool]:
-    pool = WorkerPool(workers=1)
-    yield pool
-    pool.close()
-
-
 @pytest.fixture
-def capture(pool: WorkerPool) -> AttemptCapture:
-    return _capture(pool)
+def capture() -> AttemptCapture:
+    return _capture()
 
 
 def _capture(
-    pool: WorkerPool, challenge: AttemptChallenge | None = None, guidance: GuidanceSettings | None = None
+    challenge: AttemptChallenge | None = None,
+    guidance: GuidanceSettings | None = None,
+    plan: CapturePlan = PLAN,
 ) -> AttemptCapture:
-    budget = CaptureBudget()
     return AttemptCapture(
-        analyst=FrameAnalyst(pack=remembering_pack(), budget=budget),
-        pool=pool,
-        plan=PLAN,
-        budget=budget,
+        analyst=FrameAnalyst(pack=remembering_pack(), limits=FrameLimits()),
+        plan=plan,
         oval=Oval(),
         guidance=GuidanceSettings() if guidance is None else guidance,
         random=bytes,
@@ -51,19 +39,19 @@ def _capture(
     )
 
 
-def _frame(index: int) -> FrameMessage:
+def _frame(index: int) -> Frame:
     picture = pictures()[index]
-    return frame_message(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
+    return frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
 
 
-async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
+def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     capture: AttemptCapture,
 ) -> None:
     progress = [0.0]
     told = []
     taken = 0
     while not capture.complete:
-        feedback = await capture.take(_frame(taken), arrival=0.0)
+        feedback = capture.take(_frame(taken), arrival=0.0)
         taken += 1
         if feedback is not None:
             told.append(feedback)
@@ -77,20 +65,25 @@ async def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     assert [feedback.progress for feedback in told] == sorted(feedback.progress for feedback in told)
 
     assert not capture.examined
-    await capture.examine_rest()
+    capture.examine_rest()
     assert len(capture.examined) == PLAN.selected
     assert len(capture.observations.frames) == taken
     best = capture.best
     assert best is not None
-    assert best.message.image in {picture.jpeg for picture in pictures()}
+    assert best.frame.image in {picture.jpeg for picture in pictures()}
     for limit in (0, 1, 2, 4):
         audit = capture.audit(limit)
         assert len(audit) == limit
-        assert best.message.index not in {seen.message.index for seen in audit}
+        assert best.frame.index not in {seen.frame.index for seen in audit}
+
+
+def _examine_ahead(capture: AttemptCapture) -> None:
+    if (examination := capture.next_examination()) is not None:
+        capture.examiner.take([examination()])
 
 
 class _Challenge:
-    """One that is as far as it is told to be; implements ``server.scan.challenge.AttemptChallenge``."""
+    """One that is as far as it is told to be; implements ``attempt.challenge.AttemptChallenge``."""
 
     over = settled = False
     gave_up = False
@@ -98,39 +91,37 @@ class _Challenge:
     closing_seconds = 0.0
     hints: tuple[str, ...] = ()
     asks: str | None = None
+    wants: tuple[Action, ...] = ()
 
     def __init__(self) -> None:
         self.progress = 0.0
         self.frames: list[ChallengeFrame] = []
-        self.glances: list[tuple[FrameMessage, int, float]] = []
+        self.glances: list[tuple[Frame, int, float]] = []
 
     def hint(self, now: float) -> str | None:
         return self.asks
 
-    async def take(self, frame: ChallengeFrame) -> None:
+    def take(self, frame: ChallengeFrame) -> None:
         self.frames.append(frame)
 
-    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
-        self.glances.append((message, origin_us, arrival))
+    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+        self.glances.append((frame, origin_us, arrival))
 
     def due(self, now: float) -> float | None:
         return None
 
-    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
-        return ()
+    def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
+        return self.wants
 
 
 @pytest.mark.parametrize("challenged", [False, True])
-async def test_frames_are_examined_ahead_in_step_with_those_that_come(
-    pool: WorkerPool, challenged: bool
-) -> None:
+def test_frames_are_examined_ahead_in_step_with_those_that_come(challenged: bool) -> None:
     # A challenge may go from a fifth to its end in one step: its own progress does not count.
-    capture = _capture(pool, _Challenge() if challenged else None)
+    capture = _capture(_Challenge() if challenged else None)
     begun, behind = [], []
     for index in range(PLAN.frames):
-        await capture.take(_frame(index), arrival=0.0)
-        await capture.examine_ahead()
-        await until_idle(pool)
+        capture.take(_frame(index), arrival=0.0)
+        _examine_ahead(capture)
         begun.append(len(capture.examined) > 0)
         behind.append(PLAN.selected * (index + 1) / PLAN.frames - len(capture.examined))
     assert 0.25 * PLAN.frames < begun.index(True) < 0.5 * PLAN.frames
@@ -139,13 +130,13 @@ async def test_frames_are_examined_ahead_in_step_with_those_that_come(
     assert left <= 1
 
 
-async def test_what_is_judged_is_settled_before_the_closing_step_is_over(pool: WorkerPool) -> None:
+def test_what_is_judged_is_settled_before_the_closing_step_is_over() -> None:
     challenge = _Challenge()
     challenge.progress = 1.0
-    capture = _capture(pool, challenge)
+    capture = _capture(challenge)
     states = []
     for index in range(PLAN.frames + 4):
-        await capture.take(_frame(index), arrival=0.0)
+        capture.take(_frame(index), arrival=0.0)
         states.append((capture.settled, capture.complete))
         challenge.settled = True
     # However settled the challenge is, an attempt wants its frames.
@@ -154,22 +145,22 @@ async def test_what_is_judged_is_settled_before_the_closing_step_is_over(pool: W
     assert (capture.settled, capture.complete) == (True, True)
 
 
-async def test_a_challenge_is_told_when_the_attempt_has_its_frames(pool: WorkerPool) -> None:
+def test_a_challenge_is_told_when_the_attempt_has_its_frames() -> None:
     challenge = _Challenge()
-    capture = _capture(pool, challenge)
+    capture = _capture(challenge)
     for index in range(PLAN.frames + 2):
-        await capture.take(_frame(index), arrival=0.0)
+        capture.take(_frame(index), arrival=0.0)
     told = [frame.captured for frame in challenge.frames]
     assert told == sorted(told)
     assert told.index(True) >= PLAN.frames - 1
 
 
-async def test_a_frame_that_is_not_looked_at_still_says_what_was_on_display(pool: WorkerPool) -> None:
+def test_a_frame_that_is_not_looked_at_still_says_what_was_on_display() -> None:
     challenge = _Challenge()
-    capture = _capture(pool, challenge)
+    capture = _capture(challenge)
     capture.glance(_frame(0), arrival=4.0)
     assert not challenge.glances, "nothing is settled before the first frame"
-    await capture.take(_frame(0), arrival=5.0)
+    capture.take(_frame(0), arrival=5.0)
     late = _frame(3)
     capture.glance(late, arrival=6.0)
     assert challenge.glances == [(late, _frame(0).capture_time_us, 6.0)]
@@ -187,32 +178,30 @@ def test_a_closing_step_is_part_of_the_captures_time() -> None:
 
 
 @pytest.mark.parametrize(("awaits", "told"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
-async def test_who_is_asked_to_turn_is_not_told_to_look_straight(
-    pool: WorkerPool, awaits: bool, told: str
-) -> None:
+def test_who_is_asked_to_turn_is_not_told_to_look_straight(awaits: bool, told: str) -> None:
     challenge = _Challenge()
     challenge.awaits_depth, challenge.asks = awaits, "TURN_HEAD_SLIGHTLY"
-    capture = _capture(pool, challenge, GuidanceSettings(turned=0.0))
-    feedback = [await capture.take(_frame(index), arrival=0.0) for index in range(10)]
+    capture = _capture(challenge, GuidanceSettings(turned=0.0))
+    feedback = [capture.take(_frame(index), arrival=0.0) for index in range(10)]
     assert {message.code for message in feedback if message is not None} == {told}
 
 
-async def test_depth_is_measured_when_the_challenge_wants_it(pool: WorkerPool) -> None:
+def test_depth_is_measured_when_the_challenge_wants_it() -> None:
     challenge = _Challenge()
-    capture = _capture(pool, challenge)
+    capture = _capture(challenge)
     for index in range(20):
         challenge.depth_due = index in {12, 15}
-        await capture.take(_frame(index), arrival=0.0)
+        capture.take(_frame(index), arrival=0.0)
     measured = [index for index, frame in enumerate(challenge.frames) if frame.seen.depth is not None]
     assert measured == [12, 15]
 
 
-async def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept(pool: WorkerPool) -> None:
+def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept() -> None:
     challenge = _Challenge()
-    capture = _capture(pool, challenge)
+    capture = _capture(challenge)
     for index in range(PLAN.frames):
         challenge.measures_light = index >= 4
-        await capture.take(_frame(index), arrival=0.0)
+        capture.take(_frame(index), arrival=0.0)
     lit = [frame.seen.light is not None for frame in challenge.frames]
     assert lit == [index >= 4 for index in range(PLAN.frames)]
     assert capture.best is not None
@@ -220,9 +209,9 @@ async def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept(pool:
     assert {seen.light for seen in kept} == {None}
 
 
-async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:
+def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:
     for index in range(len(pictures())):
-        await capture.take(_frame(index), arrival=0.0)
+        capture.take(_frame(index), arrival=0.0)
     frames = capture.observations.frames
     assert len(frames) == len(pictures())
     looked = [frame for frame in frames if not frame.followed]
@@ -231,25 +220,25 @@ async def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture
     # The pack has landmarks, so eyes are known on followed frames too, mostly without measuring them.
     assert sum(frame.eyes is not None for frame in frames) >= 0.9 * len(frames)
     # Only frames that the detector looked at stand for the scan.
-    await capture.examine_rest()
+    capture.examine_rest()
     assert {examined.frame_index for examined in capture.examined} <= {frame.index for frame in looked}
 
 
-async def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:
+def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:
     start, unreadable = 1_000_000, undecodable(pictures()[5].jpeg)
-    await capture.take(replace(_frame(0), capture_time_us=start), arrival=0.0)
+    capture.take(replace(_frame(0), capture_time_us=start), arrival=0.0)
     for early in range(1, 3):
         # In the first second they are sampled all the same, to be compared with later ones.
         too_soon = replace(_frame(early), capture_time_us=start + early * 33_000)
-        assert await capture.take(too_soon, arrival=0.0) is None
-    with pytest.raises(Refusal):
-        await capture.take(replace(_frame(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0)
+        assert capture.take(too_soon, arrival=0.0) is None
+    with pytest.raises(FrameUnusable):
+        capture.take(replace(_frame(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0)
     assert [passed.samples is not None for passed in capture.observations.passed] == [True, True]
-    await capture.take(replace(_frame(4), capture_time_us=start + 1_200_000), arrival=0.0)
+    capture.take(replace(_frame(4), capture_time_us=start + 1_200_000), arrival=0.0)
     progress = capture.progress
     # After that they are not even decoded; their bytes are known.
-    await capture.take(replace(_frame(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0)
-    await capture.take(replace(_frame(6), capture_time_us=start + 1_333_000), arrival=0.0)
+    capture.take(replace(_frame(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0)
+    capture.take(replace(_frame(6), capture_time_us=start + 1_333_000), arrival=0.0)
     scan = capture.observations
     assert [frame.index for frame in scan.frames] == [0, 4, 6]
     assert [passed.index for passed in scan.passed] == [1, 2, 5]
@@ -257,76 +246,62 @@ async def test_frames_that_come_faster_than_needed_are_not_measured(capture: Att
     assert scan.passed[-1].fingerprint not in {None, scan.passed[0].fingerprint}
     assert all(frame.fingerprint is not None for frame in scan.frames)
     assert capture.frames_examined == 5
-    with pytest.raises(Refusal):
-        await capture.verify_sample()
+    with pytest.raises(FrameUnusable):
+        capture.verify_sample()
     # They are as well placed as the measured frame before them.
     assert capture.progress > progress
 
 
-async def test_a_mode_that_needs_every_frame_gets_it() -> None:
-    pool = WorkerPool(workers=1)
-    capture = AttemptCapture(
-        analyst=FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget()),
-        pool=pool,
-        plan=replace(PLAN, apart_seconds=0.0),
-        budget=CaptureBudget(),
-        oval=Oval(),
-        guidance=GuidanceSettings(),
-        random=bytes,
-    )
+def test_a_mode_that_needs_every_frame_gets_it() -> None:
+    capture = _capture(plan=replace(PLAN, apart_seconds=0.0))
     for index in range(4):
-        await capture.take(replace(_frame(index), capture_time_us=1 + index * 33_000), arrival=0.0)
+        capture.take(replace(_frame(index), capture_time_us=1 + index * 33_000), arrival=0.0)
     assert len(capture.observations.frames) == 4
-    pool.close()
 
 
-async def test_what_may_still_be_replaced_is_not_examined_ahead(
-    capture: AttemptCapture, pool: WorkerPool
-) -> None:
+def test_what_may_still_be_replaced_is_not_examined_ahead(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames - 1):
-        await capture.take(_frame(index), arrival=0.0)
+        capture.take(_frame(index), arrival=0.0)
     assert not capture.complete
     for _ in range(PLAN.selected):
-        await capture.examine_ahead()
-        await until_idle(pool)
+        _examine_ahead(capture)
     assert len(capture.examined) == PLAN.selected - 1
     best = capture.best
     assert best is not None
-    assert best.message.index in {examined.frame_index for examined in capture.examined}
-    await capture.examine_rest()
+    assert best.frame.index in {examined.frame_index for examined in capture.examined}
+    capture.examine_rest()
     assert len(capture.examined) == PLAN.selected
     assert sum(examined.cues is not None for examined in capture.examined) == CUE_FRAMES
 
 
-async def test_what_is_left_for_the_end_comes_before_frames_of_other_scans(
-    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order: list[str] = []
-    examine = FrameAnalyst.examine
-
-    def noted(self: FrameAnalyst, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
-        order.append("examined")
-        return examine(self, seen, with_cues=with_cues)
-
-    monkeypatch.setattr(FrameAnalyst, "examine", noted)
-    capture = _capture(pool)
-    for index in range(PLAN.frames):
-        await capture.take(_frame(index), arrival=0.0)
-    release = threading.Event()
-    busy = asyncio.ensure_future(pool.run(release.wait, 20))
-    other = asyncio.ensure_future(pool.run(order.append, "another scan's frame"))
-    rest = asyncio.ensure_future(capture.examine_rest())
-    await asyncio.sleep(0.02)
-    release.set()
-    await asyncio.gather(busy, other, rest)
-    assert order == ["examined"] * PLAN.selected + ["another scan's frame"]
+def test_the_oval_moves_when_the_challenge_says_so() -> None:
+    challenge = _Challenge()
+    capture = _capture(challenge)
+    capture.take(_frame(0), arrival=0.0)
+    assert capture.act(0.0, frame_index=0) == ()
+    challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5),)
+    assert capture.act(1.0, frame_index=0) == challenge.wants
+    told = [capture.take(_frame(index), arrival=0.0) for index in range(1, 8)]
+    assert "MOVE_BACK" in {feedback.code for feedback in told if feedback is not None}
 
 
-async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture) -> None:
+def test_without_a_challenge_nothing_is_wanted(capture: AttemptCapture) -> None:
+    capture.take(_frame(0), arrival=0.0)
+    assert capture.act(0.0, frame_index=0) == ()
+
+
+def test_what_is_decoded_is_shown_as_it_was_coded(capture: AttemptCapture) -> None:
+    shown: list[tuple[int, tuple[int, ...]]] = []
+    turned = replace(_frame(0), mirrored=True)
+    capture.take(turned, arrival=0.0, coded=lambda frame, pixels: shown.append((frame.index, pixels.shape)))
+    assert [(index, shape[:2]) for index, shape in shown] == [(0, (turned.height, turned.width))]
+
+
+def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture) -> None:
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
     told = []
     for index in range(10):
-        feedback = await capture.take(frame_message(index, image=empty), arrival=0.0)
+        feedback = capture.take(frame_of(index, image=empty), arrival=0.0)
         if feedback is not None:
             told.append(feedback.code)
     assert set(told) == {"NO_FACE"}
@@ -334,27 +309,27 @@ async def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture)
     assert capture.progress == 0.0
     assert capture.best is None
     assert capture.audit(4) == ()
-    await capture.examine_rest()
+    capture.examine_rest()
     assert capture.examined == ()
 
 
-async def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture) -> None:
+def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames + 4):
         hurried = replace(_frame(index), capture_time_us=1 + index * 1000)
-        await capture.take(hurried, arrival=0.0)
+        capture.take(hurried, arrival=0.0)
     assert not capture.complete
 
 
-async def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
+def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     picture = pictures()[0]
     # The device held sideways: what arrives lies on its side, and the header says how to turn it.
     pack = remembering_pack()
-    analyst = FrameAnalyst(pack=pack, budget=CaptureBudget())
+    analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
     upright = analyst.look(_frame(0), 0.0)
     assert upright.pixels is not None
     sideways = np.ascontiguousarray(np.rot90(upright.pixels))
     turned = analyst.look(
-        frame_message(
+        frame_of(
             0,
             image=encode_jpeg(sideways, quality=95),
             rotation_degrees=90,
@@ -366,7 +341,7 @@ async def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     assert turned.pixels is not None
     assert turned.pixels.shape == upright.pixels.shape
     assert turned.observation.faces == upright.observation.faces == 1
-    assert await capture.take(_frame(0), arrival=0.0) is None or capture.progress == 0.0
+    assert capture.take(_frame(0), arrival=0.0) is None or capture.progress == 0.0
 
 
 @pytest.mark.parametrize(
@@ -374,19 +349,16 @@ async def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     [{"image": b"no picture"}, {"width": 361}, {"height": 1}, {"image": b""}],
     ids=["no picture", "width", "height", "empty"],
 )
-async def test_an_image_that_cannot_be_used_is_refused(
-    capture: AttemptCapture, change: dict[str, object]
-) -> None:
-    with pytest.raises(Refusal) as caught:
-        await capture.take(replace(_frame(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
-    assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
-    assert caught.value.details["frameIndex"] == 0
+def test_an_image_that_cannot_be_used_is_refused(capture: AttemptCapture, change: dict[str, object]) -> None:
+    with pytest.raises(FrameUnusable) as caught:
+        capture.take(replace(_frame(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
+    assert caught.value.details["frame_index"] == 0
 
 
 def test_a_frame_without_a_face_cannot_be_examined() -> None:
-    analyst = FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget())
+    analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
-    seen = analyst.look(frame_message(0, image=empty), 0.0)
+    seen = analyst.look(frame_of(0, image=empty), 0.0)
     with pytest.raises(ValueError, match="face"):
         analyst.examine(seen)
 

@@ -1,14 +1,18 @@
-"""The movement challenge of one attempt: frames to its controller, the controller's wishes to messages."""
+"""The movement challenge of one attempt: frames to its controller, and the controller's wishes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from liveness.dynamic.actions import Action, Complete, EndReason, Hint, MoveOval, Wait
+from attempt.actions import Action, Feedback, MoveOval
+from attempt.analyst import FrameAnalyst
+from attempt.challenge import ChallengeFrame
+from attempt.challenge_hints import ChallengeHints
+from attempt.frame import Frame
+from liveness.dynamic import actions
+from liveness.dynamic.actions import Complete, EndReason, Hint, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
-from server.scan.analyst import FrameAnalyst
-from server.scan.challenge import ChallengeFrame
-from server.scan.challenge_hints import ChallengeHints
-from server.scan.messages import FeedbackMessage, FrameMessage, Outbound, OvalChangeMessage
-from server.scan.worker_pool import WorkerPool
+from liveness.dynamic.ovals import OvalScript
+from liveness.guidance import Oval
 
 __all__ = ["MovementRun"]
 
@@ -17,22 +21,31 @@ _LEAST_WAIT_SECONDS = 0.02
 
 
 class MovementRun:
-    """Implements ``server.scan.challenge.AttemptChallenge``."""
+    """Implements ``attempt.challenge.AttemptChallenge``."""
 
-    def __init__(self, challenge: MovementChallenge, *, analyst: FrameAnalyst, pool: WorkerPool) -> None:
+    def __init__(self, challenge: MovementChallenge, *, analyst: FrameAnalyst) -> None:
         """Takes the controller, which has drawn nothing yet.
 
         Args:
             challenge: The controller.
             analyst: Gives the views in which the face is followed.
-            pool: Where it is followed.
         """
         self._challenge = challenge
         self._analyst = analyst
-        self._pool = pool
         self._end: Complete | None = None
         self._hints = ChallengeHints()
         self._wait_until: float | None = None
+
+    @classmethod
+    def drawn(cls, random: Callable[[int], bytes], *, rest: Oval, analyst: FrameAnalyst) -> "MovementRun":
+        """A challenge whose ovals are drawn when they are due.
+
+        Args:
+            random: Gives that many unpredictable bytes.
+            rest: The oval that the attempt begins with.
+            analyst: Gives the views in which the face is followed.
+        """
+        return cls(MovementChallenge(OvalScript(random, rest=rest)), analyst=analyst)
 
     @property
     def over(self) -> bool:
@@ -89,17 +102,19 @@ class MovementRun:
         """What there is for the judge."""
         return self._challenge.record
 
-    async def take(self, frame: ChallengeFrame) -> None:
-        """Hands a frame to the controller, with a view fine enough to show how its points moved."""
-        if not self.over:
-            await self._pool.run(self._add, frame)
+    def take(self, frame: ChallengeFrame) -> None:
+        """Hands a frame to the controller, with a view fine enough to show how its points moved.
 
-    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
-        """Nothing: it is over once it is settled."""
-
-    def _add(self, frame: ChallengeFrame) -> None:
-        view, scale = self._analyst.fine_view(frame.message)
+        Raises:
+            FrameUnusable: Its image does not decode.
+        """
+        if self.over:
+            return
+        view, scale = self._analyst.fine_view(frame.seen.frame)
         self._challenge.add(replace(frame.seen.observation, view=view, view_scale=scale))
+
+    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+        """Nothing: it is over once it is settled."""
 
     def hint(self, now: float) -> str | None:
         """What brings the face nearer to the oval; ``None`` once it is over."""
@@ -111,31 +126,25 @@ class MovementRun:
             return None
         return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
 
-    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
-        """What the controller wants sent."""
-        said: list[Outbound] = []
-        for action in await self._pool.run(self._actions, now):
-            match action:
-                case MoveOval() as move:
-                    said.append(
-                        OvalChangeMessage(
-                            oval=move.oval, transition_seconds=move.transition_seconds, change=move.number
-                        )
-                    )
+    def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
+        """What the controller wants done."""
+        said: list[Action] = []
+        for wanted in self._wanted(now):
+            match wanted:
+                case MoveOval():
+                    said.append(wanted)
                 case Hint(code):
                     self._hints.note(code.value, now)
-                    said.append(
-                        FeedbackMessage(code=code.value, progress=self.progress, frame_index=frame_index)
-                    )
-                case Complete() as end:
-                    self._end = end
+                    said.append(Feedback(code=code.value, progress=self.progress, frame_index=frame_index))
+                case Complete():
+                    self._end = wanted
                 case Wait(until):
                     self._wait_until = until
         return tuple(said)
 
-    def _actions(self, now: float) -> tuple[Action, ...]:
+    def _wanted(self, now: float) -> tuple[actions.Action, ...]:
         """All that the controller wants at ``now``; where that completes an approach it is measured."""
-        wanted: list[Action] = []
+        wanted: list[actions.Action] = []
         while len(wanted) < _MOST_ACTIONS:
             wanted.append(self._challenge.next_action(now=now))
             if isinstance(wanted[-1], Complete | Wait):

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from attempt.analyst import ExaminedFrame
+from attempt.flash_run import FlashEvidence
 from liveness.continuity import of_known_face, spoken_for
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
@@ -24,10 +26,6 @@ from matcher.comparison import MatchPolicy, MatchResult, compare
 from matcher.constancy import IdentityConstancy, measure_constancy
 from matcher.similarity import similarity_for_fmr
 from matcher.template import fuse_templates
-from server.checks.outcome import ChallengeStepOutcome
-from server.policies import Policy
-from server.scan.analyst import ExaminedFrame
-from server.scan.flash_run import FlashEvidence
 from vision.face import Embedding
 from vision.packs import MatchCalibration
 
@@ -106,6 +104,21 @@ class ChallengeEvidence:
     flash: FlashEvidence | None
     movement: MovementRecord | None
     model: FlashModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeStepOutcome:
+    """One step of a screen flash, as it was drawn and as it was measured.
+
+    Attributes:
+        step: As it was drawn.
+        signal_to_noise: Of the face's response; ``None`` where it could not be measured.
+        agrees: Whether the response is the one to this step; ``None`` where it could not be measured.
+    """
+
+    step: ColourStep
+    signal_to_noise: float | None
+    agrees: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,17 +315,6 @@ def _embeddings(scan: ScanObservations, examined: Sequence[ExaminedFrame]) -> li
         for frame in sorted(examined, key=lambda one: one.frame_index)
         if frame.frame_index in times
     ]
-
-
-def liveness_policy(policy: Policy) -> LivenessPolicy:
-    """The part of a check's policy that liveness applies."""
-    rules = policy.liveness
-    return LivenessPolicy(
-        live_threshold=rules.live_threshold,
-        spoof_threshold=rules.spoof_threshold,
-        require_pad_network=rules.require_pad_network,
-        minimum_frames=rules.minimum_frames,
-    )
 
 
 def _identity_constancy(

@@ -9,6 +9,10 @@ from pathlib import Path
 import cv2
 import pytest
 
+from attempt.analyst import FrameAnalyst
+from attempt.capture import AttemptCapture
+from attempt.frame import Frame, FrameLimits
+from attempt.placement import CapturePlan
 from liveness.continuity import of_known_face
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
@@ -16,15 +20,11 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict
-from server.scan.analyst import FrameAnalyst
-from server.scan.capture import AttemptCapture, CapturePlan
-from server.scan.messages import CaptureBudget, FrameMessage
-from server.scan.worker_pool import WorkerPool
 from tests.packs import shared_pack
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-pytestmark = [pytest.mark.accuracy, pytest.mark.asyncio]
+pytestmark = pytest.mark.accuracy
 
 _RATE = 24.0
 _LONGEST_SIDE = 640
@@ -42,22 +42,19 @@ class _Picture:
 
 
 @pytest.mark.timeout(1200)
-async def test_measuring_fewer_frames_changes_hardly_any_verdict(assets: Path) -> None:
+def test_measuring_fewer_frames_changes_hardly_any_verdict(assets: Path) -> None:
     pack = shared_pack(f"open:{assets / 'models'}")
-    fusion, pool = load_fusion_model(), WorkerPool(workers=2)
+    fusion = load_fusion_model()
     told: dict[tuple[str, str], Counter[Verdict]] = {}
     videos = assets / "data" / "video"
     with (videos / "manifest.csv").open(newline="") as file:
         clips = list(csv.DictReader(file))
-    try:
-        for clip in clips:
-            kind = "live" if clip["label"] == "live" else clip["attack_type"]
-            for window in _windows(list(_pictures(videos / clip["file"]))):
-                for pace, plan in _PACES.items():
-                    verdict = await _verdict(window, plan, pack=pack, fusion=fusion, pool=pool)
-                    told.setdefault((kind, pace), Counter())[verdict] += 1
-    finally:
-        pool.close()
+    for clip in clips:
+        kind = "live" if clip["label"] == "live" else clip["attack_type"]
+        for window in _windows(list(_pictures(videos / clip["file"]))):
+            for pace, plan in _PACES.items():
+                verdict = _verdict(window, plan, pack=pack, fusion=fusion)
+                told.setdefault((kind, pace), Counter())[verdict] += 1
     for (kind, pace), verdicts in sorted(told.items()):
         print(kind, pace, dict(verdicts))
     shipped = told["live", "as shipped"]
@@ -98,37 +95,28 @@ def _windows(pictures: Sequence[_Picture]) -> Iterator[Sequence[_Picture]]:
         start += _APART_SECONDS
 
 
-async def _verdict(
-    window: Sequence[_Picture], plan: CapturePlan, *, pack: Pack, fusion: FusionModel, pool: WorkerPool
-) -> Verdict:
-    budget = CaptureBudget()
+def _verdict(window: Sequence[_Picture], plan: CapturePlan, *, pack: Pack, fusion: FusionModel) -> Verdict:
     capture = AttemptCapture(
-        analyst=FrameAnalyst(pack=pack, budget=budget),
-        pool=pool,
+        analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
         plan=plan,
-        budget=budget,
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=bytes,
     )
     for index, picture in enumerate(window):
-        message = FrameMessage(
-            header=b"",
+        frame = Frame(
             image=picture.jpeg,
-            mac=b"",
-            attempt=1,
             index=index,
             capture_time_us=1 + int(1e6 * picture.time),
             rotation_degrees=0,
             mirrored=False,
-            dropped_before=0,
             width=picture.width,
             height=picture.height,
         )
-        await capture.take(message, arrival=picture.time)
+        capture.take(frame, arrival=picture.time)
         if capture.complete:
             break
-    await capture.examine_rest()
+    capture.examine_rest()
     examined = capture.examined
     identified = {frame.frame_index for frame in (*examined, *capture.witnesses)}
     return judge_express(

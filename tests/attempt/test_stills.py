@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from server.analysis.models import landmarks_of, observe_still, pad_scores, persons_in
+from attempt.persons import persons_in
+from attempt.stills import landmarks_of, observe_still, pad_scores
 from tests.server.analysis.uploads import blank, genuine, two_persons
 from tests.server.live import remembering_pack
 from vision.face import BgrImage, DetectedFace

@@ -1,8 +1,6 @@
-"""Frames that are not measured: what is checked of all of them, and of the few that are drawn."""
+"""Frames that are not measured: what a server checks of all of them, and of the few that are drawn."""
 
 import os
-import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,34 +9,12 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from liveness.pace import FramePace, FrameWork
-from server.scan.frame_sample import FrameSample
+from tests.attempt.frames import undecodable
 from tests.server.live import PLAN, LiveServer, Picture, Refused, pictures
 from tests.server.raw_device import Ended, RawDevice
-from tests.server.scan.records import frame_message, undecodable
 
 _RATE = 24.0
 _SENT = 62
-
-
-def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
-    draws = random.Random(7)
-    drawn: Counter[int] = Counter()
-    for _ in range(3000):
-        sample = FrameSample(random=draws.randbytes, size=4)
-        for index in range(20):
-            sample.offer(frame_message(index))
-        assert len({frame.index for frame in sample.drawn}) == 4
-        drawn.update(frame.index for frame in sample.drawn)
-    assert set(drawn) == set(range(20))
-    # 600 each, with a standard deviation of 22.
-    assert all(abs(count - 600) < 110 for count in drawn.values())
-
-
-def test_fewer_frames_than_wanted_are_all_drawn() -> None:
-    sample = FrameSample(random=bytes, size=4)
-    for index in range(3):
-        sample.offer(frame_message(index))
-    assert [frame.index for frame in sample.drawn] == [0, 1, 2]
 
 
 def _unmeasured(sent: Sequence[Picture]) -> set[int]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from attempt.actions import Action
+from attempt.analyst import SeenFrame
+from attempt.frame import Frame
 from liveness.guidance import GuidanceCode
-from server.scan.analyst import SeenFrame
-from server.scan.messages import FrameMessage, Outbound
 
 __all__ = ["AttemptChallenge", "ChallengeFrame"]
 
@@ -15,8 +16,7 @@ class ChallengeFrame:
     """A measured frame as a challenge is shown it.
 
     Attributes:
-        message: The frame.
-        seen: What was measured on it.
+        seen: The frame, and what was measured on it.
         capture_time: When the device captured it, seconds since ``origin_us``.
         origin_us: When the device captured the attempt's first frame, microseconds of its clock.
         arrival: When it arrived, seconds of the server's monotonic clock.
@@ -25,7 +25,6 @@ class ChallengeFrame:
         captured: Whether the attempt has the frames that every attempt wants.
     """
 
-    message: FrameMessage
     seen: SeenFrame
     capture_time: float
     origin_us: int
@@ -36,7 +35,7 @@ class ChallengeFrame:
 
 
 class AttemptChallenge(Protocol):
-    """One attempt's challenge: it is shown every measured frame and says what to send.
+    """One attempt's challenge: it is shown every measured frame and says what to do.
 
     It belongs to one attempt and keeps nothing of what it has not told yet: what comes is drawn when it is
     due, so that neither memory, log nor database holds the future.
@@ -96,33 +95,33 @@ class AttemptChallenge(Protocol):
         """Whether the next frame has to say how surely motion shows a head's depth."""
         ...
 
-    async def take(self, frame: ChallengeFrame) -> None:
+    def take(self, frame: ChallengeFrame) -> None:
         """Works a measured frame in.
 
         Raises:
-            Refusal: The frame claims what cannot be.
+            FrameUnusable: Its image does not decode.
         """
         ...
 
-    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
+    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Works in what a frame says that comes once it is settled, and is not looked at.
 
         Args:
-            message: The frame.
+            frame: The frame.
             origin_us: When the device captured the attempt's first frame, microseconds of its clock.
             arrival: When it arrived, seconds of the server's monotonic clock.
         """
         ...
 
     def due(self, now: float) -> float | None:
-        """When ``messages`` may have more to say without a further frame, monotonic seconds; or ``None``."""
+        """When ``act`` may have more to say without a further frame, monotonic seconds; or ``None``."""
         ...
 
-    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
-        """What to send now.
+    def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
+        """What to say now.
 
         Args:
-            now: Seconds of the server's monotonic clock.
+            now: Seconds of the clock that measured arrivals.
             frame_index: The frame that hints are about.
         """
         ...

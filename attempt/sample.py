@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from server.scan.messages import FrameMessage
+from attempt.frame import Frame
 
 __all__ = ["SAMPLE_SIZE", "FrameSample"]
 
@@ -28,14 +28,14 @@ class FrameSample:
         self._random = random
         self._size = size
         self._offered = 0
-        self._drawn: list[FrameMessage] = []
+        self._drawn: list[Frame] = []
 
     @property
-    def drawn(self) -> tuple[FrameMessage, ...]:
+    def drawn(self) -> tuple[Frame, ...]:
         """The sample of the frames that were offered so far."""
         return tuple(self._drawn)
 
-    def offer(self, frame: FrameMessage) -> None:
+    def offer(self, frame: Frame) -> None:
         """Takes a frame that is not measured."""
         self._offered += 1
         if len(self._drawn) < self._size:

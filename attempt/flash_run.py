@@ -1,22 +1,27 @@
-"""The screen flash of one attempt: frames to its controller, the controller's wishes to messages."""
+"""The screen flash of one attempt: frames to its controller, and the controller's wishes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from attempt.actions import Action, Feedback, PauseCapture
+from attempt.challenge import ChallengeFrame
+from attempt.challenge_hints import ChallengeHints
+from attempt.frame import Frame
+from attempt.light import flash_sample
 from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.meter import FlashMeter
+from liveness.dynamic.model import FlashModel
 from liveness.dynamic.on_display import DisplayClaim
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.script import ColourScript, ScriptSettings
 from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, RevealedStep
-from server.scan.analyst import FrameAnalyst
-from server.scan.challenge import ChallengeFrame
-from server.scan.challenge_hints import ChallengeHints
-from server.scan.messages import FeedbackMessage, FlashStepMessage, FrameMessage, Outbound, PauseMessage
-from server.scan.worker_pool import WorkerPool
 
 __all__ = ["FlashEvidence", "FlashRun"]
 
 _MOST_ACTIONS = 8
-"""In one go; the controller never wants as many, and a fault in it must not hold up the event loop."""
+"""In one go; the controller never wants as many, and a fault in it must not hold up its caller."""
 _LEAST_WAIT_SECONDS = 0.02
 _SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})
 """Ends of a challenge that showed all that it wanted to show."""
@@ -36,27 +41,54 @@ class FlashEvidence:
 
 
 class FlashRun:
-    """Implements ``server.scan.challenge.AttemptChallenge``."""
+    """Implements ``attempt.challenge.AttemptChallenge``."""
 
-    def __init__(
-        self, challenge: FlashChallenge, *, analyst: FrameAnalyst, pool: WorkerPool, first_step: int
-    ) -> None:
+    def __init__(self, challenge: FlashChallenge, *, first_step: int = 1) -> None:
         """Takes the controller, which has shown nothing yet.
 
         Args:
             challenge: The controller.
-            analyst: Measures the frames.
-            pool: Where it does, and where the controller thinks; one call at a time, in the order of frames.
             first_step: Number of the attempt's first step.
         """
         self._challenge = challenge
-        self._analyst = analyst
-        self._pool = pool
         self._first_step = first_step
         self._latest_step = first_step - 1
         self._hints = ChallengeHints()
         self._wait_until: float | None = None
         self._progress = 0.0
+
+    @classmethod
+    def drawn(
+        cls,
+        random: Callable[[int], bytes],
+        *,
+        model: FlashModel,
+        limits: DynamicPolicy,
+        script: ScriptSettings | None = None,
+        first_step: int = 1,
+    ) -> "FlashRun":
+        """A flash whose colours are drawn when they are due.
+
+        Args:
+            random: Gives that many unpredictable bytes.
+            model: Its lines.
+            limits: What holds for it.
+            script: What its steps are drawn from.
+            first_step: Number of the attempt's first step.
+        """
+        settings = ScriptSettings() if script is None else script
+        challenge = FlashChallenge(
+            script=ColourScript(random, settings, first_number=first_step),
+            meter=FlashMeter(model),
+            policy=limits,
+            depth_line=model.judge.depth_odds,
+        )
+        return cls(challenge, first_step=first_step)
+
+    @property
+    def ended(self) -> Complete | FallBack | None:
+        """How it ended; ``None`` before."""
+        return self._challenge.ended
 
     @property
     def over(self) -> bool:
@@ -135,70 +167,12 @@ class FlashRun:
         """The number from which a later attempt's steps go on."""
         return self._latest_step + 1
 
-    async def take(self, frame: ChallengeFrame) -> None:
-        """Measures a frame's light and hands it to the controller.
-
-        Raises:
-            Refusal: Its image cannot be used (FRAME_IMAGE_INVALID).
-        """
-        if not self.over:
-            await self._pool.run(self._measure, frame)
-
-    def glance(self, message: FrameMessage, *, origin_us: int, arrival: float) -> None:
-        """Tells the controller what the frame says was on display: the closing step, until it was held."""
-        step, since = self._claim(message, origin_us)
-        captured = (message.capture_time_us - origin_us) / 1e6
-        self._challenge.see(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
-
-    def hint(self, now: float) -> str | None:
-        """What stands in its way; ``None`` once it is over."""
-        return None if self.over else self._hints.standing(now)
-
-    def due(self, now: float) -> float | None:
-        """When the controller is to be asked again; never at once, as it was asked just now."""
-        if self.over or self._wait_until is None:
-            return None
-        return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
-
-    async def messages(self, now: float, *, frame_index: int) -> tuple[Outbound, ...]:
-        """What the controller wants sent. It reads the steps for that, which is work for the pool.
-
-        Not once it is settled: the end of its closing step does not wait behind other scans' frames.
-        """
-        if self._challenge.settled:
-            return self._said(now, frame_index)
-        return await self._pool.run(self._said, now, frame_index)
-
-    def _said(self, now: float, frame_index: int) -> tuple[Outbound, ...]:
-        said: list[Outbound] = []
-        for _ in range(_MOST_ACTIONS):
-            match self._challenge.next_action(now=now):
-                case Reveal(step):
-                    self._latest_step = step.number
-                    said.append(FlashStepMessage(step))
-                case Hint(code):
-                    self._hints.note(code.value, now)
-                    said.append(
-                        FeedbackMessage(code=code.value, progress=self.progress, frame_index=frame_index)
-                    )
-                case Pause(code):
-                    self._hints.note(code.value, now)
-                    said.append(PauseMessage(paused=True, reason=code.value))
-                case Resume():
-                    said.append(PauseMessage(paused=False, reason="GOOD"))
-                case FallBack(code):
-                    self._hints.note(code.value, now)
-                    break
-                case Complete():
-                    break
-                case Wait(until):
-                    self._wait_until = until
-                    break
-        return tuple(said)
-
-    def _measure(self, frame: ChallengeFrame) -> None:
-        step, since = self._claim(frame.message, frame.origin_us)
-        sample = self._analyst.flash_sample(
+    def take(self, frame: ChallengeFrame) -> None:
+        """Measures a frame's light and hands it to the controller."""
+        if self.over:
+            return
+        step, since = self._claim(frame.seen.frame, frame.origin_us)
+        sample = flash_sample(
             frame.seen,
             capture_time=frame.capture_time,
             arrival=frame.arrival,
@@ -213,8 +187,50 @@ class FlashRun:
             captured=frame.captured,
         )
 
-    def _claim(self, message: FrameMessage, origin_us: int) -> tuple[int, float | None]:
+    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+        """Tells the controller what the frame says was on display: the closing step, until it was held."""
+        step, since = self._claim(frame, origin_us)
+        captured = (frame.capture_time_us - origin_us) / 1e6
+        self._challenge.see(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
+
+    def hint(self, now: float) -> str | None:
+        """What stands in its way; ``None`` once it is over."""
+        return None if self.over else self._hints.standing(now)
+
+    def due(self, now: float) -> float | None:
+        """When the controller is to be asked again; never at once, as it was asked just now."""
+        if self.over or self._wait_until is None:
+            return None
+        return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
+
+    def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
+        """What the controller wants done. Until it is settled it reads the steps for that, which is work."""
+        said: list[Action] = []
+        for _ in range(_MOST_ACTIONS):
+            match self._challenge.next_action(now=now):
+                case Reveal(step) as reveal:
+                    self._latest_step = step.number
+                    said.append(reveal)
+                case Hint(code):
+                    self._hints.note(code.value, now)
+                    said.append(Feedback(code=code.value, progress=self.progress, frame_index=frame_index))
+                case Pause(code):
+                    self._hints.note(code.value, now)
+                    said.append(PauseCapture(paused=True, reason=code.value))
+                case Resume():
+                    said.append(PauseCapture(paused=False, reason="GOOD"))
+                case FallBack(code):
+                    self._hints.note(code.value, now)
+                    break
+                case Complete():
+                    break
+                case Wait(until):
+                    self._wait_until = until
+                    break
+        return tuple(said)
+
+    def _claim(self, frame: Frame, origin_us: int) -> tuple[int, float | None]:
         """The step that the frame claims, and since when, seconds since the attempt's first frame."""
-        if message.flash_step < self._first_step or not message.flash_step_since_us:
+        if frame.flash_step < self._first_step or not frame.flash_step_since_us:
             return 0, None
-        return message.flash_step, (message.flash_step_since_us - origin_us) / 1e6
+        return frame.flash_step, (frame.flash_step_since_us - origin_us) / 1e6

@@ -1,67 +1,55 @@
 """The movement challenge of an attempt: which ovals are sent, and how it ends."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
+from attempt.actions import Action, Feedback, MoveOval
+from attempt.analyst import FrameAnalyst, SeenFrame
+from attempt.challenge import ChallengeFrame
+from attempt.frame import FrameLimits
+from attempt.movement_run import MovementRun
 from liveness.dynamic.movement import MovementChallenge
 from liveness.dynamic.ovals import OvalScript
 from liveness.guidance import Oval
-from server.scan.analyst import FrameAnalyst, SeenFrame
-from server.scan.challenge import ChallengeFrame
-from server.scan.messages import CaptureBudget, FeedbackMessage, Outbound, OvalChangeMessage
-from server.scan.movement_run import MovementRun
-from server.scan.worker_pool import WorkerPool
+from tests.attempt.frames import frame_of
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation
 from tests.liveness.dynamic.random_source import seeded
 from tests.server.live import pictures, remembering_pack
-from tests.server.scan.records import frame_message
 
 _RATE = 15.0
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[WorkerPool]:
-    pool = WorkerPool(workers=1)
-    yield pool
-    pool.close()
 
 
 class _Person:
     """Fills each oval as soon as it comes, or stays where they are."""
 
-    def __init__(self, pool: WorkerPool, *, follows: bool) -> None:
+    def __init__(self, *, follows: bool) -> None:
         challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()))
-        analyst = FrameAnalyst(pack=remembering_pack(), budget=CaptureBudget())
-        self.run = MovementRun(challenge, analyst=analyst, pool=pool)
+        analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
+        self.run = MovementRun(challenge, analyst=analyst)
         self.follows = follows
         self.place = Oval()
-        self.sent: list[Outbound] = []
+        self.sent: list[Action] = []
         self.now = 50.0
 
-    async def play(self, *, longest: float = 30.0) -> None:
+    def play(self, *, longest: float = 30.0) -> None:
         index = 0
         while not self.run.over and self.now < 50 + longest:
-            await self._frame(index)
-            said = await self.run.messages(self.now, frame_index=index)
+            self._frame(index)
+            said = self.run.act(self.now, frame_index=index)
             self.sent += said
             for message in said:
-                if isinstance(message, OvalChangeMessage) and self.follows:
+                if isinstance(message, MoveOval) and self.follows:
                     self.place = message.oval
             index += 1
             self.now += 1 / _RATE
 
-    async def _frame(self, index: int) -> None:
+    def _frame(self, index: int) -> None:
         place, picture = self.place, pictures()[0]
         face = face_at(place.centre_x * WIDTH, place.centre_y * HEIGHT, place.width * WIDTH)
         seen = SeenFrame(
-            message=frame_message(index, image=picture.jpeg, width=picture.width, height=picture.height),
+            frame=frame_of(index, image=picture.jpeg, width=picture.width, height=picture.height),
             pixels=None,
             observation=observation(index, face=face),
         )
-        await self.run.take(
+        self.run.take(
             ChallengeFrame(
-                message=seen.message,
                 seen=seen,
                 capture_time=self.now - 50,
                 origin_us=0,
@@ -73,16 +61,16 @@ class _Person:
         )
 
     @property
-    def ovals(self) -> list[OvalChangeMessage]:
-        return [message for message in self.sent if isinstance(message, OvalChangeMessage)]
+    def ovals(self) -> list[MoveOval]:
+        return [message for message in self.sent if isinstance(message, MoveOval)]
 
 
-async def test_ovals_come_one_at_a_time_and_are_followed(pool: WorkerPool) -> None:
+def test_ovals_come_one_at_a_time_and_are_followed() -> None:
     # These frames show no depth, so the person is asked to come closer as often as there is time for.
-    person = _Person(pool, follows=True)
+    person = _Person(follows=True)
     assert person.run.due(person.now) is None
-    await person.play()
-    assert [change.change for change in person.ovals] == [1, 2, 3, 4, 5, 6]
+    person.play()
+    assert [change.number for change in person.ovals] == [1, 2, 3, 4, 5, 6]
     for far, near in zip(person.ovals[::2], person.ovals[1::2], strict=True):
         assert far.oval.width < Oval().width < near.oval.width
     assert person.run.over
@@ -93,19 +81,19 @@ async def test_ovals_come_one_at_a_time_and_are_followed(pool: WorkerPool) -> No
     assert person.run.due(person.now) is None
 
 
-async def test_who_does_not_follow_is_told_and_it_ends(pool: WorkerPool) -> None:
-    person = _Person(pool, follows=False)
-    await person.play()
-    assert [change.change for change in person.ovals] == [1]
-    told = {message.code for message in person.sent if isinstance(message, FeedbackMessage)}
+def test_who_does_not_follow_is_told_and_it_ends() -> None:
+    person = _Person(follows=False)
+    person.play()
+    assert [change.number for change in person.ovals] == [1]
+    told = {message.code for message in person.sent if isinstance(message, Feedback)}
     assert told == {"MOVE_BACK"}
     assert person.run.gave_up
     assert person.run.hints == ("ACTION_NOT_PERFORMED", "MOVE_BACK")
 
 
-async def test_between_frames_it_is_asked_again_but_not_at_once(pool: WorkerPool) -> None:
-    person = _Person(pool, follows=True)
-    await person.play(longest=0.1)
+def test_between_frames_it_is_asked_again_but_not_at_once() -> None:
+    person = _Person(follows=True)
+    person.play(longest=0.1)
     due = person.run.due(person.now)
     assert due is not None
     assert due > person.now

@@ -1,4 +1,4 @@
-"""A scan's frames from JPEG to upright pixels, within the scan's limits."""
+"""Frames from JPEG to upright pixels, within limits; and pictures that are decoded already."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from server.errors import Reason, Refusal
-from server.scan.messages import CaptureBudget, FrameMessage
+from attempt.errors import FrameUnusable
+from attempt.frame import Frame, FrameLimits
 from vision.errors import ImageError
 from vision.face import BgrImage
 from vision.image import (
@@ -35,39 +35,38 @@ Decoded = TypeVar("Decoded", DecodedImage, DecodedLuma)
 class FrameDecoder:
     """Decodes frames. Safe to call from several threads at once."""
 
-    def __init__(self, budget: CaptureBudget) -> None:
+    def __init__(self, limits: FrameLimits) -> None:
         """Takes the limits that frames are held to before they are decoded."""
         self._limits = DecodeLimits(
-            max_bytes=budget.max_frame_bytes,
-            max_pixels=budget.max_frame_pixels,
-            max_side=budget.max_frame_pixels // budget.min_frame_side,
-            min_side=budget.min_frame_side,
+            max_bytes=limits.max_bytes,
+            max_pixels=limits.max_pixels,
+            max_side=limits.max_pixels // limits.min_side,
+            min_side=limits.min_side,
         )
 
-    def check(self, message: FrameMessage) -> None:
+    def check(self, frame: Frame) -> None:
         """Checks what the image declares; nothing is decoded, and it takes some 0.02 ms.
 
         Raises:
-            Refusal: As for ``colour``.
+            FrameUnusable: As for ``colour``.
         """
-        with _refused(message):
-            header = check_jpeg(message.image, limits=self._limits)
-        _check_header(message, header)
+        with _refused(frame):
+            header = check_jpeg(frame.image, limits=self._limits)
+        _check_header(frame, header)
 
-    def colour(self, message: FrameMessage) -> BgrImage:
+    def colour(self, frame: Frame) -> BgrImage:
         """The upright frame, shape (height, width, 3).
 
         Raises:
-            Refusal: The image is not a JPEG in colour, of the declared size and within the limits
-                (FRAME_IMAGE_INVALID).
+            FrameUnusable: The image is not a JPEG in colour, of the declared size and within the limits.
         """
-        return upright(message, self.coded_colour(message).pixels)
+        return upright(frame, self.coded_colour(frame).pixels)
 
-    def coded_colour(self, message: FrameMessage) -> DecodedImage:
+    def coded_colour(self, frame: Frame) -> DecodedImage:
         """The frame as its image has it: not turned upright.
 
         Raises:
-            Refusal: As for ``colour``.
+            FrameUnusable: As for ``colour``.
         """
 
         def decode(image: bytes) -> DecodedImage:
@@ -78,39 +77,39 @@ class FrameDecoder:
                 honour_exif_orientation=False,
             )
 
-        return _checked(message, decode)
+        return _checked(frame, decode)
 
-    def luma(self, message: FrameMessage) -> GreyImage:
+    def luma(self, frame: Frame) -> GreyImage:
         """The upright frame's luma, shape (height, width), for two thirds of the price of its colours.
 
         Raises:
-            Refusal: As for ``colour``.
+            FrameUnusable: As for ``colour``.
         """
-        return upright(message, self.coded_luma(message).pixels)
+        return upright(frame, self.coded_luma(frame).pixels)
 
-    def coded_luma(self, message: FrameMessage) -> DecodedLuma:
+    def coded_luma(self, frame: Frame) -> DecodedLuma:
         """The frame's luma as its image has it: not turned upright.
 
         Raises:
-            Refusal: As for ``colour``.
+            FrameUnusable: As for ``colour``.
         """
-        return _checked(message, lambda image: decode_jpeg_luma(image, limits=self._limits))
+        return _checked(frame, lambda image: decode_jpeg_luma(image, limits=self._limits))
 
 
 class FramePicture:
     """One frame, decoded once and only as far as it is asked for; implements ``liveness.watch.Picture``."""
 
-    def __init__(self, decoder: FrameDecoder, message: FrameMessage, *, in_colour: bool = False) -> None:
+    def __init__(self, decoder: FrameDecoder, frame: Frame, *, in_colour: bool = False) -> None:
         """Decodes nothing yet.
 
         Args:
             decoder: Decodes it.
-            message: The frame.
+            frame: The frame.
             in_colour: Whether its colours are wanted in any case. Luma alone costs two thirds of them, so
                 that it is not decoded beside them: their grey is that but for rounding.
         """
         self._decoder = decoder
-        self._message = message
+        self._frame = frame
         self._in_colour = in_colour
         self._colours: BgrImage | None = None
         self._luma: GreyImage | None = None
@@ -119,19 +118,19 @@ class FramePicture:
         """The upright frame's luma, shape (height, width).
 
         Raises:
-            Refusal: As for ``FrameDecoder.colour``.
+            FrameUnusable: As for ``FrameDecoder.colour``.
         """
-        return upright(self._message, self._coded_luma())
+        return upright(self._frame, self._coded_luma())
 
     def colour(self) -> BgrImage:
         """See ``FrameDecoder.colour``."""
-        return upright(self._message, self._coded_colours())
+        return upright(self._frame, self._coded_colours())
 
     def light(self) -> BgrImage:
         """The upright frame for measuring its light: at half its size where it is large enough for that.
 
         Raises:
-            Refusal: As for ``FrameDecoder.colour``.
+            FrameUnusable: As for ``FrameDecoder.colour``.
         """
         pixels = self._coded_colours()
         height, width = pixels.shape[:2]
@@ -139,7 +138,7 @@ class FramePicture:
             even = pixels[: height // 2 * 2, : width // 2 * 2]
             half = width // 2, height // 2
             pixels = cv2.resize(even, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        return upright(self._message, pixels)
+        return upright(self._frame, pixels)
 
     @property
     def coded(self) -> GreyImage | BgrImage:
@@ -150,7 +149,7 @@ class FramePicture:
 
     def _coded_colours(self) -> BgrImage:
         if self._colours is None:
-            self._colours = self._decoder.coded_colour(self._message).pixels
+            self._colours = self._decoder.coded_colour(self._frame).pixels
         return self._colours
 
     def _coded_luma(self) -> GreyImage:
@@ -159,49 +158,63 @@ class FramePicture:
                 grey = cv2.cvtColor(self._coded_colours(), cv2.COLOR_BGR2GRAY)
                 self._luma = grey.astype(np.uint8, copy=False)
             else:
-                self._luma = self._decoder.coded_luma(self._message).pixels
+                self._luma = self._decoder.coded_luma(self._frame).pixels
         return self._luma
 
 
-def _checked(message: FrameMessage, decode: Callable[[bytes], Decoded]) -> Decoded:
-    with _refused(message):
-        decoded = decode(message.image)
-    _check_header(message, decoded.header)
+def _checked(frame: Frame, decode: Callable[[bytes], Decoded]) -> Decoded:
+    with _refused(frame):
+        decoded = decode(frame.image)
+    _check_header(frame, decoded.header)
     return decoded
 
 
 @contextmanager
-def _refused(message: FrameMessage) -> Iterator[None]:
+def _refused(frame: Frame) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise Refusal(
-            Reason.FRAME_IMAGE_INVALID,
-            f"the image of frame {message.index} cannot be used: {error}",
-            details={"frameIndex": message.index, "fault": error.reason.name},
+        raise FrameUnusable(
+            f"the image of frame {frame.index} cannot be used: {error}",
+            details={"frame_index": frame.index, "fault": error.reason.name},
         ) from error
 
 
-def _check_header(message: FrameMessage, header: ImageHeader) -> None:
-    with _refused(message):
+def _check_header(frame: Frame, header: ImageHeader) -> None:
+    with _refused(frame):
         if header.channels != _CHANNELS:
             raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
-    if (header.width, header.height) != (message.width, message.height):
-        raise Refusal(
-            Reason.FRAME_IMAGE_INVALID,
-            f"the image of frame {message.index} has {header.width} x {header.height} pixels, its header "
-            f"says {message.width} x {message.height}",
+    if (header.width, header.height) != (frame.width, frame.height):
+        raise FrameUnusable(
+            f"the image of frame {frame.index} has {header.width} x {header.height} pixels, its header "
+            f"says {frame.width} x {frame.height}",
             details={
-                "frameIndex": message.index,
+                "frame_index": frame.index,
                 "width": header.width,
                 "height": header.height,
-                "declaredWidth": message.width,
-                "declaredHeight": message.height,
+                "declared_width": frame.width,
+                "declared_height": frame.height,
             },
         )
 
 
-def upright(message: FrameMessage, pixels: GreyImage | BgrImage) -> GreyImage | BgrImage:
+def upright(frame: Frame, pixels: GreyImage | BgrImage) -> GreyImage | BgrImage:
     """A decoded frame turned upright and no longer mirrored, as its header says."""
-    turned = rotate_upright(pixels, degrees=message.rotation_degrees, mirrored=message.mirrored)
+    turned = rotate_upright(pixels, degrees=frame.rotation_degrees, mirrored=frame.mirrored)
     return np.ascontiguousarray(turned)
+
+
+class DecodedPicture:
+    """A picture that is decoded already; implements ``liveness.watch.Picture``."""
+
+    def __init__(self, pixels: BgrImage) -> None:
+        """Takes the upright picture, shape (height, width, 3)."""
+        self._pixels = pixels
+
+    def grey(self) -> GreyImage:
+        """Its luma, shape (height, width)."""
+        return np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+
+    def colour(self) -> BgrImage:
+        """The picture."""
+        return self._pixels

@@ -1,0 +1,217 @@
+"""What a pack's models say of frames; an attempt's state stays with its watch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from attempt.frame import Frame, FrameLimits
+from attempt.persons import persons_of
+from attempt.pictures import FrameDecoder, FramePicture
+from attempt.stills import pad_scores
+from attempt.watch import PacedWatch
+from liveness.collect import FOLLOW_SECONDS
+from liveness.express.frame_cues import measure_frame_cues
+from liveness.express.interface import FrameCues, PadScore
+from liveness.observation import FrameObservation, GreyView, PassedFrame
+from liveness.observe import fine_view, sample_frame
+from liveness.pace import APART_SECONDS
+from liveness.upright import UprightFaces
+from liveness.watch import FrameWatcher
+from matcher.template import TemplateSample, sample_quality
+from vision.face import BgrImage, DetectedFace, HeadPose
+from vision.image import GreyImage
+from vision.packs import Pack
+
+__all__ = ["ExaminedFrame", "FrameAnalyst", "Measure", "SeenFrame"]
+
+Measure = Callable[[GreyImage | BgrImage], None]
+"""Measures a picture as it was coded, luma or colours: not turned upright, mirrored or scaled."""
+
+_STRAIGHT = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFrame:
+    """A frame after the work that every frame gets.
+
+    Attributes:
+        frame: The frame as it arrived; its bytes are what evidence keeps.
+        pixels: The upright picture; ``None`` where no detector looked at it.
+        observation: What was measured on it.
+        depth: Log odds of a head's depth by the motion up to it; ``None`` where they were not asked for.
+        light: The upright picture for measuring its light, smaller where it is large; ``None`` where that was
+            not asked for.
+    """
+
+    frame: Frame
+    pixels: BgrImage | None
+    observation: FrameObservation
+    depth: float | None = None
+    light: BgrImage | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExaminedFrame:
+    """What the expensive models said of a selected frame.
+
+    Attributes:
+        frame_index: The frame's index in the attempt.
+        sample: Its face's template.
+        pad_scores: One for each PAD network.
+        cues: What the cues of recapture measured; ``None`` where they were not asked.
+    """
+
+    frame_index: int
+    sample: TemplateSample
+    pad_scores: tuple[PadScore, ...]
+    cues: FrameCues | None = None
+
+
+class FrameAnalyst:
+    """Runs a pack's models over frames. Safe to call from several threads at once."""
+
+    def __init__(self, *, pack: Pack, limits: FrameLimits) -> None:
+        """Takes the models and the limits that frames are held to before they are decoded."""
+        self._pack = pack
+        self._decoder = FrameDecoder(limits)
+
+    def watch(
+        self, *, apart_seconds: float = APART_SECONDS, follow_seconds: float = FOLLOW_SECONDS
+    ) -> PacedWatch:
+        """What watches one attempt's frames, in which upright persons count.
+
+        Args:
+            apart_seconds: See ``FramePace``.
+            follow_seconds: Longest time for which a face is followed before the detector looks again.
+        """
+        faces = UprightFaces(lambda pixels: persons_of(self._pack.detector.detect(pixels)))
+        return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
+
+    def check(self, frame: Frame) -> None:
+        """Checks what a frame's image declares, without decoding it; it takes some 0.02 ms.
+
+        Raises:
+            FrameUnusable: See ``FrameDecoder.check``.
+        """
+        self._decoder.check(frame)
+
+    def verify(self, frame: Frame) -> None:
+        """Decodes a frame that nothing is measured of.
+
+        Raises:
+            FrameUnusable: As for ``look``.
+        """
+        self._decoder.coded_luma(frame)
+
+    def look(
+        self,
+        frame: Frame,
+        capture_time: float,
+        *,
+        watcher: FrameWatcher | None = None,
+        measure: Measure | None = None,
+        expects_blink: bool = False,
+        expects_depth: bool = False,
+        with_light: bool = False,
+    ) -> SeenFrame:
+        """Decodes a frame as far as it is needed, finds or follows its face and measures it.
+
+        Args:
+            frame: The frame, which somebody vouches for.
+            capture_time: Device clock, seconds.
+            watcher: What watches the attempt, and takes this frame; without one the detector looks.
+            measure: What else measures the picture as it was coded, whichever of luma and colours there is.
+            expects_blink: See ``FrameWatcher.watch``.
+            expects_depth: See there.
+            with_light: Whether ``flash_sample`` is to measure its light.
+
+        Raises:
+            FrameUnusable: The image is not a JPEG of the declared size within the limits.
+        """
+        picture = FramePicture(self._decoder, frame, in_colour=with_light)
+        watched = (self.watch().watcher if watcher is None else watcher).watch(
+            picture,
+            index=frame.index,
+            capture_time=capture_time,
+            fingerprint=frame.fingerprint,
+            expects_blink=expects_blink,
+            expects_depth=expects_depth,
+        )
+        if measure is not None:
+            measure(picture.coded)
+        return SeenFrame(
+            frame=frame,
+            pixels=watched.pixels,
+            observation=watched.observation,
+            depth=watched.depth,
+            light=picture.light() if with_light else None,
+        )
+
+    def fine_view(self, frame: Frame) -> tuple[GreyView, float]:
+        """See ``liveness.observe.fine_view``.
+
+        Raises:
+            FrameUnusable: As for ``look``.
+        """
+        return fine_view(self._decoder.luma(frame))
+
+    def sample(
+        self,
+        frame: Frame,
+        capture_time: float,
+        *,
+        watcher: FrameWatcher,
+        measure: Measure | None = None,
+    ) -> None:
+        """Takes the samples of a frame that is not measured; ``measure`` as for ``look``.
+
+        Raises:
+            FrameUnusable: As for ``look``.
+        """
+        picture = FramePicture(self._decoder, frame)
+        watcher.pass_over(
+            PassedFrame(
+                index=frame.index,
+                capture_time=capture_time,
+                fingerprint=frame.fingerprint,
+                samples=sample_frame(picture.grey()),
+            )
+        )
+        if measure is not None:
+            measure(picture.coded)
+
+    def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
+        """Runs the embedder and the PAD networks over a selected frame, which must show a face.
+
+        Args:
+            seen: The frame.
+            with_cues: Whether the cues of recapture are measured, too.
+        """
+        face, pixels = seen.observation.face, seen.pixels
+        if face is None or pixels is None:
+            raise ValueError("only a frame with a face that a detector found can be examined")
+        return ExaminedFrame(
+            frame_index=seen.observation.index,
+            sample=self._sample(pixels, face, seen.observation),
+            pad_scores=pad_scores(pixels, face, self._pack, frame_index=seen.observation.index),
+            cues=measure_frame_cues(pixels, face, frame_index=seen.observation.index) if with_cues else None,
+        )
+
+    def identify(self, frame: Frame, observation: FrameObservation) -> ExaminedFrame:
+        """Decodes a frame again and runs the embedder alone over its face, which must be there.
+
+        Raises:
+            FrameUnusable: As for ``look``.
+        """
+        face = observation.face
+        if face is None:
+            raise ValueError("only a frame with a face can be identified")
+        sample = self._sample(self._decoder.colour(frame), face, observation)
+        return ExaminedFrame(frame_index=observation.index, sample=sample, pad_scores=())
+
+    def _sample(self, pixels: BgrImage, face: DetectedFace, observation: FrameObservation) -> TemplateSample:
+        quality = sample_quality(
+            sharpness=observation.sharpness or 0.0,
+            pose=observation.pose or _STRAIGHT,
+            eye_distance=face.eye_distance,
+        )
+        return TemplateSample(embedding=self._pack.embedder.embed(pixels, face), quality=quality)

@@ -1,0 +1,62 @@
+"""What a measured frame shows of the screen's light."""
+
+import numpy as np
+
+from attempt.analyst import SeenFrame
+from attempt.frame import ExposureClaim
+from liveness.dynamic.sample import ExposureReading, FlashSample
+from liveness.dynamic.sampling import sample_frame
+from vision.face import Box, DetectedFace
+
+__all__ = ["flash_sample"]
+
+
+def flash_sample(
+    seen: SeenFrame, *, capture_time: float, arrival: float, step: int, step_since: float | None
+) -> FlashSample:
+    """What a frame shows of the screen's light.
+
+    Args:
+        seen: The frame, looked at ``with_light``.
+        capture_time: Device clock, seconds.
+        arrival: Server's monotonic clock, seconds.
+        step: The step that the device claims was on display; 0 for none.
+        step_since: When it claims that step appeared, seconds of the device clock.
+    """
+    observation, frame, pixels = seen.observation, seen.frame, seen.light
+    if pixels is None:
+        raise ValueError("only a frame whose light was asked for can be sampled")
+    # Two faces have two reflections, and nobody says which is the larger one's.
+    face = observation.face if observation.faces == 1 else None
+    return sample_frame(
+        pixels,
+        index=frame.index,
+        capture_time=capture_time,
+        arrival_time=arrival,
+        face=None if face is None else _scaled(face, pixels.shape[1] / observation.width),
+        followed=observation.followed,
+        step=step,
+        step_since=step_since,
+        exposure=None if frame.exposure is None else _exposure(frame.exposure),
+    )
+
+
+def _scaled(face: DetectedFace, scale: float) -> DetectedFace:
+    """A face in a picture of another size; pixel centres lie at whole coordinates."""
+    box = face.box
+    left, top, right, bottom = (
+        (edge + 0.5) * scale - 0.5 for edge in (box.left, box.top, box.right, box.bottom)
+    )
+    points = ((face.five_points + 0.5) * scale - 0.5).astype(np.float32)
+    return DetectedFace(box=Box(left, top, right, bottom), confidence=face.confidence, five_points=points)
+
+
+def _exposure(claim: ExposureClaim) -> ExposureReading:
+    return ExposureReading(
+        exposure_seconds=claim.exposure_time_ns / 1e9 or None,
+        iso=float(claim.iso) or None,
+        white_balance_kelvin=float(claim.white_balance_kelvin) or None,
+        shutter_skew_seconds=claim.rolling_shutter_skew_ns / 1e9 or None,
+        exposure_locked=claim.exposure_locked,
+        white_balance_locked=claim.white_balance_locked,
+    )

@@ -1,0 +1,62 @@
+"""Who counts as a person in a picture: not small faces in the background, and not unsure ones."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+
+from matcher.persons import persons_among
+from vision.face import BgrImage, Box, DetectedFace
+from vision.packs import Pack
+
+__all__ = ["persons_in", "persons_of"]
+
+# As for the portrait.
+_SECOND_FACE_FRACTION: Final = 1 / 3
+_SURE_FACE: Final = 0.6
+
+_LARGEST_SIDE: Final = 1600
+"""Longest side that a detector is given, pixels; it looks at a few hundred pixels of it anyway."""
+
+_SMALLEST_SIDE: Final = 64
+"""Shorter side below which a picture is not looked at: no detector of any pack finds a face of that size."""
+
+
+def persons_of(faces: Sequence[DetectedFace]) -> tuple[DetectedFace, ...]:
+    """Those of the faces that count as persons, widest first."""
+    return persons_among(faces, second_face_fraction=_SECOND_FACE_FRACTION, min_confidence=_SURE_FACE)
+
+
+def persons_in(pixels: BgrImage, pack: Pack) -> tuple[DetectedFace, ...]:
+    """The faces of a picture of any size that count as persons, widest first.
+
+    Args:
+        pixels: The upright picture; a large one is looked at halved, as often as needed, because detectors
+            shrink it far more and pay for each of its pixels.
+        pack: The models.
+
+    Raises:
+        ModelFailed: The detector failed.
+    """
+    if min(pixels.shape[:2]) < _SMALLEST_SIDE:
+        return ()
+    scale = 1
+    while max(pixels.shape) > _LARGEST_SIDE and min(pixels.shape[:2]) >= 2 * _SMALLEST_SIDE:
+        half = pixels.shape[1] // 2, pixels.shape[0] // 2
+        pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
+        scale *= 2
+    return persons_of([_enlarged(face, scale) for face in pack.detector.detect(pixels)])
+
+
+def _enlarged(face: DetectedFace, scale: int) -> DetectedFace:
+    if scale == 1:
+        return face
+    # Positions are those of pixel centres: halving puts two pixels' centres into one.
+    shift = (scale - 1) / 2
+    edges = (face.box.left, face.box.top, face.box.right, face.box.bottom)
+    return DetectedFace(
+        box=Box(*(edge * scale + shift for edge in edges)),
+        confidence=face.confidence,
+        five_points=face.five_points * np.float32(scale) + np.float32(shift),
+    )

@@ -1,0 +1,78 @@
+"""The frames of an attempt that are kept: those for the expensive models, and those that may be witnesses."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from attempt.analyst import SeenFrame
+from attempt.frame import Frame
+from liveness.continuity import unseen_stretches
+from liveness.observation import FrameObservation, ScanObservations
+from liveness.selection import FrameSelector, frame_quality
+
+__all__ = ["KeptFrames"]
+
+
+class KeptFrames:
+    """Offers an attempt's frames to the selector and keeps what it picks.
+
+    Attributes:
+        frames: The selected frames by index.
+    """
+
+    def __init__(self, *, count: int) -> None:
+        """Starts empty; ``count`` frames are selected, at most."""
+        self._selector = FrameSelector(count=count)
+        self.frames: dict[int, SeenFrame] = {}
+        # As they arrived: a decoded frame takes twenty times as much, and few of these are needed.
+        self._looks: dict[int, tuple[Frame, FrameObservation]] = {}
+
+    @property
+    def selected(self) -> tuple[int, ...]:
+        """Indices of the selected frames, in order."""
+        return self._selector.selected
+
+    @property
+    def likeliest_to_stay(self) -> tuple[int, ...]:
+        """See ``FrameSelector``."""
+        return self._selector.likeliest_to_stay
+
+    @property
+    def best(self) -> SeenFrame | None:
+        """The frame that can stand as evidence."""
+        index = self._selector.best
+        return None if index is None else self.frames.get(index)
+
+    def audit(self, limit: int) -> tuple[SeenFrame, ...]:
+        """Further kept frames, spread over the attempt; at most ``limit``."""
+        best = self._selector.best
+        others = [self.frames[index] for index in sorted(self.frames) if index != best]
+        if len(others) <= limit:
+            return tuple(others)
+        step = len(others) / limit if limit else 0.0
+        return tuple(others[int(place * step)] for place in range(limit))
+
+    def offer(self, seen: SeenFrame) -> None:
+        """Takes a measured frame; it is kept where it is worth it, without its light."""
+        observation = seen.observation
+        if observation.face is not None and observation.faces == 1 and not observation.followed:
+            self._looks[observation.index] = (seen.frame, observation)
+        offer = self._selector.offer(observation)
+        if offer.keep:
+            self.frames[observation.index] = replace(seen, light=None)
+        if offer.replaced is not None:
+            self.frames.pop(offer.replaced, None)
+
+    def unexamined(
+        self, scan: ScanObservations, *, examined: Collection[int]
+    ) -> Iterator[tuple[Frame, FrameObservation]]:
+        """The best frame of each stretch of the scan of which none was examined, the longest stretch first.
+
+        Args:
+            scan: The attempt.
+            examined: Indices of the frames that were examined.
+        """
+        for stretch in unseen_stretches(scan, examined=examined):
+            if stretch.looked:
+                yield max(
+                    (self._looks[index] for index in stretch.looked), key=lambda look: frame_quality(look[1])
+                )

@@ -1,0 +1,127 @@
+"""An attempt in virtual time: frames as they arrive, what the attempt wants, and who hears of it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from attempt.actions import Action, Feedback
+from attempt.capture import AttemptCapture
+from attempt.frame import ExposureClaim, Frame
+from simulator import SimulatedFrame
+from vision.image import encode_jpeg
+
+__all__ = ["Turn", "frame_of", "turns"]
+
+COUNTED_FRAMES: Final = 8
+"""Before these a server shows no colour and no oval."""
+_QUALITY: Final = 88
+"""Of the JPEGs that are sent."""
+_FIRST_US: Final = 1_000_000
+"""The device's clock at a scan's time 0, microseconds: there 0 means unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """One frame, and what came of it.
+
+    Attributes:
+        frame: The frame; ``None`` where none arrived.
+        arrival: When it arrived, seconds of the server's clock.
+        feedback: What the person is told of it, where there is anything new.
+        actions: What the attempt wanted done until the next frame, each with its time.
+    """
+
+    frame: Frame | None
+    arrival: float
+    feedback: Feedback | None
+    actions: tuple[tuple[float, Action], ...]
+
+
+def turns(
+    capture: AttemptCapture,
+    arriving: Iterable[tuple[Frame | None, float]],
+    *,
+    processing: float,
+    hear: Callable[[Action, float], None],
+    examine: bool = True,
+) -> Iterator[Turn]:
+    """Take frames as a server does until the attempt is complete, or no more come.
+
+    Args:
+        capture: The attempt.
+        arriving: Frames with their arrivals, or moments at which none arrives; each is asked for once what
+            came of the one before was heard.
+        processing: What the server needs for a frame before it answers, seconds.
+        hear: Is told what the attempt wants done, when it wants it.
+        examine: Whether the expensive models look at selected frames meanwhile.
+    """
+    free, before, taken, latest = 0.0, None, 0, 0
+    for frame, arrival in arriving:
+        feedback = None
+        if frame is not None:
+            if examine and (examination := capture.next_examination()) is not None:
+                capture.examiner.take([examination()])
+            if capture.settled:
+                capture.glance(frame, arrival=arrival)
+            else:
+                feedback = capture.take(frame, arrival=arrival)
+            taken, latest = taken + 1, frame.index
+        free = max(free, arrival) + processing
+        until = free + (0.0 if before is None else arrival - before)
+        wanted: list[tuple[float, Action]] = []
+        if taken >= COUNTED_FRAMES:
+            for now, action in _wanted(capture, free, until=until, frame_index=latest):
+                wanted.append((now, action))
+                hear(action, now)
+        before = arrival
+        yield Turn(frame, arrival, feedback, tuple(wanted))
+        if capture.complete:
+            return
+
+
+def _wanted(
+    capture: AttemptCapture, now: float, *, until: float, frame_index: int
+) -> Iterator[tuple[float, Action]]:
+    """What the attempt wants at ``now``, and at each time that it asks for before ``until``."""
+    challenge = capture.challenge
+    due: float | None = now
+    while challenge is not None and due is not None and due < until and not capture.complete:
+        for action in capture.act(due, frame_index=frame_index):
+            yield due, action
+        due = challenge.due(due)
+
+
+def frame_of(
+    simulated: SimulatedFrame, index: int, *, step: int = 0, step_since: float | None = None
+) -> Frame:
+    """A simulated frame as a device sends it.
+
+    Args:
+        simulated: The frame.
+        index: Its index in the attempt.
+        step: The step that the device claims to be on display; 0 for none.
+        step_since: Since when it claims that, seconds of the scan's clock.
+    """
+    height, width = simulated.pixels.shape[:2]
+    said = simulated.exposure
+    return Frame(
+        image=encode_jpeg(simulated.pixels, quality=_QUALITY),
+        index=index,
+        capture_time_us=_FIRST_US + round(1e6 * simulated.capture_time),
+        rotation_degrees=0,
+        mirrored=False,
+        width=width,
+        height=height,
+        flash_step=step,
+        flash_step_since_us=0 if step_since is None else _FIRST_US + round(1e6 * step_since),
+        exposure=None
+        if said is None
+        else ExposureClaim(
+            exposure_time_ns=round(1e9 * said.exposure_seconds),
+            iso=said.iso,
+            white_balance_kelvin=said.white_balance_kelvin,
+            rolling_shutter_skew_ns=round(1e9 * said.rolling_shutter_seconds),
+            exposure_locked=said.exposure_locked,
+            white_balance_locked=said.white_balance_locked,
+        ),
+    )

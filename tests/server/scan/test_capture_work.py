@@ -1,0 +1,161 @@
+"""An attempt on a pool whose only worker can be held up: frames, examinations ahead, and the end."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
+from attempt.capture import AttemptCapture
+from attempt.frame import FrameLimits
+from liveness.guidance import GuidanceSettings, Oval
+from server.errors import Reason, Refusal
+from server.scan.capture_work import CaptureWork
+from server.scan.messages import FrameMessage
+from server.scan.stream_trace import AttemptTrace
+from server.scan.worker_pool import WorkerPool
+from tests.attempt.frames import undecodable
+from tests.server.live import PLAN, pictures, remembering_pack
+from tests.server.scan.idle_pool import until_idle
+from tests.server.scan.records import frame_message
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(workers=1)
+    yield pool
+    pool.close()
+
+
+class _Counting(FrameAnalyst):
+    """Notes which frames it examined, in order, and on which threads it looked at frames."""
+
+    def __init__(self) -> None:
+        super().__init__(pack=remembering_pack(), limits=FrameLimits())
+        self.examined: list[int] = []
+        self.threads: set[str] = set()
+        self.before: Callable[[], object] = lambda: None
+
+    def look(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        self.threads.add(threading.current_thread().name)
+        self.before()
+        return super().look(*args, **kwargs)
+
+    def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
+        self.examined.append(seen.observation.index)
+        return super().examine(seen, with_cues=with_cues)
+
+
+class _Setting:
+    def __init__(self, pool: WorkerPool) -> None:
+        self.pool = pool
+        self.analyst = _Counting()
+        self.trace = AttemptTrace()
+        self.capture = AttemptCapture(
+            analyst=self.analyst, plan=PLAN, oval=Oval(), guidance=GuidanceSettings(), random=bytes
+        )
+        self.work = CaptureWork(self.capture, pool=pool, trace=self.trace, monotonic=lambda: 0.0)
+
+    async def take(self, *indices: int) -> None:
+        for index in indices:
+            await self.work.take(_frame(index), arrival=0.0, then_act=False)
+
+    async def ahead(self) -> None:
+        await self.work.examine_ahead()
+        await until_idle(self.pool)
+
+    @property
+    def known(self) -> list[int]:
+        return [examined.frame_index for examined in self.capture.examined]
+
+
+def _frame(index: int) -> FrameMessage:
+    picture = pictures()[index]
+    return frame_message(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
+
+
+async def test_a_frame_is_worked_in_and_traced_on_a_worker(pool: WorkerPool) -> None:
+    setting = _Setting(pool)
+    await setting.take(0)
+    assert len(setting.capture.observations.frames) == 1
+    assert len(setting.trace.observed.measured_claims) == len(setting.trace.images) == 1
+    assert all(name.startswith("facegate-cpu") for name in setting.analyst.threads)
+
+
+async def test_an_image_that_cannot_be_used_is_refused(pool: WorkerPool) -> None:
+    setting = _Setting(pool)
+    broken = frame_message(0, image=undecodable(pictures()[0].jpeg))
+    with pytest.raises(Refusal) as caught:
+        await setting.work.take(broken, arrival=0.0, then_act=False)
+    assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
+    assert caught.value.details["frameIndex"] == 0
+
+
+async def test_a_frame_is_worked_in_to_its_end_when_the_device_vanishes(pool: WorkerPool) -> None:
+    setting, release = _Setting(pool), threading.Event()
+    setting.analyst.before = lambda: release.wait(20)
+    taking = asyncio.ensure_future(setting.take(0))
+    await asyncio.sleep(0.02)
+    taking.cancel()
+    await asyncio.sleep(0.02)
+    assert not taking.done(), "whoever puts the attempt away would read what a thread writes"
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert len(setting.capture.observations.frames) == 1
+
+
+async def test_one_frame_at_a_time_is_examined_ahead(pool: WorkerPool) -> None:
+    setting, release = _Setting(pool), threading.Event()
+    await setting.take(*range(PLAN.frames))
+    busy = asyncio.ensure_future(pool.run(release.wait, 20))
+    await asyncio.sleep(0.01)
+    for _ in range(3):
+        await setting.work.examine_ahead()
+    frame = asyncio.ensure_future(pool.run(setting.analyst.examined.append, -1))
+    await asyncio.sleep(0.01)
+    assert not setting.known
+    release.set()
+    await asyncio.gather(busy, frame)
+    await until_idle(pool)
+    assert setting.analyst.examined[0] == -1, "a frame of any scan comes before it"
+    assert len(setting.analyst.examined) == 2
+
+
+async def test_the_rest_takes_over_what_had_begun_or_waits(pool: WorkerPool) -> None:
+    setting, release = _Setting(pool), threading.Event()
+    await setting.take(*range(PLAN.frames))
+    await setting.ahead()
+    busy = asyncio.ensure_future(pool.run(release.wait, 20))
+    await asyncio.sleep(0.01)
+    await setting.work.examine_ahead()
+    other = asyncio.ensure_future(pool.run(setting.analyst.examined.append, -1))
+    rest = asyncio.ensure_future(setting.work.examine_rest())
+    await asyncio.sleep(0.01)
+    release.set()
+    await asyncio.gather(busy, other, rest)
+    assert sorted(setting.analyst.examined[:-1]) == setting.known, "each once"
+    assert setting.analyst.examined[-1] == -1, "it is waited for now, and comes before other scans' frames"
+    assert len(setting.known) == PLAN.selected
+
+
+async def test_what_fails_ahead_is_told_to_who_waits(pool: WorkerPool) -> None:
+    setting = _Setting(pool)
+    await setting.take(*range(PLAN.frames))
+    examination = setting.capture.next_examination()
+    assert examination is not None
+    object.__setattr__(examination.seen, "pixels", None)
+    await setting.ahead()
+    with pytest.raises(ValueError, match="only a frame with a face"):
+        await setting.work.examine_rest()
+
+
+async def test_a_drawn_frame_that_does_not_decode_is_refused_at_the_end(pool: WorkerPool) -> None:
+    setting = _Setting(pool)
+    await setting.take(0)
+    broken = frame_message(1, image=undecodable(pictures()[1].jpeg))
+    setting.work.glance(broken, arrival=0.0)
+    with pytest.raises(Refusal) as caught:
+        await setting.work.verify_sample()
+    assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
