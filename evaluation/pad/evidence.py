@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import cv2
-import numpy as np
-
+from attempt.stills import observe_still
 from evaluation.match.pictures import LIMITS
 from evaluation.pad.stages import Stages
 from evaluation.scans import observe_scan
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
-from liveness.observation import GreyView, ScanObservations
+from liveness.observation import ScanObservations
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
-from liveness.watch import FrameWatcher
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack
 from vision.packs.interfaces import PadNetwork
@@ -102,15 +99,12 @@ class PictureEvidence:
         """A scan of this one frame."""
         face, landmarks = self.face, self.landmarks
 
-        def watch() -> ScanObservations:
-            watcher = FrameWatcher(
-                find_faces=lambda _: () if face is None else (face,),
-                locate_landmarks=None if landmarks is None else lambda _image, _face: landmarks,
-            )
-            watcher.watch(_Decoded(self.image), index=0, capture_time=0.0)
-            return watcher.observations
+        def observe() -> ScanObservations:
+            faces = () if face is None else (face,)
+            still = observe_still(self.image, faces=faces, landmarks=landmarks, index=0, capture_time=0.0)
+            return ScanObservations(frames=(still,), motion=())
 
-        return self.stages.once("observe", watch)
+        return self.stages.once("observe", observe)
 
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
         """One score, or none without a face."""
@@ -202,16 +196,3 @@ class ClipEvidence:
         observed = self.observations.frames
         faces = {frame.index: frame.face for frame in observed}
         return tuple((index, face) for index in select_frames(observed) if (face := faces[index]) is not None)
-
-
-class _Decoded:
-    """A picture that is decoded already."""
-
-    def __init__(self, image: BgrImage) -> None:
-        self._image = image
-
-    def grey(self) -> GreyView:
-        return np.asarray(cv2.cvtColor(self._image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-    def colour(self) -> BgrImage:
-        return self._image

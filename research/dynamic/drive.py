@@ -1,48 +1,32 @@
-"""One flash scan in virtual time: a simulated phone, a network, and the server's own work on the frames."""
+"""One flash scan in virtual time: a simulated phone, a network, and an attempt on its frames."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from liveness.dynamic.actions import Complete, FallBack, Hint, Pause, Resume, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge
-from liveness.dynamic.meter import FlashMeter
+from attempt.actions import Action, Feedback, PauseCapture, Reveal
+from attempt.analyst import ExaminedFrame, FrameAnalyst
+from attempt.capture import AttemptCapture
+from attempt.flash_run import FlashRun
+from attempt.frame import Frame, FrameLimits
+from attempt.placement import CapturePlan
+from liveness.dynamic.actions import FallBack, HintCode
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.on_display import DisplayClaim
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.sample import ExposureReading, FlashSample
-from liveness.dynamic.sampling import sample_frame
-from liveness.dynamic.script import ColourScript
+from liveness.dynamic.sample import FlashSample
 from liveness.dynamic.steps import RevealedStep
-from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
-from liveness.observation import GreyView, ScanObservations
-from liveness.watch import FrameWatcher
+from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
+from liveness.observation import ScanObservations
 from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, SimulatedPhone
-from simulator import (
-    AppGuide,
-    FlashScanSettings,
-    Photo,
-    ScreenLight,
-    SimulatedFrame,
-    simulate_flash_scan,
-)
-from vision.face import BgrImage
+from research.dynamic.virtual_time import frame_of, turns
+from simulator import AppGuide, FlashScanSettings, Photo, ScreenLight, simulate_flash_scan
 from vision.packs import Pack
 
 __all__ = ["Link", "ScanTrace", "drive_scan"]
 
-_MOST_ACTIONS: Final = 8
-_LEAST_WAIT: Final = 0.02
-_QUALITY: Final = 88
-"""Of the JPEGs that are sent."""
-_WELL_PLACED: Final = frozenset(
-    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
-)
+_MOVES = frozenset({"MOVE_CLOSER", "MOVE_BACK"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +51,18 @@ class ScanTrace:
     Attributes:
         samples: The light of the frames that count.
         frames: How many frames were sent.
-        faces: How many of those that were looked at, up to the closing step, showed a face.
+        faces: How many of those that were looked at, up to the closing step, showed one face.
         revealed: Every step, and when it was sent.
-        observations: What Express needs.
-        hints: What the person was told, each once, in order.
+        observations: What was measured.
+        examined: What the expensive models said of the selected frames so far.
+        witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
+        advice: What stood in the way, for the judge.
+        complete: Whether no further frame is wanted.
+        hints: What the challenge told the person, each once, in order.
         end: Why it ended: an ``EndReason``, ``FALL_BACK`` or ``UNFINISHED``.
         seconds: From the first well-placed frame to the end; ``None`` if there never was one.
         pauses: How often the capture paused.
-        guidance: What the guidance said of most frames.
+        guidance: What the person was told most often.
     """
 
     samples: tuple[FlashSample, ...]
@@ -82,6 +70,10 @@ class ScanTrace:
     faces: int
     revealed: tuple[RevealedStep, ...]
     observations: ScanObservations
+    examined: tuple[ExaminedFrame, ...]
+    witnesses: tuple[ExaminedFrame, ...]
+    advice: tuple[str, ...]
+    complete: bool
     hints: tuple[str, ...]
     end: str
     seconds: float | None
@@ -106,7 +98,7 @@ def drive_scan(
     Args:
         photo: The person or the victim.
         settings: What is rendered.
-        pack: Its detector and landmarker look at the frames, as in a server.
+        pack: Its models look at the frames, as in a server.
         policy: Limits of the challenge.
         model: Lines of the flash.
         link: Network and server.
@@ -123,158 +115,112 @@ def drive_scan(
         face_width=settings.face_width or USUAL_WIDTH,
         claimed_late=claimed_late,
     )
-    server = _Server(
-        FlashChallenge(
-            script=ColourScript(rng.bytes),
-            meter=FlashMeter(model),
-            policy=policy,
-            depth_line=model.judge.depth_odds,
-        ),
-        watcher=FrameWatcher(
-            find_faces=pack.detector.detect,
-            locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
-        ),
-        phone=phone,
+    run = FlashRun.drawn(rng.bytes, model=model, limits=policy)
+    capture = AttemptCapture(
+        analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
+        plan=CapturePlan(),
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+        random=rng.bytes,
+        challenge=run,
     )
-    free, interval = 0.0, 1.0 / settings.frames_per_second
+    record = _Record(capture, run, phone)
+    for turn in turns(capture, _sent(phone, link, rng), processing=link.processing, hear=record.hear):
+        record.took(turn.frame, turn.arrival, turn.feedback)
+        if watch is not None and not run.over:
+            watch(record.trace())
+        if run.over:
+            break
+    capture.examine_rest()
+    return record.trace()
+
+
+def _sent(
+    phone: SimulatedPhone, link: Link, rng: np.random.Generator
+) -> Iterator[tuple[Frame | None, float]]:
+    index = 0
     for frame in phone.frames:
         time = frame.capture_time
         arrival = CLOCKS_APART + time + link.round_trip / 2 + abs(float(rng.normal(0.0, link.jitter)))
-        if phone.sends(time):
-            server.take(frame, arrival=arrival)
-        free = max(free, arrival) + link.processing
-        server.act(free, until=free + interval)
-        if server.ended is not None:
-            break
-        if watch is not None:
-            watch(server.trace())
-    return server.trace()
+        if not phone.sends(time):
+            yield None, arrival
+            continue
+        step, since = phone.claims(time)
+        yield frame_of(frame, index, step=step, step_since=since), arrival
+        index += 1
 
 
-class _Server:
-    """What the server does with frames, without its wire."""
+@dataclass(slots=True)
+class _Record:
+    """How the scan goes; passes on to the phone what it is told."""
 
-    def __init__(self, challenge: FlashChallenge, *, watcher: FrameWatcher, phone: SimulatedPhone) -> None:
-        self._challenge = challenge
-        self._watcher = watcher
-        self._phone = phone
-        self._frames = self._faces = 0
-        self._guidance = GuidanceState()
-        self._hints: dict[str, None] = {}
-        self._told = Counter[str]()
-        self._pauses = 0
-        self._placed: float | None = None
-        self._ended_at: float | None = None
-        self.ended: str | None = None
+    capture: AttemptCapture
+    run: FlashRun
+    phone: SimulatedPhone
+    hints: dict[str, None] = field(default_factory=dict)
+    told: Counter[str] = field(default_factory=Counter)
+    frames: int = 0
+    pauses: int = 0
+    first: float | None = None
+    ended_at: float | None = None
 
-    def take(self, frame: SimulatedFrame, *, arrival: float) -> None:
-        index, pixels = self._frames, _as_sent(frame.pixels)
-        self._frames += 1
-        step, since = self._phone.claims(frame.capture_time)
-        if self._challenge.settled:
-            # As in the server, which judges meanwhile.
-            self._challenge.see(DisplayClaim(step, since, frame.capture_time, arrival))
-            return
-        watched = self._watcher.watch(
-            _Decoded(pixels),
-            index=index,
-            capture_time=frame.capture_time,
-            expects_blink=self._challenge.awaits_blink,
-            expects_depth=self._challenge.depth_due,
-        )
-        seen = watched.observation
-        guidance = guide(seen, oval=Oval(), settings=GuidanceSettings(), state=self._guidance)
-        self._guidance = guidance.state
-        self._told[guidance.frame_code.value] += 1
-        if self._placed is None and guidance.frame_code in _WELL_PLACED:
-            self._placed = arrival
-        said = frame.exposure
-        sample = sample_frame(
-            pixels,
-            index=index,
-            capture_time=frame.capture_time,
-            arrival_time=arrival,
-            face=seen.face if seen.faces == 1 else None,
-            followed=seen.followed,
-            step=step,
-            step_since=since,
-            exposure=None
-            if said is None
-            else ExposureReading(
-                exposure_seconds=said.exposure_seconds,
-                iso=said.iso,
-                white_balance_kelvin=said.white_balance_kelvin,
-                shutter_skew_seconds=said.rolling_shutter_seconds,
-                exposure_locked=said.exposure_locked,
-                white_balance_locked=said.white_balance_locked,
-            ),
-        )
-        self._faces += sample.face is not None
-        self._challenge.add(sample, guidance.code, blinked=self._watcher.blinked, depth=watched.depth)
-        self._phone.guide(guidance.code, arrival)
+    def hear(self, action: Action, now: float) -> None:
+        match action:
+            case Reveal(step):
+                self.phone.show(step, now)
+            case Feedback(code=code):
+                self.hints[code] = None
+                self.phone.hint(HintCode(code), now)
+            case PauseCapture(paused=True, reason=code):
+                self.hints[code] = None
+                self.pauses += 1
+                self.phone.pause(now)
+            case PauseCapture():
+                self.phone.resume(now)
+            case _:
+                pass
 
-    def act(self, now: float, *, until: float) -> None:
-        """Do what the challenge wants at ``now``, and at each time it asks for before ``until``."""
-        due: float | None = now
-        while due is not None and due < until:
-            due = self._act_once(due)
-
-    def _act_once(self, now: float) -> float | None:
-        for _ in range(_MOST_ACTIONS):
-            match self._challenge.next_action(now=now):
-                case Reveal(step):
-                    self._phone.show(step, now)
-                case Hint(code):
-                    self._hints[code.value] = None
-                    self._phone.hint(code, now)
-                case Pause(code):
-                    self._hints[code.value] = None
-                    self._pauses += 1
-                    self._phone.pause(now)
-                case Resume():
-                    self._phone.resume(now)
-                case Complete(reason):
-                    self.ended, self._ended_at = reason.value, now
-                    return None
-                case FallBack(code):
-                    self._hints[code.value] = None
-                    self.ended, self._ended_at = "FALL_BACK", now
-                    return None
-                case Wait(until):
-                    return max(until, now + _LEAST_WAIT)
-        return now + _LEAST_WAIT
+    def took(self, frame: Frame | None, arrival: float, feedback: Feedback | None) -> None:
+        self.frames += frame is not None
+        if self.first is None:
+            self.first = arrival
+        if feedback is not None:
+            self.told[feedback.code] += 1
+            if feedback.code in _MOVES:
+                self.phone.guide(GuidanceCode(feedback.code), arrival)
+        if self.run.over and self.ended_at is None:
+            self.ended_at = arrival
+            if isinstance(self.run.ended, FallBack):
+                self.hints[self.run.ended.code.value] = None
 
     def trace(self) -> ScanTrace:
-        took = None
-        if self._ended_at is not None and self._placed is not None:
-            took = self._ended_at - self._placed
+        capture, evidence, took = self.capture, self.run.evidence, None
+        if self.ended_at is not None and self.first is not None and capture.placed_after is not None:
+            took = self.ended_at - self.first - capture.placed_after
+        seen = capture.observations
         return ScanTrace(
-            samples=self._challenge.samples,
-            frames=self._frames,
-            faces=self._faces,
-            revealed=self._challenge.revealed,
-            observations=self._watcher.observations,
-            hints=tuple(self._hints),
-            end=self.ended or "UNFINISHED",
+            samples=evidence.samples,
+            frames=self.frames,
+            faces=sum(one.face is not None and one.faces == 1 for one in seen.frames),
+            revealed=evidence.steps,
+            observations=seen,
+            examined=capture.examined,
+            witnesses=capture.witnesses,
+            advice=capture.hints,
+            complete=capture.complete,
+            hints=tuple(self.hints),
+            end=_end(self.run),
             seconds=took,
-            pauses=self._pauses,
-            guidance=max(self._told, key=lambda code: self._told[code], default=""),
+            pauses=self.pauses,
+            guidance=max(self.told, key=lambda code: self.told[code], default=""),
         )
 
 
-class _Decoded:
-    """A picture that is decoded already."""
-
-    def __init__(self, image: BgrImage) -> None:
-        self._image = image
-
-    def grey(self) -> GreyView:
-        return np.asarray(cv2.cvtColor(self._image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-    def colour(self) -> BgrImage:
-        return self._image
-
-
-def _as_sent(image: BgrImage) -> NDArray[np.uint8]:
-    coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+def _end(run: FlashRun) -> str:
+    match run.ended:
+        case None:
+            return "UNFINISHED"
+        case FallBack():
+            return "FALL_BACK"
+        case end:
+            return end.reason.value

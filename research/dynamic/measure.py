@@ -13,22 +13,25 @@ from typing import Final
 import cv2
 import numpy as np
 
+from attempt.flash_run import FlashEvidence
+from attempt.judgement import AttemptJudgement, ChallengeEvidence, judge_attempt
 from evaluation.match.calibration import without_folder
-from liveness.dynamic.combine import combine_flash
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict
+from matcher.comparison import MatchPolicy
 from research.dynamic.cases import Case, claimed_late, settings_of
 from research.dynamic.drive import Link, ScanTrace, drive_scan
+from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import Person, photo_of
 from research.dynamic.rows import Outcome, Row
 from simulator import Photo
+from vision.face import Embedding
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 
@@ -39,7 +42,9 @@ _OUTCOMES: Final = {
     Verdict.SPOOF: Outcome.SPOOF,
     Verdict.INCONCLUSIVE: Outcome.INCONCLUSIVE,
 }
-_MEASURED: Final = ("research.dynamic", "liveness", "simulator", "vision")
+_MATCH: Final = MatchPolicy(max_fmr=1e-2)
+"""A simulated person always shows the portrait's face, so that nothing rests on it."""
+_MEASURED: Final = ("research.dynamic", "attempt", "liveness", "simulator", "vision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Bench:
         self._conditions = conditions
         self._people = {person.key: person for person in people}
         self._photos: dict[str, Photo] = {}
+        self._templates: dict[str, Embedding] = {}
         self._pack: Pack = load_pack(conditions.pack, runtime=RuntimeOptions(providers="cpu"))
         self._portraits: Pack = load_pack(conditions.portrait_pack)
         self._model: FlashModel = load_flash_model()
@@ -123,7 +129,41 @@ class Bench:
             claimed_late=claimed_late(case, settings),
         )
         flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
-        return self._row(case, trace, flash, policy=policy, began=began)
+        judged = self._judged(trace, policy, self._template(case.person))
+        return self._row(case, trace, flash, judged, policy=policy, began=began)
+
+    def _judged(
+        self, trace: ScanTrace, policy: DynamicPolicy | None, portrait: Embedding
+    ) -> AttemptJudgement:
+        """What the attempt amounts to, with its challenge; or without, as Express would judge it."""
+        evidence = None
+        if policy is not None:
+            flash = FlashEvidence(steps=trace.revealed, samples=trace.samples)
+            evidence = ChallengeEvidence(limits=policy, flash=flash, movement=None, model=self._model)
+        return judge_attempt(
+            scan=trace.observations,
+            examined=trace.examined,
+            witnesses=trace.witnesses,
+            portrait=portrait,
+            calibration=self._pack.match_calibration,
+            liveness_policy=LivenessPolicy(),
+            match_policy=_MATCH,
+            fusion=self._fusion,
+            hints=trace.advice,
+            too_slow=False,
+            challenge=evidence,
+            complete=trace.complete,
+        )
+
+    def _template(self, key: str) -> Embedding:
+        """Of the person's photo."""
+        if key not in self._templates:
+            pixels = self._photo(key).pixels
+            faces = self._pack.detector.detect(pixels)
+            if not faces:
+                raise DynamicEvaluationError(f"the pack finds no face in the photo of {key}")
+            self._templates[key] = self._pack.embedder.embed(pixels, faces[0])
+        return self._templates[key]
 
     def _photo(self, key: str) -> Photo:
         if key not in self._photos:
@@ -131,17 +171,16 @@ class Bench:
         return self._photos[key]
 
     def _row(
-        self, case: Case, trace: ScanTrace, flash: FlashResult, *, policy: DynamicPolicy, began: float
+        self,
+        case: Case,
+        trace: ScanTrace,
+        flash: FlashResult,
+        judged: AttemptJudgement,
+        *,
+        policy: DynamicPolicy,
+        began: float,
     ) -> Row:
-        express = judge_express(
-            scan=trace.observations, pad_scores=[], policy=LivenessPolicy(), model=self._fusion
-        )
-        combined = combine_flash(
-            express=express,
-            flash=flash,
-            dynamic=policy,
-            settings=self._model.judge,
-        )
+        express = self._judged(trace, None, self._template(case.person))
         return Row(
             name=case.name,
             group=str(case.group),
@@ -167,8 +206,8 @@ class Bench:
             wrong=sum(answer.agrees is False for answer in flash.steps),
             scores={one.name: round(one.score, 4) for one in flash.signals if one.score is not None},
             flash=_outcome(flash, policy),
-            express=_OUTCOMES[express.verdict],
-            combined=_OUTCOMES[combined.verdict],
+            express=_OUTCOMES[express.liveness.verdict],
+            combined=_OUTCOMES[judged.liveness.verdict],
             seconds=None if trace.seconds is None else round(trace.seconds, 3),
             end=trace.end,
             hints=list(trace.hints),

@@ -127,7 +127,7 @@ def clip_frames(folder: Path, *, frames: int) -> Iterator[tuple[str, list[BgrIma
             if at in wanted:
                 ok, image = capture.retrieve()
                 if ok:
-                    chosen.append(_as_sent(np.asarray(image, dtype=np.uint8)))
+                    chosen.append(_shrunk(np.asarray(image, dtype=np.uint8)))
         capture.release()
         yield path.stem, chosen
 
@@ -142,7 +142,7 @@ def _count(path: Path) -> int:
     return count
 
 
-def _as_sent(image: BgrImage) -> BgrImage:
+def _shrunk(image: BgrImage) -> BgrImage:
     scale = min(1.0, _LONG_SIDE / max(image.shape[:2]))
     return np.asarray(
         cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8

@@ -1,31 +1,32 @@
-"""One movement challenge in virtual time: a simulated phone, and the server's own work on its frames."""
+"""One movement challenge in virtual time: a simulated phone, and an attempt on its frames."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 
-from liveness.dynamic.actions import Complete, MoveOval, Wait
-from liveness.dynamic.movement import MovementChallenge
+from attempt.actions import Action, MoveOval
+from attempt.analyst import FrameAnalyst
+from attempt.capture import AttemptCapture
+from attempt.frame import Frame, FrameLimits
+from attempt.movement_run import MovementRun
+from attempt.placement import CapturePlan
 from liveness.dynamic.movement_judge import MovementResult, judge_movement
 from liveness.dynamic.ovals import OvalScript
 from liveness.dynamic.perspective import PerspectiveFinding
 from liveness.extent import face_extent
-from liveness.guidance import Oval
-from liveness.observation import GreyView
-from liveness.observe import fine_view
-from liveness.watch import FrameWatcher
+from liveness.guidance import GuidanceSettings, Oval
+from research.dynamic.virtual_time import frame_of, turns
 from research.movement.cases import Approacher, Case, settings_of
 from simulator import AppGuide, Photo, ScreenLight, simulate_flash_scan
-from vision.face import BgrImage
 from vision.packs import Pack
 
 __all__ = ["Played", "play"]
 
 _ROUND_TRIP: Final = 0.05
-_QUALITY: Final = 88
-"""Of the JPEGs that are sent."""
+_PROCESSING: Final = 0.0
+"""A person is slower than any server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,69 +57,50 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
     settings = settings_of(case)
     light, guide = ScreenLight(settings.phone, seed=case.seed), AppGuide(seed=case.seed)
     drawn = np.random.default_rng(case.seed)
-    challenge = MovementChallenge(OvalScript(drawn.bytes, rest=Oval()))
+    analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
+    challenge = MovementRun.drawn(drawn.bytes, rest=Oval(), analyst=analyst)
     filmed = OvalScript(drawn.bytes, rest=Oval()) if case.approacher is Approacher.RECORDED_APPROACH else None
-    watcher = FrameWatcher(
-        find_faces=pack.detector.detect,
-        locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
+    capture = AttemptCapture(
+        analyst=analyst,
+        plan=CapturePlan(),
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+        random=drawn.bytes,
+        challenge=challenge,
     )
+
+    def sent() -> Iterator[tuple[Frame, float]]:
+        for index, frame in enumerate(simulate_flash_scan(photo, settings, light, guide)):
+            yield frame_of(frame, index), frame.capture_time
+
+    def hear(action: Action, now: float) -> None:
+        if isinstance(action, MoveOval):
+            # A film shows what it shows; everybody else follows what they see.
+            oval = action.oval if filmed is None else filmed.draw().oval
+            guide.fill(
+                oval.width,
+                centre=(oval.centre_x, oval.centre_y),
+                at=now + _ROUND_TRIP,
+                seconds=action.transition_seconds,
+            )
+
     time = 0.0
-    for index, frame in enumerate(simulate_flash_scan(photo, settings, light, guide)):
-        time = frame.capture_time
-        pixels = _as_sent(frame.pixels)
-        watched = watcher.watch(_Decoded(pixels), index=index, capture_time=time)
-        # A film shows what it shows; everybody else sees themselves.
-        if filmed is None and (face := watched.observation.face) is not None:
+    for turn in turns(capture, sent(), processing=_PROCESSING, hear=hear, examine=False):
+        time = turn.arrival
+        face = capture.observations.frames[-1].face
+        if filmed is None and face is not None:
             seen = face_extent(face)
             guide.notice(
                 seen.width / settings.width,
                 centre=(seen.x / settings.width, seen.y / settings.height),
                 at=time,
             )
-        view, scale = fine_view(pixels)
-        challenge.add(replace(watched.observation, view=view, view_scale=scale))
-        if _act(challenge, guide, filmed, time):
+        if challenge.over:
             break
     record = challenge.record
     return Played(
-        result=judge_movement(record, watcher.observations),
+        result=judge_movement(record, capture.observations),
         seen=record.seen(),
         seconds=time,
         ovals_filled=len(record.held),
     )
-
-
-def _act(challenge: MovementChallenge, guide: AppGuide, filmed: OvalScript | None, time: float) -> bool:
-    """Do what the challenge wants; whether it is over."""
-    while True:
-        match challenge.next_action(now=time):
-            case MoveOval() as move:
-                oval = move.oval if filmed is None else filmed.draw().oval
-                guide.fill(
-                    oval.width,
-                    centre=(oval.centre_x, oval.centre_y),
-                    at=time + _ROUND_TRIP,
-                    seconds=move.transition_seconds,
-                )
-            case Complete():
-                return True
-            case Wait():
-                return False
-
-
-class _Decoded:
-    """A picture that is decoded already."""
-
-    def __init__(self, image: BgrImage) -> None:
-        self._image = image
-
-    def grey(self) -> GreyView:
-        return np.asarray(cv2.cvtColor(self._image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-    def colour(self) -> BgrImage:
-        return self._image
-
-
-def _as_sent(image: BgrImage) -> BgrImage:
-    coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

@@ -8,6 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from evaluation.sent import jpeg_of
 from vision.face import BgrImage
 
 __all__ = ["ClipError", "Recording", "SentFrame", "read_recording", "read_recordings"]
@@ -15,8 +16,6 @@ __all__ = ["ClipError", "Recording", "SentFrame", "read_recording", "read_record
 _PORTRAIT_FROM: Final = 0.3
 _SCANS_FROM: Final = 1.0
 _SHORTEST: Final = 2.0
-_LONG_SIDE: Final = 640
-_QUALITY: Final = 88
 _LEAST_GAP: Final = 0.045
 """Frames that come faster than this are not looked at by a server, either."""
 
@@ -110,15 +109,6 @@ def _sent(path: Path, *, until: float) -> Iterator[SentFrame]:
             time = at / native
             if sent is None or time - sent >= _LEAST_GAP:
                 sent = time
-                yield SentFrame(time, _as_sent(np.asarray(image, np.uint8)))
+                yield SentFrame(time, jpeg_of(np.asarray(image, np.uint8)))
     finally:
         capture.release()
-
-
-def _as_sent(image: BgrImage) -> bytes:
-    shrink = _LONG_SIDE / max(image.shape[:2])
-    if shrink < 1:
-        image = np.asarray(
-            cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])

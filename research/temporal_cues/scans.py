@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from attempt.pictures import DecodedPicture
+from attempt.watch import PacedWatch
 from evaluation.scans import clip_windows
 from liveness.express.interface import FrameEmbedding
 from liveness.extent import face_extent
-from liveness.observation import GreyView, PassedFrame, ScanObservations
+from liveness.observation import PassedFrame, ScanObservations
 from liveness.observe import sample_frame
-from liveness.pace import FramePace, FrameWork
-from liveness.watch import FrameWatcher
 from research.liveness_fusion.large_faces import large_faces
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from research.temporal_cues.paper_mask import WornMask, wear
@@ -172,35 +172,14 @@ def observe_study_scan(
         pack: The models.
         every_colour: See ``FrameWatcher``.
     """
-    pace = FramePace()
-    watcher = FrameWatcher(
-        find_faces=pack.detector.detect,
-        locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
-        every_colour=every_colour,
-    )
+    watch = PacedWatch(pack, every_colour=every_colour)
     embeddings: list[FrameEmbedding] = []
     for index, (time, image) in enumerate(frames):
-        work = pace.next(time, restless=watcher.restless)
-        if work is not FrameWork.WATCH:
-            samples = sample_frame(image) if work is FrameWork.SAMPLE else None
-            watcher.pass_over(PassedFrame(index=index, capture_time=time, fingerprint=None, samples=samples))
+        seen = watch.take(DecodedPicture(image), index=index, capture_time=time)
+        if seen is None:
             continue
-        seen = watcher.watch(_Decoded(image), index=index, capture_time=time)
         face = seen.observation.face
         due = not embeddings or time - embeddings[-1].capture_time >= _EMBED_APART
         if seen.pixels is not None and face is not None and due:
             embeddings.append(FrameEmbedding(index, time, pack.embedder.embed(image, face)))
-    return StudyScan(name, species, source, watcher.observations, tuple(embeddings))
-
-
-class _Decoded:
-    """A picture that is decoded already."""
-
-    def __init__(self, image: BgrImage) -> None:
-        self._image = image
-
-    def grey(self) -> GreyView:
-        return np.asarray(cv2.cvtColor(self._image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-    def colour(self) -> BgrImage:
-        return self._image
+    return StudyScan(name, species, source, watch.observations, tuple(embeddings))

@@ -1,0 +1,29 @@
+"""Pictures as they arrive at a server: no larger than a phone sends them, and through JPEG."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from vision.face import BgrImage
+
+__all__ = ["LONGEST_SIDE", "as_sent", "jpeg_of"]
+
+LONGEST_SIDE: Final = 640
+_JPEG_QUALITY: Final = 88
+
+
+def jpeg_of(image: BgrImage) -> bytes:
+    """The JPEG that a phone sends of a picture, of ``LONGEST_SIDE`` pixels at most."""
+    shrink = LONGEST_SIDE / max(image.shape[:2])
+    if shrink < 1:
+        image = np.asarray(
+            cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
+
+
+def as_sent(image: BgrImage) -> BgrImage:
+    """A picture as it arrives."""
+    coded = np.frombuffer(jpeg_of(image), np.uint8)
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
