@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from attempt.films import VideoStudy
 from cli.analyze.finding import Finding
-from server.analysis.results import ImageStudy, VideoStudy
+from server.analysis.results import ImageStudy
 from vision.exif_tags import ExifTags
 
 __all__ = ["Explained"]

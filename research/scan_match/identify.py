@@ -1,27 +1,22 @@
 """From a scan's frames to templates, as the server takes them: follow, select, identify.
 
-The same rooms do the work as in a server (``liveness.collect``, ``liveness.selection``,
-``liveness.continuity``, ``matcher.template``); only the network and the pool of threads are left out.
+An attempt does the work as in a server (``attempt.capture``); only the network, the pool of threads and the
+PAD networks are left out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
-from evaluation.scans import observe_scan
-from liveness.continuity import spoken_for, unseen_stretches
-from liveness.observation import FrameObservation
-from liveness.selection import frame_quality, select_frames
-from matcher.persons import persons_among
-from matcher.template import TemplateSample, sample_quality
+from attempt import AttemptCapture, CapturePlan, Frame, FrameAnalyst, FrameLimits
+from attempt.persons import persons_of
+from liveness.continuity import spoken_for
+from liveness.guidance import GuidanceSettings, Oval
+from matcher.template import TemplateSample
 from research.scan_match.clips import Recording, SentFrame
-from vision.face import DetectedFace, Embedding, HeadPose
+from vision.face import Embedding
 from vision.packs import Pack
 
 __all__ = ["IdentifiedScan", "identify_scan", "portrait_template"]
-
-_MOST_WITNESSES: Final = 8
-_STRAIGHT: Final = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +47,27 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
         frames: In order of time.
         pack: Its detector, landmarks and embedder.
     """
-    scan = observe_scan(((frame.time, frame.pixels()) for frame in frames), pack)
-    # Not every frame is measured, so an observation's place is not its frame's.
-    measured = {observation.index: observation for observation in scan.frames}
-    selected = select_frames(scan.frames)
-    unseen = [stretch for stretch in unseen_stretches(scan, examined=selected) if stretch.looked]
-    witnesses = [
-        max(stretch.looked, key=lambda index: frame_quality(measured[index]))
-        for stretch in unseen[:_MOST_WITNESSES]
-    ]
-    samples = {
-        index: _sample(frames[index], measured[index], pack) for index in sorted([*selected, *witnesses])
-    }
+    capture = AttemptCapture(
+        # Frames of any size, and no more than templates.
+        analyst=FrameAnalyst(pack=replace(pack, pad_networks=()), limits=FrameLimits(min_side=1)),
+        plan=CapturePlan(),
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+        random=bytes,
+    )
+    for index, frame in enumerate(frames):
+        capture.take(_arrived(frame, index), arrival=frame.time)
+    capture.examine_rest()
+    selected = {one.frame_index: one.sample for one in capture.examined}
+    witnesses = {one.frame_index: one.sample for one in capture.witnesses}
+    samples = dict(sorted((selected | witnesses).items()))
     return IdentifiedScan(
-        selected=tuple(samples[index] for index in selected),
-        witnesses=tuple(samples[index] for index in sorted(witnesses)),
+        selected=tuple(selected.values()),
+        witnesses=tuple(witnesses[index] for index in sorted(witnesses)),
         selected_places=tuple(selected),
         places=tuple(samples),
         everything=tuple(samples.values()),
-        spoken_for=spoken_for(scan, examined=samples),
+        spoken_for=spoken_for(capture.observations, examined=samples),
     )
 
 
@@ -78,24 +75,20 @@ def portrait_template(recording: Recording, pack: Pack) -> Embedding | None:
     """The template of the first frame before the scans that shows one person; ``None`` without one."""
     for frame in recording.portraits:
         pixels = frame.pixels()
-        faces = persons_among(pack.detector.detect(pixels), second_face_fraction=1 / 3, min_confidence=0.6)
+        faces = persons_of(pack.detector.detect(pixels))
         if len(faces) == 1:
             return pack.embedder.embed(pixels, faces[0])
     return None
 
 
-def _sample(frame: SentFrame, observation: FrameObservation, pack: Pack) -> TemplateSample:
-    face = observation.face
-    if face is None:
-        raise ValueError("a frame without a face was selected")
-    return TemplateSample(
-        embedding=pack.embedder.embed(frame.pixels(), face), quality=_quality(observation, face)
-    )
-
-
-def _quality(observation: FrameObservation, face: DetectedFace) -> float:
-    return sample_quality(
-        sharpness=observation.sharpness or 0.0,
-        pose=observation.pose or _STRAIGHT,
-        eye_distance=face.eye_distance,
+def _arrived(frame: SentFrame, index: int) -> Frame:
+    height, width = frame.pixels().shape[:2]
+    return Frame(
+        image=frame.jpeg,
+        index=index,
+        capture_time_us=round(1e6 * frame.time),
+        rotation_degrees=0,
+        mirrored=False,
+        width=width,
+        height=height,
     )

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
-from liveness.observation import ScanObservations
+from attempt.films import VideoStudy
+from liveness.express.interface import FrameCues, PadScore
 from liveness.selfie import SelfieResult
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Verdict
@@ -21,10 +21,8 @@ __all__ = [
     "AnalysisProblem",
     "ImageAnalysis",
     "ImageStudy",
-    "SelectedFrame",
     "VideoAnalysis",
     "VideoSource",
-    "VideoStudy",
 ]
 
 ATTACK_CODES: Mapping[AttackType, int] = {
@@ -126,42 +124,6 @@ class VideoSource:
     other_size: int
     repeated: int
     complete: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SelectedFrame:
-    """A frame that the expensive models saw.
-
-    Attributes:
-        index: Its index among the analysed frames, from 0.
-        capture_time: Seconds from the first frame; for still frames its index, which is no time.
-        pixels: The upright picture, shape (height, width, 3), BGR.
-        face: The face in it.
-    """
-
-    index: int
-    capture_time: float
-    pixels: BgrImage
-    face: DetectedFace
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class VideoStudy:
-    """What an analysis of a video worked on. Biometric data: never logged, never sent.
-
-    Attributes:
-        observations: What was measured on every frame.
-        selected: The frames that the expensive models saw, in order.
-        pad_scores: What each PAD network said of them.
-        cues: The cues of recapture of some of them.
-        embeddings: Their embeddings.
-    """
-
-    observations: ScanObservations
-    selected: tuple[SelectedFrame, ...]
-    pad_scores: tuple[PadScore, ...]
-    cues: tuple[FrameCues, ...]
-    embeddings: tuple[FrameEmbedding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,12 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from liveness.continuity import of_known_face
-from liveness.express.judge import judge_express
+from attempt.films import MINIMUM_FRAMES, SelectedFrame, StillFrames, VideoFrames, examine, judge_study
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.frames import MINIMUM_FRAMES, StillFrames, VideoFrames, examine
-from server.analysis.results import SelectedFrame, VideoAnalysis, VideoSource
+from server.analysis.results import VideoAnalysis, VideoSource
 from server.analysis.stills import FRAME_LIMITS, camel, decode_still
 from server.errors import Reason, Refusal
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
@@ -266,14 +264,7 @@ class VideoAnalyst:
         capture = CaptureKind.FRAMES if source.container is None else CaptureKind.SCAN
         _refuse_too_little(observed, source)
         study = examine(observed, frames.selected, pack=self._pack)
-        liveness = judge_express(
-            scan=of_known_face(observed, examined={frame.index for frame in study.selected}),
-            pad_scores=study.pad_scores,
-            cues=study.cues,
-            embeddings=study.embeddings,
-            policy=replace(self._policy, capture=capture),
-            model=self._fusion,
-        )
+        liveness = judge_study(study, policy=replace(self._policy, capture=capture), fusion=self._fusion)
         return VideoAnalysis(source=source, liveness=liveness, study=study)
 
 

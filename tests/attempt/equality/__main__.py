@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.attempt.equality.drive import Driver
 from tests.attempt.equality.rows import differences
-from tests.attempt.equality.scans import express_scans, told_scans
+from tests.attempt.equality.scans import clip_scans, simulated_scans, told_scans
 from vision.packs import load_pack
 
 _MOST_SHOWN = 50
@@ -22,7 +22,8 @@ _MOST_SHOWN = 50
 def _scan(asked: argparse.Namespace) -> int:
     driver = Driver(load_pack(f"open:{asked.assets / 'models'}"))
     scans = chain(
-        islice(express_scans(asked.assets), asked.express),
+        clip_scans(asked.assets, seconds=asked.seconds, most=asked.windows),
+        islice(simulated_scans(), asked.simulated),
         told_scans(load_pack("embedded"), flashes=asked.flashes, movements=asked.movements),
     )
     with asked.out.open("w", encoding="utf-8") as file:
@@ -49,7 +50,9 @@ def main() -> int:
     scan = commands.add_parser("scan")
     scan.add_argument("--assets", type=Path, required=True)
     scan.add_argument("--out", type=Path, required=True)
-    scan.add_argument("--express", type=int, default=10_000)
+    scan.add_argument("--windows", type=int, default=3, help="of each clip")
+    scan.add_argument("--seconds", type=float, default=5.0, help="of each window")
+    scan.add_argument("--simulated", type=int, default=60)
     scan.add_argument("--flashes", type=int, default=60)
     scan.add_argument("--movements", type=int, default=18)
     scan.add_argument("--part", type=int, default=0)

@@ -35,13 +35,12 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["ONE_WAY", "Coded", "Recorded", "Told", "express_scans", "told_scans"]
+__all__ = ["ONE_WAY", "Coded", "Recorded", "Told", "clip_scans", "simulated_scans", "told_scans"]
 
 ONE_WAY: Final = 0.025
 """Seconds between phone and server."""
 _QUALITY: Final = 88
 _FOLDERS: Final = ("video", "video_more")
-_SECONDS, _MOST = 5.0, 3
 _FLASH_SECONDS: Final = 20.0
 _SMALLEST_SIDE: Final = 200
 _SEEDS: Final = 5
@@ -99,12 +98,18 @@ class Recorded:
     seed: int = 0
 
 
-def express_scans(assets: Path) -> Iterator[Recorded]:
-    """Windows of every clip, the second of them turned as a phone's camera has it; and simulated scans."""
+def clip_scans(assets: Path, *, seconds: float, most: int) -> Iterator[Recorded]:
+    """Windows of every clip, the second of them turned as a phone's camera has it.
+
+    Args:
+        assets: Holds the folders of clips.
+        seconds: Length of a window.
+        most: Windows of a clip.
+    """
     for folder in _FOLDERS:
         for path in sorted((assets / "data" / folder).glob("*/*")):
             try:
-                recording = read_recording(path, seconds=_SECONDS, most=_MOST)
+                recording = read_recording(path, seconds=seconds, most=most)
             except ClipError:
                 continue
             if min(recording.scans[0][0].pixels().shape[:2]) < _SMALLEST_SIDE:
@@ -116,11 +121,15 @@ def express_scans(assets: Path) -> Iterator[Recorded]:
                 says = 0 if number == 2 and len(sent) % 3 == 0 else turns
                 turned = turns or (_TURNED if number == 2 and len(sent) % 3 == 0 else 0)
                 yield Recorded(
-                    f"clip/{path.parent.name}/{path.stem}/{number}",
+                    f"clip/{path.parent.name}/{path.stem}/{seconds:g}/{number}",
                     Told.NOTHING,
                     (_turned(frame, turned, says=says) for frame in sent),
                     portrait,
                 )
+
+
+def simulated_scans() -> Iterator[Recorded]:
+    """Simulated persons and attackers who are asked for nothing."""
     for name in builtin_photo_names():
         photo = builtin_photos(names=(name,))[name]
         for kind in ScanKind:

@@ -9,12 +9,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from attempt.films import SelectedFrame, VideoStudy
 from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
 from liveness.express.interface import PadScore
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal
 from liveness.verdict import Verdict
-from server.analysis.results import ImageStudy, SelectedFrame, VideoStudy
+from server.analysis.results import ImageStudy
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
 
 __all__ = [

@@ -7,6 +7,7 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import result_pb2
 from google.protobuf import json_format
 
+from attempt.films import VideoStudy
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieResult
@@ -19,7 +20,6 @@ from server.analysis.results import (
     ImageAnalysis,
     VideoAnalysis,
     VideoSource,
-    VideoStudy,
 )
 from server.analysis.upload import UploadKind, UploadPlan
 from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire

@@ -36,7 +36,7 @@ def _said_not_to_be_sent() -> set[str]:
 def _named_in_code() -> set[str]:
     """Codes that the modules of an attempt and of a scan name, in a table or alone."""
     found = set()
-    folders = (Path(package.__file__).parent for package in (attempt, server.scan))
+    folders = (Path(folder) for package in (attempt, server.scan) for folder in package.__path__)
     for module in (module for folder in folders for module in folder.glob("*.py")):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -1,9 +1,11 @@
-"""The frames of one upload, taken in order as they are decoded; only those worth more work are kept.
+"""The frames of a file, taken in order as they are decoded; only those worth more work are kept.
 
-A video is watched as the server watches a scan (``attempt.watch``): the face is followed, and the detector
-looks now and then. Still frames have no times, so nothing is measured between them.
+Nobody is guided and nothing is asked for, so that this is the part of an attempt that is left. A video is
+watched as a scan is (``attempt.watch``): the face is followed, and the detector looks now and then. Still
+frames have no times, so nothing is measured between them.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -13,15 +15,27 @@ from attempt.persons import persons_in
 from attempt.pictures import DecodedPicture
 from attempt.stills import landmarks_of, observe_still, pad_scores
 from attempt.watch import PacedWatch
+from liveness.continuity import of_known_face
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.judge import judge_express
+from liveness.fusion_model import FusionModel
 from liveness.observation import FrameObservation, ScanObservations
+from liveness.policy import LivenessPolicy
 from liveness.selection import CUE_FRAMES, DEFAULT_COUNT, FrameSelector, spread_of
-from server.analysis.results import SelectedFrame, VideoStudy
-from vision.face import BgrImage
+from liveness.verdict import LivenessResult
+from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
-__all__ = ["MINIMUM_FRAMES", "StillFrames", "VideoFrames", "examine"]
+__all__ = [
+    "MINIMUM_FRAMES",
+    "SelectedFrame",
+    "StillFrames",
+    "VideoFrames",
+    "VideoStudy",
+    "examine",
+    "judge_study",
+]
 
 MINIMUM_FRAMES: Final = 8
 """Frames with exactly one face below which nothing is judged."""
@@ -31,6 +45,42 @@ UNTIMED_STEP: Final = 1e-3
 
 _MOST_UNPACED: Final = 3 * MINIMUM_FRAMES
 _LARGEST_SIDE: Final = 1920
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectedFrame:
+    """A frame that the expensive models saw.
+
+    Attributes:
+        index: Its index among the analysed frames, from 0.
+        capture_time: Seconds from the first frame; for still frames its index, which is no time.
+        pixels: The upright picture, shape (height, width, 3), BGR.
+        face: The face in it.
+    """
+
+    index: int
+    capture_time: float
+    pixels: BgrImage
+    face: DetectedFace
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class VideoStudy:
+    """What an analysis of a video worked on. Biometric data: never logged, never sent.
+
+    Attributes:
+        observations: What was measured on every frame.
+        selected: The frames that the expensive models saw, in order.
+        pad_scores: What each PAD network said of them.
+        cues: The cues of recapture of some of them.
+        embeddings: Their embeddings.
+    """
+
+    observations: ScanObservations
+    selected: tuple[SelectedFrame, ...]
+    pad_scores: tuple[PadScore, ...]
+    cues: tuple[FrameCues, ...]
+    embeddings: tuple[FrameEmbedding, ...]
 
 
 class _Kept:
@@ -169,6 +219,24 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
         pad_scores=tuple(scores),
         cues=tuple(cues),
         embeddings=tuple(embeddings),
+    )
+
+
+def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionModel) -> LivenessResult:
+    """What a file amounts to: liveness alone, as there is nobody to compare with.
+
+    Args:
+        study: What it was worked on.
+        policy: Thresholds; what is judged is set in it.
+        fusion: The liveness model.
+    """
+    return judge_express(
+        scan=of_known_face(study.observations, examined={frame.index for frame in study.selected}),
+        pad_scores=study.pad_scores,
+        cues=study.cues,
+        embeddings=study.embeddings,
+        policy=policy,
+        model=fusion,
     )
 
 
