@@ -63,6 +63,7 @@ def _scan(options: argparse.Namespace) -> None:
         bits=options.bits,
         blink=options.blink,
         depth=options.depth,
+        networks=not options.no_networks,
     )
     mend_rows(options.rows)
     done = _done(options.rows, conditions)
@@ -196,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--bits", type=float, default=12.0, help="floor of verified bits")
     scan.add_argument("--blink", action="store_true", help="a policy that takes a blink")
     scan.add_argument("--depth", action="store_true", help="a policy that takes a head's depth in any light")
+    scan.add_argument("--no-networks", action="store_true", help="judge without the PAD networks")
     scan.set_defaults(stage=_scan)
     report = stages.add_parser(
         "report", help="tables and charts of rows", formatter_class=argparse.ArgumentDefaultsHelpFormatter

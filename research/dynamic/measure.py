@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
@@ -61,6 +61,7 @@ class Conditions:
         bits: The floor of verified bits.
         blink: Whether the policy takes a blink.
         depth: Whether it takes a head's depth in any light.
+        networks: Whether the PAD networks judge, whose pixels the renderer does not aim at.
     """
 
     pack: str
@@ -72,6 +73,7 @@ class Conditions:
     bits: float = 12.0
     blink: bool = False
     depth: bool = False
+    networks: bool = True
 
     def __str__(self) -> str:
         """In words, without this machine's paths."""
@@ -83,7 +85,8 @@ class Conditions:
         link = f"round trip {there:g} ms, {busy:g} ms of the server a frame"
         blink = ", a blink is taken" if self.blink else ""
         depth = ", depth is taken" if self.depth else ""
-        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}"
+        networks = "" if self.networks else ", no PAD networks"
+        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}{networks}"
 
 
 class Bench:
@@ -101,7 +104,8 @@ class Bench:
         self._people = {person.key: person for person in people}
         self._photos: dict[str, Photo] = {}
         self._templates: dict[str, Embedding] = {}
-        self._pack: Pack = load_pack(conditions.pack, runtime=RuntimeOptions(providers="cpu"))
+        pack = load_pack(conditions.pack, runtime=RuntimeOptions(providers="cpu"))
+        self._pack: Pack = pack if conditions.networks else replace(pack, pad_networks=())
         self._portraits: Pack = load_pack(conditions.portrait_pack)
         self._model: FlashModel = load_flash_model()
         self._fusion: FusionModel = load_fusion_model()

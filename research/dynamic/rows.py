@@ -48,15 +48,15 @@ class Row:
         wrong: Steps answered with another colour.
         scores: Score of each assessed signal of the flash, 0..1.
         flash: Outcome by the flash alone, under the floor of bits.
-        express: Verdict of the passive signals, without PAD networks and embeddings.
-        combined: Outcome of both.
+        express: Verdict of the attempt without its flash.
+        combined: Verdict of the attempt.
         seconds: From the first well-placed frame to the end; ``None`` if there never was one.
         end: See ``drive.ScanTrace``.
         hints: See there.
         pauses: See there.
         guidance: See there.
         frames: How many were sent.
-        faces: How many of those that were looked at, up to the closing step, showed a face.
+        faces: How many of those that were looked at, up to the closing step, showed one face.
         cost: CPU seconds that it took to simulate and judge.
     """
 
