@@ -123,3 +123,12 @@ class Refusal(ServerError):
         self.reason = reason
         self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
         self.retry_after = retry_after
+
+
+def camel(details: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+    """Details with their names in lowerCamelCase (AIP-193)."""
+    named = {}
+    for name, value in details.items():
+        head, *tail = name.split("_")
+        named[head + "".join(word.capitalize() for word in tail)] = value
+    return named

@@ -5,13 +5,13 @@ from types import MappingProxyType
 from typing import Final
 
 from server.analysis.errors import AnalysisRefused
-from server.errors import Reason, Refusal
+from server.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.image_format import ImageFormat
 from vision.image_header import detect_format
 
-__all__ = ["FORMATS", "FRAME_LIMITS", "SELFIE_LIMITS", "camel", "decode_still"]
+__all__ = ["FORMATS", "FRAME_LIMITS", "SELFIE_LIMITS", "decode_still"]
 
 FORMATS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP})
 """What a selfie and a still frame may be."""
@@ -71,15 +71,6 @@ def decode_still(
             "no decoder for this image format is free; try again later",
             retry_after=error.retry_after,
         ) from error
-
-
-def camel(details: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
-    """Details with their names in lowerCamelCase (AIP-193)."""
-    named = {}
-    for name, value in details.items():
-        head, *tail = name.split("_")
-        named[head + "".join(word.capitalize() for word in tail)] = value
-    return named
 
 
 def _refused(error: ImageError, content: bytes, frame_index: int | None) -> AnalysisRefused:

@@ -14,8 +14,8 @@ from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import VideoAnalysis, VideoSource
-from server.analysis.stills import FRAME_LIMITS, camel, decode_still
-from server.errors import Reason, Refusal
+from server.analysis.stills import FRAME_LIMITS, decode_still
+from server.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.image import DecodeLimits, StillDecoder

@@ -13,8 +13,7 @@ from attempt.analyst import ExaminedFrame
 from attempt.capture import AttemptCapture
 from attempt.errors import FrameUnusable
 from attempt.frame import Frame
-from server.analysis.stills import camel
-from server.errors import Reason, Refusal
+from server.errors import Reason, Refusal, camel
 from server.scan.stream_trace import AttemptTrace
 from server.scan.unhindered import unhindered
 from server.scan.worker_pool import LaterWork, WorkerPool

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.stills import FRAME_LIMITS, SELFIE_LIMITS, camel, decode_still
+from server.analysis.stills import FRAME_LIMITS, SELFIE_LIMITS, decode_still
 from server.errors import Reason, Refusal
 from tests.hostile.decoding import decoders
 from tests.vision.samples import png
@@ -75,11 +75,3 @@ def test_a_busy_decoder_is_no_fault_of_the_file() -> None:
     with pytest.raises(Refusal) as caught:
         decode_still(_picture("WEBP"), limits=SELFIE_LIMITS, still_decoder=Busy())
     assert (caught.value.reason, caught.value.retry_after) == (Reason.OVERLOADED, 3.0)
-
-
-def test_details_are_named_as_the_wire_names_them() -> None:
-    assert camel({"max_bytes": 1, "bytes": 2, "max_side_px": 3}) == {
-        "maxBytes": 1,
-        "bytes": 2,
-        "maxSidePx": 3,
-    }
