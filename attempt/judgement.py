@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from attempt.analyst import ExaminedFrame
-from attempt.flash_run import FlashEvidence
+from attempt.challenge import AttemptChallenge
+from attempt.flash_run import FlashEvidence, FlashRun
+from attempt.movement_run import MovementRun
 from liveness.continuity import of_known_face, spoken_for
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
@@ -104,6 +106,26 @@ class ChallengeEvidence:
     flash: FlashEvidence | None
     movement: MovementRecord | None
     model: FlashModel
+
+    @classmethod
+    def of(
+        cls, challenge: AttemptChallenge | None, *, limits: DynamicPolicy, model: FlashModel
+    ) -> "ChallengeEvidence | None":
+        """What a challenge has left so far; ``None`` in EXPRESS.
+
+        Args:
+            challenge: The attempt's.
+            limits: What the check asks of a flash.
+            model: Lines of the flash.
+        """
+        if challenge is None:
+            return None
+        return cls(
+            limits=limits,
+            flash=challenge.evidence if isinstance(challenge, FlashRun) else None,
+            movement=challenge.record if isinstance(challenge, MovementRun) else None,
+            model=model,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

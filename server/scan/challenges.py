@@ -35,14 +35,7 @@ def challenge_evidence(
     env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
 ) -> ChallengeEvidence | None:
     """What an attempt's challenge leaves for the judge; ``None`` in EXPRESS."""
-    if challenge is None:
-        return None
-    return ChallengeEvidence(
-        limits=plans.limits,
-        flash=challenge.evidence if isinstance(challenge, FlashRun) else None,
-        movement=challenge.record if isinstance(challenge, MovementRun) else None,
-        model=env.flash,
-    )
+    return ChallengeEvidence.of(challenge, limits=plans.limits, model=env.flash)
 
 
 def declined(challenge: AttemptChallenge | None) -> bool:

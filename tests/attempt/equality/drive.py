@@ -68,14 +68,7 @@ class Driver:
     def _ended(self, scan: Recorded, capture: AttemptCapture, portrait: Embedding) -> Iterator[str]:
         capture.verify_sample()
         capture.examine_rest()
-        challenge, evidence = capture.challenge, None
-        if challenge is not None:
-            evidence = ChallengeEvidence(
-                limits=_LIMITS,
-                flash=challenge.evidence if isinstance(challenge, FlashRun) else None,
-                movement=challenge.record if isinstance(challenge, MovementRun) else None,
-                model=self._flash,
-            )
+        challenge = capture.challenge
         judgement = judge_attempt(
             scan=capture.observations,
             examined=capture.examined,
@@ -87,7 +80,7 @@ class Driver:
             fusion=self._fusion,
             hints=capture.hints,
             too_slow=False,
-            challenge=evidence,
+            challenge=ChallengeEvidence.of(challenge, limits=_LIMITS, model=self._flash),
             complete=capture.complete,
         )
         seen = capture.observations
