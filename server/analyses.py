@@ -15,10 +15,10 @@ from server.checks.recorder import PackIdentity
 from server.decoders import make_decoders, make_video_decoders, start_decoders
 from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
 from server.edge.callers import CallerIdentifier
-from server.scan.worker_pool import WorkerPool
 from server.settings import IsolationSettings
 from server.settings_analysis import AnalysisSettings
 from server.telemetry.metrics import Metrics
+from server.worker_pool import WorkerPool
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 

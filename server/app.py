@@ -24,7 +24,7 @@ from server.checks.completion import CheckCompletion
 from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake
 from server.checks.recorder import CheckRecorder
-from server.checks.terms import Mode
+from server.checks.running import RunningScans
 from server.data_folder import protect_data
 from server.decoders import make_decoders, start_decoders
 from server.device.configured import check_evidence
@@ -33,6 +33,7 @@ from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust, load_served_policies, open_device_trust
 from server.device.unattempted import unattempted_device
 from server.device.verification import DeviceVerifier
+from server.domain.terms import Mode
 from server.edge.report_codec import serialise_report
 from server.edge.result_codec import ResultCodec
 from server.edge.scan_codec import serialise_challenge
@@ -48,8 +49,6 @@ from server.policies.availability import Availability
 from server.readiness import storage_readiness
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, ScanEnvironment, ScanSettings
-from server.scan.running import RunningScans
-from server.scan.worker_pool import WorkerPool
 from server.settings import Settings
 from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository
@@ -62,6 +61,7 @@ from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import TrustedImages, open_trusted_images
 from server.tuning import Tuning
 from server.version import server_version
+from server.worker_pool import WorkerPool
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 from vision.runtime_check import check_runtime

@@ -32,10 +32,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from server.evidence.sealing import WrappingKeys
 from server.key_files import KeyFile, KeysUnusable, make_key_file, read_key_files
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
+from server.sealing import WrappingKeys
 
 __all__ = [
     "ChallengeKeys",

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from server.checks.tries import TryRules, TrySetting
+from server.domain.tries import TryRules, TrySetting
 from server.settings_base import Table
 
 __all__ = ["FailureLimits", "FailureSettings", "SandboxFailureLimits"]
@@ -42,7 +42,7 @@ class FailureLimits(Table):
         return self
 
     def as_rules(self) -> TryRules:
-        """The same for ``server.checks.tries``."""
+        """The same for ``server.domain.tries``."""
         return TryRules(
             maximum=self.maximum,
             window=timedelta(seconds=self.window_seconds),
@@ -85,7 +85,7 @@ class FailureSettings(FailureLimits):
         return self
 
     def as_setting(self) -> TrySetting:
-        """The same for ``server.checks.tries``."""
+        """The same for ``server.domain.tries``."""
         return TrySetting(
             real=self.as_rules(),
             sandbox=self.sandbox.as_rules(),

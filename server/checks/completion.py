@@ -13,11 +13,11 @@ from server.checks.handed_out import HandedOut, PictureHandout
 from server.checks.pictures import result_pictures
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder
-from server.checks.state import OPEN_STATES, CheckState
+from server.checks.running import RunningScans
+from server.domain.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
 from server.evidence.store import EvidenceStore
 from server.policies import Policy, parse_frozen_policy
-from server.scan.running import RunningScans
 from server.storage.errors import Conflict, StorageError, StorageUnavailable
 from server.storage.records import CheckRecord
 from server.storage.repository import CheckRepository

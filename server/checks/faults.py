@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from server.checks.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage.records import AttemptRecord
 from server.verdict import FailureReason
 

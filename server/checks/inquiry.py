@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from server.checks.progress import CheckProgress, progress_of
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.errors import Reason, Refusal
 from server.policies import Policy, parse_frozen_policy
 from server.storage.repository import CheckRepository

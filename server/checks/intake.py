@@ -12,22 +12,22 @@ from matcher.portrait_report import PortraitPolicy, PortraitReport
 from server.checks.references import referenced_image
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
-from server.checks.terms import Mode
-from server.checks.tries import TryMark, TrySetting, portrait_mark, subject_mark
+from server.domain.terms import Mode
+from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.errors import Reason, Refusal
-from server.evidence.sealing import WrappingKeys
 from server.keys import ChallengeKeys
 from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.availability import Availability
 from server.policies.errors import PolicyNotFound
 from server.sandbox import memory_scope
-from server.scan.worker_pool import WorkerPool
 from server.scan_tokens import ScanTokens
+from server.sealing import WrappingKeys
 from server.storage.errors import RequestIdReused, TriesExceeded
 from server.storage.records import CheckRecord, NewCheck, RequestKey
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import TrustedImages
+from server.worker_pool import WorkerPool
 from vision.errors import DecoderUnavailable
 from vision.image import StillDecoder
 from vision.packs import Pack

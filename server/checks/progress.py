@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from server.checks.state import OPEN_STATES, CheckState
-from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.state import OPEN_STATES, CheckState
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.policies import Policy
 from server.storage.records import AttemptRecord, CheckRecord
 from server.verdict import FailureReason

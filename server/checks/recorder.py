@@ -12,16 +12,8 @@ from attempt.analyst import SeenFrame
 from attempt.judgement import AttemptJudgement
 from matcher.similarity import similarity_for_fmr
 from server.checks.faults import server_fault
-from server.checks.outcome import (
-    AttemptOutline,
-    CalibrationIdentity,
-    CheckOutcome,
-    DeviceOutcome,
-    EvidenceMark,
-    TranscriptOutcome,
-)
 from server.checks.pictures import result_pictures
-from server.checks.terms import AttemptOutcome, EndedBy, Mode
+from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.evidence.store import EvidenceStore
 from server.policies import Policy
 from server.storage.errors import StorageUnavailable
@@ -43,6 +35,14 @@ from server.verdict import (
     VerdictInputs,
     judge_check,
     judge_reasons,
+)
+from server.verdict.outcome import (
+    AttemptOutline,
+    CalibrationIdentity,
+    CheckOutcome,
+    DeviceOutcome,
+    EvidenceMark,
+    TranscriptOutcome,
 )
 
 _log = structlog.get_logger(__name__)

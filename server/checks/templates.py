@@ -6,7 +6,7 @@ from uuid import UUID
 import numpy as np
 
 from server.errors import Reason, Refusal
-from server.evidence.sealing import Sealed, WrappingKeys, context, seal, unseal
+from server.sealing import Sealed, WrappingKeys, context, seal, unseal
 from server.storage.records import CheckRecord
 from vision.face import Embedding
 

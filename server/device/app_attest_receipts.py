@@ -22,8 +22,8 @@ from device_integrity.check import CheckOutcome, DeviceCheck
 from device_integrity.errors import ReceiptExchangeUnavailable
 from server.device.evidence import EvidenceContext
 from server.device.trust import DeviceTrust
-from server.scan.worker_pool import WorkerPool
 from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt
+from server.worker_pool import WorkerPool
 
 __all__ = ["ReceiptKeeper"]
 

@@ -36,10 +36,10 @@ from device_integrity.policy import (
 )
 from device_integrity.runtime import RUNTIME, check_runtime
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
-from server.checks.outcome import DeviceOutcome
 from server.device.findings import CLAIMS, EvidenceFinding, joined_report, standing
 from server.device.server_keys import ServerKeys
 from server.policies.device_rules import DeviceRules
+from server.verdict.outcome import DeviceOutcome
 
 __all__ = [
     "ClaimedDevice",

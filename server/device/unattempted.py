@@ -1,12 +1,12 @@
 """What is known of the device of a check that ends without an attempt that decides it."""
 
-from server.checks.outcome import DeviceOutcome
 from server.device.assessment import assess_without_attempt
 from server.device.findings import finding_from_bytes
 from server.policies import Policy
 from server.sandbox import tolerated_checks
 from server.storage.devices import DeviceRepository
 from server.storage.records import CheckRecord
+from server.verdict.outcome import DeviceOutcome
 
 __all__ = ["unattempted_device"]
 

@@ -43,8 +43,8 @@ from server.device.evidence import (
 from server.device.findings import EvidenceFinding
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust
-from server.scan.worker_pool import WorkerPool
 from server.storage.devices import DeviceRepository
+from server.worker_pool import WorkerPool
 
 __all__ = ["DeviceVerifier"]
 

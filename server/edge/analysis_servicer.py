@@ -24,8 +24,8 @@ from server.edge.callers import CallerIdentifier
 from server.edge.places import Places
 from server.edge.result_codec import pack_to_wire
 from server.errors import Reason, Refusal
-from server.scan.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
+from server.worker_pool import WorkerPool
 
 _IMAGE_SECONDS = 30.0
 _STARTING_SECONDS = 1.0

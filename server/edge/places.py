@@ -24,8 +24,8 @@ from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 from server.errors import Reason, Refusal
-from server.scan.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
+from server.worker_pool import WorkerPool
 
 __all__ = ["NO_LINE", "Abandoned", "Line", "Place", "PlaceRules", "Places"]
 

@@ -13,16 +13,8 @@ from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason
 from matcher.comparison import MatchResult
 from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
-from server.checks.outcome import (
-    AttemptOutline,
-    CalibrationIdentity,
-    CheckOutcome,
-    DeviceOutcome,
-    EvidenceMark,
-    TranscriptOutcome,
-)
 from server.checks.recorder import PackIdentity
-from server.checks.tries import EarlierAttacks
+from server.domain.tries import EarlierAttacks
 from server.edge.scan_codec import (
     feedback_code,
     mode_to_wire,
@@ -32,6 +24,14 @@ from server.edge.scan_codec import (
 )
 from server.storage.records import EvidenceKind
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from server.verdict.outcome import (
+    AttemptOutline,
+    CalibrationIdentity,
+    CheckOutcome,
+    DeviceOutcome,
+    EvidenceMark,
+    TranscriptOutcome,
+)
 
 _LONGEST_DETAIL = 500
 _INJECTIONS = frozenset(

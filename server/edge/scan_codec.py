@@ -13,7 +13,7 @@ from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
 from attempt.frame import ExposureClaim
 from liveness.dynamic.steps import ColourStep, Transition
 from liveness.guidance import Oval
-from server.checks.terms import Mode, Plan
+from server.domain.terms import Mode, Plan
 from server.edge.device_codec import camera_claim, device_claim, to_evidence
 from server.edge.runtime_codec import FINDINGS_FIELD, MAX_FINDINGS_BYTES, to_runtime_report
 from server.errors import Reason, Refusal

@@ -17,7 +17,7 @@ from server.callers import Caller
 from server.checks.completion import CheckCompletion
 from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
 from server.edge.places import Places
 from server.edge.progress_codec import progress_to_wire

@@ -8,7 +8,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from server.evidence.errors import EvidenceAltered
-from server.evidence.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
 from server.storage.objects import ObjectStore
 from server.storage.records import EvidenceEntry, EvidenceKind, PictureFacts
 

@@ -13,7 +13,7 @@ from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
 from matcher.errors import PolicyInvalid
 from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 from server.policies.device_rules import DeviceRules
 from server.policies.table import PolicyTable
 from server.policies.words import AppDisclosure, Fallback, RecordFaces, RequirementSeverity

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from device_integrity.errors import KeyMaterialError
 from device_integrity.transcript import SHARE_BYTES, load_public_key
 from server.checks.progress import attempts_remaining
-from server.checks.state import OPEN_STATES
-from server.checks.terms import AttemptOutcome, Mode
+from server.domain.state import OPEN_STATES
+from server.domain.terms import AttemptOutcome, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy
 from server.scan.messages import Capability, StartMessage

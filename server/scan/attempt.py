@@ -6,7 +6,8 @@ from uuid import UUID
 from attempt.actions import Action, Feedback, PauseCapture, Reveal
 from attempt.capture import AttemptCapture
 from attempt.challenge import AttemptChallenge
-from server.checks.terms import Mode, Plan
+from server.checks.running import CheckClosing
+from server.domain.terms import Mode, Plan
 from server.errors import Reason, Refusal
 from server.scan.capture_rate import CaptureRate
 from server.scan.capture_work import CaptureWork
@@ -23,7 +24,6 @@ from server.scan.messages import (
     FrameMessage,
 )
 from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
-from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
 from server.scan.stream_trace import AttemptTrace
 from server.storage.errors import StorageUnavailable

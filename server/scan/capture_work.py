@@ -16,7 +16,7 @@ from attempt.frame import Frame
 from server.errors import Reason, Refusal, camel
 from server.scan.stream_trace import AttemptTrace
 from server.scan.unhindered import unhindered
-from server.scan.worker_pool import LaterWork, WorkerPool
+from server.worker_pool import LaterWork, WorkerPool
 
 __all__ = ["CaptureWork"]
 

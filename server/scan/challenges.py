@@ -4,7 +4,7 @@ from attempt.challenge import AttemptChallenge
 from attempt.flash_run import FlashRun
 from attempt.judgement import ChallengeEvidence
 from attempt.movement_run import MovementRun
-from server.checks.terms import Plan
+from server.domain.terms import Plan
 from server.scan.environment import ScanEnvironment
 from server.scan.plans import ScanPlans
 

@@ -10,11 +10,10 @@ import structlog
 
 from attempt.judgement import AttemptJudgement, judge_attempt
 from matcher.comparison import MatchPolicy
-from server.checks.outcome import DeviceOutcome, TranscriptOutcome
 from server.checks.recorder import JudgedAttempt, KeptPictures
-from server.checks.state import OPEN_STATES
 from server.checks.templates import open_template
-from server.checks.terms import AttemptOutcome, EndedBy
+from server.domain.state import OPEN_STATES
+from server.domain.terms import AttemptOutcome, EndedBy
 from server.policies.liveness import liveness_policy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
@@ -25,6 +24,7 @@ from server.scan.handshake import OpenStream
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
+from server.verdict.outcome import DeviceOutcome, TranscriptOutcome
 
 __all__ = ["AttemptCloser"]
 

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from attempt.judgement import AttemptJudgement
-from server.checks.outcome import DeviceOutcome
 from server.checks.progress import attempts_remaining
 from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
-from server.checks.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import declined
 from server.scan.closing import AttemptCloser
@@ -23,6 +22,7 @@ from server.scan.readiness import ready_within
 from server.scan.scan_bytes import ScanBytes
 from server.storage.records import AttemptEnding, AttemptRecord
 from server.verdict import CheckVerdict, FailureReason
+from server.verdict.outcome import DeviceOutcome
 
 __all__ = ["AttemptConcluder"]
 

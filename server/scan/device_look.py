@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from server.checks.outcome import DeviceOutcome
-from server.checks.terms import Mode
 from server.device.assessment import ClaimedDevice, assess_device
+from server.domain.terms import Mode
 from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
 from server.scan.device_memory import FrameRecall, Recollection, merged
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import StorageUnavailable
+from server.verdict.outcome import DeviceOutcome
 
 __all__ = ["DeviceLook", "DeviceLooks"]
 

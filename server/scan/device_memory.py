@@ -21,8 +21,8 @@ from device_integrity.stream import (
 )
 from device_integrity.transcript import load_public_key, public_key_der
 from server.device.findings import EvidenceFinding
-from server.scan.worker_pool import WorkerPool
 from server.storage.records import CheckRecord
+from server.worker_pool import WorkerPool
 
 __all__ = ["DeviceMemory", "FrameRecall", "Recollection", "merged"]
 

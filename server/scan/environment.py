@@ -12,20 +12,20 @@ from liveness.dynamic.model import FlashModel
 from liveness.fusion_model import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
 from server.checks.recorder import CheckRecorder
-from server.checks.tries import TrySetting
+from server.checks.running import RunningScans
 from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
-from server.evidence.sealing import WrappingKeys
+from server.domain.tries import TrySetting
 from server.keys import ChallengeKeys
 from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
-from server.scan.running import RunningScans
 from server.scan.transcript import ClockLimits
-from server.scan.worker_pool import WorkerPool
 from server.scan_tokens import ScanTokens
+from server.sealing import WrappingKeys
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
+from server.worker_pool import WorkerPool
 from vision.packs import Pack
 
 

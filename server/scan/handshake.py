@@ -18,9 +18,9 @@ from device_integrity.transcript import (
     public_key_der,
     sign,
 )
-from server.checks.terms import Mode
 from server.device.assessment import ClaimedDevice, attestation_demand, decisive_claims
 from server.device.evidence import EvidenceContext
+from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, parse_frozen_policy
 from server.scan.admission import PROTOCOL_VERSION, Admission, admit, check_start

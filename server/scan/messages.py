@@ -13,8 +13,8 @@ from attempt.frame import Frame, FrameLimits
 from device_integrity.camera import CameraClaim, DeviceClaim
 from device_integrity.runtime import RuntimeReport
 from liveness.guidance import Oval
-from server.checks.terms import Mode, Plan
 from server.device.evidence import DeviceEvidence
+from server.domain.terms import Mode, Plan
 
 
 class Capability(StrEnum):

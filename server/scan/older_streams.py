@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from server.checks.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome
 from server.scan.attempt import AttemptRun
 from server.scan.environment import ScanEnvironment
 from server.storage.records import AttemptRecord

@@ -5,7 +5,7 @@ from typing import Final
 
 from liveness.dynamic import policy as dynamic
 from liveness.dynamic.script import ScriptSettings
-from server.checks.terms import Mode, Plan
+from server.domain.terms import Mode, Plan
 from server.policies import Policy
 from server.policies.words import Fallback
 from server.scan.messages import AdjustmentMessage, Capability

@@ -12,8 +12,9 @@ from functools import partial
 import structlog
 
 from server.checks.progress import attempts_remaining
-from server.checks.state import OPEN_STATES, CheckState
-from server.checks.terms import EndedBy
+from server.checks.running import CheckClosing
+from server.domain.state import OPEN_STATES, CheckState
+from server.domain.terms import EndedBy
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun, LeaseLost, ScanDeadlinePassed
 from server.scan.challenges import conclude_challenge, start_challenge
@@ -34,7 +35,6 @@ from server.scan.messages import (
 )
 from server.scan.older_streams import await_older_attempts
 from server.scan.readiness import await_ready
-from server.scan.running import CheckClosing
 from server.scan.scan_bytes import ScanBytes
 from server.scan.unhindered import unhindered
 from server.storage.errors import Conflict

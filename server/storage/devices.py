@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Executable, and_, delete, func, insert, select, update
 
 from device_integrity.assurance import Assurance
-from server.checks.tries import EarlierAttacks, TryKind, TryMark, TryRules
+from server.domain.tries import EarlierAttacks, TryKind, TryMark, TryRules
 from server.sandbox import memory_scopes
 from server.storage.database import Database
 from server.storage.errors import RowTaken

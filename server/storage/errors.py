@@ -22,8 +22,8 @@ PostgreSQL's, whose messages hold values.
 from datetime import datetime
 from uuid import UUID
 
-from server.checks.state import CheckState
-from server.checks.tries import Standing, TryKind
+from server.domain.state import CheckState
+from server.domain.tries import Standing, TryKind
 
 __all__ = [
     "CheckNotFound",

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from server.checks.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
-from server.checks.terms import EndedBy
-from server.checks.tries import TryMark, TryRules
+from server.domain.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
+from server.domain.terms import EndedBy
+from server.domain.tries import TryMark, TryRules
 from server.storage import rows, statements
 from server.storage.database import Database
 from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven

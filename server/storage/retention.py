@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from server.checks.state import CLOSED_WITH_RESULT, CheckState
+from server.domain.state import CLOSED_WITH_RESULT, CheckState
 from server.storage import rows, statements
 from server.storage.database import Database
 from server.storage.devices import forget_check

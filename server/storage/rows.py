@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select
 
 from liveness.verdict import Verdict
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.evidence.sealing import Sealed
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.sealing import Sealed
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,

@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, or_, select
 
 from device_integrity.stream import FrameMark, KeyUse, RecalledScan, ScanQuery
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.evidence.errors import SealError
-from server.evidence.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
 from server.storage.database import Database
 from server.storage.errors import RowTaken
 from server.storage.tables import checks, device_key_uses, scan_marks, scan_memories

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, EndedBy
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage import rows
 from server.storage.errors import CheckNotFound, Conflict, RequestIdReused
 from server.storage.records import (

@@ -1,4 +1,4 @@
-"""Failed and running checks by what is limited, as HMACs: the history that ``server.checks.tries`` judges.
+"""Failed and running checks by what is limited, as HMACs: the history that ``server.domain.tries`` judges.
 
 The functions work inside an open transaction. A check's rows are written with the check, marked when its
 first scan begins, and settled in the transaction that decides it; a check that does not count leaves none.
@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from server.checks.state import OPEN_STATES
-from server.checks.tries import Standing, Tried, TryKind, TryMark, TryRules, judge_tries, tried
+from server.domain.state import OPEN_STATES
+from server.domain.tries import Standing, Tried, TryKind, TryMark, TryRules, judge_tries, tried
 from server.storage.errors import TriesExceeded
 from server.storage.records import Decision
 from server.storage.statements import load_check

@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 
 from device_integrity.transcript import MacChain, sign
 from server.checks.intake import CheckIntake
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
 from server.edge.places import PlaceRules, Places
 from server.edge.scan_codec import to_inbound

@@ -23,7 +23,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from attempt.placement import CapturePlan
 from server.app import FacegateServer
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.scan.transcript import ClockLimits
 from server.settings import Settings
 from server.storage.database import open_database

@@ -21,7 +21,6 @@ from joserfc import jws
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
-from server.evidence.sealing import seal, unseal
 from server.keys import (
     KeyFolder,
     KeyRing,
@@ -31,6 +30,7 @@ from server.keys import (
 )
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
+from server.sealing import seal, unseal
 
 _KEY = bytes(range(32))
 _CHECK = UUID("6f2c1f7e-0d35-4c9b-8a41-8f5f7f3c2a11")

@@ -8,7 +8,7 @@ import pytest
 from facegate.v1 import result_pb2
 
 from server.app import FacegateServer
-from server.checks.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome
 from server.storage.errors import SchemaOutdated
 from server.storage.schema import upgrade
 from tests.server.live import pictures, remembering_pack, serving, settings_for

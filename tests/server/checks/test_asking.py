@@ -14,7 +14,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.api_keys import new_api_key
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.verdict import FailureReason
 from tests.server.live import (
     LiveServer,

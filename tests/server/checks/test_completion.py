@@ -17,7 +17,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from client.result_keys import fetch_key_set
 from client.result_signature import load_key_set, verify_response, verify_result_jws
 from server.api_keys import new_api_key
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.verdict import FailureReason
 from tests.server.live import (
     FAST,

@@ -1,7 +1,7 @@
 import pytest
 
 from server.checks.faults import server_fault
-from server.checks.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage.records import AttemptRecord
 from server.verdict import FailureReason
 from tests.server.scan.records import attempt_record

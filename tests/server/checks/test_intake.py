@@ -14,7 +14,7 @@ from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from sqlalchemy import func, select
 
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 from server.policies import load_policies
 from server.storage.database import open_database
 from server.storage.tables import checks

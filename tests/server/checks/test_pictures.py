@@ -1,7 +1,7 @@
 """Which pictures a result names."""
 
 from server.checks.pictures import result_pictures
-from server.checks.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome
 from server.storage.records import EvidenceKind
 from tests.server.scan.records import attempt_record
 from tests.server.storage.samples import entry

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from server.checks.progress import CheckProgress, ProgressState, progress_of
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome
 from server.policies import Policy, parse_frozen_policy
 from server.verdict import FailureReason
 from tests.server.scan.records import NOW, attempt_record, check_record

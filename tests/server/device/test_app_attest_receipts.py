@@ -15,12 +15,12 @@ from server.device.enrolled_keys import EnrolledKeyVerifier
 from server.device.evidence import AppAttestAssertionEvidence, AppAttestEvidence, EvidenceContext
 from server.device.findings import EvidenceFinding
 from server.device.trust import open_device_trust
-from server.scan.worker_pool import WorkerPool
 from server.settings_device import DeviceIntegritySettings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
+from server.worker_pool import WorkerPool
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, playing_apple, write_key
 from tests.server.storage.samples import new_check

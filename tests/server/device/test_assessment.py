@@ -20,7 +20,6 @@ from device_integrity.camera import (
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation, passed
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.stream import StreamMeasurements
-from server.checks.outcome import DeviceOutcome
 from server.device.assessment import (
     ClaimedDevice,
     ObservedFrames,
@@ -33,6 +32,7 @@ from server.device.assessment import (
 from server.device.findings import CLAIMS, EvidenceFinding
 from server.device.server_keys import ServerKeys
 from server.policies.device_rules import DeviceRules
+from server.verdict.outcome import DeviceOutcome
 
 OWN, OTHER = bytes(32), bytes(range(32))
 _CLAIMED = ClaimedDevice(

@@ -21,11 +21,11 @@ from device_integrity.stream import (
     check_frames_before,
     check_session_key,
 )
-from server.checks.outcome import DeviceOutcome
 from server.device.assessment import ClaimedDevice, ObservedFrames, assess_device, decisive_claims
 from server.device.findings import EvidenceFinding
 from server.device.server_keys import ServerKeys
 from server.policies.device_rules import DeviceRules
+from server.verdict.outcome import DeviceOutcome
 
 _OWN, _OTHER = bytes(32), bytes(range(32))
 _COMPLETE, _OPEN = ServerKeys(frozenset({_OWN}), complete=True), ServerKeys(frozenset({_OWN}))

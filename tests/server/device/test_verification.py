@@ -31,12 +31,12 @@ from server.device.findings import EvidenceFinding
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust, open_device_trust
 from server.device.verification import DeviceVerifier
-from server.scan.worker_pool import WorkerPool
 from server.settings_device import DeviceIntegritySettings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
+from server.worker_pool import WorkerPool
 from tests.device_integrity.android import phones, play_tokens
 from tests.device_integrity.android.phones import new_key
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple, SoftwareKey

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from server.edge.places import Abandoned, Line, Place, PlaceRules, Places
 from server.errors import Reason, Refusal
-from server.scan.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
+from server.worker_pool import WorkerPool
 
 _LINE = Line(of_party=4, of_all=8, seconds=5.0)
 

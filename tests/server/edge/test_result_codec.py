@@ -19,7 +19,10 @@ from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
 from server.checks.handed_out import HandedOut, KeptPicture
-from server.checks.outcome import (
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.edge.result_codec import EXPLANATIONS, ResultCodec, add_pictures, parse_result
+from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from server.verdict.outcome import (
     AttemptOutline,
     CalibrationIdentity,
     CheckOutcome,
@@ -27,9 +30,6 @@ from server.checks.outcome import (
     EvidenceMark,
     TranscriptOutcome,
 )
-from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.edge.result_codec import EXPLANATIONS, ResultCodec, add_pictures, parse_result
-from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.liveness.results import express_results
 from tests.server.storage.samples import entry
 

@@ -16,8 +16,8 @@ from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from liveness.dynamic.actions import HintCode
 from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
-from server.checks.terms import Mode, Plan
 from server.device.evidence import UnknownEvidence
+from server.domain.terms import Mode, Plan
 from server.edge.scan_codec import (
     duration,
     feedback_code,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, Evidence
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 from server.policies import load_policies, parse_frozen_policy, parse_policy, read_policy
 from server.policies.errors import PolicyInvalid, PolicyNotFound
 from server.policies.words import Fallback

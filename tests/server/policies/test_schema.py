@@ -15,7 +15,7 @@ from matcher.conformance.interface import Component
 from matcher.conformance.profiles import Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Rule, Severity
 from matcher.portrait_report import Representations
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 from server.policies import load_policies
 from server.policies.json_schema import render_schema
 from server.policies.schema import Policy

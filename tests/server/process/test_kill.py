@@ -16,8 +16,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from client.result_keys import fetch_key_set
 from client.result_signature import verify_response
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome
 from tests.server.live import pictures, refused
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_integrity.transcript import public_key_der
 from server.checks.progress import attempts_remaining
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, EndedBy, Mode
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
 from server.scan.admission import Admission, admit, check_start

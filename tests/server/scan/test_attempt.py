@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.scan.messages import CaptureBudget
 from server.verdict import FailureReason
 from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for

@@ -14,7 +14,7 @@ from server.errors import Reason, Refusal
 from server.scan.capture_work import CaptureWork
 from server.scan.messages import FrameMessage
 from server.scan.stream_trace import AttemptTrace
-from server.scan.worker_pool import WorkerPool
+from server.worker_pool import WorkerPool
 from tests.attempt.frames import undecodable
 from tests.server.live import PLAN, pictures, remembering_pack
 from tests.server.scan.idle_pool import until_idle

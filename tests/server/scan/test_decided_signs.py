@@ -12,7 +12,7 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from structlog.testing import capture_logs
 
 from server.app import FacegateServer
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.storage.database import open_database
 from server.storage.repository import CheckRepository
 from server.tls import TlsFiles

@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from device_integrity.transcript import load_public_key, public_key_der
-from server.evidence.sealing import WrappingKeys
 from server.keys import MemoryKey
 from server.scan.device_memory import DeviceMemory
-from server.scan.worker_pool import WorkerPool
+from server.sealing import WrappingKeys
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import upgrade
+from server.worker_pool import WorkerPool
 from tests.server.storage.samples import NOW, new_check
 
 # SubjectPublicKeyInfo of P-256 with a point of 33 octets (RFC 5480): up to the point.

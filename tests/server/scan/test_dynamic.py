@@ -12,7 +12,7 @@ import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from client import DisplayedStep, FlashScreen
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
 from server.scan.device_look import DeviceLook, DeviceLooks

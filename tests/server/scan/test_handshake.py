@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from facegate.v1 import scan_pb2
 
 from device_integrity.transcript import public_key_der
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.scan_tokens import ScanTokens
 from tests.server.live import LiveServer, Refused, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request

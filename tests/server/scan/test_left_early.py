@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.scan.attempt import AttemptRun, ScanDeadlinePassed
 from server.verdict import FailureReason
 from simulator.scene import ScanKind

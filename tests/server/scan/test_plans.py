@@ -5,7 +5,7 @@ from collections.abc import Set
 import pytest
 
 from liveness.dynamic import policy as dynamic
-from server.checks.terms import Mode, Plan
+from server.domain.terms import Mode, Plan
 from server.policies import Policy, load_policies
 from server.scan.messages import Capability
 from server.scan.plans import ScanPlans, expected_seconds, fewer_bytes, fewer_frames

@@ -15,7 +15,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from client import FaceScanner, ScanTicket, generated_source
 from client import ScanSettings as ClientSettings
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from tests.client.fake_screen import FakeScreen
 from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, serving, settings_for, write_policy
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request

@@ -14,8 +14,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from client.result_keys import fetch_key_set
 from client.result_signature import verify_response
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, EndedBy
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy
 from server.evidence.store import EvidenceStore
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome
 from server.scan.messages import CaptureBudget
 from server.storage.records import EvidenceKind
 from server.verdict import CheckStatus

@@ -9,7 +9,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from attempt.judgement import AttemptJudgement, judge_attempt
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.scan.attempt import AttemptRun, LeaseLost
 from server.verdict import FailureReason
 from tests.server.live import LiveServer, pictures

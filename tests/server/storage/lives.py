@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from server.checks.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome
 from server.storage.records import AttemptEnding, AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from tests.server.storage.samples import SESSION_KEY, after, new_check

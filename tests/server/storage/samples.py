@@ -4,8 +4,8 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from server.checks.terms import Mode
-from server.evidence.sealing import Sealed
+from server.domain.terms import Mode
+from server.sealing import Sealed
 from server.storage.records import Decision, EvidenceEntry, EvidenceKind, NewCheck, RequestKey
 from server.verdict import CheckStatus, FailureReason
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.storage.database import open_database
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade

@@ -11,8 +11,8 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from liveness.verdict import Verdict
-from server.checks.state import CheckState
-from server.checks.terms import AttemptOutcome, EndedBy
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage.database import open_database
 from server.storage.errors import (
     CheckNotFound,

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from server.checks.state import OPEN_STATES, CheckState
-from server.checks.terms import AttemptOutcome
+from server.domain.state import OPEN_STATES, CheckState
+from server.domain.terms import AttemptOutcome
 from server.storage.database import open_database
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
 from server.storage.records import AttemptEnding, NewAttempt

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.storage.errors import Conflict
 from server.storage.records import NewAttempt
 from server.storage.repository import CheckRepository

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from device_integrity.stream import FrameMark, KeyUse, ScanQuery
-from server.evidence.sealing import WrappingKeys
 from server.keys import MemoryKey
+from server.sealing import WrappingKeys
 from server.storage.database import Database
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository

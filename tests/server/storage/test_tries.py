@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from server.checks.tries import TryKind, TryMark
+from server.domain.tries import TryKind, TryMark
 from server.settings_failures import FailureSettings
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository

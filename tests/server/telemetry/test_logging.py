@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import structlog
 
-from server.checks.state import CheckState
+from server.domain.state import CheckState
 from server.settings import LogFormat, LogLevel, LogSettings
 from server.telemetry.logging import configure_logging, redact
 

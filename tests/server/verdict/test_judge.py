@@ -14,7 +14,7 @@ from device_integrity.assurance import Assurance
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Reason, Verdict
 from matcher.comparison import MatchResult
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 from server.verdict import (
     FAULTS,
     CheckStatus,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.checks.tries import (
+from server.domain.tries import (
     Standing,
     Tried,
     TryRules,

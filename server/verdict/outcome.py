@@ -10,8 +10,8 @@ from device_integrity.check import DeviceCheck
 from device_integrity.policy import Sign
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
-from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.checks.tries import EarlierAttacks
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.tries import EarlierAttacks
 from server.verdict import CheckVerdict
 
 

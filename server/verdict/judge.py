@@ -11,7 +11,7 @@ from enum import StrEnum
 from device_integrity.assurance import Assurance
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 
 
 class CheckStatus(StrEnum):

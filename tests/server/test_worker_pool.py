@@ -8,7 +8,7 @@ import time
 import cv2
 import pytest
 
-from server.scan.worker_pool import WorkerPool
+from server.worker_pool import WorkerPool
 
 
 async def test_it_returns_and_raises_what_the_work_does() -> None:

@@ -1,6 +1,6 @@
 """Words with an order."""
 
-from server.checks.terms import Mode
+from server.domain.terms import Mode
 
 
 def test_modes_are_in_order() -> None:

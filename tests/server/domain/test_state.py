@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from server.checks.state import OPEN_STATES, TRANSITIONS, CheckState, may_become
+from server.domain.state import OPEN_STATES, TRANSITIONS, CheckState, may_become
 
 _S = CheckState
 LISTED = {

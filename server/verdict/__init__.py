@@ -1,0 +1,23 @@
+"""The one owner of a check's verdict, and everything that it was made of. Pure."""
+
+from server.verdict.judge import (
+    FAULTS,
+    CheckStatus,
+    CheckVerdict,
+    FailureReason,
+    VerdictDemands,
+    VerdictInputs,
+    judge_check,
+    judge_reasons,
+)
+
+__all__ = [
+    "FAULTS",
+    "CheckStatus",
+    "CheckVerdict",
+    "FailureReason",
+    "VerdictDemands",
+    "VerdictInputs",
+    "judge_check",
+    "judge_reasons",
+]
