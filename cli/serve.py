@@ -15,8 +15,8 @@ from liveness.errors import LivenessError
 from matcher.errors import MatcherError
 from server.app import FacegateServer
 from server.errors import ServerError
-from server.evidence.errors import SealError
 from server.policies.errors import PolicyError
+from server.sealing import SealError
 from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError

@@ -11,13 +11,13 @@ from liveness.selfie import load_selfie_model
 from server.analysis.image import ImageAnalyst
 from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
 from server.capacity import Capacity
-from server.checks.recorder import PackIdentity
 from server.decoders import make_decoders, make_video_decoders, start_decoders
 from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.settings import IsolationSettings
 from server.settings_analysis import AnalysisSettings
 from server.telemetry.metrics import Metrics
+from server.verdict.outcome import PackIdentity
 from server.worker_pool import WorkerPool
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack

@@ -8,7 +8,7 @@
         └── ListenerUnusable    the address of a listener cannot be used
 
 Parts that stand on their own have trees of their own: ``server.storage.errors``,
-``server.evidence.errors``, ``server.policies.errors``, ``server.trusted_images.errors``. A refusal's
+``server.sealing``, ``server.policies.errors``, ``server.trusted_images.errors``. A refusal's
 message is for the caller: it says what was wrong, what was expected and what to do, and never holds
 biometric data, tokens, keys or internal text.
 """

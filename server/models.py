@@ -5,11 +5,10 @@ from hashlib import sha256
 import structlog
 
 from server.checks.intake import pack_shortfall
-from server.checks.recorder import PackIdentity
 from server.errors import ConfigurationError
 from server.policies import PolicyBook
 from server.settings import Settings
-from server.verdict.outcome import CalibrationIdentity
+from server.verdict.outcome import CalibrationIdentity, PackIdentity
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 from vision.packs.operator_calibration import read_operator_calibration, with_calibration

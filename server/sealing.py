@@ -1,7 +1,8 @@
 """Envelope encryption of one record: AES-256-GCM (NIST SP 800-38D) under a data key of its own.
 
 The data key is wrapped, again by AES-256-GCM, under the newest wrapping key. Destroying the wrapped
-key destroys the record, wherever copies of the ciphertext lie. Randomness is handed in.
+key destroys the record, wherever copies of the ciphertext lie. Randomness is handed in, and exceptions of
+``cryptography`` do not pass this module.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +13,17 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from server.evidence.errors import SealBroken, WrappingKeyUnknown
-
-__all__ = ["Random", "Sealed", "WrappingKeys", "context", "seal", "unseal"]
+__all__ = [
+    "Random",
+    "SealBroken",
+    "SealError",
+    "Sealed",
+    "WrappingKeyUnknown",
+    "WrappingKeys",
+    "context",
+    "seal",
+    "unseal",
+]
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
@@ -24,6 +33,26 @@ _WRAP_DOMAIN = b"facegate/v1/wrap"
 
 Random = Callable[[int], bytes]
 """Gives that many unpredictable bytes, such as ``secrets.token_bytes``."""
+
+
+class SealError(Exception):
+    """Sealed data cannot be opened."""
+
+
+class SealBroken(SealError):
+    """The ciphertext, the wrapped key or the context is not what was sealed."""
+
+
+class WrappingKeyUnknown(SealError):
+    """The key that wrapped the data key is not among the wrapping keys.
+
+    Attributes:
+        key_id: The identifier of the missing key.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"the wrapping key {key_id} is not in the key folder; restore it from the backup")
+        self.key_id = key_id
 
 
 @dataclass(frozen=True, slots=True)

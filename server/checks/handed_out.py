@@ -7,8 +7,8 @@ from uuid import UUID
 
 import structlog
 
-from server.evidence.errors import SealError, WrappingKeyUnknown
 from server.evidence.store import EvidenceStore
+from server.sealing import SealError, WrappingKeyUnknown
 from server.storage.errors import ObjectNotFound, StorageError
 from server.storage.records import EvidenceEntry, EvidenceKind
 from server.telemetry.metrics import Metrics

@@ -38,10 +38,10 @@ from server.verdict import (
 )
 from server.verdict.outcome import (
     AttemptOutline,
-    CalibrationIdentity,
     CheckOutcome,
     DeviceOutcome,
     EvidenceMark,
+    PackIdentity,
     TranscriptOutcome,
 )
 
@@ -50,17 +50,6 @@ _log = structlog.get_logger(__name__)
 _BROKEN = FailureReason.TRANSCRIPT_BROKEN
 _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
 """Reasons that say that nobody went on with the scan; a fault of the server may be why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackIdentity:
-    """What a result says about the pack that judged."""
-
-    name: str
-    version: str
-    sha256: bytes
-    evaluation_only: bool
-    calibration: CalibrationIdentity
 
 
 class OutcomeCodec(Protocol):

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 from uuid import UUID
 
-from server.scan.inbox import Inbox
 from server.verdict import FailureReason
 
 __all__ = ["CheckClosing", "RunningScans"]
@@ -21,6 +21,14 @@ class CheckClosing(Exception):
     def __init__(self, reason: FailureReason) -> None:
         super().__init__(f"the orchestrator closes the check: {reason}")
         self.reason = reason
+
+
+class Inbox(Protocol):
+    """Where a stream hears of it; see ``server.scan.inbox.Inbox``."""
+
+    def fail(self, error: Exception) -> None:
+        """Makes the stream end with ``error``."""
+        ...
 
 
 class RunningScans:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from server.verdict import CheckStatus, FailureReason
+from server.domain.reasons import ADVERSE, CheckStatus, FailureReason
 
 __all__ = [
     "BUSY_SECONDS",
@@ -36,7 +36,6 @@ BUSY_SECONDS: Final = 10.0
 
 _DOMAIN: Final = b"facegate/v1/tries/"
 _ATTACKS = frozenset({FailureReason.SPOOF, FailureReason.IDENTITY_CHANGED, FailureReason.DEVICE_MANIPULATED})
-_ADVERSE = _ATTACKS | {FailureReason.NOT_SAME_PERSON, FailureReason.TRANSCRIPT_BROKEN}
 _LEFT = frozenset({FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReason.EXPIRED})
 
 
@@ -222,7 +221,7 @@ def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_count
         return None
     if told & _ATTACKS:
         return Tried.ATTACK
-    if told & _ADVERSE:
+    if told & ADVERSE:
         return Tried.FAILED
     if FailureReason.CONDITIONS in told or (told & _LEFT and not frames_counted):
         return Tried.UNCLEAR

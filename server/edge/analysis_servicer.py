@@ -18,13 +18,13 @@ from server.analysis.image import ImageAnalyst
 from server.analysis.results import VideoAnalysis
 from server.analysis.upload import UploadKind, VideoUpload
 from server.analysis.video import VideoAnalyst
-from server.checks.recorder import PackIdentity
 from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire
 from server.edge.callers import CallerIdentifier
 from server.edge.places import Places
 from server.edge.result_codec import pack_to_wire
 from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
+from server.verdict.outcome import PackIdentity
 from server.worker_pool import WorkerPool
 
 _IMAGE_SECONDS = 30.0

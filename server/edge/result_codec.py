@@ -13,7 +13,6 @@ from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason
 from matcher.comparison import MatchResult
 from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
-from server.checks.recorder import PackIdentity
 from server.domain.tries import EarlierAttacks
 from server.edge.scan_codec import (
     feedback_code,
@@ -30,6 +29,7 @@ from server.verdict.outcome import (
     CheckOutcome,
     DeviceOutcome,
     EvidenceMark,
+    PackIdentity,
     TranscriptOutcome,
 )
 

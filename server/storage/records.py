@@ -10,12 +10,12 @@ from typing import TypedDict
 from uuid import UUID
 
 from liveness.verdict import Verdict
+from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.domain.tries import TryMark
 from server.sandbox import memory_scope
 from server.sealing import Sealed
-from server.verdict import CheckStatus, FailureReason
 
 __all__ = [
     "AttemptEnding",

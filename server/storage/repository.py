@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from server.domain.reasons import FailureReason
 from server.domain.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
 from server.domain.terms import EndedBy
 from server.domain.tries import TryMark, TryRules
@@ -32,7 +33,6 @@ from server.storage.records import (
 )
 from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
 from server.storage.uncancelled import uncancelled
-from server.verdict import FailureReason
 
 __all__ = ["CheckRepository"]
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select
 
 from liveness.verdict import Verdict
+from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.sealing import Sealed
@@ -24,7 +25,6 @@ from server.storage.records import (
     RequestKey,
 )
 from server.storage.tables import checks, policies
-from server.verdict import CheckStatus, FailureReason
 
 __all__ = [
     "CHECKS",

@@ -15,8 +15,7 @@ from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, or_
 
 from device_integrity.stream import FrameMark, KeyUse, RecalledScan, ScanQuery
 from server.domain.state import CheckState
-from server.evidence.errors import SealError
-from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
 from server.storage.database import Database
 from server.storage.errors import RowTaken
 from server.storage.tables import checks, device_key_uses, scan_marks, scan_memories

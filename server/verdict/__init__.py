@@ -1,10 +1,8 @@
 """The one owner of a check's verdict, and everything that it was made of. Pure."""
 
+from server.domain.reasons import FAULTS, CheckStatus, FailureReason
 from server.verdict.judge import (
-    FAULTS,
-    CheckStatus,
     CheckVerdict,
-    FailureReason,
     VerdictDemands,
     VerdictInputs,
     judge_check,

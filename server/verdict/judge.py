@@ -6,56 +6,12 @@ intact, the demanded mode, and enough challenge bits verified. Missing is never 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from device_integrity.assurance import Assurance
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
+from server.domain.reasons import ADVERSE, FAULTS, CheckStatus, FailureReason
 from server.domain.terms import Mode
-
-
-class CheckStatus(StrEnum):
-    """The answer."""
-
-    SUCCESS = "SUCCESS"
-    FAILURE = "FAILURE"
-    NOT_DECIDED = "NOT_DECIDED"
-    """A fault of the server kept it from deciding; it says nothing about the person."""
-
-
-class FailureReason(StrEnum):
-    """Why a check failed; the names are those of ``facegate.v1.FailureReason``."""
-
-    NOT_SAME_PERSON = "NOT_SAME_PERSON"
-    SPOOF = "SPOOF"
-    LIVENESS_INCONCLUSIVE = "LIVENESS_INCONCLUSIVE"
-    CHALLENGE_BITS_TOO_FEW = "CHALLENGE_BITS_TOO_FEW"
-    DEVICE_NOT_TRUSTED = "DEVICE_NOT_TRUSTED"
-    TRANSCRIPT_BROKEN = "TRANSCRIPT_BROKEN"
-    IDENTITY_CHANGED = "IDENTITY_CHANGED"
-    EXPIRED = "EXPIRED"
-    ABANDONED = "ABANDONED"
-    INTERRUPTED = "INTERRUPTED"
-    CONDITIONS = "CONDITIONS"
-    MODE_NOT_MET = "MODE_NOT_MET"
-    CANCELLED = "CANCELLED"
-    DEVICE_MANIPULATED = "DEVICE_MANIPULATED"
-    SERVER_FAULT = "SERVER_FAULT"
-
-
-FAULTS = frozenset({FailureReason.SERVER_FAULT, FailureReason.INTERRUPTED})
-"""Faults of the server. They say nothing about a person, and are reasons of NOT_DECIDED alone."""
-
-_ADVERSE = frozenset(
-    {
-        FailureReason.SPOOF,
-        FailureReason.NOT_SAME_PERSON,
-        FailureReason.IDENTITY_CHANGED,
-        FailureReason.DEVICE_MANIPULATED,
-        FailureReason.TRANSCRIPT_BROKEN,
-    }
-)
-"""Reasons that no fault of the server takes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +119,6 @@ def judge_reasons(reasons: Iterable[FailureReason]) -> CheckVerdict:
     faults = tuple(reason for reason in told if reason in FAULTS)
     if not faults:
         return CheckVerdict(CheckStatus.FAILURE, told)
-    if _ADVERSE.isdisjoint(told):
+    if ADVERSE.isdisjoint(told):
         return CheckVerdict(CheckStatus.NOT_DECIDED, faults[:1])
     return CheckVerdict(CheckStatus.FAILURE, tuple(reason for reason in told if reason not in FAULTS))

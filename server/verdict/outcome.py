@@ -12,7 +12,7 @@ from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.domain.tries import EarlierAttacks
-from server.verdict import CheckVerdict
+from server.verdict.judge import CheckVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,17 @@ class CalibrationIdentity:
     provenance: str
     sha256: bytes
     lowest_bound: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackIdentity:
+    """What a result says about the pack that judged."""
+
+    name: str
+    version: str
+    sha256: bytes
+    evaluation_only: bool
+    calibration: CalibrationIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,9 @@ from client.errors import ServerNotTrustedError
 from client.result_signature import load_key_set, verify_result_jws
 from device_integrity.errors import KeyMaterialError
 from device_integrity.transcript import load_public_key, public_key_der, sign, verify
-from server.evidence.errors import SealBroken
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
-from server.sealing import Sealed, WrappingKeys, seal, unseal
+from server.sealing import SealBroken, Sealed, WrappingKeys, seal, unseal
 
 SESSION_KEY = ec.derive_private_key(0x1234567890ABCDEF, ec.SECP256R1())
 SESSION_KEY_DER = public_key_der(SESSION_KEY.public_key())

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.evidence.errors import SealBroken, WrappingKeyUnknown
-from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.sealing import Random, SealBroken, Sealed, WrappingKeys, WrappingKeyUnknown, context, seal, unseal
 
 _OLD = WrappingKeys(newest="old", keys={"old": bytes(range(32))})
 _BOTH = WrappingKeys(newest="new", keys={"old": bytes(range(32)), "new": bytes(range(32, 64))})

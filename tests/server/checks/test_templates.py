@@ -8,8 +8,7 @@ import pytest
 
 from server.checks.templates import open_template, seal_template
 from server.errors import Reason, Refusal
-from server.evidence.errors import SealError
-from server.sealing import WrappingKeys
+from server.sealing import SealError, WrappingKeys
 from tests.server.scan.records import check_record
 
 KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.tries import (
     Standing,
     Tried,
@@ -17,7 +18,6 @@ from server.domain.tries import (
     tried,
 )
 from server.settings_failures import FailureSettings
-from server.verdict import CheckStatus, FailureReason
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RULES = FailureSettings().as_setting().real

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.evidence.errors import EvidenceAltered, SealBroken, WrappingKeyUnknown
+from server.evidence.errors import EvidenceAltered
 from server.evidence.store import EvidenceStore
-from server.sealing import WrappingKeys
+from server.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown
 from server.storage.database import open_database
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore, open_object_store

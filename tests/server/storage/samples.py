@@ -4,10 +4,10 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.terms import Mode
 from server.sealing import Sealed
 from server.storage.records import Decision, EvidenceEntry, EvidenceKind, NewCheck, RequestKey
-from server.verdict import CheckStatus, FailureReason
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"

@@ -11,6 +11,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from liveness.verdict import Verdict
+from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage.database import open_database
@@ -26,7 +27,6 @@ from server.storage.records import AttemptEnding, EvidenceKind, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import metadata
-from server.verdict import CheckStatus, FailureReason
 from tests.server.postgres import PostgresServer
 from tests.server.storage.lives import created, end, lease, scanning
 from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, entry, new_check, request

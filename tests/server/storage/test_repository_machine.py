@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from server.domain.reasons import FailureReason
 from server.domain.state import OPEN_STATES, CheckState
 from server.domain.terms import AttemptOutcome
 from server.storage.database import open_database
@@ -30,7 +31,6 @@ from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
-from server.verdict import FailureReason
 from tests.server.postgres import PostgresServer
 from tests.server.storage.samples import after, decision, entry, new_check
 

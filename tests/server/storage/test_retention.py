@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
+from server.domain.reasons import CheckStatus
 from server.domain.state import CheckState
 from server.storage.errors import Conflict
 from server.storage.records import NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from server.verdict import CheckStatus
 from tests.server.storage.lives import created, end, scanning
 from tests.server.storage.samples import after, decision, entry, new_check, request
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
+from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.tries import TryKind, TryMark
 from server.settings_failures import FailureSettings
 from server.storage.database import Database
@@ -16,7 +17,6 @@ from server.storage.records import Decision
 from server.storage.repository import CheckRepository
 from server.storage.tables import check_tries
 from server.storage.tries import begin_device
-from server.verdict import CheckStatus, FailureReason
 from tests.server.storage.samples import NOW, after, new_check
 
 RULES = FailureSettings().as_setting().real
