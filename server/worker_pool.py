@@ -10,13 +10,17 @@ do not wait until a model has done with a frame. More than that, such as holding
 verdict is made, would be faster still on an idle server and starve the frames of a busy one.
 
 What somebody will wait for, but nobody does yet, comes after all else until its result is asked for.
+
+Whoever is cancelled while a worker runs its call hears of it once the call has ended, so that nobody uses
+what the worker still changes; a call that has not begun is dropped. So a device that vanishes in the middle
+of a frame has its attempt put away after that frame.
 """
 
 import asyncio
 import contextvars
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -60,6 +64,13 @@ class WorkerPool:
         """Runs ``function`` on a worker and returns what it returns, or raises what it raises."""
         return await self._outcome(self._begin(self._then, partial(function, *args, **kwargs)))
 
+    async def run_apart(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """The same for a function that changes nothing of its caller's, who is cancelled at once."""
+        call = self._begin(self._then, partial(function, *args, **kwargs))
+        return await self._counted(asyncio.wrap_future(call.future))
+
     async def run_first(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
@@ -93,9 +104,12 @@ class WorkerPool:
         return call
 
     async def _outcome(self, call: "_Call[Result]") -> Result:
+        return await self._counted(_ended(call.future))
+
+    async def _counted(self, ending: Awaitable[tuple[Result, float]]) -> Result:
         self._waiting += 1
         try:
-            result, spent = await asyncio.wrap_future(call.future)
+            result, spent = await ending
         finally:
             self._waiting -= 1
         self._cpu_seconds += spent
@@ -123,6 +137,22 @@ class WorkerPool:
         else:
             return
         call.run()
+
+
+async def _ended(future: "Future[Result]") -> Result:
+    """The result of a call; where this task is cancelled, it ends once no worker runs the call."""
+    waiting = asyncio.wrap_future(future)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        if not future.cancel():
+            while not waiting.done():
+                # A server that stops cancels again what a vanished device cancelled already.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({waiting})
+            # Looked at, so that an error that nobody waits for any more is not reported as lost.
+            waiting.exception()
+        raise
 
 
 class LaterWork(Generic[Result]):

@@ -234,7 +234,7 @@ class CheckIntake:
         image = await self._image(upload, policy)
         tries = await self._allowed_tries(upload, image, now)
         try:
-            portrait = await self._pool.run(
+            portrait = await self._pool.run_apart(
                 accept_portrait,
                 image,
                 pack=self._pack,

@@ -104,6 +104,45 @@ async def test_who_leaves_before_the_turn_costs_nobody_theirs() -> None:
     pool.close()
 
 
+async def test_who_is_cancelled_while_a_worker_runs_the_call_hears_of_it_once_that_has_ended() -> None:
+    pool = WorkerPool(workers=1)
+    release, done = threading.Event(), list[str]()
+
+    def changes_what_the_caller_holds() -> None:
+        release.wait(20)
+        done.append("changed")
+        raise LookupError
+
+    caller = asyncio.ensure_future(pool.run(changes_what_the_caller_holds))
+    await asyncio.sleep(0.02)
+    for _ in range(3):
+        caller.cancel()
+        await asyncio.sleep(0.02)
+        assert not caller.done()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert (done, pool.waiting) == (["changed"], 0)
+    pool.close()
+
+
+async def test_who_shares_nothing_with_the_call_is_cancelled_at_once() -> None:
+    pool = WorkerPool(workers=1)
+    release, done = threading.Event(), list[str]()
+    running = asyncio.ensure_future(pool.run_apart(release.wait, 20))
+    await asyncio.sleep(0.02)
+    waiting = asyncio.ensure_future(pool.run_apart(done.append, "dropped"))
+    await asyncio.sleep(0.02)
+    for caller in (running, waiting):
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    release.set()
+    await pool.run(done.append, "next")
+    assert (done, pool.waiting) == (["next"], 0)
+    pool.close()
+
+
 async def test_what_nobody_waits_for_yet_comes_last_until_it_is_asked_for() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()

@@ -1,7 +1,10 @@
 """How streams end before a result, and what stands in the database afterwards."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -10,10 +13,13 @@ from facegate.v1 import result_pb2, scan_pb2
 
 from attempt.judgement import AttemptJudgement, judge_attempt
 from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome
 from server.scan.attempt import AttemptRun, LeaseLost
 from server.verdict import FailureReason
-from tests.server.live import LiveServer, pictures
+from tests.server.live import LiveServer, pictures, remembering_pack, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream
+from vision.face import BgrImage, DetectedFace
+from vision.packs.interfaces import FaceDetector
 
 _Body = scan_pb2.AttemptEndBody
 
@@ -128,6 +134,49 @@ async def test_a_device_that_vanishes_may_come_back(scene: LiveServer, point: st
     assert await again.outcome() is None
     answer = await scene.finish(upload.check_id)
     assert answer.result.transcript.streams == 2
+
+
+class _HeldDetector:
+    """A detector that, once told to, holds its next picture until it is released; on worker threads."""
+
+    def __init__(self, model: FaceDetector) -> None:
+        self._model = model
+        self.hold, self.held, self.release = (threading.Event() for _ in range(3))
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        if self.hold.is_set():
+            self.hold.clear()
+            self.held.set()
+            assert self.release.wait(60)
+        return self._model.detect(image)
+
+
+async def test_an_attempt_is_put_away_after_the_frame_that_is_worked_on_when_its_device_vanishes(
+    tmp_path: Path,
+) -> None:
+    detector = _HeldDetector(remembering_pack().detector)
+    async with serving(settings_for(tmp_path), pack=replace(remembering_pack(), detector=detector)) as live:
+        upload = await live.upload()
+        stream = await RawDevice(live.device, upload).open()
+        await stream.begin()
+        await stream.send_frames(pictures()[:12])
+        await stream.taken(12)
+        detector.hold.set()
+        await stream.send_frames(pictures()[12:16])
+        assert await asyncio.to_thread(detector.held.wait, 20)
+
+        await stream.vanish()
+        await asyncio.sleep(1.0)
+        assert live.server.scans == 1
+        assert (await live.record(upload.check_id)).state is CheckState.SCANNING
+        assert [attempt.outcome for attempt in await live.attempts(upload.check_id)] == [None]
+
+        detector.release.set()
+        await live.unattended()
+        assert (await live.record(upload.check_id)).state is CheckState.WAITING
+        (attempt,) = await live.attempts(upload.check_id)
+        assert attempt.outcome is AttemptOutcome.INTERRUPTED
+        assert attempt.judgement is not None
 
 
 async def test_a_verdict_outlives_a_device_that_vanishes_after_attempt_end(scene: LiveServer) -> None:
