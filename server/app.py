@@ -35,7 +35,7 @@ from server.device.unattempted import unattempted_device
 from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.report_codec import serialise_report
-from server.edge.result_codec import ResultCodec
+from server.edge.result_codec import encode_result
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.evidence.store import EvidenceStore
@@ -335,7 +335,7 @@ class FacegateServer:
         recorder = CheckRecorder(
             repository=self._repository,
             evidence=evidence,
-            codec=ResultCodec(),
+            encode=encode_result,
             pack=identity,
             server_version=server_version(),
             unattempted=partial(unattempted_device, self._devices),

@@ -1,7 +1,6 @@
 """Check outcomes as ``facegate.v1.CheckResult``: what is stored, signed and handed out."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
@@ -22,7 +21,7 @@ from server.edge.scan_codec import (
     transition_to_wire,
 )
 from server.storage.records import EvidenceKind
-from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from server.verdict import FailureReason
 from server.verdict.outcome import (
     AttemptOutline,
     CalibrationIdentity,
@@ -87,41 +86,9 @@ EXPLANATIONS: Mapping[Reason, str] = {
 """Each liveness reason in plain words."""
 
 
-class ResultCodec:
-    """Encodes outcomes. Stateless; implements ``server.checks.recorder.OutcomeCodec``."""
-
-    def encode(self, outcome: CheckOutcome) -> bytes:
-        """The outcome as the bytes of a CheckResult; the same outcome gives the same bytes."""
-        return _result(outcome).SerializeToString(deterministic=True)
-
-    def reasons(self, result: bytes) -> tuple[FailureReason, ...]:
-        """The reasons in result bytes, most important first."""
-        prefix = "FAILURE_REASON_"
-        return tuple(
-            FailureReason(result_pb2.FailureReason.Name(value).removeprefix(prefix))
-            for value in parse_result(result).reasons
-        )
-
-    def reissue(
-        self,
-        result: bytes,
-        *,
-        verdict: CheckVerdict,
-        attempts: Sequence[AttemptOutline],
-        decide_time: datetime,
-    ) -> bytes:
-        """An undecided attempt's result bytes as those of the check, whose verdict is ``verdict``."""
-        message = parse_result(result)
-        message.status = result_pb2.CheckStatus.Value(f"CHECK_STATUS_{verdict.status}")
-        if FailureReason.TRANSCRIPT_BROKEN in verdict.reasons and message.HasField("transcript"):
-            # It was broken after the attempt that the result is about.
-            message.transcript.intact = False
-        del message.reasons[:]
-        message.reasons.extend(_reason(reason) for reason in verdict.reasons)
-        del message.attempts[:]
-        message.attempts.extend(_attempt(attempt) for attempt in attempts)
-        message.decide_time.CopyFrom(timestamp(decide_time))
-        return message.SerializeToString(deterministic=True)
+def encode_result(outcome: CheckOutcome) -> bytes:
+    """The outcome as the bytes of a CheckResult; the same outcome gives the same bytes."""
+    return _result(outcome).SerializeToString(deterministic=True)
 
 
 def parse_result(result: bytes) -> result_pb2.CheckResult:
@@ -201,21 +168,14 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         policy=result_pb2.PolicyReference(
             name=outcome.policy_name, version=outcome.policy_version, sha256=outcome.policy_sha256
         ),
-        pack=result_pb2.PackReference(
-            name=outcome.pack_name,
-            version=outcome.pack_version,
-            evaluation_only=outcome.pack_evaluation_only,
-            sha256=outcome.pack_sha256,
-            calibration=_calibration(outcome.calibration),
-        ),
+        pack=pack_to_wire(outcome.pack),
         create_time=timestamp(outcome.create_time),
         decide_time=timestamp(outcome.decide_time),
         server_version=outcome.server_version,
         history=_history(outcome.device.earlier),
         sandbox=outcome.sandbox,
     )
-    # What is not decided says nothing about the person.
-    if outcome.verdict.status is not CheckStatus.NOT_DECIDED:
+    if outcome.verdict.about_person:
         if outcome.liveness is not None:
             message.liveness.CopyFrom(_liveness(outcome, outcome.liveness))
         message.match.CopyFrom(_match(outcome, outcome.match))

@@ -10,7 +10,8 @@ import structlog
 
 from attempt.judgement import AttemptJudgement, judge_attempt
 from matcher.comparison import MatchPolicy
-from server.checks.recorder import JudgedAttempt, KeptPictures
+from server.checks.outcomes import JudgedAttempt
+from server.checks.recorder import KeptPictures
 from server.checks.templates import open_template
 from server.domain.state import OPEN_STATES
 from server.domain.terms import AttemptOutcome, EndedBy

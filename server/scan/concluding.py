@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from attempt.judgement import AttemptJudgement
+from server.checks.outcomes import JudgedAttempt
 from server.checks.progress import attempts_remaining
-from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun

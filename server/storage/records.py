@@ -243,8 +243,8 @@ class AttemptRecord:
         feedback: Names of the feedback codes, most important first.
         end_time: When it ended; None while it runs.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None where there was none.
-        judgement: The result that this attempt would give the check should nothing follow it, opaque;
-            None where it was not judged, and after erasure.
+        judgement: The outcome that this attempt would give the check should nothing follow it, opaque
+            (``server.verdict.stored``); None where it was not judged, and after erasure.
     """
 
     check_id: UUID
@@ -279,7 +279,7 @@ class AttemptEnding:
         feedback: Names of feedback codes, most important first.
         end_time: When.
         final_mac_sha256: SHA-256 of the last MAC; None where there was none.
-        judgement: The result that this attempt would give the check should nothing follow it; None where
+        judgement: The outcome that this attempt would give the check should nothing follow it; None where
             it was not judged.
     """
 

@@ -6,6 +6,7 @@ from server.verdict.judge import (
     VerdictDemands,
     VerdictInputs,
     judge_check,
+    judge_ending,
     judge_reasons,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "VerdictDemands",
     "VerdictInputs",
     "judge_check",
+    "judge_ending",
     "judge_reasons",
 ]

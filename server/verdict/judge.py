@@ -70,6 +70,11 @@ class CheckVerdict:
     status: CheckStatus
     reasons: tuple[FailureReason, ...]
 
+    @property
+    def about_person(self) -> bool:
+        """Whether it says anything about the person: what is not decided does not."""
+        return self.status is not CheckStatus.NOT_DECIDED
+
 
 def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdict:
     """Decides a check. Every condition that is not met is a reason; none is met by absence."""
@@ -104,6 +109,18 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
     if not complete and not reasons:
         reasons.append(FailureReason.CONDITIONS)
     return judge_reasons(reasons) if reasons else CheckVerdict(CheckStatus.SUCCESS, ())
+
+
+def judge_ending(undecided: CheckVerdict, *, ended_by: FailureReason) -> CheckVerdict:
+    """Decides a check that ended after an attempt that did not decide it.
+
+    Args:
+        undecided: What the attempt amounts to.
+        ended_by: How the check ended.
+    """
+    # CONDITIONS stood for "nothing decided yet"; now it is known how the scan ended.
+    own = (reason for reason in undecided.reasons if reason is not FailureReason.CONDITIONS)
+    return judge_reasons((ended_by, *own))
 
 
 def judge_reasons(reasons: Iterable[FailureReason]) -> CheckVerdict:

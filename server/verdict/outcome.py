@@ -1,6 +1,6 @@
 """Everything that a check's verdict was made of, as the server knows it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,9 +10,10 @@ from device_integrity.check import DeviceCheck
 from device_integrity.policy import Sign
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
+from server.domain.reasons import FailureReason
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.domain.tries import EarlierAttacks
-from server.verdict.judge import CheckVerdict
+from server.verdict.judge import CheckVerdict, judge_ending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,15 @@ class CalibrationIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackIdentity:
-    """What a result says about the pack that judged."""
+    """What a result says about the pack that judged.
+
+    Attributes:
+        name: Its name.
+        version: Its version.
+        sha256: Over the hashes of its files.
+        evaluation_only: Whether its results must not decide about people.
+        calibration: Of its embedder.
+    """
 
     name: str
     version: str
@@ -148,11 +157,7 @@ class CheckOutcome:
         policy_name: Of the frozen policy.
         policy_version: Of the frozen policy.
         policy_sha256: Of the policy file's bytes.
-        pack_name: The pack that judged.
-        pack_version: Its version.
-        pack_evaluation_only: Whether its results must not decide about people.
-        pack_sha256: Over the hashes of its files.
-        calibration: Of its embedder.
+        pack: The pack that judged.
         create_time: When the check was created.
         decide_time: When the verdict was reached.
         server_version: Version of the server that decided.
@@ -181,12 +186,26 @@ class CheckOutcome:
     policy_name: str
     policy_version: int
     policy_sha256: bytes
-    pack_name: str
-    pack_version: str
-    pack_evaluation_only: bool
-    pack_sha256: bytes
-    calibration: CalibrationIdentity
+    pack: PackIdentity
     create_time: datetime
     decide_time: datetime
     server_version: str
     sandbox: bool
+
+    def ended(
+        self, *, by: FailureReason, attempts: tuple[AttemptOutline, ...], decide_time: datetime
+    ) -> "CheckOutcome":
+        """The outcome of a check that ended after the attempt of this one, which did not decide it.
+
+        Args:
+            by: How it ended.
+            attempts: Every attempt, in order.
+            decide_time: When the verdict was reached.
+        """
+        verdict, transcript = judge_ending(self.verdict, ended_by=by), self.transcript
+        if transcript is not None and FailureReason.TRANSCRIPT_BROKEN in verdict.reasons:
+            # It was broken after the attempt that the outcome is about.
+            transcript = replace(transcript, intact=False)
+        return replace(
+            self, verdict=verdict, transcript=transcript, attempts=attempts, decide_time=decide_time
+        )

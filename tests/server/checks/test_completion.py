@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -159,6 +161,28 @@ async def test_an_abandoned_check_shows_who_left(scene: LiveServer, frames: int)
     assert verify_response(answer, keys, check_id=check_id, accept_sandbox=True).check_id == check_id
     # What was seen of fourteen frames stands in the result; three are too few to say anything.
     assert answer.result.HasField("liveness") is (frames == 14)
+
+
+async def test_an_attempt_that_another_version_of_the_server_judged_counts_as_not_judged(
+    scene: LiveServer,
+) -> None:
+    check_id, stream = await _scanning(scene, 14)
+    await stream.vanish()
+    await scene.reaches(check_id, CheckState.WAITING)
+    (attempt,) = await scene.attempts(check_id)
+    assert attempt.judgement is not None
+    with closing(sqlite3.connect(scene.settings.data_dir / "facegate.db")) as database, database:
+        changed = database.execute(
+            "UPDATE attempts SET judgement = ? WHERE judgement = ?",
+            (b'{"written": "otherwise"}', attempt.judgement),
+        )
+        assert changed.rowcount == 1
+
+    answer = await scene.finish(check_id)
+
+    assert _reasons(answer) == ["ABANDONED"]
+    assert not answer.result.HasField("liveness")
+    assert answer.evidence_frame.image in {picture.jpeg for picture in pictures()}
 
 
 async def test_after_the_deadline_nobody_scanned(scene: LiveServer) -> None:

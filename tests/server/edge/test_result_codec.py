@@ -1,8 +1,7 @@
 """Outcomes as the bytes that are stored, signed and handed out."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
-from uuid import UUID
+from datetime import UTC
 
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
@@ -12,105 +11,23 @@ from hypothesis import given
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome as DeviceCheckOutcome
-from device_integrity.check import passed
 from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
-from liveness.policy import LivenessPolicy
-from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
-from matcher.comparison import MatchResult
 from server.checks.handed_out import HandedOut, KeptPicture
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.edge.result_codec import EXPLANATIONS, ResultCodec, add_pictures, parse_result
+from server.domain.terms import AttemptOutcome, Mode
+from server.edge.result_codec import EXPLANATIONS, add_pictures, encode_result, parse_result
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
-from server.verdict.outcome import (
-    AttemptOutline,
-    CalibrationIdentity,
-    CheckOutcome,
-    DeviceOutcome,
-    EvidenceMark,
-    TranscriptOutcome,
-)
 from tests.liveness.results import express_results
 from tests.server.storage.samples import entry
-
-NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
-LATER = datetime(2026, 5, 4, 12, 33, tzinfo=UTC)
-ATTEMPT = AttemptOutline(
-    attempt=1,
-    mode=Mode.EXPRESS,
-    plan=Plan.MOVEMENT,
-    outcome=AttemptOutcome.DECIDED,
-    ended_by=EndedBy.CONNECTION_LOST,
-    verdict=Verdict.SPOOF,
-    frames=30,
-    feedback=("TOO_DARK",),
-    start_time=NOW,
-    end_time=LATER,
-)
-OUTCOME = CheckOutcome(
-    check_id=UUID(int=7, version=4),
-    subject_reference="subject",
-    consent_reference="consent",
-    verdict=CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.SPOOF)),
-    liveness=LivenessResult(
-        verdict=Verdict.SPOOF,
-        score=12.5,
-        policy=LivenessPolicy(),
-        attack=AttackType.INJECTION,
-        signals=(
-            Signal("blink", "Blink", 0.25, 0.5, False, "none"),
-            Signal("pad_network", "PAD network", None, 0.0, None, "x" * 900),
-        ),
-        reasons=(Reason.MOVES_AS_A_PLANE,),
-    ),
-    match=MatchResult(
-        same_person=True,
-        similarity=80.0,
-        fmr_bound=1e-3,
-        threshold_similarity=70.0,
-        cosine=0.9,
-        provenance="measured",
-    ),
-    match_frames=8,
-    required_similarity=70.0,
-    required_fmr=1e-2,
-    requested_mode=Mode.EXPRESS,
-    used_mode=Mode.EXPRESS,
-    verified_bits=0.0,
-    required_bits=0.0,
-    challenge_steps=(),
-    device=DeviceOutcome(
-        assurance=Assurance.NONE,
-        required=Assurance.LOW,
-        checks=(passed("server_key.tls", "SAME_KEY", "words"),),
-    ),
-    transcript=TranscriptOutcome(
-        intact=True, frames=30, examined=21, dropped=2, streams=1, final_mac_sha256=bytes(32)
-    ),
-    attempts=(ATTEMPT,),
-    evidence_frame=EvidenceMark(b"e" * 32, 1, 17),
-    audit_images=(EvidenceMark(b"a" * 32, 1, 3),),
-    policy_name="standard",
-    policy_version=1,
-    policy_sha256=b"p" * 32,
-    pack_name="embedded",
-    pack_version="v",
-    pack_evaluation_only=True,
-    pack_sha256=b"k" * 32,
-    calibration=CalibrationIdentity(provenance="measured_by_operator", sha256=b"c" * 32, lowest_bound=1e-5),
-    create_time=NOW,
-    decide_time=LATER,
-    server_version="0.1.0",
-    sandbox=True,
-)
+from tests.server.verdict.samples import ATTEMPT, LATER, OUTCOME
 
 
 def test_the_same_outcome_gives_the_same_bytes() -> None:
-    assert ResultCodec().encode(OUTCOME) == ResultCodec().encode(replace(OUTCOME))
+    assert encode_result(OUTCOME) == encode_result(replace(OUTCOME))
 
 
 def test_a_round_trip_keeps_everything() -> None:
-    message = parse_result(ResultCodec().encode(OUTCOME))
+    message = parse_result(encode_result(OUTCOME))
     assert message.check_id == str(OUTCOME.check_id)
     assert message.sandbox
     (attempt,) = message.attempts
@@ -171,7 +88,7 @@ def test_the_steps_of_a_flash_are_kept() -> None:
             ChallengeStepOutcome(step=drawn, signal_to_noise=9.5, agrees=True),
         ),
     )
-    liveness = parse_result(ResultCodec().encode(outcome)).liveness
+    liveness = parse_result(encode_result(outcome)).liveness
     assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_DYNAMIC)
     assert (liveness.verified_bits, liveness.required_bits) == (13.5, 12.0)
     first, second = liveness.challenge_steps
@@ -195,7 +112,7 @@ def test_what_is_missing_is_missing_on_the_wire() -> None:
         audit_images=(),
         attempts=(replace(ATTEMPT, end_time=None, outcome=AttemptOutcome.INTERRUPTED),),
     )
-    message = parse_result(ResultCodec().encode(bare))
+    message = parse_result(encode_result(bare))
     assert not message.HasField("liveness")
     assert not message.HasField("transcript")
     assert not message.HasField("evidence_frame")
@@ -206,40 +123,9 @@ def test_what_is_missing_is_missing_on_the_wire() -> None:
     assert not message.attempts[0].HasField("end_time")
 
 
-def test_reissuing_says_how_it_ended_and_keeps_what_was_seen() -> None:
-    second = replace(ATTEMPT, attempt=2, outcome=AttemptOutcome.INTERRUPTED)
-    verdict = CheckVerdict(CheckStatus.FAILURE, (FailureReason.ABANDONED, FailureReason.SPOOF))
-    result = ResultCodec().reissue(
-        ResultCodec().encode(OUTCOME), verdict=verdict, attempts=(ATTEMPT, second), decide_time=LATER
-    )
-    before, after = parse_result(ResultCodec().encode(OUTCOME)), parse_result(result)
-    assert after.status == result_pb2.CHECK_STATUS_FAILURE
-    assert ResultCodec().reasons(result) == verdict.reasons
-    assert [result_pb2.FailureReason.Name(reason) for reason in after.reasons] == [
-        "FAILURE_REASON_ABANDONED",
-        "FAILURE_REASON_SPOOF",
-    ]
-    assert len(after.attempts) == 2
-    for field in ("liveness", "match", "device", "evidence_frame", "policy", "pack"):
-        assert getattr(after, field) == getattr(before, field)
-
-
-@pytest.mark.parametrize("transcript", [OUTCOME.transcript, None])
-def test_a_transcript_that_broke_later_is_not_called_intact(transcript: TranscriptOutcome | None) -> None:
-    result = ResultCodec().reissue(
-        ResultCodec().encode(replace(OUTCOME, transcript=transcript)),
-        verdict=CheckVerdict(CheckStatus.FAILURE, (FailureReason.TRANSCRIPT_BROKEN,)),
-        attempts=(),
-        decide_time=LATER,
-    )
-    message = parse_result(result)
-    assert not message.transcript.intact
-    assert message.HasField("transcript") is (transcript is not None)
-
-
 def test_what_is_not_decided_says_nothing_about_the_person() -> None:
     verdict = CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
-    message = parse_result(ResultCodec().encode(replace(OUTCOME, verdict=verdict)))
+    message = parse_result(encode_result(replace(OUTCOME, verdict=verdict)))
     assert message.status == result_pb2.CHECK_STATUS_NOT_DECIDED
     assert list(message.reasons) == [result_pb2.FAILURE_REASON_SERVER_FAULT]
     assert not message.HasField("liveness")
@@ -248,13 +134,13 @@ def test_what_is_not_decided_says_nothing_about_the_person() -> None:
 
 @pytest.mark.parametrize("status", CheckStatus)
 def test_every_status_is_on_the_wire(status: CheckStatus) -> None:
-    message = parse_result(ResultCodec().encode(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
+    message = parse_result(encode_result(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
     assert result_pb2.CheckStatus.Name(message.status) == f"CHECK_STATUS_{status}"
 
 
 @given(liveness=express_results())
 def test_what_is_signed_says_one_thing(liveness: LivenessResult) -> None:
-    result = ResultCodec().encode(replace(OUTCOME, liveness=liveness))
+    result = encode_result(replace(OUTCOME, liveness=liveness))
     told = parse_result(result).liveness
     live = told.verdict == result_pb2.LIVENESS_VERDICT_LIVE
     spoof = told.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
@@ -272,9 +158,9 @@ def test_every_word_of_the_inside_is_on_the_wire() -> None:
         assert result_pb2.AttackType.Value(f"ATTACK_TYPE_{attack}")
     for assurance in Assurance:
         device = replace(OUTCOME.device, assurance=assurance)
-        assert ResultCodec().encode(replace(OUTCOME, device=device))
+        assert encode_result(replace(OUTCOME, device=device))
     for outcome in AttemptOutcome:
-        assert ResultCodec().encode(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
+        assert encode_result(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
     for check in DeviceCheckOutcome:
         assert result_pb2.DeviceCheck.Outcome.Value(f"OUTCOME_{check}")
 

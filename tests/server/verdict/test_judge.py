@@ -23,6 +23,7 @@ from server.verdict import (
     VerdictDemands,
     VerdictInputs,
     judge_check,
+    judge_ending,
     judge_reasons,
 )
 
@@ -255,3 +256,23 @@ def test_the_reasons_are_those_of_the_contract() -> None:
         name.removeprefix("FAILURE_REASON_") for name in result_pb2.FailureReason.DESCRIPTOR.values_by_name
     }
     assert {reason.value for reason in FailureReason} == wire - {"UNSPECIFIED"}
+
+
+def test_how_a_check_ended_takes_the_place_of_conditions() -> None:
+    undecided = CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.MODE_NOT_MET))
+    assert judge_ending(undecided, ended_by=FailureReason.EXPIRED) == CheckVerdict(
+        CheckStatus.FAILURE, (FailureReason.EXPIRED, FailureReason.MODE_NOT_MET)
+    )
+
+
+@given(
+    own=st.lists(st.sampled_from(FailureReason), min_size=1, unique=True),
+    ended_by=st.sampled_from(FailureReason),
+)
+def test_however_a_check_ends_it_takes_nothing_back(
+    own: list[FailureReason], ended_by: FailureReason
+) -> None:
+    ended = judge_ending(CheckVerdict(CheckStatus.FAILURE, tuple(own)), ended_by=ended_by)
+    assert ended.status is not CheckStatus.SUCCESS
+    assert ended.about_person is (ended.status is CheckStatus.FAILURE)
+    assert {reason for reason in own if reason in ADVERSE} <= set(ended.reasons)

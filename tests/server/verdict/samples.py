@@ -1,0 +1,99 @@
+"""An outcome for tests."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from device_integrity.assurance import Assurance
+from device_integrity.check import passed
+from liveness.policy import LivenessPolicy
+from liveness.signal import Signal
+from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from matcher.comparison import MatchResult
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from server.verdict.outcome import (
+    AttemptOutline,
+    CalibrationIdentity,
+    CheckOutcome,
+    DeviceOutcome,
+    EvidenceMark,
+    PackIdentity,
+    TranscriptOutcome,
+)
+
+__all__ = ["ATTEMPT", "LATER", "NOW", "OUTCOME"]
+
+NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+LATER = datetime(2026, 5, 4, 12, 33, tzinfo=UTC)
+ATTEMPT = AttemptOutline(
+    attempt=1,
+    mode=Mode.EXPRESS,
+    plan=Plan.MOVEMENT,
+    outcome=AttemptOutcome.DECIDED,
+    ended_by=EndedBy.CONNECTION_LOST,
+    verdict=Verdict.SPOOF,
+    frames=30,
+    feedback=("TOO_DARK",),
+    start_time=NOW,
+    end_time=LATER,
+)
+OUTCOME = CheckOutcome(
+    check_id=UUID(int=7, version=4),
+    subject_reference="subject",
+    consent_reference="consent",
+    verdict=CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.SPOOF)),
+    liveness=LivenessResult(
+        verdict=Verdict.SPOOF,
+        score=12.5,
+        policy=LivenessPolicy(),
+        attack=AttackType.INJECTION,
+        signals=(
+            Signal("blink", "Blink", 0.25, 0.5, False, "none"),
+            Signal("pad_network", "PAD network", None, 0.0, None, "x" * 900),
+        ),
+        reasons=(Reason.MOVES_AS_A_PLANE,),
+    ),
+    match=MatchResult(
+        same_person=True,
+        similarity=80.0,
+        fmr_bound=1e-3,
+        threshold_similarity=70.0,
+        cosine=0.9,
+        provenance="measured",
+    ),
+    match_frames=8,
+    required_similarity=70.0,
+    required_fmr=1e-2,
+    requested_mode=Mode.EXPRESS,
+    used_mode=Mode.EXPRESS,
+    verified_bits=0.0,
+    required_bits=0.0,
+    challenge_steps=(),
+    device=DeviceOutcome(
+        assurance=Assurance.NONE,
+        required=Assurance.LOW,
+        checks=(passed("server_key.tls", "SAME_KEY", "words"),),
+    ),
+    transcript=TranscriptOutcome(
+        intact=True, frames=30, examined=21, dropped=2, streams=1, final_mac_sha256=bytes(32)
+    ),
+    attempts=(ATTEMPT,),
+    evidence_frame=EvidenceMark(b"e" * 32, 1, 17),
+    audit_images=(EvidenceMark(b"a" * 32, 1, 3),),
+    policy_name="standard",
+    policy_version=1,
+    policy_sha256=b"p" * 32,
+    pack=PackIdentity(
+        name="embedded",
+        version="v",
+        evaluation_only=True,
+        sha256=b"k" * 32,
+        calibration=CalibrationIdentity(
+            provenance="measured_by_operator", sha256=b"c" * 32, lowest_bound=1e-5
+        ),
+    ),
+    create_time=NOW,
+    decide_time=LATER,
+    server_version="0.1.0",
+    sandbox=True,
+)
