@@ -1,0 +1,20 @@
+"""``docs/architecture.md`` names functions that there are."""
+
+import re
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+
+_PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
+_ROOMS = ("attempt", "device_integrity", "liveness", "matcher", "server", "vision")
+_NAMED = sorted(set(re.findall(rf"(?<![\w.])(?:{'|'.join(_ROOMS)})(?:\.\w+)+", _PAGE.read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize("name", _NAMED)
+def test_what_it_names_is_there(name: str) -> None:
+    assert resolve_name(name)
+
+
+def test_it_names_the_way_of_a_frame() -> None:
+    assert len(_NAMED) > 30
