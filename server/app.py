@@ -48,7 +48,7 @@ from server.policies import PolicyBook
 from server.policies.availability import Availability
 from server.readiness import storage_readiness
 from server.scan.device_memory import DeviceMemory
-from server.scan.environment import Clock, ScanEnvironment, ScanSettings
+from server.scan.environment import Clock, DeviceKnowledge, ScanEnvironment, ScanModels, ScanSettings
 from server.settings import Settings
 from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository
@@ -99,7 +99,7 @@ class FacegateServer:
         self._clock = Clock(now=now, monotonic=time.monotonic)
         self._metrics = Metrics(CollectorRegistry())
         self._workers = settings.runtime.workers or os.cpu_count() or 1
-        self._draining = asyncio.Event()
+        self._running = RunningScans()
         self._ready = False
         self._database: Database | None = None
         self._pool: WorkerPool | None = None
@@ -271,7 +271,7 @@ class FacegateServer:
         """Takes no new work and waits until running scans ended, at most ``drain_seconds``."""
         front = self._started
         _log.info("draining", scans=self.scans)
-        self._draining.set()
+        self._running.draining.set()
         front.device.drain()
         front.service.drain()
         try:
@@ -340,12 +340,11 @@ class FacegateServer:
             server_version=server_version(),
             unattempted=partial(unattempted_device, self._devices),
         )
-        running = RunningScans()
         completion = CheckCompletion(
             repository=self._repository,
             retention=self._retention,
             recorder=recorder,
-            running=running,
+            running=self._running,
             evidence=evidence,
             metrics=self._metrics,
         )
@@ -368,31 +367,32 @@ class FacegateServer:
                 ),
                 repository=self._repository,
                 recorder=recorder,
-                tokens=keys.tokens,
-                wrapping_keys=keys.wrapping_keys,
-                challenge_keys=keys.challenges,
-                analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
-                pack=pack,
-                fusion=fusion,
-                flash=load_flash_model(),
+                keys=keys,
+                models=ScanModels(
+                    pack=pack,
+                    analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
+                    fusion=fusion,
+                    flash=load_flash_model(),
+                ),
+                devices=DeviceKnowledge(
+                    verifier=DeviceVerifier(
+                        trust=trust,
+                        revocation=self._revocation,
+                        devices=devices,
+                        workers=pool,
+                        tenant_key=keys.memory.of,
+                        now=self._clock.now,
+                    ),
+                    repository=devices,
+                    memory=DeviceMemory(self._memory, tenant_key=keys.memory.of, pool=pool),
+                    fingerprints=load_fingerprints(),
+                    server_keys=server_keys,
+                ),
                 pool=pool,
                 clock=self._clock,
                 random=secrets.token_bytes,
                 metrics=self._metrics,
-                running=running,
-                verifier=DeviceVerifier(
-                    trust=trust,
-                    revocation=self._revocation,
-                    devices=devices,
-                    workers=pool,
-                    tenant_key=keys.memory.of,
-                    now=self._clock.now,
-                ),
-                devices=devices,
-                memory=DeviceMemory(self._memory, tenant_key=keys.memory.of, pool=pool),
-                fingerprints=load_fingerprints(),
-                server_keys=server_keys,
-                draining=self._draining,
+                running=self._running,
                 serialise_challenge=serialise_challenge,
             )
         )
@@ -420,7 +420,7 @@ class FacegateServer:
                 ),
                 completion=completion,
                 inquiry=CheckInquiry(
-                    repository=self._repository, now=self._clock.now, draining=self._draining
+                    repository=self._repository, now=self._clock.now, draining=self._running.draining
                 ),
                 keys=keys,
                 now=self._clock.now,

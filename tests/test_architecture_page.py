@@ -8,7 +8,9 @@ import pytest
 
 _PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
 _ROOMS = ("attempt", "device_integrity", "liveness", "matcher", "server", "vision")
-_NAMED = sorted(set(re.findall(rf"(?<![\w.])(?:{'|'.join(_ROOMS)})(?:\.\w+)+", _PAGE.read_text(encoding="utf-8"))))
+_NAMED = sorted(
+    set(re.findall(rf"(?<![\w.])(?:{'|'.join(_ROOMS)})(?:\.\w+)+", _PAGE.read_text(encoding="utf-8")))
+)
 
 
 @pytest.mark.parametrize("name", _NAMED)

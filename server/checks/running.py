@@ -32,10 +32,15 @@ class Inbox(Protocol):
 
 
 class RunningScans:
-    """Which streams of this replica scan for which check. Used on the event loop only."""
+    """Which streams of this replica scan for which check. Used on the event loop only.
+
+    Attributes:
+        draining: Is set once the server takes no new streams and attempts.
+    """
 
     def __init__(self) -> None:
         """No stream runs."""
+        self.draining = asyncio.Event()
         self._streams: dict[Inbox, tuple[UUID, asyncio.Event]] = {}
 
     @contextmanager

@@ -65,7 +65,7 @@ class DeviceServicer:
     ) -> None:
         """Serves one stream; see the contract."""
         env = self._env
-        if env is None or env.draining.is_set():
+        if env is None or env.running.draining.is_set():
             raise Refusal(
                 Reason.NOT_SERVING,
                 "the server is starting or shutting down; try again",

@@ -84,7 +84,7 @@ class AttemptRun:
         self._challenge = challenge
         self._latest = 0
         self.capture = AttemptCapture(
-            analyst=env.analyst,
+            analyst=env.models.analyst,
             plan=settings.plan,
             oval=settings.oval,
             guidance=settings.guidance,

@@ -21,13 +21,13 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
     if plans.next is Plan.FLASH:
         return FlashRun.drawn(
             env.random,
-            model=env.flash,
+            model=env.models.flash,
             limits=plans.limits,
             script=plans.script,
             first_step=plans.first_step,
         )
     if plans.next is Plan.MOVEMENT:
-        return MovementRun.drawn(env.random, rest=env.settings.oval, analyst=env.analyst)
+        return MovementRun.drawn(env.random, rest=env.settings.oval, analyst=env.models.analyst)
     return None
 
 
@@ -35,7 +35,7 @@ def challenge_evidence(
     env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
 ) -> ChallengeEvidence | None:
     """What an attempt's challenge leaves for the judge; ``None`` in EXPRESS."""
-    return ChallengeEvidence.of(challenge, limits=plans.limits, model=env.flash)
+    return ChallengeEvidence.of(challenge, limits=plans.limits, model=env.models.flash)
 
 
 def declined(challenge: AttemptChallenge | None) -> bool:

@@ -126,17 +126,17 @@ class AttemptCloser:
     async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
         env = self._env
         await run.work.examine_rest()
-        template = open_template(stream.record, wrapping_keys=env.wrapping_keys)
+        template = open_template(stream.record, wrapping_keys=env.keys.wrapping_keys)
         return await env.pool.run_first(
             judge_attempt,
             scan=run.capture.observations,
             examined=run.capture.examined,
             witnesses=run.capture.witnesses,
             portrait=template,
-            calibration=env.pack.match_calibration,
+            calibration=env.models.pack.match_calibration,
             liveness_policy=liveness_policy(stream.policy),
             match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),
-            fusion=env.fusion,
+            fusion=env.models.fusion,
             hints=run.capture.hints,
             too_slow=run.too_slow,
             challenge=challenge_evidence(env, stream.plans, run.challenge),

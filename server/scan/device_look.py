@@ -48,7 +48,7 @@ class DeviceLooks:
         Raises:
             StorageUnavailable: The database failed.
         """
-        return await self._env.memory.recall_frames(
+        return await self._env.devices.memory.recall_frames(
             stream.record, run.trace.observed.traces, images=run.trace.images
         )
 
@@ -77,7 +77,7 @@ class DeviceLooks:
         required_bits = policy.challenge_for(stream.record.requested_mode).required_bits
         pieces = stream.evidence.pieces
         findings = await stream.evidence.settled()
-        recollection = await env.memory.recollect(
+        recollection = await env.devices.memory.recollect(
             stream.record,
             frames=recall,
             findings=findings,
@@ -89,18 +89,18 @@ class DeviceLooks:
             claimed=ClaimedDevice(
                 device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
             ),
-            server_keys=env.server_keys.current,
+            server_keys=env.devices.server_keys.current,
             findings=findings,
             observed=run.trace.observed,
             memory=recollection.checks,
             earlier=stream.evidence.claimed_before,
             rules=policy.device,
             tolerated=tolerated_checks(policy.device.tolerate, sandbox=stream.record.sandbox),
-            fingerprints=env.fingerprints,
+            fingerprints=env.devices.fingerprints,
             transcript_bound=ended,
             active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
         )
-        earlier = await env.devices.attacks(
+        earlier = await env.devices.repository.attacks(
             stream.record.check_id, since=env.clock.now() - env.settings.tries.remembered
         )
         return DeviceLook(outcome=replace(outcome, earlier=earlier), recollection=recollection, pieces=pieces)
@@ -119,6 +119,6 @@ class DeviceLooks:
         counted = merged(tuple(self._counted.values()))
         self._counted.clear()
         try:
-            await self._env.memory.keep(stream.record, counted, now=self._env.clock.now())
+            await self._env.devices.memory.keep(stream.record, counted, now=self._env.clock.now())
         except StorageUnavailable:
             _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))

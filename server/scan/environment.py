@@ -1,6 +1,5 @@
 """What every scan stream of a server shares."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +15,10 @@ from server.checks.running import RunningScans
 from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.domain.tries import TrySetting
-from server.keys import ChallengeKeys
+from server.keys import KeyRing
 from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
 from server.scan.transcript import ClockLimits
-from server.scan_tokens import ScanTokens
-from server.sealing import WrappingKeys
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
@@ -70,28 +67,54 @@ class ScanSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScanModels:
+    """What looks at faces and judges what is seen of them.
+
+    Attributes:
+        pack: The pack.
+        analyst: Runs its models over frames.
+        fusion: Of liveness.
+        flash: Of the screen flash.
+    """
+
+    pack: Pack
+    analyst: FrameAnalyst
+    fusion: FusionModel
+    flash: FlashModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKnowledge:
+    """What devices are looked at with.
+
+    Attributes:
+        verifier: Verifies evidence of their platforms.
+        repository: Keeps what became of it.
+        memory: What earlier scans are known again by.
+        fingerprints: Of cameras that are none.
+        server_keys: The keys that they may see at this server.
+    """
+
+    verifier: DeviceVerifier
+    repository: DeviceRepository
+    memory: DeviceMemory
+    fingerprints: CameraFingerprints
+    server_keys: ServerKeyList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanEnvironment:
     """What a scan stream works with; the composition root makes one."""
 
     settings: ScanSettings
     repository: CheckRepository
     recorder: CheckRecorder
-    tokens: ScanTokens
-    wrapping_keys: WrappingKeys
-    challenge_keys: ChallengeKeys
-    analyst: FrameAnalyst
-    pack: Pack
-    fusion: FusionModel
-    flash: FlashModel
+    keys: KeyRing
+    models: ScanModels
+    devices: DeviceKnowledge
     pool: WorkerPool
     clock: Clock
     random: Callable[[int], bytes]
     metrics: Metrics
     running: RunningScans
-    verifier: DeviceVerifier
-    devices: DeviceRepository
-    memory: DeviceMemory
-    fingerprints: CameraFingerprints
-    server_keys: ServerKeyList
-    draining: asyncio.Event
     serialise_challenge: Callable[[ChallengeFields], bytes]

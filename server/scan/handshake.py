@@ -93,7 +93,7 @@ async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessa
             Reason.UNEXPECTED_MESSAGE, "the first message of a stream must be `start`; another one came"
         )
     check_start(message)
-    check_id = env.tokens.check_id_of(message.token)
+    check_id = env.keys.tokens.check_id_of(message.token)
     record = None if check_id is None else await env.repository.get(check_id)
     if record is None:
         raise Refusal(Reason.TOKEN_INVALID, _TOKEN_UNKNOWN)
@@ -135,7 +135,7 @@ async def open_stream(
         record=record,
         attempts=attempts,
         policy=policy,
-        pack_version=env.pack.version,
+        pack_version=env.models.pack.version,
         now=env.clock.now(),
     )
     plans = ScanPlans(policy=policy, requested=record.requested_mode, capabilities=start.capabilities)
@@ -157,8 +157,8 @@ async def open_stream(
         # Attempts of a stream that was fenced just now may have moved on since they were read.
         attempts = await env.repository.attempts(record.check_id)
         evidence = await StreamEvidence.open(
-            verifier=env.verifier,
-            devices=env.devices,
+            verifier=env.devices.verifier,
+            devices=env.devices.repository,
             context=EvidenceContext(
                 check_id=record.check_id,
                 scope=record.scope,
@@ -192,7 +192,7 @@ async def open_stream(
 
 async def _begin_try(env: ScanEnvironment, record: CheckRecord, key: bytes) -> None:
     rules = env.settings.tries.of(sandbox=record.sandbox)
-    await env.devices.begin_try(record.check_id, key, rules=rules, now=env.clock.now())
+    await env.devices.repository.begin_try(record.check_id, key, rules=rules, now=env.clock.now())
 
 
 async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceCheck, ...]:
@@ -200,7 +200,10 @@ async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[D
         device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
     )
     return await env.pool.run_first(
-        decisive_claims, claimed, server_keys=env.server_keys.current, fingerprints=env.fingerprints
+        decisive_claims,
+        claimed,
+        server_keys=env.devices.server_keys.current,
+        fingerprints=env.devices.fingerprints,
     )
 
 
@@ -220,8 +223,8 @@ def _pinned_key(env: ScanEnvironment, record: CheckRecord) -> EllipticCurvePriva
     Raises:
         Refusal: This server has no such key (NOT_SERVING).
     """
-    pinned = record.challenge_key_sha256 or env.challenge_keys.newest
-    key = env.challenge_keys.find(pinned)
+    pinned = record.challenge_key_sha256 or env.keys.challenges.newest
+    key = env.keys.challenges.find(pinned)
     if key is None:
         _log.error("challenge_key_missing", check_id=str(record.check_id), pinned=pinned.hex())
         raise Refusal(

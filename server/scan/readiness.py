@@ -41,7 +41,7 @@ async def await_ready(
         ScanDeadlinePassed: The scan's deadline passed.
     """
     clock, seconds = env.clock, float(stream.policy.deadlines.ready_seconds)
-    while not env.draining.is_set():
+    while not env.running.draining.is_set():
         await run.renew_lease()
         until_deadline = (stream.record.scan_deadline - clock.now()).total_seconds()
         if until_deadline <= 0:

@@ -128,7 +128,7 @@ class ScanSession:
         """What ended a stream that was cut off."""
         if self._failed:
             return EndedBy.SERVER_FAULT
-        return EndedBy.SERVER_STOPPED if self._env.draining.is_set() else EndedBy.CONNECTION_LOST
+        return EndedBy.SERVER_STOPPED if self._env.running.draining.is_set() else EndedBy.CONNECTION_LOST
 
     async def _tell_fault(self, send: Send) -> None:
         if self._stream is not None:
@@ -186,7 +186,7 @@ class ScanSession:
     async def _attempts(self, stream: OpenStream, inbox: Inbox, send: Send) -> None:
         attempts = stream.attempts
         while True:
-            if self._env.draining.is_set():
+            if self._env.running.draining.is_set():
                 await send(GoodbyeMessage(GoodbyeReason.DRAINING, _RECONNECT_SECONDS))
                 return
             number = max((attempt.number for attempt in attempts), default=0) + 1
