@@ -45,6 +45,16 @@ class InjectionInstrument(StrEnum):
     UNKNOWN = "unknown"
 
 
+_INJECTIONS: Final = frozenset(
+    {
+        Manipulation.INJECTION,
+        Manipulation.VIRTUAL_CAMERA,
+        Manipulation.EMULATOR,
+        Manipulation.CODE_MODIFICATION,
+        Manipulation.FUNCTION_HOOKING,
+        Manipulation.MAN_IN_THE_MIDDLE,
+    }
+)
 _METHODS: Final[Mapping[Manipulation, InjectionMethod]] = {
     Manipulation.VIRTUAL_CAMERA: InjectionMethod.VIRTUAL_CAMERA,
     Manipulation.EMULATOR: InjectionMethod.EMULATOR,
@@ -98,6 +108,11 @@ class Sign:
     def decided(self) -> bool:
         """Whether it stands by itself."""
         return self.strength >= _DECIDES
+
+    @property
+    def injects(self) -> bool:
+        """Whether it is one of a replaced stream, with a method and an instrument of CEN/TS 18099."""
+        return self.of in _INJECTIONS
 
     @property
     def suspected(self) -> bool:

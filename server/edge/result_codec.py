@@ -6,13 +6,11 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from attempt.judgement import ChallengeStepOutcome
-from device_integrity.check import Manipulation
 from device_integrity.policy import Sign
 from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason
 from matcher.comparison import MatchResult
 from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
-from server.domain.tries import EarlierAttacks
 from server.edge.scan_codec import (
     feedback_code,
     mode_to_wire,
@@ -33,18 +31,6 @@ from server.verdict.outcome import (
 )
 
 _LONGEST_DETAIL = 500
-_INJECTIONS = frozenset(
-    {
-        Manipulation.INJECTION,
-        Manipulation.VIRTUAL_CAMERA,
-        Manipulation.EMULATOR,
-        Manipulation.CODE_MODIFICATION,
-        Manipulation.FUNCTION_HOOKING,
-        Manipulation.MAN_IN_THE_MIDDLE,
-    }
-)
-"""Signs of a replaced stream, with a method and an instrument of CEN/TS 18099."""
-
 _ROTATIONS = {
     0: scan_pb2.ROTATION_UNSPECIFIED,
     90: scan_pb2.ROTATION_90,
@@ -172,7 +158,7 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         create_time=timestamp(outcome.create_time),
         decide_time=timestamp(outcome.decide_time),
         server_version=outcome.server_version,
-        history=_history(outcome.device.earlier),
+        history=[_signal(signal) for signal in outcome.history],
         sandbox=outcome.sandbox,
     )
     if outcome.verdict.about_person:
@@ -242,7 +228,7 @@ def _calibration(calibration: CalibrationIdentity) -> result_pb2.CalibrationRefe
 
 
 def _device(device: DeviceOutcome) -> result_pb2.DeviceResult:
-    injection = next((sign for sign in device.signs if sign.of in _INJECTIONS), None)
+    injection = device.injection
     return result_pb2.DeviceResult(
         assurance=result_pb2.DeviceAssurance.Value(f"DEVICE_ASSURANCE_{device.assurance}"),
         required_assurance=result_pb2.DeviceAssurance.Value(f"DEVICE_ASSURANCE_{device.required}"),
@@ -274,24 +260,6 @@ def _device_signal(sign: Sign) -> result_pb2.Signal:
         passed=not sign.suspected,
         detail=f"Failed: {told}. Method {sign.method}, instrument {sign.instrument}."[:_LONGEST_DETAIL],
     )
-
-
-def _history(earlier: EarlierAttacks) -> list[result_pb2.Signal]:
-    return [
-        result_pb2.Signal(
-            name=f"history_{of}_spoofs",
-            label=f"Earlier attacks {how}",
-            score=1 / (1 + count),
-            weight=0.0,
-            passed=count == 0,
-            detail=f"{count} earlier checks {how} failed by an attack, as far as they are remembered.",
-        )
-        for of, how, count in (
-            ("subject", "of this subject", earlier.subject),
-            ("device", "by this device", earlier.device),
-        )
-        if count is not None
-    ]
 
 
 def _transcript(transcript: TranscriptOutcome) -> result_pb2.TranscriptResult:

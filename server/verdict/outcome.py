@@ -8,6 +8,7 @@ from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceCheck
 from device_integrity.policy import Sign
+from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
 from server.domain.reasons import FailureReason
@@ -41,6 +42,11 @@ class DeviceOutcome:
     decided: tuple[str, ...] = ()
     tolerated: tuple[str, ...] = ()
     earlier: EarlierAttacks = field(default_factory=EarlierAttacks)
+
+    @property
+    def injection(self) -> Sign | None:
+        """The strongest sign of a replaced stream."""
+        return next((sign for sign in self.signs if sign.injects), None)
 
     @property
     def final(self) -> bool:
@@ -191,6 +197,26 @@ class CheckOutcome:
     decide_time: datetime
     server_version: str
     sandbox: bool
+
+    @property
+    def history(self) -> tuple[Signal, ...]:
+        """What earlier attacks say; of information only."""
+        earlier = self.device.earlier
+        return tuple(
+            Signal(
+                name=f"history_{of}_spoofs",
+                label=f"Earlier attacks {how}",
+                score=1 / (1 + count),
+                weight=0.0,
+                passed=count == 0,
+                detail=f"{count} earlier checks {how} failed by an attack, as far as they are remembered.",
+            )
+            for of, how, count in (
+                ("subject", "of this subject", earlier.subject),
+                ("device", "by this device", earlier.device),
+            )
+            if count is not None
+        )
 
     def ended(
         self, *, by: FailureReason, attempts: tuple[AttemptOutline, ...], decide_time: datetime

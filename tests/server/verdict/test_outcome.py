@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from device_integrity.check import Manipulation
+from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
 from server.domain.terms import AttemptOutcome
+from server.domain.tries import EarlierAttacks
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from server.verdict.outcome import TranscriptOutcome
 from tests.server.verdict.samples import ATTEMPT, NOW, OUTCOME
@@ -32,3 +35,32 @@ def test_a_fault_of_the_server_leaves_undecided_what_only_conditions_kept_open()
         by=FailureReason.SERVER_FAULT, attempts=(), decide_time=NOW
     )
     assert ended.verdict == CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
+
+
+def test_the_strongest_sign_of_a_replaced_stream_is_the_injection() -> None:
+    root, emulator, hooks = (
+        Sign(
+            of=of,
+            strength=strength,
+            method=InjectionMethod.UNKNOWN,
+            instrument=InjectionInstrument.UNKNOWN,
+            checks=(),
+        )
+        for of, strength in (
+            (Manipulation.ROOTED, 1.0),
+            (Manipulation.EMULATOR, 0.8),
+            (Manipulation.FUNCTION_HOOKING, 0.5),
+        )
+    )
+    assert replace(OUTCOME.device, signs=(root, emulator, hooks)).injection is emulator
+    assert replace(OUTCOME.device, signs=(root,)).injection is None
+
+
+def test_earlier_attacks_are_told_of_what_is_known_and_weigh_nothing() -> None:
+    device = replace(OUTCOME.device, earlier=EarlierAttacks(subject=3, device=0))
+    told = replace(OUTCOME, device=device).history
+    assert [(signal.name, signal.score, signal.passed, signal.weight) for signal in told] == [
+        ("history_subject_spoofs", 0.25, False, 0.0),
+        ("history_device_spoofs", 1.0, True, 0.0),
+    ]
+    assert OUTCOME.history == ()
