@@ -15,7 +15,6 @@ from attempt.errors import FrameUnusable
 from attempt.frame import Frame
 from server.errors import Reason, Refusal, camel
 from server.scan.stream_trace import AttemptTrace
-from server.scan.unhindered import unhindered
 from server.worker_pool import LaterWork, WorkerPool
 
 __all__ = ["CaptureWork"]
@@ -51,8 +50,8 @@ class CaptureWork:
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
         """Works a frame in; what to tell the person, and what the attempt wants done.
 
-        A frame that is being worked in when the device vanishes is worked in to its end, so that nobody reads
-        the attempt meanwhile.
+        A frame that is being worked in when the device vanishes is worked in to its end, as the pool sees to,
+        so that nobody reads the attempt meanwhile.
 
         Args:
             frame: The frame.
@@ -64,7 +63,7 @@ class CaptureWork:
         """
         self._trace.arrived(frame)
         with _refused():
-            return await unhindered(self._pool.run(self._take, frame, arrival, then_act))
+            return await self._pool.run(self._take, frame, arrival, then_act)
 
     async def act(self, *, frame_index: int) -> tuple[Action, ...]:
         """What the attempt wants done now, without a further frame.
@@ -75,7 +74,7 @@ class CaptureWork:
         challenge = self._capture.challenge
         if challenge is None or challenge.settled:
             return self._act(frame_index)
-        return await unhindered(self._pool.run(self._act, frame_index))
+        return await self._pool.run(self._act, frame_index)
 
     def glance(self, frame: Frame, *, arrival: float) -> None:
         """Takes a frame that comes once the attempt is settled; see ``AttemptCapture.glance``.
