@@ -19,7 +19,6 @@ from liveness.express.motion_steps import motion_steps
 from liveness.express.pad_network import PadNetworks, network_means
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency
-from liveness.express.pulse import Pulse
 from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.express.sharpness import Sharpness
@@ -45,7 +44,6 @@ _OVER_TIME = frozenset(
         "pose_consistency",
         "embedding_jitter",
         "screen_flicker",
-        "pulse",
         "frozen_frames",
     }
 )
@@ -117,7 +115,6 @@ def express_signals(
         PoseConsistency(),
         EmbeddingJitter(embeddings),
         ScreenFlicker(),
-        Pulse(),
         Moire(cues),
         Halftone(cues),
         MediumBorder(cues),

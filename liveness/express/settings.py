@@ -67,8 +67,6 @@ class ExpressSettings:
         embedding_floor: What templates of consecutive frames are taken to differ by at least, 1 - cosine.
             Meant for networks that set persons about 1 apart; where they lie closer, fewer leaps are seen.
         leap_line: ``embedding_jitter.LeapFinding.leap``: up to 1.4 on live clips.
-        pulse_seconds: How long the skin must be seen in colour before a pulse is looked for.
-        pulse_line: ``pulse.PulseFinding.strength``, decibels: up to -0.1 on clips and photos.
         moire: Of ``moire.measure_moire``; higher is a screen.
         halftone: Of ``halftone.measure_halftone``; higher is a print.
         medium_border: Of ``medium_border.measure_medium_border``; higher is a sheet or a device.
@@ -105,8 +103,6 @@ class ExpressSettings:
     fewest_embeddings: int = 5
     embedding_floor: float = 0.2
     leap_line: float = 1.8
-    pulse_seconds: float = 8.0
-    pulse_line: float = 1.5
     moire: CueLine = CueLine(line=4.7, live=1.8)
     halftone: CueLine = CueLine(line=1.8, live=1.1)
     medium_border: CueLine = CueLine(line=0.83, live=0.57)

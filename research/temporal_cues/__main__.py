@@ -20,16 +20,14 @@ from liveness.express.micro_motion import MicroMotion
 from liveness.express.motion_steps import left_over_ratio, motion_steps
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency, measure_nose
-from liveness.express.pulse import Pulse, measure_pulse
 from liveness.express.screen_flicker import ScreenFlicker, measure_bands
 from liveness.express.settings import ExpressSettings
 from liveness.express.stillness import Stillness
 from liveness.express.surroundings import Surroundings
-from research.temporal_cues.drawn import with_bands, with_leap, with_pulse
+from research.temporal_cues.drawn import with_bands, with_leap
 from research.temporal_cues.repeated import Replay, repeat
 from research.temporal_cues.scans import (
     StudyScan,
-    long_scans,
     observe_study_scan,
     stored_clips,
     study_scans,
@@ -40,7 +38,6 @@ from vision.packs.pack import Pack
 
 _SETTINGS = ExpressSettings()
 _DEPTHS = (0.01, 0.02, 0.04, 0.08)
-_PULSES = (0.002, 0.004, 0.008)
 _REPLAYS = ((Replay.LOOPED, 0.4), (Replay.BACK_AND_FORTH, 0.4), (Replay.BACK_AND_FORTH, 0.6))
 
 
@@ -48,17 +45,14 @@ def main(assets: Path, pack_name: str) -> None:
     """Print all tables."""
     pack = load_pack(pack_name)
     scans = list(study_scans(assets, pack))
-    lasting = list(long_scans(assets, pack))
     live = [scan for scan in scans if scan.species == "live"]
-    print(f"pack {pack_name}: {len(scans)} scans, {len(lasting)} long ones\n")
+    print(f"pack {pack_name}: {len(scans)} scans\n")
     for cue in _CUES:
         _show(cue, scans)
     _show(_FLICKER, [*_banded(live, everywhere=False), *_banded(live, everywhere=True)])
     _show(_JITTER, list(_leaping(live)))
     _show(_FROZEN, list(_replayed(assets, pack)))
     _show(_FROZEN, list(stored_clips(assets)))
-    _show(_PULSE, lasting)
-    _show(_PULSE, list(_beating(lasting)))
 
 
 def _show(cue: Cue, scans: list[StudyScan]) -> None:
@@ -89,15 +83,6 @@ def _leaping(live: list[StudyScan]) -> Iterator[StudyScan]:
         yield replace(scan, species="one template swapped", embeddings=with_leap(scan.embeddings, other, at))
 
 
-def _beating(lasting: Iterable[StudyScan]) -> Iterator[StudyScan]:
-    rng = np.random.default_rng(0)
-    for scan in lasting:
-        for depth in _PULSES:
-            rate = float(rng.uniform(55, 110))
-            name = f"{scan.species} + {100 * depth:.1f} %"
-            yield replace(scan, species=name, scan=with_pulse(scan.scan, depth, rate))
-
-
 def _replayed(assets: Path, pack: Pack) -> Iterator[StudyScan]:
     for clip in sorted((assets / "data/video/live").iterdir()):
         window = next(clip_windows(clip, most=1))
@@ -125,11 +110,6 @@ def _leaps(scan: StudyScan) -> float | None:
     return measure_leaps(scan.embeddings, floor=_SETTINGS.embedding_floor).leap
 
 
-def _beat(scan: StudyScan) -> float | None:
-    found = measure_pulse(scan.scan, least_seconds=_SETTINGS.pulse_seconds)
-    return None if found is None else found.strength
-
-
 def _recurrence(scan: StudyScan) -> float | None:
     found = measure_recurrence(scan.scan)
     if found is None:
@@ -150,7 +130,6 @@ _FROZEN = Cue(
     _recurrence,
     live_is_low=False,
 )
-_PULSE = Cue("pulse", lambda _: Pulse(), _beat, live_is_low=None)
 _CUES = (
     _FLICKER,
     Cue("pose_consistency", lambda _: PoseConsistency(), _nose, live_is_low=False),

@@ -1,4 +1,4 @@
-"""What attacks would add to a scan, drawn into one that was observed: bands, leaps of the face, a pulse."""
+"""What attacks would add to a scan, drawn into one that was observed: bands, leaps of the face."""
 
 from dataclasses import replace
 
@@ -16,9 +16,6 @@ stand still, as those of an exact 60 Hz do at 30 frames a second, no change betw
 
 _SCREEN = 0.95
 """Half the width of a screen, face widths."""
-
-_BLOOD = (0.43, 1.0, 0.69)
-"""How much the pulse shows in red, green and blue: its signature under white light (Wang et al. 2017)."""
 
 
 def with_bands(scan: ScanObservations, depth: float, *, everywhere: bool) -> ScanObservations:
@@ -42,17 +39,6 @@ def with_leap(
     )
 
 
-def with_pulse(scan: ScanObservations, depth: float, rate: float) -> ScanObservations:
-    """The scan with a beat in the skin's colours.
-
-    Args:
-        scan: A scan whose frames have skin colours.
-        depth: Of the beat in green, as a share of the brightness.
-        rate: Beats a minute.
-    """
-    return replace(scan, frames=tuple(_beating(frame, depth, rate) for frame in scan.frames))
-
-
 def _banded(frame: FrameObservation, depth: float, everywhere: bool) -> FrameObservation:
     if frame.face is None:
         return frame
@@ -66,13 +52,3 @@ def _banded(frame: FrameObservation, depth: float, everywhere: bool) -> FrameObs
     noise = np.random.default_rng(frame.index).uniform(-0.5, 0.5, frame.samples.shape)
     shown = np.where(lit[None, :], frame.samples * bands[:, None], frame.samples) + noise
     return replace(frame, samples=np.clip(shown.round(), 0, 255).astype(np.uint8))
-
-
-def _beating(frame: FrameObservation, depth: float, rate: float) -> FrameObservation:
-    if frame.skin_colour is None:
-        return frame
-    beat = depth * float(np.sin(2 * np.pi * rate / 60 * frame.capture_time))
-    red, green, blue = (
-        value * (1 + beat * share) for value, share in zip(frame.skin_colour, _BLOOD, strict=True)
-    )
-    return replace(frame, skin_colour=(red, green, blue))

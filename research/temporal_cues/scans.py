@@ -29,7 +29,6 @@ _PHOTOS = 9
 _EMBED_APART = 0.35
 """Seconds between embedded frames: about eight in a scan of three seconds."""
 
-_PULSE_SECONDS = 12.0
 _STORED_SECONDS = 8.0
 _SIMULATED = (ScanKind.GENUINE, ScanKind.STATIC_PHOTO, ScanKind.WAVED_PHOTO, ScanKind.SCREEN_REPLAY)
 
@@ -60,25 +59,6 @@ def study_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
             yield observe_study_scan(f"{clip.stem}#{number}", species, source, window, pack)
     yield from _photo_attacks(assets, pack)
     yield from _simulated(pack)
-
-
-def long_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
-    """Scans of 8 to 12 s with colour in every watched frame, as an uploaded video gives them."""
-    for clip, species, source in _clips(assets):
-        for number, window in enumerate(clip_windows(clip, seconds=_PULSE_SECONDS, most=3)):
-            if window[-1][0] - window[0][0] >= _PULSE_SECONDS * 2 / 3:
-                yield observe_study_scan(
-                    f"{clip.stem}#{number}", species, source, window, pack, every_colour=True
-                )
-    for name, photo, face, background in _photos(assets, pack):
-        shown = Presentation(photo, face, background, AttackKind.SHEET, 0.15, 1.5, len(name), frames=150)
-        yield observe_study_scan(f"sheet|{name}", "sheet", name, present(shown), pack, every_colour=True)
-    for name in builtin_photo_names():
-        for kind in (ScanKind.GENUINE, ScanKind.STATIC_PHOTO):
-            frames = _rendered(name, ScanSettings(kind=kind, seed=5, seconds=10.0))
-            yield observe_study_scan(
-                f"{kind}|{name}", f"simulated {kind}", name, frames, pack, every_colour=True
-            )
 
 
 def stored_clips(assets: Path) -> Iterator[StudyScan]:
@@ -159,8 +139,6 @@ def observe_study_scan(
     source: str,
     frames: Iterable[TimedFrame],
     pack: Pack,
-    *,
-    every_colour: bool = False,
 ) -> StudyScan:
     """Observe frames as the server does, and embed some of those that the detector looked at.
 
@@ -170,13 +148,11 @@ def observe_study_scan(
         source: See ``StudyScan``.
         frames: Capture times and frames.
         pack: The models.
-        every_colour: See ``FrameWatcher``.
     """
     pace = FramePace()
     watcher = FrameWatcher(
         find_faces=pack.detector.detect,
         locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
-        every_colour=every_colour,
     )
     embeddings: list[FrameEmbedding] = []
     for index, (time, image) in enumerate(frames):

@@ -65,7 +65,6 @@ class VideoFrames:
         self._watcher = FrameWatcher(
             find_faces=lambda pixels: persons_in(pixels, pack),
             locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
-            every_colour=True,
         )
         self._pace = FramePace()
         self._kept = _Kept()

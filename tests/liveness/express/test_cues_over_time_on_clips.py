@@ -9,7 +9,6 @@ from liveness.express.embedding_jitter import EmbeddingJitter
 from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
 from liveness.express.interface import ExpressSignal
 from liveness.express.pose_consistency import PoseConsistency
-from liveness.express.pulse import Pulse
 from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
@@ -48,7 +47,6 @@ def _alarms(scan: StudyScan) -> list[str]:
         PoseConsistency(),
         EmbeddingJitter(scan.embeddings),
         FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
-        Pulse(),
     )
     found = [signal.assess(scan.scan, _SETTINGS) for signal in signals]
     return [f"{scan.name}: {signal.detail}" for signal in found if signal.passed is False]

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from liveness.express.interface import FrameEmbedding
-from research.temporal_cues.drawn import with_bands, with_leap, with_pulse
+from research.temporal_cues.drawn import with_bands, with_leap
 from tests.liveness.builders import face_at, observation, scan
 
 _FLAT = np.full((64, 64), 120, np.uint8)
@@ -42,13 +42,3 @@ def test_a_leap_is_one_template() -> None:
     leaping = with_leap(embeddings, other, 2)
     assert [one.embedding is other for one in leaping] == [False, False, True, False, False]
     assert [one.frame_index for one in leaping] == [0, 1, 2, 3, 4]
-
-
-def test_a_pulse_swings_green_most() -> None:
-    frames = [observation(index, skin_colour=(100.0, 100.0, 100.0)) for index in range(60)]
-    beating = with_pulse(scan([*frames, observation(60)]), 0.01, 72)
-    assert beating.frames[60].skin_colour is None
-    colours = np.array([frame.skin_colour for frame in beating.frames[:60]])
-    red, green, blue = np.ptp(colours, axis=0)
-    assert green == pytest.approx(2, abs=0.1)
-    assert red < blue < green

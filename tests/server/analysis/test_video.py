@@ -265,7 +265,6 @@ def test_still_frames_claim_nothing_over_time() -> None:
         "pose_consistency",
         "embedding_jitter",
         "screen_flicker",
-        "pulse",
         "frozen_frames",
     ):
         assert not signals[name].assessed, name
