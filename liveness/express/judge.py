@@ -19,7 +19,6 @@ from liveness.express.motion_steps import motion_steps
 from liveness.express.pad_network import PadNetworks, network_means
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency
-from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.express.sharpness import Sharpness
 from liveness.express.specular_highlights import SpecularHighlights
@@ -43,7 +42,6 @@ _OVER_TIME = frozenset(
         "surroundings",
         "pose_consistency",
         "embedding_jitter",
-        "screen_flicker",
         "frozen_frames",
     }
 )
@@ -114,7 +112,6 @@ def express_signals(
         Surroundings(steps),
         PoseConsistency(),
         EmbeddingJitter(embeddings),
-        ScreenFlicker(),
         Moire(cues),
         Halftone(cues),
         MediumBorder(cues),

@@ -55,8 +55,6 @@ class ExpressSettings:
             no camera explains them.
         recurrence_line: ``recurrence.Recurrence``'s ratios: 1.05 and above on live clips as sent and as
             stored, 0.95 and above on photos through a camera's noise.
-        band_line: How far rows of the face and beside it brighten together, as a correlation: up to 0.26
-            on live clips, 0.7 in the median where bands of 2 % were drawn over these.
         nose_line: ``pose_consistency.NoseFinding.evidence``: 0.6 and above on live clips whose head turns,
             mostly below on paper masks that turn.
         nose_evidence: The same, from where on a nose is seen whether the head turns or not: up to 2.4 on
@@ -96,7 +94,6 @@ class ExpressSettings:
     stall_seconds: float = 0.7
     returned_frames: int = 4
     recurrence_line: float = 0.75
-    band_line: float = 0.35
     nose_line: float = 0.5
     nose_evidence: float = 2.5
     least_turn: float = 8.0

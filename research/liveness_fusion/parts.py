@@ -21,7 +21,6 @@ TEMPORAL = (
     "blink",
     "stillness",
     "surroundings",
-    "screen_flicker",
     "pose_consistency",
     "embedding_jitter",
 )

@@ -6,7 +6,7 @@ and the lines of the signals were drawn with these scans in view: what is counte
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,10 @@ from liveness.express.micro_motion import MicroMotion
 from liveness.express.motion_steps import left_over_ratio, motion_steps
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency, measure_nose
-from liveness.express.screen_flicker import ScreenFlicker, measure_bands
 from liveness.express.settings import ExpressSettings
 from liveness.express.stillness import Stillness
 from liveness.express.surroundings import Surroundings
-from research.temporal_cues.drawn import with_bands, with_leap
+from research.temporal_cues.drawn import with_leap
 from research.temporal_cues.repeated import Replay, repeat
 from research.temporal_cues.scans import (
     StudyScan,
@@ -37,7 +36,6 @@ from vision.packs.loading import load_pack
 from vision.packs.pack import Pack
 
 _SETTINGS = ExpressSettings()
-_DEPTHS = (0.01, 0.02, 0.04, 0.08)
 _REPLAYS = ((Replay.LOOPED, 0.4), (Replay.BACK_AND_FORTH, 0.4), (Replay.BACK_AND_FORTH, 0.6))
 
 
@@ -49,7 +47,6 @@ def main(assets: Path, pack_name: str) -> None:
     print(f"pack {pack_name}: {len(scans)} scans\n")
     for cue in _CUES:
         _show(cue, scans)
-    _show(_FLICKER, [*_banded(live, everywhere=False), *_banded(live, everywhere=True)])
     _show(_JITTER, list(_leaping(live)))
     _show(_FROZEN, list(_replayed(assets, pack)))
     _show(_FROZEN, list(stored_clips(assets)))
@@ -63,13 +60,6 @@ def _show(cue: Cue, scans: list[StudyScan]) -> None:
         if cue.value is not None and cue.live_is_low is not None:
             print(left_out_line(cue, scans))
     print(flush=True)
-
-
-def _banded(live: Iterable[StudyScan], *, everywhere: bool) -> Iterator[StudyScan]:
-    for depth in _DEPTHS:
-        for scan in live:
-            name = f"bands {'everywhere' if everywhere else 'on a screen'} {100 * depth:.0f} %"
-            yield replace(scan, species=name, scan=with_bands(scan.scan, depth, everywhere=everywhere))
 
 
 def _leaping(live: list[StudyScan]) -> Iterator[StudyScan]:
@@ -90,11 +80,6 @@ def _replayed(assets: Path, pack: Pack) -> Iterator[StudyScan]:
             species = f"{how}, {100 * share:.0f} %"
             shown = repeat(window, how, share)
             yield observe_study_scan(f"{species}|{clip.stem}", species, clip.stem, shown, pack)
-
-
-def _bands(scan: StudyScan) -> float | None:
-    found = measure_bands(scan.scan)
-    return None if found is None else found.near
 
 
 def _nose(scan: StudyScan) -> float | None:
@@ -122,7 +107,6 @@ def _left_over(scan: StudyScan) -> float | None:
     return left_over_ratio(steps) if steps else None
 
 
-_FLICKER = Cue("screen_flicker", lambda _: ScreenFlicker(), _bands)
 _JITTER = Cue("embedding_jitter", lambda scan: EmbeddingJitter(scan.embeddings), _leaps)
 _FROZEN = Cue(
     "frozen_frames",
@@ -131,7 +115,6 @@ _FROZEN = Cue(
     live_is_low=False,
 )
 _CUES = (
-    _FLICKER,
     Cue("pose_consistency", lambda _: PoseConsistency(), _nose, live_is_low=False),
     _JITTER,
     _FROZEN,

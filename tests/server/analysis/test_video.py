@@ -264,7 +264,6 @@ def test_still_frames_claim_nothing_over_time() -> None:
         "surroundings",
         "pose_consistency",
         "embedding_jitter",
-        "screen_flicker",
         "frozen_frames",
     ):
         assert not signals[name].assessed, name
