@@ -61,10 +61,6 @@ class ExpressSettings:
             photos.
         least_turn: Degrees to the sides from which on a head's nose must show. Waved photos seem to turn
             by up to 5.
-        fewest_embeddings: Templates below which no leap of the face is looked for.
-        embedding_floor: What templates of consecutive frames are taken to differ by at least, 1 - cosine.
-            Meant for networks that set persons about 1 apart; where they lie closer, fewer leaps are seen.
-        leap_line: ``embedding_jitter.LeapFinding.leap``: up to 1.4 on live clips.
         moire: Of ``moire.measure_moire``; higher is a screen.
         halftone: Of ``halftone.measure_halftone``; higher is a print.
         medium_border: Of ``medium_border.measure_medium_border``; higher is a sheet or a device.
@@ -97,9 +93,6 @@ class ExpressSettings:
     nose_line: float = 0.5
     nose_evidence: float = 2.5
     least_turn: float = 8.0
-    fewest_embeddings: int = 5
-    embedding_floor: float = 0.2
-    leap_line: float = 1.8
     moire: CueLine = CueLine(line=4.7, live=1.8)
     halftone: CueLine = CueLine(line=1.8, live=1.1)
     medium_border: CueLine = CueLine(line=0.83, live=0.57)

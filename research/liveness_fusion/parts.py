@@ -22,7 +22,6 @@ TEMPORAL = (
     "stillness",
     "surroundings",
     "pose_consistency",
-    "embedding_jitter",
 )
 CUES = ("specular_highlights", "colour_gamut", "blur_depth")
 """Single-frame cues that every picture has more or less of."""

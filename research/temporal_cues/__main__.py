@@ -1,20 +1,16 @@
 """The study of cues over time: ``python -m research.temporal_cues ASSETS [PACK]``.
 
 Live clips and recorded replays and deepfakes cut into scans, photos presented in five ways, and simulated
-scans; then what attacks would add, drawn into live scans. The attacks but for the recorded ones are rendered,
+scans. The attacks but for the recorded ones are rendered,
 and the lines of the signals were drawn with these scans in view: what is counted here is no error rate.
 """
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from evaluation.scans import clip_windows
 from liveness.express.blink import Blink
-from liveness.express.embedding_jitter import EmbeddingJitter, measure_leaps
 from liveness.express.frozen_frames import FrozenFrames, find_repetition, measure_recurrence
 from liveness.express.micro_motion import MicroMotion
 from liveness.express.motion_steps import left_over_ratio, motion_steps
@@ -23,7 +19,6 @@ from liveness.express.pose_consistency import PoseConsistency, measure_nose
 from liveness.express.settings import ExpressSettings
 from liveness.express.stillness import Stillness
 from liveness.express.surroundings import Surroundings
-from research.temporal_cues.drawn import with_leap
 from research.temporal_cues.repeated import Replay, repeat
 from research.temporal_cues.scans import (
     StudyScan,
@@ -43,11 +38,9 @@ def main(assets: Path, pack_name: str) -> None:
     """Print all tables."""
     pack = load_pack(pack_name)
     scans = list(study_scans(assets, pack))
-    live = [scan for scan in scans if scan.species == "live"]
     print(f"pack {pack_name}: {len(scans)} scans\n")
     for cue in _CUES:
         _show(cue, scans)
-    _show(_JITTER, list(_leaping(live)))
     _show(_FROZEN, list(_replayed(assets, pack)))
     _show(_FROZEN, list(stored_clips(assets)))
 
@@ -60,17 +53,6 @@ def _show(cue: Cue, scans: list[StudyScan]) -> None:
         if cue.value is not None and cue.live_is_low is not None:
             print(left_out_line(cue, scans))
     print(flush=True)
-
-
-def _leaping(live: list[StudyScan]) -> Iterator[StudyScan]:
-    """Live scans in which one template is that of the person of another clip."""
-    rng = np.random.default_rng(0)
-    able = [scan for scan in live if len(scan.embeddings) >= _SETTINGS.fewest_embeddings]
-    for number, scan in enumerate(able):
-        others = [one for one in able if one.source != scan.source]
-        other = others[(7 * number) % len(others)].embeddings[0].embedding
-        at = int(rng.integers(1, len(scan.embeddings) - 1))
-        yield replace(scan, species="one template swapped", embeddings=with_leap(scan.embeddings, other, at))
 
 
 def _replayed(assets: Path, pack: Pack) -> Iterator[StudyScan]:
@@ -89,12 +71,6 @@ def _nose(scan: StudyScan) -> float | None:
     return found.evidence
 
 
-def _leaps(scan: StudyScan) -> float | None:
-    if len(scan.embeddings) < _SETTINGS.fewest_embeddings:
-        return None
-    return measure_leaps(scan.embeddings, floor=_SETTINGS.embedding_floor).leap
-
-
 def _recurrence(scan: StudyScan) -> float | None:
     found = measure_recurrence(scan.scan)
     if found is None:
@@ -107,7 +83,6 @@ def _left_over(scan: StudyScan) -> float | None:
     return left_over_ratio(steps) if steps else None
 
 
-_JITTER = Cue("embedding_jitter", lambda scan: EmbeddingJitter(scan.embeddings), _leaps)
 _FROZEN = Cue(
     "frozen_frames",
     lambda scan: FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
@@ -116,7 +91,6 @@ _FROZEN = Cue(
 )
 _CUES = (
     Cue("pose_consistency", lambda _: PoseConsistency(), _nose, live_is_low=False),
-    _JITTER,
     _FROZEN,
     Cue("planar_motion", lambda _: PlanarMotion(), _left_over, live_is_low=False),
     Cue("micro_motion", lambda _: MicroMotion()),

@@ -1,4 +1,4 @@
-"""Scans for the study of cues over time, with their embeddings, as a server would see them."""
+"""Scans for the study of cues over time, as a server would see them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from evaluation.scans import clip_windows
-from liveness.express.interface import FrameEmbedding
 from liveness.extent import face_extent
 from liveness.observation import GreyView, PassedFrame, ScanObservations
 from liveness.observe import sample_frame
@@ -26,9 +25,6 @@ from vision.packs.pack import Pack
 TimedFrame = tuple[float, BgrImage]
 
 _PHOTOS = 9
-_EMBED_APART = 0.35
-"""Seconds between embedded frames: about eight in a scan of three seconds."""
-
 _STORED_SECONDS = 8.0
 _SIMULATED = (ScanKind.GENUINE, ScanKind.STATIC_PHOTO, ScanKind.WAVED_PHOTO, ScanKind.SCREEN_REPLAY)
 
@@ -42,14 +38,12 @@ class StudyScan:
         species: ``"live"``, or the kind of attack.
         source: Scans of one source show one person by one camera.
         scan: What the server's watcher observed.
-        embeddings: Of frames that a detector looked at.
     """
 
     name: str
     species: str
     source: str
     scan: ScanObservations
-    embeddings: tuple[FrameEmbedding, ...]
 
 
 def study_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
@@ -140,7 +134,7 @@ def observe_study_scan(
     frames: Iterable[TimedFrame],
     pack: Pack,
 ) -> StudyScan:
-    """Observe frames as the server does, and embed some of those that the detector looked at.
+    """Observe frames as the server does.
 
     Args:
         name: See ``StudyScan``.
@@ -154,19 +148,14 @@ def observe_study_scan(
         find_faces=pack.detector.detect,
         locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
     )
-    embeddings: list[FrameEmbedding] = []
     for index, (time, image) in enumerate(frames):
         work = pace.next(time, restless=watcher.restless)
         if work is not FrameWork.WATCH:
             samples = sample_frame(image) if work is FrameWork.SAMPLE else None
             watcher.pass_over(PassedFrame(index=index, capture_time=time, fingerprint=None, samples=samples))
             continue
-        seen = watcher.watch(_Decoded(image), index=index, capture_time=time)
-        face = seen.observation.face
-        due = not embeddings or time - embeddings[-1].capture_time >= _EMBED_APART
-        if seen.pixels is not None and face is not None and due:
-            embeddings.append(FrameEmbedding(index, time, pack.embedder.embed(image, face)))
-    return StudyScan(name, species, source, watcher.observations, tuple(embeddings))
+        watcher.watch(_Decoded(image), index=index, capture_time=time)
+    return StudyScan(name, species, source, watcher.observations)
 
 
 class _Decoded:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import FrameObservation, GreyView, PassedFrame, ScanObservations
 from liveness.observe import sample_frame
 from liveness.pace import FramePace, FrameWork
@@ -156,17 +156,9 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
     """
     scores: list[PadScore] = []
     cues: list[FrameCues] = []
-    embeddings: list[FrameEmbedding] = []
     with_cues = spread_of([frame.index for frame in selected], CUE_FRAMES)
     for frame in selected:
         scores.extend(pad_scores(frame.pixels, frame.face, pack, frame_index=frame.index))
-        embeddings.append(
-            FrameEmbedding(
-                frame_index=frame.index,
-                capture_time=frame.capture_time,
-                embedding=pack.embedder.embed(frame.pixels, frame.face),
-            )
-        )
         if frame.index in with_cues:
             cues.append(measure_frame_cues(frame.pixels, frame.face, frame_index=frame.index))
     return VideoStudy(
@@ -174,7 +166,6 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
         selected=selected,
         pad_scores=tuple(scores),
         cues=tuple(cues),
-        embeddings=tuple(embeddings),
     )
 
 

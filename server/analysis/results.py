@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import ScanObservations
 from liveness.selfie import SelfieResult
 from liveness.signal import Signal
@@ -154,14 +154,12 @@ class VideoStudy:
         selected: The frames that the expensive models saw, in order.
         pad_scores: What each PAD network said of them.
         cues: The cues of recapture of some of them.
-        embeddings: Their embeddings.
     """
 
     observations: ScanObservations
     selected: tuple[SelectedFrame, ...]
     pad_scores: tuple[PadScore, ...]
     cues: tuple[FrameCues, ...]
-    embeddings: tuple[FrameEmbedding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

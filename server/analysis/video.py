@@ -270,7 +270,6 @@ class VideoAnalyst:
             scan=of_known_face(observed, examined={frame.index for frame in study.selected}),
             pad_scores=study.pad_scores,
             cues=study.cues,
-            embeddings=study.embeddings,
             policy=replace(self._policy, capture=capture),
             model=self._fusion,
         )

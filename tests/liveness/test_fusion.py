@@ -42,7 +42,6 @@ _MODEL = FusionModel(
             "blink": 0.6,
             "stillness": 0.6,
             "surroundings": 0.6,
-            "embedding_jitter": 0.8,
         },
         neutral={},
     ),
@@ -73,7 +72,6 @@ _NAMES = (
     "stillness",
     "surroundings",
     "eyes_open",
-    "embedding_jitter",
     "colour_gamut",
     "blur_depth",
     "moire",
@@ -345,11 +343,11 @@ def test_cues_of_a_scan_count_alike_beside_every_network() -> None:
     assert fall("strong") > 5
 
 
-def test_no_amount_of_life_drowns_a_face_that_jumps() -> None:
+def test_no_amount_of_life_drowns_a_room_that_moves_with_the_face() -> None:
     lively: dict[str, Any] = {"planar_motion": 0.98, "micro_motion": 0.98, "blink": 0.95}
-    steady, jumping = (_fuse(**lively, embedding_jitter=score) for score in (0.5, 0.02))
-    assert jumping.confidence < steady.confidence - 20
-    assert Reason.FACE_UNSTEADY in jumping.reasons
+    apart, together = (_fuse(**lively, surroundings=score) for score in (0.5, 0.02))
+    assert together.confidence < apart.confidence - 20
+    assert Reason.MOVES_AS_A_PLANE in together.reasons
 
 
 def test_cues_for_life_count_for_less_than_cues_against_it() -> None:

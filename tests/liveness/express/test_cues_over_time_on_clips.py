@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from evaluation.scans import clip_windows
-from liveness.express.embedding_jitter import EmbeddingJitter
 from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
 from liveness.express.interface import ExpressSignal
 from liveness.express.pose_consistency import PoseConsistency
@@ -42,7 +41,6 @@ def _score(signal: ExpressSignal, scan: StudyScan) -> float | None:
 def _alarms(scan: StudyScan) -> list[str]:
     signals: tuple[ExpressSignal, ...] = (
         PoseConsistency(),
-        EmbeddingJitter(scan.embeddings),
         FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
     )
     found = [signal.assess(scan.scan, _SETTINGS) for signal in signals]
