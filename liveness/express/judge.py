@@ -8,7 +8,6 @@ from liveness.express.colour_gamut import ColourGamut
 from liveness.express.eyes_open import EyesOpen
 from liveness.express.face_area import FaceArea
 from liveness.express.frozen_frames import FrozenFrames, RepetitionFinding, find_repetition
-from liveness.express.halftone import Halftone
 from liveness.express.head_pose import HeadPoseSignal
 from liveness.express.interface import ExpressSignal, FrameCues, PadScore
 from liveness.express.medium_border import MediumBorder
@@ -105,7 +104,6 @@ def express_signals(
         Surroundings(steps),
         PoseConsistency(),
         Moire(cues),
-        Halftone(cues),
         MediumBorder(cues),
         SpecularHighlights(cues),
         ColourGamut(cues),

@@ -62,7 +62,6 @@ class ExpressSettings:
         least_turn: Degrees to the sides from which on a head's nose must show. Waved photos seem to turn
             by up to 5.
         moire: Of ``moire.measure_moire``; higher is a screen.
-        halftone: Of ``halftone.measure_halftone``; higher is a print.
         medium_border: Of ``medium_border.measure_medium_border``; higher is a sheet or a device.
         specular_highlights: Of ``specular_highlights.measure_specular_highlights``; lower is flat.
         colour_gamut: Of ``colour_gamut.measure_colour_gamut``; lower is recaptured.
@@ -94,7 +93,6 @@ class ExpressSettings:
     nose_evidence: float = 2.5
     least_turn: float = 8.0
     moire: CueLine = CueLine(line=4.7, live=1.8)
-    halftone: CueLine = CueLine(line=1.8, live=1.1)
     medium_border: CueLine = CueLine(line=0.83, live=0.57)
     specular_highlights: CueLine = CueLine(line=0.15, live=0.38)
     colour_gamut: CueLine = CueLine(line=0.53, live=0.92)

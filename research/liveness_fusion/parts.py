@@ -25,7 +25,7 @@ TEMPORAL = (
 )
 CUES = ("specular_highlights", "colour_gamut", "blur_depth")
 """Single-frame cues that every picture has more or less of."""
-TRACES = ("moire", "halftone", "medium_border")
+TRACES = ("moire", "medium_border")
 """Single-frame cues that most attacks do not show, and hardly a live picture does."""
 
 _DEEPFAKE = "deepfake"
