@@ -43,7 +43,6 @@ from liveness.dynamic.model import FlashModel
 from liveness.dynamic.overlay import OVERLAY
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.scroll import ScrollFinding, measure_scroll, scroll_signal
 from liveness.dynamic.shape import SHAPE
 from liveness.dynamic.shutter import ShutterFinding, measure_shutter, shutter_signal
 from liveness.dynamic.steps import RevealedStep
@@ -204,9 +203,8 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     response, lag = measured.response, measured.lag.lag
     samples, track, shown = measured.samples, measured.track, measured.shown
     glint = None
-    scroll, shutter = ScrollFinding(0, 0, None, math.inf), ShutterFinding(0, 0.0, math.inf)
+    shutter = ShutterFinding(0, 0.0, math.inf)
     if response is not None and lag is not None and measured.right:
-        scroll = measure_scroll(track, shown, response, lag=lag)
         shutter = measure_shutter(samples, track, shown, response, lag=lag)
         glint = measure_glint(samples, track, shown, response, lag=lag, settings=model.glint)
     answer = response if measured.right else None
@@ -218,7 +216,6 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
         surface.overlay,
         surface.glare,
         surface.background,
-        scroll_signal(scroll, model.scroll),
         shutter_signal(shutter, model.shutter),
         glint_signal(glint, model.glint),
         freshness_signal(measured.freshness, model.freshness),

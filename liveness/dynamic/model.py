@@ -14,7 +14,6 @@ from liveness.dynamic.glint import GlintSettings
 from liveness.dynamic.lag import LagSettings
 from liveness.dynamic.overlay import OverlaySettings
 from liveness.dynamic.response import ResponseSettings
-from liveness.dynamic.scroll import ScrollSettings
 from liveness.dynamic.shape import ShapeSettings
 from liveness.dynamic.shutter import ShutterSettings
 from liveness.errors import FlashModelError
@@ -88,7 +87,6 @@ class FlashModel:
     overlay: OverlaySettings
     glare: GlareSettings
     background: BackgroundSettings
-    scroll: ScrollSettings
     shutter: ShutterSettings
     glint: GlintSettings
     freshness: FreshnessSettings
@@ -136,7 +134,6 @@ def parse_flash_model(text: str) -> FlashModel:
         overlay=_part(data, "overlay", OverlaySettings),
         glare=_part(data, "glare", GlareSettings),
         background=_part(data, "background", BackgroundSettings),
-        scroll=_part(data, "scroll", ScrollSettings),
         shutter=_part(data, "shutter", ShutterSettings),
         glint=_part(data, "glint", GlintSettings),
         freshness=_part(data, "freshness", FreshnessSettings),

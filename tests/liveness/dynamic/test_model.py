@@ -12,7 +12,6 @@ from liveness.dynamic.lag import LagSettings
 from liveness.dynamic.model import load_flash_model, parse_flash_model
 from liveness.dynamic.overlay import OverlaySettings
 from liveness.dynamic.response import ResponseSettings
-from liveness.dynamic.scroll import ScrollSettings
 from liveness.dynamic.shape import ShapeSettings
 from liveness.dynamic.shutter import ShutterSettings
 from liveness.errors import FlashModelError
@@ -31,7 +30,6 @@ def test_the_packaged_model_is_what_the_code_says() -> None:
     assert model.overlay == OverlaySettings()
     assert model.glare == GlareSettings()
     assert model.background == BackgroundSettings()
-    assert model.scroll == ScrollSettings()
     assert model.shutter == ShutterSettings()
     assert model.glint == GlintSettings()
     assert model.freshness == FreshnessSettings()
