@@ -70,7 +70,7 @@ def stored_clips(assets: Path) -> Iterator[StudyScan]:
             passed.append(PassedFrame(len(passed), len(passed) / rate, fingerprint=None, samples=samples))
         capture.release()
         scan = ScanObservations(frames=(), motion=(), passed=tuple(passed))
-        yield StudyScan(clip.stem, f"{species}, as stored", source, scan, ())
+        yield StudyScan(clip.stem, f"{species}, as stored", source, scan)
 
 
 def _clips(assets: Path) -> Iterator[tuple[Path, str, str]]:
