@@ -17,7 +17,7 @@ from attempt.stills import landmarks_of, observe_still, pad_scores
 from attempt.watch import PacedWatch
 from liveness.continuity import of_known_face
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import FrameObservation, ScanObservations
@@ -73,14 +73,12 @@ class VideoStudy:
         selected: The frames that the expensive models saw, in order.
         pad_scores: What each PAD network said of them.
         cues: The cues of recapture of some of them.
-        embeddings: Their embeddings.
     """
 
     observations: ScanObservations
     selected: tuple[SelectedFrame, ...]
     pad_scores: tuple[PadScore, ...]
     cues: tuple[FrameCues, ...]
-    embeddings: tuple[FrameEmbedding, ...]
 
 
 class _Kept:
@@ -112,7 +110,7 @@ class VideoFrames:
 
     def __init__(self, pack: Pack) -> None:
         """Starts empty."""
-        self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack), every_colour=True)
+        self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack))
         self._kept = _Kept()
         self._taken = self._watched = self._usable = 0
 
@@ -200,17 +198,9 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
     """
     scores: list[PadScore] = []
     cues: list[FrameCues] = []
-    embeddings: list[FrameEmbedding] = []
     with_cues = spread_of([frame.index for frame in selected], CUE_FRAMES)
     for frame in selected:
         scores.extend(pad_scores(frame.pixels, frame.face, pack, frame_index=frame.index))
-        embeddings.append(
-            FrameEmbedding(
-                frame_index=frame.index,
-                capture_time=frame.capture_time,
-                embedding=pack.embedder.embed(frame.pixels, frame.face),
-            )
-        )
         if frame.index in with_cues:
             cues.append(measure_frame_cues(frame.pixels, frame.face, frame_index=frame.index))
     return VideoStudy(
@@ -218,7 +208,6 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
         selected=selected,
         pad_scores=tuple(scores),
         cues=tuple(cues),
-        embeddings=tuple(embeddings),
     )
 
 
@@ -234,7 +223,6 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         scan=of_known_face(study.observations, examined={frame.index for frame in study.selected}),
         pad_scores=study.pad_scores,
         cues=study.cues,
-        embeddings=study.embeddings,
         policy=policy,
         model=fusion,
     )

@@ -17,7 +17,6 @@ from liveness.dynamic.movement_judge import judge_movement
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.response import StepAnswer
 from liveness.dynamic.steps import ColourStep
-from liveness.express.interface import FrameEmbedding
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
@@ -224,7 +223,6 @@ def judge_attempt(
         policy=liveness_policy,
         model=fusion,
         cues=[frame.cues for frame in examined if frame.cues is not None],
-        embeddings=_embeddings(scan, examined),
     )
     answer = _NO_ANSWER
     if challenge is not None:
@@ -329,14 +327,6 @@ def _step(step: ColourStep, answer: StepAnswer | None) -> ChallengeStepOutcome:
     )
 
 
-def _embeddings(scan: ScanObservations, examined: Sequence[ExaminedFrame]) -> list[FrameEmbedding]:
-    """The selected frames' templates with their capture times."""
-    times = {frame.index: frame.capture_time for frame in scan.frames}
-    return [
-        FrameEmbedding(frame.frame_index, times[frame.frame_index], frame.sample.embedding)
-        for frame in sorted(examined, key=lambda one: one.frame_index)
-        if frame.frame_index in times
-    ]
 
 
 def _identity_constancy(

@@ -26,7 +26,6 @@ class PacedWatch:
         faces: FindFaces | None = None,
         apart_seconds: float = APART_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
-        every_colour: bool = False,
     ) -> None:
         """Starts empty.
 
@@ -36,7 +35,6 @@ class PacedWatch:
                 finds where None.
             apart_seconds: See ``FramePace``.
             follow_seconds: Longest time for which a face is followed before the detector looks again.
-            every_colour: See ``FrameWatcher``.
         """
         self._pace = FramePace(apart_seconds=apart_seconds)
         self._upright = faces if isinstance(faces, UprightFaces) else None
@@ -44,7 +42,6 @@ class PacedWatch:
             find_faces=(lambda pixels: persons_of(pack.detector.detect(pixels))) if faces is None else faces,
             locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
             follow_seconds=follow_seconds,
-            every_colour=every_colour,
         )
 
     @property

@@ -47,9 +47,6 @@ _REASONS = {
     "pose_consistency": Reason.MOVES_AS_A_PLANE,
     "micro_motion": Reason.NO_SIGN_OF_LIFE,
     "stillness": Reason.NO_SIGN_OF_LIFE,
-    "pulse": Reason.NO_SIGN_OF_LIFE,
-    "screen_flicker": Reason.SHOWS_A_MEDIUM,
-    "embedding_jitter": Reason.FACE_UNSTEADY,
     _NETWORK: Reason.NETWORK_SEES_ATTACK,
 }
 """Of signals that speak against life; the single-frame cues, which are not here, all show a medium."""

@@ -79,8 +79,6 @@ class FrameObservation:
         followed: Whether ``face`` was followed here from an earlier frame, not found by a detector.
         fingerprint: The same for frames of the same bytes, and hardly ever for others; ``None`` where the
             bytes are not known.
-        skin_colour: Mean (red, green, blue) of cheeks and forehead, 0..255; ``None`` without a face, and
-            where the frame's colours were not decoded.
     """
 
     index: int
@@ -100,7 +98,6 @@ class FrameObservation:
     view_scale: float
     followed: bool = False
     fingerprint: int | None = None
-    skin_colour: tuple[float, float, float] | None = None
 
     @property
     def eyes_open(self) -> float | None:

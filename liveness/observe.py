@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from liveness.errors import ObservationError
 from liveness.extent import face_extent
 from liveness.observation import FrameObservation, FrameView, GreyView, Samples
-from liveness.skin import skin_colour
 from vision.face import BgrImage, DetectedFace, HeadPose
 from vision.measures import face_measures
 from vision.pose import estimate_pose
@@ -152,7 +151,6 @@ def observe_frame(
         samples=seen.samples,
         view=seen.view,
         view_scale=seen.scale,
-        skin_colour=None if face is None else skin_colour(image, face),
     )
 
 
@@ -164,7 +162,6 @@ def observe_followed(
     face: DetectedFace,
     looked: FrameObservation,
     eyes: tuple[float, float] | None = None,
-    colours: BgrImage | None = None,
 ) -> FrameObservation:
     """What is known of a frame whose face was followed there from an earlier one.
 
@@ -175,7 +172,6 @@ def observe_followed(
         face: Where the face is now.
         looked: The frame that a detector looked at last; what changes slowly is taken from it.
         eyes: Eye aspect ratios of ``face``, where they are known.
-        colours: The upright frame, where its colours are at hand.
     """
     return replace(
         looked,
@@ -189,7 +185,6 @@ def observe_followed(
         view=seen.view,
         view_scale=seen.scale,
         followed=True,
-        skin_colour=None if colours is None else skin_colour(colours, face),
     )
 
 

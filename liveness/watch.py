@@ -63,7 +63,6 @@ class FrameWatcher:
         find_faces: FindFaces,
         locate_landmarks: LocateLandmarks | None = None,
         follow_seconds: float = FOLLOW_SECONDS,
-        every_colour: bool = False,
     ) -> None:
         """Starts empty.
 
@@ -71,10 +70,7 @@ class FrameWatcher:
             find_faces: The detector.
             locate_landmarks: The landmarker, where the pack has one; eyes are not seen without.
             follow_seconds: Longest time for which a face is followed before the detector looks again.
-            every_colour: Whether the skin's colour is taken of followed frames too, as a pulse needs it;
-                for pictures whose colours cost nothing, such as a decoded video's.
         """
-        self._every_colour = every_colour
         self._find_faces = find_faces
         self._locate = locate_landmarks
         self._collector = ScanCollector(follow_seconds=follow_seconds)
@@ -136,7 +132,6 @@ class FrameWatcher:
                 face=followed.face,
                 looked=followed.looked,
                 eyes=eyes,
-                colours=picture.colour() if self._every_colour else None,
             )
         else:
             pixels = picture.colour() if pixels is None else pixels

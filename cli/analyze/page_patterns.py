@@ -1,4 +1,4 @@
-"""Where regular patterns would show: the spectra that moire and halftone judge."""
+"""Where regular patterns would show: the spectrum that moire judges."""
 
 import math
 from collections.abc import Iterator
@@ -26,13 +26,12 @@ _STRONG: Final = 12.0
 def pattern_pictures(pixels: BgrImage, face: DetectedFace) -> Html:
     """How far each frequency stands out of those nearby; nothing where the face is too small to tell."""
     return group(
-        "Regular patterns (moire, halftone)",
+        "Regular patterns (moire)",
         "How far each frequency stands out of those nearby, in windows of the frame's own pixels; frequency "
-        "0 in the middle, all maps on one scale. The lowest frequencies, where faces have structure of their "
-        "own, are left out. A camera's view of skin is dark nearly all over. Bright dots that mirror each "
-        "other are a regular pattern: a screen's pixels, or, off the axes and in pairs at right angles, a "
-        "printer's dots.",
-        _maps(pixels, face),
+        "0 in the middle. The lowest frequencies, where faces have structure of their own, are left out. A "
+        "camera's view of skin is dark nearly all over. Bright dots that mirror each other are a regular "
+        "pattern: a screen's pixels, or a printer's dots.",
+        _map(pixels, face),
     )
 
 
@@ -59,21 +58,17 @@ def _without_low(whole: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.hypot(down, across) < _LOWEST * side, np.float32(0), whole)
 
 
-def _maps(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
-    found = fine_structure(pixels, face)
-    for peaks, where in (
-        (found.face, "Brightness of the face"),
-        (found.face_colour, "Colour of the face, blue minus red"),
-    ):
-        if peaks is None:
-            continue
-        whole = _without_low(whole_spectrum(peaks))
-        strongest = math.exp(float(whole.max()))
-        yield figure(
-            image(
-                png_uri(colour_map(whole, side=_SIDE, limits=(0.0, math.log(_STRONG)))),
-                alt=f"{where}: how far each frequency stands out",
-            ),
-            caption=f"{where}: the strongest stands out {strongest:.1f} times.",
-            kind="exact",
-        )
+def _map(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
+    peaks = fine_structure(pixels, face)
+    if peaks is None:
+        return
+    whole = _without_low(whole_spectrum(peaks))
+    strongest = math.exp(float(whole.max()))
+    yield figure(
+        image(
+            png_uri(colour_map(whole, side=_SIDE, limits=(0.0, math.log(_STRONG)))),
+            alt="How far each frequency of the face's brightness stands out",
+        ),
+        caption=f"Brightness of the face: the strongest stands out {strongest:.1f} times.",
+        kind="exact",
+    )

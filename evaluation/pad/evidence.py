@@ -9,7 +9,7 @@ from evaluation.match.pictures import LIMITS
 from evaluation.pad.stages import Stages
 from evaluation.scans import observe_scan
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import ScanObservations
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
 from vision.face import BgrImage, DetectedFace, Landmarks
@@ -43,10 +43,6 @@ class Evidence(Protocol):
 
     def cues(self) -> Sequence[FrameCues]:
         """What the cues of single frames measure; empty without a face."""
-        ...
-
-    def embeddings(self) -> Sequence[FrameEmbedding]:
-        """Templates of the selected frames; empty for a picture."""
         ...
 
 
@@ -121,10 +117,6 @@ class PictureEvidence:
             return ()
         return (self.stages.once("cues", lambda: measure_frame_cues(self.image, face, frame_index=0)),)
 
-    def embeddings(self) -> Sequence[FrameEmbedding]:
-        """None: they tell frames apart."""
-        return ()
-
 
 class ClipEvidence:
     """One scan of a clip, watched as a server watches it."""
@@ -134,7 +126,7 @@ class ClipEvidence:
 
         Args:
             frames: Capture times in seconds, rising, and upright frames.
-            pack: Finds faces and makes templates.
+            pack: Finds faces.
         """
         self.stages = Stages()
         self._frames = frames
@@ -174,21 +166,6 @@ class ClipEvidence:
             lambda: tuple(
                 measure_frame_cues(self._frames[index][1], faces[index], frame_index=index)
                 for index in chosen
-            ),
-        )
-
-    def embeddings(self) -> Sequence[FrameEmbedding]:
-        """Of the selected frames."""
-        selected = self._selected()
-        return self.stages.once(
-            "embeddings",
-            lambda: tuple(
-                FrameEmbedding(
-                    frame_index=index,
-                    capture_time=self._frames[index][0],
-                    embedding=self._pack.embedder.embed(self._frames[index][1], face),
-                )
-                for index, face in selected
             ),
         )
 

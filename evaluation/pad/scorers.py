@@ -75,9 +75,7 @@ def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: Fusion
         *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
         *(_Network(network, ScorerKind.OTHER_NETWORK) for network in extra),
         _Judge(ScorerName("temporal cues", ScorerKind.TEMPORAL), pack, fusion),
-        _Judge(
-            ScorerName("fusion", ScorerKind.FUSION), pack, fusion, networks=True, cues=True, embeddings=True
-        ),
+        _Judge(ScorerName("fusion", ScorerKind.FUSION), pack, fusion, networks=True, cues=True),
     )
 
 
@@ -107,12 +105,10 @@ class _Judge:
         of: CaptureKind = CaptureKind.SCAN,
         networks: bool = False,
         cues: bool = False,
-        embeddings: bool = False,
     ) -> None:
         self.name = name
         self._networks = pack.pad_networks if networks else ()
         self._cues = cues
-        self._embeddings = embeddings
         self._policy = LivenessPolicy(capture=of)
         self._model = model
 
@@ -121,7 +117,6 @@ class _Judge:
             return Answer(None, no_face(evidence))
         scores = [score for network in self._networks for score in evidence.network_scores(network)]
         cues = evidence.cues() if self._cues else ()
-        embeddings = evidence.embeddings() if self._embeddings else ()
         observations = evidence.observations
         result = evidence.stages.once(
             f"judge for {self.name.name}",
@@ -130,7 +125,6 @@ class _Judge:
                 scan=observations,
                 pad_scores=scores,
                 cues=cues,
-                embeddings=embeddings,
                 policy=self._policy,
                 model=self._model,
             ),

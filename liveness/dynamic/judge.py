@@ -1,10 +1,10 @@
 """What a flash scan proves: right, wrong, absent, or not measurable; and how many bits it verifies.
 
 **Bits.** Only colours count. A step's colour is verified where the measured one is the commanded one, clear
-of all others, and the device's claim of when it appeared fits the order of events. Transitions are evidence
-and holds are not even that; they verify nothing: the device itself says when a colour appeared, so a lying
-one can fit its claims to the changes of a recording. Steps that were shown and not verified cost, whatever
-their excuse: the sum is net of chance (``entropy.bits_beyond_chance``).
+of all others, and the device's claim of when it appeared fits the order of events. Transitions and holds
+verify nothing: the device itself says when a colour appeared, so a lying one can fit its claims to the
+changes of a recording. Steps that were shown and not verified cost, whatever their excuse: the sum is net of
+chance (``entropy.bits_beyond_chance``).
 
 **What a blind guesser gets.** Who does not know the colours meets each with probability 1/8 (the first) or
 1/7, and his answers are independent of the draws. By Ville's inequality he reaches a floor of b net bits in
@@ -36,16 +36,13 @@ from liveness.dynamic.entropy import bits_beyond_chance
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
 from liveness.dynamic.glare import GLARE
-from liveness.dynamic.glint import glint_signal, measure_glint
 from liveness.dynamic.lag import LagFinding, find_lag, lag_signal, measure_lag
 from liveness.dynamic.leaps import find_leaps
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.overlay import OVERLAY
 from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.scroll import ScrollFinding, measure_scroll, scroll_signal
 from liveness.dynamic.shape import SHAPE
-from liveness.dynamic.shutter import ShutterFinding, measure_shutter, shutter_signal
 from liveness.dynamic.steps import RevealedStep
 from liveness.dynamic.surface import measure_surface
 from liveness.dynamic.track import FlashTrack, TrackView
@@ -202,15 +199,8 @@ def _lag_finding(
 
 def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     response, lag = measured.response, measured.lag.lag
-    samples, track, shown = measured.samples, measured.track, measured.shown
-    glint = None
-    scroll, shutter = ScrollFinding(0, 0, None, math.inf), ShutterFinding(0, 0.0, math.inf)
-    if response is not None and lag is not None and measured.right:
-        scroll = measure_scroll(track, shown, response, lag=lag)
-        shutter = measure_shutter(samples, track, shown, response, lag=lag)
-        glint = measure_glint(samples, track, shown, response, lag=lag, settings=model.glint)
     answer = response if measured.right else None
-    surface = measure_surface(samples, track, shown, answer, lag=lag, model=model)
+    surface = measure_surface(measured.samples, measured.track, measured.shown, answer, lag=lag, model=model)
     return (
         _colours_signal(measured),
         lag_signal(measured.lag, model.lag),
@@ -218,9 +208,6 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
         surface.overlay,
         surface.glare,
         surface.background,
-        scroll_signal(scroll, model.scroll),
-        shutter_signal(shutter, model.shutter),
-        glint_signal(glint, model.glint),
         freshness_signal(measured.freshness, model.freshness),
     )
 

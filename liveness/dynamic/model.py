@@ -10,13 +10,10 @@ from typing import Any, TypeVar
 from liveness.dynamic.background import BackgroundSettings
 from liveness.dynamic.freshness import FreshnessSettings
 from liveness.dynamic.glare import GlareSettings
-from liveness.dynamic.glint import GlintSettings
 from liveness.dynamic.lag import LagSettings
 from liveness.dynamic.overlay import OverlaySettings
 from liveness.dynamic.response import ResponseSettings
-from liveness.dynamic.scroll import ScrollSettings
 from liveness.dynamic.shape import ShapeSettings
-from liveness.dynamic.shutter import ShutterSettings
 from liveness.errors import FlashModelError
 
 __all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "parse_flash_model"]
@@ -88,9 +85,6 @@ class FlashModel:
     overlay: OverlaySettings
     glare: GlareSettings
     background: BackgroundSettings
-    scroll: ScrollSettings
-    shutter: ShutterSettings
-    glint: GlintSettings
     freshness: FreshnessSettings
     light: LightSettings
     judge: JudgeSettings
@@ -136,9 +130,6 @@ def parse_flash_model(text: str) -> FlashModel:
         overlay=_part(data, "overlay", OverlaySettings),
         glare=_part(data, "glare", GlareSettings),
         background=_part(data, "background", BackgroundSettings),
-        scroll=_part(data, "scroll", ScrollSettings),
-        shutter=_part(data, "shutter", ShutterSettings),
-        glint=_part(data, "glint", GlintSettings),
         freshness=_part(data, "freshness", FreshnessSettings),
         light=_part(data, "light", LightSettings),
         judge=_part(data, "judge", JudgeSettings),

@@ -14,15 +14,11 @@ from vision.face import DetectedFace
 
 __all__ = [
     "PATCH_SIDE",
-    "ROWS",
     "SKIN_REGIONS",
     "ExposureReading",
     "FlashSample",
     "Region",
 ]
-
-ROWS: Final = 24
-"""Horizontal strips into which face and background are cut."""
 
 PATCH_SIDE: Final = 16
 """Cells of the aligned face, across and down."""
@@ -36,9 +32,7 @@ class Region(IntEnum):
     LEFT_CHEEK = 2
     RIGHT_CHEEK = 3
     CHIN = 4
-    LEFT_EYE = 5
-    RIGHT_EYE = 6
-    BACKGROUND = 7
+    BACKGROUND = 5
 
 
 SKIN_REGIONS: Final = (Region.FOREHEAD, Region.NOSE, Region.LEFT_CHEEK, Region.RIGHT_CHEEK, Region.CHIN)
@@ -67,7 +61,7 @@ class ExposureReading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlashSample:
-    """One frame of a flash scan, reduced to what its light is; about 4 KB.
+    """One frame of a flash scan, reduced to what its light is; about 3 KB.
 
     Colours are (red, green, blue) in linear light, 0..1 of the sensor's range; NaN where too few pixels
     follow the light.
@@ -82,11 +76,8 @@ class FlashSample:
         face: The face, in the coordinates of the pixels that were sampled; ``None`` without one, and then
             all arrays are NaN and ``usable`` is 0.
         followed: Whether the face's points were carried here from an earlier frame, not found in this one.
-        linear: Shape (8, 3), by ``Region``: the mean; of the eyes, that of their brightest tenth, where the
-            screen is mirrored if it is. Eyes less than 64 pixels apart are not measured: see ``glint``.
-        usable: Shape (8,): share of the region's pixels inside the frame, neither saturated nor dark, 0..1.
-        face_rows: Shape (24, 3): means of strips across the middle of the face, from its top down.
-        background_rows: Shape (24, 3): of the same rows of the frame, beside the face.
+        linear: Shape (6, 3), by ``Region``: the mean.
+        usable: Shape (6,): share of the region's pixels inside the frame, neither saturated nor dark, 0..1.
         patch: Shape (16, 16, 3): the aligned face, 2.6 eye distances square.
     """
 
@@ -99,7 +90,5 @@ class FlashSample:
     face: DetectedFace | None
     linear: NDArray[np.float32]
     usable: NDArray[np.float32]
-    face_rows: NDArray[np.float32]
-    background_rows: NDArray[np.float32]
     patch: NDArray[np.float32]
     followed: bool = False

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.sample import PATCH_SIDE, ROWS, ExposureReading, FlashSample, Region
+from liveness.dynamic.sample import PATCH_SIDE, ExposureReading, FlashSample, Region
 from liveness.dynamic.srgb import LINEAR_LIGHT
-from liveness.extent import FaceExtent, face_extent
+from liveness.extent import face_extent
 from vision.face import BgrImage, DetectedFace, Points
 from vision.geometry import similarity_transform
 
@@ -55,11 +55,6 @@ _PLACES: Mapping[Region, tuple[slice, slice]] = MappingProxyType(
 """Of each part of the skin. ArcFace's template sets the nose's tip 0.57 and the mouth 1.15 below the eyes;
 the rest lies clear of brows, lips and nostrils."""
 
-_EYE_HALF = (0.16, 0.11)
-_CLOSEST_EYES = 64.0
-"""Pixels apart; closer ones show no image of a screen. ``glint`` asks more than that of a scan's median."""
-_BRIGHTEST_SHARE = 0.1
-_SUM = np.ones((1, 3), np.float32)
 _HEAD_HALF_WIDTH = 1.4
 """From the middle of the face to where hair and ears end, eye distances."""
 
@@ -69,7 +64,6 @@ _BACKGROUND_RISE = 0.6
 _WIDEST_BACKGROUND = 0.18
 """Width of each of the two strips at the frame's sides, at most, as a share of the frame's."""
 
-_STRIP_HALF_WIDTH = 0.6
 _LONGEST_SIDE = 400
 """Pixels: a larger frame is shrunk by halves first, as its light is the same."""
 
@@ -84,7 +78,6 @@ _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
 
-_EVENLY: Final = np.linspace(0.0, 1.0, ROWS + 1)
 _LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
 _COUNTED: Final = np.minimum(np.arange(256), 1).astype(np.float32)
 _ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
@@ -121,24 +114,16 @@ def sample_frame(
     """
     linear = np.full((len(Region), 3), np.nan, np.float32)
     usable = np.zeros(len(Region), np.float32)
-    face_rows = background_rows = np.full((ROWS, 3), np.nan, np.float32)
     patch = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
     if face is not None and _measurable(pixels, face):
-        if face.eye_distance >= _CLOSEST_EYES:
-            _measure_eyes(pixels, face, linear, usable)
         small, points = _shrunk(pixels, face)
         measured = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
-        extent = face_extent(measured)
         light = _Light.of(
             small,
             aligned=similarity_transform(points, _TARGET),
-            across=_across_the_face(measured, extent),
             beside=_beside_the_head(measured, width=small.shape[1]),
         )
         _measure_skin(light, linear, usable, patch)
-        strips = _Strips.of(extent, height=len(small))
-        face_rows = strips.means(light.across)
-        background_rows = strips.means(light.beside)
         behind = light.beside.mean(0.0, _background_bottom(measured))
         linear[Region.BACKGROUND], usable[Region.BACKGROUND] = behind
     return FlashSample(
@@ -151,8 +136,6 @@ def sample_frame(
         face=face,
         linear=linear,
         usable=usable,
-        face_rows=face_rows,
-        background_rows=background_rows,
         patch=patch,
         followed=followed,
     )
@@ -165,13 +148,11 @@ class _Light:
     Attributes:
         colours: Shape (48, 48, 3): of the aligned face.
         follows: Shape (48, 48): its share of pixels that follow the light.
-        across: Of the columns across the middle of the face.
-        beside: Of those beside the head.
+        beside: Of the columns beside the head.
     """
 
     colours: NDArray[np.float32]
     follows: NDArray[np.float32]
-    across: "_Rows"
     beside: "_Rows"
 
     @classmethod
@@ -180,7 +161,6 @@ class _Light:
         pixels: BgrImage,
         *,
         aligned: NDArray[np.float64],
-        across: Sequence[tuple[float, float]],
         beside: Sequence[tuple[float, float]],
     ) -> "_Light":
         """Measures a frame.
@@ -188,13 +168,12 @@ class _Light:
         Args:
             pixels: The frame.
             aligned: Shape (2, 3): to where the aligned face has its points.
-            across: Columns, from and to.
-            beside: Likewise.
+            beside: Columns, from and to.
         """
         blue, green, red = cv2.split(pixels)
         highest = cv2.max(cv2.max(blue, green), red)
         follows = cv2.inRange(highest, _DARKEST, _BRIGHTEST)
-        sums = _RowSums(across, shape=follows.shape), _RowSums(beside, shape=follows.shape)
+        sums = _RowSums(beside, shape=follows.shape)
         faces = []
         # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
         planes = [(cv2.bitwise_and(plane, follows), _LINEAR) for plane in (red, green, blue)]
@@ -203,14 +182,12 @@ class _Light:
         for number, (plane, table) in enumerate((*planes, (follows, _COUNTED))):
             cv2.LUT(plane, table, dst=light)
             faces.append(cv2.warpAffine(light, aligned, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR))
-            for one in sums:
-                one.add(number, light)
+            sums.add(number, light)
         *colours, counted = faces
         return cls(
             np.asarray(cv2.merge(colours), np.float32),
             np.asarray(counted, np.float32),
-            sums[0].rows(),
-            sums[1].rows(),
+            sums.rows(),
         )
 
 
@@ -249,35 +226,6 @@ class _Rows:
         if counted < max(_FEWEST_PIXELS, _LEAST_USABLE * pixels):
             return np.full(3, np.nan, np.float32), counted / max(1, pixels)
         return (total[:3] / counted).astype(np.float32), counted / pixels
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Strips:
-    """Horizontal strips from a face's top to its bottom.
-
-    Attributes:
-        edges: Shape (25,): the first row of each, and the last one's end.
-        heights: Shape (24,): rows of each that lie in the frame.
-    """
-
-    edges: NDArray[np.intp]
-    heights: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, extent: FaceExtent, *, height: int) -> "_Strips":
-        places = (extent.top + extent.height * _EVENLY).tolist()
-        edges = np.array([min(max(round(place), 0), height) for place in places], np.intp)
-        return cls(edges, edges[1:] - edges[:-1])
-
-    def means(self, rows: _Rows) -> NDArray[np.float32]:
-        """Shape (24, 3); NaN where too few pixels follow the light."""
-        bounds = rows.sums[:, self.edges]
-        sums = bounds[:, 1:] - bounds[:, :-1]
-        counts = sums[3]
-        clear = (counts >= _LEAST_USABLE * rows.width * self.heights) & (counts > 0)
-        found = np.full((3, ROWS), np.nan)
-        np.divide(sums[:3], counts, out=found, where=clear)
-        return found.T.astype(np.float32, order="C")
 
 
 def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
@@ -326,33 +274,6 @@ def _measure_skin(
         out=patch,
         where=shares >= _LEAST_USABLE,
     )
-
-
-def _measure_eyes(
-    pixels: BgrImage, face: DetectedFace, linear: NDArray[np.float32], usable: NDArray[np.float32]
-) -> None:
-    height, width = pixels.shape[:2]
-    across, down = (half * face.eye_distance for half in _EYE_HALF)
-    for region, (x, y) in zip(
-        (Region.LEFT_EYE, Region.RIGHT_EYE), face.five_points[:2].tolist(), strict=True
-    ):
-        rows = slice(max(0, round(y - down)), max(0, min(height, round(y + down))))
-        columns = slice(max(0, round(x - across)), max(0, min(width, round(x + across))))
-        flat = pixels[rows, columns].reshape(-1, 3)
-        count = int(_BRIGHTEST_SHARE * len(flat))
-        if count < 2:
-            continue
-        brightness = cv2.transform(flat[None], _SUM).ravel()
-        brightest = flat[np.argpartition(brightness, len(flat) - count)[-count:]]
-        clear = brightest[brightest.max(axis=1) <= _BRIGHTEST]
-        usable[region] = len(clear) / count
-        if usable[region] >= _LEAST_USABLE:
-            linear[region] = _LINEAR[clear].sum(axis=0)[::-1] / len(clear)
-
-
-def _across_the_face(face: DetectedFace, extent: FaceExtent) -> tuple[tuple[float, float], ...]:
-    half = _STRIP_HALF_WIDTH * face.eye_distance
-    return ((extent.x - half, extent.x + half),)
 
 
 def _beside_the_head(face: DetectedFace, *, width: int) -> tuple[tuple[float, float], ...]:

@@ -1,13 +1,12 @@
-"""Spectra of the finest detail that a frame holds of a face.
+"""The spectrum of the finest detail that a frame holds of a face.
 
-Moiré and print screens are periodic: a few sharp peaks in the spectrum, in most places of the picture. Hair,
+Moiré is periodic: a few sharp peaks in the spectrum, in most places of the picture. Hair,
 beards and skin give a smooth spectrum, a straight edge gives a streak through the spectrum's middle. What is
 beside the face tells less: a room has blinds and woven cloth. Windows are taken in the frame's own pixels, as
 any resizing would remove the finest structure or make aliases of its own.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
 import cv2
@@ -18,12 +17,11 @@ from numpy.typing import NDArray
 from liveness.extent import FaceExtent, face_extent
 from vision.face import BgrImage, DetectedFace
 
-__all__ = ["WINDOW", "FineStructure", "fine_structure"]
+__all__ = ["WINDOW", "fine_structure"]
 
 WINDOW = 64
 """Side of one window, pixels."""
 
-_CHROMA_WINDOW = WINDOW // 2
 _FEWEST_WINDOWS = 2
 _SMALLEST_FACE = 80.0
 """Face width, pixels, below which a window does not lie on the face."""
@@ -40,31 +38,22 @@ _NEIGHBOURS[_ARM, _ARM] = 0
 _MARGIN = _ARM + 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FineStructure:
-    """By how much each frequency stands out of those nearby, natural log of power.
-
-    In the order of ``numpy.fft.rfft2``; ``None`` where there is too little of the face.
-
-    Attributes:
-        face: Luma of forehead, cheeks and chin, shape (64, 33).
-        face_colour: Blue minus red of the same at half the resolution, shape (32, 17).
-    """
-
-    face: NDArray[np.float32] | None
-    face_colour: NDArray[np.float32] | None
-
-
-def fine_structure(image: BgrImage, face: DetectedFace) -> FineStructure:
-    """Measure one upright frame.
+def fine_structure(image: BgrImage, face: DetectedFace) -> NDArray[np.float32] | None:
+    """By how much each frequency on forehead, cheeks and chin stands out of those nearby.
 
     Args:
-        image: The frame, shape (height, width, 3), BGR, 0..255.
+        image: The upright frame, shape (height, width, 3), BGR, 0..255.
         face: Its face.
+
+    Returns:
+        Natural log of power, shape (64, 33), in the order of ``numpy.fft.rfft2``; ``None`` where there is
+        too little of the face.
     """
-    extent = face_extent(face)
-    on_face = _cut(image, _face_windows(extent, image))
-    return FineStructure(face=_luma_peaks(on_face), face_colour=_colour_peaks(on_face))
+    on_face = _cut(image, _face_windows(face_extent(face), image))
+    if on_face is None:
+        return None
+    luma = cv2.cvtColor(on_face, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    return _standing_out(luma.reshape(-1, WINDOW, WINDOW))
 
 
 def _face_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
@@ -90,22 +79,6 @@ def _cut(image: BgrImage, corners: list[tuple[int, int]]) -> BgrImage | None:
     if len(corners) < _FEWEST_WINDOWS:
         return None
     return np.concatenate([image[y : y + WINDOW, x : x + WINDOW] for x, y in corners])
-
-
-def _luma_peaks(windows: BgrImage | None) -> NDArray[np.float32] | None:
-    if windows is None:
-        return None
-    luma = cv2.cvtColor(windows, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    return _standing_out(luma.reshape(-1, WINDOW, WINDOW))
-
-
-def _colour_peaks(windows: BgrImage | None) -> NDArray[np.float32] | None:
-    if windows is None:
-        return None
-    half = cv2.resize(windows, (_CHROMA_WINDOW, windows.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    blue, _, red = cv2.split(half)
-    colour = cv2.subtract(blue, red, dtype=cv2.CV_32F).astype(np.float32, copy=False)
-    return _standing_out(colour.reshape(-1, _CHROMA_WINDOW, _CHROMA_WINDOW))
 
 
 def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:

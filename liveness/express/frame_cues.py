@@ -7,8 +7,7 @@ from typing import Final
 from liveness.express.blur_depth import measure_blur_depth
 from liveness.express.colour_gamut import measure_colour_gamut
 from liveness.express.cue_crops import FaceCrop, WideCrop, cut_crops
-from liveness.express.fine_structure import FineStructure, fine_structure
-from liveness.express.halftone import measure_halftone
+from liveness.express.fine_structure import fine_structure
 from liveness.express.interface import FrameCues
 from liveness.express.medium_border import measure_medium_border
 from liveness.express.moire import measure_moire
@@ -17,9 +16,7 @@ from vision.face import BgrImage, DetectedFace
 
 __all__ = ["FRAME_CUES", "measure_frame_cues"]
 
-_OF_SPECTRA: Final[Mapping[str, Callable[[FineStructure], float | None]]] = MappingProxyType(
-    {"moire": measure_moire, "halftone": measure_halftone}
-)
+_MOIRE: Final = "moire"
 _OF_THE_ROOM: Final[Mapping[str, Callable[[WideCrop], float | None]]] = MappingProxyType(
     {"medium_border": measure_medium_border}
 )
@@ -31,7 +28,7 @@ _OF_THE_FACE: Final[Mapping[str, Callable[[FaceCrop], float | None]]] = MappingP
     }
 )
 
-FRAME_CUES: Final = (*_OF_SPECTRA, *_OF_THE_ROOM, *_OF_THE_FACE)
+FRAME_CUES: Final = (_MOIRE, *_OF_THE_ROOM, *_OF_THE_FACE)
 """The cues' names."""
 
 
@@ -49,9 +46,8 @@ def measure_frame_cues(
     """
     wanted = FRAME_CUES if only is None else only
     measured: dict[str, float | None] = {}
-    if any(name in wanted for name in _OF_SPECTRA):
-        structure = fine_structure(image, face)
-        measured |= {name: measure(structure) for name, measure in _OF_SPECTRA.items() if name in wanted}
+    if _MOIRE in wanted:
+        measured[_MOIRE] = measure_moire(fine_structure(image, face))
     of_crops = (*_OF_THE_ROOM, *_OF_THE_FACE)
     if any(name in wanted for name in of_crops) and (crops := cut_crops(image, face)) is not None:
         measured |= {name: measure(crops.wide) for name, measure in _OF_THE_ROOM.items() if name in wanted}

@@ -7,7 +7,6 @@ from typing import Protocol
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
 from liveness.signal import Signal
-from vision.face import Embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +36,6 @@ class FrameCues:
 
     frame_index: int
     values: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameEmbedding:
-    """The face template of one selected frame.
-
-    Attributes:
-        frame_index: The frame's index in the scan.
-        capture_time: When the device captured it, seconds on the device's own clock.
-        embedding: Of the scan's one face, of length 1.
-    """
-
-    frame_index: int
-    capture_time: float
-    embedding: Embedding
 
 
 class ExpressSignal(Protocol):

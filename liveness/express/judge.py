@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from liveness.express.blink import Blink
 from liveness.express.blur_depth import BlurDepth
 from liveness.express.colour_gamut import ColourGamut
-from liveness.express.embedding_jitter import EmbeddingJitter
 from liveness.express.eyes_open import EyesOpen
 from liveness.express.face_area import FaceArea
 from liveness.express.frozen_frames import FrozenFrames, RepetitionFinding, find_repetition
-from liveness.express.halftone import Halftone
 from liveness.express.head_pose import HeadPoseSignal
-from liveness.express.interface import ExpressSignal, FrameCues, FrameEmbedding, PadScore
+from liveness.express.interface import ExpressSignal, FrameCues, PadScore
 from liveness.express.medium_border import MediumBorder
 from liveness.express.micro_motion import MicroMotion
 from liveness.express.moire import Moire
@@ -19,8 +17,6 @@ from liveness.express.motion_steps import motion_steps
 from liveness.express.pad_network import PadNetworks, network_means
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency
-from liveness.express.pulse import Pulse
-from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.express.sharpness import Sharpness
 from liveness.express.specular_highlights import SpecularHighlights
@@ -43,9 +39,6 @@ _OVER_TIME = frozenset(
         "stillness",
         "surroundings",
         "pose_consistency",
-        "embedding_jitter",
-        "screen_flicker",
-        "pulse",
         "frozen_frames",
     }
 )
@@ -59,7 +52,6 @@ def judge_express(
     policy: LivenessPolicy,
     model: FusionModel,
     cues: Sequence[FrameCues] = (),
-    embeddings: Sequence[FrameEmbedding] = (),
     settings: ExpressSettings | None = None,
 ) -> LivenessResult:
     """Judge one attempt.
@@ -70,15 +62,12 @@ def judge_express(
         policy: Thresholds of the check's policy.
         model: ``liveness.fusion_model_file.load_fusion_model()``.
         cues: What the single-frame cues measured in selected frames; empty where nobody measured.
-        embeddings: Templates of selected frames; empty where nobody made them.
         settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
             shipped model was fitted to the defaults.
     """
     used = ExpressSettings() if settings is None else settings
     repetition = find_repetition(scan, used) if policy.capture is CaptureKind.SCAN else None
-    signals = express_signals(
-        scan, pad_scores, repetition, used, cues=cues, embeddings=embeddings, capture=policy.capture
-    )
+    signals = express_signals(scan, pad_scores, repetition, used, cues=cues, capture=policy.capture)
     return fuse(
         signals=signals,
         networks=network_means(pad_scores),
@@ -98,7 +87,6 @@ def express_signals(
     settings: ExpressSettings,
     *,
     cues: Sequence[FrameCues] = (),
-    embeddings: Sequence[FrameEmbedding] = (),
     capture: CaptureKind = CaptureKind.SCAN,
 ) -> tuple[Signal, ...]:
     """Every express signal of ``scan``, in a fixed order, before the fusion weighs them.
@@ -115,11 +103,7 @@ def express_signals(
         Stillness(steps),
         Surroundings(steps),
         PoseConsistency(),
-        EmbeddingJitter(embeddings),
-        ScreenFlicker(),
-        Pulse(),
         Moire(cues),
-        Halftone(cues),
         MediumBorder(cues),
         SpecularHighlights(cues),
         ColourGamut(cues),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.express.cue_summary import CueSignal, CueSummary
-from liveness.express.fine_structure import WINDOW, FineStructure
+from liveness.express.fine_structure import WINDOW
 from liveness.express.settings import CueLine, ExpressSettings
 
 __all__ = ["Moire", "measure_moire"]
@@ -19,26 +19,26 @@ _CODING_BLOCK: Final = 8
 """JPEG and video code blocks of eight pixels, whose seams are lines in the spectrum."""
 
 
-def measure_moire(structure: FineStructure) -> float | None:
+def measure_moire(structure: NDArray[np.float32] | None) -> float | None:
     """How strongly one frequency stands out of the spectrum of the face's finest detail.
 
     The face alone: rooms have blinds and clothes a weave, skin has nothing that repeats.
 
     Args:
-        structure: Of one frame.
+        structure: ``fine_structure`` of one frame.
 
     Returns:
         Power over that of frequencies nearby: about 2 for skin, up to 11 on live faces, 12 and more for a
         screen's pattern that is plain to see; ``None`` for a face less than 80 pixels wide.
     """
-    if structure.face is None:
+    if structure is None:
         return None
-    return float(np.exp(structure.face[_band()].max()))
+    return float(np.exp(structure[_band()].max()))
 
 
 @cache
 def _band() -> NDArray[np.bool_]:
-    """Shape of ``FineStructure.face``: the frequencies that count."""
+    """Shape of ``fine_structure``: the frequencies that count."""
     down, across = np.meshgrid(np.fft.fftfreq(WINDOW), np.fft.rfftfreq(WINDOW), indexing="ij")
     radius = np.hypot(down, across)
     half_bin = 0.5 / WINDOW

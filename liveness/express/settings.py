@@ -55,22 +55,13 @@ class ExpressSettings:
             no camera explains them.
         recurrence_line: ``recurrence.Recurrence``'s ratios: 1.05 and above on live clips as sent and as
             stored, 0.95 and above on photos through a camera's noise.
-        band_line: How far rows of the face and beside it brighten together, as a correlation: up to 0.26
-            on live clips, 0.7 in the median where bands of 2 % were drawn over these.
         nose_line: ``pose_consistency.NoseFinding.evidence``: 0.6 and above on live clips whose head turns,
             mostly below on paper masks that turn.
         nose_evidence: The same, from where on a nose is seen whether the head turns or not: up to 2.4 on
             photos.
         least_turn: Degrees to the sides from which on a head's nose must show. Waved photos seem to turn
             by up to 5.
-        fewest_embeddings: Templates below which no leap of the face is looked for.
-        embedding_floor: What templates of consecutive frames are taken to differ by at least, 1 - cosine.
-            Meant for networks that set persons about 1 apart; where they lie closer, fewer leaps are seen.
-        leap_line: ``embedding_jitter.LeapFinding.leap``: up to 1.4 on live clips.
-        pulse_seconds: How long the skin must be seen in colour before a pulse is looked for.
-        pulse_line: ``pulse.PulseFinding.strength``, decibels: up to -0.1 on clips and photos.
         moire: Of ``moire.measure_moire``; higher is a screen.
-        halftone: Of ``halftone.measure_halftone``; higher is a print.
         medium_border: Of ``medium_border.measure_medium_border``; higher is a sheet or a device.
         specular_highlights: Of ``specular_highlights.measure_specular_highlights``; lower is flat.
         colour_gamut: Of ``colour_gamut.measure_colour_gamut``; lower is recaptured.
@@ -98,17 +89,10 @@ class ExpressSettings:
     stall_seconds: float = 0.7
     returned_frames: int = 4
     recurrence_line: float = 0.75
-    band_line: float = 0.35
     nose_line: float = 0.5
     nose_evidence: float = 2.5
     least_turn: float = 8.0
-    fewest_embeddings: int = 5
-    embedding_floor: float = 0.2
-    leap_line: float = 1.8
-    pulse_seconds: float = 8.0
-    pulse_line: float = 1.5
     moire: CueLine = CueLine(line=4.7, live=1.8)
-    halftone: CueLine = CueLine(line=1.8, live=1.1)
     medium_border: CueLine = CueLine(line=0.83, live=0.57)
     specular_highlights: CueLine = CueLine(line=0.15, live=0.38)
     colour_gamut: CueLine = CueLine(line=0.53, live=0.92)

@@ -22,7 +22,7 @@ from rich.progress import track
 from evaluation.minifasnet_onnx import StateFileError, converted_network
 from evaluation.scans import clip_windows, observe_scan
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import express_signals
 from liveness.express.pad_network import network_means
 from liveness.express.settings import ExpressSettings
@@ -133,21 +133,19 @@ def _clip_rows(
 ) -> Iterator[Row]:
     scan = observe_scan(window, models.pack)
     selected = [frame for frame in scan.frames if frame.index in select_frames(scan.frames)]
-    scores, embeddings = [], []
+    scores: list[PadScore] = []
     for frame in selected:
         if frame.face is None:
             continue
         image = window[frame.index][1]
         scores += _asked(image, frame.face, frame.index, models, told)
-        embedding = models.pack.embedder.embed(image, frame.face)
-        embeddings.append(FrameEmbedding(frame.index, frame.capture_time, embedding))
     looked = spread_of([frame.index for frame in selected], CUE_FRAMES)
     cues = [
         measure_frame_cues(window[frame.index][1], frame.face, frame_index=frame.index)
         for frame in selected
         if frame.index in looked and frame.face is not None
     ]
-    yield _row(Kind.CLIP, name, told, _scores(scan, cues, embeddings), network_means(scores))
+    yield _row(Kind.CLIP, name, told, _scores(scan, cues), network_means(scores))
     if looked:
         middle = looked[len(looked) // 2]
         frame = next(frame for frame in selected if frame.index == middle)
@@ -158,7 +156,6 @@ def _clip_rows(
             _scores(
                 ScanObservations(frames=(frame,), motion=()),
                 [each for each in cues if each.frame_index == middle],
-                (),
             ),
             network_means([score for score in scores if score.frame_index == middle]),
         )
@@ -176,7 +173,7 @@ def _presented(assets: Path, models: _Models) -> Iterator[Row]:
             presentation = Presentation(photo, face, background, kind, amplitude, noise, number)
             scan = observe_scan(present(presentation), models.pack)
             told = _Told(source, f"photo:{kind}", live=False)
-            yield _row(Kind.PRESENTED, f"{kind}|{name}", told, _scores(scan, (), ()), {})
+            yield _row(Kind.PRESENTED, f"{kind}|{name}", told, _scores(scan, ()), {})
 
 
 def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
@@ -204,7 +201,7 @@ def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
         except ModelFailed:
             continue
         scan = ScanObservations(frames=(frame,), motion=())
-        yield _row(Kind.PICTURE, picture["file"], told, _scores(scan, [cues], ()), network_means(asked))
+        yield _row(Kind.PICTURE, picture["file"], told, _scores(scan, [cues]), network_means(asked))
 
 
 def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tuple[float, float, float]]]:
@@ -242,10 +239,8 @@ def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, tol
     return scores
 
 
-def _scores(
-    scan: ScanObservations, cues: Sequence[FrameCues], embeddings: Sequence[FrameEmbedding]
-) -> dict[str, float]:
-    signals = express_signals(scan, (), None, ExpressSettings(), cues=cues, embeddings=embeddings)
+def _scores(scan: ScanObservations, cues: Sequence[FrameCues]) -> dict[str, float]:
+    signals = express_signals(scan, (), None, ExpressSettings(), cues=cues)
     return {signal.name: signal.score for signal in signals if signal.score is not None}
 
 

@@ -21,14 +21,11 @@ TEMPORAL = (
     "blink",
     "stillness",
     "surroundings",
-    "screen_flicker",
     "pose_consistency",
-    "embedding_jitter",
-    "pulse",
 )
 CUES = ("specular_highlights", "colour_gamut", "blur_depth")
 """Single-frame cues that every picture has more or less of."""
-TRACES = ("moire", "halftone", "medium_border")
+TRACES = ("moire", "medium_border")
 """Single-frame cues that most attacks do not show, and hardly a live picture does."""
 
 _DEEPFAKE = "deepfake"
@@ -46,8 +43,6 @@ _LEAST_BESIDE = 200
 hundred each, of few persons, and with cues of its own it took more attacks from elsewhere for live."""
 _NETWORK_AT_MOST = 1.25
 """Few sources make a network look much surer than it is of itself; it is not taken to be."""
-_PULSE_AT_MOST = 0.2
-"""The pulse is evidence at the margin and never decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +87,11 @@ def _temporal(rows: Sequence[Row], limits: Limits) -> SignalGroup:
     moving = [row for row in rows if row.kind in (Kind.CLIP, Kind.PRESENTED)]
     names = _measured(moving, TEMPORAL)
     weights, bias = fit_logistic(_values(moving, names), *_told(moving), prior=_TEMPORAL_PRIOR)
-    found = dict(zip(names, weights.tolist(), strict=True))
-    if "pulse" in found:
-        found["pulse"] = min(_PULSE_AT_MOST, found["pulse"])
     return SignalGroup(
         bias=bias,
         most_for=limits.temporal_for,
         most_against=limits.temporal_against,
-        weights=MappingProxyType(found),
+        weights=MappingProxyType(dict(zip(names, weights.tolist(), strict=True))),
         neutral=MappingProxyType({}),
     )
 

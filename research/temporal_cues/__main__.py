@@ -1,35 +1,27 @@
 """The study of cues over time: ``python -m research.temporal_cues ASSETS [PACK]``.
 
 Live clips and recorded replays and deepfakes cut into scans, photos presented in five ways, and simulated
-scans; then what attacks would add, drawn into live scans. The attacks but for the recorded ones are rendered,
+scans. The attacks but for the recorded ones are rendered,
 and the lines of the signals were drawn with these scans in view: what is counted here is no error rate.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from evaluation.scans import clip_windows
 from liveness.express.blink import Blink
-from liveness.express.embedding_jitter import EmbeddingJitter, measure_leaps
 from liveness.express.frozen_frames import FrozenFrames, find_repetition, measure_recurrence
 from liveness.express.micro_motion import MicroMotion
 from liveness.express.motion_steps import left_over_ratio, motion_steps
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency, measure_nose
-from liveness.express.pulse import Pulse, measure_pulse
-from liveness.express.screen_flicker import ScreenFlicker, measure_bands
 from liveness.express.settings import ExpressSettings
 from liveness.express.stillness import Stillness
 from liveness.express.surroundings import Surroundings
-from research.temporal_cues.drawn import with_bands, with_leap, with_pulse
 from research.temporal_cues.repeated import Replay, repeat
 from research.temporal_cues.scans import (
     StudyScan,
-    long_scans,
     observe_study_scan,
     stored_clips,
     study_scans,
@@ -39,8 +31,6 @@ from vision.packs.loading import load_pack
 from vision.packs.pack import Pack
 
 _SETTINGS = ExpressSettings()
-_DEPTHS = (0.01, 0.02, 0.04, 0.08)
-_PULSES = (0.002, 0.004, 0.008)
 _REPLAYS = ((Replay.LOOPED, 0.4), (Replay.BACK_AND_FORTH, 0.4), (Replay.BACK_AND_FORTH, 0.6))
 
 
@@ -48,17 +38,11 @@ def main(assets: Path, pack_name: str) -> None:
     """Print all tables."""
     pack = load_pack(pack_name)
     scans = list(study_scans(assets, pack))
-    lasting = list(long_scans(assets, pack))
-    live = [scan for scan in scans if scan.species == "live"]
-    print(f"pack {pack_name}: {len(scans)} scans, {len(lasting)} long ones\n")
+    print(f"pack {pack_name}: {len(scans)} scans\n")
     for cue in _CUES:
         _show(cue, scans)
-    _show(_FLICKER, [*_banded(live, everywhere=False), *_banded(live, everywhere=True)])
-    _show(_JITTER, list(_leaping(live)))
     _show(_FROZEN, list(_replayed(assets, pack)))
     _show(_FROZEN, list(stored_clips(assets)))
-    _show(_PULSE, lasting)
-    _show(_PULSE, list(_beating(lasting)))
 
 
 def _show(cue: Cue, scans: list[StudyScan]) -> None:
@@ -71,33 +55,6 @@ def _show(cue: Cue, scans: list[StudyScan]) -> None:
     print(flush=True)
 
 
-def _banded(live: Iterable[StudyScan], *, everywhere: bool) -> Iterator[StudyScan]:
-    for depth in _DEPTHS:
-        for scan in live:
-            name = f"bands {'everywhere' if everywhere else 'on a screen'} {100 * depth:.0f} %"
-            yield replace(scan, species=name, scan=with_bands(scan.scan, depth, everywhere=everywhere))
-
-
-def _leaping(live: list[StudyScan]) -> Iterator[StudyScan]:
-    """Live scans in which one template is that of the person of another clip."""
-    rng = np.random.default_rng(0)
-    able = [scan for scan in live if len(scan.embeddings) >= _SETTINGS.fewest_embeddings]
-    for number, scan in enumerate(able):
-        others = [one for one in able if one.source != scan.source]
-        other = others[(7 * number) % len(others)].embeddings[0].embedding
-        at = int(rng.integers(1, len(scan.embeddings) - 1))
-        yield replace(scan, species="one template swapped", embeddings=with_leap(scan.embeddings, other, at))
-
-
-def _beating(lasting: Iterable[StudyScan]) -> Iterator[StudyScan]:
-    rng = np.random.default_rng(0)
-    for scan in lasting:
-        for depth in _PULSES:
-            rate = float(rng.uniform(55, 110))
-            name = f"{scan.species} + {100 * depth:.1f} %"
-            yield replace(scan, species=name, scan=with_pulse(scan.scan, depth, rate))
-
-
 def _replayed(assets: Path, pack: Pack) -> Iterator[StudyScan]:
     for clip in sorted((assets / "data/video/live").iterdir()):
         window = next(clip_windows(clip, most=1))
@@ -107,27 +64,11 @@ def _replayed(assets: Path, pack: Pack) -> Iterator[StudyScan]:
             yield observe_study_scan(f"{species}|{clip.stem}", species, clip.stem, shown, pack)
 
 
-def _bands(scan: StudyScan) -> float | None:
-    found = measure_bands(scan.scan)
-    return None if found is None else found.near
-
-
 def _nose(scan: StudyScan) -> float | None:
     found = measure_nose(scan.scan)
     if found is None or found.turned < _SETTINGS.least_turn or found.moved < _SETTINGS.least_motion:
         return None
     return found.evidence
-
-
-def _leaps(scan: StudyScan) -> float | None:
-    if len(scan.embeddings) < _SETTINGS.fewest_embeddings:
-        return None
-    return measure_leaps(scan.embeddings, floor=_SETTINGS.embedding_floor).leap
-
-
-def _beat(scan: StudyScan) -> float | None:
-    found = measure_pulse(scan.scan, least_seconds=_SETTINGS.pulse_seconds)
-    return None if found is None else found.strength
 
 
 def _recurrence(scan: StudyScan) -> float | None:
@@ -142,19 +83,14 @@ def _left_over(scan: StudyScan) -> float | None:
     return left_over_ratio(steps) if steps else None
 
 
-_FLICKER = Cue("screen_flicker", lambda _: ScreenFlicker(), _bands)
-_JITTER = Cue("embedding_jitter", lambda scan: EmbeddingJitter(scan.embeddings), _leaps)
 _FROZEN = Cue(
     "frozen_frames",
     lambda scan: FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
     _recurrence,
     live_is_low=False,
 )
-_PULSE = Cue("pulse", lambda _: Pulse(), _beat, live_is_low=None)
 _CUES = (
-    _FLICKER,
     Cue("pose_consistency", lambda _: PoseConsistency(), _nose, live_is_low=False),
-    _JITTER,
     _FROZEN,
     Cue("planar_motion", lambda _: PlanarMotion(), _left_over, live_is_low=False),
     Cue("micro_motion", lambda _: MicroMotion()),

@@ -1,4 +1,4 @@
-"""Scans for the study of cues over time, with their embeddings, as a server would see them."""
+"""Scans for the study of cues over time, as a server would see them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ import numpy as np
 from attempt.pictures import DecodedPicture
 from attempt.watch import PacedWatch
 from evaluation.scans import clip_windows
-from liveness.express.interface import FrameEmbedding
 from liveness.extent import face_extent
 from liveness.observation import PassedFrame, ScanObservations
 from liveness.observe import sample_frame
@@ -26,10 +25,6 @@ from vision.packs.pack import Pack
 TimedFrame = tuple[float, BgrImage]
 
 _PHOTOS = 9
-_EMBED_APART = 0.35
-"""Seconds between embedded frames: about eight in a scan of three seconds."""
-
-_PULSE_SECONDS = 12.0
 _STORED_SECONDS = 8.0
 _SIMULATED = (ScanKind.GENUINE, ScanKind.STATIC_PHOTO, ScanKind.WAVED_PHOTO, ScanKind.SCREEN_REPLAY)
 
@@ -43,14 +38,12 @@ class StudyScan:
         species: ``"live"``, or the kind of attack.
         source: Scans of one source show one person by one camera.
         scan: What the server's watcher observed.
-        embeddings: Of frames that a detector looked at.
     """
 
     name: str
     species: str
     source: str
     scan: ScanObservations
-    embeddings: tuple[FrameEmbedding, ...]
 
 
 def study_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
@@ -60,25 +53,6 @@ def study_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
             yield observe_study_scan(f"{clip.stem}#{number}", species, source, window, pack)
     yield from _photo_attacks(assets, pack)
     yield from _simulated(pack)
-
-
-def long_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
-    """Scans of 8 to 12 s with colour in every watched frame, as an uploaded video gives them."""
-    for clip, species, source in _clips(assets):
-        for number, window in enumerate(clip_windows(clip, seconds=_PULSE_SECONDS, most=3)):
-            if window[-1][0] - window[0][0] >= _PULSE_SECONDS * 2 / 3:
-                yield observe_study_scan(
-                    f"{clip.stem}#{number}", species, source, window, pack, every_colour=True
-                )
-    for name, photo, face, background in _photos(assets, pack):
-        shown = Presentation(photo, face, background, AttackKind.SHEET, 0.15, 1.5, len(name), frames=150)
-        yield observe_study_scan(f"sheet|{name}", "sheet", name, present(shown), pack, every_colour=True)
-    for name in builtin_photo_names():
-        for kind in (ScanKind.GENUINE, ScanKind.STATIC_PHOTO):
-            frames = _rendered(name, ScanSettings(kind=kind, seed=5, seconds=10.0))
-            yield observe_study_scan(
-                f"{kind}|{name}", f"simulated {kind}", name, frames, pack, every_colour=True
-            )
 
 
 def stored_clips(assets: Path) -> Iterator[StudyScan]:
@@ -96,7 +70,7 @@ def stored_clips(assets: Path) -> Iterator[StudyScan]:
             passed.append(PassedFrame(len(passed), len(passed) / rate, fingerprint=None, samples=samples))
         capture.release()
         scan = ScanObservations(frames=(), motion=(), passed=tuple(passed))
-        yield StudyScan(clip.stem, f"{species}, as stored", source, scan, ())
+        yield StudyScan(clip.stem, f"{species}, as stored", source, scan)
 
 
 def _clips(assets: Path) -> Iterator[tuple[Path, str, str]]:
@@ -159,10 +133,8 @@ def observe_study_scan(
     source: str,
     frames: Iterable[TimedFrame],
     pack: Pack,
-    *,
-    every_colour: bool = False,
 ) -> StudyScan:
-    """Observe frames as the server does, and embed some of those that the detector looked at.
+    """Observe frames as the server does.
 
     Args:
         name: See ``StudyScan``.
@@ -170,16 +142,8 @@ def observe_study_scan(
         source: See ``StudyScan``.
         frames: Capture times and frames.
         pack: The models.
-        every_colour: See ``FrameWatcher``.
     """
-    watch = PacedWatch(pack, every_colour=every_colour)
-    embeddings: list[FrameEmbedding] = []
+    watch = PacedWatch(pack)
     for index, (time, image) in enumerate(frames):
-        seen = watch.take(DecodedPicture(image), index=index, capture_time=time)
-        if seen is None:
-            continue
-        face = seen.observation.face
-        due = not embeddings or time - embeddings[-1].capture_time >= _EMBED_APART
-        if seen.pixels is not None and face is not None and due:
-            embeddings.append(FrameEmbedding(index, time, pack.embedder.embed(image, face)))
-    return StudyScan(name, species, source, watch.observations, tuple(embeddings))
+        watch.take(DecodedPicture(image), index=index, capture_time=time)
+    return StudyScan(name, species, source, watch.observations)

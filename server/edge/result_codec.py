@@ -52,7 +52,6 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.MOVES_AS_A_PLANE: "The face moves as a flat picture does.",
     Reason.NETWORK_SEES_ATTACK: "The PAD network sees an attack.",
     Reason.SHOWS_A_MEDIUM: "The pictures show traces of a print or a screen.",
-    Reason.FACE_UNSTEADY: "The face changes from frame to frame as a swapped face does.",
     Reason.EYES_CLOSED: "The eyes were closed for most of the scan.",
     Reason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by other colours than the screen showed.",
     Reason.LIGHT_FITS_NO_FACE: "The screen's light lies on the picture as it would not on a face.",

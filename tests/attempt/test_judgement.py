@@ -105,7 +105,7 @@ def test_no_part_of_the_judgement_contradicts_another(
     assert judgement.liveness.verdict is (Verdict.INCONCLUSIVE if slowed else verdict)
 
 
-def test_cues_and_templates_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cues_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, object] = {}
 
     def judged(**arguments: object) -> LivenessResult:
@@ -127,11 +127,7 @@ def test_cues_and_templates_of_the_selected_frames_reach_the_judge(monkeypatch: 
         hints=(),
         too_slow=False,
     )
-    embeddings = given["embeddings"]
     assert given["cues"] == [cues]
-    assert isinstance(embeddings, list)
-    times = [frame.capture_time for frame in WATCHED.frames[:3]]
-    assert [(one.frame_index, one.capture_time) for one in embeddings] == list(enumerate(times))
 
 
 def test_live_and_the_same_person_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

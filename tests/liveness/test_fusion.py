@@ -42,7 +42,6 @@ _MODEL = FusionModel(
             "blink": 0.6,
             "stillness": 0.6,
             "surroundings": 0.6,
-            "embedding_jitter": 0.8,
         },
         neutral={},
     ),
@@ -51,7 +50,7 @@ _MODEL = FusionModel(
         most_against=2.0,
         signals={
             "moire": Trace(begins=-1.0, full=-3.0, strength=1.5),
-            "halftone": Trace(begins=0.0, full=-1.0, strength=1.0),
+            "medium_border": Trace(begins=0.0, full=-1.0, strength=1.0),
         },
     ),
     scan_networks=NetworkCalibrations(
@@ -73,11 +72,10 @@ _NAMES = (
     "stillness",
     "surroundings",
     "eyes_open",
-    "embedding_jitter",
     "colour_gamut",
     "blur_depth",
     "moire",
-    "halftone",
+    "medium_border",
 )
 
 
@@ -288,7 +286,7 @@ def test_a_single_picture_is_live_by_a_network_alone_and_never_by_its_motion(cap
     assert (spoof.verdict, spoof.reasons) == (Verdict.SPOOF, (Reason.NETWORK_SEES_ATTACK,))
     lively = _fuse(policy=stills, planar_motion=1.0, micro_motion=1.0, blink=1.0)
     assert (lively.verdict, lively.reasons) == (Verdict.INCONCLUSIVE, (Reason.NO_PAD_NETWORK,))
-    cues = _fuse(policy=stills, moire=1.0, halftone=1.0)
+    cues = _fuse(policy=stills, moire=1.0, medium_border=1.0)
     assert cues.verdict is Verdict.INCONCLUSIVE
     assert Reason.NO_PAD_NETWORK in cues.reasons
     asleep = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.98, eyes_open=0.0)
@@ -298,7 +296,7 @@ def test_a_single_picture_is_live_by_a_network_alone_and_never_by_its_motion(cap
 def test_cues_of_a_medium_turn_a_picture_that_the_network_takes_for_real() -> None:
     stills = LivenessPolicy(capture=CaptureKind.FRAME)
     alone = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9)
-    seen = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9, moire=0.02, halftone=0.02)
+    seen = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9, moire=0.02, medium_border=0.02)
     assert alone.verdict is Verdict.LIVE
     assert seen.confidence < 50
     assert Reason.SHOWS_A_MEDIUM in seen.reasons
@@ -345,11 +343,11 @@ def test_cues_of_a_scan_count_alike_beside_every_network() -> None:
     assert fall("strong") > 5
 
 
-def test_no_amount_of_life_drowns_a_face_that_jumps() -> None:
+def test_no_amount_of_life_drowns_a_room_that_moves_with_the_face() -> None:
     lively: dict[str, Any] = {"planar_motion": 0.98, "micro_motion": 0.98, "blink": 0.95}
-    steady, jumping = (_fuse(**lively, embedding_jitter=score) for score in (0.5, 0.02))
-    assert jumping.confidence < steady.confidence - 20
-    assert Reason.FACE_UNSTEADY in jumping.reasons
+    apart, together = (_fuse(**lively, surroundings=score) for score in (0.5, 0.02))
+    assert together.confidence < apart.confidence - 20
+    assert Reason.MOVES_AS_A_PLANE in together.reasons
 
 
 def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
@@ -383,13 +381,13 @@ def test_traces_together_take_no_more_than_their_limit() -> None:
 
     alone = odds()
     assert alone - odds(moire=0.01) == pytest.approx(1.5)
-    assert alone - odds(halftone=0.1) == pytest.approx(1.0)
-    assert alone - odds(moire=0.01, halftone=0.1) == pytest.approx(2.0)
+    assert alone - odds(medium_border=0.1) == pytest.approx(1.0)
+    assert alone - odds(moire=0.01, medium_border=0.1) == pytest.approx(2.0)
     # Halfway from where it begins to where it counts in full.
     assert alone - odds(moire=1 / (1 + math.exp(2.0))) == pytest.approx(0.75)
     seen = _fuse(planar_motion=0.8, moire=0.01)
     assert 0 < next(signal.weight for signal in seen.signals if signal.name == "moire") < 1
-    assert Reason.SHOWS_A_MEDIUM in _fuse(planar_motion=0.5, moire=0.01, halftone=0.1).reasons
+    assert Reason.SHOWS_A_MEDIUM in _fuse(planar_motion=0.5, moire=0.01, medium_border=0.1).reasons
 
 
 @given(_SCORES, st.sampled_from([CaptureKind.FRAME, CaptureKind.FRAMES]))

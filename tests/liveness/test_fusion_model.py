@@ -42,7 +42,7 @@ planar_motion = 1
 {_CUES.format(name="cues")}
 [traces]
 most_against = 2.5
-[traces.signals.halftone]
+[traces.signals.medium_border]
 begins = 0.5
 full = -1.5
 strength = 2.0
@@ -97,7 +97,7 @@ def test_a_good_text_is_read() -> None:
     assert model.still_networks.of("minifas_v2se").cues == model.cues
     assert model.still_networks.of("unheard_of") is model.still_networks.unknown
     assert model.still_networks.unknown.cues is None
-    assert model.traces == Traces(2.5, {"halftone": Trace(begins=0.5, full=-1.5, strength=2.0)})
+    assert model.traces == Traces(2.5, {"medium_border": Trace(begins=0.5, full=-1.5, strength=2.0)})
     assert (model.still_networks.unknown.bias, model.still_networks.unknown.weight) == (0.1, 0.7)
     assert model.reliability["scan"][0].count == 5
 
@@ -133,8 +133,8 @@ def test_the_shipped_model_is_written_as_it_is_read() -> None:
         ("begins = 0.5\nfull = -1.5", "begins = 1e308\nfull = -1e308"),
         ("strength = 2.0", "strength = -2.0"),
         ("strength = 2.0", "strength = inf"),
-        ("[traces.signals.halftone]", "[traces.wrong.halftone]"),
-        ("[traces.signals.halftone]", "[[traces.signals.halftone]]"),
+        ("[traces.signals.medium_border]", "[traces.wrong.medium_border]"),
+        ("[traces.signals.medium_border]", "[[traces.signals.medium_border]]"),
         ("live = 2", "live = 6"),
         ("live = 2", "live = 2.0"),
         ("lower = 0.1", "lower = 0.9"),

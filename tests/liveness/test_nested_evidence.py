@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.scans import clip_windows, observe_scan
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, FrameEmbedding, PadScore
+from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import ScanObservations
@@ -28,7 +28,6 @@ class _Capture:
     selected: tuple[int, ...]
     scores: tuple[PadScore, ...]
     cues: tuple[FrameCues, ...]
-    embeddings: tuple[FrameEmbedding, ...]
 
     def only(self, indices: Sequence[int]) -> "_Capture":
         """What is left where these frames were all there is."""
@@ -39,7 +38,6 @@ class _Capture:
             selected=tuple(indices),
             scores=tuple(score for score in self.scores if score.frame_index in indices),
             cues=tuple(cue for cue in self.cues if cue.frame_index in indices),
-            embeddings=tuple(one for one in self.embeddings if one.frame_index in indices),
         )
 
     def judge(self, capture: CaptureKind) -> LivenessResult:
@@ -49,7 +47,6 @@ class _Capture:
             policy=LivenessPolicy(capture=capture),
             model=load_fusion_model(),
             cues=self.cues,
-            embeddings=self.embeddings,
         )
 
 
@@ -60,7 +57,6 @@ def _captured(clip: Path, pack_name: str) -> _Capture:
     scan = observe_scan(window, pack)
     selected = select_frames(scan.frames)
     faces = {frame.index: frame.face for frame in scan.frames if frame.face is not None}
-    times = {frame.index: frame.capture_time for frame in scan.frames}
     return _Capture(
         scan=scan,
         selected=selected,
@@ -72,10 +68,6 @@ def _captured(clip: Path, pack_name: str) -> _Capture:
         cues=tuple(
             measure_frame_cues(window[index][1], faces[index], frame_index=index)
             for index in spread_of(selected, CUE_FRAMES)
-        ),
-        embeddings=tuple(
-            FrameEmbedding(index, times[index], pack.embedder.embed(window[index][1], faces[index]))
-            for index in selected
         ),
     )
 

@@ -177,7 +177,6 @@ def video_study() -> VideoStudy:
         ),
         pad_scores=(PadScore(2, NETWORK, 0.75), PadScore(7, NETWORK, 0.5)),
         cues=(),
-        embeddings=(),
     )
 
 

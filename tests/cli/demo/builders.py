@@ -64,7 +64,7 @@ PACK = Pack(
 
 FLASH_SIGNALS = (
     result_pb2.Signal(name="flash_colours", label="Colours of the answer", score=0.92, weight=0.3),
-    result_pb2.Signal(name="flash_glint", label="Screen mirrored in the eyes", weight=0.0),
+    result_pb2.Signal(name="flash_glare", label="Light all over the face, not mirrored in glass", weight=0.0),
 )
 STEPS = (
     result_pb2.ChallengeStep(step=3, color=scan_pb2.Rgb(red=199, green=199, blue=199)),

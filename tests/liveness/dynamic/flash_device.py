@@ -8,7 +8,7 @@ import numpy as np
 from liveness.dynamic.actions import Action, Complete, FallBack, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge import FlashChallenge
 from liveness.dynamic.meter import Disturbance, Light, StepReading
-from liveness.dynamic.sample import PATCH_SIDE, ROWS, FlashSample, Region
+from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from liveness.dynamic.steps import ColourStep
 from liveness.guidance import GuidanceCode
 from tests.liveness.builders import face_at
@@ -16,7 +16,6 @@ from tests.liveness.builders import face_at
 __all__ = ["FlashDevice", "ScriptedMeter", "sample"]
 
 _LINEAR = np.full((len(Region), 3), np.nan, np.float32)
-_ROWS = np.full((ROWS, 3), np.nan, np.float32)
 _PATCH = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
 _FACE = face_at()
 
@@ -41,8 +40,6 @@ def sample(
         face=_FACE if face else None,
         linear=_LINEAR,
         usable=np.zeros(len(Region), np.float32),
-        face_rows=_ROWS,
-        background_rows=_ROWS,
         patch=_PATCH,
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.course import Appearance, Sent, appearances
-from liveness.dynamic.sample import PATCH_SIDE, ROWS, FlashSample, Region
+from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from liveness.dynamic.script import ColourScript
 from liveness.dynamic.steps import RevealedStep
 from liveness.dynamic.track import FlashTrack, TrackView
@@ -122,8 +122,6 @@ def light_scan(
                 face=face_at(),
                 linear=linear.astype(np.float32),
                 usable=np.ones(len(Region), np.float32),
-                face_rows=np.full((ROWS, 3), np.nan, np.float32),
-                background_rows=np.full((ROWS, 3), np.nan, np.float32),
                 patch=np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32),
                 followed=leaps > 0 and not looked,
             )

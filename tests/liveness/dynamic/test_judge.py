@@ -343,8 +343,6 @@ def test_whatever_is_missing_nothing_breaks(data: st.DataObject) -> None:
             replace(
                 sample,
                 linear=_holed(sample.linear, rng),
-                face_rows=_holed(sample.face_rows, rng),
-                background_rows=_holed(sample.background_rows, rng),
                 patch=_holed(sample.patch, rng),
             )
         )

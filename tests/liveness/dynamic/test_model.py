@@ -7,14 +7,11 @@ from hypothesis import strategies as st
 from liveness.dynamic.background import BackgroundSettings
 from liveness.dynamic.freshness import FreshnessSettings
 from liveness.dynamic.glare import GlareSettings
-from liveness.dynamic.glint import GlintSettings
 from liveness.dynamic.lag import LagSettings
 from liveness.dynamic.model import load_flash_model, parse_flash_model
 from liveness.dynamic.overlay import OverlaySettings
 from liveness.dynamic.response import ResponseSettings
-from liveness.dynamic.scroll import ScrollSettings
 from liveness.dynamic.shape import ShapeSettings
-from liveness.dynamic.shutter import ShutterSettings
 from liveness.errors import FlashModelError
 from tests.liveness.dynamic.flash_scans import judged
 from tests.liveness.dynamic.synthetic import Kind
@@ -31,9 +28,6 @@ def test_the_packaged_model_is_what_the_code_says() -> None:
     assert model.overlay == OverlaySettings()
     assert model.glare == GlareSettings()
     assert model.background == BackgroundSettings()
-    assert model.scroll == ScrollSettings()
-    assert model.shutter == ShutterSettings()
-    assert model.glint == GlintSettings()
     assert model.freshness == FreshnessSettings()
     assert model.version
 
@@ -53,10 +47,10 @@ def test_every_signal_has_a_weight() -> None:
         ("margin = 4.0\n", ""),
         ("margin = 4.0", "margin = 4.0\nother = 1.0"),
         ("least_frames = 3", "least_frames = 3.5"),
-        ("[glint]", "[glimmer]"),
+        ("[glare]", "[glimmer]"),
         ("[record]", "[other]"),
-        ('version = "6"', "version = 3"),
-        ('version = "6"', ""),
+        ('version = "7"', "version = 3"),
+        ('version = "7"', ""),
         ("[judge.weights]", "[judge.weight]"),
         ("[lag]", "[lag"),
     ],

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from liveness.dynamic.sample import PATCH_SIDE, ROWS, SKIN_REGIONS, FlashSample, Region
+from liveness.dynamic.sample import PATCH_SIDE, SKIN_REGIONS, FlashSample, Region
 from liveness.dynamic.sampling import sample_frame
 from tests.liveness.builders import face_at
 from vision.face import BgrImage, Box, DetectedFace, Points
@@ -60,7 +60,7 @@ def test_what_lies_below_the_face_is_not_looked_at_and_changes_nothing(turned: f
     changed = pixels.copy()
     changed[round(float(middle[1] + 2.6 * face.eye_distance)) :] = 90
     before, after = _sample(pixels, rolled), _sample(changed, rolled)
-    for name in ("linear", "usable", "face_rows", "background_rows", "patch"):
+    for name in ("linear", "usable", "patch"):
         assert np.array_equal(getattr(before, name), getattr(after, name), equal_nan=True)
     assert np.isfinite(before.patch).all()
 
@@ -87,19 +87,6 @@ def test_regions_lie_where_they_are_said_to() -> None:
     assert grey[Region.BACKGROUND] < 0.8 * dark
 
 
-def test_rows_run_from_the_top_down() -> None:
-    pixels = np.repeat(np.linspace(40, 200, 640).astype(np.uint8)[:, None], 480, axis=1)
-    sample = _sample(np.repeat(pixels[..., None], 3, axis=2), face_at())
-    for rows in (sample.face_rows, sample.background_rows):
-        assert (np.diff(rows[:, 0]) > 0).all()
-
-
-def test_rows_outside_the_frame_are_unknown() -> None:
-    sample = _sample(_plain(90, 90, 90), face_at(y=100))
-    assert np.isnan(sample.face_rows[0]).all()
-    assert np.isfinite(sample.face_rows[-1]).all()
-
-
 def test_the_size_of_the_frame_does_not_matter() -> None:
     rng = np.random.default_rng(3)
     coarse = rng.integers(60, 180, (20, 15, 3)).astype(np.uint8)
@@ -110,28 +97,6 @@ def test_the_size_of_the_frame_does_not_matter() -> None:
     skin = list(SKIN_REGIONS)
     assert smaller.linear[skin] == pytest.approx(whole.linear[skin], rel=0.03)
     assert np.allclose(smaller.patch, whole.patch, rtol=0.06)
-
-
-@pytest.mark.parametrize(("apart", "measured"), [(63.0, False), (65.0, True)])
-def test_eyes_that_are_too_close_for_a_glint_are_not_measured(apart: float, measured: bool) -> None:
-    face = face_at()
-    middle = face.five_points[:2].mean(axis=0)
-    points = ((face.five_points - middle) * apart / face.eye_distance + middle).astype(np.float32)
-    face = DetectedFace(box=face.box, confidence=face.confidence, five_points=points)
-    sample = _sample(_plain(60, 80, 100), face)
-    eyes = sample.linear[[Region.LEFT_EYE, Region.RIGHT_EYE]]
-    assert np.isfinite(eyes).all() if measured else np.isnan(eyes).all()
-    assert np.isfinite(sample.linear[Region.NOSE]).all()
-
-
-def test_the_brightest_of_the_eyes_counts() -> None:
-    pixels = _plain(40, 40, 40)
-    face = face_at()
-    x, y = np.round(face.five_points[0]).astype(int)
-    pixels[y - 4 : y + 5, x - 4 : x + 5] = (220, 100, 100)
-    sample = _sample(pixels, face)
-    assert sample.linear[Region.LEFT_EYE, 2] > 0.5
-    assert sample.linear[Region.RIGHT_EYE, 2] < 0.03
 
 
 def test_without_a_face_nothing_is_measured() -> None:
@@ -156,9 +121,8 @@ def test_no_picture_and_no_face_break_it(pixels: BgrImage, points: Points) -> No
     face = DetectedFace(box=Box(0, 0, 10, 10), confidence=0.5, five_points=points)
     sample = _sample(pixels, face)
     assert sample.linear.shape == (len(Region), 3)
-    assert sample.face_rows.shape == sample.background_rows.shape == (ROWS, 3)
     assert sample.patch.shape == (PATCH_SIDE, PATCH_SIDE, 3)
-    for values in (sample.linear, sample.face_rows, sample.background_rows, sample.patch):
+    for values in (sample.linear, sample.patch):
         assert not np.isinf(values).any()
         assert np.nanmin(values, initial=0) >= 0
         assert np.nanmax(values, initial=0) <= 1.001

@@ -15,7 +15,7 @@ def test_the_median_of_the_frames_that_have_the_cue() -> None:
     found = summarise_cue(cues, "moire")
     assert found is not None
     assert (found.value, found.frames, found.counted) == (2.0, 3, "3 frames")
-    assert summarise_cue(cues, "halftone") is None
+    assert summarise_cue(cues, "medium_border") is None
 
 
 @given(value=_VALUES, line=_VALUES, live=_VALUES)

@@ -5,15 +5,11 @@ from pathlib import Path
 import pytest
 
 from evaluation.scans import clip_windows
-from liveness.express.embedding_jitter import EmbeddingJitter
 from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
 from liveness.express.interface import ExpressSignal
 from liveness.express.pose_consistency import PoseConsistency
-from liveness.express.pulse import Pulse
-from liveness.express.screen_flicker import ScreenFlicker
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
-from research.temporal_cues.drawn import with_bands
 from research.temporal_cues.paper_mask import WornMask, wear
 from research.temporal_cues.repeated import Replay, repeat
 from research.temporal_cues.scans import StudyScan, observe_study_scan
@@ -44,11 +40,8 @@ def _score(signal: ExpressSignal, scan: StudyScan) -> float | None:
 
 def _alarms(scan: StudyScan) -> list[str]:
     signals: tuple[ExpressSignal, ...] = (
-        ScreenFlicker(),
         PoseConsistency(),
-        EmbeddingJitter(scan.embeddings),
         FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
-        Pulse(),
     )
     found = [signal.assess(scan.scan, _SETTINGS) for signal in signals]
     return [f"{scan.name}: {signal.detail}" for signal in found if signal.passed is False]
@@ -60,8 +53,6 @@ def test_a_broadcast_talk_shows_its_nose_and_raises_no_alarm(assets: Path, pack:
     nose = _score(PoseConsistency(), scan)
     assert nose is not None
     assert nose > 0.6
-    flicker = ScreenFlicker().assess(with_bands(scan.scan, 0.08, everywhere=False), _SETTINGS)
-    assert flicker.passed is False
 
 
 @pytest.mark.accuracy

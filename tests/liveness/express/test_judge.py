@@ -63,7 +63,7 @@ def test_nested_scans_all_give_a_result(frames: int) -> None:
     result = _judge(seen)
     assert result.verdict is not Verdict.LIVE
     assert result.reasons
-    assert len(result.signals) == len({signal.name for signal in result.signals}) == 21
+    assert len(result.signals) == len({signal.name for signal in result.signals}) == 17
     with_network = _judge(seen, [PadScore(index, "n", 0.99) for index in range(min(frames, 8))])
     assert with_network.verdict is not Verdict.LIVE
 

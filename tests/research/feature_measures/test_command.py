@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from research.feature_measures.__main__ import main, painted, share
+from tests.research.parts import SHORT_CLIPS, small_assets, some_photos
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,17 @@ def test_each_photo_is_judged_once_in_one_of_three_words() -> None:
 def test_without_assets_it_says_so_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--assets", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("could not measure: ")
+
+
+@pytest.mark.timeout(300)
+def test_photos_and_a_clip_are_judged(
+    assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = some_photos(assets / "data/faces", people=2, each=1)
+    made = small_assets(assets, tmp_path / "assets", photos=photos, clips=list(SHORT_CLIPS[:1]))
+    assert main(["--assets", str(made)]) == 0
+    printed = capsys.readouterr().out
+    assert "Expression neutrality" in printed
+    assert "Eyes visible" in printed
+    assert "The average eye of 2 persons" in printed
+    assert "Eyes open, 1 clips" in printed

@@ -7,21 +7,9 @@ import pytest
 
 from research.liveness_fusion.measure import main
 from research.liveness_fusion.rows import Kind, read_rows
+from tests.research.parts import part_of
 
 _CLIP = "live/quentin-csg__videos__real.mp4"
-
-
-def _part_of(folder: Path, made: Path, files: list[str]) -> None:
-    """The manifest's rows of ``files``, and links to these."""
-    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["file"] in files]
-    for row in rows:
-        (made / row["file"]).parent.mkdir(parents=True, exist_ok=True)
-        (made / row["file"]).symlink_to(folder / row["file"])
-    with (made / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _pictures(assets: Path) -> tuple[str, str]:
@@ -39,8 +27,8 @@ def test_pictures_and_clips_become_rows_and_our_network_is_asked_only_about_what
     assets: Path, tmp_path: Path
 ) -> None:
     trained, unseen = _pictures(assets)
-    _part_of(assets / "data/pad", tmp_path / "data/pad", [trained, unseen])
-    _part_of(assets / "data/video", tmp_path / "data/video", [_CLIP])
+    part_of(assets / "data/pad", tmp_path / "data/pad", [trained, unseen])
+    part_of(assets / "data/video", tmp_path / "data/video", [_CLIP])
     packs = ["--pack", f"open:{assets / 'models'}", "--pack", "embedded"]
     chosen = ["--only", "clips", "--only", "pictures"]
     out = tmp_path / "rows"

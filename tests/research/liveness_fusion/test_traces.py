@@ -65,7 +65,7 @@ def test_traces_are_told_from_rows_that_have_them() -> None:
     rows = [row(n, True, {"moire": 0.8}) for n in range(120)] + [
         row(n, False, {"moire": 0.01}) for n in range(9)
     ]
-    found = fit_traces([*rows, row(0, True, {})], ("moire", "halftone"), most_against=2.0)
+    found = fit_traces([*rows, row(0, True, {})], ("moire", "medium_border"), most_against=2.0)
     assert found.most_against == 2.0
     assert set(found.signals) == {"moire"}
     assert found.signals["moire"].strength > 3

@@ -26,8 +26,7 @@ _CUE = Cue("fixed", lambda scan: _Fixed(_SCORES[scan.name]), lambda scan: _VALUE
 
 def _study() -> list[StudyScan]:
     return [
-        StudyScan(name, "live" if "#" in name else "print", name.split("#")[0], scan(), ())
-        for name in _SCORES
+        StudyScan(name, "live" if "#" in name else "print", name.split("#")[0], scan()) for name in _SCORES
     ]
 
 

@@ -125,7 +125,7 @@ def _video(container: VideoContainer | None = VideoContainer.WEBM) -> VideoAnaly
             complete=False,
         ),
         liveness=_FULL,
-        study=VideoStudy(observations=nothing, selected=(), pad_scores=(), cues=(), embeddings=()),
+        study=VideoStudy(observations=nothing, selected=(), pad_scores=(), cues=()),
     )
 
 

@@ -1,0 +1,39 @@
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from research.frame_cues.__main__ import main
+from tests.research.parts import SHORT_CLIPS, part_of, small_assets
+
+
+def _of_one_source(folder: Path, *, live: int, attacks: int) -> list[str]:
+    """Live pictures, as many as set a line, and attacks of the source with the most."""
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["usable"] == "1"]
+    ((source, _),) = Counter(row["source_repo"] for row in rows).most_common(1)
+    ours = [row for row in rows if row["source_repo"] == source]
+    return [
+        row["file"]
+        for told, count in ((True, live), (False, attacks))
+        for row in [row for row in ours if (row["label"] == "live") is told][:count]
+    ]
+
+
+def test_every_cue_is_told_by_source(
+    assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = small_assets(assets, tmp_path / "assets", clips=list(SHORT_CLIPS[:1]))
+    part_of(assets / "data/pad", made / "data/pad", _of_one_source(assets / "data/pad", live=24, attacks=4))
+    values = tmp_path / "values.json"
+    options = ["--pack", f"open:{made / 'models'}", "--json", str(values)]
+    assert main([str(made), *options, "--only", "pictures", "clips"]) == 0
+    rows = json.loads(values.read_text("utf-8"))
+    assert {row["species"] for row in rows} >= {"", "print"}
+    assert len({row["source"] for row in rows}) == 2
+    assert sum("colour_gamut" in row["values"] for row in rows) > 20
+    printed = capsys.readouterr().out
+    assert "moire: line" in printed
+    assert "CPU time on one thread" in printed
