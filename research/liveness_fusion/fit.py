@@ -31,7 +31,7 @@ from research.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
 
 __all__ = ["fit_model", "main"]
 
-_VERSION = "5"
+_VERSION = "6"
 _DEEPFAKE = "deepfake"
 _SCAN = (Kind.CLIP,)
 _MOTION = (Kind.CLIP, Kind.PRESENTED)

@@ -53,7 +53,7 @@ def test_the_command_writes_a_model_and_a_chart(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
-    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "5"
+    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "6"
     assert (tmp_path / "out/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
