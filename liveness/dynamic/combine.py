@@ -21,10 +21,10 @@ from dataclasses import replace
 
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult
+from liveness.dynamic.measurement import SHAPE
 from liveness.dynamic.model import JudgeSettings
-from liveness.dynamic.movement_judge import MovementResult
+from liveness.dynamic.movement import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.shape import SHAPE
 from liveness.express.depth import depth_odds
 from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason, Verdict

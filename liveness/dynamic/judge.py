@@ -29,23 +29,38 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from liveness.dynamic.background import BACKGROUND
-from liveness.dynamic.brightness import expected_response, is_dim, lux_borne_out, read_exposure, scene_lux
-from liveness.dynamic.course import Appearance, Sent, appearances
-from liveness.dynamic.entropy import bits_beyond_chance
+from liveness.dynamic.challenge import RevealedStep, bits_beyond_chance
 from liveness.dynamic.finding import Finding
-from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
-from liveness.dynamic.glare import GLARE
-from liveness.dynamic.lag import LagFinding, find_lag, lag_signal, measure_lag
-from liveness.dynamic.leaps import find_leaps
+from liveness.dynamic.measurement import (
+    BACKGROUND,
+    GLARE,
+    OVERLAY,
+    SHAPE,
+    Appearance,
+    FlashTrack,
+    Freshness,
+    LagFinding,
+    Response,
+    Sent,
+    StepAnswer,
+    TrackView,
+    appearances,
+    expected_response,
+    find_lag,
+    find_leaps,
+    fit_response,
+    freshness_signal,
+    is_dim,
+    lag_signal,
+    lux_borne_out,
+    measure_freshness,
+    measure_lag,
+    measure_surface,
+    read_exposure,
+    scene_lux,
+)
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.overlay import OVERLAY
-from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.shape import SHAPE
-from liveness.dynamic.steps import RevealedStep
-from liveness.dynamic.surface import measure_surface
-from liveness.dynamic.track import FlashTrack, TrackView
 from liveness.express.scoring import log_odds
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import Reason
@@ -200,7 +215,9 @@ def _lag_finding(
 def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     response, lag = measured.response, measured.lag.lag
     answer = response if measured.right else None
-    surface = measure_surface(measured.samples, measured.track, measured.shown, answer, lag=lag, model=model)
+    surface = measure_surface(
+        measured.samples, measured.track, measured.shown, answer, lag=lag, settings=model.surface
+    )
     return (
         _colours_signal(measured),
         lag_signal(measured.lag, model.lag),

@@ -7,13 +7,16 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from liveness.dynamic.background import BackgroundSettings
-from liveness.dynamic.freshness import FreshnessSettings
-from liveness.dynamic.glare import GlareSettings
-from liveness.dynamic.lag import LagSettings
-from liveness.dynamic.overlay import OverlaySettings
-from liveness.dynamic.response import ResponseSettings
-from liveness.dynamic.shape import ShapeSettings
+from liveness.dynamic.measurement import (
+    BackgroundSettings,
+    FreshnessSettings,
+    GlareSettings,
+    LagSettings,
+    OverlaySettings,
+    ResponseSettings,
+    ShapeSettings,
+    SurfaceSettings,
+)
 from liveness.errors import FlashModelError
 
 __all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "parse_flash_model"]
@@ -88,6 +91,11 @@ class FlashModel:
     freshness: FreshnessSettings
     light: LightSettings
     judge: JudgeSettings
+
+    @property
+    def surface(self) -> SurfaceSettings:
+        """The lines of what the light falls on."""
+        return SurfaceSettings(self.shape, self.overlay, self.glare, self.background)
 
 
 def load_flash_model() -> FlashModel:

@@ -10,16 +10,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.actions import Complete, FallBack, Hint, HintCode, Pause, Resume, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.challenge import (
+    ColourScript,
+    ColourStep,
+    Complete,
+    DisplayClaim,
+    FallBack,
+    FlashChallenge,
+    Hint,
+    HintCode,
+    Pause,
+    Resume,
+    Reveal,
+    RevealedStep,
+    Wait,
+)
+from liveness.dynamic.measurement import sample_frame
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.on_display import DisplayClaim
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import ExposureReading, FlashSample
-from liveness.dynamic.sampling import sample_frame
-from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import ColourStep, RevealedStep
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import GreyView, ScanObservations
 from liveness.watch import FrameWatcher

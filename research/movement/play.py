@@ -6,11 +6,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from liveness.dynamic.actions import Complete, MoveOval, Wait
-from liveness.dynamic.movement import MovementChallenge
-from liveness.dynamic.movement_judge import MovementResult, judge_movement
-from liveness.dynamic.ovals import OvalScript
-from liveness.dynamic.perspective import PerspectiveFinding
+from liveness.dynamic.challenge import Complete, MoveOval, OvalScript, Wait
+from liveness.dynamic.movement import MovementChallenge, MovementResult, PerspectiveFinding, judge_movement
 from liveness.extent import face_extent
 from liveness.guidance import Oval
 from liveness.observation import GreyView

@@ -7,7 +7,7 @@ from uuid import UUID
 from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceCheck
 from device_integrity.policy import Sign
-from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.challenge import ColourStep
 from liveness.verdict import LivenessResult, Verdict
 from matcher.comparison import MatchResult
 from server.checks.terms import AttemptOutcome, EndedBy, Mode, Plan

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from liveness.dynamic.steps import ColourStep, Transition
+from liveness.dynamic.challenge import ColourStep, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode, Plan
 from server.edge.device_codec import camera_claim, device_claim, to_evidence

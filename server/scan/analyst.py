@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from liveness.collect import FOLLOW_SECONDS
+from liveness.dynamic.measurement import sample_frame as sample_flash
 from liveness.dynamic.sample import ExposureReading, FlashSample
-from liveness.dynamic.sampling import sample_frame as sample_flash
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import FrameObservation, GreyView, PassedFrame

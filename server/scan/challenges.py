@@ -1,10 +1,8 @@
 """The challenges of a stream's attempts: made when an attempt begins, and what they leave when it ends."""
 
-from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.challenge import ColourScript, FlashChallenge, OvalScript
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.movement import MovementChallenge
-from liveness.dynamic.ovals import OvalScript
-from liveness.dynamic.script import ColourScript
 from server.checks.terms import Plan
 from server.scan.challenge import AttemptChallenge
 from server.scan.environment import ScanEnvironment

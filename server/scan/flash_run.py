@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass
 
-from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge
-from liveness.dynamic.on_display import DisplayClaim
+from liveness.dynamic.challenge import (
+    SHORTEST_HOLD_SECONDS,
+    Complete,
+    DisplayClaim,
+    EndReason,
+    FallBack,
+    FlashChallenge,
+    Hint,
+    Pause,
+    Resume,
+    Reveal,
+    RevealedStep,
+    Wait,
+)
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, RevealedStep
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame
 from server.scan.challenge_hints import ChallengeHints

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from device_integrity.camera import CameraClaim, DeviceClaim
 from device_integrity.runtime import RuntimeReport
-from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.challenge import ColourStep
 from liveness.guidance import Oval
 from server.checks.terms import Mode, Plan
 from server.device.evidence import DeviceEvidence

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from liveness.dynamic.actions import Action, Complete, EndReason, Hint, MoveOval, Wait
+from liveness.dynamic.challenge import Action, Complete, EndReason, Hint, MoveOval, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.dynamic.background import BackgroundSettings
-from liveness.dynamic.freshness import FreshnessSettings
-from liveness.dynamic.glare import GlareSettings
-from liveness.dynamic.lag import LagSettings
+from liveness.dynamic.measurement.background import BackgroundSettings
+from liveness.dynamic.measurement.freshness import FreshnessSettings
+from liveness.dynamic.measurement.glare import GlareSettings
+from liveness.dynamic.measurement.lag import LagSettings
+from liveness.dynamic.measurement.overlay import OverlaySettings
+from liveness.dynamic.measurement.response import ResponseSettings
+from liveness.dynamic.measurement.shape import ShapeSettings
 from liveness.dynamic.model import load_flash_model, parse_flash_model
-from liveness.dynamic.overlay import OverlaySettings
-from liveness.dynamic.response import ResponseSettings
-from liveness.dynamic.shape import ShapeSettings
 from liveness.errors import FlashModelError
 from tests.liveness.dynamic.flash_scans import judged
 from tests.liveness.dynamic.synthetic import Kind

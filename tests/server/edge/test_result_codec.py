@@ -12,7 +12,7 @@ from hypothesis import given
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome as DeviceCheckOutcome
 from device_integrity.check import passed
-from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict

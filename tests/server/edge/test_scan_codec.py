@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
-from liveness.dynamic.actions import HintCode
-from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.actions import HintCode
+from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
 from server.checks.terms import Mode, Plan
 from server.device.evidence import UnknownEvidence

@@ -7,7 +7,7 @@ from pathlib import Path
 from facegate.v1 import feedback_pb2
 
 import server.scan
-from liveness.dynamic.actions import HintCode
+from liveness.dynamic.challenge.actions import HintCode
 from server.edge.scan_codec import feedback_code
 from server.scan.capture import FEEDBACK_CODES, WRONG_ROTATION
 from server.scan.judgement import _ADVICE

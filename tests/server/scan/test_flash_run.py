@@ -8,13 +8,13 @@ from itertools import count
 
 import pytest
 
-from liveness.dynamic.actions import HintCode
-from liveness.dynamic.challenge import FlashChallenge
-from liveness.dynamic.interface import Meter
-from liveness.dynamic.meter import FlashMeter, Light
+from liveness.dynamic.challenge.actions import HintCode
+from liveness.dynamic.challenge.flash import FlashChallenge
+from liveness.dynamic.challenge.interface import Light, Meter
+from liveness.dynamic.challenge.script import ColourScript
+from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
+from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.policy import DynamicPolicy, Fallback
-from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS
 from liveness.guidance import GuidanceCode
 from server.scan.analyst import FrameAnalyst
 from server.scan.challenge import ChallengeFrame

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from liveness.dynamic.movement import MovementChallenge
-from liveness.dynamic.ovals import OvalScript
+from liveness.dynamic.challenge.ovals import OvalScript
+from liveness.dynamic.movement.challenge import MovementChallenge
 from liveness.guidance import Oval
 from server.scan.analyst import FrameAnalyst, SeenFrame
 from server.scan.challenge import ChallengeFrame
