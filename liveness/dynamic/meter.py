@@ -39,7 +39,6 @@ _RECENT: Final = 24
 """Frames by which the light is judged: about a second."""
 _EVERY: Final = 12
 _LIGHT_EVERY: Final = 6
-_USUAL_LAG: Final = 0.06
 _STEPS_FOR_LIGHT: Final = 2
 
 
@@ -111,7 +110,7 @@ class FlashMeter:
     def _judge_light(self) -> Light:
         exposed = read_exposure(self._recent)
         lines = self._model.light
-        if exposed.lost > 0.5:
+        if exposed.lost > lines.most_lost:
             if exposed.level is not None and exposed.level < lines.darkest_skin:
                 return Light.TOO_DARK_TO_SEE_FACE
             # In a dim room the screen itself saturates the skin, until the camera's exposure has followed.
@@ -195,7 +194,7 @@ class FlashMeter:
         lag, explained = measure_lag(track, self._shown)
         self._explained = explained
         if lag is None or explained < self._model.lag.least_explained:
-            return None, _USUAL_LAG
+            return None, self._model.lag.usual
         return lag, lag
 
     def _reading(self, step: ColourStep, answer: StepAnswer | None, track: TrackView) -> StepReading:
@@ -225,7 +224,8 @@ class FlashMeter:
         shown = next((one for one in self._shown if one.step.number == step.number), None)
         if shown is None:
             return np.zeros(len(track.times), np.bool_)
-        since = shown.at + (_USUAL_LAG if self._lag is None else self._lag) + step.transition_seconds
+        lag = self._model.lag.usual if self._lag is None else self._lag
+        since = shown.at + lag + step.transition_seconds
         return np.asarray((track.claims == step.number) & (track.times >= since))
 
 

@@ -12,6 +12,7 @@ from liveness.dynamic.measurement import (
     FreshnessSettings,
     GlareSettings,
     LagSettings,
+    LeapSettings,
     OverlaySettings,
     ResponseSettings,
     ShapeSettings,
@@ -35,6 +36,9 @@ class LightSettings:
         plain_lux: Below it an answer would show on any screen of ``faintest_screen_lux`` or more.
         faintest_screen_lux: What the dimmest screen gives that a person would use, lux on the face.
         absent_share: Share of the answer expected of that screen below which there is none.
+        absent_errors: Standard errors by which the answer must be bounded for that.
+        absent_frames: Undisturbed frames that it takes.
+        most_lost: Share of the frames above which too much of the skin is saturated for an answer.
     """
 
     darkest_skin: float
@@ -42,6 +46,9 @@ class LightSettings:
     plain_lux: float
     faintest_screen_lux: float
     absent_share: float
+    absent_errors: float
+    absent_frames: int
+    most_lost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class JudgeSettings:
         foreign_leaps: Leaps of the face's colour that the screen did not cause, from which it is lit by
             another challenge.
         foreign_share: Share of all its leaps that these must be.
+        kept_for: Log odds that signals for a face count however much speaks against one.
+        outweighs: Log odds for a face that one against it takes away, beyond these.
         wrong_odds: Log odds of all signals together below which the answer is no face's.
         most_for: Most log odds that the flash adds to Express' for life, where Express says LIVE.
         most_against: Most that it adds against.
@@ -70,6 +79,8 @@ class JudgeSettings:
     least_wrong: int
     foreign_leaps: int
     foreign_share: float
+    kept_for: float
+    outweighs: float
     wrong_odds: float
     most_for: float
     most_against: float
@@ -84,6 +95,7 @@ class FlashModel:
     version: str
     response: ResponseSettings
     lag: LagSettings
+    leaps: LeapSettings
     shape: ShapeSettings
     overlay: OverlaySettings
     glare: GlareSettings
@@ -134,6 +146,7 @@ def parse_flash_model(text: str) -> FlashModel:
         version=version,
         response=_part(data, "response", ResponseSettings),
         lag=_part(data, "lag", LagSettings),
+        leaps=_part(data, "leaps", LeapSettings),
         shape=_part(data, "shape", ShapeSettings),
         overlay=_part(data, "overlay", OverlaySettings),
         glare=_part(data, "glare", GlareSettings),

@@ -25,7 +25,7 @@ from liveness.dynamic.measurement.freshness import (
 )
 from liveness.dynamic.measurement.glare import GLARE, GlareSettings
 from liveness.dynamic.measurement.lag import LagFinding, LagSettings, find_lag, lag_signal, measure_lag
-from liveness.dynamic.measurement.leaps import find_leaps
+from liveness.dynamic.measurement.leaps import LeapSettings, find_leaps
 from liveness.dynamic.measurement.overlay import OVERLAY, OverlaySettings
 from liveness.dynamic.measurement.response import Response, ResponseSettings, StepAnswer, fit_response
 from liveness.dynamic.measurement.sampling import sample_frame
@@ -46,6 +46,7 @@ __all__ = [
     "GlareSettings",
     "LagFinding",
     "LagSettings",
+    "LeapSettings",
     "OverlaySettings",
     "Response",
     "ResponseSettings",

@@ -41,10 +41,10 @@ class BackgroundSettings:
         most_error: ``BackgroundFinding.error`` above which nothing can be told.
     """
 
-    share: float = 0.6
-    steepness: float = 12.0
-    strongest: float = 0.6
-    most_error: float = 0.2
+    share: float
+    steepness: float
+    strongest: float
+    most_error: float
 
 
 @dataclass(frozen=True, slots=True)

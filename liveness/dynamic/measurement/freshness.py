@@ -21,11 +21,13 @@ _NAME = "flash_freshness"
 _LABEL = "Freshness"
 _NEITHER = 0.5
 """The score that speaks for neither side."""
+_SLOW = 0.9
+"""Quantile of the frames' journeys that stands for the slow ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class FreshnessSettings:
-    """Lines of the freshness, seconds.
+    """Lines of the freshness; times in seconds, scores 0..1.
 
     Attributes:
         latest: Longest time from sending a step to the frame that shows it, on the device's clock and
@@ -33,11 +35,17 @@ class FreshnessSettings:
         early: By how much a step may be claimed to have appeared before it was sent: rounding of clocks.
         delay: Time of the slowest tenth of the frames beyond the fastest, above which nothing can be told:
             networks stall, and that speaks against nobody.
+        soft: Delay beyond ``delay``, or short of it, that changes the score's odds by a factor of e.
+        best: Score of frames that come without delay.
+        early_score: Score where a step is claimed to have appeared before it was sent.
     """
 
-    latest: float = 1.0
-    early: float = 0.02
-    delay: float = 0.6
+    latest: float
+    early: float
+    delay: float
+    soft: float
+    best: float
+    early_score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ def measure_freshness(
     answers = [one.at + lag + fastest - times[one.step.number] for one in shown if one.step.number in times]
     return Freshness(
         answer=float(np.median(answers)) if answers else None,
-        delay=float(np.quantile(journeys, 0.9)) - fastest,
+        delay=float(np.quantile(journeys, _SLOW)) - fastest,
         early=max((one.early for one in shown), default=0.0),
     )
 
@@ -83,12 +91,12 @@ def freshness_signal(freshness: Freshness, settings: FreshnessSettings) -> Signa
         return not_assessed(name=_NAME, label=_LABEL, reason="no step was seen")
     if freshness.early > settings.early:
         detail = f"a step is said to have appeared {1000 * freshness.early:.0f} ms before it was sent"
-        return assessed(name=_NAME, label=_LABEL, score=0.05, detail=detail)
+        return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=detail)
     detail = (
         f"a colour is answered {1000 * freshness.answer:.0f} ms after it was sent; frames take up to "
         f"{1000 * freshness.delay:.0f} ms more than the fastest"
     )
     if freshness.late > settings.latest or freshness.delay > settings.delay:
         return not_assessed(name=_NAME, label=_LABEL, reason=detail + ": too slow to tell")
-    score = max(_NEITHER, 0.9 / (1 + math.exp((freshness.delay - settings.delay) / 0.1)))
+    score = max(_NEITHER, settings.best / (1 + math.exp((freshness.delay - settings.delay) / settings.soft)))
     return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)

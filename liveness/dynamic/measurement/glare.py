@@ -19,9 +19,8 @@ __all__ = ["GLARE", "GlareSettings", "glare_signal"]
 
 GLARE: Final = "flash_glare"
 _LABEL: Final = "Light all over the face, not mirrored in glass"
-_MOST_FOR: Final = 0.2
-"""Log odds for a face, at most: tints and prints answer evenly, too."""
-_MOST_AGAINST: Final = 2.0
+_EVEN: Final = 0.01
+"""``ShapeFinding.uneven`` of an answer that is as even as can be told: it needs a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +30,14 @@ class GlareSettings:
     Attributes:
         uneven: ``ShapeFinding.uneven``, as measured, that speaks for neither side.
         steepness: How many times its logarithm counts as log odds.
+        most_for: Log odds for a face, at most: tints and prints answer evenly, too.
+        most_against: Log odds against a face, at most.
     """
 
-    uneven: float = 0.66
-    steepness: float = 6.0
+    uneven: float
+    steepness: float
+    most_for: float
+    most_against: float
 
 
 def glare_signal(shape: ShapeFinding | None, settings: GlareSettings) -> Signal:
@@ -46,8 +49,8 @@ def glare_signal(shape: ShapeFinding | None, settings: GlareSettings) -> Signal:
     """
     if shape is None:
         return not_assessed(name=GLARE, label=_LABEL, reason=NO_ANSWER)
-    odds = settings.steepness * math.log(settings.uneven / max(shape.uneven, 0.01))
-    held = min(_MOST_FOR, max(-_MOST_AGAINST, odds))
+    odds = settings.steepness * math.log(settings.uneven / max(shape.uneven, _EVEN))
+    held = min(settings.most_for, max(-settings.most_against, odds))
     detail = (
         f"parts of the face answer by amounts that differ by {100 * shape.uneven:.0f} % (a screen that is "
         f"mirrored in glass: by more than {100 * settings.uneven:.0f} %)"

@@ -67,13 +67,17 @@ class LagSettings:
         jitter: Deviation between steps at which it counts for neither side.
         between_regions: Deviation between regions at which it counts for neither side.
         least_explained: Share of the face's variance that the best lag must explain.
+        usual: What is taken for the lag where none stands out.
+        early_score: Score, 0..1, of an answer that came before the question.
     """
 
-    longest: float = 0.35
-    least: float = -0.1
-    jitter: float = 0.03
-    between_regions: float = 0.03
-    least_explained: float = 0.1
+    longest: float
+    least: float
+    jitter: float
+    between_regions: float
+    least_explained: float
+    usual: float
+    early_score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +223,8 @@ def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
         parts.append(_held(finding.spread, settings.between_regions))
         detail.append(f"between parts of the face by {1000 * finding.spread:.0f} ms")
     if lag < settings.least:
-        return assessed(
-            name=_NAME, label=_LABEL, score=0.05, detail="; ".join([*detail, "it came too early"])
-        )
+        early = "; ".join([*detail, "it came too early"])
+        return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=early)
     if lag > settings.longest and min(parts, default=1.0) >= _NEITHER:
         detail.append("display and camera do not take so long, a slow network may")
         return not_assessed(name=_NAME, label=_LABEL, reason="; ".join(detail))

@@ -19,21 +19,37 @@ from numpy.typing import NDArray
 from liveness.dynamic.measurement.course import Appearance
 from liveness.dynamic.measurement.track import TrackView
 
-__all__ = ["Leaps", "find_leaps"]
+__all__ = ["LeapSettings", "Leaps", "find_leaps"]
 
 _SPAN = 3
-_LEAST = 0.08
-_CLEAR = 8.0
-_SHARED = 0.5
-_ALIKE = 0.4
-_USUAL_LAG = 0.06
-_LEAST_SEEN = 0.25
-"""Share of the places between frames around which the background must be seen."""
-_EARLIEST, _LATEST = -0.16, 0.34
-"""How long after a change, and the lag, its leap comes, seconds."""
+"""Frames before a place, and after it, whose means are compared."""
 
-_LEAST_ALONG = 0.3
-"""Cosine between a leap and the change that caused it: rooms, skin and cameras bend colours."""
+
+@dataclass(frozen=True, slots=True)
+class LeapSettings:
+    """Lines of the leaps; sizes as logarithms of red and blue over green.
+
+    Attributes:
+        least: Size from which a change is a leap.
+        clear: How many times the noise from frame to frame it must be.
+        alike: Share of it that every part of the face must change by, so that it is none of a part that
+            slipped from under its landmarks.
+        shared: Share of it from which the room has it as well.
+        least_seen: Share of the places between frames around which the background must be seen.
+        earliest: From how long after a change of the screen, and the lag, its leap comes, seconds.
+        latest: Until how long after it, seconds.
+        least_along: Cosine between a leap and the change that caused it: rooms, skin and cameras bend
+            colours.
+    """
+
+    least: float
+    clear: float
+    alike: float
+    shared: float
+    least_seen: float
+    earliest: float
+    latest: float
+    least_along: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +67,14 @@ class Leaps:
     room_seen: bool
 
 
-def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float | None) -> Leaps:
-    """Leaps of all of the face by 8 % or more, clear of noise, and not shared by the room.
+def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, settings: LeapSettings) -> Leaps:
+    """Leaps of all of the face that are clear of noise, and not shared by the room.
 
     Args:
         track: The scan's light.
         shown: What the screen gave.
-        lag: By how much the face follows it, seconds, so that a late answer is not foreign for being late;
-            ``None`` where no lag stands out.
+        lag: By how much the face follows it, seconds, so that a late answer is not foreign for being late.
+        settings: Lines.
     """
     rows = np.flatnonzero(track.clean)
     if len(rows) < 4 * _SPAN:
@@ -70,34 +86,35 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float | No
     along = (steps * middle[:, None]).sum(axis=2) / np.maximum((middle**2).sum(axis=1), 1e-12)[:, None]
     bends = np.abs(np.diff(np.median(skin, axis=1), n=2, axis=0)).sum(axis=1)
     noise = float(np.median(bends)) / math.sqrt(6)
-    sizes = np.where(along.min(axis=1) >= _ALIKE, np.sqrt((middle**2).sum(axis=1)), 0.0)
-    shared = np.sqrt((_steps(room) ** 2).sum(axis=1)) > _SHARED * sizes
+    sizes = np.where(along.min(axis=1) >= settings.alike, np.sqrt((middle**2).sum(axis=1)), 0.0)
+    shared = np.sqrt((_steps(room) ** 2).sum(axis=1)) > settings.shared * sizes
     beside = np.isfinite(track.background[rows]).all(axis=1)
     told = np.lib.stride_tricks.sliding_window_view(beside, 2 * _SPAN).all(axis=1)
-    room_seen = bool(told.mean() >= _LEAST_SEEN)
+    room_seen = bool(told.mean() >= settings.least_seen)
     counted = told & ~shared if room_seen else ~(told & shared)
-    line = max(_LEAST, _CLEAR * noise)
+    line = max(settings.least, settings.clear * noise)
     times = (track.times[rows][_SPAN - 1 : -_SPAN] + track.times[rows][_SPAN : len(rows) - _SPAN + 1]) / 2
     count = foreign = 0
-    late = _USUAL_LAG if lag is None else lag
     for place in np.flatnonzero((sizes >= line) & counted).tolist():
         if sizes[place] < sizes[max(0, place - _SPAN) : place + _SPAN + 1].max():
             continue
         count += 1
-        foreign += not _commanded(float(times[place]) - late, middle[place], shown)
+        foreign += not _commanded(float(times[place]) - lag, middle[place], shown, settings)
     return Leaps(count, foreign, room_seen=room_seen)
 
 
-def _commanded(time: float, leap: NDArray[np.float64], shown: Sequence[Appearance]) -> bool:
+def _commanded(
+    time: float, leap: NDArray[np.float64], shown: Sequence[Appearance], settings: LeapSettings
+) -> bool:
     """Whether the screen changed about then, and its colour about that way."""
     for before, one in pairwise(shown):
         late = time - one.at
-        if not _EARLIEST <= late <= _LATEST + one.step.transition_seconds:
+        if not settings.earliest <= late <= settings.latest + one.step.transition_seconds:
             continue
         change = _colour(one.step.colour.linear - before.step.colour.linear)
         size = float(np.linalg.norm(change) * np.linalg.norm(leap))
         # Between two greys the face changes towards the colour that the room lacks, whichever that is.
-        if float(change @ leap) >= _LEAST_ALONG * size:
+        if float(change @ leap) >= settings.least_along * size:
             return True
     return False
 

@@ -32,8 +32,8 @@ _LABEL = "Colours on the scene, not over the picture"
 _FREE = 3
 _MOSTLY_SEEN = 0.8
 """Share of the frames that must show the background."""
-_MOST_FOR = 1.0
-"""Log odds for a face, at most: what no simple tint does, better software may."""
+_EVEN = 0.01
+"""``OverlayFinding.uneven`` of an answer that is as even as can be told: it needs a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,22 @@ class OverlaySettings:
         uneven_near: ``OverlayFinding.uneven`` that speaks for neither side then; ``least_uneven``, where the
             background's 8-bit values are alike, too.
         steepness: How many times the logarithm of the unevenness counts as log odds.
+        most_for: Log odds for a face, at most: what no simple tint does, better software may.
         strongest_alike: ``Response.strength`` above which a background may well answer as a face does.
         strongest: ``Response.strength`` above which the screen is nearly all the light there is.
         sure: The signal's score below which, where the background answers as well, it is no face's light.
     """
 
-    uneven: float = 0.2
-    uneven_alike: float = 0.36
-    alike: float = 0.15
-    near: float = 0.45
-    uneven_near: float = 0.42
-    steepness: float = 4.0
-    strongest_alike: float = 0.6
-    strongest: float = 0.9
-    sure: float = 0.12
+    uneven: float
+    uneven_alike: float
+    alike: float
+    near: float
+    uneven_near: float
+    steepness: float
+    most_for: float
+    strongest_alike: float
+    strongest: float
+    sure: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def overlay_signal(
 
 
 def _score(uneven: float, line: float, settings: OverlaySettings) -> float:
-    odds = min(_MOST_FOR, settings.steepness * math.log(max(uneven, 0.01) / line))
+    odds = min(settings.most_for, settings.steepness * math.log(max(uneven, _EVEN) / line))
     return 1 / (1 + math.exp(-odds))
 
 

@@ -51,12 +51,12 @@ class ResponseSettings:
         ridge: How strongly M is drawn to a multiple of the identity, as a share of the light's power.
     """
 
-    least_snr: float = 3.0
-    margin: float = 4.0
-    wrong_margin: float = 12.0
-    least_frames: int = 3
-    model_error: float = 0.12
-    ridge: float = 0.08
+    least_snr: float
+    margin: float
+    wrong_margin: float
+    least_frames: int
+    model_error: float
+    ridge: float
 
 
 @dataclass(frozen=True, slots=True)

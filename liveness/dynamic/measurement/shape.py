@@ -37,8 +37,8 @@ _FLOOR, _PARTS_FLOOR = 0.03, 0.1
 known better."""
 _EYE_ROWS = (4, 6)
 """First and last row of ``FaceCells.places`` within a quarter of an eye distance of the eyes."""
-_DOUBT = 0.2
-"""Log odds by which a smooth answer speaks against a face at least."""
+_EVEN = 0.01
+"""Deviation of an answer that is as even as can be told: it needs a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,20 @@ class ShapeSettings:
         relief: ``ShapeFinding.relief``, stretched, that speaks for neither side.
         uneven: ``ShapeFinding.uneven``, stretched, that speaks for neither side.
         steepness: How many times the logarithm of the lower of both, over its line, counts as log odds.
+        doubt: Log odds by which a smooth answer speaks against a face at least.
         most_error: ``ShapeFinding.relief_error``, stretched, above which nothing can be told.
         strongest: ``Response.strength`` above which the screen is nearly all the light there is. Then every
             part follows it alike, whatever its shape, and a face may look smooth.
         sure: The signal's score below which, where a background is seen beside it, it is no face's light.
     """
 
-    relief: float = 0.10
-    uneven: float = 0.30
-    steepness: float = 4.0
-    most_error: float = 0.5
-    strongest: float = 1.0
-    sure: float = 0.15
+    relief: float
+    uneven: float
+    steepness: float
+    doubt: float
+    most_error: float
+    strongest: float
+    sure: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeS
         _distance(uneven, stretch * finding.uneven_error, settings.uneven),
     )
     if relief < settings.relief or uneven < settings.uneven:
-        odds = min(odds, -_DOUBT)
+        odds = min(odds, -settings.doubt)
     score = 1 / (1 + math.exp(-odds))
     detail = (
         f"parts of the face answer differently by {100 * uneven:.0f} % (of a sheet or a tint by less than "
@@ -154,7 +156,7 @@ def _distance(value: float, error: float, line: float) -> float:
     """Logarithm of ``value`` over its line; below the line, of as much as errors may hide, up to the line."""
     if value >= line:
         return math.log(value / line)
-    return min(0.0, math.log(max(math.hypot(value, error), 0.01) / line))
+    return min(0.0, math.log(max(math.hypot(value, error), _EVEN) / line))
 
 
 def _deviation(found: Unevenness) -> float:

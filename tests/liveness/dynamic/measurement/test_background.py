@@ -3,20 +3,20 @@ import pytest
 
 from liveness.dynamic.measurement.background import (
     BackgroundFinding,
-    BackgroundSettings,
     background_signal,
     measure_background,
 )
 from liveness.dynamic.measurement.course import Appearance
-from liveness.dynamic.measurement.response import Response, ResponseSettings, fit_response
+from liveness.dynamic.measurement.response import Response, fit_response
 from liveness.dynamic.measurement.track import TrackView
+from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.light_scan import LAG, light_scan, seen
 
-SETTINGS = BackgroundSettings()
+SETTINGS = load_flash_model().background
 
 
 def _measured(track: TrackView, shown: tuple[Appearance, ...]) -> tuple[BackgroundFinding | None, Response]:
-    response = fit_response(track, shown, lag=LAG, settings=ResponseSettings())
+    response = fit_response(track, shown, lag=LAG, settings=load_flash_model().response)
     assert response is not None
     return measure_background(track, shown, response, lag=LAG), response
 

@@ -6,14 +6,14 @@ import pytest
 from liveness.dynamic.measurement.course import Sent
 from liveness.dynamic.measurement.freshness import (
     Freshness,
-    FreshnessSettings,
     freshness_signal,
     measure_freshness,
 )
 from liveness.dynamic.measurement.track import FlashTrack
+from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.light_scan import LAG, light_scan, seen
 
-SETTINGS = FreshnessSettings()
+SETTINGS = load_flash_model().freshness
 
 
 def test_an_honest_scan_is_fresh() -> None:

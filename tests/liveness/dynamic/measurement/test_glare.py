@@ -2,7 +2,7 @@ import pytest
 
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult, judge_flash
-from liveness.dynamic.measurement.glare import GlareSettings, glare_signal
+from liveness.dynamic.measurement.glare import glare_signal
 from liveness.dynamic.measurement.shape import ShapeFinding
 from liveness.dynamic.model import load_flash_model
 from liveness.signal import Signal
@@ -10,7 +10,7 @@ from liveness.verdict import Reason
 from tests.liveness.dynamic.flash_scans import judged
 from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
 
-SETTINGS = GlareSettings()
+SETTINGS = load_flash_model().glare
 _OVERHEAD = (0.0, -1.0, 0.1)
 _WINDOWS = [(1.0, 0.0, 0.1), (-1.0, -0.3, 0.3)]
 

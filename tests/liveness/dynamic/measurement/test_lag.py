@@ -5,17 +5,17 @@ import pytest
 
 from liveness.dynamic.measurement.lag import (
     LagFinding,
-    LagSettings,
     find_lag,
     lag_signal,
     measure_lag,
     region_lags,
     step_lags,
 )
-from liveness.dynamic.measurement.response import ResponseSettings, fit_response
+from liveness.dynamic.measurement.response import fit_response
+from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan, seen
 
-SETTINGS = LagSettings()
+SETTINGS = load_flash_model().lag
 
 
 @pytest.mark.parametrize("lag", [0.0, 0.08, 0.2, 0.35, 0.5, 0.8, 1.1])
@@ -33,7 +33,7 @@ def test_jitter_shows_step_by_step() -> None:
         track, shown = seen(light_scan(3, lag=0.15, lag_jitter=jitter, steps=12, noise=0.003))
         lag, _ = measure_lag(track, shown)
         assert lag is not None
-        response = fit_response(track, shown, lag=lag, settings=ResponseSettings())
+        response = fit_response(track, shown, lag=lag, settings=load_flash_model().response)
         assert response is not None
         lags = [own for _, own in step_lags(track, shown, response.matrix, lag=lag)]
         assert len(lags) >= 5
@@ -44,7 +44,7 @@ def test_jitter_shows_step_by_step() -> None:
 
 def _spread(scan: LightScan) -> float:
     track, shown = seen(scan)
-    response = fit_response(track, shown, lag=LAG, settings=ResponseSettings())
+    response = fit_response(track, shown, lag=LAG, settings=load_flash_model().response)
     assert response is not None
     lags = [own for _, own in step_lags(track, shown, response.matrix, lag=LAG)]
     assert len(lags) >= 3
@@ -75,7 +75,7 @@ def test_times_are_compared_where_the_answer_is_clear(strength: float, told: boo
     track, shown = seen(light_scan(2, strength=strength, noise=0.02, steps=14))
     lag, explained = measure_lag(track, shown)
     assert lag is not None
-    response = fit_response(track, shown, lag=lag, settings=ResponseSettings())
+    response = fit_response(track, shown, lag=lag, settings=load_flash_model().response)
     assert response is not None
     found = find_lag(track, shown, response.matrix, lag=lag, explained=explained)
     assert (found.lag, found.explained, found.told) == (lag, explained, told)

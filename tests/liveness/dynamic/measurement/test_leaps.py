@@ -1,50 +1,61 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from liveness.dynamic.measurement.course import Appearance
 from liveness.dynamic.measurement.leaps import Leaps, find_leaps
+from liveness.dynamic.measurement.track import TrackView
+from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, guessing, light_scan, seen
 from tests.liveness.dynamic.synthetic import Kind
 
+LINES = load_flash_model()
+
+
+def _leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float = LINES.lag.usual) -> Leaps:
+    return find_leaps(track, shown, lag=lag, settings=LINES.leaps)
+
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_face_leaps_with_the_screen(seed: int) -> None:
-    leaps = find_leaps(*seen(light_scan(seed)), lag=LAG)
+    leaps = _leaps(*seen(light_scan(seed)), lag=LAG)
     assert leaps.all >= 4
     assert leaps.foreign <= 1
 
 
 def test_a_late_leap_is_not_foreign() -> None:
     late = seen(light_scan(2, lag=0.8))
-    assert find_leaps(*late, lag=0.8).foreign <= 1
-    assert find_leaps(*late, lag=None).foreign > 1
+    assert _leaps(*late, lag=0.8).foreign <= 1
+    assert _leaps(*late).foreign > 1
 
 
 def test_other_colours_are_foreign() -> None:
-    found = [find_leaps(*seen(light_scan(seed, answer=guessing)), lag=None) for seed in range(4)]
+    found = [_leaps(*seen(light_scan(seed, answer=guessing))) for seed in range(4)]
     assert sum(one.foreign for one in found) >= 0.3 * sum(one.all for one in found) > 0
 
 
 def test_a_room_that_is_lit_as_well_does_not_count() -> None:
-    assert find_leaps(*seen(light_scan(1, room=1.0)), lag=LAG) == Leaps(0, 0, room_seen=True)
+    assert _leaps(*seen(light_scan(1, room=1.0)), lag=LAG) == Leaps(0, 0, room_seen=True)
 
 
 @pytest.mark.parametrize("lux", [30000.0, 100000.0])
 def test_daylight_does_not_leap(lux: float) -> None:
     scan = rendered(Kind.GENUINE, lux)
-    assert find_leaps(*seen(LightScan(tuple(scan.samples), tuple(scan.sent))), lag=None).foreign == 0
+    assert _leaps(*seen(LightScan(tuple(scan.samples), tuple(scan.sent)))).foreign == 0
 
 
 def test_brightness_is_not_colour() -> None:
     scan = light_scan(1, strength=0.0, gain=lambda time: 0.5 * (int(time * 2) % 2))
-    assert find_leaps(*seen(scan), lag=None) == Leaps(0, 0, room_seen=True)
+    assert _leaps(*seen(scan)) == Leaps(0, 0, room_seen=True)
 
 
 def test_a_part_of_the_face_is_not_the_face() -> None:
     """Landmarks that tremble bring other skin, a beard or glasses under one region."""
     track, shown = seen(light_scan(1, strength=0.0))
     track.skin[np.arange(len(track.times)) // 8 % 2 == 0, 2] += (0.3, 0.0, -0.3)
-    assert find_leaps(track, shown, lag=None) == Leaps(0, 0, room_seen=True)
+    assert _leaps(track, shown) == Leaps(0, 0, room_seen=True)
 
 
 def _television(room_seen: slice) -> Leaps:
@@ -56,7 +67,7 @@ def _television(room_seen: slice) -> Leaps:
     room = track.background + cuts
     track.background[:] = np.nan
     track.background[room_seen] = room[room_seen]
-    return find_leaps(track, shown, lag=None)
+    return _leaps(track, shown)
 
 
 @pytest.mark.parametrize("room_seen", [slice(None), slice(0, 60)])
@@ -75,4 +86,4 @@ def test_a_room_that_is_hardly_ever_seen_tells_nothing(room_seen: slice) -> None
 def test_a_few_frames_tell_nothing() -> None:
     track, shown = seen(light_scan(1))
     track.clean[:] = np.arange(len(track.clean)) < 8
-    assert find_leaps(track, shown, lag=None) == Leaps(0, 0, room_seen=False)
+    assert _leaps(track, shown) == Leaps(0, 0, room_seen=False)

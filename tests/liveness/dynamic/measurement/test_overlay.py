@@ -2,13 +2,13 @@ import pytest
 
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.measurement.background import BackgroundFinding
-from liveness.dynamic.measurement.overlay import OverlayFinding, OverlaySettings, overlay_signal
+from liveness.dynamic.measurement.overlay import OverlayFinding, overlay_signal
 from liveness.dynamic.model import load_flash_model
 from liveness.signal import Signal
 from tests.liveness.dynamic.flash_scans import judged
 from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
 
-SETTINGS = OverlaySettings()
+SETTINGS = load_flash_model().overlay
 
 
 def _signal(kind: Kind, lux: float = 150.0) -> Signal:

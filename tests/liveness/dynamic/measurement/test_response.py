@@ -3,10 +3,11 @@ import pytest
 from numpy.typing import NDArray
 
 from liveness.dynamic.challenge.steps import RevealedStep
-from liveness.dynamic.measurement.response import ResponseSettings, fit_response
+from liveness.dynamic.measurement.response import fit_response
+from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.light_scan import LAG, answering, guessing, light_scan, seen
 
-SETTINGS = ResponseSettings()
+SETTINGS = load_flash_model().response
 
 
 def test_the_matrix_is_found() -> None:

@@ -4,12 +4,12 @@ import pytest
 
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import judge_flash
-from liveness.dynamic.measurement.shape import ShapeFinding, ShapeSettings, shape_signal
+from liveness.dynamic.measurement.shape import ShapeFinding, shape_signal
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import judged
 from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
 
-SETTINGS = ShapeSettings()
+SETTINGS = load_flash_model().shape
 
 
 def _score(kind: Kind, lux: float = 150.0) -> float:
