@@ -23,6 +23,8 @@ from liveness.errors import FlashModelError
 __all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "parse_flash_model"]
 
 _DATA_FILE = "flash_model.toml"
+_LARGEST = 1e9
+"""No line and no weight is larger; nor are those that are no numbers, or not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,6 @@ def _value(name: str, value: object, kind: object) -> object:
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
         raise FlashModelError(f"{name} of the flash model must be a number")
     return float(value)

@@ -16,6 +16,8 @@ __all__ = ["RandomBytes", "bits_beyond_chance", "bits_of_choice", "draw_below"]
 RandomBytes: TypeAlias = Callable[[int], bytes]
 """Gives as many fresh bytes of a cryptographic random source as it is asked for, such as ``os.urandom``."""
 
+_BYTES: Final = 256
+"""Values of a byte."""
 _MOST_TRIES: Final = 128
 """Each try fails with less than a half, so a source that fails them all is broken."""
 
@@ -38,9 +40,9 @@ def draw_below(random: RandomBytes, count: int) -> int:
             never are.
         ValueError: ``count`` is out of its range.
     """
-    if not 1 <= count <= 256:
+    if not 1 <= count <= _BYTES:
         raise ValueError(f"1 to 256 numbers can be drawn from, not {count}")
-    fair = 256 - 256 % count
+    fair = _BYTES - _BYTES % count
     for _ in range(_MOST_TRIES):
         drawn = random(1)
         if len(drawn) != 1:

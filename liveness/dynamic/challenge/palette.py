@@ -21,7 +21,10 @@ must be able to decline before the first colour; see ``liveness.dynamic.policy``
 from itertools import product
 from typing import Final
 
+import numpy as np
+
 from liveness.dynamic.challenge.steps import ScreenColour
+from liveness.dynamic.srgb import encode
 
 __all__ = [
     "LARGEST_LUMINANCE_STEP",
@@ -45,14 +48,18 @@ LARGEST_RED_SHARE: Final = 0.8
 """WCAG 2.2: R / (R + G + B) from which a red is saturated."""
 
 _FLASH: Final = 0.1
+"""WCAG 2.2: change of the relative luminance from which it is half of a flash."""
 _BRIGHT: Final = 0.8
+"""WCAG 2.2: relative luminance that the darker picture must lie below for that."""
 _RED_SHIFT: Final = 0.2
+"""WCAG 2.2: distance in the CIE 1976 UCS diagram from which it is half of a red flash."""
+_TO_XYZ: Final = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+"""CIE XYZ by linear red, green and blue (IEC 61966-2-1)."""
 
 
 def _encoded(light: float) -> int:
     """The 8-bit sRGB value (IEC 61966-2-1) of a linear light of 0..1."""
-    shown = 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
-    return round(255 * shown)
+    return round(255 * float(encode(np.asarray(light))))
 
 
 PALETTE: Final = tuple(
@@ -90,8 +97,6 @@ def red_flash_between(before: ScreenColour, after: ScreenColour) -> bool:
 def _chromaticity(colour: ScreenColour) -> tuple[float, float]:
     """(u', v') of CIE 1976 UCS, from the sRGB primaries; white's for black."""
     red, green, blue = colour.linear if colour.linear.any() else (1.0, 1.0, 1.0)
-    x = 0.4124 * red + 0.3576 * green + 0.1805 * blue
-    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    z = 0.0193 * red + 0.1192 * green + 0.9505 * blue
+    x, y, z = (r * red + g * green + b * blue for r, g, b in _TO_XYZ)
     weight = x + 15 * y + 3 * z
     return float(4 * x / weight), float(9 * y / weight)

@@ -22,6 +22,8 @@ __all__ = ["FEWEST_DRAWN_BITS", "ColourScript", "ScriptSettings"]
 
 FEWEST_DRAWN_BITS: Final = 20.0
 """Entropy of the colours alone that a full script must draw."""
+_SHORTEST_SCROLL_SECONDS: Final = 0.05
+"""Less is a jump: two or three frames of a display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class ScriptSettings:
             raise PolicyError(f"holds last {SHORTEST_HOLD_SECONDS} to 2 s")
         if self.scroll_one_in is not None and not 1 <= self.scroll_one_in <= 256:
             raise PolicyError(f"scroll_one_in is {self.scroll_one_in}; it must be 1 to 256")
-        if not 0.05 <= self.scroll_seconds <= 1:
-            raise PolicyError(f"a scroll takes 0.05 to 1 s, not {self.scroll_seconds}")
+        if not _SHORTEST_SCROLL_SECONDS <= self.scroll_seconds <= 1:
+            raise PolicyError(f"a scroll takes {_SHORTEST_SCROLL_SECONDS} to 1 s, not {self.scroll_seconds}")
         if self.steps < 1 or self.colour_bits < FEWEST_DRAWN_BITS:
             raise PolicyError(
                 f"the colours of {self.steps} steps carry less than {FEWEST_DRAWN_BITS:.0f} bits"

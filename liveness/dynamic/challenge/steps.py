@@ -16,6 +16,8 @@ SHORTEST_HOLD_SECONDS: Final = 0.35
 """No colour is shown for less; with it there are never more than 3 changes in a second."""
 
 _LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
+_ROUNDING: Final = 1e-9
+"""Bits by which sums of logarithms may be off."""
 
 
 class Transition(StrEnum):
@@ -95,7 +97,7 @@ class ColourStep:
             raise PolicyError(
                 f"a colour is held for {SHORTEST_HOLD_SECONDS} s or more, not {self.hold_seconds}"
             )
-        if min(self.transition_bits, self.hold_bits, self.colour_bits) < -1e-9:
+        if min(self.transition_bits, self.hold_bits, self.colour_bits) < -_ROUNDING:
             raise PolicyError("the entropy of a step's parts exceeds the whole, or is negative")
 
     @property

@@ -15,15 +15,21 @@ from typing import Final
 
 import numpy as np
 
+from liveness.dynamic.challenge.palette import LOW
 from liveness.dynamic.sample import SKIN_REGIONS, ExposureReading, FlashSample, Region
 
 __all__ = ["Exposed", "expected_response", "is_dim", "lux_borne_out", "read_exposure", "scene_lux"]
 
 _CONSTANT: Final = 12.5
+"""Of reflected light meters (ISO 2720), cd s / m2."""
 _APERTURE: Final = 2.0
 """Phones' front cameras open to f/1.8 to f/2.4."""
 _MID_GREY: Final = 0.18
+"""Linear light as which a correct exposure renders the mean of a scene (ISO 12232)."""
 _SKIN_ALBEDO: Final = 0.35
+"""Of skin of medium tone in green light: very dark and very light skin lie within a factor of 3."""
+_MOSTLY_USABLE: Final = 0.8
+"""Share of the skin's pixels that follow the light below which most of the face is lost."""
 
 # Of the settings and the background's light over a scan, as logarithms:
 _FEWEST_READINGS: Final = 20
@@ -59,7 +65,7 @@ def read_exposure(samples: Sequence[FlashSample]) -> Exposed:
     seen = skin[np.isfinite(skin)]
     return Exposed(
         level=float(np.median(seen)) if len(seen) else None,
-        lost=float((usable < 0.8).mean()),
+        lost=float((usable < _MOSTLY_USABLE).mean()),
     )
 
 
@@ -137,4 +143,4 @@ def _product(reading: ExposureReading | None) -> float | None:
 
 def expected_response(lux: float, screen_lux: float) -> float:
     """``Response.strength`` of skin under ``lux`` of other light and ``screen_lux`` from a white screen."""
-    return math.log((lux + screen_lux) / (lux + 0.15 * screen_lux)) / 0.85
+    return math.log((lux + screen_lux) / (lux + LOW * screen_lux)) / (1 - LOW)

@@ -33,6 +33,8 @@ no camera's gain that does, but another light. To take that out of the face woul
 what fits this one: of 80 runs with a recording from the dark, before a near wall, 20 verified 12 bits."""
 _MOSTLY_SEEN = 0.8
 """Share of the frames that must show the background: a hand or a bright window may hide it from a few."""
+_INDEPENDENT = 1e-6
+"""Singular value, over the largest, from which a column says something that the others do not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +99,7 @@ def fit_drift(track: TrackView, rows: NDArray[np.intp]) -> Drift | None:
     columns[:, 1:] -= columns[:, 1:].mean(axis=0)
     columns /= np.maximum(np.sqrt((columns**2).mean(axis=0)), 1e-6)
     basis, weights, _ = np.linalg.svd(columns, full_matrices=False)
-    basis = basis[:, weights > 1e-6 * weights[0]]
+    basis = basis[:, weights > _INDEPENDENT * weights[0]]
     gain = np.zeros((len(rows), 3))
     background = _filled(times, track.background[rows])
     if background is not None:

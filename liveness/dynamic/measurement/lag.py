@@ -56,6 +56,26 @@ _NEITHER: Final = 0.5
 _NAME: Final = "flash_lag"
 _LABEL: Final = "Time of the answer"
 
+# Of a step's own lag; set by hand on simulated scans:
+_STEP_CLEAR: Final = 8.0
+"""Times the noise from frame to frame that a change must be."""
+_STEP_SECONDS: Final = 0.3
+"""Before and after a change that is looked at."""
+_BEFORE_NEXT: Final = 0.03
+"""Seconds before the next change that are left out: a frame blurs over it."""
+_STEP_FRAMES: Final = 6
+_OWN: Final[NDArray[np.float64]] = np.arange(-0.2, 0.2001, 0.005)
+"""Seconds from the scan's lag at which it is looked for."""
+_OWN_SEEN: Final = 0.2
+"""Frames' worth of the change that must be left within looks."""
+_OWN_EXPLAINED: Final = 0.5
+"""Share of the face's change that it must explain."""
+_FLICKER_FRAMES: Final = 5
+_BEND_VARIANCE: Final = 6
+"""Of second differences, over that of independent errors: 1 + 4 + 1."""
+_MEAN_OF_NORMAL: Final = 0.8
+"""Mean of a normal variable's absolute value, in standard deviations."""
+
 
 @dataclass(frozen=True, slots=True)
 class LagSettings:
@@ -169,15 +189,15 @@ def step_lags(
             continue
         change = (one.step.colour.linear - before.step.colour.linear) @ matrix.T
         power = float(change @ change)
-        if power <= 0 or math.sqrt(power) < 8 * noise:
+        if power <= 0 or math.sqrt(power) < _STEP_CLEAR * noise:
             continue
         middle = one.at + lag
-        rows = np.flatnonzero(track.clean & (np.abs(track.times - middle) <= 0.3))
+        rows = np.flatnonzero(track.clean & (np.abs(track.times - middle) <= _STEP_SECONDS))
         rows = rows[(track.times[rows] > before.at + before.step.transition_seconds + lag)]
         following = [other.at for other in shown if other.at > one.at]
         if following:
-            rows = rows[track.times[rows] < following[0] + lag - 0.03]
-        if len(rows) < 6:
+            rows = rows[track.times[rows] < following[0] + lag - _BEFORE_NEXT]
+        if len(rows) < _STEP_FRAMES:
             continue
         within = deviations(track.looks[rows])
         when = _half_way(
@@ -309,10 +329,10 @@ def _summit(gains: NDArray[np.float64], best: int) -> float:
 def _flicker(track: TrackView) -> float:
     """Noise of the face's light from frame to frame, from the median of second differences."""
     face = track.face[track.clean]
-    if len(face) < 5:
+    if len(face) < _FLICKER_FRAMES:
         return math.inf
     bends = np.abs(face[2:] - 2 * face[1:-1] + face[:-2]).mean(axis=1)
-    return float(np.median(bends)) / math.sqrt(6) / 0.8
+    return float(np.median(bends)) / math.sqrt(_BEND_VARIANCE) / _MEAN_OF_NORMAL
 
 
 def _half_way(
@@ -323,13 +343,13 @@ def _half_way(
     frame: float,
 ) -> float | None:
     """When ``progress`` steps up, seconds: the step, blurred over a frame, fitting best ``within`` looks."""
-    candidates = np.arange(-0.2, 0.2001, 0.005)
+    candidates = _OWN
     ramp = np.clip((times[None] - candidates[:, None]) / frame, 0, 1) @ within
     values = within @ progress
     power = np.einsum("ij,ij->i", ramp, ramp)
     cross = ramp @ values
     gains = np.where(cross > 0, cross**2 / np.maximum(power, 1e-9), 0.0)
-    gains[(power < 0.2) | (cross < LEAST_LEFT * power)] = 0.0
+    gains[(power < _OWN_SEEN) | (cross < LEAST_LEFT * power)] = 0.0
     best = int(np.argmax(gains))
     total = float(values @ values)
-    return float(candidates[best]) if total > 0 and gains[best] >= 0.5 * total else None
+    return float(candidates[best]) if total > 0 and gains[best] >= _OWN_EXPLAINED * total else None

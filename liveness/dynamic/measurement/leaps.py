@@ -23,6 +23,10 @@ __all__ = ["LeapSettings", "Leaps", "find_leaps"]
 
 _SPAN = 3
 """Frames before a place, and after it, whose means are compared."""
+_FEWEST = 4 * _SPAN
+"""Undisturbed frames in which leaps are looked for."""
+_BEND_VARIANCE = 6
+"""Of second differences, over that of independent errors: 1 + 4 + 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, set
         settings: Lines.
     """
     rows = np.flatnonzero(track.clean)
-    if len(rows) < 4 * _SPAN:
+    if len(rows) < _FEWEST:
         return Leaps(0, 0, room_seen=False)
     skin = _colour(np.nan_to_num(track.skin[rows]))
     room = _colour(np.nan_to_num(track.background[rows]))
@@ -85,7 +89,7 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, set
     middle = np.median(steps, axis=1)
     along = (steps * middle[:, None]).sum(axis=2) / np.maximum((middle**2).sum(axis=1), 1e-12)[:, None]
     bends = np.abs(np.diff(np.median(skin, axis=1), n=2, axis=0)).sum(axis=1)
-    noise = float(np.median(bends)) / math.sqrt(6)
+    noise = float(np.median(bends)) / math.sqrt(_BEND_VARIANCE)
     sizes = np.where(along.min(axis=1) >= settings.alike, np.sqrt((middle**2).sum(axis=1)), 0.0)
     shared = np.sqrt((_steps(room) ** 2).sum(axis=1)) > settings.shared * sizes
     beside = np.isfinite(track.background[rows]).all(axis=1)

@@ -23,6 +23,7 @@ from liveness.dynamic.measurement.cells import ALL_ALIKE, NO_ANSWER, FaceCells, 
 from liveness.dynamic.measurement.response import inflation
 from liveness.dynamic.measurement.track import TrackView
 from liveness.dynamic.sample import FlashSample, Region
+from liveness.dynamic.srgb import encode
 from liveness.signal import Signal, assessed, not_assessed
 
 __all__ = ["OVERLAY", "OverlayFinding", "OverlaySettings", "measure_overlay", "overlay_signal"]
@@ -177,6 +178,4 @@ def _behind(
 def _encoded(light: NDArray[np.float64]) -> NDArray[np.float64]:
     """The 8-bit values of sRGB for linear light (IEC 61966-2-1)."""
     inside = np.clip(light, 0.0, 1.0)
-    dark = inside <= 0.0031308
-    encoded: NDArray[np.float64] = 255 * np.where(dark, 12.92 * inside, 1.055 * inside ** (1 / 2.4) - 0.055)
-    return encoded
+    return 255 * encode(inside)

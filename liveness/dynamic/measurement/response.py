@@ -32,6 +32,12 @@ _APART = 0.1
 
 _FAR = 2.0
 """Times the median from which on what is left is held."""
+_LIT = 1e-9
+"""Sum of squares of the screen's light from which there is any."""
+_MOST_ALIKE = 0.9
+"""Correlation of the noise of neighbouring frames, at most: beyond it too few frames tell it."""
+_LEAST_SHARE = 4
+"""A channel answers by this part of the mean of the three at least, a quarter, whatever was fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class _Fit:
 
     def _solved(self, grams: NDArray[np.float64], crosses: NDArray[np.float64]) -> NDArray[np.float64]:
         powers = _traces(grams)
-        lit = powers >= 1e-9
+        lit = powers >= _LIT
         powers = np.where(lit, powers, 1.0)[:, None, None]
         scales = _traces(crosses)[:, None, None] / powers
         weights = self.ridge * powers / 3
@@ -239,7 +245,7 @@ def inflation(rest: NDArray[np.float64]) -> float:
     if power <= 0 or len(rest) < 3:
         return 1.0
     following = float((rest[1:] * rest[:-1]).sum()) / power
-    held = min(0.9, max(0.0, following))
+    held = min(_MOST_ALIKE, max(0.0, following))
     return (1 + held) / (1 - held)
 
 
@@ -287,7 +293,7 @@ def _answers(
     seen = np.stack([fit.face[rows].sum(axis=0) for rows in inside])
     rest = (seen - (matrices @ light[..., None])[..., 0]) / frames[:, None]
     apart = _LIGHTS - np.stack([one.step.colour.linear for one in told])[:, None]
-    strengths = np.maximum(diagonals, np.maximum(0.0, _traces(matrices) / 12)[:, None])
+    strengths = np.maximum(diagonals, np.maximum(0.0, _traces(matrices) / (3 * _LEAST_SHARE))[:, None])
     answered = apart @ matrices.transpose(0, 2, 1) * shares[..., None]
     still = noise.of_means(frames)
     spread = still + _EYE * ((settings.model_error * strengths * shares) ** 2)[:, None]

@@ -74,6 +74,8 @@ _DEEPEST = 2.25
 """From the eyes to the aligned face's farthest corner, eye distances, and a little."""
 
 _PLANES: Final = 4
+_SMALLEST_FRAME = 16
+"""Pixels along the shorter side."""
 _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
@@ -232,7 +234,7 @@ def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
     """Whether the face's points lie so that something can be cut out by them."""
     points = face.five_points
     reach = 4 * max(pixels.shape[:2])
-    if min(pixels.shape[:2]) < 16:
+    if min(pixels.shape[:2]) < _SMALLEST_FRAME:
         return False
     # A point that is no number lies within no reach either.
     return bool(np.abs(points).max() < reach and face.eye_distance >= _SHORTEST_EYE_DISTANCE)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from liveness.dynamic.challenge.palette import LOW
 from liveness.dynamic.measurement.cells import ALL_ALIKE, NO_ANSWER, FaceCells, Unevenness, measure_unevenness
 from liveness.dynamic.measurement.response import Response
 from liveness.signal import Signal, assessed, not_assessed
@@ -29,9 +30,11 @@ __all__ = ["SHAPE", "ShapeFinding", "ShapeSettings", "measure_shape", "shape_sig
 
 SHAPE = "flash_shape"
 _LABEL = "Shape under the screen's light"
-_SPAN = 0.85
+_SPAN = 1 - LOW
 """Of the palette's linear light, from a channel that is down to one that is up."""
-_LOW = 0.15
+_FAINTEST, _STRONGEST = 1e-3, 1.6
+"""Logarithms between which an answer is held: the upper is short of the 1.9 that a screen gives in the dark,
+where the stretch has no bound."""
 _FLOOR, _PARTS_FLOOR = 0.03, 0.1
 """Of a cell's error, as a share of the mean answer, for the relief and for the difference: no cell counts as
 known better."""
@@ -169,6 +172,6 @@ def _stretch(strength: float) -> float:
     An answer of r to a colour that goes up means a ratio x of screen to other light, with
     exp(r) = (1 + x) / (1 + 0.15 x).
     """
-    answer = min(max(_SPAN * strength, 1e-3), 1.6)
+    answer = min(max(_SPAN * strength, _FAINTEST), _STRONGEST)
     grown = math.exp(answer)
-    return answer * (grown / (grown - 1) + _LOW * grown / (1 - _LOW * grown))
+    return answer * (grown / (grown - 1) + LOW * grown / (1 - LOW * grown))

@@ -27,6 +27,12 @@ _FACE_WIDTH: Final = 2.15
 """Eye distances."""
 _GAIN_SECONDS: Final = 0.8
 """Of the leaky integral that stands in for a camera's exposure loop; these react in 0.2 to 1 s."""
+_USUAL_FRAME: Final = 1 / 30
+"""Seconds from frame to frame where too few came to tell."""
+_SHORTEST: Final = 1e-3
+"""Seconds that pass from frame to frame at least, whatever their clock says."""
+_FORGOTTEN: Final = 10.0
+"""Seconds after which nothing is left of the integral."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +160,7 @@ class FlashTrack:
                 looks=_looks(scalars[:, 6] > 0),
                 leapt=leapt,
                 clean=seen & ~leapt & ~(scalars[:, 5] > _FASTEST),
-                frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else 1 / 30,
+                frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else _USUAL_FRAME,
             )
         return self._view
 
@@ -162,7 +168,7 @@ class FlashTrack:
         """Face widths a second since the sample before; NaN where one of both has no face."""
         if self._latest is None:
             return math.nan
-        passed = max(sample.capture_time - self._latest.capture_time, 1e-3)
+        passed = max(sample.capture_time - self._latest.capture_time, _SHORTEST)
         x, y = self._pose[row - 1, :2].tolist()
         return math.hypot(pose[0] - float(x), pose[1] - float(y)) / passed
 
@@ -176,7 +182,7 @@ class FlashTrack:
         if math.isnan(self._level):
             self._level = now
         passed = sample.capture_time - self._latest.capture_time
-        kept = math.exp(-min(passed, 10.0) / _GAIN_SECONDS)
+        kept = math.exp(-min(passed, _FORGOTTEN) / _GAIN_SECONDS)
         return float(before * kept + (now - self._level) * _GAIN_SECONDS * (1 - kept))
 
 

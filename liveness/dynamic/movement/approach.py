@@ -26,6 +26,10 @@ _LARGEST_LEAP: Final = 1.25
 """How much a face may grow between two frames; beyond it the prediction would miss."""
 _SOFTENING: Final = 0.4
 """Blur before a view is shrunk, pixels for each unit of its growth beyond 1."""
+_LEAST_BLUR: Final = 0.05
+"""Pixels: OpenCV takes none for "as wide as the kernel"."""
+_AROUND: Final = 10
+"""Pixels from a place within which the growth there is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +152,8 @@ class ApproachTracker:
         """Where the far view's points are in ``view``, laid over the far view by the motion so far."""
         growth = _growth_at(self._motion, start.centre)
         if growth > 1:
-            view = np.asarray(cv2.GaussianBlur(view, (0, 0), _SOFTENING * (growth - 1) + 0.05), np.uint8)
+            blur = _SOFTENING * (growth - 1) + _LEAST_BLUR
+            view = np.asarray(cv2.GaussianBlur(view, (0, 0), blur), np.uint8)
         height, width = start.view.shape
         laid_over = cv2.warpPerspective(
             view,
@@ -163,7 +168,7 @@ class ApproachTracker:
 
 def _growth_at(motion: NDArray[np.float64], centre: FloatPoints) -> float:
     """The factor by which ``motion`` stretches lengths around ``centre``."""
-    around = np.array([[-10, 0], [10, 0], [0, -10], [0, 10]], np.float32) + centre
+    around = _AROUND * np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], np.float32) + centre
     moved = apply_plane_motion(motion, around)
     across, along = np.linalg.norm(moved[1] - moved[0]), np.linalg.norm(moved[3] - moved[2])
-    return float(np.sqrt(across * along) / 20)
+    return float(np.sqrt(across * along) / (2 * _AROUND))

@@ -12,10 +12,6 @@ from tests.liveness.dynamic.synthetic import Kind
 TEXT = files("liveness.dynamic").joinpath("flash_model.toml").read_text(encoding="utf-8")
 
 
-def test_the_packaged_model_names_its_version() -> None:
-    assert load_flash_model().version == parse_flash_model(TEXT).version
-
-
 def test_every_signal_has_a_weight() -> None:
     names = {signal.name for signal in judged(Kind.GENUINE).signals}
     assert names == set(load_flash_model().judge.weights)
