@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from liveness.dynamic.actions import MoveOval, Reveal
+from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = ["Action", "Feedback", "MoveOval", "PauseCapture", "Reveal"]
 

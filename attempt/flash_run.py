@@ -8,15 +8,26 @@ from attempt.challenge import ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
 from attempt.light import flash_sample
-from liveness.dynamic.actions import Complete, EndReason, FallBack, Hint, Pause, Resume, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.challenge import (
+    SHORTEST_HOLD_SECONDS,
+    ColourScript,
+    Complete,
+    DisplayClaim,
+    EndReason,
+    FallBack,
+    FlashChallenge,
+    Hint,
+    Pause,
+    Resume,
+    Reveal,
+    RevealedStep,
+    ScriptSettings,
+    Wait,
+)
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.on_display import DisplayClaim
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.script import ColourScript, ScriptSettings
-from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, RevealedStep
 
 __all__ = ["FlashEvidence", "FlashRun"]
 

@@ -9,14 +9,13 @@ from attempt.challenge import AttemptChallenge
 from attempt.flash_run import FlashEvidence, FlashRun
 from attempt.movement_run import MovementRun
 from liveness.continuity import of_known_face, spoken_for
+from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.measurement import StepAnswer
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.movement import MovementRecord
-from liveness.dynamic.movement_judge import judge_movement
+from liveness.dynamic.movement import MovementRecord, judge_movement
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.response import StepAnswer
-from liveness.dynamic.steps import ColourStep
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
@@ -325,8 +324,6 @@ def _step(step: ColourStep, answer: StepAnswer | None) -> ChallengeStepOutcome:
         signal_to_noise=answer.snr if answer is not None and known else None,
         agrees=None if answer is None else answer.agrees,
     )
-
-
 
 
 def _identity_constancy(

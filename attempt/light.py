@@ -4,8 +4,8 @@ import numpy as np
 
 from attempt.analyst import SeenFrame
 from attempt.frame import ExposureClaim
+from liveness.dynamic.measurement import sample_frame
 from liveness.dynamic.sample import ExposureReading, FlashSample
-from liveness.dynamic.sampling import sample_frame
 from vision.face import Box, DetectedFace
 
 __all__ = ["flash_sample"]

@@ -8,10 +8,8 @@ from attempt.analyst import FrameAnalyst
 from attempt.challenge import ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
-from liveness.dynamic import actions
-from liveness.dynamic.actions import Complete, EndReason, Hint, Wait
+from liveness.dynamic.challenge import Complete, EndReason, Hint, OvalScript, Wait, actions
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
-from liveness.dynamic.ovals import OvalScript
 from liveness.guidance import Oval
 
 __all__ = ["MovementRun"]

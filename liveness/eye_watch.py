@@ -72,6 +72,8 @@ _SPARE_A_SECOND = 1.5
 """Measurements beside the regular ones: at first, and for each second that passed. On the 51 scans above
 26 blinked when every frame of 8 a second was measured, and 23 with a quarter of the measurements; more
 spare ones found no more of them."""
+_OPEN_PERCENT = 75
+"""Percentile of an eye's aspect ratios that is its open level, as ``express.blink`` has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +182,7 @@ class EyeWatch:
         if min(float(_inner(patch).std()) for patch in sight.patches) < _PLAIN:
             self._note(sight.time, eyes)
             return eyes
-        level = np.percentile(np.array(self._measured), 75, axis=0)
+        level = np.percentile(np.array(self._measured), _OPEN_PERCENT, axis=0)
         share = float((np.array(eyes) / np.maximum(level, _NO_EYE)).max())
         opened = share >= self._settings.blink_recovery
         if not opened and (seen := self._no_more_than_noise(sight, share)) is not None:

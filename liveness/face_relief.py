@@ -26,6 +26,10 @@ from ear to brow as half its width, and curves faster across than along."""
 
 _CENTRE: Final = 0.3
 """Where the ellipsoid is foremost: share of the way from the nose's tip up to the eyes."""
+_RIM: Final = 0.02
+"""Squared share of the depth that the ellipsoid's rim keeps, so that places beyond it lie on it."""
+_NEAREST: Final = 1e-3
+"""Face widths that eyes and mouth lie above and below the nose's tip at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,8 +61,8 @@ def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlace
         places=(points - five[2]) @ upright / width,
         upright=upright,
         # A profile may bring the nose's tip to the height of eyes or mouth.
-        eyes=min(float((eyes - five[2]) @ upright[:, 1]) / width, -1e-3),
-        mouth=max(float((mouth - five[2]) @ upright[:, 1]) / width, 1e-3),
+        eyes=min(float((eyes - five[2]) @ upright[:, 1]) / width, -_NEAREST),
+        mouth=max(float((mouth - five[2]) @ upright[:, 1]) / width, _NEAREST),
     )
 
 
@@ -75,5 +79,5 @@ def head_curve(where: FacePlaces) -> NDArray[np.float64]:
     """How far a head without its nose lies behind its foremost place, face widths, 0 and below."""
     x, y = where.places.T
     inside = 1 - (x / _HALF_WIDTH) ** 2 - ((y - _CENTRE * where.eyes) / _HALF_HEIGHT) ** 2
-    curve: NDArray[np.float64] = _DEPTH * (np.sqrt(np.clip(inside, 0.02, 1)) - 1)
+    curve: NDArray[np.float64] = _DEPTH * (np.sqrt(np.clip(inside, _RIM, 1)) - 1)
     return curve

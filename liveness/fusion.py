@@ -57,9 +57,15 @@ _TELLING = 0.5
 _SUREST = log_odds(1.0)
 """Log odds of the surest score: a trace weighs as a signal that would give as much with it."""
 
+_NEITHER = 0.5
+"""The score that speaks for neither side."""
+
 _INJECTED_SCORE = 1.0
+"""Confidence, 0..100, of a scan whose frames come again; set by hand."""
 _NO_EVIDENCE_SCORE = 50.0
+"""Confidence, 0..100, where nothing speaks for either side."""
 _ALONE_SHARE = 0.5
+"""Of the log odds, without what happens over time; set by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +279,7 @@ def _doubts(by_name: Mapping[str, Signal], policy: LivenessPolicy, *, asked: boo
         needed = [by_name[name].score for name in _NEEDED_SIGNS if name in by_name]
         if all(score is None for score in needed):
             doubts.append(Reason.NO_SIGN_OF_LIFE_MEASURABLE)
-        elif max(seen) < 0.5:
+        elif max(seen) < _NEITHER:
             doubts.append(Reason.NO_SIGN_OF_LIFE)
     eyes = by_name.get("eyes_open")
     if eyes is not None and eyes.score is not None and eyes.score < policy.minimum_eyes_open:

@@ -7,6 +7,9 @@ from liveness.errors import PolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation
 
+_ROUNDING = 1e-9
+"""Share of the frame by which sums of floats may be off."""
+
 
 class GuidanceCode(StrEnum):
     """What the person should do now, in order of priority: the first that applies is told.
@@ -59,7 +62,7 @@ class Oval:
             self.height / 2 - self.centre_y,
             self.centre_y + self.height / 2 - 1,
         )
-        if beyond > 1e-9:
+        if beyond > _ROUNDING:
             raise PolicyError(f"the oval reaches beyond the frame by {beyond:.3f} of it")
 
 

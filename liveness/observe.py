@@ -75,7 +75,7 @@ def view_frame(image: BgrImage | GreyView, space: ViewSpace | None = None) -> Fr
 
 
 def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
-    """A larger view, for ``liveness.dynamic.movement``, and its pixels per frame pixel.
+    """A larger view, for ``liveness.dynamic.movement.challenge``, and its pixels per frame pixel.
 
     Args:
         image: The upright frame, or its luma alone.

@@ -21,6 +21,10 @@ _CLOSED_EYES = 0.12
 _DARK, _BRIGHT = 60.0, 210.0
 _SPREAD_SHARE = 0.6
 """How much spread in time weighs against quality, which is 0..1."""
+_LEAST_FRONTAL, _LEAST_EYES, _LEAST_LIGHT = 0.1, 0.2, 0.1
+"""What a turned head, shut eyes and bad light leave of a frame's quality; set by hand."""
+_LEAST = 1e-6
+"""Quality of a frame with one face that nothing else speaks for: better than none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +164,13 @@ def frame_quality(observation: FrameObservation) -> float:
     inside = max(0.0, across) * max(0.0, down) / (extent.width * extent.height)
     sharp = observation.sharpness / (observation.sharpness + _SHARP)
     turn = 0.0 if observation.pose is None else max(abs(observation.pose.yaw), abs(observation.pose.pitch))
-    frontal = max(0.1, 1 - turn / (2 * _LARGEST_TURN))
+    frontal = max(_LEAST_FRONTAL, 1 - turn / (2 * _LARGEST_TURN))
     opened = observation.eyes_open
     eyes = 1.0 if opened is None else _ramp(opened, _CLOSED_EYES, _OPEN_EYES)
     light = min(
         _ramp(observation.luminance, 0.0, _DARK), _ramp(255 - observation.luminance, 0.0, 255 - _BRIGHT)
     )
-    return max(1e-6, inside**2 * sharp * frontal * max(0.2, eyes) * max(0.1, light))
+    return max(_LEAST, inside**2 * sharp * frontal * max(_LEAST_EYES, eyes) * max(_LEAST_LIGHT, light))
 
 
 def _ramp(value: float, low: float, high: float) -> float:

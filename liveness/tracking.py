@@ -33,6 +33,28 @@ _BORDER = 6
 _FEWEST_POINTS = 16
 _SMALLEST_FACE = 40
 
+# Where points are looked for, over the face's width and height:
+_INSIDE = 0.42, 0.46
+"""Half axes of the ellipse within which they are the face's."""
+_OUTSIDE = 0.75, 0.8
+"""Half axes of the ellipse beyond which they are the background's."""
+_FACE_SPACING, _BACKGROUND_SPACING = (3.0, 0.05), (4.0, 0.1)
+"""How far apart they lie at least: view pixels, or face widths where that is more."""
+_FEWEST_CORNERS = 20
+"""On a face, or it is not followed."""
+
+# The parts of a face that may move by themselves, as half axes of ellipses:
+_EYE, _AROUND_EYE = (0.28, 0.17), (0.42, 0.34)
+"""Over the distance between the eyes: an eye, and what is left out around it of the rest."""
+_MOUTH, _AROUND_MOUTH = (0.6, 0.4), (0.8, 0.6)
+"""Over the distance between the mouth's corners, likewise."""
+_MIDDLE, _WHOLE = (0.5, 0.52), (0.40, 0.44)
+"""Middle and half axes of what counts as face, over its box."""
+_SMALLEST_BOX = 20
+"""Sides of that box, view pixels."""
+_FEWEST_OF_PART, _FEWEST_OF_REST = 8, 60
+"""View pixels of an eye or the mouth, and of the rest."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackingStart:
@@ -112,19 +134,22 @@ def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> Tracking
     cv2.ellipse(
         inside,
         (round(x), round(y)),
-        (round(0.42 * face_width), round(0.46 * face_height)),
+        (round(_INSIDE[0] * face_width), round(_INSIDE[1] * face_height)),
         0, 0, 360, 255, -1,
     )  # fmt: skip
     outside = np.zeros_like(view)
     outside[_BORDER : height - _BORDER, _BORDER : width - _BORDER] = 255
     cv2.ellipse(
-        outside, (round(x), round(y)), (round(0.75 * face_width), round(0.8 * face_height)), 0, 0, 360, 0, -1
-    )
-    on_face = _corners_near(view, inside, extent, scale, max(3.0, 0.05 * face_width))
+        outside,
+        (round(x), round(y)),
+        (round(_OUTSIDE[0] * face_width), round(_OUTSIDE[1] * face_height)),
+        0, 0, 360, 0, -1,
+    )  # fmt: skip
+    on_face = _corners_near(view, inside, extent, scale, max(_FACE_SPACING[0], _FACE_SPACING[1] * face_width))
     parts = _face_parts(view, face, scale)
-    if len(on_face) < 20 or parts is None:
+    if len(on_face) < _FEWEST_CORNERS or parts is None:
         return None
-    around = _corners_around(view, outside, max(4.0, 0.1 * face_width))
+    around = _corners_around(view, outside, max(_BACKGROUND_SPACING[0], _BACKGROUND_SPACING[1] * face_width))
     points = np.concatenate([on_face, around])
     return TrackingStart(
         view=view,
@@ -260,7 +285,7 @@ def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts |
     extent = face_extent(face)
     left, top = max(0, int(extent.left * scale)), max(0, int(extent.top * scale))
     right, bottom = min(width, int(extent.right * scale)), min(height, int(extent.bottom * scale))
-    if right - left < 20 or bottom - top < 20:
+    if min(right - left, bottom - top) < _SMALLEST_BOX:
         return None
     points = face.five_points.astype(np.float64) * scale - (left, top)
     apart = float(np.linalg.norm(points[1] - points[0]))
@@ -273,14 +298,15 @@ def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts |
         cv2.ellipse(drawn, at, (max(2, round(across)), max(2, round(down))), 0, 0, 360, 1, -1)
         return drawn.astype(bool)
 
-    eyes = tuple(ellipse(points[which], 0.28 * apart, 0.17 * apart) for which in (0, 1))
+    eyes = tuple(ellipse(points[which], _EYE[0] * apart, _EYE[1] * apart) for which in (0, 1))
     middle = (points[3] + points[4]) / 2
-    mouth = ellipse(middle, 0.6 * lips, 0.4 * lips)
-    around = [ellipse(points[which], 0.42 * apart, 0.34 * apart) for which in (0, 1)]
-    around.append(ellipse(middle, 0.8 * lips, 0.6 * lips))
-    whole = ellipse(np.array([0.5 * shape[1], 0.52 * shape[0]]), 0.40 * shape[1], 0.44 * shape[0])
+    mouth = ellipse(middle, _MOUTH[0] * lips, _MOUTH[1] * lips)
+    around = [ellipse(points[which], _AROUND_EYE[0] * apart, _AROUND_EYE[1] * apart) for which in (0, 1)]
+    around.append(ellipse(middle, _AROUND_MOUTH[0] * lips, _AROUND_MOUTH[1] * lips))
+    middle_of_all = np.array([_MIDDLE[0] * shape[1], _MIDDLE[1] * shape[0]])
+    whole = ellipse(middle_of_all, _WHOLE[0] * shape[1], _WHOLE[1] * shape[0])
     rest = whole & ~np.logical_or.reduce(around)
-    if min(eyes[0].sum(), eyes[1].sum(), mouth.sum()) < 8 or rest.sum() < 60:
+    if min(eyes[0].sum(), eyes[1].sum(), mouth.sum()) < _FEWEST_OF_PART or rest.sum() < _FEWEST_OF_REST:
         return None
     detail = view[top:bottom, left:right].astype(np.float32)
     across = np.asarray(cv2.Sobel(detail, cv2.CV_32F, 1, 0, scale=1 / 8), np.float32)

@@ -28,7 +28,7 @@ from client import (
     open_channel,
     open_image_folder,
 )
-from liveness.dynamic.palette import LEAD_IN, PALETTE
+from liveness.dynamic.challenge import LEAD_IN, PALETTE
 
 __all__ = ["main", "run_job"]
 

@@ -19,15 +19,21 @@ from cli.bench.setting import Bench
 from cli.bench.tinted_frames import tinted
 from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
-from liveness.dynamic.actions import Complete, FallBack, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.challenge import (
+    ColourScript,
+    ColourStep,
+    Complete,
+    FallBack,
+    FlashChallenge,
+    Reveal,
+    ScriptSettings,
+    Wait,
+)
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.script import ColourScript, ScriptSettings
-from liveness.dynamic.steps import ColourStep
 from liveness.guidance import GuidanceCode
 from vision.face import BgrImage
 from vision.image import encode_jpeg

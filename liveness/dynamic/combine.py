@@ -21,10 +21,10 @@ from dataclasses import replace
 
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult
+from liveness.dynamic.measurement import SHAPE
 from liveness.dynamic.model import JudgeSettings
-from liveness.dynamic.movement_judge import MovementResult
+from liveness.dynamic.movement import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.shape import SHAPE
 from liveness.express.depth import depth_odds
 from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Reason, Verdict
@@ -34,8 +34,11 @@ __all__ = ["combine_flash", "combine_movement"]
 _BLINK = "blink"
 """Express' signal."""
 _WRONG_SCORE = 2.0
+"""Confidence, 0..100, at most, once a challenge says SPOOF. Set by hand."""
+_UNSURE = 0.0001
+"""Probability that always remains, so that log odds are finite."""
 _FLASH_SHARE = 0.5
-"""Of the decision, when both took part."""
+"""Of the decision, when both took part: what is shown beside each signal, no part of the odds."""
 
 
 def combine_flash(
@@ -145,7 +148,7 @@ def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) 
     not call an attack is not made one by adding it to another doubt.
     """
     alive = express.verdict is Verdict.LIVE
-    held = min(0.9999, max(0.0001, express.score / 100))
+    held = min(1 - _UNSURE, max(_UNSURE, express.score / 100))
     total = math.log(held / (1 - held)) + (odds if alive else min(0.0, odds))
     score = 100 / (1 + math.exp(-total))
     if alive and score >= express.policy.live_threshold:

@@ -29,23 +29,38 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from liveness.dynamic.background import BACKGROUND
-from liveness.dynamic.brightness import expected_response, is_dim, lux_borne_out, read_exposure, scene_lux
-from liveness.dynamic.course import Appearance, Sent, appearances
-from liveness.dynamic.entropy import bits_beyond_chance
+from liveness.dynamic.challenge import RevealedStep, bits_beyond_chance
 from liveness.dynamic.finding import Finding
-from liveness.dynamic.freshness import Freshness, freshness_signal, measure_freshness
-from liveness.dynamic.glare import GLARE
-from liveness.dynamic.lag import LagFinding, find_lag, lag_signal, measure_lag
-from liveness.dynamic.leaps import find_leaps
+from liveness.dynamic.measurement import (
+    BACKGROUND,
+    GLARE,
+    OVERLAY,
+    SHAPE,
+    Appearance,
+    FlashTrack,
+    Freshness,
+    LagFinding,
+    Response,
+    Sent,
+    StepAnswer,
+    TrackView,
+    appearances,
+    expected_response,
+    find_lag,
+    find_leaps,
+    fit_response,
+    freshness_signal,
+    is_dim,
+    lag_signal,
+    lux_borne_out,
+    measure_freshness,
+    measure_lag,
+    measure_surface,
+    read_exposure,
+    scene_lux,
+)
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.overlay import OVERLAY
-from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.shape import SHAPE
-from liveness.dynamic.steps import RevealedStep
-from liveness.dynamic.surface import measure_surface
-from liveness.dynamic.track import FlashTrack, TrackView
 from liveness.express.scoring import log_odds
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import Reason
@@ -53,17 +68,8 @@ from liveness.verdict import Reason
 __all__ = ["FlashResult", "judge_flash"]
 
 _COLOURS, _COLOURS_LABEL = "flash_colours", "Colours of the answer"
-_USUAL_LAG = 0.06
-_MOST_FOR = 0.7
-"""Log odds that signals for a face count however much speaks against one."""
-_OUTWEIGHS = 8.0
-"""Log odds for a face that one against it takes away, beyond these."""
-
 _NEITHER = 0.5
 """The score that speaks for neither side."""
-
-_MATERIAL = 3.0
-"""Standard errors by which an answer must be bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ def _measure(
     lag, explained = measure_lag(track, shown)
     if lag is None or explained < model.lag.least_explained:
         lag, explained = None, 0.0
-    used = _USUAL_LAG if lag is None else lag
+    used = model.lag.usual if lag is None else lag
     response = fit_response(track, shown, lag=used, settings=model.response)
     coloured = {one.step.number for one in revealed if one.step.bits > 0}
     answers = () if response is None else tuple(one for one in response.steps if one.number in coloured)
@@ -200,7 +206,9 @@ def _lag_finding(
 def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     response, lag = measured.response, measured.lag.lag
     answer = response if measured.right else None
-    surface = measure_surface(measured.samples, measured.track, measured.shown, answer, lag=lag, model=model)
+    surface = measure_surface(
+        measured.samples, measured.track, measured.shown, answer, lag=lag, settings=model.surface
+    )
     return (
         _colours_signal(measured),
         lag_signal(measured.lag, model.lag),
@@ -234,7 +242,7 @@ def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
     ]
     against = sum(part for part in parts if part < 0)
     speaks_for = sum(part for part in parts if part > 0)
-    return against + min(speaks_for, max(_MOST_FOR, speaks_for + _OUTWEIGHS * against))
+    return against + min(speaks_for, max(model.judge.kept_for, speaks_for + model.judge.outweighs * against))
 
 
 def _bits(measured: _Measured, model: FlashModel) -> float:
@@ -282,7 +290,8 @@ def _find(
     if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
         detail = f"{wrong} of {told} colours on the face are not the ones that the screen showed"
         return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
-    leaps = find_leaps(measured.track, measured.shown, lag=measured.lag.lag)
+    lag = model.lag.usual if measured.lag.lag is None else measured.lag.lag
+    leaps = find_leaps(measured.track, measured.shown, lag=lag, settings=model.leaps)
     if (
         right < judge.least_right
         and leaps.foreign >= judge.foreign_leaps
@@ -329,10 +338,10 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[Finding, Reason
     dark = exposed.level is None or exposed.level < model.light.darkest_skin
     if exposed.level is not None and dark:
         return Finding.NOT_MEASURABLE, Reason.TOO_DARK_TO_MEASURE, "the face is nearly black"
-    if exposed.lost > 0.5 and is_dim(measured.samples, model.light.dim_lux):
+    if exposed.lost > model.light.most_lost and is_dim(measured.samples, model.light.dim_lux):
         detail = "the screen's own light saturates the skin: the camera's exposure did not follow it"
         return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
-    if exposed.lost > 0.5:
+    if exposed.lost > model.light.most_lost:
         return Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE, "most of the skin is saturated"
     lux = scene_lux(measured.samples)
     seen = [one for one in measured.answers if one.frames >= model.response.least_frames]
@@ -351,12 +360,12 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[Finding, Reason
 def _none_there(measured: _Measured, lux: float, model: FlashModel) -> bool:
     """Whether any answer is far below what the dimmest screen would cause."""
     rows = np.flatnonzero(measured.track.clean)
-    if len(rows) < 10:
+    if len(rows) < model.light.absent_frames:
         return False
     response = fit_response(
-        measured.track, measured.shown, lag=measured.lag.lag or _USUAL_LAG, settings=model.response
+        measured.track, measured.shown, lag=measured.lag.lag or model.lag.usual, settings=model.response
     )
     if response is None:
         return False
-    bound = abs(response.strength) + _MATERIAL * response.strength_error
+    bound = abs(response.strength) + model.light.absent_errors * response.strength_error
     return bound < model.light.absent_share * expected_response(lux, model.light.faintest_screen_lux)

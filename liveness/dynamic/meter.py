@@ -5,86 +5,45 @@ display was held, and every other frame after.
 """
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.brightness import is_dim, read_exposure
-from liveness.dynamic.course import Appearance, Sent, appearances
-from liveness.dynamic.doubt import more_may_tell
+from liveness.dynamic.challenge import ColourStep, Disturbance, Light, RevealedStep, StepReading
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import judge_flash
-from liveness.dynamic.lag import find_lag, measure_lag
+from liveness.dynamic.measurement import (
+    Appearance,
+    FlashTrack,
+    Response,
+    Sent,
+    StepAnswer,
+    TrackView,
+    appearances,
+    find_lag,
+    fit_response,
+    is_dim,
+    measure_lag,
+    measure_surface,
+    more_may_tell,
+    read_exposure,
+)
 from liveness.dynamic.model import FlashModel, load_flash_model
-from liveness.dynamic.response import Response, StepAnswer, fit_response
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.steps import ColourStep, RevealedStep
-from liveness.dynamic.surface import measure_surface
-from liveness.dynamic.track import FlashTrack, TrackView
 
-__all__ = ["Disturbance", "FlashMeter", "Light", "StepReading"]
-
-
-class Disturbance(StrEnum):
-    """Why too few frames of a step count. A blink is none: skin is measured, and the eyes are left out."""
-
-    MOVED = "MOVED"
-    """The face moved faster than its light can be followed."""
-    EXPOSURE_JUMP = "EXPOSURE_JUMP"
-    """The whole picture changed its brightness at once, the background like the face."""
-    FACE_LOST = "FACE_LOST"
-    """No face was found, or too little of it."""
-
-
-class Light(StrEnum):
-    """What the light allows."""
-
-    OK = "OK"
-    """The screen's light shows, or it is too early to say."""
-    TOO_BRIGHT = "TOO_BRIGHT"
-    """Other light drowns the screen's, or saturates the skin."""
-    TOO_DARK_TO_SEE_FACE = "TOO_DARK_TO_SEE_FACE"
-    """The face is nearly black even under the screen's light."""
-    WEAK = "WEAK"
-    """The surroundings are dim, and still the screen's light hardly shows: its brightness is low."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepReading:
-    """What is known of one step so far.
-
-    Attributes:
-        step: Its number.
-        frames: Frames that show it fully, undisturbed.
-        snr: The response to this step's colour against the noise of its mean: how far the nearest other
-            colour is, in standard deviations; 0 where unknown.
-        agrees: Whether the colour measured is the one commanded, clear of every other; ``None`` where it
-            cannot be told, or not yet.
-        disturbed: Why frames were left out, where too few are left.
-        settled: Whether enough frames show it, after lag and transition.
-    """
-
-    step: int
-    frames: int
-    snr: float
-    agrees: bool | None
-    disturbed: frozenset[Disturbance]
-    settled: bool
+__all__ = ["FlashMeter"]
 
 
 _RECENT: Final = 24
 """Frames by which the light is judged: about a second."""
 _EVERY: Final = 12
 _LIGHT_EVERY: Final = 6
-_USUAL_LAG: Final = 0.06
 _STEPS_FOR_LIGHT: Final = 2
 
 
 class FlashMeter:
-    """Implements ``liveness.dynamic.interface.Meter``. Not safe to call from several threads at once."""
+    """Implements ``challenge.interface.Meter``. Not safe to call from several threads at once."""
 
     def __init__(self, model: FlashModel | None = None) -> None:
         """Starts with nothing seen.
@@ -151,7 +110,7 @@ class FlashMeter:
     def _judge_light(self) -> Light:
         exposed = read_exposure(self._recent)
         lines = self._model.light
-        if exposed.lost > 0.5:
+        if exposed.lost > lines.most_lost:
             if exposed.level is not None and exposed.level < lines.darkest_skin:
                 return Light.TOO_DARK_TO_SEE_FACE
             # In a dim room the screen itself saturates the skin, until the camera's exposure has followed.
@@ -184,7 +143,7 @@ class FlashMeter:
             return False
         track = self._track.view()
         surface = measure_surface(
-            self._samples, track, self._shown, self._response, lag=self._lag, model=self._model
+            self._samples, track, self._shown, self._response, lag=self._lag, settings=self._model.surface
         )
         lag = find_lag(track, self._shown, self._response.matrix, lag=self._lag, explained=self._explained)
         if not more_may_tell(surface, lag):
@@ -235,7 +194,7 @@ class FlashMeter:
         lag, explained = measure_lag(track, self._shown)
         self._explained = explained
         if lag is None or explained < self._model.lag.least_explained:
-            return None, _USUAL_LAG
+            return None, self._model.lag.usual
         return lag, lag
 
     def _reading(self, step: ColourStep, answer: StepAnswer | None, track: TrackView) -> StepReading:
@@ -265,7 +224,8 @@ class FlashMeter:
         shown = next((one for one in self._shown if one.step.number == step.number), None)
         if shown is None:
             return np.zeros(len(track.times), np.bool_)
-        since = shown.at + (_USUAL_LAG if self._lag is None else self._lag) + step.transition_seconds
+        lag = self._model.lag.usual if self._lag is None else self._lag
+        since = shown.at + lag + step.transition_seconds
         return np.asarray((track.claims == step.number) & (track.times >= since))
 
 

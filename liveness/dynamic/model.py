@@ -7,18 +7,24 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from liveness.dynamic.background import BackgroundSettings
-from liveness.dynamic.freshness import FreshnessSettings
-from liveness.dynamic.glare import GlareSettings
-from liveness.dynamic.lag import LagSettings
-from liveness.dynamic.overlay import OverlaySettings
-from liveness.dynamic.response import ResponseSettings
-from liveness.dynamic.shape import ShapeSettings
+from liveness.dynamic.measurement import (
+    BackgroundSettings,
+    FreshnessSettings,
+    GlareSettings,
+    LagSettings,
+    LeapSettings,
+    OverlaySettings,
+    ResponseSettings,
+    ShapeSettings,
+    SurfaceSettings,
+)
 from liveness.errors import FlashModelError
 
 __all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "parse_flash_model"]
 
 _DATA_FILE = "flash_model.toml"
+_LARGEST = 1e9
+"""No line and no weight is larger; nor are those that are no numbers, or not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,9 @@ class LightSettings:
         plain_lux: Below it an answer would show on any screen of ``faintest_screen_lux`` or more.
         faintest_screen_lux: What the dimmest screen gives that a person would use, lux on the face.
         absent_share: Share of the answer expected of that screen below which there is none.
+        absent_errors: Standard errors by which the answer must be bounded for that.
+        absent_frames: Undisturbed frames that it takes.
+        most_lost: Share of the frames above which too much of the skin is saturated for an answer.
     """
 
     darkest_skin: float
@@ -39,6 +48,9 @@ class LightSettings:
     plain_lux: float
     faintest_screen_lux: float
     absent_share: float
+    absent_errors: float
+    absent_frames: int
+    most_lost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ class JudgeSettings:
         foreign_leaps: Leaps of the face's colour that the screen did not cause, from which it is lit by
             another challenge.
         foreign_share: Share of all its leaps that these must be.
+        kept_for: Log odds that signals for a face count however much speaks against one.
+        outweighs: Log odds for a face that one against it takes away, beyond these.
         wrong_odds: Log odds of all signals together below which the answer is no face's.
         most_for: Most log odds that the flash adds to Express' for life, where Express says LIVE.
         most_against: Most that it adds against.
@@ -67,6 +81,8 @@ class JudgeSettings:
     least_wrong: int
     foreign_leaps: int
     foreign_share: float
+    kept_for: float
+    outweighs: float
     wrong_odds: float
     most_for: float
     most_against: float
@@ -81,6 +97,7 @@ class FlashModel:
     version: str
     response: ResponseSettings
     lag: LagSettings
+    leaps: LeapSettings
     shape: ShapeSettings
     overlay: OverlaySettings
     glare: GlareSettings
@@ -88,6 +105,11 @@ class FlashModel:
     freshness: FreshnessSettings
     light: LightSettings
     judge: JudgeSettings
+
+    @property
+    def surface(self) -> SurfaceSettings:
+        """The lines of what the light falls on."""
+        return SurfaceSettings(self.shape, self.overlay, self.glare, self.background)
 
 
 def load_flash_model() -> FlashModel:
@@ -126,6 +148,7 @@ def parse_flash_model(text: str) -> FlashModel:
         version=version,
         response=_part(data, "response", ResponseSettings),
         lag=_part(data, "lag", LagSettings),
+        leaps=_part(data, "leaps", LeapSettings),
         shape=_part(data, "shape", ShapeSettings),
         overlay=_part(data, "overlay", OverlaySettings),
         glare=_part(data, "glare", GlareSettings),
@@ -160,6 +183,6 @@ def _value(name: str, value: object, kind: object) -> object:
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
         raise FlashModelError(f"{name} of the flash model must be a number")
     return float(value)

@@ -1,7 +1,7 @@
 """What a policy asks of the screen-flash challenge, and what it offers to whom the flash cannot serve.
 
 **People who must not see flashes.** The flash stays far below the limits of WCAG 2.2, 2.3.1 (see
-``liveness.dynamic.palette``), but no limit excludes every seizure or migraine. So nobody is made to look at
+``challenge.palette``), but no limit excludes every seizure or migraine. So nobody is made to look at
 it:
 
 * a device whose owner asked for less flashing or motion does not announce that it can flash, and the person
@@ -66,7 +66,7 @@ class DynamicPolicy:
     """Limits of the challenge.
 
     Attributes:
-        minimum_bits: Verified bits, net of chance (``liveness.dynamic.entropy.bits_beyond_chance``), below
+        minimum_bits: Verified bits, net of chance (``challenge.entropy.bits_beyond_chance``), below
             which the answer is inconclusive: 10 to 20; ``BitFloor`` names three of them.
         demanded: Whether nothing but the flash gives SUCCESS.
         fallback: Where the light does not let the flash be measured.

@@ -1,6 +1,6 @@
 """What one frame of a flash scan shows of the screen's light: a few hundred numbers, in linear light.
 
-``liveness.dynamic.sampling`` measures them.
+``liveness.dynamic.measurement.sampling`` measures them.
 """
 
 from dataclasses import dataclass

@@ -5,12 +5,27 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LINEAR_LIGHT"]
+__all__ = ["LINEAR_LIGHT", "encode"]
+
+_LINEAR_TO: Final = 0.0031308
+_ENCODED_TO: Final = 0.04045
+"""Up to here, as light and as a value, the function is a straight line; all five are the standard's."""
+_SLOPE: Final = 12.92
+_OFFSET: Final = 0.055
+_EXPONENT: Final = 2.4
+
+
+def encode(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sRGB values, 0..1, of linear light of 0..1."""
+    curve = (1 + _OFFSET) * light ** (1 / _EXPONENT) - _OFFSET
+    values: NDArray[np.float64] = np.where(light <= _LINEAR_TO, _SLOPE * light, curve)
+    return values
 
 
 def _table() -> NDArray[np.float64]:
     encoded = np.arange(256) / 255
-    light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    curve = ((encoded + _OFFSET) / (1 + _OFFSET)) ** _EXPONENT
+    light = np.where(encoded <= _ENCODED_TO, encoded / _SLOPE, curve)
     light.setflags(write=False)
     return light
 

@@ -17,6 +17,8 @@ _JITTER_MULTIPLE = 5.0
 
 _MOST_A_SECOND = 1.5
 """Falls a second, on average, from which on they are noise of the landmarks: eyes do not blink so fast."""
+_OPEN_PERCENT = 75
+"""Percentile of an eye's aspect ratios that is its open level: blinks and looks down lie below."""
 
 
 class Blink:
@@ -91,5 +93,5 @@ def count_blinks(
 
 def _open_level(eyes: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     """How far each eye is open when it is."""
-    level: NDArray[np.float64] = np.percentile(np.array(eyes), 75, axis=0)
+    level: NDArray[np.float64] = np.percentile(np.array(eyes), _OPEN_PERCENT, axis=0)
     return level

@@ -27,6 +27,8 @@ _CAST_WEIGHT = 2.3
 """Steps of tonal range that one unit of CIE b* is worth; both fitted to prints and selfies of one source."""
 
 _MOST_YELLOW, _MOST_BLUE = 15.0, -25.0
+_ACROSS, _DOWN = 0.34, 0.42
+"""Half width and half height of what is skin for the most part, face extents."""
 
 
 def measure_colour_gamut(crop: FaceCrop) -> float | None:
@@ -46,7 +48,7 @@ def measure_colour_gamut(crop: FaceCrop) -> float | None:
     """
     if crop.inside < _LEAST_INSIDE:
         return None
-    place = crop.place(-0.34, -0.42, 0.34, 0.42)
+    place = crop.place(-_ACROSS, -_DOWN, _ACROSS, _DOWN)
     skin = crop.picture[place][::_STEP, ::_STEP]
     blue, _, red = cv2.split(skin)
     if float(cv2.mean(cv2.absdiff(blue, red))[0]) < _GREY:

@@ -36,6 +36,8 @@ _NEIGHBOURS = np.zeros((2 * _ARM + 1, 2 * _ARM + 1), np.uint8)
 _NEIGHBOURS[::_ARM, ::_ARM] = 1
 _NEIGHBOURS[_ARM, _ARM] = 0
 _MARGIN = _ARM + 1
+_ACROSS, _DOWN = 0.2, 0.28
+"""From the middle of the face to the windows' middles, face widths."""
 
 
 def fine_structure(image: BgrImage, face: DetectedFace) -> NDArray[np.float32] | None:
@@ -60,7 +62,7 @@ def _face_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
     """Left top corners of up to six windows on the face."""
     if extent.width < _SMALLEST_FACE:
         return []
-    across, down = 0.2 * extent.width, 0.28 * extent.width
+    across, down = _ACROSS * extent.width, _DOWN * extent.width
     centres = [
         (extent.x + column * across, extent.y + row * down) for row in (-1, 0, 1) for column in (-1, 1)
     ]

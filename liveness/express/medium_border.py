@@ -34,6 +34,12 @@ _CANDIDATES = 3
 _LEAST_COVER = 0.3
 _LENGTH_WEIGHT = np.float32(0.1)
 """Of the cover over the whole picture: of lines that cover the face alike, the one that goes on is right."""
+_SOBEL = 4
+"""What Sobel's kernel makes of one step of luma from a pixel to the next."""
+_BELOW_CHIN = 0.05
+"""Face widths below the face from which a lower edge is looked for."""
+_CHIN = 0.45
+"""Half the width over which it must run below the face, face widths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +155,8 @@ def _cornered(
     first = min(max(0, int(face.bottom) - above), rows - 1)
     level = _Lines(np.ascontiguousarray(level_edges[first:].T), face.x)
     heights = np.arange(first, rows)
-    below = (heights > face.bottom + 0.05 * WIDE_FACE) & (heights < rows - 2)
-    (bottoms,) = level.strongest(face.x - 0.45 * WIDE_FACE, face.x + 0.45 * WIDE_FACE, below)
+    below = (heights > face.bottom + _BELOW_CHIN * WIDE_FACE) & (heights < rows - 2)
+    (bottoms,) = level.strongest(face.x - _CHIN * WIDE_FACE, face.x + _CHIN * WIDE_FACE, below)
     best = 0.0
     for low in bottoms:
         for line in (*lefts, *rights):
@@ -193,8 +199,7 @@ def _edges(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8
 
 
 def _thin(along: np.ndarray, other: np.ndarray, neighbours: np.ndarray) -> NDArray[np.uint8]:
-    # Sobel's kernel sums to four steps of luma a pixel.
-    edge = (along >= 4 * _STEP) & (along >= 2 * other) & (along >= cv2.dilate(along, neighbours))
+    edge = (along >= _SOBEL * _STEP) & (along >= 2 * other) & (along >= cv2.dilate(along, neighbours))
     return np.asarray(cv2.dilate(edge.astype(np.uint8), neighbours), np.uint8)
 
 

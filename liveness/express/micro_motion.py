@@ -20,6 +20,8 @@ _MOUTH_SHARE = 0.8
 """Lips have long edges, on which a misalignment shows more than elsewhere."""
 
 _NOISE_FLOOR = 1e-4
+_STRONG_PERCENT = 90
+"""Percentile of the changes that stands for the strong ones: eyes and mouth move now and then."""
 
 
 class MicroMotion:
@@ -47,8 +49,8 @@ class MicroMotion:
                 f"The face is too small to see its eyes and mouth move ({width:.0f} pixels in the view)."
             )
         rest = np.array([change.rest for change in changes]) + _NOISE_FLOOR
-        eyes = float(np.percentile(np.array([change.eyes for change in changes]) / rest, 90))
-        mouth = float(np.percentile(np.array([change.mouth for change in changes]) / rest, 90))
+        eyes = float(np.percentile(np.array([change.eyes for change in changes]) / rest, _STRONG_PERCENT))
+        mouth = float(np.percentile(np.array([change.mouth for change in changes]) / rest, _STRONG_PERCENT))
         strongest = max(eyes, _MOUTH_SHARE * mouth)
         score = score_against_line(strongest, settings.part_line, _STEEPNESS)
         if score < 0.5 and left_over_ratio(steps) >= settings.plane_line:

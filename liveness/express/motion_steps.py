@@ -27,6 +27,10 @@ _STANDING = 0.006
 _SHIFT_SHARE = 0.2
 """How much a common shift of all points counts as movement: tracking follows it almost without error,
 unlike turning and approaching, which deform the picture around each point."""
+_STRONG_PERCENT = 80
+"""Percentile of the steps that stands for the strong ones: heads rest in between."""
+_BEND_VARIANCE = 6
+"""Of second differences, over that of independent errors: 1 + 4 + 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,18 @@ def motion_steps(scan: ScanObservations) -> tuple[MotionStep, ...]:
     return tuple(step for segment in scan.motion for step in _segment_steps(segment))
 
 
+def movement(steps: Sequence[MotionStep]) -> float:
+    """How far the face moves within a second, face widths: a high percentile of ``steps``, one or more."""
+    return float(np.percentile([step.moved for step in steps], _STRONG_PERCENT))
+
+
 def left_over_ratio(steps: Sequence[MotionStep]) -> float:
-    """Left-over motion over motion, the 80th percentile of ``steps``, which must not be empty."""
+    """Left-over motion over motion, a high percentile of ``steps``, which must not be empty."""
     ratios = []
     for step in steps:
         deformed = math.sqrt(max(0.0, step.moved**2 - step.shifted**2))
         ratios.append(step.left_over / (math.hypot(deformed, _SHIFT_SHARE * step.shifted) + _STANDING))
-    return float(np.percentile(ratios, 80))
+    return float(np.percentile(ratios, _STRONG_PERCENT))
 
 
 def typical_face_width(scan: ScanObservations) -> float:
@@ -120,7 +129,7 @@ def _tracking_noise(segment: MotionSegment) -> float:
     bends = bends[np.isfinite(bends)]
     if len(bends) == 0:
         return 0.0
-    variance = float(np.median(bends)) / (6 * _RAYLEIGH_MEDIAN)
+    variance = float(np.median(bends)) / (_BEND_VARIANCE * _RAYLEIGH_MEDIAN)
     return math.sqrt(2 * variance)
 
 

@@ -6,9 +6,13 @@ Two views of a plane are related by a homography (Hartley and Zisserman, Multipl
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from liveness.express.motion_steps import MotionStep, left_over_ratio, motion_steps, typical_face_width
+from liveness.express.motion_steps import (
+    MotionStep,
+    left_over_ratio,
+    motion_steps,
+    movement,
+    typical_face_width,
+)
 from liveness.express.scoring import score_against_line
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
@@ -36,7 +40,7 @@ class PlanarMotion:
             return self._unknown(
                 f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
             )
-        moved = float(np.percentile([step.moved for step in steps], 80))
+        moved = movement(steps)
         if moved < settings.least_motion:
             return self._unknown(
                 f"The face moved by {100 * moved:.2f} % of its width, too little to tell a head from a sheet."

@@ -38,6 +38,8 @@ _LEAST_NOSE = 0.15
 """Length of the nose's shape over the points, once quadratics are out; below it no points lie on the nose."""
 
 _QUADRATIC = 6
+_FROM_TO_PERCENT = (10, 90)
+"""Percentiles of the head's turns between which it is said to have turned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,5 +199,5 @@ def _turned(scan: ScanObservations) -> float:
     yaws = [frame.pose.yaw for frame in scan.usable if frame.pose is not None and not frame.followed]
     if len(yaws) < _FEWEST_LOOKS:
         return 0.0
-    low, high = np.percentile(yaws, [10, 90])
+    low, high = np.percentile(yaws, _FROM_TO_PERCENT)
     return float(high - low)

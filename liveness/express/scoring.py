@@ -4,6 +4,11 @@ import math
 
 __all__ = ["far_log_odds", "log_odds", "score_against_line"]
 
+_LEAST = 0.02
+"""Score within which, and its complement, a signal's score is held: 3.9 as log odds."""
+_FAR_LEAST = 1e-6
+"""The same for what is certain only far beyond its line: 13.8 as log odds."""
+
 
 def score_against_line(value: float, line: float, steepness: float) -> float:
     """0..1: 0.5 where ``value`` is on ``line``, rising with the ratio of the two.
@@ -22,7 +27,7 @@ def score_against_line(value: float, line: float, steepness: float) -> float:
 
 def log_odds(score: float) -> float:
     """Natural log odds of ``score``, held within those of 0.02 and 0.98 so that no signal is certain."""
-    return _log_odds(score, 0.02)
+    return _log_odds(score, _LEAST)
 
 
 def far_log_odds(score: float) -> float:
@@ -30,7 +35,7 @@ def far_log_odds(score: float) -> float:
 
     For what is certain only far beyond its line, and whose evidence is held in another way.
     """
-    return _log_odds(score, 1e-6)
+    return _log_odds(score, _FAR_LEAST)
 
 
 def _log_odds(score: float, least: float) -> float:

@@ -35,6 +35,8 @@ _GLARE = 240
 _LEAST_GLARE, _BLINDING_GLARE = 0.02, 0.1
 """Share of the face that a white patch covers, and as much beside it, from which on it is a medium's
 glare, and at which no highlight can be told from it."""
+_OUTLINE = 0.45
+"""Half axes of the face's outline, face extents: a white patch that crosses it lies before the face."""
 
 
 def measure_specular_highlights(crop: FaceCrop) -> float | None:
@@ -103,7 +105,7 @@ def _glare(crop: FaceCrop) -> float:
         return 0.0
     face = np.zeros(white.shape, np.uint8)
     centre = round(extent.x / _STEP), round(extent.y / _STEP)
-    radii = round(0.45 * extent.width / _STEP), round(0.45 * extent.height / _STEP)
+    radii = round(_OUTLINE * extent.width / _STEP), round(_OUTLINE * extent.height / _STEP)
     cv2.ellipse(face, centre, radii, 0, 0, 360, 1, -1)
     patches, labels = cv2.connectedComponents(white)
     on_face = np.bincount(labels[face == 1], minlength=patches)[1:]

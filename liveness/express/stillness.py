@@ -6,9 +6,7 @@ stand in front of a camera on a stand shows nothing but the camera's noise.
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from liveness.express.motion_steps import MotionStep, motion_steps
+from liveness.express.motion_steps import MotionStep, motion_steps, movement
 from liveness.express.scoring import score_against_line
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
@@ -39,7 +37,7 @@ class Stillness:
                 label=self.label,
                 reason=f"The face could be followed in {len(steps)} frames only.",
             )
-        moved = float(np.percentile([step.moved for step in steps], 80))
+        moved = movement(steps)
         score = min(0.5, score_against_line(moved, settings.stillness_line, _STEEPNESS))
         found = (
             "as a held phone and a breathing person do" if score >= 0.5 else "which is as still as a thing"

@@ -10,6 +10,8 @@ from vision.geometry import eye_aspect_ratio
 
 _NATURAL = 5 / 3
 _WIDE = 2.0
+_GOOD, _FAIR = 0.8, 0.5
+"""Scores from which the words of the detail change; they decide nothing."""
 
 
 class EyeAspectRatio:
@@ -45,8 +47,8 @@ class EyeAspectRatio:
 
 
 def _words(score: float) -> str:
-    if score >= 0.8:
+    if score >= _GOOD:
         return "The eyes are naturally open"
-    if score >= 0.5:
+    if score >= _FAIR:
         return "The eyes are partly open or slightly covered"
     return "The eyes are shut, or read as shut"

@@ -10,6 +10,8 @@ from liveness.signal import Signal, assessed, not_assessed
 from vision.face import Box
 
 _FIXED = 0.5
+_USUAL = 0.10, 0.40
+"""Shares of the picture between which the words of the detail say selfie; they decide nothing."""
 
 
 class FaceAreaRatio:
@@ -61,6 +63,6 @@ def _words(share: float, settings: SelfieSettings) -> str:
         return "The face is very small, as in a photo of a photo"
     if share > LARGEST_AREA_RATIO:
         return "The face fills nearly the whole picture, as in a tight crop"
-    if 0.10 <= share <= 0.40:
+    if _USUAL[0] <= share <= _USUAL[1]:
         return "The face is framed as in a selfie"
     return "The face is " + ("smaller" if share < BEST_AREA_RATIO else "larger") + " than in most selfies"

@@ -7,6 +7,9 @@ from liveness.selfie.settings import SelfieSettings
 from liveness.selfie.subject import SelfieSubject
 from liveness.signal import Signal, assessed, not_assessed
 
+_GOOD, _FAIR = 0.8, 0.5
+"""Scores from which the words of the detail change; they decide nothing."""
+
 
 class FacialSymmetry:
     """``landmark_pairs.asymmetry`` against ``max_asymmetry``: 1 is a mirror image, 0 the maximum or more."""
@@ -37,8 +40,8 @@ class FacialSymmetry:
 
 
 def _words(score: float) -> str:
-    if score >= 0.8:
+    if score >= _GOOD:
         return "The face is highly symmetric"
-    if score >= 0.5:
+    if score >= _FAIR:
         return "The face is mildly asymmetric, within normal limits"
     return "The face is notably asymmetric, as when warped, bent or seen from the side"

@@ -14,6 +14,8 @@ from liveness.signal import Signal, assessed, not_assessed
 _SMALLEST_SIDE: Final = 48
 _RATIO_TOLERANCE: Final = 0.2
 """A flat spectrum has a ratio of 0.75, 0.10 above the baseline, and must not score above 0.5."""
+_GOOD, _FAIR, _POOR = 0.8, 0.6, 0.4
+"""Scores from which the words of the detail change; they decide nothing."""
 
 
 class FftDeepfake:
@@ -62,10 +64,10 @@ def spectrum_score(measures: SpectrumMeasures, settings: SelfieSettings) -> floa
 
 
 def _words(score: float) -> str:
-    if score >= 0.8:
+    if score >= _GOOD:
         return "The spectrum is as of a natural camera picture"
-    if score >= 0.6:
+    if score >= _FAIR:
         return "The spectrum is broadly natural; heavy compression causes such small anomalies"
-    if score >= 0.4:
+    if score >= _POOR:
         return "The spectrum has moderate anomalies, as of generated or swapped faces"
     return "The spectrum has strong periodic artefacts or one strong direction, as generators leave"

@@ -12,6 +12,8 @@ from vision.pose import estimate_pose
 
 _LARGEST_ROLL: Final = 30.0
 _UNDETERMINED: Final = 180.0
+_GOOD, _FAIR = 0.85, 0.5
+"""Scores from which the words of the detail change; they decide nothing."""
 
 
 class SelfieHeadPose:
@@ -55,8 +57,8 @@ def _pose(subject: SelfieSubject, face: DetectedFace) -> HeadPose:
 
 
 def _words(score: float) -> str:
-    if score >= 0.85:
+    if score >= _GOOD:
         return "The head is near-frontal"
-    if score >= 0.5:
+    if score >= _FAIR:
         return "The head is slightly rotated, within the accepted range"
     return "The head is significantly rotated"

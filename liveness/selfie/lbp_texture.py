@@ -7,6 +7,8 @@ from liveness.selfie.subject import SelfieSubject, texture_crop
 from liveness.signal import Signal, assessed, not_assessed
 
 _ENTROPY_ANCHORS = ((0.0, 0.0), (4.8, 0.35), (5.0, 0.55), (5.25, 0.80), (5.45, 1.0))
+_GOOD, _FAIR, _POOR = 0.8, 0.55, 0.35
+"""Scores from which the words of the detail change; they decide nothing."""
 
 
 class LbpTexture:
@@ -57,10 +59,10 @@ def texture_score(*, entropy: float, dominant: float, threshold: float) -> float
 
 
 def _words(score: float) -> str:
-    if score >= 0.8:
+    if score >= _GOOD:
         return "The skin's texture is as a camera sees a real face"
-    if score >= 0.55:
+    if score >= _FAIR:
         return "The texture is broadly consistent with skin, with some loss as by compression"
-    if score >= 0.35:
+    if score >= _POOR:
         return "The texture is partly uniform, as of a flat medium"
     return "The texture is highly uniform or periodic"

@@ -11,6 +11,8 @@ from liveness.signal import Signal, assessed, not_assessed
 
 _SIDE: Final = 160
 _STEEPNESS: Final = 1.5
+_GOOD, _FAIR = 0.8, 0.5
+"""Scores from which the words of the detail change; they decide nothing."""
 
 
 class SelfieSharpness:
@@ -45,8 +47,8 @@ class SelfieSharpness:
 
 
 def _words(score: float) -> str:
-    if score >= 0.8:
+    if score >= _GOOD:
         return "The face is sharp and well focused"
-    if score >= 0.5:
+    if score >= _FAIR:
         return "The face is moderately sharp, as in compressed selfies"
     return "The face is soft or blurred, as in recaptured pictures"

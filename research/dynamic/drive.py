@@ -12,11 +12,10 @@ from attempt.capture import AttemptCapture
 from attempt.flash_run import FlashRun
 from attempt.frame import Frame, FrameLimits
 from attempt.placement import CapturePlan
-from liveness.dynamic.actions import FallBack, HintCode
+from liveness.dynamic.challenge import FallBack, HintCode, RevealedStep
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.steps import RevealedStep
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.observation import ScanObservations
 from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, SimulatedPhone

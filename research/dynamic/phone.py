@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from liveness.dynamic.actions import HintCode
-from liveness.dynamic.steps import ColourStep
+from liveness.dynamic.challenge import ColourStep, HintCode
 from liveness.guidance import GuidanceCode
 from simulator import AppGuide, ScreenLight, SimulatedFrame
 

@@ -12,9 +12,8 @@ from attempt.capture import AttemptCapture
 from attempt.frame import Frame, FrameLimits
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
-from liveness.dynamic.movement_judge import MovementResult, judge_movement
-from liveness.dynamic.ovals import OvalScript
-from liveness.dynamic.perspective import PerspectiveFinding
+from liveness.dynamic.challenge import OvalScript
+from liveness.dynamic.movement import MovementResult, PerspectiveFinding, judge_movement
 from liveness.extent import face_extent
 from liveness.guidance import GuidanceSettings, Oval
 from research.dynamic.virtual_time import frame_of, turns

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
 from attempt.frame import ExposureClaim
-from liveness.dynamic.steps import ColourStep, Transition
+from liveness.dynamic.challenge import ColourStep, Transition
 from liveness.guidance import Oval
 from server.domain.terms import Mode, Plan
 from server.edge.device_codec import camera_claim, device_claim, to_evidence

@@ -4,7 +4,7 @@ from collections.abc import Set
 from typing import Final
 
 from liveness.dynamic import policy as dynamic
-from liveness.dynamic.script import ScriptSettings
+from liveness.dynamic.challenge import ScriptSettings
 from server.domain.terms import Mode, Plan
 from server.policies import Policy
 from server.policies.words import Fallback

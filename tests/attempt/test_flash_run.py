@@ -11,13 +11,12 @@ from attempt.analyst import FrameAnalyst
 from attempt.challenge import ChallengeFrame
 from attempt.flash_run import FlashRun
 from attempt.frame import Frame, FrameLimits
-from liveness.dynamic.actions import HintCode
 from liveness.dynamic.challenge import FlashChallenge
-from liveness.dynamic.interface import Meter
-from liveness.dynamic.meter import Light
+from liveness.dynamic.challenge.actions import HintCode
+from liveness.dynamic.challenge.interface import Light, Meter
+from liveness.dynamic.challenge.script import ColourScript
+from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
 from liveness.dynamic.policy import DynamicPolicy, Fallback
-from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.flash_device import ScriptedMeter
 from tests.server.live import pictures, remembering_pack

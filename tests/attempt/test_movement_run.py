@@ -5,8 +5,8 @@ from attempt.analyst import FrameAnalyst, SeenFrame
 from attempt.challenge import ChallengeFrame
 from attempt.frame import FrameLimits
 from attempt.movement_run import MovementRun
+from liveness.dynamic.challenge.ovals import OvalScript
 from liveness.dynamic.movement import MovementChallenge
-from liveness.dynamic.ovals import OvalScript
 from liveness.guidance import Oval
 from tests.attempt.frames import frame_of
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation

@@ -10,7 +10,7 @@ from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.movement_judge import MovementResult
+from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.errors import ContradictoryResult
 from liveness.policy import LivenessPolicy

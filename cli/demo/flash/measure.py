@@ -16,16 +16,23 @@ from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
 from cli.demo.flash.tape import TapedAttempt, TapedFrame
-from liveness.dynamic.brightness import expected_response, scene_lux
-from liveness.dynamic.course import Appearance, Sent, appearances, light_at
-from liveness.dynamic.drift import fit_drift
-from liveness.dynamic.lag import measure_lag
+from liveness.dynamic.challenge import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
+from liveness.dynamic.measurement import (
+    Appearance,
+    FlashTrack,
+    Sent,
+    TrackView,
+    appearances,
+    expected_response,
+    fit_drift,
+    fit_response,
+    light_at,
+    measure_lag,
+    sample_frame,
+    scene_lux,
+)
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.response import fit_response
 from liveness.dynamic.sample import ExposureReading, FlashSample
-from liveness.dynamic.sampling import sample_frame
-from liveness.dynamic.steps import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
-from liveness.dynamic.track import FlashTrack, TrackView
 from vision.face import BgrImage, DetectedFace, Points
 
 __all__ = ["FaceFinder", "FlashCurves", "FlashTrace", "trace_flash"]

@@ -14,7 +14,7 @@ from attempt.frame import ExposureClaim, Frame, FrameLimits
 from attempt.judgement import ChallengeEvidence, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
-from liveness.dynamic.actions import HintCode
+from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.extent import face_extent

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from liveness.dynamic.actions import Action, Complete, FallBack, Pause, Resume, Reveal, Wait
-from liveness.dynamic.challenge import FlashChallenge
-from liveness.dynamic.meter import Disturbance, Light, StepReading
+from liveness.dynamic.challenge.actions import Action, Complete, FallBack, Pause, Resume, Reveal, Wait
+from liveness.dynamic.challenge.flash import FlashChallenge
+from liveness.dynamic.challenge.interface import Disturbance, Light, StepReading
+from liveness.dynamic.challenge.steps import ColourStep
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
-from liveness.dynamic.steps import ColourStep
 from liveness.guidance import GuidanceCode
 from tests.liveness.builders import face_at
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.course import Appearance, Sent, appearances
+from liveness.dynamic.challenge.script import ColourScript
+from liveness.dynamic.challenge.steps import RevealedStep
+from liveness.dynamic.measurement.course import Appearance, Sent, appearances
+from liveness.dynamic.measurement.track import FlashTrack, TrackView
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
-from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import RevealedStep
-from liveness.dynamic.track import FlashTrack, TrackView
 from tests.liveness.builders import face_at
 
 __all__ = ["LightScan", "answering", "guessing", "light_scan", "seen", "track_of"]

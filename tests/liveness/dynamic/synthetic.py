@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.dynamic.challenge.script import ColourScript
+from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
+from liveness.dynamic.measurement.sampling import sample_frame
 from liveness.dynamic.sample import ExposureReading, FlashSample
-from liveness.dynamic.sampling import sample_frame
-from liveness.dynamic.script import ColourScript
-from liveness.dynamic.steps import ColourStep, RevealedStep
 from vision.face import Box, DetectedFace
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.movement_judge import MovementResult
+from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.policy import LivenessPolicy
 from liveness.signal import assessed, not_assessed

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveness.dynamic.interface import Meter
+from liveness.dynamic.challenge.interface import Disturbance, Light, Meter
+from liveness.dynamic.challenge.steps import RevealedStep
 from liveness.dynamic.judge import judge_flash
-from liveness.dynamic.meter import Disturbance, FlashMeter, Light
+from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import ExposureReading, FlashSample, Region
-from liveness.dynamic.steps import RevealedStep
 from tests.liveness.builders import face_at
 from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan

@@ -11,7 +11,7 @@ from hypothesis import given
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome as DeviceCheckOutcome
-from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
 from server.checks.handed_out import HandedOut, KeptPicture
 from server.domain.terms import AttemptOutcome, Mode

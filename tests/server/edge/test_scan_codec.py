@@ -13,8 +13,8 @@ from attempt.frame import ExposureClaim
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
-from liveness.dynamic.actions import HintCode
-from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.actions import HintCode
+from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
 from server.device.evidence import UnknownEvidence
 from server.domain.terms import Mode, Plan

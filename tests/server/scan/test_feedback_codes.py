@@ -10,7 +10,7 @@ import attempt
 import server.scan
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES, WRONG_ROTATION
-from liveness.dynamic.actions import HintCode
+from liveness.dynamic.challenge.actions import HintCode
 from server.edge.scan_codec import feedback_code
 
 _REPOSITORY = Path(__file__).resolve().parents[3]

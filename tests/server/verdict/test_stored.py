@@ -10,7 +10,7 @@ from hypothesis import given
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.check import Manipulation
 from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
-from liveness.dynamic.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import LivenessResult
 from server.domain.tries import EarlierAttacks
 from server.edge.result_codec import encode_result

@@ -1,0 +1,190 @@
+"""Draws the steps of the challenge, one at a time, when each is needed.
+
+A step does not exist before it is drawn: whoever reads the server's memory, its log or its database finds no
+future colour. All that is kept is the colour on display and how much entropy was drawn.
+
+What is drawn, each independently and by rejection from random bytes:
+
+* the colour: one of the palette's but the one on display; 7 of 8, and 8 of 8 after the lead-in grey;
+* the transition: a scroll once in ``scroll_one_in`` steps;
+* the hold: one of ``holds``.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from liveness.dynamic.challenge.entropy import RandomBytes, bits_of_choice, draw_below
+from liveness.dynamic.challenge.palette import LEAD_IN, PALETTE
+from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
+from liveness.errors import PolicyError
+
+__all__ = ["FEWEST_DRAWN_BITS", "ColourScript", "ScriptSettings"]
+
+FEWEST_DRAWN_BITS: Final = 20.0
+"""Entropy of the colours alone that a full script must draw."""
+_SHORTEST_SCROLL_SECONDS: Final = 0.05
+"""Less is a jump: two or three frames of a display."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptSettings:
+    """What is drawn from.
+
+    Attributes:
+        steps: Coloured steps of a full script; their colours must carry 20 bits or more.
+        holds: How long a colour may be held, seconds: 1 to 256 different times of 0.35..2.
+        scroll_one_in: One step in so many scrolls in from the top, 1..256; ``None`` for devices that cannot.
+        scroll_seconds: How long a scroll takes, 0.05..1.
+        lead_in_seconds: How long the first grey is held, 0.35..2.
+
+    Raises:
+        PolicyError: A value is out of its range, or the colours of a full script carry too little.
+    """
+
+    steps: int = 8
+    holds: tuple[float, ...] = (0.35, 0.4, 0.45, 0.5)
+    scroll_one_in: int | None = 4
+    scroll_seconds: float = 0.3
+    lead_in_seconds: float = 0.4
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.holds) <= 256 or len(set(self.holds)) != len(self.holds):
+            raise PolicyError("1 to 256 different holds are needed")
+        if not all(SHORTEST_HOLD_SECONDS <= seconds <= 2 for seconds in (*self.holds, self.lead_in_seconds)):
+            raise PolicyError(f"holds last {SHORTEST_HOLD_SECONDS} to 2 s")
+        if self.scroll_one_in is not None and not 1 <= self.scroll_one_in <= 256:
+            raise PolicyError(f"scroll_one_in is {self.scroll_one_in}; it must be 1 to 256")
+        if not _SHORTEST_SCROLL_SECONDS <= self.scroll_seconds <= 1:
+            raise PolicyError(f"a scroll takes {_SHORTEST_SCROLL_SECONDS} to 1 s, not {self.scroll_seconds}")
+        if self.steps < 1 or self.colour_bits < FEWEST_DRAWN_BITS:
+            raise PolicyError(
+                f"the colours of {self.steps} steps carry less than {FEWEST_DRAWN_BITS:.0f} bits"
+            )
+
+    @property
+    def colour_bits(self) -> float:
+        """Entropy of the colours of a full script, bits: log2(8 * 7^(steps - 1))."""
+        return bits_of_choice(len(PALETTE)) + (self.steps - 1) * bits_of_choice(len(PALETTE) - 1)
+
+
+class ColourScript:
+    """The steps of one challenge. Not safe to call from several threads at once."""
+
+    def __init__(
+        self, random: RandomBytes, settings: ScriptSettings | None = None, *, first_number: int = 1
+    ) -> None:
+        """Starts before the lead-in; draws nothing.
+
+        Args:
+            random: Cryptographic random bytes.
+            settings: What is drawn from.
+            first_number: Number of the first step; a later attempt of the same scan counts on.
+        """
+        self._random = random
+        self._settings = settings or ScriptSettings()
+        self._number = first_number
+        self._shown: ScreenColour | None = None
+        self._closed = False
+        self._drawn_bits = 0.0
+        self._coloured = 0
+
+    @property
+    def settings(self) -> ScriptSettings:
+        """What is drawn from."""
+        return self._settings
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next step will have."""
+        return self._number
+
+    @property
+    def drawn_bits(self) -> float:
+        """Bits of all steps drawn so far."""
+        return self._drawn_bits
+
+    @property
+    def coloured(self) -> int:
+        """Steps with bits drawn so far: all but the lead-in and the closing step."""
+        return self._coloured
+
+    def lead_in(self) -> ColourStep:
+        """The first step: the grey that the first colour is measured against.
+
+        Raises:
+            PolicyError: A step was made already.
+        """
+        if self._shown is not None:
+            raise PolicyError("the lead-in is the first step, and another was shown already")
+        return self._make(LEAD_IN, hold=self._settings.lead_in_seconds)
+
+    def draw(self) -> ColourStep:
+        """The next coloured step, drawn now.
+
+        Raises:
+            PolicyError: There was no lead-in yet, or the script is closed.
+            RandomSourceError: The random source is broken.
+        """
+        if self._shown is None:
+            raise PolicyError("the lead-in must be shown before a colour is drawn")
+        settings = self._settings
+        colours = [colour for colour in PALETTE if colour != self._shown]
+        colour = colours[draw_below(self._random, len(colours))]
+        scrolls, transition_bits = False, 0.0
+        if settings.scroll_one_in is not None and settings.scroll_one_in > 1:
+            share = settings.scroll_one_in
+            scrolls = draw_below(self._random, share) == 0
+            transition_bits = bits_of_choice(share) - (0.0 if scrolls else bits_of_choice(share - 1))
+        elif settings.scroll_one_in == 1:
+            scrolls = True
+        hold = settings.holds[draw_below(self._random, len(settings.holds))]
+        hold_bits = bits_of_choice(len(settings.holds))
+        return self._make(
+            colour,
+            hold=hold,
+            scrolls=scrolls,
+            bits=bits_of_choice(len(colours)) + transition_bits + hold_bits,
+            transition_bits=transition_bits,
+            hold_bits=hold_bits,
+        )
+
+    def close(self) -> ColourStep:
+        """The closing step, after which the screen returns to normal; nothing can be drawn after it.
+
+        Raises:
+            PolicyError: The script is closed already, or nothing was shown.
+        """
+        if self._shown is None:
+            raise PolicyError("nothing was shown that could be closed")
+        return self._make(LEAD_IN, hold=SHORTEST_HOLD_SECONDS, last=True)
+
+    def _make(
+        self,
+        colour: ScreenColour,
+        *,
+        hold: float,
+        scrolls: bool = False,
+        bits: float = 0.0,
+        transition_bits: float = 0.0,
+        hold_bits: float = 0.0,
+        last: bool = False,
+    ) -> ColourStep:
+        if self._closed:
+            raise PolicyError("the script is closed")
+        step = ColourStep(
+            number=self._number,
+            colour=colour,
+            transition=Transition.SCROLL_DOWN if scrolls else Transition.FLAT,
+            transition_seconds=self._settings.scroll_seconds if scrolls else 0.0,
+            hold_seconds=hold,
+            bits=bits,
+            last=last,
+            transition_bits=transition_bits,
+            hold_bits=hold_bits,
+        )
+        self._number += 1
+        self._shown = colour
+        self._closed = last
+        self._drawn_bits += bits
+        self._coloured += bits > 0
+        return step

@@ -1,0 +1,114 @@
+"""One step of the screen-flash challenge: the colour to show, how it comes in and how long it stays."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.srgb import LINEAR_LIGHT
+from liveness.errors import PolicyError
+
+__all__ = ["SHORTEST_HOLD_SECONDS", "ColourStep", "RevealedStep", "ScreenColour", "Transition"]
+
+SHORTEST_HOLD_SECONDS: Final = 0.35
+"""No colour is shown for less; with it there are never more than 3 changes in a second."""
+
+_LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
+_ROUNDING: Final = 1e-9
+"""Bits by which sums of logarithms may be off."""
+
+
+class Transition(StrEnum):
+    """How a colour replaces the one before."""
+
+    FLAT = "FLAT"
+    """At once, over the whole screen."""
+    SCROLL_DOWN = "SCROLL_DOWN"
+    """From the top downwards, pushing the colour before out at the bottom."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenColour:
+    """A colour of the screen, sRGB (IEC 61966-2-1), each channel 0..255.
+
+    Raises:
+        PolicyError: A channel is out of range.
+    """
+
+    red: int
+    green: int
+    blue: int
+
+    def __post_init__(self) -> None:
+        if not all(0 <= channel <= 255 for channel in (self.red, self.green, self.blue)):
+            raise PolicyError(
+                f"a colour's channels are 0..255; they are {self.red}, {self.green}, {self.blue}"
+            )
+
+    @property
+    def linear(self) -> NDArray[np.float64]:
+        """Shape (3,): the light of red, green and blue, 0..1 of the screen's brightest."""
+        return LINEAR_LIGHT[[self.red, self.green, self.blue]]
+
+    @property
+    def luminance(self) -> float:
+        """Relative luminance, 0..1 of white's (WCAG 2.2, "relative luminance")."""
+        return float(self.linear @ np.array(_LUMINANCE))
+
+
+@dataclass(frozen=True, slots=True)
+class ColourStep:
+    """One step, as the device is told to show it.
+
+    Attributes:
+        number: From 1 over the whole scan.
+        colour: What to show.
+        transition: How it replaces what was shown before.
+        transition_seconds: How long a scrolling transition takes, 0..1; 0 for a flat one.
+        hold_seconds: How long it is shown at least once it fills the screen; 0.35 or more.
+        bits: Entropy that was drawn for it: the colour's, the transition's and the hold's; 0 for the
+            lead-in and for the closing step, which are known to everybody.
+        last: Whether this is the closing step, after which the screen returns to normal.
+        transition_bits: The part of ``bits`` that only a measured transition proves.
+        hold_bits: The part of ``bits`` that only measured appearance times prove.
+
+    Raises:
+        PolicyError: A duration or an entropy is out of its range.
+    """
+
+    number: int
+    colour: ScreenColour
+    transition: Transition
+    transition_seconds: float
+    hold_seconds: float
+    bits: float
+    last: bool
+    transition_bits: float = 0.0
+    hold_bits: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise PolicyError(f"steps are numbered from 1; this one has {self.number}")
+        if not 0 <= self.transition_seconds <= 1:
+            raise PolicyError(f"a transition takes 0 to 1 s; this one takes {self.transition_seconds}")
+        if not SHORTEST_HOLD_SECONDS <= self.hold_seconds < float("inf"):
+            raise PolicyError(
+                f"a colour is held for {SHORTEST_HOLD_SECONDS} s or more, not {self.hold_seconds}"
+            )
+        if min(self.transition_bits, self.hold_bits, self.colour_bits) < -_ROUNDING:
+            raise PolicyError("the entropy of a step's parts exceeds the whole, or is negative")
+
+    @property
+    def colour_bits(self) -> float:
+        """The part of ``bits`` that the measured colour proves."""
+        return self.bits - self.transition_bits - self.hold_bits
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedStep:
+    """A step and when it was sent, seconds of the server's monotonic clock."""
+
+    step: ColourStep
+    at: float

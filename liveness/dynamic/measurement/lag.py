@@ -1,0 +1,355 @@
+"""By how much the face follows the screen, step by step and region by region.
+
+The time at which the device says that a colour appeared is compared with the time at which the face shows it.
+A genuine phone's panel and camera add 30 to 350 ms, always the same, and all parts of a face are lit at once.
+Whoever computes the reflection adds the time that takes, and what it takes varies. Lateness alone proves
+nothing, however late, as networks and slow phones are late too; a lag that jitters, that differs between the
+regions of one face, or that is less than nothing, does, late or not.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.measurement.course import Appearance, light_at
+from liveness.dynamic.measurement.drift import Drift, fit_drift
+from liveness.dynamic.measurement.looks import LEAST_LEFT, deviations
+from liveness.dynamic.measurement.track import TrackView
+from liveness.dynamic.sample import SKIN_REGIONS
+from liveness.signal import Signal, assessed, not_assessed
+
+__all__ = [
+    "LagFinding",
+    "LagSettings",
+    "find_lag",
+    "lag_signal",
+    "measure_lag",
+    "region_lags",
+    "step_lags",
+]
+
+_EARLIEST: Final = -0.12
+_LATEST: Final = 1.2
+"""Lags that are looked for, seconds: far beyond ``LagSettings.longest``, so that a late answer is seen to be
+one, and not taken for another challenge's."""
+
+_TICK: Final = 0.02
+_COARSE: Final[NDArray[np.float64]] = np.linspace(_EARLIEST, _LATEST, 23)
+"""Every 0.06 s."""
+
+_AROUND: Final[NDArray[np.float64]] = _TICK * np.arange(-2.0, 3.0)
+"""Seconds from the best coarse lag, or from the scan's."""
+
+_CLEARLY: Final = 0.3
+"""Share of a region's light that the screen's must explain for its lag to count."""
+
+_FEWEST: Final = 3
+"""Steps, or regions, whose lags can be compared."""
+
+_NEITHER: Final = 0.5
+"""The score that speaks for neither side."""
+_NAME: Final = "flash_lag"
+_LABEL: Final = "Time of the answer"
+
+# Of a step's own lag; set by hand on simulated scans:
+_STEP_CLEAR: Final = 8.0
+"""Times the noise from frame to frame that a change must be."""
+_STEP_SECONDS: Final = 0.3
+"""Before and after a change that is looked at."""
+_BEFORE_NEXT: Final = 0.03
+"""Seconds before the next change that are left out: a frame blurs over it."""
+_STEP_FRAMES: Final = 6
+_OWN: Final[NDArray[np.float64]] = np.arange(-0.2, 0.2001, 0.005)
+"""Seconds from the scan's lag at which it is looked for."""
+_OWN_SEEN: Final = 0.2
+"""Frames' worth of the change that must be left within looks."""
+_OWN_EXPLAINED: Final = 0.5
+"""Share of the face's change that it must explain."""
+_FLICKER_FRAMES: Final = 5
+_BEND_VARIANCE: Final = 6
+"""Of second differences, over that of independent errors: 1 + 4 + 1."""
+_MEAN_OF_NORMAL: Final = 0.8
+"""Mean of a normal variable's absolute value, in standard deviations."""
+
+
+@dataclass(frozen=True, slots=True)
+class LagSettings:
+    """Lines of the lag; seconds.
+
+    Attributes:
+        longest: Beyond it display and camera do not explain the lag.
+        least: Below it the answer came before the question.
+        jitter: Deviation between steps at which it counts for neither side.
+        between_regions: Deviation between regions at which it counts for neither side.
+        least_explained: Share of the face's variance that the best lag must explain.
+        usual: What is taken for the lag where none stands out.
+        early_score: Score, 0..1, of an answer that came before the question.
+    """
+
+    longest: float
+    least: float
+    jitter: float
+    between_regions: float
+    least_explained: float
+    usual: float
+    early_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class LagFinding:
+    """How the answer lies in time.
+
+    Attributes:
+        lag: Best lag over the scan, seconds; ``None`` where no lag stands out.
+        explained: Share of the face's variance that it explains, 0..1.
+        jitter: Deviation of the steps' own lags, seconds; ``None`` where fewer than three could be told.
+        spread: Deviation of the regions' lags, seconds; ``None`` likewise.
+    """
+
+    lag: float | None
+    explained: float
+    jitter: float | None
+    spread: float | None
+
+    @property
+    def told(self) -> bool:
+        """Whether the answer is clear enough for its times to be compared: those of steps, or of regions."""
+        return self.jitter is not None or self.spread is not None
+
+
+def measure_lag(track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
+    """The lag at which the screen's light explains the face's best.
+
+    Args:
+        track: The scan's light.
+        shown: What the screen gave.
+
+    Returns:
+        The lag in seconds, ``None`` where too little was measured; and the share that it explains.
+    """
+    if len(shown) < 2:
+        return None, 0.0
+    rows = np.flatnonzero(_usable(track, shown, track.face))
+    search = _Search.over(track, shown, rows)
+    if search is None:
+        return None, 0.0
+    face = search.drift.clear(track.face[rows])
+    near = float(_COARSE[np.argmax(_gains(search.screens(_COARSE), face))])
+    lags = near + _AROUND
+    return _best(lags, search.screens(lags), face)
+
+
+def find_lag(
+    track: TrackView,
+    shown: Sequence[Appearance],
+    matrix: NDArray[np.float64],
+    *,
+    lag: float,
+    explained: float,
+) -> LagFinding:
+    """How steady the lag is.
+
+    Args:
+        track: The scan's light.
+        shown: What the screen gave.
+        matrix: ``Response.matrix``.
+        lag: Of the scan, seconds.
+        explained: Share of the face's variance that it explains.
+    """
+    steps = [own for _, own in step_lags(track, shown, matrix, lag=lag)]
+    regions = region_lags(track, shown, lag=lag)
+    return LagFinding(
+        lag=lag,
+        explained=explained,
+        jitter=float(np.std(steps)) if len(steps) >= _FEWEST else None,
+        spread=float(np.std(regions)) if len(regions) >= _FEWEST else None,
+    )
+
+
+def step_lags(
+    track: TrackView, shown: Sequence[Appearance], matrix: NDArray[np.float64], *, lag: float
+) -> tuple[tuple[int, float], ...]:
+    """Each flat step's own lag: when its change was half done; (number of the step, seconds).
+
+    Args:
+        track: The scan's light.
+        shown: What the screen gave.
+        matrix: ``Response.matrix``.
+        lag: Of the scan.
+    """
+    found: list[tuple[int, float]] = []
+    noise = _flicker(track)
+    for before, one in pairwise(shown):
+        if one.step.transition_seconds > 0:
+            continue
+        change = (one.step.colour.linear - before.step.colour.linear) @ matrix.T
+        power = float(change @ change)
+        if power <= 0 or math.sqrt(power) < _STEP_CLEAR * noise:
+            continue
+        middle = one.at + lag
+        rows = np.flatnonzero(track.clean & (np.abs(track.times - middle) <= _STEP_SECONDS))
+        rows = rows[(track.times[rows] > before.at + before.step.transition_seconds + lag)]
+        following = [other.at for other in shown if other.at > one.at]
+        if following:
+            rows = rows[track.times[rows] < following[0] + lag - _BEFORE_NEXT]
+        if len(rows) < _STEP_FRAMES:
+            continue
+        within = deviations(track.looks[rows])
+        when = _half_way(
+            track.times[rows] - middle, track.face[rows] @ change / power, within, frame=track.frame_seconds
+        )
+        if when is not None:
+            found.append((one.step.number, lag + when))
+    return tuple(found)
+
+
+def region_lags(track: TrackView, shown: Sequence[Appearance], *, lag: float) -> tuple[float, ...]:
+    """The lag of each region of the skin that answers clearly, seconds; within 0.04 s of the scan's."""
+    if len(shown) < 2:
+        return ()
+    usable = [_usable(track, shown, track.skin[:, region]) for region in range(len(SKIN_REGIONS))]
+    lags = lag + _AROUND
+    found: dict[int, float] = {}
+    # Mostly all regions are seen in the same frames, and then one search serves them all.
+    for frames in {region.tobytes(): region for region in usable}.values():
+        rows = np.flatnonzero(frames)
+        search = _Search.over(track, shown, rows)
+        if search is None:
+            continue
+        screens = search.screens(lags)
+        for region in [place for place, seen in enumerate(usable) if np.array_equal(seen, frames)]:
+            own, explained = _best(lags, screens, search.drift.clear(track.skin[rows, region]))
+            if own is not None and explained >= _CLEARLY:
+                found[region] = own
+    return tuple(found[region] for region in sorted(found))
+
+
+def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
+    """What the times say; lateness alone says nothing."""
+    if finding.lag is None or finding.explained < settings.least_explained:
+        return not_assessed(name=_NAME, label=_LABEL, reason="no lag stands out: the answer is too weak")
+    lag = finding.lag
+    detail = [f"the face follows the screen by {1000 * lag:.0f} ms"]
+    parts: list[float] = []
+    if finding.jitter is not None:
+        parts.append(_held(finding.jitter, settings.jitter))
+        detail.append(f"from step to step this varies by {1000 * finding.jitter:.0f} ms")
+    if finding.spread is not None:
+        parts.append(_held(finding.spread, settings.between_regions))
+        detail.append(f"between parts of the face by {1000 * finding.spread:.0f} ms")
+    if lag < settings.least:
+        early = "; ".join([*detail, "it came too early"])
+        return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=early)
+    if lag > settings.longest and min(parts, default=1.0) >= _NEITHER:
+        detail.append("display and camera do not take so long, a slow network may")
+        return not_assessed(name=_NAME, label=_LABEL, reason="; ".join(detail))
+    if not parts:
+        return not_assessed(name=_NAME, label=_LABEL, reason="; ".join([*detail, "too few steps to compare"]))
+    return assessed(name=_NAME, label=_LABEL, score=min(parts), detail="; ".join(detail))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """Looks for the lag over the same frames, many lags at once."""
+
+    drift: Drift
+    shown: Sequence[Appearance]
+    times: NDArray[np.float64]
+    frame: float
+
+    @classmethod
+    def over(cls, track: TrackView, shown: Sequence[Appearance], rows: NDArray[np.intp]) -> "_Search | None":
+        """Over these rows of the track; ``None`` where they are too few."""
+        drift = fit_drift(track, rows)
+        return None if drift is None else cls(drift, shown, track.times[rows], track.frame_seconds)
+
+    def screens(self, lags: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The screen's light at each lag, cleared, shape (lags, n, 3)."""
+        return self.drift.clear(light_at(self.shown, self.times - lags[:, None], blur=self.frame))
+
+
+def _best(
+    lags: NDArray[np.float64], screens: NDArray[np.float64], face: NDArray[np.float64]
+) -> tuple[float | None, float]:
+    """The lag that explains most and its share; ``None`` where there is no light to explain.
+
+    Args:
+        lags: Shape (lags,), a tick apart.
+        screens: Shape (lags, n, 3), cleared.
+        face: Shape (n, 3), cleared.
+    """
+    total = float((face**2).sum())
+    if total <= 0:
+        return None, 0.0
+    gains = _gains(screens, face)
+    best = int(np.argmax(gains))
+    return float(lags[best]) + _TICK * _summit(gains, best), float(gains[best]) / total
+
+
+def _gains(screens: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each of a screen's colours explains of the same colour of the face, if it does so positively.
+
+    Args:
+        screens: Shape (lags, n, 3), cleared.
+        face: Shape (n, 3), cleared.
+
+    Returns:
+        Shape (lags,), the sum over the colours.
+    """
+    power = np.einsum("lij,lij->lj", screens, screens)
+    cross = np.einsum("lij,ij->lj", screens, face)
+    gains: NDArray[np.float64] = (np.maximum(cross, 0.0) ** 2 / np.maximum(power, 1e-9)).sum(axis=1)
+    return gains
+
+
+def _usable(track: TrackView, shown: Sequence[Appearance], light: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The frames that show ``light`` undisturbed, from the first colour on."""
+    return np.asarray(track.clean & np.isfinite(light).all(axis=1) & (track.times >= shown[0].at))
+
+
+def _held(value: float, line: float) -> float:
+    """1 for none, a half at the line, towards 0 beyond."""
+    return 1 / (1 + (value / line) ** 2)
+
+
+def _summit(gains: NDArray[np.float64], best: int) -> float:
+    """Where the parabola through the best and its neighbours peaks, in ticks from the best."""
+    if not 0 < best < len(gains) - 1:
+        return 0.0
+    before, at, after = gains[best - 1 : best + 2].tolist()
+    bend = before - 2 * at + after
+    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+
+
+def _flicker(track: TrackView) -> float:
+    """Noise of the face's light from frame to frame, from the median of second differences."""
+    face = track.face[track.clean]
+    if len(face) < _FLICKER_FRAMES:
+        return math.inf
+    bends = np.abs(face[2:] - 2 * face[1:-1] + face[:-2]).mean(axis=1)
+    return float(np.median(bends)) / math.sqrt(_BEND_VARIANCE) / _MEAN_OF_NORMAL
+
+
+def _half_way(
+    times: NDArray[np.float64],
+    progress: NDArray[np.float64],
+    within: NDArray[np.float64],
+    *,
+    frame: float,
+) -> float | None:
+    """When ``progress`` steps up, seconds: the step, blurred over a frame, fitting best ``within`` looks."""
+    candidates = _OWN
+    ramp = np.clip((times[None] - candidates[:, None]) / frame, 0, 1) @ within
+    values = within @ progress
+    power = np.einsum("ij,ij->i", ramp, ramp)
+    cross = ramp @ values
+    gains = np.where(cross > 0, cross**2 / np.maximum(power, 1e-9), 0.0)
+    gains[(power < _OWN_SEEN) | (cross < LEAST_LEFT * power)] = 0.0
+    best = int(np.argmax(gains))
+    total = float(values @ values)
+    return float(candidates[best]) if total > 0 and gains[best] >= _OWN_EXPLAINED * total else None

@@ -1,0 +1,331 @@
+"""The response matrix: how the face's colours follow the screen's, and which steps it verifies.
+
+In logarithms of linear light the face answers the screen's light L with ``M L``: M is near diagonal, its
+diagonal is positive, and it is small where other light is strong. M is fitted over the whole scan by least
+squares, drawn a little towards a multiple of the identity. Then every step is *classified*: with M fitted to
+the other steps, which of the palette's colours explains best what was measured while it was shown? A step
+verifies its colour only where the commanded one wins clearly. M may not follow what it judges, so a step's
+own frames do not take part as soon as there are enough others.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.challenge.palette import PALETTE
+from liveness.dynamic.challenge.steps import ScreenColour
+from liveness.dynamic.measurement.course import Appearance, light_at, number_at
+from liveness.dynamic.measurement.drift import Drift, fit_drift
+from liveness.dynamic.measurement.track import TrackView
+
+__all__ = ["Response", "ResponseSettings", "StepAnswer", "fit_response", "inflation"]
+
+_EYE = np.eye(3)
+_LIGHTS = np.array([colour.linear for colour in PALETTE])
+_FEWEST_OTHERS = 3
+_SLOW_SHARE = 0.4
+_APART = 0.1
+"""How much the linear light of two colours differs in some channel, at least."""
+
+_FAR = 2.0
+"""Times the median from which on what is left is held."""
+_LIT = 1e-9
+"""Sum of squares of the screen's light from which there is any."""
+_MOST_ALIKE = 0.9
+"""Correlation of the noise of neighbouring frames, at most: beyond it too few frames tell it."""
+_LEAST_SHARE = 4
+"""A channel answers by this part of the mean of the three at least, a quarter, whatever was fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseSettings:
+    """Lines of the response.
+
+    Attributes:
+        least_snr: Distance to the nearest other colour, in standard deviations of the noise, from which a
+            step can be told.
+        margin: How much better than every other colour, as a difference of squared distances, the commanded
+            one must explain a step to be verified.
+        wrong_margin: How much worse than the best it must explain it to be contradicted; the larger, as
+            nobody may be blamed for noise.
+        least_frames: Frames that must show a step fully.
+        model_error: How far a genuine response may be off what M foretells, as a share of it: cameras
+            bend their colours.
+        ridge: How strongly M is drawn to a multiple of the identity, as a share of the light's power.
+    """
+
+    least_snr: float
+    margin: float
+    wrong_margin: float
+    least_frames: int
+    model_error: float
+    ridge: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepAnswer:
+    """How the face answered one step.
+
+    Attributes:
+        number: Of the step.
+        frames: Frames that show it fully.
+        snr: See ``ResponseSettings.least_snr``.
+        agrees: Whether the commanded colour wins; ``None`` where none wins clearly.
+        measured: The colour that explains it best.
+    """
+
+    number: int
+    frames: int
+    snr: float
+    agrees: bool | None
+    measured: ScreenColour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """How the face followed the screen.
+
+    Attributes:
+        matrix: Shape (3, 3): M, logarithms of the face's light over the screen's linear light.
+        strength: Mean of M's diagonal over all steps; the change of the face's light, as a logarithm, from a
+            black screen to a white one. Negative where the face answers the wrong way round.
+        strength_error: Standard error of ``strength``.
+        explained: Share of the face's variance, once drift is taken out, that M explains, 0..1.
+        steps: Of every step that can be told from its neighbours, in order.
+    """
+
+    matrix: NDArray[np.float64]
+    strength: float
+    strength_error: float
+    explained: float
+    steps: tuple[StepAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """Light that is cleared of drift, and its sums of products over all frames, shape (3, 3)."""
+
+    screen: NDArray[np.float64]
+    face: NDArray[np.float64]
+    drift: Drift
+    ridge: float
+    gram: NDArray[np.float64]
+    cross: NDArray[np.float64]
+
+    def matrix(self) -> NDArray[np.float64]:
+        """M by ridge regression towards the best multiple of the identity; shape (3, 3)."""
+        return np.asarray(self._solved(self.gram[None], self.cross[None])[0], np.float64)
+
+    def matrices(self, left_out: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
+        """M without the frames of each of ``left_out``; shape (n, 3, 3)."""
+        parts = [(self.screen[rows], self.face[rows]) for rows in left_out]
+        grams = self.gram - np.stack([screen.T @ screen for screen, _ in parts])
+        crosses = self.cross - np.stack([screen.T @ face for screen, face in parts])
+        return self._solved(grams, crosses)
+
+    def _solved(self, grams: NDArray[np.float64], crosses: NDArray[np.float64]) -> NDArray[np.float64]:
+        powers = _traces(grams)
+        lit = powers >= _LIT
+        powers = np.where(lit, powers, 1.0)[:, None, None]
+        scales = _traces(crosses)[:, None, None] / powers
+        weights = self.ridge * powers / 3
+        solved = np.linalg.solve(grams + weights * _EYE, crosses + weights * scales * _EYE)
+        return np.where(lit[:, None, None], solved.transpose(0, 2, 1), 0.0)
+
+
+def _traces(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Of three by three; ``np.trace`` takes five times as long.
+    return np.asarray(matrices[:, 0, 0] + matrices[:, 1, 1] + matrices[:, 2, 2], np.float64)
+
+
+def _trace(matrix: NDArray[np.float64]) -> float:
+    return float(matrix[0, 0] + matrix[1, 1] + matrix[2, 2])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Noise:
+    """Noise of one frame, and how many frames make an independent one."""
+
+    covariance: NDArray[np.float64]
+    inflation: float
+
+    def of_means(self, frames: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Covariances of means of ``frames`` neighbours, shape (n,); shape (n, 3, 3).
+
+        Shadows and gains, common to all colours, are slower than a step, so a part of them stays.
+        """
+        slow = _SLOW_SHARE * float(self.covariance.mean())
+        covariances: NDArray[np.float64] = (
+            self.covariance * np.minimum(1.0, self.inflation / frames)[:, None, None] + slow
+        )
+        return covariances
+
+
+def fit_response(
+    track: TrackView,
+    shown: Sequence[Appearance],
+    *,
+    lag: float,
+    settings: ResponseSettings,
+    values: NDArray[np.float64] | None = None,
+) -> Response | None:
+    """Fit M and tell every step; ``None`` where too little was measured.
+
+    Args:
+        track: The scan's light.
+        shown: What the screen gave.
+        lag: By how much the face follows ``shown``, seconds.
+        settings: Lines.
+        values: Shape (t, 3): logarithms of light to fit in place of ``track.face``.
+    """
+    light = track.face if values is None else values
+    usable = track.clean & np.isfinite(light).all(axis=1)
+    if len(shown) < 2:
+        return None
+    usable &= track.times >= shown[0].at + lag
+    rows = np.flatnonzero(usable)
+    drift = fit_drift(track, rows)
+    if drift is None:
+        return None
+    times = track.times[rows] - lag
+    frame = track.frame_seconds
+    screen = drift.clear(light_at(shown, times, blur=frame))
+    face = drift.clear_of_gain(light[rows], screen)
+    fit = _Fit(
+        screen=screen,
+        face=face,
+        drift=drift,
+        ridge=settings.ridge,
+        gram=screen.T @ screen,
+        cross=screen.T @ face,
+    )
+    matrix = fit.matrix()
+    rest = face - screen @ matrix.T
+    held = _held(rest)
+    noise = _Noise(_covariance(held), inflation(held))
+    place = number_at(shown, times, margin=frame)
+    total = float((face**2).sum())
+    strength = _trace(matrix) / 3
+    power = float((screen**2).sum()) / 3
+    error = math.sqrt(_trace(noise.covariance) / 3 * noise.inflation / max(power * 3, 1e-9))
+    return Response(
+        matrix=matrix,
+        strength=strength,
+        strength_error=error,
+        explained=max(0.0, 1 - float((rest**2).sum()) / total) if total > 0 else 0.0,
+        steps=_steps(fit, shown, place, noise, settings),
+    )
+
+
+def _held(rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left, none of it far out: a step that disagrees must not hide behind its own noise."""
+    size = np.sqrt((rest**2).sum(axis=1))
+    line = _FAR * max(float(np.median(size)), 1e-6)
+    held: NDArray[np.float64] = rest * np.minimum(1.0, line / np.maximum(size, 1e-9))[:, None]
+    return held
+
+
+def _covariance(rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(rest.T @ rest / max(1, len(rest)) + 1e-7 * _EYE, np.float64)
+
+
+def inflation(rest: NDArray[np.float64]) -> float:
+    """Frames that make one independent one: (1 + r) / (1 - r) for noise with correlation r.
+
+    Args:
+        rest: Shape (t, n): what is left of n values over time.
+
+    Returns:
+        1 to 19.
+    """
+    power = float((rest**2).sum())
+    if power <= 0 or len(rest) < 3:
+        return 1.0
+    following = float((rest[1:] * rest[:-1]).sum()) / power
+    held = min(_MOST_ALIKE, max(0.0, following))
+    return (1 + held) / (1 - held)
+
+
+def _steps(
+    fit: _Fit,
+    shown: Sequence[Appearance],
+    place: NDArray[np.intp],
+    noise: _Noise,
+    settings: ResponseSettings,
+) -> tuple[StepAnswer, ...]:
+    counts = np.bincount(place + 1, minlength=len(shown) + 1)[1:]
+    enough = counts >= settings.least_frames
+    told = [number for number in np.flatnonzero(enough).tolist() if number > 0]
+    if not told:
+        return ()
+    inside = [place == number for number in told]
+    many = np.count_nonzero(enough) > _FEWEST_OTHERS
+    matrices = fit.matrices(inside) if many else np.repeat(fit.matrix()[None], len(told), axis=0)
+    return _answers(
+        fit,
+        [shown[number] for number in told],
+        inside,
+        frames=counts[told],
+        matrices=matrices,
+        noise=noise,
+        settings=settings,
+    )
+
+
+def _answers(
+    fit: _Fit,
+    told: Sequence[Appearance],
+    inside: Sequence[NDArray[np.bool_]],
+    *,
+    frames: NDArray[np.intp],
+    matrices: NDArray[np.float64],
+    noise: _Noise,
+    settings: ResponseSettings,
+) -> tuple[StepAnswer, ...]:
+    """All steps at once: for one, calling numpy costs more than what it computes, and a flash asks often."""
+    diagonals = np.diagonal(matrices, axis1=1, axis2=2)
+    # What is left of a step's own light once the drift is taken out: a part of it looks like drift.
+    shares = np.array([fit.drift.share_left(rows) for rows in inside])[:, None]
+    light = np.stack([fit.screen[rows].sum(axis=0) for rows in inside])
+    seen = np.stack([fit.face[rows].sum(axis=0) for rows in inside])
+    rest = (seen - (matrices @ light[..., None])[..., 0]) / frames[:, None]
+    apart = _LIGHTS - np.stack([one.step.colour.linear for one in told])[:, None]
+    strengths = np.maximum(diagonals, np.maximum(0.0, _traces(matrices) / (3 * _LEAST_SHARE))[:, None])
+    answered = apart @ matrices.transpose(0, 2, 1) * shares[..., None]
+    still = noise.of_means(frames)
+    spread = still + _EYE * ((settings.model_error * strengths * shares) ** 2)[:, None]
+    weights, precise = np.linalg.inv(np.stack((spread, still)))
+    missed = rest[:, None] - answered
+    others = np.abs(apart).max(axis=2) > _APART
+    distances = np.where(others, ((missed @ weights) * missed).sum(axis=2), np.inf)
+    powers = np.where(others, ((answered @ precise) * answered).sum(axis=2), np.inf)
+    own = (rest[:, None] @ weights @ rest[..., None])[:, 0, 0]
+    margins = (distances.min(axis=1) - own).tolist()
+    found = zip(
+        told,
+        frames.tolist(),
+        np.sqrt(powers.min(axis=1)).tolist(),
+        (diagonals.min(axis=1) > 0).tolist(),
+        margins,
+        distances.argmin(axis=1).tolist(),
+        strict=True,
+    )
+    return tuple(
+        StepAnswer(
+            number=one.step.number,
+            frames=count,
+            snr=snr,
+            agrees=_agrees(margin, settings) if positive and snr >= settings.least_snr else None,
+            measured=one.step.colour if margin > 0 else PALETTE[best],
+        )
+        for one, count, snr, positive, margin, best in found
+    )
+
+
+def _agrees(margin: float, settings: ResponseSettings) -> bool | None:
+    if margin >= settings.margin:
+        return True
+    return False if margin <= -settings.wrong_margin else None

@@ -1,0 +1,90 @@
+"""What the screen's light falls on: four signals that are measured together and qualify each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from liveness.dynamic.measurement.background import BackgroundSettings, background_signal, measure_background
+from liveness.dynamic.measurement.cells import read_cells
+from liveness.dynamic.measurement.course import Appearance
+from liveness.dynamic.measurement.glare import GlareSettings, glare_signal
+from liveness.dynamic.measurement.overlay import OverlaySettings, measure_overlay, overlay_signal
+from liveness.dynamic.measurement.response import Response
+from liveness.dynamic.measurement.shape import ShapeSettings, measure_shape, shape_signal
+from liveness.dynamic.measurement.track import TrackView
+from liveness.dynamic.sample import FlashSample
+from liveness.signal import Signal, not_assessed
+
+__all__ = ["Surface", "SurfaceSettings", "measure_surface"]
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceSettings:
+    """The lines of the four, by signal."""
+
+    shape: ShapeSettings
+    overlay: OverlaySettings
+    glare: GlareSettings
+    background: BackgroundSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What the light falls on, and what lies behind it.
+
+    Attributes:
+        shape: See ``liveness.dynamic.measurement.shape``.
+        overlay: See ``liveness.dynamic.measurement.overlay``.
+        glare: See ``liveness.dynamic.measurement.glare``.
+        background: See ``liveness.dynamic.measurement.background``.
+    """
+
+    shape: Signal
+    overlay: Signal
+    glare: Signal
+    background: Signal
+
+
+def measure_surface(
+    samples: Sequence[FlashSample],
+    track: TrackView,
+    shown: Sequence[Appearance],
+    response: Response | None,
+    *,
+    lag: float | None,
+    settings: SurfaceSettings,
+) -> Surface:
+    """Measure them; without a response and a lag none is assessed.
+
+    Args:
+        samples: The frames of ``track``, one for each of its rows.
+        track: The scan's light.
+        shown: When each step appeared.
+        response: Of the whole face; ``None`` where there is none to rely on.
+        lag: Seconds by which the face follows the screen; ``None`` where none stands out.
+        settings: Lines.
+    """
+    shape = overlay = behind = None
+    if response is not None and lag is not None:
+        cells = read_cells(samples, track, shown, lag=lag)
+        if cells is not None:
+            shape = measure_shape(cells, response)
+            overlay = measure_overlay(samples, track, cells)
+        behind = measure_background(track, shown, response, lag=lag)
+    strength = 0.0 if response is None else response.strength
+    shaped = shape_signal(shape, strength, settings.shape)
+    laid_over = overlay_signal(overlay, strength, settings.overlay, behind=behind)
+    background = background_signal(behind, strength, settings.background)
+    return Surface(
+        shape=shaped,
+        overlay=laid_over,
+        glare=glare_signal(shape, settings.glare),
+        background=_unless_a_wall(background, shaped, laid_over),
+    )
+
+
+def _unless_a_wall(background: Signal, shaped: Signal, laid_over: Signal) -> Signal:
+    """The background's signal; a strong answer behind what has a face's shape is that of a wall close by."""
+    if shaped.passed and laid_over.passed is not False and background.passed is False:
+        reason = f"{background.detail}: a wall right behind the head, as the shape is a face's"
+        return not_assessed(name=background.name, label=background.label, reason=reason)
+    return background

@@ -1,0 +1,241 @@
+"""The light of skin and background over a flash scan, as arrays that grow with it."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.dynamic.sample import SKIN_REGIONS, FlashSample, Region
+
+__all__ = ["MOST_SAMPLES", "FlashTrack", "TrackView"]
+
+MOST_SAMPLES: Final = 600
+"""Frames that a track takes; later ones are left out. A scan has at most 240."""
+
+_FIRST = 64
+_DARKEST: Final = 2e-4
+_FASTEST: Final = 1.5
+"""Face widths a second."""
+_LEAP: Final = 0.25
+_LEAP_APART: Final = 0.08
+"""As logarithms: how much face and background change from one frame to the next, and how alike."""
+_FEWEST_REGIONS: Final = 3
+_POSE: Final = 5
+_FACE_WIDTH: Final = 2.15
+"""Eye distances."""
+_GAIN_SECONDS: Final = 0.8
+"""Of the leaky integral that stands in for a camera's exposure loop; these react in 0.2 to 1 s."""
+_USUAL_FRAME: Final = 1 / 30
+"""Seconds from frame to frame where too few came to tell."""
+_SHORTEST: Final = 1e-3
+"""Seconds that pass from frame to frame at least, whatever their clock says."""
+_FORGOTTEN: Final = 10.0
+"""Seconds after which nothing is left of the integral."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackView:
+    """A track so far. Light is the natural logarithm of linear light; (red, green, blue).
+
+    Attributes:
+        times: Shape (t,): capture times, seconds on the device's clock, rising.
+        arrivals: Shape (t,): arrival times, seconds on the server's monotonic clock.
+        claims: Shape (t,): the steps that the device claims were on display.
+        since: Shape (t,): when it claims they appeared; NaN where it does not say.
+        skin: Shape (t, 5, 3): the light of each of ``SKIN_REGIONS``; NaN where it was not measured.
+        face: Shape (t, 3): their mean, each against its own median over time; NaN where fewer than three
+            regions were measured.
+        background: Shape (t, 3): beside the face; NaN where it was not measured.
+        integral: Shape (t,): leaky integral of the face's lightness over time, seconds.
+        pose: Shape (t, 5): where the face is (x, y, logarithm of its size; in face widths) and how far its
+            nose lies from the middle between its eyes (across, down; in eye distances); NaN without a face.
+        speed: Shape (t,): how fast the face moved since the frame before, face widths a second; NaN
+            without a face.
+        seen: Shape (t,): whether the face was measured.
+        looks: Shape (t,): how often the detector had looked at the face anew after following it. Where it
+            does its points leap, and with them the skin whose light is measured.
+        leapt: Shape (t,): whether face and background changed their brightness together, at once.
+        clean: Shape (t,): seen, not leapt, and not moving too fast.
+        frame_seconds: Median time between two frames; 1/30 s where there are too few.
+    """
+
+    times: NDArray[np.float64]
+    arrivals: NDArray[np.float64]
+    claims: NDArray[np.intp]
+    since: NDArray[np.float64]
+    skin: NDArray[np.float64]
+    face: NDArray[np.float64]
+    background: NDArray[np.float64]
+    integral: NDArray[np.float64]
+    pose: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    seen: NDArray[np.bool_]
+    looks: NDArray[np.intp]
+    leapt: NDArray[np.bool_]
+    clean: NDArray[np.bool_]
+    frame_seconds: float
+
+    @property
+    def moved(self) -> NDArray[np.bool_]:
+        """Shape (t,): whether the face moved too fast for its light to be followed."""
+        return self.speed > _FASTEST
+
+
+class FlashTrack:
+    """Collects samples in order of capture; a sample out of order is left out."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._count = 0
+        self._scalars = np.zeros((_FIRST, 7))
+        self._skin = np.zeros((_FIRST, len(SKIN_REGIONS), 3))
+        self._background = np.zeros((_FIRST, 3))
+        self._pose = np.zeros((_FIRST, _POSE))
+        self._latest: FlashSample | None = None
+        self._level = math.nan
+        self._view: TrackView | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def latest_capture(self) -> float:
+        """When the last sample was captured; minus infinity before the first."""
+        return -math.inf if self._latest is None else self._latest.capture_time
+
+    def add(self, sample: FlashSample) -> bool:
+        """Take the next sample; False where it cannot be used: out of order, not finite, or one too many."""
+        if self._count >= MOST_SAMPLES or not sample.capture_time > self.latest_capture:
+            return False
+        if not (math.isfinite(sample.capture_time) and math.isfinite(sample.arrival_time)):
+            return False
+        if self._count == len(self._scalars):
+            self._scalars = np.concatenate([self._scalars, np.zeros_like(self._scalars)])
+            self._skin = np.concatenate([self._skin, np.zeros_like(self._skin)])
+            self._background = np.concatenate([self._background, np.zeros_like(self._background)])
+            self._pose = np.concatenate([self._pose, np.zeros_like(self._pose)])
+        row = self._count
+        colours = sample.linear.tolist()
+        self._skin[row] = [_logarithm(colours[region]) for region in SKIN_REGIONS]
+        self._background[row] = _logarithm(colours[Region.BACKGROUND])
+        pose = _pose(sample)
+        self._pose[row] = pose
+        since = math.nan if sample.step_since is None else sample.step_since
+        self._scalars[row] = (
+            sample.capture_time,
+            sample.arrival_time,
+            sample.step,
+            since if math.isfinite(since) else math.nan,
+            self._integral(row, sample),
+            self._speed(row, pose, sample),
+            sample.followed,
+        )
+        self._latest = sample
+        self._count += 1
+        self._view = None
+        return True
+
+    def view(self) -> TrackView:
+        """Everything so far."""
+        if self._view is None:
+            count = self._count
+            scalars, skin = self._scalars[:count], self._skin[:count]
+            face = _face(skin)
+            seen = np.asarray(np.isfinite(face).all(axis=1))
+            leapt = _leapt(face, self._background[:count])
+            self._view = TrackView(
+                times=scalars[:, 0],
+                arrivals=scalars[:, 1],
+                claims=scalars[:, 2].astype(np.intp),
+                since=scalars[:, 3],
+                skin=skin,
+                face=face,
+                background=self._background[:count],
+                integral=scalars[:, 4],
+                pose=self._pose[:count],
+                speed=scalars[:, 5],
+                seen=seen,
+                looks=_looks(scalars[:, 6] > 0),
+                leapt=leapt,
+                clean=seen & ~leapt & ~(scalars[:, 5] > _FASTEST),
+                frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else _USUAL_FRAME,
+            )
+        return self._view
+
+    def _speed(self, row: int, pose: tuple[float, ...], sample: FlashSample) -> float:
+        """Face widths a second since the sample before; NaN where one of both has no face."""
+        if self._latest is None:
+            return math.nan
+        passed = max(sample.capture_time - self._latest.capture_time, _SHORTEST)
+        x, y = self._pose[row - 1, :2].tolist()
+        return math.hypot(pose[0] - float(x), pose[1] - float(y)) / passed
+
+    def _integral(self, row: int, sample: FlashSample) -> float:
+        """Of the lightness against the first that was seen."""
+        finite = [value for value in self._skin[row].ravel().tolist() if math.isfinite(value)]
+        before = float(self._scalars[row - 1, 4]) if row else 0.0
+        if not finite or self._latest is None:
+            return before
+        now = sum(finite) / len(finite)
+        if math.isnan(self._level):
+            self._level = now
+        passed = sample.capture_time - self._latest.capture_time
+        kept = math.exp(-min(passed, _FORGOTTEN) / _GAIN_SECONDS)
+        return float(before * kept + (now - self._level) * _GAIN_SECONDS * (1 - kept))
+
+
+def _logarithm(colour: list[float]) -> list[float]:
+    """The channels' natural logarithms, none below the darkest's; NaN for a colour next to black."""
+    # Plain numbers: an array of three costs ten times as much.
+    if not all(map(math.isfinite, colour)) or max(colour) < _DARKEST:
+        return [math.nan] * len(colour)
+    return [math.log(max(channel, _DARKEST)) for channel in colour]
+
+
+def _pose(sample: FlashSample) -> tuple[float, ...]:
+    """A row of ``TrackView.pose``."""
+    if sample.face is None or not np.isfinite(sample.face.five_points).all():
+        return (math.nan,) * _POSE
+    (left_x, left_y), (right_x, right_y), (nose_x, nose_y), *mouth = sample.face.five_points.tolist()
+    along_x, along_y = right_x - left_x, right_y - left_y
+    size = max(1.0, math.hypot(along_x, along_y))
+    out_x, out_y = nose_x - (left_x + right_x) / 2, nose_y - (left_y + right_y) / 2
+    x = (left_x + right_x + nose_x + sum(point[0] for point in mouth)) / 5
+    y = (left_y + right_y + nose_y + sum(point[1] for point in mouth)) / 5
+    return (
+        x / (_FACE_WIDTH * size),
+        y / (_FACE_WIDTH * size),
+        math.log(size),
+        (out_x * along_x + out_y * along_y) / size**2,
+        (along_x * out_y - along_y * out_x) / size**2,
+    )
+
+
+def _looks(followed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    anew = np.zeros(len(followed), np.intp)
+    anew[1:] = followed[:-1] & ~followed[1:]
+    return np.cumsum(anew)
+
+
+def _leapt(face: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.bool_]:
+    leapt = np.zeros(len(face), np.bool_)
+    if len(face) > 1:
+        ours, theirs = np.diff(face.mean(axis=1)), np.diff(background.mean(axis=1))
+        leapt[1:] = (np.abs(theirs) > _LEAP) & (np.abs(ours - theirs) < _LEAP_APART)
+    return leapt
+
+
+def _face(skin: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not len(skin):
+        return np.zeros((0, 3))
+    seen = np.isfinite(skin[:, :, 0])
+    # NaN sorts last, so that the median of what was seen stands in the middle of its count.
+    middle = np.maximum(seen.sum(axis=0) - 1, 0) // 2
+    reference = np.take_along_axis(np.sort(skin, axis=0), middle[None, :, None], axis=0)
+    count = seen.sum(axis=1)
+    total = np.where(seen[..., None], skin - reference, 0.0).sum(axis=1)
+    face: NDArray[np.float64] = total / np.maximum(count, 1)[:, None]
+    face[count < _FEWEST_REGIONS] = np.nan
+    return face

@@ -1,0 +1,172 @@
+"""What a movement challenge proves.
+
+The finding rests on whether the ovals were followed, and on whether what followed them has a head's relief
+and perspective (``movement.came_closer``). A film of another approach that happens to fit the ovals
+has them too, as a mask has: those are left to Express' signals and to the device.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from liveness.dynamic.challenge.ovals import CHANGES
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.movement.came_closer import (
+    CLEAR,
+    CURVED,
+    CURVED_CLEAR,
+    DEPTH,
+    SURE,
+    Kind,
+    what_came_closer,
+)
+from liveness.dynamic.movement.challenge import MovementRecord
+from liveness.dynamic.movement.perspective import PerspectiveFinding
+from liveness.dynamic.movement.zoom import measure_zoom
+from liveness.express.scoring import score_against_line
+from liveness.observation import ScanObservations
+from liveness.signal import Signal, assessed, not_assessed
+
+__all__ = ["MovementResult", "judge_movement"]
+
+_ZOOM_LINE: Final = 0.85
+"""Share of the face's growth: 0.3 to 0.76 behind simulated people, 0.5 to 1 on prints whose picture is
+followed as the surroundings, too; so it is told and decides nothing."""
+
+_STEEPNESS: Final = 4.0
+
+_FINDINGS: Final = {
+    Kind.HEAD: Finding.RIGHT,
+    Kind.PICTURE: Finding.WRONG,
+    Kind.UNSURE: Finding.NOT_MEASURABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MovementResult:
+    """The answer to a movement challenge.
+
+    Attributes:
+        finding: RIGHT: followed, by a face with relief and perspective. WRONG: by a picture. ABSENT: not
+            followed. NOT_MEASURABLE: followed, and it could not be told by what.
+        verified_bits: Entropy of the ovals that were filled.
+        signals: Every measurement, assessed or not, in a fixed order.
+        detail: Why, in plain words.
+    """
+
+    finding: Finding
+    verified_bits: float
+    signals: tuple[Signal, ...]
+    detail: str
+
+
+def judge_movement(record: MovementRecord, scan: ScanObservations) -> MovementResult:
+    """Judge one attempt.
+
+    Args:
+        record: Of the challenge.
+        scan: The frames of the challenge and the motion between them.
+    """
+    seen = record.seen()
+    finding, detail = _find(record, seen)
+    return MovementResult(
+        finding=finding,
+        verified_bits=record.verified_bits,
+        signals=(
+            _followed_signal(record),
+            _relief_signal(seen),
+            _curved_signal(seen),
+            _depth_signal(seen),
+            _zoom_signal(scan),
+        ),
+        detail=detail,
+    )
+
+
+def _find(record: MovementRecord, seen: PerspectiveFinding | None) -> tuple[Finding, str]:
+    if not record.followed:
+        return Finding.ABSENT, f"The face filled {_filled(record)}."
+    came = what_came_closer(seen)
+    return _FINDINGS[came.kind], came.detail
+
+
+def _filled(record: MovementRecord) -> str:
+    return f"{len(record.held)} of {max(record.shown, CHANGES)} ovals"
+
+
+def _followed_signal(record: MovementRecord) -> Signal:
+    return assessed(
+        name="ovals_followed",
+        label="Follows the oval",
+        score=len(record.held) / max(record.shown, CHANGES),
+        line=1.0,
+        detail=f"The face filled {_filled(record)} ({record.verified_bits:.1f} bits).",
+    )
+
+
+def _relief_signal(seen: PerspectiveFinding | None) -> Signal:
+    name, label = "approach_relief", "It has relief while it comes closer"
+    if seen is None:
+        return _not_followed(name, label)
+    return assessed(
+        name=name,
+        label=label,
+        score=score_against_line(seen.clarity, CLEAR, _STEEPNESS),
+        detail=(
+            f"While it grew {seen.growth:.2f} times, {seen.points} points moved {seen.clarity:.1f} times as "
+            "far as depth makes them as they did otherwise, beyond any plane's motion."
+        ),
+    )
+
+
+def _curved_signal(seen: PerspectiveFinding | None) -> Signal:
+    name, label = "approach_curvature", "It is curved as no bent sheet can be"
+    if seen is None:
+        return _not_followed(name, label)
+    if seen.clarity < CLEAR:
+        return not_assessed(name=name, label=label, reason="There is too little relief to tell its shape.")
+    return assessed(
+        name=name,
+        label=label,
+        score=min(
+            score_against_line(seen.curved, CURVED, _STEEPNESS),
+            score_against_line(seen.curved_clarity, CURVED_CLEAR, _STEEPNESS),
+        ),
+        detail=(
+            f"{100 * seen.curved:.0f} % of the relief is more than a sheet bent round one axis has, "
+            f"{seen.curved_clarity:.1f} times what errors make of it."
+        ),
+    )
+
+
+def _depth_signal(seen: PerspectiveFinding | None) -> Signal:
+    name, label = "perspective_depth", "Its shape changes as a head's when it comes closer"
+    if seen is None:
+        return _not_followed(name, label)
+    if seen.clarity < CLEAR:
+        return not_assessed(name=name, label=label, reason="There is too little relief to come closer.")
+    return assessed(
+        name=name,
+        label=label,
+        score=score_against_line(max(seen.depth - SURE * seen.error, 0.0), DEPTH, _STEEPNESS),
+        detail=(
+            f"While it grew {seen.growth:.2f} times it showed {seen.depth:.2f} times a head's perspective "
+            f"(error {seen.error:.2f})."
+        ),
+    )
+
+
+def _not_followed(name: str, label: str) -> Signal:
+    return not_assessed(name=name, label=label, reason="The face could not be followed while it grew.")
+
+
+def _zoom_signal(scan: ScanObservations) -> Signal:
+    name, label = "surroundings_stay", "The room stays behind while the face comes closer"
+    found = measure_zoom(scan)
+    if found is None:
+        return not_assessed(name=name, label=label, reason="Too little of the surroundings is in view.")
+    return assessed(
+        name=name,
+        label=label,
+        score=1 - score_against_line(max(found.share, 0.0), _ZOOM_LINE, _STEEPNESS),
+        detail=f"The surroundings grew by {100 * found.share:.0f} % of the face's growth.",
+    )

@@ -1,0 +1,65 @@
+import pytest
+
+from liveness.dynamic.challenge.answers import Answers, count_answers
+from liveness.dynamic.challenge.entropy import bits_beyond_chance
+from liveness.dynamic.challenge.interface import Disturbance, StepReading
+from liveness.dynamic.challenge.script import ColourScript
+from tests.liveness.dynamic.random_source import seeded
+
+_SCRIPT = ColourScript(seeded(1))
+_STEPS = [_SCRIPT.lead_in(), *(_SCRIPT.draw() for _ in range(5)), _SCRIPT.close()]
+
+
+def _reading(step: int, agrees: bool | None, *, settled: bool = True, moved: bool = False) -> StepReading:
+    disturbed = frozenset({Disturbance.MOVED}) if moved else frozenset[Disturbance]()
+    return StepReading(step=step, frames=4, snr=5.0, agrees=agrees, disturbed=disturbed, settled=settled)
+
+
+def test_each_answer_counts_as_what_it_is() -> None:
+    readings = [
+        _reading(1, True),
+        _reading(2, True),
+        _reading(3, False),
+        _reading(4, True, moved=True),
+        _reading(5, True, settled=False),
+        _reading(7, True),
+        _reading(99, True),
+    ]
+    answers = count_answers(_STEPS, readings)
+    assert list(answers.verified) == pytest.approx([_STEPS[1].colour_bits])
+    assert (answers.wrong, answers.shown, answers.told, len(answers.open)) == (1, 5, 2, 3)
+    assert answers.proven_bits == bits_beyond_chance(answers.verified, shown=5)
+
+
+def test_nothing_shown_proves_nothing() -> None:
+    answers = count_answers(_STEPS[:1], [_reading(1, True)])
+    assert answers.shown == 0
+    assert answers.proven_bits == pytest.approx(0, abs=1e-9)
+
+
+def test_what_can_be_reached_is_what_a_script_draws() -> None:
+    script = ColourScript(seeded(2))
+    script.lead_in()
+    drawn = [script.draw().colour_bits for _ in range(9)]
+    assert Answers().reach(9) == pytest.approx(bits_beyond_chance(drawn, shown=9))
+
+
+def test_open_answers_can_be_right_yet_and_wrong_ones_cost() -> None:
+    answers = Answers(verified=(3.0,), open=(2.8, 2.8), wrong=1)
+    assert answers.reach(0) == pytest.approx(bits_beyond_chance((3.0, 2.8, 2.8), shown=4))
+    assert answers.reach(0) < answers.reach(1) < answers.reach(2)
+
+
+def test_one_more_right_answer_is_one_more_step_shown() -> None:
+    assert Answers(verified=(3.0, 2.8)).proven_with(2.8) == Answers(verified=(3.0, 2.8, 2.8)).proven_bits
+    missed = Answers(verified=(3.0,), open=(2.8,))
+    assert missed.proven_with(2.8) == Answers(verified=(3.0, 2.8), open=(2.8,)).proven_bits
+
+
+def test_it_is_hopeless_where_nothing_that_may_come_is_enough() -> None:
+    answers = Answers(verified=(3.0, 2.8))
+    reached = answers.reach(2)
+    assert not answers.hopeless(2, bits=reached)
+    assert answers.hopeless(2, bits=reached + 0.1)
+    assert not Answers(verified=(3.0,), wrong=1).hopeless(20, bits=3.0)
+    assert Answers(verified=(3.0,), wrong=2).hopeless(20, bits=0.0), "one may be a misreading, two are none"

@@ -1,0 +1,163 @@
+import pytest
+
+from liveness.dynamic.challenge.actions import HintCode
+from liveness.dynamic.challenge.asked import AskedSign, AskedSigns, Missing
+from liveness.dynamic.policy import DynamicPolicy
+
+
+def test_a_sign_is_awaited_from_the_request_until_it_is_seen_or_patience_ends() -> None:
+    blink = AskedSign(HintCode.BLINK, patience_seconds=3)
+    blink.see(False)
+    pending = [blink.pending]
+    assert blink.wait_until(10.0) == blink.wait_until(12.9) == 13
+    pending.append(blink.pending)
+    blink.see(True)
+    pending.append(blink.pending)
+    assert blink.wait_until(12.9) is None
+    # What looked like one was none.
+    blink.see(False)
+    pending.append(blink.pending)
+    assert blink.wait_until(12.9) == 13
+    assert blink.wait_until(13.0) is None
+    assert pending == [False, True, False, True]
+
+
+def test_nobody_is_asked_before_it_is_known_what_they_have_shown() -> None:
+    depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
+    assert depth.wait_until(10.0) == 13
+    asked = []
+    # What is not measured in a frame is as it was.
+    for shown in (None, False, None):
+        depth.see(shown)
+        assert depth.pending
+        asked.append(depth.asks)
+    assert asked == [None, HintCode.TURN_HEAD_SLIGHTLY, HintCode.TURN_HEAD_SLIGHTLY]
+    depth.see(True)
+    assert depth.wait_until(11.0) is None
+
+
+def test_what_was_waited_for_matters_to_the_end() -> None:
+    depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
+    matters = [depth.matters]
+    depth.wait_until(10.0)
+    matters.append(depth.matters)
+    depth.see(True)
+    matters.append(depth.matters)
+    assert matters == [False, True, True]
+
+
+def test_what_was_shown_before_is_not_waited_for() -> None:
+    blink = AskedSign(HintCode.BLINK, patience_seconds=3)
+    blink.see(True)
+    assert blink.wait_until(10.0) is None
+    assert not blink.pending
+
+
+def _signs(*, depth: bool, blink: bool) -> AskedSigns:
+    policy = DynamicPolicy(depth=depth, depth_patience_seconds=5.0, blink=blink, blink_patience_seconds=3.0)
+    return AskedSigns(policy, depth_line=3.0)
+
+
+def test_depth_is_waited_for_before_a_blink() -> None:
+    signs = _signs(depth=True, blink=True)
+    told = []
+    for now, depth, blinked in ((10.0, 2.9, False), (11.0, 3.0, False), (12.0, 3.0, True), (13.0, 2.9, True)):
+        signs.see(blinked=blinked, depth=depth, at=now)
+        told.append(signs.missing(now, shape_shows=True))
+    # Depth that became less while the blink was waited for is waited for again, as long as its time lasts.
+    turn, blink = Missing(15.0, HintCode.TURN_HEAD_SLIGHTLY), Missing(14.0, HintCode.BLINK)
+    assert told == [turn, blink, None, turn]
+    assert signs.awaits_depth
+    assert not signs.awaits_blink
+
+
+@pytest.mark.parametrize(
+    ("depth", "blink", "shape_shows", "waits"),
+    [
+        (False, False, True, False),
+        (True, False, True, True),
+        (False, True, True, True),
+        (False, False, False, True),
+    ],
+)
+def test_only_what_is_taken_is_waited_for(depth: bool, blink: bool, shape_shows: bool, waits: bool) -> None:
+    signs = _signs(depth=depth, blink=blink)
+    signs.see(blinked=False, depth=0.0, at=10.0)
+    assert (signs.missing(10.0, shape_shows=shape_shows) is not None) is waits
+    assert signs.awaits_depth is (depth or not shape_shows)
+    assert signs.awaits_blink is blink
+
+
+_TURN, _BLINK = HintCode.TURN_HEAD_SLIGHTLY, HintCode.BLINK
+
+
+def test_who_has_not_blinked_by_the_middle_of_the_colours_is_asked_to() -> None:
+    signs = _signs(depth=True, blink=True)
+    told = []
+    for share, blinked in ((0.0, False), (0.49, False), (0.5, False), (0.75, False), (0.75, True)):
+        signs.prepare(share=share, last=False, shape_shows=True)
+        signs.see(blinked=blinked, depth=None, at=10.0)
+        told.append((signs.ahead(0.1), signs.awaits_blink))
+    assert told == [(None, False), (None, False), (_BLINK, True), (_BLINK, True), (None, False)]
+    assert not signs.awaits_depth
+
+
+def test_the_head_is_asked_for_as_the_last_colour_nears_its_end() -> None:
+    signs = _signs(depth=True, blink=True)
+    signs.see(blinked=False, depth=0.0, at=9.0)
+    signs.prepare(share=0.75, last=True, shape_shows=True)
+    signs.see(blinked=False, depth=2.9, at=10.0)
+    # Who moves sooner would do so in that colour; until then there is time for a blink.
+    assert [signs.ahead(seconds) for seconds in (0.7, 0.41, 0.4, -0.1)] == [_BLINK, _BLINK, _TURN, _TURN]
+    awaits = [signs.awaits_blink]
+    signs.see(blinked=False, depth=3.0, at=10.2)
+    assert signs.ahead(0.1) == _BLINK
+    awaits.append(signs.awaits_blink)
+    assert awaits == [False, True], "landmarks of a head that turns are not looked at for it"
+    signs.see(blinked=False, depth=2.0, at=10.4)
+    assert signs.missing(11.0, shape_shows=True) == Missing(16.0, _TURN), "its time begins here"
+
+
+def test_nobody_is_asked_to_turn_before_it_is_known_what_their_head_shows() -> None:
+    signs = _signs(depth=True, blink=False)
+    signs.prepare(share=0.75, last=True, shape_shows=True)
+    assert signs.awaits_depth
+    assert signs.ahead(0.1) is None
+
+
+@pytest.mark.parametrize(
+    ("depth", "shape_shows", "expected"), [(False, True, False), (True, True, True), (False, False, True)]
+)
+def test_depth_is_looked_for_in_the_last_colour_where_it_is_taken(
+    depth: bool, shape_shows: bool, expected: bool
+) -> None:
+    signs = _signs(depth=depth, blink=False)
+    signs.prepare(share=0.9, last=False, shape_shows=shape_shows)
+    assert not signs.awaits_depth
+    signs.prepare(share=0.9, last=True, shape_shows=shape_shows)
+    assert signs.awaits_depth is expected
+    assert signs.ahead(-1.0) is None
+
+
+def test_who_is_not_waited_for_is_not_asked_ahead_either() -> None:
+    policy = DynamicPolicy(depth=True, depth_patience_seconds=0.0, blink=True, blink_patience_seconds=0.0)
+    signs = AskedSigns(policy, depth_line=3.0)
+    signs.prepare(share=1.0, last=True, shape_shows=False)
+    signs.see(blinked=False, depth=0.0, at=10.0)
+    assert signs.ahead(0.0) is None
+    assert not signs.awaits_depth
+    assert not signs.awaits_blink
+
+
+def test_depth_is_measured_a_few_times_a_second_and_with_the_frame_that_decides() -> None:
+    signs = _signs(depth=True, blink=False)
+    assert not signs.depth_due(10.0, decides=True), "it is not looked for"
+    signs.prepare(share=1.0, last=True, shape_shows=True)
+    assert signs.depth_due(10.0, decides=False), "it never was measured"
+    signs.see(blinked=False, depth=5.0, at=10.0)
+    signs.see(blinked=False, depth=None, at=10.1)
+    due = [
+        signs.depth_due(now, decides=decides)
+        for now, decides in ((10.2, False), (10.2, True), (10.25, False))
+    ]
+    assert due == [False, True, True]

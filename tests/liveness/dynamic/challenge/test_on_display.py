@@ -1,0 +1,59 @@
+"""When a frame counts as showing a step that was held."""
+
+import pytest
+
+from liveness.dynamic.challenge.on_display import DisplayClaim, StepOnDisplay
+from liveness.dynamic.challenge.script import ColourScript
+from tests.liveness.dynamic.random_source import seeded
+
+_STEP = ColourScript(seeded(0)).lead_in()
+_SINCE = 5.0
+
+
+def _shown(*, earliest: float = 4.9) -> StepOnDisplay:
+    return StepOnDisplay(_STEP, at=10.0, earliest=earliest)
+
+
+def _frame(time: float, *, step: int = _STEP.number, since: float | None = _SINCE) -> DisplayClaim:
+    return DisplayClaim(step, since, capture_time=time, arrival_time=time + 100)
+
+
+def test_it_lasts_for_its_transition_and_its_hold() -> None:
+    assert _shown().lasts == _STEP.transition_seconds + _STEP.hold_seconds
+
+
+@pytest.mark.parametrize(("after", "holds"), [(-0.01, False), (0.01, True)])
+def test_a_frame_holds_it_from_a_whole_hold_after_it_appeared(after: float, holds: bool) -> None:
+    shown = _shown()
+    assert shown.holds(_frame(_SINCE + shown.lasts + after)) is holds
+
+
+@pytest.mark.parametrize(("step", "since"), [(_STEP.number + 1, _SINCE), (0, None), (_STEP.number, None)])
+def test_a_frame_that_claims_no_time_or_another_step_does_not(step: int, since: float | None) -> None:
+    assert not _shown().holds(_frame(100.0, step=step, since=since))
+
+
+def test_it_cannot_have_appeared_before_frames_that_came_before_it() -> None:
+    shown = _shown(earliest=5.3)
+    early, late = _frame(_SINCE + shown.lasts + 0.1), _frame(5.3 + shown.lasts + 0.1)
+    assert (shown.holds(early), shown.holds(late)) == (False, True)
+
+
+def test_it_is_held_once_two_frames_hold_it() -> None:
+    shown = _shown()
+    held: list[tuple[int, float | None]] = []
+    nearly: list[bool] = []
+    for after in (-0.1, 0.1, 0.2, 0.3):
+        shown.see(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
+        held.append((shown.held, shown.held_at))
+        nearly.append(shown.nearly_held)
+    assert held == [(0, None), (1, None), (2, 20.2), (3, 20.2)]
+    assert nearly == [False, True, True, True]
+
+
+def test_a_closing_step_is_over_once_one_frame_holds_it_or_none_came_for_long() -> None:
+    shown = _shown()
+    least = shown.at + shown.lasts
+    assert least + 0.3 < shown.closed_at < least + 1.0
+    shown.see(_frame(_SINCE + shown.lasts + 0.1), at=20.0)
+    assert shown.closed_at == least

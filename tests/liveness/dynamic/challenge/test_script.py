@@ -1,0 +1,213 @@
+import math
+from collections import Counter
+from itertools import pairwise, permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from liveness.dynamic.challenge.palette import (
+    LARGEST_LUMINANCE_STEP,
+    LEAD_IN,
+    MOST_CHANGES_A_SECOND,
+    PALETTE,
+    flash_between,
+    red_flash_between,
+)
+from liveness.dynamic.challenge.script import FEWEST_DRAWN_BITS, ColourScript, ScriptSettings
+from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, Transition
+from liveness.errors import PolicyError
+from tests.liveness.dynamic.random_source import seeded
+
+_COLOURS = (*PALETTE, LEAD_IN)
+_LUMINANCE = {colour: colour.luminance for colour in _COLOURS}
+_FLASHES = {pair for pair in permutations(_COLOURS, 2) if flash_between(*pair)}
+_RED_FLASHES = {pair for pair in permutations(_COLOURS, 2) if red_flash_between(*pair)}
+
+
+def _whole(seed: int, settings: ScriptSettings | None = None, steps: int | None = None) -> list[ColourStep]:
+    script = ColourScript(seeded(seed), settings)
+    count = script.settings.steps if steps is None else steps
+    return [script.lead_in(), *(script.draw() for _ in range(count)), script.close()]
+
+
+def _fastest(steps: list[ColourStep]) -> list[float]:
+    """When each step begins if the server and the device lose no time at all."""
+    starts = [0.0]
+    for step in steps[:-1]:
+        starts.append(starts[-1] + step.transition_seconds + step.hold_seconds)
+    return starts
+
+
+def test_every_script_of_thousands_is_safe_to_look_at() -> None:
+    for seed in range(2000):
+        steps = _whole(seed)
+        starts = _fastest(steps)
+        changes = list(zip(starts[1:], pairwise(steps), strict=True))
+        for _, (before, after) in changes:
+            assert before.colour != after.colour or after.last
+            assert abs(_LUMINANCE[before.colour] - _LUMINANCE[after.colour]) <= LARGEST_LUMINANCE_STEP
+            assert (before.colour, after.colour) not in _RED_FLASHES
+        for step in steps:
+            assert step.hold_seconds >= SHORTEST_HOLD_SECONDS
+            assert 0 <= step.transition_seconds <= 1
+        for began, _ in changes:
+            window = [pair for at, pair in changes if began <= at < began + 1]
+            assert len(window) <= MOST_CHANGES_A_SECOND
+            assert _general_flashes(window) <= 1.5
+
+
+def _general_flashes(changes: list[tuple[ColourStep, ColourStep]]) -> float:
+    """WCAG 2.2: pairs of opposing changes; a change that begins or ends one counts as a half."""
+    halves, last = 0, 0
+    for before, after in changes:
+        if (before.colour, after.colour) in _FLASHES:
+            direction = 1 if _LUMINANCE[after.colour] > _LUMINANCE[before.colour] else -1
+            halves += direction != last
+            last = direction
+    return halves / 2
+
+
+def test_the_colours_are_drawn_uniformly_from_all_but_the_last_one() -> None:
+    script = ColourScript(seeded(7))
+    script.lead_in()
+    follows: Counter[tuple[int, int]] = Counter()
+    first = PALETTE.index(script.draw().colour)
+    before = first
+    for _ in range(14_000):
+        now = PALETTE.index(script.draw().colour)
+        follows[before, now] += 1
+        before = now
+    assert not any(follows[colour, colour] for colour in range(8))
+    for colour in range(8):
+        counts = [follows[colour, other] for other in range(8) if other != colour]
+        assert chisquare(counts).pvalue > 1e-4
+
+
+def test_the_first_colour_is_one_of_eight() -> None:
+    firsts = Counter(_whole(seed)[1].colour for seed in range(1200))
+    assert chisquare([firsts[colour] for colour in PALETTE]).pvalue > 1e-4
+    assert _whole(0)[1].colour_bits == pytest.approx(3)
+
+
+def test_transitions_and_holds_are_drawn_as_stated() -> None:
+    script = ColourScript(seeded(11))
+    script.lead_in()
+    steps = [script.draw() for _ in range(12_000)]
+    scrolls = sum(step.transition is Transition.SCROLL_DOWN for step in steps)
+    assert chisquare([scrolls, len(steps) - scrolls], [3000, 9000]).pvalue > 1e-4
+    holds = Counter(step.hold_seconds for step in steps)
+    assert chisquare([holds[hold] for hold in script.settings.holds]).pvalue > 1e-4
+
+
+def test_stated_bits_are_the_entropy_of_what_is_drawn() -> None:
+    """The mean of -log2 of each draw's own frequency comes to the mean of the bits stated."""
+    script = ColourScript(seeded(13))
+    script.lead_in()
+    before = script.draw().colour
+    drawn: Counter[tuple[int, Transition, float]] = Counter()
+    stated = []
+    for _ in range(30_000):
+        step = script.draw()
+        # Which of the seven others: the same distribution whatever was shown before.
+        rank = [colour for colour in PALETTE if colour != before].index(step.colour)
+        drawn[rank, step.transition, step.hold_seconds] += 1
+        stated.append(step.bits)
+        before = step.colour
+    total = drawn.total()
+    entropy = -sum(count / total * math.log2(count / total) for count in drawn.values())
+    exact = math.log2(7) + 2 + (0.25 * 2 + 0.75 * math.log2(4 / 3))
+    assert sum(stated) / total == pytest.approx(exact, abs=0.01)
+    assert entropy == pytest.approx(exact, abs=0.02)
+
+
+def test_a_full_script_draws_twenty_bits_and_more() -> None:
+    settings = ScriptSettings()
+    assert settings.colour_bits == pytest.approx(math.log2(8 * 7**7))
+    steps = _whole(3)
+    assert sum(step.colour_bits for step in steps) == pytest.approx(settings.colour_bits)
+    assert settings.colour_bits >= FEWEST_DRAWN_BITS
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": 7},
+        {"steps": 0},
+        {"holds": ()},
+        {"holds": (0.34,)},
+        {"holds": (0.4, 0.4)},
+        {"holds": (float("nan"),)},
+        {"lead_in_seconds": 0.2},
+        {"scroll_one_in": 0},
+        {"scroll_one_in": 257},
+        {"scroll_seconds": 1.5},
+    ],
+)
+def test_settings_that_prove_too_little_or_break_a_limit_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(PolicyError):
+        ScriptSettings(**changes)  # type: ignore[arg-type]  # the class checks
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+def test_steps_are_numbered_and_framed(seed: int, count: int) -> None:
+    steps = _whole(seed, steps=count)
+    assert [step.number for step in steps] == list(range(1, count + 3))
+    assert [step.last for step in steps] == [False] * (count + 1) + [True]
+    assert steps[0].colour == steps[-1].colour == LEAD_IN
+    assert steps[0].bits == steps[-1].bits == 0
+    assert all(step.bits >= step.colour_bits >= math.log2(7) - 1e-9 for step in steps[1:-1])
+
+
+def test_devices_that_cannot_scroll_get_flat_steps() -> None:
+    steps = _whole(5, ScriptSettings(scroll_one_in=None), steps=200)
+    assert {step.transition for step in steps} == {Transition.FLAT}
+    assert {step.transition_bits for step in steps} == {0.0}
+    always = _whole(5, ScriptSettings(scroll_one_in=1), steps=50)[1:-1]
+    assert {step.transition for step in always} == {Transition.SCROLL_DOWN}
+    assert {step.transition_bits for step in always} == {0.0}
+
+
+def test_nothing_of_the_future_exists() -> None:
+    """Bytes are asked for only as a step is drawn, and no more than it needs."""
+    asked: list[int] = []
+    random = seeded(1)
+
+    def counting(count: int) -> bytes:
+        asked.append(count)
+        return random(count)
+
+    script = ColourScript(counting)
+    script.lead_in()
+    assert not asked
+    script.draw()
+    assert 3 <= len(asked) <= 12
+    before = len(asked)
+    script.close()
+    assert len(asked) == before
+
+
+def test_the_same_bytes_after_different_pasts_share_nothing_but_the_rule() -> None:
+    script = ColourScript(seeded(1), first_number=11)
+    assert script.next_number == 11
+    assert script.lead_in().number == 11
+    step = script.draw()
+    assert script.drawn_bits == step.bits
+    assert script.coloured == 1
+    script.close()
+    assert script.coloured == 1
+
+
+def test_out_of_order_is_refused() -> None:
+    script = ColourScript(seeded(1))
+    with pytest.raises(PolicyError, match="lead-in"):
+        script.draw()
+    with pytest.raises(PolicyError, match="nothing"):
+        script.close()
+    script.lead_in()
+    with pytest.raises(PolicyError, match="first"):
+        script.lead_in()
+    script.close()
+    with pytest.raises(PolicyError, match="closed"):
+        script.draw()

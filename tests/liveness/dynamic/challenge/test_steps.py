@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
+from liveness.errors import PolicyError
+
+
+def _step(**changes: object) -> ColourStep:
+    known: dict[str, object] = {
+        "number": 1,
+        "colour": ScreenColour(255, 108, 108),
+        "transition": Transition.FLAT,
+        "transition_seconds": 0.0,
+        "hold_seconds": 0.4,
+        "bits": 5.2,
+        "last": False,
+        "transition_bits": 0.4,
+        "hold_bits": 2.0,
+    }
+    return ColourStep(**(known | changes))  # type: ignore[arg-type]  # the class checks
+
+
+def test_linear_light_is_srgb_s() -> None:
+    # IEC 61966-2-1: the curve's ends, its straight part, and the value that halves the light.
+    assert ScreenColour(0, 255, 188).linear == pytest.approx([0.0, 1.0, 0.5029], abs=1e-4)
+    assert ScreenColour(10, 0, 0).linear[0] == pytest.approx(10 / 255 / 12.92)
+
+
+def test_luminance_is_white_s_share() -> None:
+    assert ScreenColour(255, 255, 255).luminance == pytest.approx(1)
+    assert ScreenColour(0, 255, 0).luminance == pytest.approx(0.7152)
+    assert np.isclose(sum(ScreenColour(*c).luminance for c in np.eye(3, dtype=int) * 255), 1)
+
+
+@pytest.mark.parametrize("channels", [(-1, 0, 0), (0, 256, 0)])
+def test_colours_out_of_range_are_refused(channels: tuple[int, int, int]) -> None:
+    with pytest.raises(PolicyError, match=r"0\.\.255"):
+        ScreenColour(*channels)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"number": 0},
+        {"hold_seconds": SHORTEST_HOLD_SECONDS - 0.001},
+        {"hold_seconds": float("inf")},
+        {"hold_seconds": float("nan")},
+        {"transition_seconds": 1.01},
+        {"transition_seconds": -0.1},
+        {"bits": 2.0},
+        {"hold_bits": -1.0},
+    ],
+)
+def test_impossible_steps_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(PolicyError):
+        _step(**changes)
+
+
+def test_colour_bits_are_what_the_others_leave() -> None:
+    assert _step().colour_bits == pytest.approx(2.8)

@@ -1,0 +1,44 @@
+"""Which doubts more colours may settle."""
+
+import pytest
+
+from liveness.dynamic.measurement.doubt import more_may_tell
+from liveness.dynamic.measurement.lag import LagFinding
+from liveness.dynamic.measurement.surface import Surface
+from liveness.signal import Signal, assessed, not_assessed
+
+_STEADY = LagFinding(0.06, 0.9, 0.01, None)
+
+
+def _signal(score: float | None) -> Signal:
+    if score is None:
+        return not_assessed(name="any", label="Any", reason="too few")
+    return assessed(name="any", label="Any", score=score, detail="")
+
+
+@pytest.mark.parametrize(
+    ("shape", "overlay", "glare", "background", "tells"),
+    [
+        (0.9, 0.3, 0.55, None, True),
+        (0.9, 0.7, 0.3, 0.9, True),
+        # In the dark every part answers alike, and no shape shows.
+        (None, 0.1, 0.55, None, True),
+        # A sheet's shape stays one.
+        (0.45, 0.1, 0.3, None, False),
+        # A wall right behind the head does not move away.
+        (0.9, 0.7, 0.55, 0.01, False),
+        (0.9, None, None, None, False),
+    ],
+)
+def test_what_a_few_steps_measure_with_much_noise_is_waited_for(
+    shape: float | None, overlay: float | None, glare: float | None, background: float | None, tells: bool
+) -> None:
+    surface = Surface(_signal(shape), _signal(overlay), _signal(glare), _signal(background))
+    assert more_may_tell(surface, _STEADY) is tells
+
+
+@pytest.mark.parametrize(("shape", "tells"), [(0.9, True), (None, True), (0.45, False)])
+def test_faint_answers_have_to_show_when_they_come(shape: float | None, tells: bool) -> None:
+    surface = Surface(_signal(shape), _signal(0.7), _signal(0.55), _signal(None))
+    assert not more_may_tell(surface, _STEADY)
+    assert more_may_tell(surface, LagFinding(0.06, 0.2, None, None)) is tells

@@ -1,0 +1,92 @@
+import pytest
+
+from liveness.dynamic.judge import judge_flash
+from liveness.dynamic.measurement.background import BackgroundFinding
+from liveness.dynamic.measurement.overlay import OverlayFinding, overlay_signal
+from liveness.dynamic.model import load_flash_model
+from liveness.signal import Signal
+from tests.liveness.dynamic.flash_scans import judged
+from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
+
+SETTINGS = load_flash_model().overlay
+
+
+def _signal(kind: Kind, lux: float = 150.0) -> Signal:
+    (signal,) = (signal for signal in judged(kind, lux).signals if signal.name == "flash_overlay")
+    return signal
+
+
+@pytest.mark.parametrize("lux", [150.0, 400.0])
+def test_light_on_a_head_lies_over_nothing(lux: float) -> None:
+    assert _signal(Kind.GENUINE, lux).passed
+
+
+def test_a_head_in_front_of_a_near_wall_is_none_either() -> None:
+    for seed in range(4):
+        scan = run_scan(Scene(kind=Kind.GENUINE, wall=0.45, seed=seed))
+        found = judge_flash(samples=scan.samples, revealed=scan.sent, model=load_flash_model())
+        (signal,) = (one for one in found.signals if one.name == "flash_overlay")
+        assert signal.passed is not False, signal.detail
+
+
+def _score(uneven: float, background: float | None, error: float = 0.02) -> float:
+    signal = overlay_signal(OverlayFinding(uneven, uneven, background, error), 0.3, SETTINGS)
+    assert signal.score is not None
+    return signal.score
+
+
+def test_an_even_answer_is_a_tint_the_more_so_where_the_background_gives_it_too() -> None:
+    assert _score(0.1, 0.2) < 0.1
+    assert _score(0.25, 0.2) > 0.5
+    assert _score(0.25, 0.98) < 0.3
+    assert _score(0.25, 0.98, error=0.4) > 0.5, "a background that is not known says nothing"
+    assert _score(0.25, None) > 0.5
+    assert _score(0.0, 1.0) < SETTINGS.sure
+
+
+def test_an_uneven_answer_proves_little() -> None:
+    assert _score(0.9, 0.1) == _score(0.5, 1.0) < 0.75
+
+
+def test_before_a_wall_right_behind_a_face_has_to_answer_more_unevenly_and_else_there_is_a_doubt() -> None:
+    def score(uneven: float, behind: BackgroundFinding | None) -> float:
+        signal = overlay_signal(OverlayFinding(uneven, uneven, 0.3, 0.02), 0.3, SETTINGS, behind=behind)
+        assert signal.score is not None
+        return signal.score
+
+    wall, room = BackgroundFinding(0.8, 0.03), BackgroundFinding(0.3, 0.03)
+    assert score(0.35, wall) < 0.5 < score(0.35, room)
+    assert score(0.35, BackgroundFinding(0.8, 0.3)) == score(0.35, None), "known too roughly"
+    assert score(0.6, wall) > 0.5
+    # What calls an attack is the line that holds without a wall.
+    assert score(0.21, wall) == SETTINGS.sure
+    assert score(0.05, wall) == score(0.05, room) < SETTINGS.sure
+
+
+def test_a_wall_that_answers_as_a_tint_would_takes_unevenness_beyond_its_error() -> None:
+    def score(least: float, background: float, behind: BackgroundFinding) -> float:
+        signal = overlay_signal(OverlayFinding(0.46, least, background, 0.02), 0.3, SETTINGS, behind=behind)
+        assert signal.score is not None
+        return signal.score
+
+    wall, room = BackgroundFinding(1.17, 0.05), BackgroundFinding(0.3, 0.05)
+    assert score(0.35, 0.92, wall) < 0.5 < score(0.45, 0.92, wall)
+    assert score(0.35, 0.5, wall) > 0.5, "its 8-bit values rise less than the face's"
+    assert score(0.35, 0.92, room) > 0.5
+    assert score(0.0, 0.92, wall) == SETTINGS.sure, "a doubt at most"
+
+
+def test_a_bright_screen_lights_the_background_too() -> None:
+    """Where it is most of the light, a wall that answers as the face does says nothing."""
+    found = OverlayFinding(0.25, 0.25, 0.98, 0.02)
+    alike, dim = (overlay_signal(found, strength, SETTINGS).score for strength in (0.5, 0.7))
+    assert alike is not None
+    assert dim is not None
+    assert alike < 0.3
+    assert dim > 0.5
+
+
+def test_in_the_dark_nothing_is_told() -> None:
+    assert overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.7, SETTINGS).passed is False
+    assert not overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.95, SETTINGS).assessed
+    assert not overlay_signal(None, 0.3, SETTINGS).assessed

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from liveness.dynamic.challenge.steps import RevealedStep
+from liveness.dynamic.measurement.response import fit_response
+from liveness.dynamic.model import load_flash_model
+from tests.liveness.dynamic.light_scan import LAG, answering, guessing, light_scan, seen
+
+SETTINGS = load_flash_model().response
+
+
+def test_the_matrix_is_found() -> None:
+    track, shown = seen(light_scan(3, noise=0.003))
+    response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
+    assert response is not None
+    assert np.diag(response.matrix) == pytest.approx([0.24, 0.3, 0.42], abs=0.05)
+    assert np.abs(response.matrix - np.diag(np.diag(response.matrix))).max() < 0.06
+    assert response.strength == pytest.approx(0.32, abs=0.04)
+    assert response.explained > 0.9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_face_verifies_every_colour(seed: int) -> None:
+    track, shown = seen(light_scan(seed))
+    response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
+    assert response is not None
+    coloured = [one for one in response.steps if 1 < one.number < 10]
+    assert [one.agrees for one in coloured] == [True] * 8
+    assert [one.measured for one in coloured] == [one.step.colour for one in shown[1:9]]
+    assert min(one.snr for one in coloured) > 5
+
+
+@pytest.mark.parametrize("seed", range(6, 12))
+def test_a_wrong_colour_among_right_ones_is_never_verified(seed: int) -> None:
+    def contrary(one: RevealedStep, rng: np.random.Generator) -> NDArray[np.float64]:
+        right = answering(one, rng)
+        return 1.15 - right if one.step.number == 5 else right
+
+    track, shown = seen(light_scan(seed, answer=contrary))
+    response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
+    assert response is not None
+    answers = {one.number: one.agrees for one in response.steps if 1 < one.number < 10}
+    assert answers.pop(5) is not True
+    assert False not in answers.values()
+
+
+def test_weak_light_is_no_contradiction() -> None:
+    for seed in range(5):
+        track, shown = seen(light_scan(seed, strength=0.001))
+        response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
+        assert response is not None
+        assert [one.agrees for one in response.steps if one.agrees is not None] == []
+
+
+def test_an_answer_the_wrong_way_round_verifies_nothing() -> None:
+    scan = light_scan(7, answer=lambda one, _: 1.15 - one.step.colour.linear)
+    track, shown = seen(scan)
+    response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
+    assert response is not None
+    assert response.strength < 0
+    assert not any(one.agrees for one in response.steps)
+
+
+def test_random_colours_hardly_agree() -> None:
+    told = right = 0
+    for seed in range(12):
+        track, shown = seen(light_scan(seed, answer=guessing))
+        response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
+        assert response is not None
+        told += len(response.steps)
+        right += sum(one.agrees is True for one in response.steps)
+    assert right / told < 1 / 7
+
+
+def test_too_little_gives_nothing() -> None:
+    track, shown = seen(light_scan(1))
+    assert fit_response(track, shown[:1], lag=LAG, settings=SETTINGS) is None
+    track.clean[:] = False
+    assert fit_response(track, shown, lag=LAG, settings=SETTINGS) is None

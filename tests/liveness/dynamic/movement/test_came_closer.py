@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+import pytest
+
+from liveness.dynamic.movement.came_closer import Kind, what_came_closer
+from liveness.dynamic.movement.perspective import PerspectiveFinding
+from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SHEET
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (HEAD, Kind.HEAD),
+        (FLAT, Kind.PICTURE),
+        (SHEET, Kind.PICTURE),
+        (FILM, Kind.PICTURE),
+        (replace(FLAT, growth=1.3), Kind.UNSURE),
+        (replace(FLAT, expected=0.9), Kind.UNSURE),
+        (replace(FLAT, clarity=1.1), Kind.UNSURE),
+        (replace(HEAD, curved_clarity=2.0), Kind.UNSURE),
+        (replace(HEAD, curved=0.25), Kind.UNSURE),
+        (replace(HEAD, depth=0.6), Kind.UNSURE),
+        (replace(HEAD, error=0.4), Kind.UNSURE),
+        (None, Kind.UNSURE),
+    ],
+    ids=[
+        "head",
+        "flat",
+        "bent sheet",
+        "film of a head",
+        "hardly grew",
+        "a still head would not show either",
+        "a little relief",
+        "curved by chance",
+        "hardly curved",
+        "little perspective",
+        "unsure perspective",
+        "nothing",
+    ],
+)
+def test_only_what_is_sure_is_called_a_head_or_a_picture(
+    seen: PerspectiveFinding | None, expected: Kind
+) -> None:
+    came = what_came_closer(seen)
+    assert came.kind is expected
+    assert came.detail.endswith(".")

@@ -1,0 +1,66 @@
+"""The movement challenge against people and prints that the simulator renders."""
+
+from pathlib import Path
+
+import pytest
+
+from liveness.dynamic.challenge.actions import EndReason
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.movement.judge import judge_movement
+from simulator.photo import Photo
+from simulator.photos import builtin_photos
+from tests.liveness.dynamic.movement.approach_scan import follow_ovals
+from tests.packs import real_pack, shared_pack
+from vision.packs.interfaces import FaceDetector
+
+pytestmark = pytest.mark.slow
+
+_SHOWN = (("person", None, 0), ("person", None, 1), ("flat", 0.0, 0), ("bent", 0.06, 0))
+"""What comes closer, how a sheet is bent, and which of its scans it is."""
+
+
+@pytest.fixture(scope="module")
+def detector(assets: Path) -> FaceDetector:
+    return shared_pack(f"insightface:{assets / 'models'}").detector
+
+
+@pytest.fixture(scope="module")
+def photos() -> dict[str, Photo]:
+    pack = real_pack()
+    return builtin_photos(detector=pack.detector, landmarker=pack.landmarker)
+
+
+@pytest.mark.timeout(600)
+def test_people_are_told_from_prints_that_follow_as_well(
+    photos: dict[str, Photo], detector: FaceDetector
+) -> None:
+    found: dict[str, list[Finding]] = {"person": [], "flat": [], "bent": []}
+    reasons: list[EndReason] = []
+    for number, (name, photo) in enumerate(photos.items()):
+        for kind, bend, turn in (
+            ("person", None, 0),
+            ("person", None, 1),
+            ("flat", 0.0, 0),
+            ("bent", 0.06, 0),
+        ):
+            seed, lens = 40 + number + 20 * turn, (48.0, 62.0)[number % 2]
+            played = follow_ovals(photo, detector, bend=bend, seed=seed, field_of_view=lens)
+            reasons.append(played.end.reason)
+            assert played.seconds < 18
+            result = judge_movement(played.challenge.record, played.scan)
+            print(f"{name:11} {kind:7} {played.seconds:.1f} s", result.finding, result.detail)
+            for signal in result.signals[1:]:
+                print("   ", signal.name, signal.score, signal.detail)
+            found[kind].append(result.finding)
+    assert reasons == [EndReason.PROVEN] * len(reasons)
+    assert found["person"].count(Finding.RIGHT) >= 4, "the others are asked to try again"
+    assert Finding.WRONG not in found["person"]
+    assert Finding.RIGHT not in found["flat"] + found["bent"]
+    assert (found["flat"] + found["bent"]).count(Finding.WRONG) >= 5
+
+
+def test_who_does_not_move_has_not_followed(photos: dict[str, Photo], detector: FaceDetector) -> None:
+    played = follow_ovals(photos["astronaut"], detector, bend=0.0, seed=3, follows=False)
+    assert played.end.reason is EndReason.NOT_FOLLOWED
+    assert 2 <= played.hints <= 8
+    assert judge_movement(played.challenge.record, played.scan).finding is Finding.ABSENT

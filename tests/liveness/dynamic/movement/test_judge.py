@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+import pytest
+
+from liveness.dynamic.challenge.ovals import OvalScript
+from liveness.dynamic.finding import Finding
+from liveness.dynamic.movement.challenge import HeldOval, MovementRecord
+from liveness.dynamic.movement.judge import judge_movement
+from liveness.dynamic.movement.perspective import PerspectiveFinding
+from liveness.guidance import Oval
+from tests.liveness.builders import scan
+from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SHEET
+from tests.liveness.dynamic.random_source import seeded
+
+
+def _record(*seen: PerspectiveFinding | None, filled: int | None = None) -> MovementRecord:
+    script = OvalScript(seeded(4), rest=Oval())
+    shown = 2 * len(seen)
+    steps = [script.draw() for _ in range(shown)][: shown if filled is None else filled]
+    held = tuple(HeldOval(step, (0, 1, 2, 3)) for step in steps)
+    return MovementRecord(held=held, shown=shown, measured=seen, unfinished=None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ((HEAD,), Finding.RIGHT),
+        ((FLAT,), Finding.WRONG),
+        ((SHEET,), Finding.WRONG),
+        ((FILM,), Finding.WRONG),
+        ((replace(HEAD, error=0.4),), Finding.NOT_MEASURABLE),
+        ((replace(HEAD, error=0.4), replace(HEAD, error=0.4)), Finding.RIGHT),
+        ((None, HEAD), Finding.RIGHT),
+        ((HEAD, FILM), Finding.NOT_MEASURABLE),
+        ((None,), Finding.NOT_MEASURABLE),
+    ],
+    ids=[
+        "head",
+        "flat",
+        "bent sheet",
+        "film of a head",
+        "unsure",
+        "twice unsure",
+        "lost, then a head",
+        "head, then a film",
+        "nothing",
+    ],
+)
+def test_the_finding_follows_what_all_approaches_showed(
+    seen: tuple[PerspectiveFinding | None, ...], expected: Finding
+) -> None:
+    record = _record(*seen)
+    result = judge_movement(record, scan())
+    assert result.finding is expected
+    assert result.verified_bits == record.verified_bits
+    assert result.signals[0].passed
+    if expected in {Finding.RIGHT, Finding.NOT_MEASURABLE}:
+        passed = [signal.passed for signal in result.signals[1:4]]
+        assert (passed == [True, True, True]) == (expected is Finding.RIGHT)
+
+
+@pytest.mark.parametrize("filled", [0, 1, 3])
+def test_whoever_does_not_follow_proves_nothing_whatever_was_seen(filled: int) -> None:
+    result = judge_movement(_record(HEAD, HEAD, filled=filled), scan())
+    assert result.finding is Finding.ABSENT
+    assert result.detail == f"The face filled {filled} of 4 ovals."
+    assert not result.signals[0].passed
+
+
+def test_before_the_first_oval_nothing_was_asked() -> None:
+    result = judge_movement(_record(), scan())
+    assert (result.finding, result.detail) == (Finding.ABSENT, "The face filled 0 of 2 ovals.")
