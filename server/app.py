@@ -103,6 +103,7 @@ class FacegateServer:
         self._ready = False
         self._database: Database | None = None
         self._pool: WorkerPool | None = None
+        self._portrait_pool: WorkerPool | None = None
         self._decoders: DecoderPool | None = None
         self._analyses = Analyses(
             settings.analysis, settings.isolation, metrics=self._metrics, workers=self._workers
@@ -140,7 +141,7 @@ class FacegateServer:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU seconds that the worker pool has used."""
+        """CPU seconds that the workers of scans have used."""
         return 0.0 if self._pool is None else self._pool.cpu_seconds
 
     @property
@@ -302,8 +303,9 @@ class FacegateServer:
             self._trusted_images.close()
         if self._trust is not None:
             self._trust.close()
-        if self._pool is not None:
-            self._pool.close()
+        for pool in (self._portrait_pool, self._pool):
+            if pool is not None:
+                pool.close()
         if self._database is not None:
             await self._database.close()
         _log.info("stopped")
@@ -330,6 +332,8 @@ class FacegateServer:
         settings, tuning = self._settings, self._tuning
         limits, tries = settings.limits, settings.limits.failures.as_setting()
         pool = self._pool = WorkerPool(workers=self._workers)
+        # Frames of scans never wait behind portraits, of which one can take a second.
+        portrait_pool = self._portrait_pool = WorkerPool(workers=max(1, self._workers // 2))
         identity = pack_identity(pack)
         fusion = load_fusion_model()
         recorder = CheckRecorder(
@@ -406,7 +410,7 @@ class FacegateServer:
                     available_modes=AVAILABLE_MODES,
                     pack=pack,
                     pack_sha256=identity.sha256,
-                    pool=pool,
+                    pool=portrait_pool,
                     still_decoder=decoders,
                     trusted_images=self._trusted_images,
                     tokens=keys.tokens,

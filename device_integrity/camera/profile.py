@@ -92,6 +92,9 @@ def _orientation(camera: CameraClaim, platform: Platform) -> DeviceCheck:
         return _failed(name, "NO_QUARTER_TURN", f"The sensor is turned by {degrees} degrees.")
     if not platform.is_phone:
         return _not_told(name, platform)
+    if degrees == 0:
+        # Whoever leaves the field empty says the same.
+        return _missing(name, "how its sensor is turned")
     if degrees in {90, 270}:
         return passed(name, "SIDEWAYS", f"The sensor is turned by {degrees} degrees, as in phones.")
     return _failed(

@@ -106,6 +106,7 @@ class OutcomeMaker:
                 required_bits=required_bits,
             ),
         )
+        closed = attempt is not None or record.held(now)
         marks = [(e.kind, EvidenceMark(e.sha256, e.attempt, e.frame_index)) for e in pictures]
         return CheckOutcome(
             check_id=record.check_id,
@@ -124,7 +125,7 @@ class OutcomeMaker:
             challenge_steps=judgement.challenge_steps if judgement else (),
             device=device,
             transcript=transcript,
-            attempts=tuple(outline(a, closed=attempt is not None or record.held(now)) for a in attempts),
+            attempts=tuple(outline(each, closed=closed, now=now) for each in attempts),
             evidence_frame=next((m for kind, m in marks if kind is EvidenceKind.EVIDENCE_FRAME), None),
             audit_images=tuple(m for kind, m in marks if kind is EvidenceKind.AUDIT_IMAGE),
             policy_name=record.policy_name,
@@ -138,16 +139,19 @@ class OutcomeMaker:
         )
 
 
-def outline(attempt: AttemptRecord, *, closed: bool) -> AttemptOutline:
+def outline(attempt: AttemptRecord, *, closed: bool, now: datetime) -> AttemptOutline:
     """An attempt as a result mentions it.
 
     Args:
         attempt: The attempt.
         closed: Whether the decision ends it if it still runs; else the server that ran it stopped.
+        now: When the check is decided, by which every attempt has ended.
     """
-    ended_by = attempt.ended_by
+    ended_by, end_time = attempt.ended_by, attempt.end_time
     if ended_by is None:
         ended_by = EndedBy.CHECK_CLOSED if closed and attempt.outcome is None else EndedBy.SERVER_STOPPED
+    if ended_by is EndedBy.CHECK_CLOSED and end_time is None:
+        end_time = now
     return AttemptOutline(
         attempt=attempt.number,
         mode=attempt.mode,
@@ -158,5 +162,5 @@ def outline(attempt: AttemptRecord, *, closed: bool) -> AttemptOutline:
         frames=attempt.frames,
         feedback=attempt.feedback,
         start_time=attempt.start_time,
-        end_time=attempt.end_time,
+        end_time=None if end_time is None else min(end_time, now),
     )

@@ -33,6 +33,7 @@ class ProgressState(StrEnum):
 
 
 _OWN_DOING = frozenset({EndedBy.SIGNED, EndedBy.REFUSED})
+_SCANNABLE = frozenset({ProgressState.WAITING, ProgressState.SCANNING})
 _OVER = frozenset({ProgressState.DECIDED, ProgressState.CLOSED, ProgressState.EXPIRED})
 
 
@@ -120,7 +121,7 @@ def progress_of(
         resumable_until=_resumable_until(record, policy) if resumable else None,
         scan_deadline=record.scan_deadline,
         result_deadline=record.result_deadline,
-        attempts_remaining=0 if state in _OVER else remaining,
+        attempts_remaining=remaining if resumable or state in _SCANNABLE else 0,
         sandbox=record.sandbox,
     )
 

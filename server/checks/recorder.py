@@ -24,13 +24,12 @@ from server.storage.records import (
     PictureFacts,
 )
 from server.storage.repository import CheckRepository
-from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from server.verdict import CheckStatus, CheckVerdict, FailureReason, ending_reasons
 from server.verdict.outcome import CheckOutcome, DeviceOutcome, PackIdentity
 from server.verdict.stored import OutcomeUnreadable, outcome_from_bytes, outcome_to_bytes
 
 _log = structlog.get_logger(__name__)
 
-_BROKEN = FailureReason.TRANSCRIPT_BROKEN
 _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
 """Reasons that say that nobody went on with the scan; a fault of the server may be why."""
 
@@ -213,10 +212,12 @@ class CheckRecorder:
             ended_by = server_fault(attempts) or ended_by
         device = await self._unattempted(record, policy)
         outcome = None
-        if not device.final and (judged := _last_judged(attempts)) is not None:
+        if (judged := _last_judged(attempts)) is not None:
             outcome = judged.ended(
                 by=ended_by,
-                attempts=tuple(outline(attempt, closed=record.held(now)) for attempt in attempts),
+                device=device,
+                attempts=tuple(outline(attempt, closed=record.held(now), now=now) for attempt in attempts),
+                streams=record.streams,
                 decide_time=now,
             )
         if outcome is None or outcome.verdict.status is CheckStatus.NOT_DECIDED:
@@ -228,7 +229,7 @@ class CheckRecorder:
                 device=device,
                 attempts=attempts,
                 pictures=result_pictures(kept, attempts),
-                ended_by=None if device.final and ended_by is not _BROKEN else ended_by,
+                ended_by=ending_reasons(ended_by, manipulated=device.final)[0],
                 now=now,
             )
         await self._write(record, outcome, policy=policy, evidence=(), epoch=epoch)

@@ -148,7 +148,7 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{outcome.verdict.status}"),
         reasons=[_reason(reason) for reason in outcome.verdict.reasons],
         device=_device(outcome.device),
-        attempts=[_attempt(attempt) for attempt in outcome.attempts],
+        attempts=[_attempt(one, about_person=outcome.verdict.about_person) for one in outcome.attempts],
         audit_images=[_mark(mark) for mark in outcome.audit_images],
         policy=result_pb2.PolicyReference(
             name=outcome.policy_name, version=outcome.policy_version, sha256=outcome.policy_sha256
@@ -272,7 +272,7 @@ def _transcript(transcript: TranscriptOutcome) -> result_pb2.TranscriptResult:
     )
 
 
-def _attempt(attempt: AttemptOutline) -> result_pb2.AttemptSummary:
+def _attempt(attempt: AttemptOutline, *, about_person: bool) -> result_pb2.AttemptSummary:
     message = result_pb2.AttemptSummary(
         attempt=attempt.attempt,
         outcome=result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}"),
@@ -283,7 +283,7 @@ def _attempt(attempt: AttemptOutline) -> result_pb2.AttemptSummary:
         feedback=[feedback_code(code) for code in attempt.feedback],
         start_time=timestamp(attempt.start_time),
     )
-    if attempt.verdict is not None:
+    if attempt.verdict is not None and about_person:
         message.verdict = result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{attempt.verdict}")
     if attempt.end_time is not None:
         message.end_time.CopyFrom(timestamp(attempt.end_time))

@@ -200,7 +200,6 @@ class AttemptRun:
                 await self._give_held_back(heard, send)
                 await self._look_at_clocks(heard, began, send)
                 continue
-            heard = arrival.time
             match arrival.message:
                 case FrameMessage() as frame:
                     await self._take_frame(frame, arrival, send)
@@ -214,6 +213,8 @@ class AttemptRun:
                         Reason.UNEXPECTED_MESSAGE,
                         "during an attempt only `frame`, `attestation` and `attempt_end` are expected",
                     )
+            # While the server works on a frame the device waits for it, and is not idle.
+            heard = env.clock.monotonic()
             await self._look_at_clocks(heard, began, send)
 
     async def record(self) -> None:

@@ -310,7 +310,9 @@ class AttemptCloser:
         left = partial(self.judged, stream, run, judgement, device, ended=False)
         counts = run.frames >= env.settings.counted_frames
         if not (device.final or (counts and judgement.stands)):
-            await self._end_undecided(stream, run, left if counts else None, ended_by)
+            # Too short a look speaks against nobody, also where nothing follows it.
+            speaks = counts and not judgement.adverse
+            await self._end_undecided(stream, run, left if speaks else None, ended_by)
             return None
         async with self.kept_pictures(stream, run) as pictures:
             judged = left(pictures.entries)

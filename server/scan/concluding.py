@@ -162,9 +162,9 @@ class AttemptConcluder:
     ) -> CheckVerdict:
         env = self._env
         ended_by = None
-        if judged.judgement.retryable and self.cancelled_by_person:
+        if judged.judgement.retryable and self.cancelled_by_person and not judged.device.final:
             ended_by = FailureReason.CANCELLED
-        elif judged.judgement.retryable and not judged.device.decided:
+        elif judged.judgement.retryable and not judged.device.final:
             ended_by = FailureReason.CONDITIONS
         verdict = await env.recorder.decide(
             stream.record,

@@ -209,6 +209,8 @@ class ScanSession:
             await send(result)
             if not result.another_attempt:
                 return
+            # Another check must not show the same again while this scan goes on.
+            await self._closer.keep_memory(stream)
             if result.ready_within is not None:
                 await await_ready(self._env, stream, run, inbox, told=told)
 

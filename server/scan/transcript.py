@@ -161,6 +161,8 @@ class StreamTranscript:
             raise Refusal(
                 Reason.ATTEMPT_END_INVALID, "the signature over the attempt's end is not the session key's"
             )
+        # What was dropped after the last frame stands only here.
+        self._dropped = max(self._dropped, min(end.dropped_count, _MOST_DROPPED))
 
     def _check_clock(self, frame: FrameMessage, arrival: float) -> None:
         if self._last_capture_us is None:

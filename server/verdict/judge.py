@@ -111,16 +111,31 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
     return judge_reasons(reasons) if reasons else CheckVerdict(CheckStatus.SUCCESS, ())
 
 
-def judge_ending(undecided: CheckVerdict, *, ended_by: FailureReason) -> CheckVerdict:
+def judge_ending(undecided: CheckVerdict, *, ended_by: FailureReason, manipulated: bool) -> CheckVerdict:
     """Decides a check that ended after an attempt that did not decide it.
 
     Args:
         undecided: What the attempt amounts to.
         ended_by: How the check ended.
+        manipulated: Whether the device shows that it was manipulated: then that decides, however it ended.
     """
     # CONDITIONS stood for "nothing decided yet"; now it is known how the scan ended.
     own = (reason for reason in undecided.reasons if reason is not FailureReason.CONDITIONS)
-    return judge_reasons((ended_by, *own))
+    return judge_reasons((*ending_reasons(ended_by, manipulated=manipulated), *own))
+
+
+def ending_reasons(ended_by: FailureReason, *, manipulated: bool) -> tuple[FailureReason, ...]:
+    """Why a check fails that ended without a deciding attempt, most important first.
+
+    Args:
+        ended_by: How it ended.
+        manipulated: Whether the device shows that it was manipulated.
+    """
+    if not manipulated:
+        return (ended_by,)
+    if ended_by is FailureReason.TRANSCRIPT_BROKEN:
+        return ended_by, FailureReason.DEVICE_MANIPULATED
+    return (FailureReason.DEVICE_MANIPULATED,)
 
 
 def judge_reasons(reasons: Iterable[FailureReason]) -> CheckVerdict:

@@ -45,8 +45,8 @@ class DeviceOutcome:
 
     @property
     def injection(self) -> Sign | None:
-        """The strongest sign of a replaced stream."""
-        return next((sign for sign in self.signs if sign.injects), None)
+        """The strongest sign of a replaced stream that stands by itself."""
+        return next((sign for sign in self.signs if sign.injects and sign.decided), None)
 
     @property
     def final(self) -> bool:
@@ -219,19 +219,34 @@ class CheckOutcome:
         )
 
     def ended(
-        self, *, by: FailureReason, attempts: tuple[AttemptOutline, ...], decide_time: datetime
+        self,
+        *,
+        by: FailureReason,
+        device: DeviceOutcome,
+        attempts: tuple[AttemptOutline, ...],
+        streams: int,
+        decide_time: datetime,
     ) -> "CheckOutcome":
         """The outcome of a check that ended after the attempt of this one, which did not decide it.
 
         Args:
             by: How it ended.
+            device: What all streams show of the device, which decides where it is final.
             attempts: Every attempt, in order.
+            streams: Streams that the scan used.
             decide_time: When the verdict was reached.
         """
-        verdict, transcript = judge_ending(self.verdict, ended_by=by), self.transcript
-        if transcript is not None and FailureReason.TRANSCRIPT_BROKEN in verdict.reasons:
-            # It was broken after the attempt that the outcome is about.
-            transcript = replace(transcript, intact=False)
+        verdict = judge_ending(self.verdict, ended_by=by, manipulated=device.final)
+        transcript = self.transcript
+        if transcript is not None:
+            # What broke it came after the attempt that the outcome is about.
+            broken = FailureReason.TRANSCRIPT_BROKEN in verdict.reasons
+            transcript = replace(transcript, intact=transcript.intact and not broken, streams=streams)
         return replace(
-            self, verdict=verdict, transcript=transcript, attempts=attempts, decide_time=decide_time
+            self,
+            verdict=verdict,
+            device=device if device.final else self.device,
+            transcript=transcript,
+            attempts=attempts,
+            decide_time=decide_time,
         )

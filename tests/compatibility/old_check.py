@@ -5,6 +5,7 @@ client tells it. Prints one line of JSON.
 """
 
 # mypy: ignore-errors
+# ruff: noqa: I001
 # What is imported here is not today's code, which mypy would compare it with.
 
 import asyncio
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
-from cli.simulated.phone import phone_in_hand
+from cli.simulated_phone import phone_in_hand
 from client import (
     FaceScanner,
     Orchestrator,

@@ -203,7 +203,7 @@ class CameraProfile(_message.Message):
     frames_per_second: _builtins.float
     """Frames a second that were asked for."""
     sensor_orientation_degrees: _builtins.int
-    """Clockwise rotation, in degrees (0, 90, 180 or 270), between the sensor and the natural orientation."""
+    """Clockwise rotation, in degrees (90, 180 or 270), between the sensor and the natural orientation; 0 says nothing."""
     hardware_level: _builtins.str
     """Camera2 INFO_SUPPORTED_HARDWARE_LEVEL, AVCaptureDevice deviceType, or empty; at most 128 bytes."""
     transport: _builtins.str

@@ -754,7 +754,9 @@ class AttemptSummary(_message.Message):
     frames: _builtins.int
     """Frames accepted."""
     verdict: Global___LivenessVerdict.ValueType
-    """What liveness said of it; LIVENESS_VERDICT_UNSPECIFIED where it was not judged."""
+    """The verdict of liveness; LIVENESS_VERDICT_UNSPECIFIED where the attempt was not judged, was left too early to speak
+    against anybody, or the check is NOT_DECIDED.
+    """
     mode: _scan_pb2.Mode.ValueType
     """The mode that it used."""
     plan: _scan_pb2.Plan.ValueType
@@ -771,7 +773,7 @@ class AttemptSummary(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ended."""
+        """When it ended; absent where the server that ran it stopped."""
 
     def __init__(
         self,

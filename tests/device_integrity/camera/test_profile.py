@@ -37,7 +37,7 @@ def test_a_phones_own_camera_fails_nothing(camera: CameraClaim, platform: Platfo
     [
         ({"facing": CameraFacing.EXTERNAL}, "camera.facing", "EXTERNAL_CAMERA"),
         ({"facing": CameraFacing.BACK}, "camera.facing", "BACK_CAMERA"),
-        ({"sensor_orientation_degrees": 0}, "camera.orientation", "UPRIGHT_SENSOR"),
+        ({"sensor_orientation_degrees": 180}, "camera.orientation", "UPRIGHT_SENSOR"),
         ({"sensor_orientation_degrees": 45}, "camera.orientation", "NO_QUARTER_TURN"),
         ({"hardware_level": "LEGACY"}, "camera.hardware_level", "LEGACY_CAMERA"),
         ({"hardware_level": "EXTERNAL"}, "camera.hardware_level", "EXTERNAL_CAMERA"),

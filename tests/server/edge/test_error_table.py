@@ -20,7 +20,7 @@ from tests.server.edge.make_error_table import (
 )
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
-_ROOMS = ("server", "matcher", "vision")
+_ROOMS = ("attempt", "server", "matcher", "vision")
 _OF_ANALYSES = {"code"}
 """In the metadata of every error of AnalysisService."""
 

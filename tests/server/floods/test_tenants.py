@@ -1,6 +1,7 @@
 """One tenant calls without an end, and another's calls all get through."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from matcher.portrait import accept_portrait
+from matcher.portrait_report import Portrait
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import genuine, numbered
 from tests.server.floods.tenants import LOUD, QUIET, SANDBOX, Tenants, calling_on_and_on, tenants
@@ -19,6 +22,7 @@ from tests.server.raw_device import Ended, RawDevice, RawStream
 
 _CALLS = 20
 _DETECTION_SECONDS = 0.05
+_PORTRAIT_SECONDS = 0.6
 
 
 async def _got_through(call: Callable[[], Awaitable[object]]) -> int:
@@ -116,6 +120,25 @@ async def test_scans_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def test_portraits_that_take_long_hold_no_frame_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tenants(tmp_path) as served:
+        device = RawDevice(served.live.device, await served.upload(QUIET))
+
+        def slow(*args: Any, **kwargs: Any) -> Portrait:
+            time.sleep(_PORTRAIT_SECONDS)
+            return accept_portrait(*args, **kwargs)
+
+        monkeypatch.setattr("server.checks.intake.accept_portrait", slow)
+        async with calling_on_and_on(lambda: served.upload(LOUD)):
+            began = time.monotonic()
+            stream = await device.open()
+            assert (await stream.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+            # A portrait before each of its frames would make it longer.
+            assert time.monotonic() - began < len(pictures()) * _PORTRAIT_SECONDS / 2
 
 
 async def test_a_scan_that_its_tenants_share_refuses_uses_nothing_up(tmp_path: Path) -> None:

@@ -275,6 +275,25 @@ async def test_frames_and_key_of_a_check_without_a_verdict_are_known_again(
     assert _decisive(result) == {"memory.frames", "memory.session_key"}
 
 
+async def test_an_attempt_is_known_again_while_its_scan_goes_on(live: LiveServer, own_key: bytes) -> None:
+    shown = fresh_pictures()
+    _, device, first = await _open(live, "low", own_key)
+    # Too few frames to decide, so another attempt may follow on the same stream.
+    answer = await first.run_attempt(shown[:10])
+    assert answer.another_attempt
+    upload = await live.upload(policy="low")
+    again = RawDevice(VerificationServiceStub(live.device_channel), upload)
+    again.session_key = device.session_key
+
+    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = await _result(live, upload.check_id)
+    assert result.reasons == [_MANIPULATED]
+    assert _decisive(result) == {"memory.frames", "memory.session_key"}
+    await first.vanish()
+
+
 async def test_an_earlier_clip_without_its_first_frame_is_known_again(
     live: LiveServer, own_key: bytes
 ) -> None:

@@ -23,6 +23,9 @@ from tests.server.raw_device import RawDevice, RawStream
 _ENOUGH = 36
 """Pictures in which an attempt that is left early holds enough, at ten a second."""
 
+_TOO_FEW = 18
+"""Pictures in which an attempt counts and holds too little to be decided against."""
+
 _GENUINE = pictures(count=_ENOUGH)
 _ATTACK = pictures(kind=ScanKind.FROZEN_FRAME, count=_ENOUGH)
 _SOMEBODY_ELSE = pictures("red-shirt", count=_ENOUGH)
@@ -147,6 +150,22 @@ async def test_who_breaks_the_transcript_is_told_so_and_of_the_attack(scene: Liv
     assert refusal.reason == "ATTEMPT_END_INVALID"
     await scene.unattended()
     await _assert_stands(scene, shown, _SPOOF, EndedBy.REFUSED, FailureReason.TRANSCRIPT_BROKEN)
+
+
+@pytest.mark.parametrize("shown", [_ATTACK, _SOMEBODY_ELSE], ids=["attack", "another person"])
+async def test_too_short_a_look_speaks_against_nobody(scene: LiveServer, shown: Sequence[Picture]) -> None:
+    left = await _show(scene, shown, frames=_TOO_FEW)
+    await left.stream.vanish()
+    await scene.reaches(left.check_id, CheckState.WAITING)
+    result = (await scene.finish(left.check_id, close_now=True)).result
+    assert list(result.reasons) == [result_pb2.FAILURE_REASON_ABANDONED]
+    assert not result.HasField("liveness")
+    assert result.match.frames_used == 0
+    assert not result.match.HasField("similarity")
+    (told,) = result.attempts
+    assert told.outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
+    assert told.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+    assert told.frames == _TOO_FEW
 
 
 async def test_who_withholds_the_end_until_the_server_gives_up_is_judged(scene: LiveServer) -> None:

@@ -190,9 +190,10 @@ async def test_a_verdict_outlives_a_device_that_vanishes_after_attempt_end(scene
 
     record = await scene.record(upload.check_id)
     assert record.lease_until is None
-    # Whether the end had arrived is the network's secret; what arrived is judged.
+    # Only the network knows whether the end arrived. Without it, so short an attempt speaks against nobody.
     assert record.state in {CheckState.DECIDED, CheckState.WAITING}
-    assert "NOT_SAME_PERSON" in await _reasons(scene, upload.check_id)
+    expected = "NOT_SAME_PERSON" if record.state is CheckState.DECIDED else "ABANDONED"
+    assert expected in await _reasons(scene, upload.check_id)
 
 
 async def test_a_person_who_cancels_is_not_asked_again(scene: LiveServer) -> None:

@@ -260,19 +260,41 @@ def test_the_reasons_are_those_of_the_contract() -> None:
 
 def test_how_a_check_ended_takes_the_place_of_conditions() -> None:
     undecided = CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.MODE_NOT_MET))
-    assert judge_ending(undecided, ended_by=FailureReason.EXPIRED) == CheckVerdict(
+    assert judge_ending(undecided, ended_by=FailureReason.EXPIRED, manipulated=False) == CheckVerdict(
         CheckStatus.FAILURE, (FailureReason.EXPIRED, FailureReason.MODE_NOT_MET)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "reasons"),
+    [
+        (FailureReason.ABANDONED, (FailureReason.DEVICE_MANIPULATED,)),
+        (FailureReason.SERVER_FAULT, (FailureReason.DEVICE_MANIPULATED,)),
+        (
+            FailureReason.TRANSCRIPT_BROKEN,
+            (FailureReason.TRANSCRIPT_BROKEN, FailureReason.DEVICE_MANIPULATED),
+        ),
+    ],
+)
+def test_a_manipulated_device_decides_however_the_check_ends(
+    ended_by: FailureReason, reasons: tuple[FailureReason, ...]
+) -> None:
+    undecided = CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS,))
+    assert judge_ending(undecided, ended_by=ended_by, manipulated=True) == CheckVerdict(
+        CheckStatus.FAILURE, reasons
     )
 
 
 @given(
     own=st.lists(st.sampled_from(FailureReason), min_size=1, unique=True),
     ended_by=st.sampled_from(FailureReason),
+    manipulated=st.booleans(),
 )
 def test_however_a_check_ends_it_takes_nothing_back(
-    own: list[FailureReason], ended_by: FailureReason
+    own: list[FailureReason], ended_by: FailureReason, manipulated: bool
 ) -> None:
-    ended = judge_ending(CheckVerdict(CheckStatus.FAILURE, tuple(own)), ended_by=ended_by)
+    undecided = CheckVerdict(CheckStatus.FAILURE, tuple(own))
+    ended = judge_ending(undecided, ended_by=ended_by, manipulated=manipulated)
     assert ended.status is not CheckStatus.SUCCESS
     assert ended.about_person is (ended.status is CheckStatus.FAILURE)
     assert {reason for reason in own if reason in ADVERSE} <= set(ended.reasons)
