@@ -23,7 +23,7 @@ from tests.server.raw_device import RawDevice, RawStream
 _ENOUGH = 36
 """Pictures in which an attempt that is left early holds enough, at ten a second."""
 
-_TOO_FEW = 18
+_TOO_FEW = 14
 """Pictures in which an attempt counts and holds too little to be decided against."""
 
 _GENUINE = pictures(count=_ENOUGH)
