@@ -47,7 +47,8 @@ def render_page(document: ReportDocument, charts: Sequence[Chart]) -> str:
 
 def _sheet(sheet: Sheet) -> Html:
     rows = [Html("<tr>{}</tr>").format(Html("").join(map(cell, row))) for row in sheet.rows]
-    drawn = table(map(head, sheet.columns), rows, label=sheet.title, kind="sheet")
+    # A sheet without rows has notes, which say why.
+    drawn = table(map(head, sheet.columns), rows, label=sheet.title, kind="sheet") if rows else Html("")
     return _SHEET.format(sheet.title, sheet.title, drawn, joined(map(_NOTE.format, sheet.notes)))
 
 

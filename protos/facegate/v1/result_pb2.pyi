@@ -1066,7 +1066,9 @@ class CheckResult(_message.Message):
 
     @_builtins.property
     def evidence_frame(self) -> Global___EvidenceReference:
-        """The evidence frame; absent where no face was captured."""
+        """The evidence frame; absent where no face was captured, or nothing was kept of the attempt: a newer stream took its
+        place, or the object store was away.
+        """
 
     @_builtins.property
     def audit_images(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceReference]:

@@ -42,7 +42,7 @@ class _AuditImageShortfallEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_A
     AUDIT_IMAGE_SHORTFALL_POLICY: _AuditImageShortfall.ValueType  # 1
     """The policy keeps fewer."""
     AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: _AuditImageShortfall.ValueType  # 2
-    """The scan has fewer frames that can serve."""
+    """Fewer frames were kept: fewer could serve, a newer stream took the attempt's place, or the object store was away."""
     AUDIT_IMAGE_SHORTFALL_PROBLEMS: _AuditImageShortfall.ValueType  # 3
     """Some cannot be handed out; see `evidence_problems`."""
 
@@ -54,7 +54,7 @@ AUDIT_IMAGE_SHORTFALL_UNSPECIFIED: AuditImageShortfall.ValueType  # 0
 AUDIT_IMAGE_SHORTFALL_POLICY: AuditImageShortfall.ValueType  # 1
 """The policy keeps fewer."""
 AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: AuditImageShortfall.ValueType  # 2
-"""The scan has fewer frames that can serve."""
+"""Fewer frames were kept: fewer could serve, a newer stream took the attempt's place, or the object store was away."""
 AUDIT_IMAGE_SHORTFALL_PROBLEMS: AuditImageShortfall.ValueType  # 3
 """Some cannot be handed out; see `evidence_problems`."""
 Global___AuditImageShortfall: _TypeAlias = AuditImageShortfall  # noqa: Y015
