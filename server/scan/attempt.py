@@ -12,6 +12,7 @@ from server.errors import Reason, Refusal
 from server.scan.capture_rate import CaptureRate
 from server.scan.capture_work import CaptureWork
 from server.scan.credit import CreditLedger
+from server.scan.endings import LeaseLost, ScanDeadlinePassed
 from server.scan.environment import ScanEnvironment
 from server.scan.frame_limits import check_budget, check_claim
 from server.scan.handshake import OpenStream, Send, attempt_seconds
@@ -37,14 +38,6 @@ _RENEW_SECONDS = 1.5
 """A stream that was fenced learns of it before the newer one is far, and judges what it has seen itself."""
 _LEAST_MEASURED_SHARE = 0.5
 """Of the least rate of frames, what must be measured of them: 0.85 are where they come evenly."""
-
-
-class LeaseLost(Exception):
-    """A newer stream of the same scan took over."""
-
-
-class ScanDeadlinePassed(Exception):
-    """The scan's deadline passed."""
 
 
 class AttemptRun:
