@@ -134,12 +134,12 @@ class ScanSession:
                 number=number,
                 scan_bytes=self._bytes,
                 credit=self._credit,
-                attempts_left=attempts_remaining(attempts, stream.policy),
                 plan=stream.plans.next,
                 challenge=challenge,
+                on_settled=closer.judge_ahead,
             )
             ender.begin(run)
-            end = await run.run(inbox, send, on_settled=closer.judge_ahead)
+            end = await run.run(inbox, send, attempts_left=attempts_remaining(attempts, stream.policy))
             # A device that vanishes now must not take the verdict with it.
             result, attempts = await unhindered(ender.conclude(run, end, inbox))
             conclude_challenge(stream.plans, challenge)
