@@ -23,8 +23,11 @@ from server.analyses import Analyses
 from server.checks.completion import CheckCompletion
 from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake
+from server.checks.offer import CheckOffer
+from server.checks.portraits import PortraitIntake
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
+from server.checks.try_gate import TryGate
 from server.data_folder import protect_data
 from server.decoders import make_decoders, start_decoders
 from server.device.configured import check_evidence
@@ -404,23 +407,31 @@ class FacegateServer:
             ServiceEnvironment(
                 intake=CheckIntake(
                     repository=self._repository,
-                    policies=policies,
-                    availabilities=availabilities,
-                    default_policy=settings.policies.default,
-                    available_modes=AVAILABLE_MODES,
-                    pack=pack,
-                    pack_sha256=identity.sha256,
-                    pool=portrait_pool,
-                    still_decoder=decoders,
-                    trusted_images=self._trusted_images,
-                    tokens=keys.tokens,
-                    challenge_keys=keys.challenges,
-                    wrapping_keys=keys.wrapping_keys,
+                    offer=CheckOffer(
+                        policies=policies,
+                        availabilities=availabilities,
+                        default_policy=settings.policies.default,
+                        available_modes=AVAILABLE_MODES,
+                        pack=pack,
+                    ),
+                    tries=TryGate(
+                        repository=self._repository,
+                        setting=tries,
+                        tenant_key=keys.memory.of,
+                        metrics=self._metrics,
+                    ),
+                    portraits=PortraitIntake(
+                        pack=pack,
+                        pool=portrait_pool,
+                        metrics=self._metrics,
+                        still_decoder=decoders,
+                        trusted_images=self._trusted_images,
+                    ),
+                    pack=identity,
+                    keys=keys,
                     random=secrets.token_bytes,
                     serialise_report=serialise_report,
                     metrics=self._metrics,
-                    tries=tries,
-                    tenant_key=keys.memory.of,
                 ),
                 completion=completion,
                 inquiry=CheckInquiry(
