@@ -32,7 +32,11 @@ _JWKS_CACHE = "public, max-age=300"
 
 
 class AdminServer:
-    """Serves operators' machines."""
+    """Serves operators' machines.
+
+    Attributes:
+        port: TCP port; the one that was free, once it is open.
+    """
 
     def __init__(
         self,
@@ -53,7 +57,7 @@ class AdminServer:
             readiness: The parts that must be ready.
         """
         self._host = host
-        self._port = port
+        self.port = port
         self._metrics = metrics
         self._jwks = jwks
         self._readiness = readiness
@@ -69,8 +73,8 @@ class AdminServer:
         self._runner = web.AppRunner(application, access_log=None)
         self._listening: asyncio.Server | None = None
 
-    async def start(self) -> int:
-        """Opens the listener; returns its port.
+    async def start(self) -> None:
+        """Opens the listener.
 
         Raises:
             ListenerUnusable: The address is taken or not this machine's.
@@ -78,15 +82,14 @@ class AdminServer:
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
-            self._listening = await loop.create_server(self._connected, self._host, self._port)
+            self._listening = await loop.create_server(self._connected, self._host, self.port)
         except OSError as error:
             await self._runner.cleanup()
             raise ListenerUnusable(
-                f"the admin listener cannot use {self._host}:{self._port}: {error.strerror or error}; "
+                f"the admin listener cannot use {self._host}:{self.port}: {error.strerror or error}; "
                 "stop what listens there, or set another port"
             ) from error
-        port: int = self._listening.sockets[0].getsockname()[1]
-        return port
+        self.port = self._listening.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Closes the listener."""

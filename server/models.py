@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import structlog
 
-from server.checks.intake import pack_shortfall
+from server.checks.offer import pack_shortfall
 from server.errors import ConfigurationError
 from server.policies import PolicyBook
 from server.settings import Settings

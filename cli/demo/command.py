@@ -34,7 +34,7 @@ from cli.models.options import ModelsDirOption, models_folder
 from cli.models.progress import TerminalProgress
 from client import ClientError, fetch_key_set, open_channel
 from liveness.dynamic.model import FlashModel, load_flash_model
-from server.checks.intake import pack_shortfall
+from server.checks.offer import pack_shortfall
 from server.policies import load_policies
 from server.version import server_version
 from vision.packs import Pack

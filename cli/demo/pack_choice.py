@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import ModelsError, StageUnusable
-from server.checks.intake import pack_shortfall
+from server.checks.offer import pack_shortfall
 from server.policies import Policy
 from vision.errors import VisionError
 from vision.packs import Pack, load_pack

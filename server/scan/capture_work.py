@@ -21,7 +21,12 @@ __all__ = ["CaptureWork"]
 
 
 class CaptureWork:
-    """Drives one attempt. Belongs to one stream; not for several tasks at once."""
+    """Drives one attempt. Belongs to one stream; not for several tasks at once.
+
+    Attributes:
+        capture: The attempt.
+        trace: How its frames were coded.
+    """
 
     def __init__(
         self,
@@ -39,10 +44,11 @@ class CaptureWork:
             trace: Measures how its frames were coded.
             monotonic: The server's monotonic clock.
         """
-        self._capture = capture
+        self.capture = capture
+        self.trace = trace
         self._pool = pool
-        self._trace = trace
         self._monotonic = monotonic
+        self._latest = 0
         self._ahead: tuple[int, LaterWork[ExaminedFrame]] | None = None
 
     async def take(
@@ -61,20 +67,22 @@ class CaptureWork:
         Raises:
             Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
         """
-        self._trace.arrived(frame)
+        self.trace.arrived(frame)
         with _refused():
-            return await self._pool.run(self._take, frame, arrival, then_act)
+            done = await self._pool.run(self._take, frame, arrival, then_act)
+        self._latest = frame.index
+        return done
 
-    async def act(self, *, frame_index: int) -> tuple[Action, ...]:
+    async def act(self) -> tuple[Action, ...]:
         """What the attempt wants done now, without a further frame.
 
         Once the challenge is settled that is no work: the end of its closing step does not wait behind other
         scans' frames.
         """
-        challenge = self._capture.challenge
+        challenge = self.capture.challenge
         if challenge is None or challenge.settled:
-            return self._act(frame_index)
-        return await self._pool.run(self._act, frame_index)
+            return self._act(self._latest)
+        return await self._pool.run(self._act, self._latest)
 
     def glance(self, frame: Frame, *, arrival: float) -> None:
         """Takes a frame that comes once the attempt is settled; see ``AttemptCapture.glance``.
@@ -83,7 +91,7 @@ class CaptureWork:
             Refusal: As for ``take``.
         """
         with _refused():
-            self._capture.glance(frame, arrival=arrival)
+            self.capture.glance(frame, arrival=arrival)
 
     async def examine_ahead(self) -> None:
         """Has the next frame examined that is worth it, when there is nothing else to do, one at a time."""
@@ -92,21 +100,21 @@ class CaptureWork:
             if not work.done:
                 return
             self._ahead = None
-            self._capture.examiner.take([await work.result()])
-        if (examination := self._capture.next_examination()) is not None:
+            self.capture.examiner.take([await work.result()])
+        if (examination := self.capture.next_examination()) is not None:
             self._ahead = examination.index, self._pool.run_later(examination)
 
     async def examine_rest(self) -> None:
         """Has all that is left examined and identified, several at once, before other scans' frames."""
         began, self._ahead = self._ahead, None
-        left = self._capture.examinations(begun=None if began is None else began[0])
+        left = self.capture.examinations(begun=None if began is None else began[0])
         working = [self._pool.run_first(examination) for examination in left]
-        if began is not None and began[0] in self._capture.selected:
+        if began is not None and began[0] in self.capture.selected:
             working.append(began[1].result())
-        self._capture.examiner.take(await asyncio.gather(*working))
+        self.capture.examiner.take(await asyncio.gather(*working))
         with _refused():
-            identifications = await self._pool.run_first(self._capture.identifications)
-            self._capture.examiner.witnesses = tuple(
+            identifications = await self._pool.run_first(self.capture.identifications)
+            self.capture.examiner.witnesses = tuple(
                 await asyncio.gather(*(self._pool.run_first(identify) for identify in identifications))
             )
 
@@ -117,16 +125,16 @@ class CaptureWork:
             Refusal: An image does not decode, or has another size than was declared (FRAME_IMAGE_INVALID).
         """
         with _refused():
-            await self._pool.run_first(self._capture.verify_sample)
+            await self._pool.run_first(self.capture.verify_sample)
 
     def _take(
         self, frame: Frame, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        feedback = self._capture.take(frame, arrival=arrival, coded=self._trace.measurer(arrival=arrival))
+        feedback = self.capture.take(frame, arrival=arrival, coded=self.trace.measurer(arrival=arrival))
         return feedback, self._act(frame.index) if then_act else ()
 
     def _act(self, frame_index: int) -> tuple[Action, ...]:
-        return self._capture.act(self._monotonic(), frame_index=frame_index)
+        return self.capture.act(self._monotonic(), frame_index=frame_index)
 
 
 @contextmanager

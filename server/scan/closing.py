@@ -1,35 +1,29 @@
-"""How an attempt ends: it is judged, its pictures are kept, and what it amounts to stands in the database."""
+"""What an attempt that ends comes with: its judgement, what is known of its device, and its pictures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import partial
-
-import structlog
+from dataclasses import dataclass
 
 from attempt.judgement import AttemptJudgement, judge_attempt
 from matcher.comparison import MatchPolicy
 from server.checks.outcomes import JudgedAttempt
 from server.checks.recorder import KeptPictures
 from server.checks.templates import open_template
-from server.domain.state import OPEN_STATES
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.policies.liveness import liveness_policy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
 from server.scan.device_look import DeviceLook, DeviceLooks
 from server.scan.device_memory import FrameRecall
+from server.scan.endings import Pictures, Seen
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
-from server.verdict import CheckVerdict, FailureReason
 from server.verdict.outcome import DeviceOutcome, TranscriptOutcome
 
 __all__ = ["AttemptCloser"]
-
-_log = structlog.get_logger(__name__)
 
 _MOST_FEEDBACK = 8
 
@@ -58,34 +52,35 @@ class _Ahead:
 
 
 class AttemptCloser:
-    """Closes the attempts of one stream. What it writes is durable when it returns."""
+    """Gathers what stands of the attempts of one stream. The pictures that it keeps are durable."""
 
-    def __init__(self, env: ScanEnvironment) -> None:
-        """Takes what every stream shares."""
+    def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
+        """Takes what every stream shares, and the stream."""
         self._env = env
+        self._stream = stream
         self._devices = DeviceLooks(env)
         self._ahead: _Ahead | None = None
 
-    def judge_ahead(self, stream: OpenStream, run: AttemptRun) -> None:
+    def judge_ahead(self, run: AttemptRun) -> None:
         """Begins to judge an attempt that looks at no further frames, while its end is shown and signed."""
-        judgement = asyncio.create_task(self._judge(stream, run))
-        recall = asyncio.create_task(self._devices.recall(stream, run))
+        judgement = asyncio.create_task(self._judge(run))
+        recall = asyncio.create_task(self._devices.recall(self._stream, run))
         self._ahead = _Ahead(
             run=run,
             judgement=judgement,
             recall=recall,
-            device=asyncio.create_task(self._look_ahead(stream, run, judgement, recall)),
-            attempts=asyncio.create_task(self._env.repository.attempts(stream.record.check_id)),
-            pictures=asyncio.create_task(self._keep_pictures(stream, run)),
+            device=asyncio.create_task(self._look_ahead(run, judgement, recall)),
+            attempts=asyncio.create_task(self._env.repository.attempts(self._stream.record.check_id)),
+            pictures=asyncio.create_task(self._keep_pictures(run)),
         )
 
-    async def judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
+    async def judge(self, run: AttemptRun) -> AttemptJudgement:
         """What the attempt amounts to, with the frames that came so far."""
         if (ahead := self._ahead_of(run)) is not None:
             return await ahead.judgement
-        return await self._judge(stream, run)
+        return await self._judge(run)
 
-    async def attempts(self, stream: OpenStream, run: AttemptRun) -> tuple[AttemptRecord, ...]:
+    async def attempts(self, run: AttemptRun) -> tuple[AttemptRecord, ...]:
         """The check's attempts, this one as it stood before its end."""
         if (ahead := self._ahead_of(run)) is not None:
             attempts = await ahead.attempts
@@ -95,7 +90,7 @@ class AttemptCloser:
             if own is not None and own.counted == counts:
                 return attempts
         await run.record()
-        return await self._env.repository.attempts(stream.record.check_id)
+        return await self._env.repository.attempts(self._stream.record.check_id)
 
     async def close(self) -> None:
         """Ends what nobody waits for any more, and leaves no picture without a row."""
@@ -115,16 +110,15 @@ class AttemptCloser:
 
     async def _look_ahead(
         self,
-        stream: OpenStream,
         run: AttemptRun,
         judgement: asyncio.Task[AttemptJudgement],
         recall: asyncio.Task[FrameRecall],
     ) -> DeviceLook:
         bits, recalled = (await judgement).verified_bits, await recall
-        return await self._devices.look(stream, run, recall=recalled, verified_bits=bits, ended=True)
+        return await self._devices.look(self._stream, run, recall=recalled, verified_bits=bits, ended=True)
 
-    async def _judge(self, stream: OpenStream, run: AttemptRun) -> AttemptJudgement:
-        env = self._env
+    async def _judge(self, run: AttemptRun) -> AttemptJudgement:
+        env, stream = self._env, self._stream
         await run.work.examine_rest()
         template = open_template(stream.record, wrapping_keys=env.keys.wrapping_keys)
         return await env.pool.run_first(
@@ -144,29 +138,50 @@ class AttemptCloser:
         )
 
     @asynccontextmanager
-    async def kept_pictures(self, stream: OpenStream, run: AttemptRun) -> AsyncIterator[KeptPictures]:
+    async def kept_pictures(
+        self, run: AttemptRun, pictures: Pictures
+    ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
         """Stores an attempt's pictures; of those whose rows are then not written, none is left.
 
         A failure of the database says nothing about the rows, so the pictures stay.
+
+        Args:
+            run: The attempt.
+            pictures: Which of them are kept.
+
+        Raises:
+            StorageUnavailable: One that is needed could not be stored.
         """
+        if pictures is Pictures.NONE:
+            yield ()
+            return
+        kept = await self._stored(run)
+        try:
+            if kept.failure is None or pictures is Pictures.NAMED:
+                yield kept.entries
+            elif pictures is Pictures.NEEDED:
+                raise kept.failure
+            else:
+                yield ()
+                await self._drop(kept)
+        except (Conflict, StorageUnavailable) as error:
+            if isinstance(error, Conflict) or error is kept.failure:
+                await self._drop(kept)
+            raise
+
+    async def _stored(self, run: AttemptRun) -> KeptPictures:
         ahead = self._ahead_of(run)
         if ahead is not None and not ahead.pictures_taken:
             ahead.pictures_taken = True
-            pictures = await ahead.pictures
-        else:
-            pictures = await self._keep_pictures(stream, run)
-        try:
-            yield pictures
-        except (Conflict, StorageUnavailable) as error:
-            if isinstance(error, Conflict) or error is pictures.failure:
-                await self._drop(pictures)
-            raise
+            return await ahead.pictures
+        return await self._keep_pictures(run)
 
     async def _drop(self, pictures: KeptPictures) -> None:
         with suppress(StorageUnavailable):
             await self._env.recorder.drop_pictures(pictures.entries)
 
-    async def _keep_pictures(self, stream: OpenStream, run: AttemptRun) -> KeptPictures:
+    async def _keep_pictures(self, run: AttemptRun) -> KeptPictures:
+        stream = self._stream
         return await self._env.recorder.keep_pictures(
             stream.record,
             attempt=run.number,
@@ -175,17 +190,16 @@ class AttemptCloser:
         )
 
     async def look_at_device(
-        self, stream: OpenStream, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
+        self, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
     ) -> DeviceOutcome:
         """What is known of the device; what to keep of it is noted for ``keep_memory``.
 
         Args:
-            stream: The stream.
             run: The attempt.
             judgement: What it amounts to.
             ended: Whether the device signed its end, which binds the frames to the session key.
         """
-        ahead, look = self._ahead_of(run), None
+        stream, ahead, look = self._stream, self._ahead_of(run), None
         if ahead is not None and ended:
             look = await ahead.device
         if look is None or look.pieces != stream.evidence.pieces:
@@ -199,30 +213,32 @@ class AttemptCloser:
         self._devices.count(run, look)
         return look.outcome
 
-    async def keep_memory(self, stream: OpenStream) -> None:
+    async def keep_memory(self) -> None:
         """Keeps what the scan is known again by; see ``DeviceLooks.keep``."""
-        await self._devices.keep(stream)
+        await self._devices.keep(self._stream)
+
+    def seen(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> Seen:
+        """What its outcome depends on."""
+        return Seen(
+            counts=run.frames >= self._env.settings.counted_frames,
+            adverse=judgement.adverse,
+            stands=judgement.stands,
+            retryable=judgement.retryable,
+            manipulated=device.final,
+        )
 
     def judged(
-        self,
-        stream: OpenStream,
-        run: AttemptRun,
-        judgement: AttemptJudgement,
-        device: DeviceOutcome,
-        pictures: tuple[EvidenceEntry, ...],
-        *,
-        ended: bool,
+        self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome, *, ended: bool
     ) -> JudgedAttempt:
-        """The attempt as results tell of it.
+        """The attempt as results tell of it, before its pictures are kept.
 
         Args:
-            stream: The stream.
             run: The attempt.
             judgement: What it amounts to.
             device: What is known of the device.
-            pictures: What was kept of it.
             ended: Whether the device signed its end.
         """
+        stream = self._stream
         return JudgedAttempt(
             number=run.number,
             judgement=judgement,
@@ -237,12 +253,11 @@ class AttemptCloser:
                 streams=stream.record.streams,
                 final_mac_sha256=stream.transcript.final_mac_sha256,
             ),
-            evidence=pictures,
+            evidence=(),
         )
 
     def ending(
         self,
-        stream: OpenStream,
         run: AttemptRun,
         *,
         outcome: AttemptOutcome,
@@ -251,7 +266,7 @@ class AttemptCloser:
         ended_by: EndedBy = EndedBy.SIGNED,
     ) -> AttemptEnding:
         """What is to stand of the attempt in the database, ``judged`` or not."""
-        env, now = self._env, self._env.clock.now()
+        env, stream, now = self._env, self._stream, self._env.clock.now()
         interim = None
         if judged is not None:
             interim = env.recorder.interim(
@@ -269,115 +284,3 @@ class AttemptCloser:
             final_mac_sha256=stream.transcript.final_mac_sha256,
             judgement=interim,
         )
-
-    async def abandon(
-        self, stream: OpenStream, run: AttemptRun, *, ended_by: EndedBy, broken: bool = False
-    ) -> CheckVerdict | None:
-        """Ends an attempt whose device did not sign its end, whoever dropped the line.
-
-        Whoever leaves early leaves what was seen of them. An adverse judgement that stands
-        (``AttemptJudgement.stands``) decides the check, and so does a device that shows for certain that it
-        was manipulated: leaving takes nothing back, nor does a newer stream. Anything else decides nothing,
-        and costs an attempt once its frames count.
-
-        Args:
-            stream: The stream.
-            run: The attempt, which stands in the database.
-            ended_by: What ended it; with SUPERSEDED it ended when the newer stream took the lease.
-            broken: Whether the device broke its transcript.
-
-        Returns:
-            The check's verdict, where what was seen decides it.
-
-        Raises:
-            Conflict: Somebody decided the check meanwhile.
-        """
-        env, check_id = self._env, stream.record.check_id
-        if ended_by is EndedBy.SUPERSEDED:
-            current = await env.repository.get(check_id)
-            if current is None or current.state not in OPEN_STATES:
-                return None
-        try:
-            judgement = await self.judge(stream, run)
-            device = await self.look_at_device(stream, run, judgement, ended=False)
-        except Exception:
-            if ended_by is not EndedBy.SERVER_FAULT:
-                raise
-            # What keeps the attempt from being judged need not keep its end from being written.
-            _log.exception("attempt_not_judged", check_id=str(check_id))
-            await self._end_undecided(stream, run, None, ended_by)
-            return None
-        left = partial(self.judged, stream, run, judgement, device, ended=False)
-        counts = run.frames >= env.settings.counted_frames
-        if not (device.final or (counts and judgement.stands)):
-            # Too short a look speaks against nobody, also where nothing follows it.
-            speaks = counts and not judgement.adverse
-            await self._end_undecided(stream, run, left if speaks else None, ended_by)
-            return None
-        async with self.kept_pictures(stream, run) as pictures:
-            judged = left(pictures.entries)
-            with suppress(Conflict):
-                await self._end(stream, run, judged, outcome=AttemptOutcome.DECIDED, ended_by=ended_by)
-            # Whoever holds the lease by now: a newer stream must not save the older one's answer.
-            return await env.recorder.decide(
-                stream.record,
-                policy=stream.policy,
-                attempt=judged,
-                attempts=await env.repository.attempts(check_id),
-                ended_by=FailureReason.TRANSCRIPT_BROKEN if broken else None,
-                epoch=None,
-                now=env.clock.now(),
-            )
-
-    async def _end_undecided(
-        self,
-        stream: OpenStream,
-        run: AttemptRun,
-        left: Callable[[tuple[EvidenceEntry, ...]], JudgedAttempt] | None,
-        ended_by: EndedBy,
-    ) -> None:
-        """Ends an attempt that decides nothing.
-
-        Of one that was superseded no picture is kept, and of one that a fault of the server ended nothing.
-        """
-        end = partial(self._end, stream, run, outcome=AttemptOutcome.INTERRUPTED, ended_by=ended_by)
-        if ended_by is EndedBy.SERVER_FAULT:
-            await end(None)
-            return
-        if ended_by is EndedBy.SUPERSEDED:
-            await end(None if left is None else left(()))
-            return
-        async with self.kept_pictures(stream, run) as kept:
-            # A device that left is not excused by a store that is away: what was seen stands by itself.
-            pictures = kept.entries if kept.failure is None else ()
-            await end(None if left is None else left(pictures), pictures=pictures)
-            if kept.failure is not None:
-                await self._drop(kept)
-
-    async def _end(
-        self,
-        stream: OpenStream,
-        run: AttemptRun,
-        judged: JudgedAttempt | None,
-        *,
-        outcome: AttemptOutcome,
-        ended_by: EndedBy,
-        pictures: tuple[EvidenceEntry, ...] = (),
-    ) -> None:
-        repository, record = self._env.repository, stream.record
-        attempts = await repository.attempts(record.check_id)
-        ending = self.ending(
-            stream, run, outcome=outcome, attempts=attempts, judged=judged, ended_by=ended_by
-        )
-        try:
-            await repository.end_attempt(
-                record.check_id, epoch=record.lease_epoch, ending=ending, evidence=pictures
-            )
-        except Conflict:
-            # A newer stream took the lease, and with it ended this attempt; what came of it is still to say.
-            if ended_by is not EndedBy.SERVER_FAULT:
-                kept = None if pictures else ending.judgement
-                ending = replace(ending, ended_by=EndedBy.SUPERSEDED, judgement=kept)
-            await repository.end_superseded(record.check_id, epoch=record.lease_epoch, ending=ending)
-            if pictures:
-                raise

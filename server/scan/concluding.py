@@ -12,6 +12,7 @@ from server.scan.attempt import AttemptRun
 from server.scan.challenges import declined
 from server.scan.closing import AttemptCloser
 from server.scan.disclosure import final_status, told_feedback
+from server.scan.endings import Settlement, settle_signed
 from server.scan.environment import ScanEnvironment
 from server.scan.evidence_grace import await_evidence
 from server.scan.handshake import OpenStream
@@ -20,8 +21,8 @@ from server.scan.messages import AttemptEndMessage, EndCause, ScanResultMessage,
 from server.scan.older_streams import await_older_streams
 from server.scan.readiness import ready_within
 from server.scan.scan_bytes import ScanBytes
-from server.storage.records import AttemptEnding, AttemptRecord
-from server.verdict import CheckVerdict, FailureReason
+from server.storage.records import AttemptRecord
+from server.verdict import CheckVerdict
 from server.verdict.outcome import DeviceOutcome
 
 __all__ = ["AttemptConcluder"]
@@ -37,6 +38,7 @@ class AttemptConcluder:
     def __init__(
         self,
         env: ScanEnvironment,
+        stream: OpenStream,
         *,
         closer: AttemptCloser,
         scan_bytes: ScanBytes,
@@ -46,47 +48,51 @@ class AttemptConcluder:
 
         Args:
             env: What every stream shares.
+            stream: The stream.
             closer: Closes the stream's attempts.
             scan_bytes: What the stream has taken so far.
             decided: Is told the check's verdict once it is durable.
         """
         self._env = env
+        self._stream = stream
         self._closer = closer
         self._bytes = scan_bytes
         self._decided = decided
         self.cancelled_by_person = False
 
     async def conclude(
-        self, stream: OpenStream, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
+        self, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
-        env, began = self._env, self._env.clock.monotonic()
+        env, stream, began = self._env, self._stream, self._env.clock.monotonic()
         await run.work.verify_sample()
-        judgement = await self._closer.judge(stream, run)
-        attempts = await self._closer.attempts(stream, run)
+        judgement = await self._closer.judge(run)
+        attempts = await self._closer.attempts(run)
         self.cancelled_by_person = end.cause is EndCause.CANCELLED
         # Its end is signed and not yet written.
         ended = (replace(a, ended_by=EndedBy.SIGNED) if a.number == run.number else a for a in attempts)
         remaining = attempts_remaining(tuple(ended), stream.policy)
         enough = self._bytes.suffice(seconds=run.expected_seconds, budget=env.settings.budget)
-        again = judgement.retryable and enough and remaining > 0
+        another = enough and remaining > 0
         if self.cancelled_by_person and declined(run.challenge):
-            again = stream.plans.decline() and again
+            another = stream.plans.decline() and another
             # Nothing stood in the way of a flash that was not wanted, and little of it was captured.
             judgement = replace(judgement, feedback=())
-        device, pieces = await self._look_at_device(stream, run, judgement), stream.evidence.pieces
-        again = again and not device.final
-        if not again:
+        device, pieces = await self._look_at_device(run, judgement), stream.evidence.pieces
+        settlement = self._settlement(run, judgement, device, another=another)
+        if settlement.outcome is not AttemptOutcome.RETRY:
             # Whatever decides: how long the answer takes must not tell it.
             await await_evidence(env, stream, run, inbox)
             attempts = await await_older_streams(env, run, attempts)
             if stream.evidence.pieces != pieces:
-                device = await self._look_at_device(stream, run, judgement)
+                device = await self._look_at_device(run, judgement)
+            settlement = self._settlement(run, judgement, device, another=False)
         if (exceeded := stream.evidence.exceeded) is not None:
-            # What speaks against the person or the device stands all the same: see ``AttemptCloser.abandon``.
+            # What speaks against the person or the device stands all the same: see ``endings.settle_left``.
             env.metrics.try_refused(exceeded.kind.value, sandbox=stream.record.sandbox)
             raise too_many_failures(exceeded, now=env.clock.now(), to_device=True)
-        status, attempts = await self._settle(stream, run, judgement, device, attempts, again=again)
+        judged = self._closer.judged(run, judgement, device, ended=True)
+        status, attempts = await self._write(run, judged, settlement, attempts)
         env.metrics.attempt_judged(
             verdict=judgement.liveness.verdict.value,
             seconds=env.clock.monotonic() - began,
@@ -108,73 +114,50 @@ class AttemptConcluder:
         )
         return result, attempts
 
-    async def _look_at_device(
-        self, stream: OpenStream, run: AttemptRun, judgement: AttemptJudgement
-    ) -> DeviceOutcome:
-        return await self._closer.look_at_device(stream, run, judgement, ended=True)
+    async def _look_at_device(self, run: AttemptRun, judgement: AttemptJudgement) -> DeviceOutcome:
+        return await self._closer.look_at_device(run, judgement, ended=True)
 
-    async def _settle(
+    def _settlement(
+        self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome, *, another: bool
+    ) -> Settlement:
+        seen = self._closer.seen(run, judgement, device)
+        return settle_signed(seen, another=another, cancelled=self.cancelled_by_person)
+
+    async def _write(
         self,
-        stream: OpenStream,
         run: AttemptRun,
-        judgement: AttemptJudgement,
-        device: DeviceOutcome,
+        judged: JudgedAttempt,
+        settlement: Settlement,
         attempts: tuple[AttemptRecord, ...],
-        *,
-        again: bool,
     ) -> tuple[ScanStatus, tuple[AttemptRecord, ...]]:
         """Makes the outcome durable; what to tell, and the check's attempts.
 
         Args:
-            stream: The stream.
             run: The attempt.
-            judgement: What it amounts to.
-            device: What is known of the device.
+            judged: The attempt as it was judged, without its pictures.
+            settlement: What comes of it.
             attempts: The check's attempts, this one as it stood before.
-            again: Whether there may be another one.
         """
-        outcome = AttemptOutcome.RETRY if again else AttemptOutcome.DECIDED
-        async with self._closer.kept_pictures(stream, run) as kept:
-            if kept.failure is not None and not (judgement.adverse or device.final):
-                # Only what speaks against the person stands without its evidence.
-                raise kept.failure
-            pictures = kept.entries
-            judged = self._closer.judged(stream, run, judgement, device, pictures, ended=True)
-            ending = self._closer.ending(stream, run, outcome=outcome, attempts=attempts, judged=judged)
+        env, stream = self._env, self._stream
+        epoch = stream.record.lease_epoch
+        async with self._closer.kept_pictures(run, settlement.pictures) as pictures:
+            judged = replace(judged, evidence=pictures)
+            ending = self._closer.ending(run, outcome=settlement.outcome, attempts=attempts, judged=judged)
             attempts = tuple(ending.of(each) if each.number == run.number else each for each in attempts)
-            if again:
-                await self._env.repository.end_attempt(
-                    stream.record.check_id,
-                    epoch=stream.record.lease_epoch,
-                    ending=ending,
-                    evidence=pictures,
+            if settlement.outcome is AttemptOutcome.RETRY:
+                await env.repository.end_attempt(
+                    stream.record.check_id, epoch=epoch, ending=ending, evidence=pictures
                 )
                 return ScanStatus.RETRY, attempts
-            verdict = await self._decide(stream, judged, attempts, ending)
+            verdict = await env.recorder.decide(
+                stream.record,
+                policy=stream.policy,
+                attempt=judged,
+                attempts=attempts,
+                ended_by=settlement.reason,
+                epoch=epoch,
+                now=env.clock.now(),
+                ending=ending,
+            )
+            self._decided(verdict)
         return final_status(verdict, stream.policy.disclosure.app), attempts
-
-    async def _decide(
-        self,
-        stream: OpenStream,
-        judged: JudgedAttempt,
-        attempts: tuple[AttemptRecord, ...],
-        ending: AttemptEnding,
-    ) -> CheckVerdict:
-        env = self._env
-        ended_by = None
-        if judged.judgement.retryable and self.cancelled_by_person and not judged.device.final:
-            ended_by = FailureReason.CANCELLED
-        elif judged.judgement.retryable and not judged.device.final:
-            ended_by = FailureReason.CONDITIONS
-        verdict = await env.recorder.decide(
-            stream.record,
-            policy=stream.policy,
-            attempt=judged,
-            attempts=attempts,
-            ended_by=ended_by,
-            epoch=stream.record.lease_epoch,
-            now=env.clock.now(),
-            ending=ending,
-        )
-        self._decided(verdict)
-        return verdict

@@ -1,4 +1,4 @@
-"""A stream's lease on its check: taken when the stream may begin, given back when it does not."""
+"""A stream's lease on its check: taken when it may begin, kept while it runs, given back when it does not."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -6,12 +6,20 @@ from datetime import datetime, timedelta
 import structlog
 
 from server.checks.refusals import too_many_failures
+from server.checks.running import CheckClosing
 from server.errors import Reason, Refusal
 from server.policies import Policy
+from server.scan.endings import LeaseLost
 from server.scan.environment import ScanEnvironment
 from server.scan.messages import StartMessage
+from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
 from server.storage.records import CheckRecord
+
+__all__ = ["HeldLease", "give_back_lease", "resume_until", "take_lease"]
+
+_RENEW_SECONDS = 1.5
+"""A stream that was fenced learns of it before the newer one is far, and judges what it has seen itself."""
 
 _log = structlog.get_logger(__name__)
 
@@ -84,3 +92,54 @@ async def give_back_lease(env: ScanEnvironment, record: CheckRecord, policy: Pol
         )
     except Conflict:
         _log.info("scan_superseded_while_leaving", check_id=str(record.check_id))
+
+
+class HeldLease:
+    """A lease that a stream holds for as long as it renews it."""
+
+    def __init__(self, env: ScanEnvironment, record: CheckRecord, *, scan_bytes: ScanBytes) -> None:
+        """Takes a lease that was taken or renewed just now.
+
+        Args:
+            env: What every stream shares.
+            record: The check, as it was when the lease was taken.
+            scan_bytes: What the stream has taken so far, which is noted on the way.
+        """
+        self._env = env
+        self._record = record
+        self._bytes = scan_bytes
+        self._renewed = env.clock.monotonic()
+
+    @property
+    def due(self) -> float:
+        """When to renew it, which is when a silent stream learns that it lost it; of the monotonic clock."""
+        return self._renewed + min(_RENEW_SECONDS, self._env.settings.lease_seconds / 3)
+
+    async def renew(self) -> None:
+        """Prolongs it where that is due.
+
+        Raises:
+            LeaseLost: A newer stream took over.
+            CheckClosing: The orchestrator closes the check.
+        """
+        env, record = self._env, self._record
+        now = env.clock.monotonic()
+        if now < self.due:
+            return
+        held = await env.repository.renew_lease(
+            record.check_id,
+            epoch=record.lease_epoch,
+            now=env.clock.now(),
+            lease_seconds=env.settings.lease_seconds,
+            bytes_received=self._bytes.used,
+        )
+        if not held:
+            current = await env.repository.get(record.check_id)
+            if (
+                current is not None
+                and current.lease_epoch == record.lease_epoch
+                and current.closing is not None
+            ):
+                raise CheckClosing(current.closing)
+            raise LeaseLost
+        self._renewed = now

@@ -1,7 +1,8 @@
 """The wait between two attempts for a person who gets ready: walks to a brighter place, or reads the hint."""
 
 from server.errors import Reason, Refusal
-from server.scan.attempt import AttemptRun, ScanDeadlinePassed
+from server.scan.attempt import AttemptRun
+from server.scan.endings import ScanDeadlinePassed
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.inbox import Inbox

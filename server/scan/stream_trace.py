@@ -21,7 +21,11 @@ _COLOUR = 3
 
 
 class AttemptTrace:
-    """Takes an attempt's frames in order. Belongs to one attempt; not for several tasks at once."""
+    """Takes an attempt's frames in order. Belongs to one attempt; not for several tasks at once.
+
+    Attributes:
+        adjustments: How often the device was asked for smaller frames.
+    """
 
     def __init__(self) -> None:
         """Starts empty."""
@@ -29,7 +33,7 @@ class AttemptTrace:
         self._claims: list[FrameClaim] = []
         self._images: list[bytes] = []
         self._measured: list[FrameClaim] = []
-        self._adjustments = 0
+        self.adjustments = 0
 
     def arrived(self, frame: Frame) -> None:
         """Notes a frame's header, and its image's hash. Every frame's, before it is measured."""
@@ -57,10 +61,6 @@ class AttemptTrace:
         """SHA-256 of every frame's encoded image, in order."""
         return tuple(self._images)
 
-    def adjusted(self) -> None:
-        """The device was asked for smaller frames."""
-        self._adjustments += 1
-
     @property
     def observed(self) -> ObservedFrames:
         """All frames so far."""
@@ -68,7 +68,7 @@ class AttemptTrace:
             claims=tuple(self._claims),
             measured_claims=tuple(self._measured),
             measurements=self._tracer.measurements,
-            adjustments=self._adjustments,
+            adjustments=self.adjustments,
         )
 
 

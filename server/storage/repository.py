@@ -5,21 +5,17 @@ stream that lost its lease to a newer one therefore cannot write any more; it ge
 A method whose caller is cancelled still ends its transaction. The clock is the caller's.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Unpack
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from server.domain.reasons import FailureReason
-from server.domain.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
-from server.domain.terms import EndedBy
+from server.domain.state import OPEN_STATES, CheckState
 from server.domain.tries import TryMark, TryRules
-from server.storage import rows, statements
+from server.storage import rows, statements, transitions
 from server.storage.database import Database
-from server.storage.errors import RowTaken, SessionKeyMismatch, SessionKeyUnproven
+from server.storage.errors import RowTaken
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
@@ -31,7 +27,7 @@ from server.storage.records import (
     NewCheck,
     RequestKey,
 )
-from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
+from server.storage.tries import expect_allowed, expire_tries
 from server.storage.uncancelled import uncancelled
 
 __all__ = ["CheckRepository"]
@@ -69,11 +65,11 @@ class CheckRepository:
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request)
+                return await self._database.write(transitions.create, check, request)
             except RowTaken:
                 # Another replica inserted the same policy or request since we looked; now it is found.
                 continue
-        return await self._create(check, request)
+        return await self._database.write(transitions.create, check, request)
 
     @uncancelled
     async def find_by_request(self, request: RequestKey) -> CheckRecord | None:
@@ -132,15 +128,9 @@ class CheckRepository:
             Conflict: The state is not an expected one, the machine has no such line, or the epoch is
                 not current.
         """
-
-        def work(connection: Connection) -> CheckRecord:
-            record = statements.expect(connection, check_id, states=expected, epoch=epoch)
-            if to not in OPEN_STATES or not may_become(record.state, to):
-                raise statements.conflict(f"a check cannot be moved to {to.value} this way", record)
-            left = {} if to is CheckState.SCANNING else rows.NO_LEASE
-            return statements.change(connection, check_id, {"state": to.value, **left, **changes})
-
-        return await self._database.write(work)
+        return await self._database.write(
+            transitions.move, check_id, expected=expected, epoch=epoch, to=to, changes=changes
+        )
 
     @uncancelled
     async def acquire_lease(
@@ -176,36 +166,16 @@ class CheckRepository:
             SessionKeyUnproven: The check is bound to this key, and the device did not prove to hold it.
             Conflict: The check is no longer open, or the orchestrator closes it.
         """
-        fingerprint = sha256(session_key).digest()
-
-        def work(connection: Connection) -> CheckRecord:
-            record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
-            if record.closing is not None:
-                raise statements.conflict("the orchestrator closes the check", record)
-            if record.session_key_sha256 not in {None, fingerprint}:
-                raise SessionKeyMismatch("the check is bound to the session key of its first stream")
-            if record.session_key_sha256 is not None and not proven:
-                raise SessionKeyUnproven("the check is bound to this session key since it was read")
-            if try_rules is not None and record.streams == 0:
-                begin_tries(connection, check_id, rules=try_rules, now=now)
-            ended_by = None if record.held(now) else EndedBy.SERVER_STOPPED
-            statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
-            return statements.change(
-                connection,
-                check_id,
-                {
-                    "state": CheckState.SCANNING.value,
-                    "session_key": session_key,
-                    "session_key_sha256": fingerprint,
-                    "lease_owner": owner,
-                    "lease_epoch": record.lease_epoch + 1,
-                    "lease_until": now + timedelta(seconds=lease_seconds),
-                    "resume_until": None,
-                    "streams": record.streams + 1,
-                },
-            )
-
-        return await self._database.write(work)
+        return await self._database.write(
+            transitions.acquire_lease,
+            check_id,
+            session_key=session_key,
+            proven=proven,
+            owner=owner,
+            now=now,
+            lease_seconds=lease_seconds,
+            try_rules=try_rules,
+        )
 
     @uncancelled
     async def renew_lease(
@@ -264,14 +234,7 @@ class CheckRepository:
             check_id: The check.
             reason: Why it ends, where nothing that was seen decides it.
         """
-
-        def work(connection: Connection) -> CheckRecord:
-            record = statements.load_check(connection, check_id, lock=True)
-            if record.state not in OPEN_STATES or record.closing is not None:
-                return record
-            return statements.change(connection, check_id, {"closing": reason.value})
-
-        return await self._database.write(work)
+        return await self._database.write(transitions.request_close, check_id, reason)
 
     @uncancelled
     async def start_attempt(self, check_id: UUID, *, epoch: int, attempt: NewAttempt) -> AttemptRecord:
@@ -280,14 +243,7 @@ class CheckRepository:
         Raises:
             Conflict: The lease is not the caller's, or the check has an attempt of that number.
         """
-
-        def work(connection: Connection) -> AttemptRecord:
-            record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
-            if statements.list_attempts(connection, check_id, number=attempt.number):
-                raise statements.conflict(f"there is an attempt {attempt.number} already", record)
-            return statements.add_attempt(connection, check_id, epoch=epoch, attempt=attempt)
-
-        return await self._database.write(work)
+        return await self._database.write(transitions.start_attempt, check_id, epoch=epoch, attempt=attempt)
 
     @uncancelled
     async def count_attempt(self, check_id: UUID, *, epoch: int, attempt: int, frames: int) -> AttemptRecord:
@@ -302,7 +258,10 @@ class CheckRepository:
         Raises:
             Conflict: The lease is not the caller's, or no such attempt runs in it.
         """
-        return await self._change_attempt(check_id, epoch, attempt, {"counted": True, "frames": frames})
+        values = {"counted": True, "frames": frames}
+        return await self._database.write(
+            transitions.change_attempt, check_id, epoch=epoch, number=attempt, values=values
+        )
 
     @uncancelled
     async def end_attempt(
@@ -324,7 +283,14 @@ class CheckRepository:
         Raises:
             Conflict: The lease is not the caller's, or no such attempt runs in it.
         """
-        return await self._change_attempt(check_id, epoch, ending.number, rows.ending_row(ending), evidence)
+        return await self._database.write(
+            transitions.change_attempt,
+            check_id,
+            epoch=epoch,
+            number=ending.number,
+            values=rows.ending_row(ending),
+            evidence=evidence,
+        )
 
     @uncancelled
     async def end_superseded(self, check_id: UUID, *, epoch: int, ending: AttemptEnding) -> AttemptRecord:
@@ -338,14 +304,7 @@ class CheckRepository:
         Raises:
             Conflict: The check is decided, or nothing is to be said of the attempt any more.
         """
-
-        def work(connection: Connection) -> AttemptRecord:
-            record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
-            values = rows.ending_row(ending)
-            del values["end_time"]
-            return statements.complete_attempt(connection, record, ending.number, epoch=epoch, values=values)
-
-        return await self._database.write(work)
+        return await self._database.write(transitions.complete_attempt, check_id, epoch=epoch, ending=ending)
 
     @uncancelled
     async def attempts(self, check_id: UUID) -> tuple[AttemptRecord, ...]:
@@ -376,20 +335,9 @@ class CheckRepository:
         Raises:
             Conflict: The check is not open, the epoch is not current, or no such attempt runs in it.
         """
-
-        def work(connection: Connection) -> None:
-            now = decision.decide_time
-            record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
-            if ending is not None:
-                statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
-            ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
-            statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
-            statements.give_up_waiting(connection, check_id)
-            statements.add_evidence(connection, check_id, decision.evidence)
-            statements.set_values(connection, check_id, rows.decision_row(decision))
-            settle_tries(connection, check_id, decision)
-
-        await self._database.write(work)
+        await self._database.write(
+            transitions.decide, check_id, epoch=epoch, decision=decision, ending=ending
+        )
 
     @uncancelled
     async def finish(self, check_id: UUID, now: datetime) -> CheckRecord:
@@ -398,15 +346,7 @@ class CheckRepository:
         Raises:
             Conflict: The check is not decided, or is erased.
         """
-
-        def work(connection: Connection) -> CheckRecord:
-            record = statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
-            if record.state is CheckState.FINISHED:
-                return record
-            values = {"state": CheckState.FINISHED.value, "finish_time": now}
-            return statements.change(connection, check_id, values)
-
-        return await self._database.write(work)
+        return await self._database.write(transitions.finish, check_id, now)
 
     @uncancelled
     async def due(self, now: datetime, limit: int, *, after: CheckRecord | None = None) -> list[CheckRecord]:
@@ -427,31 +367,3 @@ class CheckRepository:
     async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:
         """Those of ``object_keys`` that a check's evidence refers to."""
         return await self._database.read(statements.referenced_objects, object_keys)
-
-    async def _create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
-        def work(connection: Connection) -> CheckRecord:
-            if request is not None:
-                existing = statements.check_by_request(connection, request)
-                if existing is not None:
-                    return existing
-            statements.add_check(connection, check, request)
-            add_tries(connection, check.check_id, check.tries, check.create_time)
-            return statements.load_check(connection, check.check_id)
-
-        return await self._database.write(work)
-
-    async def _change_attempt(
-        self,
-        check_id: UUID,
-        epoch: int,
-        number: int,
-        values: Mapping[str, Any],
-        kept: tuple[EvidenceEntry, ...] = (),
-    ) -> AttemptRecord:
-        def work(connection: Connection) -> AttemptRecord:
-            record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
-            changed = statements.change_attempt(connection, record, number, values)
-            statements.add_evidence(connection, check_id, kept)
-            return changed
-
-        return await self._database.write(work)

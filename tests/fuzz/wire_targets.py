@@ -24,6 +24,9 @@ from prometheus_client import CollectorRegistry
 
 from device_integrity.transcript import MacChain, sign
 from server.checks.intake import CheckIntake
+from server.checks.offer import CheckOffer
+from server.checks.portraits import PortraitIntake
+from server.checks.try_gate import TryGate
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
 from server.edge.places import PlaceRules, Places
@@ -258,23 +261,31 @@ def _servicer() -> ServiceServicer:
     policies = load_policies()
     intake = CheckIntake(
         repository=behind,
-        policies=policies,
-        availabilities=availabilities(policies, missing={}),
-        default_policy="low",
-        available_modes=frozenset({Mode.EXPRESS}),
-        pack=cast("Any", pack),
-        pack_sha256=bytes(32),
-        pool=behind,
-        tokens=tokens(),
-        challenge_keys=unused,
-        wrapping_keys=unused,
+        offer=CheckOffer(
+            policies=policies,
+            availabilities=availabilities(policies, missing={}),
+            default_policy="low",
+            available_modes=frozenset({Mode.EXPRESS}),
+            pack=cast("Any", pack),
+        ),
+        tries=TryGate(
+            repository=behind,
+            setting=FailureSettings().as_setting(),
+            tenant_key=lambda scope: bytes(32),
+            metrics=unused,
+        ),
+        portraits=PortraitIntake(
+            pack=cast("Any", pack),
+            pool=behind,
+            metrics=unused,
+            still_decoder=unused,
+            trusted_images=behind,
+        ),
+        pack=unused,
+        keys=cast("Any", SimpleNamespace(tokens=tokens())),
         random=unused,
         serialise_report=unused,
         metrics=unused,
-        tries=FailureSettings().as_setting(),
-        tenant_key=lambda scope: bytes(32),
-        still_decoder=unused,
-        trusted_images=behind,
     )
     servicer = ServiceServicer(
         callers=CallerIdentifier(api_keys=None, certificates=None, now=lambda: unused),

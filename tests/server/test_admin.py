@@ -49,7 +49,8 @@ async def address(parts: Parts) -> AsyncIterator[str]:
         jwks=lambda: _JWKS,
         readiness={"models": parts.of_models, "database": parts.of_database},
     )
-    port = await server.start()
+    await server.start()
+    port = server.port
     yield f"http://127.0.0.1:{port}"
     await server.stop()
 
@@ -101,7 +102,8 @@ async def test_a_part_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -
         jwks=lambda: _JWKS,
         readiness={"database": hang},
     )
-    port = await server.start()
+    await server.start()
+    port = server.port
     try:
         assert (await get(f"http://127.0.0.1:{port}/readyz"))[0] == 503
     finally:

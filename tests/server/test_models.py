@@ -7,7 +7,7 @@ from facegate.v1 import result_pb2
 from structlog.testing import capture_logs
 
 from server import models
-from server.checks.intake import pack_shortfall
+from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.errors import ConfigurationError
 from server.models import announce_pack, calibration_identity, check_policies, load_configured_pack

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from client.wire_errors import RETRY_REASONS
 from server.errors import Reason
-from server.scan.session import TAMPERING
+from server.scan.endings import TAMPERING
 from tests.server.edge.make_error_table import (
     ADVICE,
     METADATA,

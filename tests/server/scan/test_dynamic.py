@@ -257,10 +257,10 @@ async def test_it_is_judged_while_the_closing_step_is_shown(
     settled: list[tuple[int, bool]] = []
     judge_ahead = AttemptCloser.judge_ahead
 
-    def watched(closer: AttemptCloser, stream: OpenStream, run: AttemptRun) -> None:
+    def watched(closer: AttemptCloser, run: AttemptRun) -> None:
         assert run.challenge is not None
         settled.append((run.frames, run.challenge.over))
-        judge_ahead(closer, stream, run)
+        judge_ahead(closer, run)
 
     looks: list[bool] = []
     look = DeviceLooks.look

@@ -14,7 +14,8 @@ from facegate.v1 import result_pb2, scan_pb2
 
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.scan.attempt import AttemptRun, ScanDeadlinePassed
+from server.scan.attempt import AttemptRun
+from server.scan.endings import ScanDeadlinePassed
 from server.verdict import FailureReason
 from simulator.scene import ScanKind
 from tests.server.live import LiveServer, Picture, pictures

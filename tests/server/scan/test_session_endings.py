@@ -14,7 +14,8 @@ from facegate.v1 import result_pb2, scan_pb2
 from attempt.judgement import AttemptJudgement, judge_attempt
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome
-from server.scan.attempt import AttemptRun, LeaseLost
+from server.scan.attempt import AttemptRun
+from server.scan.endings import LeaseLost
 from server.verdict import FailureReason
 from tests.server.live import LiveServer, pictures, remembering_pack, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream

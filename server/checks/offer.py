@@ -1,0 +1,133 @@
+"""Which policies and modes a check may ask for at a server."""
+
+from collections.abc import Mapping
+
+from matcher.comparison import MatchPolicy, check_calibration_supports
+from matcher.errors import CalibrationTooWeak
+from server.domain.terms import Mode
+from server.errors import Reason, Refusal
+from server.policies import Policy, PolicyBook, PolicyFile
+from server.policies.availability import Availability
+from server.policies.errors import PolicyNotFound
+from vision.packs import Pack
+
+__all__ = ["CheckOffer", "pack_shortfall"]
+
+
+class CheckOffer:
+    """What a server can check, by its policies, its settings and its models."""
+
+    def __init__(
+        self,
+        *,
+        policies: PolicyBook,
+        availabilities: Mapping[str, Availability],
+        default_policy: str,
+        available_modes: frozenset[Mode],
+        pack: Pack,
+    ) -> None:
+        """Takes what limits it.
+
+        Args:
+            policies: All policies.
+            availabilities: Whether any device can meet them with the evidence that the server is set up for.
+            default_policy: The policy of a check that names none.
+            available_modes: Modes that this version can run.
+            pack: The models.
+        """
+        self._policies = policies
+        self._availabilities = availabilities
+        self._default_policy = default_policy
+        self._available_modes = available_modes
+        self._pack = pack
+
+    def choose(self, *, policy: str, mode: Mode | None) -> tuple[PolicyFile, Mode]:
+        """The policy and the mode of a new check.
+
+        Args:
+            policy: Name of the policy; empty for the default.
+            mode: A mode to raise the policy's; ``None`` for the policy's own.
+
+        Raises:
+            Refusal: POLICY_NOT_FOUND, POLICY_NOT_AVAILABLE, MODE_BELOW_POLICY or MODE_NOT_AVAILABLE.
+        """
+        file = self._policy(policy)
+        self._check_evidence_suffices(file.policy)
+        chosen = self._mode(mode, file)
+        self._check_pack_suffices(file.policy, chosen)
+        return file, chosen
+
+    def _policy(self, name: str) -> PolicyFile:
+        try:
+            return self._policies.get(name or self._default_policy)
+        except PolicyNotFound as error:
+            raise Refusal(
+                Reason.POLICY_NOT_FOUND, str(error), details={"policies": ", ".join(error.known)}
+            ) from error
+
+    def _mode(self, asked: Mode | None, file: PolicyFile) -> Mode:
+        own = file.policy.mode
+        mode = asked or own
+        if mode.strength < own.strength:
+            raise Refusal(
+                Reason.MODE_BELOW_POLICY,
+                f"the policy {file.policy.name} demands {own}; {mode} is weaker and may only be raised",
+                details={"mode": mode.value, "policyMode": own.value},
+            )
+        if mode is Mode.DYNAMIC and (reason := file.policy.why_no_flash) is not None:
+            raise Refusal(
+                Reason.MODE_NOT_AVAILABLE,
+                f"the policy {file.policy.name} allows no {mode} scan: {reason}. Choose another policy or "
+                "mode.",
+                details={"mode": mode.value, "availableModes": own.value},
+            )
+        begins = max(mode, file.policy.first_mode, key=lambda one: one.strength)
+        if begins not in self._available_modes:
+            available = ", ".join(sorted(self._available_modes))
+            raise Refusal(
+                Reason.MODE_NOT_AVAILABLE,
+                f"this server version cannot run {begins} scans; available: {available}. Choose another "
+                "policy or mode.",
+                details={"mode": begins.value, "availableModes": available},
+            )
+        return mode
+
+    def _check_evidence_suffices(self, policy: Policy) -> None:
+        found = self._availabilities[policy.name]
+        if not found.available:
+            missing = ", ".join(found.missing_settings)
+            raise Refusal(
+                Reason.POLICY_NOT_AVAILABLE,
+                f"no device can meet the policy {policy.name} at this server: {found.reason}",
+                details={"policy": policy.name, **({"missingSettings": missing} if missing else {})},
+            )
+
+    def _check_pack_suffices(self, policy: Policy, mode: Mode) -> None:
+        shortfall = pack_shortfall(policy, self._pack, requested=mode)
+        if shortfall is not None:
+            raised = "" if mode is policy.mode else f", raised to {mode},"
+            raise Refusal(
+                Reason.POLICY_NOT_AVAILABLE,
+                f"the policy {policy.name}{raised} cannot be met by the pack {self._pack.name}: {shortfall}",
+                details={"policy": policy.name, "pack": self._pack.name, "mode": mode.value},
+            )
+
+
+def pack_shortfall(policy: Policy, pack: Pack, *, requested: Mode | None = None) -> str | None:
+    """What ``policy`` demands and ``pack`` cannot give, in plain words; ``None`` where nothing is missing.
+
+    Args:
+        policy: The policy.
+        pack: The pack.
+        requested: The mode of a check; ``None`` for the policy's own.
+    """
+    try:
+        check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=policy.match.max_fmr))
+    except CalibrationTooWeak as error:
+        return str(error)
+    if policy.liveness.require_pad_network and not pack.pad_networks:
+        return "it demands a PAD network, and the pack has none"
+    if policy.challenge_for(requested or policy.mode).blink and pack.landmarker is None:
+        return "it takes a blink, and the pack has no dense landmarks to see one by"
+    scheme = None if pack.landmarker is None else pack.landmarker.scheme
+    return policy.portrait.as_policy().shortfall(scheme)

@@ -1,0 +1,95 @@
+"""From the image of an upload to the portrait of a check."""
+
+from matcher.errors import TrustedImageRefused
+from matcher.portrait import accept_portrait
+from matcher.portrait_report import Portrait
+from server.checks.references import referenced_image
+from server.checks.refusals import refusal_of
+from server.checks.uploads import TrustedImageUpload
+from server.errors import Reason, Refusal
+from server.policies import Policy
+from server.telemetry.metrics import Metrics
+from server.trusted_images.fetching import TrustedImages
+from server.worker_pool import WorkerPool
+from vision.errors import DecoderUnavailable
+from vision.image import StillDecoder
+from vision.packs import Pack
+
+__all__ = ["PortraitIntake"]
+
+
+class PortraitIntake:
+    """Fetches images and makes portraits of them."""
+
+    def __init__(
+        self,
+        *,
+        pack: Pack,
+        pool: WorkerPool,
+        metrics: Metrics,
+        still_decoder: StillDecoder | None = None,
+        trusted_images: TrustedImages | None = None,
+    ) -> None:
+        """Takes what it works with.
+
+        Args:
+            pack: The models.
+            pool: Where portraits are made; scans have another one.
+            metrics: Counts images that are refused.
+            still_decoder: Decodes JPEG 2000, which is refused without it.
+            trusted_images: The customers' own stores; references are refused without them.
+        """
+        self._pack = pack
+        self._pool = pool
+        self._metrics = metrics
+        self._still_decoder = still_decoder
+        self._trusted_images = trusted_images
+
+    async def image(self, upload: TrustedImageUpload, policy: Policy) -> bytes:
+        """The image of an upload, not looked at yet.
+
+        Raises:
+            Refusal: It lies elsewhere and could not be fetched; see ``referenced_image``.
+        """
+        if isinstance(upload.image, bytes):
+            return upload.image
+        try:
+            return await referenced_image(
+                self._trusted_images,
+                upload.image.text,
+                tenant=upload.tenant,
+                max_bytes=policy.portrait.max_bytes,
+            )
+        except Refusal as refusal:
+            self._metrics.image_refused(refusal.reason.value, sandbox=upload.sandbox)
+            raise
+
+    async def accept(self, image: bytes, policy: Policy, *, sandbox: bool) -> Portrait:
+        """The portrait.
+
+        Args:
+            image: The image.
+            policy: What it is held to.
+            sandbox: Whether a sandbox caller sent it.
+
+        Raises:
+            Refusal: It cannot serve, or no decoder for it is free (OVERLOADED).
+        """
+        try:
+            return await self._pool.run_apart(
+                accept_portrait,
+                image,
+                pack=self._pack,
+                policy=policy.portrait.as_policy(),
+                still_decoder=self._still_decoder,
+            )
+        except DecoderUnavailable as error:
+            raise Refusal(
+                Reason.OVERLOADED,
+                "no decoder for this image format is free; try again later",
+                retry_after=error.retry_after,
+            ) from error
+        except TrustedImageRefused as error:
+            refusal = refusal_of(error)
+            self._metrics.image_refused(refusal.reason.value, sandbox=sandbox)
+            raise refusal from error

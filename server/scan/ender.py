@@ -1,0 +1,270 @@
+"""Takes a stream's attempts and its check where ``server.scan.endings`` says. What it writes is durable."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import structlog
+
+from server.checks.outcomes import JudgedAttempt
+from server.domain.state import OPEN_STATES
+from server.domain.terms import AttemptOutcome, EndedBy
+from server.scan.attempt import AttemptRun
+from server.scan.closing import AttemptCloser
+from server.scan.concluding import AttemptConcluder
+from server.scan.endings import UNSEEN, Ending, State, ending_of, follow, settle_left
+from server.scan.environment import ScanEnvironment
+from server.scan.handshake import OpenStream
+from server.scan.inbox import Inbox
+from server.scan.lease import resume_until
+from server.scan.messages import AttemptEndMessage, ScanResultMessage
+from server.scan.older_streams import await_older_attempts
+from server.scan.scan_bytes import ScanBytes
+from server.scan.unhindered import unhindered
+from server.storage.errors import Conflict
+from server.storage.records import AttemptRecord, EvidenceEntry
+from server.verdict import CheckVerdict, FailureReason
+
+__all__ = ["ScanEnder"]
+
+_log = structlog.get_logger(__name__)
+
+
+class ScanEnder:
+    """Ends the attempts of one stream, whatever way, and what the stream does for its check.
+
+    Attributes:
+        ended_by: What ended the stream; ``None`` before, and where its last attempt decided the check.
+    """
+
+    def __init__(
+        self, env: ScanEnvironment, stream: OpenStream, *, closer: AttemptCloser, scan_bytes: ScanBytes
+    ) -> None:
+        """Takes a stream before its first attempt.
+
+        Args:
+            env: What every stream shares.
+            stream: The stream.
+            closer: Closes its attempts.
+            scan_bytes: What it has taken so far.
+        """
+        self.ended_by: EndedBy | None = None
+        self._env = env
+        self._stream = stream
+        self._closer = closer
+        self._bytes = scan_bytes
+        self._concluder = AttemptConcluder(
+            env, stream, closer=closer, scan_bytes=scan_bytes, decided=self._decided
+        )
+        self._run: AttemptRun | None = None
+        self._state = State.RUNNING
+        self._failed = False
+        self._over = False
+
+    def begin(self, run: AttemptRun) -> None:
+        """An attempt runs from now on."""
+        self._run, self._state = run, State.RUNNING
+
+    async def conclude(
+        self, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
+    ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
+        """Brings an attempt whose end is signed to its outcome; what to tell, and the check's attempts.
+
+        That the server failed is remembered, as the device may be gone by then.
+
+        Raises:
+            Refusal: Too many checks failed; what was seen is still to be left.
+            LeaseLost, Conflict, CheckClosing: The check is another's by now.
+        """
+        self._state = follow(self._state, EndedBy.SIGNED)
+        try:
+            result, attempts = await self._concluder.conclude(run, end, inbox)
+        except Exception as error:
+            self._failed = self._ending_of(error).by is EndedBy.SERVER_FAULT
+            raise
+        self._run = None
+        return result, attempts
+
+    @asynccontextmanager
+    async def at_the_end(self) -> AsyncIterator[None]:
+        """Ends the scan when the work within is over, by what that raises; it is raised on.
+
+        Where the check should have been closed for it and could not be, what went wrong ends the scan in its
+        turn, and is raised.
+        """
+        try:
+            yield
+        except (Exception, asyncio.CancelledError) as error:
+            ending = self._ending_of(error)
+            try:
+                await unhindered(self._end(ending))
+            except (Exception, asyncio.CancelledError) as failure:
+                if ending.closes is not None:
+                    await unhindered(self._end(self._ending_of(failure)))
+                raise
+            raise
+        await unhindered(self._end(self._ending_of(None)))
+
+    def _ending_of(self, error: BaseException | None) -> Ending:
+        return ending_of(
+            error,
+            failed=self._failed,
+            draining=self._env.running.draining.is_set(),
+            cancelled=self._concluder.cancelled_by_person,
+        )
+
+    async def _end(self, ending: Ending) -> None:
+        """Ends the attempt that still runs, and the scan; does nothing once that is over.
+
+        Raises:
+            Conflict: The check was to be closed, and is another's by now.
+            Exception: What went wrong. Where the check was to be closed, another ending is still to follow.
+        """
+        if self._over:
+            return
+        self._over = ending.closes is None
+        self.ended_by = ending.by
+        try:
+            if await self._leave(ending):
+                return
+            if ending.closes is not None:
+                await self._close(ending.closes)
+            elif ending.rule.resumable:
+                await self._suspend()
+        except Conflict:
+            if ending.closes is not None:
+                raise
+            _log.info("scan_superseded_while_leaving", check_id=str(self._stream.record.check_id))
+
+    async def _leave(self, ending: Ending) -> bool:
+        """Ends the attempt that runs, if there is one; whether what was seen of it decides the check."""
+        run, self._run = self._run, None
+        if run is None:
+            return False
+        if not run.recorded:
+            if not ending.rule.without_frames:
+                return False
+            await run.record()
+        self._state = follow(self._state, ending.by)
+        verdict = await self._settle(run, ending)
+        if verdict is not None:
+            self._decided(verdict)
+        return verdict is not None
+
+    async def _settle(self, run: AttemptRun, ending: Ending) -> CheckVerdict | None:
+        """Judges an attempt that was left; the check's verdict, where what was seen decides it."""
+        env, check_id, closer = self._env, self._stream.record.check_id, self._closer
+        if ending.by is EndedBy.SUPERSEDED:
+            # Of a check that is decided by now nothing is to be said any more.
+            current = await env.repository.get(check_id)
+            if current is None or current.state not in OPEN_STATES:
+                return None
+        seen = UNSEEN
+        judged: JudgedAttempt | None = None
+        try:
+            judgement = await closer.judge(run)
+            device = await closer.look_at_device(run, judgement, ended=False)
+        except Exception:
+            if ending.rule.judgement:
+                raise
+            # What keeps the attempt from being judged need not keep its end from being written.
+            _log.exception("attempt_not_judged", check_id=str(check_id))
+        else:
+            seen = closer.seen(run, judgement, device)
+            judged = closer.judged(run, judgement, device, ended=False)
+        settlement = settle_left(seen, ending)
+        async with closer.kept_pictures(run, settlement.pictures) as pictures:
+            kept = replace(judged, evidence=pictures) if judged and settlement.judgement else None
+            if kept is not None and settlement.outcome is AttemptOutcome.DECIDED:
+                return await self._decide(run, ending, kept, reason=settlement.reason)
+            await self._write(run, ending, settlement.outcome, kept, pictures=pictures)
+            return None
+
+    async def _decide(
+        self, run: AttemptRun, ending: Ending, judged: JudgedAttempt, *, reason: FailureReason | None
+    ) -> CheckVerdict:
+        """Decides the check by an attempt that was left, whoever holds the lease by now.
+
+        A newer stream must not save the older one's answer.
+        """
+        env, record = self._env, self._stream.record
+        with suppress(Conflict):
+            await self._write(run, ending, AttemptOutcome.DECIDED, judged)
+        return await env.recorder.decide(
+            record,
+            policy=self._stream.policy,
+            attempt=judged,
+            attempts=await env.repository.attempts(record.check_id),
+            ended_by=reason,
+            epoch=None,
+            now=env.clock.now(),
+        )
+
+    async def _write(
+        self,
+        run: AttemptRun,
+        ending: Ending,
+        outcome: AttemptOutcome,
+        judged: JudgedAttempt | None,
+        *,
+        pictures: tuple[EvidenceEntry, ...] = (),
+    ) -> None:
+        """Writes what stands of an attempt that was left.
+
+        Raises:
+            Conflict: Its pictures have no place any more.
+        """
+        repository, record = self._env.repository, self._stream.record
+        attempts = await repository.attempts(record.check_id)
+        written = self._closer.ending(
+            run, outcome=outcome, attempts=attempts, judged=judged, ended_by=ending.by
+        )
+        try:
+            await repository.end_attempt(
+                record.check_id, epoch=record.lease_epoch, ending=written, evidence=pictures
+            )
+        except Conflict:
+            # A newer stream took the lease, and with it ended this attempt; what came of it is still to say.
+            written = replace(
+                written,
+                ended_by=ending.rule.fenced,
+                judgement=None if pictures else written.judgement,
+            )
+            await repository.end_superseded(record.check_id, epoch=record.lease_epoch, ending=written)
+            if pictures:
+                raise
+
+    async def _close(self, reason: FailureReason) -> None:
+        """Decides the check by what there is."""
+        env, record = self._env, self._stream.record
+        # An older stream may still be judging what it saw, which closing early must not throw away.
+        attempts = await await_older_attempts(env, record.check_id)
+        self._decided(
+            await env.recorder.close(
+                record,
+                policy=self._stream.policy,
+                attempts=attempts,
+                ended_by=reason,
+                epoch=record.lease_epoch,
+                now=env.clock.now(),
+            )
+        )
+
+    async def _suspend(self) -> None:
+        """Leaves the check in a state from which its device may come back."""
+        record = self._stream.record
+        await self._env.repository.suspend(
+            record.check_id,
+            epoch=record.lease_epoch,
+            bytes_received=self._bytes.used,
+            resume_until=resume_until(self._env, self._stream.policy),
+        )
+
+    def _decided(self, verdict: CheckVerdict) -> None:
+        self._over = True
+        self._env.metrics.check_decided(
+            status=verdict.status.value,
+            reasons=[reason.value for reason in verdict.reasons],
+            sandbox=self._stream.record.sandbox,
+        )

@@ -1,0 +1,184 @@
+"""The moves of a check and of its attempts. Each function is one transaction's work, on an open connection.
+
+All of them compare before they set, with the check locked, and raise ``Conflict`` where another was first.
+What each argument means, and what else is raised, is said in ``server.storage.repository``.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from server.domain.reasons import FailureReason
+from server.domain.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
+from server.domain.terms import EndedBy
+from server.domain.tries import TryRules
+from server.storage import rows, statements
+from server.storage.errors import SessionKeyMismatch, SessionKeyUnproven
+from server.storage.records import (
+    AttemptEnding,
+    AttemptRecord,
+    CheckRecord,
+    Decision,
+    EvidenceEntry,
+    NewAttempt,
+    NewCheck,
+    RequestKey,
+)
+from server.storage.tries import add_tries, begin_tries, settle_tries
+
+__all__ = [
+    "acquire_lease",
+    "change_attempt",
+    "complete_attempt",
+    "create",
+    "decide",
+    "finish",
+    "move",
+    "request_close",
+    "start_attempt",
+]
+
+
+def create(connection: Connection, check: NewCheck, request: RequestKey | None) -> CheckRecord:
+    """Inserts a check, or gives the one that the same request created."""
+    if request is not None:
+        existing = statements.check_by_request(connection, request)
+        if existing is not None:
+            return existing
+    statements.add_check(connection, check, request)
+    add_tries(connection, check.check_id, check.tries, check.create_time)
+    return statements.load_check(connection, check.check_id)
+
+
+def move(
+    connection: Connection,
+    check_id: UUID,
+    *,
+    expected: Collection[CheckState],
+    epoch: int | None,
+    to: CheckState,
+    changes: Mapping[str, Any],
+) -> CheckRecord:
+    """Moves a check between open states; only a scan holds a lease."""
+    record = statements.expect(connection, check_id, states=expected, epoch=epoch)
+    if to not in OPEN_STATES or not may_become(record.state, to):
+        raise statements.conflict(f"a check cannot be moved to {to.value} this way", record)
+    left = {} if to is CheckState.SCANNING else rows.NO_LEASE
+    return statements.change(connection, check_id, {"state": to.value, **left, **changes})
+
+
+def acquire_lease(
+    connection: Connection,
+    check_id: UUID,
+    *,
+    session_key: bytes,
+    proven: bool,
+    owner: str,
+    now: datetime,
+    lease_seconds: float,
+    try_rules: TryRules | None,
+) -> CheckRecord:
+    """Gives the scan to a stream, and ends the attempts of the one before."""
+    fingerprint = sha256(session_key).digest()
+    record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+    if record.closing is not None:
+        raise statements.conflict("the orchestrator closes the check", record)
+    if record.session_key_sha256 not in {None, fingerprint}:
+        raise SessionKeyMismatch("the check is bound to the session key of its first stream")
+    if record.session_key_sha256 is not None and not proven:
+        raise SessionKeyUnproven("the check is bound to this session key since it was read")
+    if try_rules is not None and record.streams == 0:
+        begin_tries(connection, check_id, rules=try_rules, now=now)
+    ended_by = None if record.held(now) else EndedBy.SERVER_STOPPED
+    statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
+    return statements.change(
+        connection,
+        check_id,
+        {
+            "state": CheckState.SCANNING.value,
+            "session_key": session_key,
+            "session_key_sha256": fingerprint,
+            "lease_owner": owner,
+            "lease_epoch": record.lease_epoch + 1,
+            "lease_until": now + timedelta(seconds=lease_seconds),
+            "resume_until": None,
+            "streams": record.streams + 1,
+        },
+    )
+
+
+def request_close(connection: Connection, check_id: UUID, reason: FailureReason) -> CheckRecord:
+    """Notes that an open check is to be closed, the first time."""
+    record = statements.load_check(connection, check_id, lock=True)
+    if record.state not in OPEN_STATES or record.closing is not None:
+        return record
+    return statements.change(connection, check_id, {"closing": reason.value})
+
+
+def start_attempt(
+    connection: Connection, check_id: UUID, *, epoch: int, attempt: NewAttempt
+) -> AttemptRecord:
+    """Inserts an attempt of the stream that holds the lease."""
+    record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+    if statements.list_attempts(connection, check_id, number=attempt.number):
+        raise statements.conflict(f"there is an attempt {attempt.number} already", record)
+    return statements.add_attempt(connection, check_id, epoch=epoch, attempt=attempt)
+
+
+def change_attempt(
+    connection: Connection,
+    check_id: UUID,
+    *,
+    epoch: int,
+    number: int,
+    values: Mapping[str, Any],
+    evidence: tuple[EvidenceEntry, ...] = (),
+) -> AttemptRecord:
+    """Updates an attempt of the stream that holds the lease, with the pictures that are kept of it."""
+    record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+    changed = statements.change_attempt(connection, record, number, values)
+    statements.add_evidence(connection, check_id, evidence)
+    return changed
+
+
+def complete_attempt(
+    connection: Connection, check_id: UUID, *, epoch: int, ending: AttemptEnding
+) -> AttemptRecord:
+    """Says of an attempt of a fenced stream what came of it; when it ended stands already."""
+    record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+    values = rows.ending_row(ending)
+    del values["end_time"]
+    return statements.complete_attempt(connection, record, ending.number, epoch=epoch, values=values)
+
+
+def decide(
+    connection: Connection,
+    check_id: UUID,
+    *,
+    epoch: int | None,
+    decision: Decision,
+    ending: AttemptEnding | None,
+) -> None:
+    """Decides an open check, and ends what still runs for it."""
+    now = decision.decide_time
+    record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
+    if ending is not None:
+        statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
+    ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
+    statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
+    statements.give_up_waiting(connection, check_id)
+    statements.add_evidence(connection, check_id, decision.evidence)
+    statements.set_values(connection, check_id, rows.decision_row(decision))
+    settle_tries(connection, check_id, decision)
+
+
+def finish(connection: Connection, check_id: UUID, now: datetime) -> CheckRecord:
+    """Notes that the verdict was taken, the first time."""
+    record = statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
+    if record.state is CheckState.FINISHED:
+        return record
+    return statements.change(connection, check_id, {"state": CheckState.FINISHED.value, "finish_time": now})

@@ -1,0 +1,94 @@
+"""How long an attempt and a silence may last."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from server.errors import Reason, Refusal
+from server.scan.attempt_clocks import AttemptClocks
+from server.scan.endings import ScanDeadlinePassed
+from server.scan.messages import CaptureBudget
+from tests.server.scan.records import NOW, check_record
+
+_SECONDS, _IDLE, _END, _DEADLINE = 20, 10, 5.0, 60
+
+
+@dataclass
+class _Time:
+    passed: float = 0.0
+
+    def clocks(self) -> AttemptClocks:
+        clock = SimpleNamespace(
+            monotonic=lambda: 1000.0 + self.passed, now=lambda: NOW + timedelta(seconds=self.passed)
+        )
+        settings = SimpleNamespace(end_seconds=_END, budget=CaptureBudget(max_attempt_seconds=99.0))
+        deadlines = SimpleNamespace(attempt_seconds=_SECONDS, idle_seconds=_IDLE)
+        stream = SimpleNamespace(
+            policy=SimpleNamespace(deadlines=deadlines),
+            record=check_record(scan_deadline=NOW + timedelta(seconds=_DEADLINE)),
+        )
+        env = SimpleNamespace(clock=clock, settings=settings)
+        return AttemptClocks(cast("Any", env), cast("Any", stream))
+
+    @property
+    def now(self) -> float:
+        return 1000.0 + self.passed
+
+
+def test_it_waits_for_whatever_is_due_first() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    assert clocks.wait([time.now + 3.0, time.now + 7.0]) == 3.0
+    assert clocks.wait([]) == _IDLE
+    time.passed = 8.0
+    clocks.hear()
+    assert clocks.wait([]) == _IDLE
+    time.passed = 12.0
+    clocks.hear()
+    assert clocks.wait([]) == _SECONDS - 12.0, "then it is the attempt's end"
+    time.passed = _DEADLINE - 2.0
+    clocks.begin()
+    assert clocks.wait([]) == 2.0, "and at last the scan's"
+    assert clocks.wait([time.now - 1.0]) == 0.0
+
+
+def test_an_attempt_is_overdue_until_it_is_complete() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    assert not clocks.overdue(time.now + _SECONDS - 0.1)
+    assert clocks.overdue(time.now + _SECONDS)
+    clocks.completed = time.now + _SECONDS
+    assert not clocks.overdue(time.now + _SECONDS)
+    assert clocks.wait([]) == _IDLE
+
+
+def test_whoever_knows_that_it_is_complete_has_the_end_to_send() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    clocks.completed = time.now
+    assert clocks.wait([]) == _END
+    clocks.check_silence(time.now + _END - 0.1)
+    with pytest.raises(Refusal, match="`attempt_end` did not come for 5 seconds") as caught:
+        clocks.check_silence(time.now + _END)
+    assert caught.value.reason is Reason.STREAM_IDLE
+
+
+def test_silence_is_told_with_its_length() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    clocks.check_silence(time.now + _IDLE - 0.1)
+    with pytest.raises(Refusal, match="nothing came for 10 seconds") as caught:
+        clocks.check_silence(time.now + _IDLE)
+    assert caught.value.details == {"idleSeconds": _IDLE}
+
+
+def test_the_scans_deadline_ends_everything() -> None:
+    time = _Time(passed=_DEADLINE - 0.1)
+    clocks = time.clocks()
+    clocks.check_deadline()
+    time.passed = _DEADLINE
+    with pytest.raises(ScanDeadlinePassed):
+        clocks.check_deadline()

@@ -1,0 +1,350 @@
+"""What is written when a stream ends: each ending, with a lease that is held and one that is gone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.checks.running import CheckClosing
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy
+from server.errors import Reason, Refusal
+from server.scan.concluding import AttemptConcluder
+from server.scan.ender import ScanEnder
+from server.scan.endings import Pictures, Seen
+from server.scan.scan_bytes import ScanBytes
+from server.storage.errors import Conflict, StorageUnavailable
+from server.storage.records import AttemptEnding
+from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from tests.server.scan.records import NOW, check_record
+from tests.server.scan.test_endings import ERRORS
+
+_T = TypeVar("_T")
+_PICTURE = "a picture"
+_NOTHING = Seen(counts=False, adverse=False, stands=False, retryable=True, manipulated=False)
+_GOOD = Seen(counts=True, adverse=False, stands=False, retryable=False, manipulated=False)
+_ATTACK = Seen(counts=True, adverse=True, stands=True, retryable=False, manipulated=False)
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Apart from the loop of other tests."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+@dataclass(frozen=True)
+class _Judged:
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An attempt as it was written."""
+
+    outcome: AttemptOutcome
+    ended_by: EndedBy
+    judged: bool
+    pictures: bool
+    late: bool = False
+
+
+@dataclass
+class _World:
+    """A database, a recorder of decisions and an attempt, as far as an ending has to do with them."""
+
+    seen: Seen = _GOOD
+    lease_held: bool = True
+    state: CheckState = CheckState.SCANNING
+    frames: bool = True
+    fails: set[str] = field(default_factory=set)
+    written: list[_Written] = field(default_factory=list)
+    check: list[tuple[str, FailureReason | None]] = field(default_factory=list)
+    recorded: int = 0
+
+    def _lease(self, call: str) -> None:
+        if call in self.fails:
+            raise StorageUnavailable(f"{call} failed")
+        if not self.lease_held:
+            raise Conflict("the lease is another's", state=self.state, lease_epoch=2)
+
+    # -- the attempt and what it comes with
+
+    async def record(self) -> None:
+        self.recorded += 1
+
+    async def judge(self, _run: Any) -> None:
+        if "judge" in self.fails:
+            raise StorageUnavailable("judge failed")
+
+    async def look_at_device(self, _run: Any, _judgement: None, *, ended: bool) -> None:
+        assert not ended
+
+    def seen_of(self, *_: Any) -> Seen:
+        return self.seen
+
+    def judged(self, *_: Any, ended: bool) -> _Judged:
+        assert not ended
+        return _Judged()
+
+    @asynccontextmanager
+    async def kept_pictures(self, _run: Any, pictures: Pictures) -> AsyncIterator[tuple[str, ...]]:
+        yield () if pictures is Pictures.NONE else (_PICTURE,)
+
+    def ending(
+        self, _run: Any, *, outcome: AttemptOutcome, attempts: Any, judged: _Judged | None, ended_by: EndedBy
+    ) -> AttemptEnding:
+        return AttemptEnding(
+            number=1,
+            outcome=outcome,
+            ended_by=ended_by,
+            frames=9,
+            dropped=0,
+            feedback=(),
+            end_time=NOW,
+            final_mac_sha256=None,
+            judgement=None if judged is None else b"judged",
+        )
+
+    # -- the database
+
+    async def get(self, _check_id: Any) -> Any:
+        return check_record(state=self.state)
+
+    async def attempts(self, _check_id: Any) -> tuple[()]:
+        return ()
+
+    async def end_attempt(self, _id: Any, *, epoch: int, ending: AttemptEnding, evidence: Any) -> None:
+        self._lease("end_attempt")
+        self._write(ending, evidence)
+
+    async def end_superseded(self, _id: Any, *, epoch: int, ending: AttemptEnding) -> None:
+        self._write(ending, (), late=True)
+
+    def _write(self, ending: AttemptEnding, evidence: Any, *, late: bool = False) -> None:
+        assert ending.ended_by is not None
+        self.written.append(
+            _Written(
+                ending.outcome,
+                ending.ended_by,
+                judged=ending.judgement is not None,
+                pictures=bool(evidence),
+                late=late,
+            )
+        )
+
+    async def suspend(self, _id: Any, **_: Any) -> None:
+        self._lease("suspend")
+        self.check.append(("waits", None))
+
+    # -- the recorder
+
+    async def decide(
+        self, *_: Any, attempt: _Judged, ended_by: FailureReason | None, epoch: int | None, **__: Any
+    ) -> CheckVerdict:
+        assert epoch is None, "a newer stream must not save the older one's answer"
+        assert attempt.evidence == (_PICTURE,)
+        self.check.append(("decided", ended_by))
+        return CheckVerdict(CheckStatus.FAILURE, (FailureReason.SPOOF,))
+
+    async def close(self, *_: Any, ended_by: FailureReason, **__: Any) -> CheckVerdict:
+        self._lease("close")
+        self.check.append(("closed", ended_by))
+        return CheckVerdict(CheckStatus.FAILURE, (ended_by,))
+
+    # -- and an ender in it
+
+    def ender(self) -> ScanEnder:
+        clock = SimpleNamespace(now=lambda: NOW, monotonic=lambda: 0.0)
+        env = SimpleNamespace(
+            repository=self,
+            recorder=self,
+            clock=clock,
+            metrics=SimpleNamespace(check_decided=lambda **_: None),
+            running=SimpleNamespace(draining=asyncio.Event()),
+            settings=SimpleNamespace(lease_seconds=15.0),
+        )
+        policy = SimpleNamespace(deadlines=SimpleNamespace(resume_seconds=30))
+        closer = SimpleNamespace(
+            judge=self.judge,
+            look_at_device=self.look_at_device,
+            seen=self.seen_of,
+            judged=self.judged,
+            kept_pictures=self.kept_pictures,
+            ending=self.ending,
+        )
+        stream = SimpleNamespace(record=check_record(state=CheckState.SCANNING), policy=policy)
+        return ScanEnder(
+            cast("Any", env), cast("Any", stream), closer=cast("Any", closer), scan_bytes=ScanBytes()
+        )
+
+    def end(self, *errors: BaseException | None) -> ScanEnder:
+        """Ends a stream whose attempt runs, by each error in turn; the ender by then."""
+
+        async def ends() -> ScanEnder:
+            ender = self.ender()
+            ender.begin(cast("Any", SimpleNamespace(recorded=self.frames, record=self.record)))
+            for error in errors:
+                with suppress(BaseException):
+                    async with ender.at_the_end():
+                        if error is not None:
+                            raise error
+            return ender
+
+        return _run(ends())
+
+
+_ALL = [(error, ending.by, closes) for error, ending, closes in ERRORS]
+_CASES = pytest.mark.parametrize(
+    ("error", "by", "closes"), _ALL, ids=[f"{type(error).__name__}-{by}" for error, by, _ in _ALL]
+)
+
+
+@_CASES
+def test_what_decides_nothing_is_kept_and_the_check_goes_on_or_is_closed(
+    error: BaseException | None, by: EndedBy, closes: FailureReason | None
+) -> None:
+    world = _World()
+    assert world.end(error).ended_by is by
+    (written,) = world.written
+    fault, superseded = by is EndedBy.SERVER_FAULT, by is EndedBy.SUPERSEDED
+    assert written == _Written(
+        AttemptOutcome.INTERRUPTED, by, judged=not fault, pictures=not (fault or superseded)
+    )
+    expected = [("closed", closes)] if closes else [("waits", None)]
+    assert world.check == ([] if superseded else expected)
+
+
+@_CASES
+def test_what_speaks_against_the_person_decides_whoever_has_the_lease(
+    error: BaseException | None, by: EndedBy, closes: FailureReason | None
+) -> None:
+    broken = closes is FailureReason.TRANSCRIPT_BROKEN
+    for held in (True, False):
+        world = _World(seen=_ATTACK, lease_held=held)
+        world.end(error)
+        (written,) = world.written
+        ended_by = by if held or by is EndedBy.SERVER_FAULT else EndedBy.SUPERSEDED
+        assert written == _Written(
+            AttemptOutcome.DECIDED, ended_by, judged=True, pictures=False, late=not held
+        )
+        assert world.check == [("decided", closes if broken else None)]
+
+
+@_CASES
+def test_a_fenced_stream_says_what_it_saw_and_leaves_the_check_alone(
+    error: BaseException | None, by: EndedBy, closes: FailureReason | None
+) -> None:
+    world = _World(lease_held=False)
+    world.end(error)
+    fault = by is EndedBy.SERVER_FAULT
+    (written,) = world.written
+    assert written == _Written(
+        AttemptOutcome.INTERRUPTED,
+        EndedBy.SERVER_FAULT if fault else EndedBy.SUPERSEDED,
+        # Pictures have no place any more, and a judgement that names them has none either.
+        judged=by is EndedBy.SUPERSEDED,
+        pictures=False,
+        late=True,
+    )
+    assert world.check == []
+
+
+@_CASES
+def test_an_attempt_without_frames_stands_only_where_the_server_ended_it(
+    error: BaseException | None, by: EndedBy, closes: FailureReason | None
+) -> None:
+    world = _World(seen=_NOTHING, frames=False)
+    world.end(error)
+    stands = by in {EndedBy.SERVER_FAULT, EndedBy.SERVER_STOPPED}
+    assert (world.recorded, len(world.written)) == ((1, 1) if stands else (0, 0))
+
+
+@_CASES
+def test_what_cannot_be_judged_is_written_only_for_a_fault_of_the_server(
+    error: BaseException | None, by: EndedBy, closes: FailureReason | None
+) -> None:
+    world = _World(fails={"judge"})
+    ender = world.end(error)
+    if by is EndedBy.SERVER_FAULT:
+        assert world.written == [_Written(AttemptOutcome.INTERRUPTED, by, judged=False, pictures=False)]
+        assert world.check == [("waits", None)]
+        return
+    assert world.written == []
+    # Closing it failed, which is the server's fault: whoever scans may come back.
+    assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
+    assert world.check == ([("waits", None)] if closes else [])
+
+
+@_CASES
+def test_a_check_that_cannot_be_closed_may_be_resumed(
+    error: BaseException | None, by: EndedBy, closes: FailureReason | None
+) -> None:
+    world = _World(fails={"close"})
+    ender = world.end(error)
+    assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
+    assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
+
+
+def test_a_superseded_stream_says_nothing_of_a_check_that_is_over() -> None:
+    world = _World(seen=_ATTACK, lease_held=False, state=CheckState.DECIDED)
+    world.end(Conflict("it was decided", state=CheckState.DECIDED, lease_epoch=1))
+    assert (world.written, world.check) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("error", "ended_by"),
+    [
+        (StorageUnavailable("the store is away"), EndedBy.SERVER_FAULT),
+        (CheckClosing(FailureReason.CANCELLED), EndedBy.CONNECTION_LOST),
+        (Refusal(Reason.TOO_MANY_FAILURES, "too many"), EndedBy.CONNECTION_LOST),
+    ],
+)
+def test_a_fault_while_an_attempt_is_concluded_is_one_though_its_device_is_gone(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, ended_by: EndedBy
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(AttemptConcluder, "conclude", fails)
+    world = _World()
+
+    async def ends() -> EndedBy | None:
+        ender, run = world.ender(), cast("Any", SimpleNamespace(recorded=True))
+        ender.begin(run)
+        with suppress(asyncio.CancelledError):
+            async with ender.at_the_end():
+                with suppress(type(error)):
+                    await ender.conclude(run, cast("Any", None), cast("Any", None))
+                raise asyncio.CancelledError
+        return ender.ended_by
+
+    assert _run(ends()) is ended_by
+
+
+@given(
+    errors=st.lists(st.sampled_from([error for error, _, _ in ERRORS]), min_size=1, max_size=4),
+    seen=st.sampled_from([_NOTHING, _GOOD, _ATTACK]),
+    lease_held=st.booleans(),
+    frames=st.booleans(),
+    fails=st.sets(st.sampled_from(["judge", "end_attempt", "suspend", "close"])),
+)
+def test_whatever_comes_together_a_scan_ends_once(
+    errors: list[BaseException | None], seen: Seen, lease_held: bool, frames: bool, fails: set[str]
+) -> None:
+    world = _World(seen=seen, lease_held=lease_held, frames=frames, fails=fails)
+    world.end(*errors)
+    assert len(world.check) <= 1
+    assert len(world.written) <= 1
+    if not lease_held:
+        assert {end for end, _ in world.check} <= {"decided"}
+    if seen is not _ATTACK:
+        assert {end for end, _ in world.check} <= {"waits", "closed"}

@@ -1,0 +1,156 @@
+"""The state machine of endings: every row, and what holds whatever ends an attempt and whatever was seen."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.checks.running import CheckClosing
+from server.domain.state import CheckState
+from server.domain.terms import AttemptOutcome, EndedBy
+from server.errors import Reason, Refusal
+from server.scan.endings import (
+    RULES,
+    TAMPERING,
+    UNSEEN,
+    Ending,
+    LeaseLost,
+    Pictures,
+    ScanDeadlinePassed,
+    Seen,
+    State,
+    ending_of,
+    follow,
+    settle_left,
+    settle_signed,
+)
+from server.scan.inbox import ConnectionLost, StreamEnded
+from server.storage.errors import Conflict, StorageUnavailable
+from server.verdict import FailureReason
+
+_CONFLICT = Conflict("the lease is another's", state=CheckState.SCANNING, lease_epoch=2)
+_BROKEN, _CANCELLED = FailureReason.TRANSCRIPT_BROKEN, FailureReason.CANCELLED
+
+ERRORS: list[tuple[BaseException | None, Ending, FailureReason | None]] = [
+    # what the work raised, what ended the stream, and why its check is closed: None where it stays open
+    (None, Ending(EndedBy.SERVER_STOPPED), None),
+    (StreamEnded(), Ending(EndedBy.HALF_CLOSED), FailureReason.ABANDONED),
+    (ConnectionLost(), Ending(EndedBy.CONNECTION_LOST), None),
+    (asyncio.CancelledError(), Ending(EndedBy.CONNECTION_LOST), None),
+    (LeaseLost(), Ending(EndedBy.SUPERSEDED), None),
+    (_CONFLICT, Ending(EndedBy.SUPERSEDED), None),
+    (Refusal(Reason.STREAM_IDLE, "idle"), Ending(EndedBy.REFUSED), None),
+    *((Refusal(reason, "broken"), Ending(EndedBy.REFUSED, _BROKEN), _BROKEN) for reason in sorted(TAMPERING)),
+    (ScanDeadlinePassed(), Ending(EndedBy.DEADLINE), FailureReason.EXPIRED),
+    (CheckClosing(_CANCELLED), Ending(EndedBy.CHECK_CLOSED, _CANCELLED), _CANCELLED),
+    (
+        CheckClosing(FailureReason.INTERRUPTED),
+        Ending(EndedBy.CHECK_CLOSED, FailureReason.INTERRUPTED),
+        FailureReason.INTERRUPTED,
+    ),
+    (StorageUnavailable("away"), Ending(EndedBy.SERVER_FAULT), None),
+    (ZeroDivisionError(), Ending(EndedBy.SERVER_FAULT), None),
+]
+
+_flag = st.booleans()
+_seen = st.builds(Seen, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, manipulated=_flag)
+_endings = st.sampled_from([ending for _, ending, _ in ERRORS])
+
+
+@pytest.mark.parametrize(("error", "ending", "closes"), ERRORS, ids=lambda each: type(each).__name__)
+def test_what_was_raised_says_what_ended_the_stream(
+    error: BaseException | None, ending: Ending, closes: FailureReason | None
+) -> None:
+    assert ending_of(error, failed=False, draining=False, cancelled=False) == ending
+    assert ending.closes is closes
+
+
+def test_every_ending_but_the_signed_one_has_a_rule_and_an_error() -> None:
+    assert RULES.keys() == set(EndedBy) - {EndedBy.SIGNED}
+    assert {ending.by for _, ending, _ in ERRORS} == RULES.keys()
+
+
+@pytest.mark.parametrize("error", [ConnectionLost(), asyncio.CancelledError()])
+def test_a_line_that_is_cut_is_the_devices_doing_unless_the_server_failed_or_stops(
+    error: BaseException,
+) -> None:
+    stops = ending_of(error, failed=False, draining=True, cancelled=False)
+    assert stops.by is EndedBy.SERVER_STOPPED
+    for draining in (False, True):
+        failed = ending_of(error, failed=True, draining=draining, cancelled=False)
+        assert failed.by is EndedBy.SERVER_FAULT
+
+
+def test_who_cancelled_and_leaves_has_cancelled() -> None:
+    assert ending_of(StreamEnded(), failed=False, draining=False, cancelled=True).closes is _CANCELLED
+
+
+@pytest.mark.parametrize("ended_by", EndedBy)
+def test_an_attempt_is_signed_once_and_left_once(ended_by: EndedBy) -> None:
+    if ended_by is EndedBy.SIGNED:
+        assert follow(State.RUNNING, ended_by) is State.SIGNED
+    else:
+        assert follow(State.RUNNING, ended_by) is follow(State.SIGNED, ended_by) is State.LEFT
+    for state in (State.SIGNED, State.LEFT) if ended_by is EndedBy.SIGNED else (State.LEFT,):
+        with pytest.raises(ValueError, match=state):
+            follow(state, ended_by)
+
+
+def test_who_may_come_back_and_who_is_to_blame() -> None:
+    comes_back = {by for by, rule in RULES.items() if rule.resumable}
+    assert comes_back == {
+        EndedBy.CONNECTION_LOST,
+        EndedBy.REFUSED,
+        EndedBy.SERVER_FAULT,
+        EndedBy.SERVER_STOPPED,
+    }
+    closed = {by for by, rule in RULES.items() if rule.closes is not None}
+    assert closed == {EndedBy.HALF_CLOSED, EndedBy.DEADLINE, EndedBy.CHECK_CLOSED}
+    assert RULES.keys() - comes_back - closed == {EndedBy.SUPERSEDED}
+    assert {by for by, rule in RULES.items() if rule.without_frames} == {
+        EndedBy.SERVER_FAULT,
+        EndedBy.SERVER_STOPPED,
+    }
+    assert {by for by, rule in RULES.items() if rule.fenced is not EndedBy.SUPERSEDED} == {
+        EndedBy.SERVER_FAULT
+    }
+
+
+@given(seen=_seen, ending=_endings)
+def test_leaving_takes_nothing_back_and_gives_nothing(seen: Seen, ending: Ending) -> None:
+    settled = settle_left(seen, ending)
+    against = seen.manipulated or (seen.counts and seen.stands)
+    assert settled.outcome is (AttemptOutcome.DECIDED if against else AttemptOutcome.INTERRUPTED)
+    if against:
+        # Whoever is to blame for the end, and whoever has the lease.
+        assert (settled.judgement, settled.pictures) == (True, Pictures.NAMED)
+        assert settled.reason is (_BROKEN if ending.reason is _BROKEN else None)
+        return
+    assert settled.reason is None
+    assert settled.judgement == (seen.counts and not seen.adverse and ending.by is not EndedBy.SERVER_FAULT)
+    nobody_keeps = ending.by in {EndedBy.SUPERSEDED, EndedBy.SERVER_FAULT}
+    assert settled.pictures is (Pictures.NONE if nobody_keeps else Pictures.ALL_OR_NONE)
+
+
+@given(ending=_endings)
+def test_what_could_not_be_judged_decides_nothing(ending: Ending) -> None:
+    settled = settle_left(UNSEEN, ending)
+    assert settled.outcome is AttemptOutcome.INTERRUPTED
+    assert not settled.judgement
+
+
+@given(seen=_seen, another=_flag, cancelled=_flag)
+def test_only_conditions_are_retried(seen: Seen, another: bool, cancelled: bool) -> None:
+    settled = settle_signed(seen, another=another, cancelled=cancelled)
+    conditions = seen.retryable and not seen.manipulated
+    assert (settled.outcome is AttemptOutcome.RETRY) == (conditions and another)
+    assert settled.outcome is not AttemptOutcome.INTERRUPTED
+    assert settled.judgement
+    if conditions and not another:
+        assert settled.reason is (_CANCELLED if cancelled else FailureReason.CONDITIONS)
+    else:
+        assert settled.reason is None
+    # Only what speaks against somebody stands without its evidence.
+    against = seen.adverse or seen.manipulated
+    assert settled.pictures is (Pictures.NAMED if against else Pictures.NEEDED)
