@@ -11,7 +11,7 @@ from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
 from attempt.flash_run import FlashRun
 from attempt.frame import ExposureClaim, Frame, FrameLimits
-from attempt.judgement import ChallengeEvidence, judge_attempt
+from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from liveness.dynamic.challenge.actions import HintCode
@@ -80,7 +80,7 @@ class Driver:
             fusion=self._fusion,
             hints=capture.hints,
             too_slow=False,
-            challenge=ChallengeEvidence.of(challenge, limits=_LIMITS, model=self._flash),
+            challenge=evidence_of(challenge, limits=_LIMITS, model=self._flash),
             complete=capture.complete,
         )
         seen = capture.observations
