@@ -32,7 +32,7 @@ class ChallengeEvidence:
         limits: What the check asks of a flash.
         flash: Of a flash; ``None`` in other scans.
         movement: Of the movement challenge; ``None`` in other scans.
-        model: Lines of the flash.
+        model: Lines of both.
     """
 
     limits: DynamicPolicy

@@ -28,7 +28,9 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
             first_step=plans.first_step,
         )
     if plans.next is Plan.MOVEMENT:
-        return MovementRun.drawn(env.random, rest=env.settings.oval, analyst=env.models.analyst)
+        return MovementRun.drawn(
+            env.random, rest=env.settings.oval, analyst=env.models.analyst, model=env.models.flash
+        )
     return None
 
 

@@ -21,10 +21,12 @@ from liveness.dynamic.movement.approach import ApproachTracker, Parallax
 from liveness.dynamic.movement.came_closer import Kind, what_came_closer
 from liveness.dynamic.movement.perspective import (
     PerspectiveFinding,
+    PerspectiveSettings,
     large_enough,
     measure_perspective,
     pool_findings,
 )
+from liveness.dynamic.movement.settings import MovementSettings
 from liveness.errors import ObservationError
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation
@@ -84,9 +86,9 @@ class MovementRecord:
         """Entropy of the ovals that were filled."""
         return sum(oval.step.bits for oval in self.held)
 
-    def seen(self) -> PerspectiveFinding | None:
+    def seen(self, settings: PerspectiveSettings) -> PerspectiveFinding | None:
         """What all approaches showed together; measures the unfinished one, which takes some 35 ms."""
-        rest = None if self.unfinished is None else measure_perspective(self.unfinished)
+        rest = None if self.unfinished is None else measure_perspective(self.unfinished, settings)
         return pool_findings([one for one in (*self.measured, rest) if one is not None])
 
 
@@ -103,13 +105,15 @@ class MovementChallenge:
     it until it answers ``Wait`` or ``Complete``.
     """
 
-    def __init__(self, script: OvalScript) -> None:
+    def __init__(self, script: OvalScript, settings: MovementSettings) -> None:
         """Starts before the first oval.
 
         Args:
             script: Draws the ovals; none was drawn yet.
+            settings: ``FlashModel.movement``.
         """
         self._script = script
+        self._settings = settings
         self._phase = _Phase.BEFORE
         self._now = float("-inf")
         self._step: OvalStep | None = None
@@ -223,11 +227,12 @@ class MovementChallenge:
     def _measure(self) -> None:
         """What the approach showed that is complete now."""
         parallax, self._tracker = self._tracker.parallax(), ApproachTracker()
-        self._measured.append(None if parallax is None else measure_perspective(parallax))
+        lines = self._settings
+        self._measured.append(None if parallax is None else measure_perspective(parallax, lines.perspective))
         seen = pool_findings([one for one in self._measured if one is not None])
         # A camera whose pictures are too small shows no more the next time.
-        small = parallax is not None and not large_enough(parallax)
-        self._settled = small or what_came_closer(seen).kind is not Kind.UNSURE
+        small = parallax is not None and not large_enough(parallax, lines.perspective)
+        self._settled = small or what_came_closer(seen, lines.came_closer).kind is not Kind.UNSURE
 
     def _move(self) -> MoveOval:
         self._step = self._script.draw()

@@ -116,7 +116,7 @@ class Driver:
         if scan.told is Told.FLASH:
             challenge = FlashRun.drawn(drawn, model=self._flash, limits=_LIMITS)
         elif scan.told is Told.MOVEMENT:
-            challenge = MovementRun.drawn(drawn, rest=Oval(), analyst=self._analyst)
+            challenge = MovementRun.drawn(drawn, rest=Oval(), analyst=self._analyst, model=self._flash)
         return AttemptCapture(
             analyst=self._analyst,
             plan=CapturePlan(),
