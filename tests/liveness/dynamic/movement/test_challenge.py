@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, HintCode, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript, OvalStep
 from liveness.dynamic.finding import Finding
-from liveness.dynamic.movement import challenge as movement
+from liveness.dynamic.movement import approaches
+from liveness.dynamic.movement import challenge as challenge_module
 from liveness.dynamic.movement.approach import ApproachTracker
 from liveness.dynamic.movement.challenge import MovementChallenge
 from liveness.dynamic.movement.judge import judge_movement
@@ -56,7 +57,8 @@ def _showing(
     parallax = replace(NOTHING_FOLLOWED, face_pixels=face_pixels)
     findings = iter(seen)
     monkeypatch.setattr(ApproachTracker, "parallax", lambda _: parallax)
-    monkeypatch.setattr(movement, "measure_perspective", lambda *_: next(findings, None))
+    for module in (approaches, challenge_module):
+        monkeypatch.setattr(module, "measure_perspective", lambda *_: next(findings, None))
 
 
 def _play(challenge: MovementChallenge, first: MoveOval, *, late: float = 0.0) -> tuple[int, Complete]:
