@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import grpc
 from facegate.v1 import device_pb2, scan_pb2, verification_service_pb2_grpc
 
-from client.attempt import AttemptCapture, ScanTally, goodbye_error
+from client.attempt import DeviceAttempt, goodbye_error
 from client.attestation import Attestor, NoAttestation
 from client.device_keys import SessionKey
 from client.device_profile import camera_profile, desktop_profile
@@ -20,6 +20,7 @@ from client.frame_source import CameraDescription, FrameSource
 from client.progress import ScanEvents
 from client.reconnect import ReconnectPolicy
 from client.scan_stream import ScanStream, ScanTicket, open_stream
+from client.tally import ScanTally
 from device_integrity.transcript import evidence_challenge
 
 __all__ = ["FaceScanner", "GetReady", "ScanOutcome", "ScanSettings"]
@@ -141,7 +142,7 @@ class FaceScanner:
         )
         self._screen = screen
         self._tally = ScanTally()
-        self._attempt: AttemptCapture | None = None
+        self._attempt: DeviceAttempt | None = None
         self._source_error: SourceError | None = None
         self._cancelled = False
         self._results: list[scan_pb2.ScanResult] = []
@@ -254,7 +255,7 @@ class FaceScanner:
                 result = message
             else:
                 self._events.attempt_started(message)
-                self._attempt = AttemptCapture(
+                self._attempt = DeviceAttempt(
                     stream=stream,
                     start=message,
                     feed=self._feed,
