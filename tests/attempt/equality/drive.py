@@ -22,7 +22,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
-from research.dynamic.phone import CLOCKS_APART, SimulatedPhone
+from research.dynamic.phone import CLOCKS_APART, VirtualPhone
 from research.dynamic.virtual_time import Turn, turns
 from tests.attempt.equality.rows import line
 from tests.attempt.equality.scans import ONE_WAY, Coded, Recorded, Told
@@ -177,7 +177,7 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
     phone.guide(GuidanceCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)
 
 
-def _frame(coded: Coded, index: int, phone: SimulatedPhone | None) -> Frame:
+def _frame(coded: Coded, index: int, phone: VirtualPhone | None) -> Frame:
     step, since = (0, None) if phone is None else phone.claims(coded.time)
     said = coded.exposure
     return Frame(
