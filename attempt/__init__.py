@@ -14,9 +14,9 @@ from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.errors import AttemptError, FrameUnusable
-from attempt.flash_run import FlashEvidence, FlashRun
+from attempt.flash_run import FlashRun
 from attempt.frame import ExposureClaim, Frame, FrameLimits
-from attempt.judgement import AttemptJudgement, ChallengeEvidence, judge_attempt
+from attempt.judgement import AttemptJudgement, evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.pictures import DecodedPicture
 from attempt.placement import CapturePlan
@@ -28,12 +28,10 @@ __all__ = [
     "AttemptError",
     "AttemptJudgement",
     "CapturePlan",
-    "ChallengeEvidence",
     "DecodedPicture",
     "ExaminedFrame",
     "ExposureClaim",
     "Feedback",
-    "FlashEvidence",
     "FlashRun",
     "Frame",
     "FrameAnalyst",
@@ -45,5 +43,6 @@ __all__ = [
     "PauseCapture",
     "Reveal",
     "SeenFrame",
+    "evidence_of",
     "judge_attempt",
 ]

@@ -1,13 +1,13 @@
 """The screen flash of one attempt: frames to its controller, and the controller's wishes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from attempt.actions import Action, Feedback, PauseCapture
 from attempt.challenge import ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
 from attempt.light import flash_sample
+from liveness.challenge_evidence import FlashEvidence
 from liveness.dynamic.challenge import (
     SHORTEST_HOLD_SECONDS,
     ColourScript,
@@ -20,35 +20,20 @@ from liveness.dynamic.challenge import (
     Pause,
     Resume,
     Reveal,
-    RevealedStep,
     ScriptSettings,
     Wait,
 )
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.sample import FlashSample
 
-__all__ = ["FlashEvidence", "FlashRun"]
+__all__ = ["FlashRun"]
 
 _MOST_ACTIONS = 8
 """In one go; the controller never wants as many, and a fault in it must not hold up its caller."""
 _LEAST_WAIT_SECONDS = 0.02
 _SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})
 """Ends of a challenge that showed all that it wanted to show."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FlashEvidence:
-    """What a flash attempt leaves for the judge.
-
-    Attributes:
-        steps: What was revealed and when, in order.
-        samples: What the frames that count show of the screen's light, in order.
-    """
-
-    steps: tuple[RevealedStep, ...]
-    samples: tuple[FlashSample, ...]
 
 
 class FlashRun:

@@ -13,7 +13,6 @@ class ExposureClaim:
     exposure_time_ns: int
     iso: int
     white_balance_kelvin: int
-    rolling_shutter_skew_ns: int
     exposure_locked: bool
     white_balance_locked: bool
 

@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 
 from attempt.analyst import ExaminedFrame
 from attempt.challenge import AttemptChallenge
-from attempt.flash_run import FlashEvidence, FlashRun
+from attempt.flash_run import FlashRun
 from attempt.movement_run import MovementRun
-from liveness.continuity import of_known_face, spoken_for
+from liveness.challenge_evidence import ChallengeEvidence
+from liveness.continuity import spoken_for
 from liveness.dynamic.challenge import ColourStep
-from liveness.dynamic.combine import combine_flash, combine_movement
-from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.measurement import StepAnswer
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.movement import MovementRecord, judge_movement
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
+from liveness.judge import CaptureConditions, judge_scan
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal, not_assessed
@@ -35,6 +34,9 @@ MINIMUM_MATCH_FRAMES = 3
 
 _LEAST_SPOKEN_FOR = 0.5
 """Share of the frames below which too much of a scan shows nobody knows whom; 0.75 and more on live clips."""
+
+_TURNED = "WRONG_ROTATION"
+"""The hint of a frame whose picture is turned."""
 
 _CONSTANCY, _CONSTANCY_LABEL = "identity_constancy", "One person throughout"
 
@@ -72,7 +74,7 @@ class StandingLine:
     are left early").
 
     Attributes:
-        faces: Measured frames with exactly one face whose person is known.
+        faces: Measured frames with exactly one face.
         seconds: Of capture time between the first and the last of them.
         selected: Selected frames, which the expensive models looked at.
     """
@@ -87,43 +89,6 @@ class StandingLine:
 
 
 _STANDING_LINE = StandingLine()
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class ChallengeEvidence:
-    """What an attempt's challenge leaves for the judge.
-
-    Attributes:
-        limits: What the check asks of a flash.
-        flash: Of a flash; ``None`` in other attempts.
-        movement: Of the movement challenge; ``None`` in other attempts.
-        model: Lines of the flash.
-    """
-
-    limits: DynamicPolicy
-    flash: FlashEvidence | None
-    movement: MovementRecord | None
-    model: FlashModel
-
-    @classmethod
-    def of(
-        cls, challenge: AttemptChallenge | None, *, limits: DynamicPolicy, model: FlashModel
-    ) -> "ChallengeEvidence | None":
-        """What a challenge has left so far; ``None`` in EXPRESS.
-
-        Args:
-            challenge: The attempt's.
-            limits: What the check asks of a flash.
-            model: Lines of the flash.
-        """
-        if challenge is None:
-            return None
-        return cls(
-            limits=limits,
-            flash=challenge.evidence if isinstance(challenge, FlashRun) else None,
-            movement=challenge.record if isinstance(challenge, MovementRun) else None,
-            model=model,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +146,26 @@ class AttemptJudgement:
         return self.adverse and self.ample
 
 
+def evidence_of(
+    challenge: AttemptChallenge | None, *, limits: DynamicPolicy, model: FlashModel
+) -> ChallengeEvidence | None:
+    """What a challenge has left so far for the judge; ``None`` in EXPRESS.
+
+    Args:
+        challenge: The attempt's.
+        limits: What the check asks of a flash.
+        model: Lines of the flash.
+    """
+    if challenge is None:
+        return None
+    return ChallengeEvidence(
+        limits=limits,
+        flash=challenge.evidence if isinstance(challenge, FlashRun) else None,
+        movement=challenge.record if isinstance(challenge, MovementRun) else None,
+        model=model,
+    )
+
+
 def judge_attempt(
     *,
     scan: ScanObservations,
@@ -215,21 +200,17 @@ def judge_attempt(
         complete: Whether the server asked for no further frame: it is a whole attempt, signed or not.
     """
     identified = {frame.frame_index for frame in (*examined, *witnesses)}
-    known = of_known_face(scan, examined=identified)
-    liveness = judge_express(
-        scan=known,
+    judged = judge_scan(
+        scan=scan,
+        identified=identified,
         pad_scores=[score for frame in examined for score in frame.pad_scores],
+        cues=[frame.cues for frame in examined if frame.cues is not None],
         policy=liveness_policy,
         model=fusion,
-        cues=[frame.cues for frame in examined if frame.cues is not None],
+        challenge=challenge,
+        conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
     )
-    answer = _NO_ANSWER
-    if challenge is not None:
-        liveness, answer = _with_challenge(liveness, challenge, scan)
-    if too_slow and liveness.verdict is Verdict.LIVE:
-        liveness = replace(liveness, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.TOO_FEW_FRAMES,))
-    if "WRONG_ROTATION" in hints[:1] and liveness.verdict is Verdict.INCONCLUSIVE:
-        liveness = replace(liveness, reasons=_turned(liveness.reasons))
+    liveness, flash = judged.result, judged.flash
     match = None
     if len(examined) >= MINIMUM_MATCH_FRAMES:
         match = compare(
@@ -257,64 +238,30 @@ def judge_attempt(
         identity_constant=constant,
         retryable=retryable,
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
-        verified_bits=answer.verified_bits,
-        challenge_steps=answer.steps,
-        ample=complete or _on_standing_line(known, selected=len(examined)),
+        # Bits of a movement are no flash's: they count for no floor.
+        verified_bits=0.0 if flash is None else flash.verified_bits,
+        challenge_steps=_steps(challenge, flash),
+        ample=complete or _on_standing_line(scan, selected=len(examined)),
     )
-
-
-def _turned(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """``reasons`` where pictures were turned most of the time, which is why too few show a usable face."""
-    others = (reason for reason in reasons if reason is not Reason.TOO_FEW_USABLE_FACES)
-    return (Reason.WRONG_ROTATION, *others)
 
 
 def _other_person(match: MatchResult | None, constant: bool | None) -> bool:
     return constant is False or (match is not None and not match.same_person)
 
 
-def _on_standing_line(known: ScanObservations, *, selected: int) -> bool:
-    faces = known.usable
+def _on_standing_line(scan: ScanObservations, *, selected: int) -> bool:
+    faces = scan.usable
     seconds = faces[-1].capture_time - faces[0].capture_time if faces else 0.0
     return _STANDING_LINE.reached(faces=len(faces), seconds=seconds, selected=selected)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a result says of a challenge beside its signals."""
-
-    verified_bits: float
-    steps: tuple[ChallengeStepOutcome, ...]
-
-
-_NO_ANSWER = _Answer(0.0, ())
-
-
-def _with_challenge(
-    express: LivenessResult, challenge: ChallengeEvidence, scan: ScanObservations
-) -> tuple[LivenessResult, _Answer]:
-    """What the challenge changes of Express' decision, and what it verified."""
-    if challenge.flash is not None:
-        flash = judge_flash(
-            samples=challenge.flash.samples, revealed=challenge.flash.steps, model=challenge.model
-        )
-        liveness = combine_flash(
-            express=express,
-            flash=flash,
-            dynamic=challenge.limits,
-            settings=challenge.model.judge,
-        )
-        return liveness, _Answer(flash.verified_bits, _steps(challenge.flash, flash))
-    if challenge.movement is not None:
-        movement = judge_movement(challenge.movement, scan)
-        # Its bits are no flash's: they count for no floor.
-        return combine_movement(express=express, movement=movement), _NO_ANSWER
-    return express, _NO_ANSWER
-
-
-def _steps(flash: FlashEvidence, result: FlashResult) -> tuple[ChallengeStepOutcome, ...]:
+def _steps(
+    challenge: ChallengeEvidence | None, result: FlashResult | None
+) -> tuple[ChallengeStepOutcome, ...]:
+    if challenge is None or challenge.flash is None or result is None:
+        return ()
     answers = {answer.number: answer for answer in result.steps}
-    return tuple(_step(one.step, answers.get(one.step.number)) for one in flash.steps)
+    return tuple(_step(one.step, answers.get(one.step.number)) for one in challenge.flash.steps)
 
 
 def _step(step: ColourStep, answer: StepAnswer | None) -> ChallengeStepOutcome:

@@ -56,7 +56,6 @@ def _exposure(claim: ExposureClaim) -> ExposureReading:
         exposure_seconds=claim.exposure_time_ns / 1e9 or None,
         iso=float(claim.iso) or None,
         white_balance_kelvin=float(claim.white_balance_kelvin) or None,
-        shutter_skew_seconds=claim.rolling_shutter_skew_ns / 1e9 or None,
         exposure_locked=claim.exposure_locked,
         white_balance_locked=claim.white_balance_locked,
     )

@@ -9,6 +9,7 @@ from attempt.challenge import ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
 from liveness.dynamic.challenge import Complete, EndReason, Hint, OvalScript, Wait, actions
+from liveness.dynamic.model import FlashModel
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
 from liveness.guidance import Oval
 
@@ -35,15 +36,18 @@ class MovementRun:
         self._wait_until: float | None = None
 
     @classmethod
-    def drawn(cls, random: Callable[[int], bytes], *, rest: Oval, analyst: FrameAnalyst) -> "MovementRun":
+    def drawn(
+        cls, random: Callable[[int], bytes], *, rest: Oval, analyst: FrameAnalyst, model: FlashModel
+    ) -> "MovementRun":
         """A challenge whose ovals are drawn when they are due.
 
         Args:
             random: Gives that many unpredictable bytes.
             rest: The oval that the attempt begins with.
             analyst: Gives the views in which the face is followed.
+            model: Its lines.
         """
-        return cls(MovementChallenge(OvalScript(random, rest=rest)), analyst=analyst)
+        return cls(MovementChallenge(OvalScript(random, rest=rest), model.movement), analyst=analyst)
 
     @property
     def over(self) -> bool:

@@ -15,7 +15,7 @@ from client.channel import (
     open_channel,
     server_spki_sha256,
 )
-from client.device import FaceScanner, GetReady, ScanOutcome, ScanSettings
+from client.device import FaceScanner, ScanOutcome, ScanSettings
 from client.errors import (
     CallRefusedError,
     ClientError,
@@ -43,6 +43,7 @@ from client.generated import generated_source
 from client.image_folder import open_image_folder
 from client.orchestrator import Orchestrator, ticket_of
 from client.progress import ScanEvents
+from client.readiness import GetReady
 from client.reconnect import ReconnectPolicy
 from client.recording import Recording
 from client.result_keys import fetch_key_set

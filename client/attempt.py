@@ -1,27 +1,27 @@
 """One attempt: frames out against credit, messages in, until the server's result."""
 
 import asyncio
-from dataclasses import dataclass
 
 from facegate.v1 import scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from client.encoding import CaptureLimits, EncodedImage, encode_image
+from client.encoding import CaptureLimits, EncodedImage
 from client.errors import ClientError, ProtocolViolatedError, ScanEndedError, SourceError, StreamLostError
 from client.flash_screen import FlashScreen
 from client.flash_show import FlashShow
 from client.frame_feed import FrameFeed
+from client.frame_rules import FrameRules
 from client.frame_source import CapturedImage, Exposure, QuarterTurn
 from client.progress import ScanEvents
 from client.scan_stream import ScanStream
 from client.send_gate import SendGate, StopSignal
+from client.tally import AttemptTally, ScanTally
 
-__all__ = ["AttemptCapture", "ScanTally", "goodbye_error"]
+__all__ = ["DeviceAttempt", "goodbye_error"]
 
 _ATTEMPT_NONCE_BYTES = 16
 # The device ends an attempt a little before the server would, so that its own account of it arrives.
 _DURATION_SHARE = 0.95
-_EARLY_SHARE = 0.25
 _LEAVE_SECONDS = 2.0
 
 _Cause = scan_pb2.AttemptEndBody
@@ -37,25 +37,8 @@ _ROTATIONS: dict[QuarterTurn, scan_pb2.Rotation.ValueType] = {
 _WITHOUT_SCREEN = frozenset({scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_UNSPECIFIED})
 
 
-@dataclass(slots=True)
-class ScanTally:
-    """What a scan sent so far, over all attempts and streams.
-
-    Attributes:
-        frames: Frames sent with an index.
-        bytes: Their encoded bytes.
-        dropped: Images dropped before they got an index.
-        awaiting_result: Whether an AttemptEnd was sent that no result answered yet.
-    """
-
-    frames: int = 0
-    bytes: int = 0
-    dropped: int = 0
-    awaiting_result: bool = False
-
-
-class AttemptCapture:
-    """Runs one attempt over a stream."""
+class DeviceAttempt:
+    """The device's side of one attempt over a stream."""
 
     def __init__(
         self,
@@ -91,23 +74,15 @@ class AttemptCapture:
                 f"the server asks for {scan_pb2.Plan.Name(start.plan)}, which this client did not announce"
             )
         stream.mark_attempt(start)
-        tally.awaiting_result = False
         self._stream = stream
         self._number = start.attempt
         self._feed = feed
-        self._limits = limits
-        self._quality = quality
-        self._tally = tally
+        self._rules = FrameRules(limits, quality=quality, budget=stream.challenge.budget)
+        self._tally = AttemptTally(tally)
         self._events = events
-        self._screen = None if start.plan in _WITHOUT_SCREEN else screen
-        self._show = None if self._screen is None else FlashShow(self._screen)
+        self._show = None if screen is None or start.plan in _WITHOUT_SCREEN else FlashShow(screen)
         self._gate = SendGate(start.credit)
         self._stop = StopSignal()
-        self._budget = stream.challenge.budget
-        self._frames = 0
-        self._dropped = 0
-        self._dropped_before = 0
-        self._next_due_us = 0.0
         self._source_error: SourceError | None = None
 
     @property
@@ -134,7 +109,7 @@ class AttemptCapture:
         self._feed.begin_attempt()
         reader = asyncio.create_task(self._read())
         sender = asyncio.create_task(self._send())
-        duration = _seconds(self._budget.max_attempt_duration)
+        duration = _seconds(self._stream.challenge.budget.max_attempt_duration)
         timer = asyncio.get_running_loop().call_later(
             duration * _DURATION_SHARE if duration else result_timeout_s,
             self._stop.set,
@@ -174,19 +149,20 @@ class AttemptCapture:
                 case "credit":
                     self._gate.add(message.credit)
                 case "feedback":
-                    if self._screen is not None:
-                        self._screen.show_hint(message.feedback)
+                    if self._show is not None:
+                        self._show.hint(message.feedback)
                     self._events.feedback(message.feedback)
                 case "flash_step" if self._show is not None:
                     # A step that crossed the device's own end of the capture is not shown any more.
                     if not self._stop.is_set:
                         self._show.add(message.flash_step)
                         self._events.flash_step(message.flash_step)
-                case "oval_change" if self._screen is not None:
-                    self._screen.show_oval(message.oval_change)
+                case "oval_change" if self._show is not None:
+                    self._show.move_oval(message.oval_change)
                     self._events.oval_changed(message.oval_change)
                 case "capture_adjustment":
-                    self._adjust(message.capture_adjustment)
+                    self._rules.adjust(message.capture_adjustment)
+                    self._events.adjusted(message.capture_adjustment)
                 case "capture_pause":
                     self._gate.pause(message.capture_pause.paused)
                     self._events.paused(message.capture_pause)
@@ -194,7 +170,7 @@ class AttemptCapture:
                     if message.capture_complete.attempt == self._number:
                         self._stop.set(_Cause.CAUSE_COMPLETE)
                 case "scan_result":
-                    self._tally.awaiting_result = False
+                    self._tally.answer()
                     return message.scan_result
                 case "goodbye":
                     raise goodbye_error(message.goodbye)
@@ -202,14 +178,6 @@ class AttemptCapture:
                     pass  # A kind of message that a later version added: the protocol says to ignore it.
                 case kind:
                     raise ProtocolViolatedError(f"the server sent {kind} during an attempt")
-
-    def _adjust(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
-        self._limits = self._limits.lowered(
-            max_side=adjustment.max_side,
-            max_bytes=adjustment.max_frame_bytes,
-            max_frames_per_second=adjustment.max_frames_per_second,
-        )
-        self._events.adjusted(adjustment)
 
     async def _send(self) -> None:
         try:
@@ -220,42 +188,41 @@ class AttemptCapture:
             return  # The result or the end of the stream came first.
         body = scan_pb2.AttemptEndBody(
             attempt=self._number,
-            frame_count=self._frames,
+            frame_count=self._tally.frames,
             last_mac=self._stream.last_mac,
-            dropped_count=self._dropped,
+            dropped_count=self._tally.dropped,
             cause=cause,
         )
-        self._tally.awaiting_result = True
+        self._tally.end()
         await self._stream.send_attempt_end(body.SerializeToString())
-        self._events.capture_finished(self._number, self._frames, self._dropped)
+        self._events.capture_finished(self._number, self._tally.frames, self._tally.dropped)
 
     async def _send_frames(self) -> scan_pb2.AttemptEndBody.Cause.ValueType:
         while (image := await self._feed.next(self._stop)) is not None:
-            self._drop(image.lost_before)
-            if self._too_early(image.capture_time_us):
+            self._tally.drop(image.lost_before)
+            if self._rules.too_early(image.capture_time_us):
                 continue
             if self._feed.realtime and not self._gate.has_room():
                 # While the server pauses the capture nothing is missed for want of credit.
-                self._drop(0 if self._gate.paused else 1)
+                self._tally.drop(0 if self._gate.paused else 1)
                 continue
             try:
-                encoded = await asyncio.to_thread(
-                    encode_image, image.image, limits=self._limits, quality=self._quality
-                )
+                encoded = await self._rules.encode(image)
             except SourceError as error:
                 self._source_error = error
                 return _Cause.CAUSE_CAMERA_FAILED
             if encoded is None:
-                self._drop(1)
+                self._tally.drop(1)
                 continue
-            if not self._within_budget(encoded):
+            size = len(encoded.jpeg)
+            if not self._rules.has_room(size, frames=self._tally.frames, scan_bytes=self._tally.scan_bytes):
                 return _Cause.CAUSE_TIMED_OUT
             if not self._feed.realtime:
-                await self._gate.wait_for_room(len(encoded.jpeg), self._stop)
+                await self._gate.wait_for_room(size, self._stop)
             if self._stop.is_set:
                 return self._stop.cause
-            if not self._gate.take(len(encoded.jpeg)):
-                self._drop(1)
+            if not self._gate.take(size):
+                self._tally.drop(1)
                 continue
             await self._send_frame(image, encoded)
         if self._stop.is_set:
@@ -263,13 +230,14 @@ class AttemptCapture:
         return _Cause.CAUSE_CAMERA_FAILED if self._feed.failure else _Cause.CAUSE_SOURCE_ENDED
 
     async def _send_frame(self, image: CapturedImage, encoded: EncodedImage) -> None:
+        index = self._tally.frames
         header = scan_pb2.FrameHeader(
             attempt=self._number,
-            index=self._frames,
+            index=index,
             capture_time_us=image.capture_time_us,
             rotation=_ROTATIONS[image.rotation],
             mirrored=image.mirrored,
-            dropped_before=self._dropped_before,
+            dropped_before=self._tally.dropped_before,
             width=encoded.width,
             height=encoded.height,
             exposure=None if image.exposure is None else _exposure(image.exposure),
@@ -278,39 +246,13 @@ class AttemptCapture:
             shown = self._show.displayed(image.capture_time_us)
             header.flash_step = shown.number
             header.flash_step_since_us = shown.since_us
-        self._dropped_before = 0
-        self._frames += 1
-        self._tally.frames += 1
-        self._tally.bytes += len(encoded.jpeg)
+        self._tally.send(len(encoded.jpeg))
         await self._stream.send_frame(header=header.SerializeToString(), image=encoded.jpeg)
-        self._events.frame_sent(self._number, self._frames - 1, len(encoded.jpeg))
+        self._events.frame_sent(self._number, index, len(encoded.jpeg))
 
     def _restore_screen(self) -> None:
         if self._show is not None:
             self._show.close()
-
-    def _drop(self, count: int) -> None:
-        self._dropped += count
-        self._dropped_before += count
-        self._tally.dropped += count
-
-    def _too_early(self, capture_time_us: int) -> bool:
-        """Thins the images out to the highest useful rate; these count as never captured."""
-        rate = self._limits.max_frames_per_second
-        if rate <= 0:
-            return False
-        interval = 1_000_000 / rate
-        if capture_time_us < self._next_due_us - interval * _EARLY_SHARE:
-            return True
-        self._next_due_us = max(self._next_due_us, capture_time_us - interval) + interval
-        return False
-
-    def _within_budget(self, encoded: EncodedImage) -> bool:
-        frames, scan_bytes = self._budget.max_frames_per_attempt, self._budget.max_scan_bytes
-        return not (
-            (frames and self._frames >= frames)
-            or (scan_bytes and self._tally.bytes + len(encoded.jpeg) > scan_bytes)
-        )
 
 
 def _can_follow(plan: scan_pb2.Plan.ValueType, screen: FlashScreen | None) -> bool:

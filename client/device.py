@@ -2,15 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import grpc
-from facegate.v1 import device_pb2, scan_pb2, verification_service_pb2_grpc
+from facegate.v1 import device_pb2, scan_pb2
 
-from client.attempt import AttemptCapture, ScanTally, goodbye_error
-from client.attestation import Attestor, NoAttestation
-from client.device_keys import SessionKey
+from client.attempt import DeviceAttempt, goodbye_error
+from client.attestation import Attestor, NoAttestation, PlatformEvidence
 from client.device_profile import camera_profile, desktop_profile
 from client.encoding import CaptureLimits
 from client.errors import CallRefusedError, ProtocolViolatedError, SourceError, StreamLostError
@@ -18,16 +16,14 @@ from client.flash_screen import FlashScreen
 from client.frame_feed import FrameFeed
 from client.frame_source import CameraDescription, FrameSource
 from client.progress import ScanEvents
+from client.readiness import GetReady, Readiness
 from client.reconnect import ReconnectPolicy
-from client.scan_stream import ScanStream, ScanTicket, open_stream
-from device_integrity.transcript import evidence_challenge
+from client.scan_stream import ScanStream, ScanTicket
+from client.streams import ScanStreams
+from client.tally import ScanTally
 
-__all__ = ["FaceScanner", "GetReady", "ScanOutcome", "ScanSettings"]
+__all__ = ["FaceScanner", "ScanOutcome", "ScanSettings"]
 
-GetReady = Callable[[scan_pb2.ScanResult], Awaitable[None]]
-"""Returns when the person is ready for the next attempt; is told the result of the one before."""
-
-_MAX_ATTESTATIONS = 4
 _OF_AN_ATTEMPT = frozenset(
     {"credit", "flash_step", "oval_change", "capture_adjustment", "capture_pause", "capture_complete"}
 )
@@ -123,38 +119,37 @@ class FaceScanner:
             events: Told what happens.
             settings: How to scan.
         """
-        self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
-        self._ticket = ticket
-        self._feed = FrameFeed(source)
-        self._session = SessionKey()
-        self._attestor: Attestor = attestor or NoAttestation()
-        self._findings = b"" if runtime_findings is None else runtime_findings.SerializeToString()
-        self._events = events or ScanEvents()
         self._settings = settings or ScanSettings()
-        self._profile = scan_pb2.ScanStart(
-            capabilities=_capabilities(source.camera, screen, reports=bool(self._findings)),
+        self._events = events or ScanEvents()
+        self._evidence = PlatformEvidence(attestor or NoAttestation(), runtime_findings)
+        start = scan_pb2.ScanStart(
+            capabilities=_capabilities(source.camera, screen, reports=self._evidence.reports),
             device=profile or desktop_profile(),
             camera=camera or camera_profile(source.camera),
             screen=None if screen is None else screen.profile,
             server_spki_sha256=server_spki_sha256,
             language=self._settings.language,
         )
+        self._streams = ScanStreams(
+            channel,
+            ticket=ticket,
+            profile=start,
+            stream_timeout_s=self._settings.stream_timeout_s,
+            handshake_timeout_s=self._settings.handshake_timeout_s,
+        )
+        self._feed = FrameFeed(source)
         self._screen = screen
+        self._person = Readiness(get_ready)
         self._tally = ScanTally()
-        self._attempt: AttemptCapture | None = None
+        self._results: list[scan_pb2.ScanResult] = []
+        self._attempt: DeviceAttempt | None = None
         self._source_error: SourceError | None = None
         self._cancelled = False
-        self._results: list[scan_pb2.ScanResult] = []
-        self._streams = 0
-        self._attestations = 0
-        self._get_ready = get_ready or _at_once
-        self._ready: asyncio.Future[None] | None = None
 
     def cancel(self) -> None:
         """The person cancels: the running attempt ends with CAUSE_CANCELLED and no other follows."""
         self._cancelled = True
-        if self._ready is not None:
-            self._ready.cancel()
+        self._person.cancel()
         if self._attempt is not None:
             self._attempt.cancel()
 
@@ -182,50 +177,31 @@ class FaceScanner:
                     since_result = 1 if len(self._results) > results else since_result + 1
                     await self._back_off(failures, since_result, lost)
                     # A new stream begins with an attempt at once.
-                    await self._person_ready()
+                    await self._person.wait()
                 except CallRefusedError as error:
                     if error.refusal.reason == "CHECK_CLOSED" and self._tally.awaiting_result:
                         return self._outcome(scan_pb2.SCAN_STATUS_COMPLETED, ())
                     raise
         finally:
-            if self._ready is not None:
-                self._ready.cancel()
+            self._person.cancel()
             await self._feed.aclose()
-
-    async def _person_ready(self) -> None:
-        """Waits for the person who gets ready for another attempt, if anybody does; cancelled, it goes on."""
-        if self._ready is None:
-            return
-        await asyncio.wait({self._ready})
-        ready, self._ready = self._ready, None
-        if not ready.cancelled():
-            ready.result()
 
     async def _back_off(self, failures: int, since_result: int, lost: StreamLostError) -> None:
         policy = self._settings.reconnect
-        if self._cancelled or failures > (policy.limit if self._streams else policy.first_limit):
+        if self._cancelled or failures > (policy.limit if self._streams.opened else policy.first_limit):
             raise lost.final
         delay = policy.delay(since_result, asked_s=lost.retry_after_s, jitter=random.SystemRandom().random())
         self._events.connection_lost(failures, delay, str(lost))
         await asyncio.sleep(delay)
 
     async def _stream_once(self) -> ScanOutcome:
-        stream = await open_stream(
-            self._stub,
-            ticket=self._ticket,
-            session=self._session,
-            profile=self._profile,
-            resume=self._streams > 0,
-            stream_timeout_s=self._settings.stream_timeout_s,
-            handshake_timeout_s=self._settings.handshake_timeout_s,
-        )
-        self._streams += 1
+        stream = await self._streams.open()
         attesting: asyncio.Task[None] | None = None
         try:
             self._events.challenge(stream.challenge)
             if stream.challenge.resume_proof_required:
                 await stream.send_resume_proof()
-            attesting = asyncio.create_task(self._attest(stream))
+            attesting = asyncio.create_task(self._evidence.send(stream))
             result = await self._attempts(stream)
             await stream.close()
             return self._outcome(result.status, tuple(result.feedback))
@@ -235,18 +211,6 @@ class FaceScanner:
                 await asyncio.gather(attesting, return_exceptions=True)
             stream.cancel()
 
-    async def _attest(self, stream: ScanStream) -> None:
-        # H is new in every stream, so evidence is made anew after a reconnect, up to the server's limit.
-        if self._attestations >= _MAX_ATTESTATIONS:
-            return
-        findings = self._findings if stream.challenge.attestation.runtime_findings else b""
-        challenge = evidence_challenge(binding=stream.binding, findings=findings)
-        async for evidence in self._attestor.attest(binding=challenge):
-            self._attestations += 1
-            await stream.send_attestation(evidence, findings=findings)
-            if self._attestations >= _MAX_ATTESTATIONS:
-                return
-
     async def _attempts(self, stream: ScanStream) -> scan_pb2.ScanResult:
         while True:
             message = await self._next_attempt(stream)
@@ -254,7 +218,7 @@ class FaceScanner:
                 result = message
             else:
                 self._events.attempt_started(message)
-                self._attempt = AttemptCapture(
+                self._attempt = DeviceAttempt(
                     stream=stream,
                     start=message,
                     feed=self._feed,
@@ -280,11 +244,11 @@ class FaceScanner:
             ):
                 return result
             if result.HasField("ready_within"):
-                self._ready = asyncio.ensure_future(self._get_ready(result))
+                self._person.begin(result)
 
     async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
         """Says that the person is ready where the server waits for that, and waits for the next attempt."""
-        if self._ready is None:
+        if not self._person.awaited:
             return await self._attempt_start(stream, timeout_s=self._settings.result_timeout_s)
         receiving = asyncio.ensure_future(self._attempt_start(stream, timeout_s=None))
         telling = asyncio.ensure_future(self._tell_ready(stream))
@@ -303,7 +267,7 @@ class FaceScanner:
 
     async def _tell_ready(self, stream: ScanStream) -> None:
         # A person who cancelled meanwhile gets another attempt, too, and ends it: so the server is told.
-        await self._person_ready()
+        await self._person.wait()
         await stream.send_ready()
 
     async def _attempt_start(
@@ -348,15 +312,11 @@ class FaceScanner:
             status=status,
             feedback=feedback,
             attempts=len(self._results),
-            streams=self._streams,
+            streams=self._streams.opened,
             frames=self._tally.frames,
             dropped=self._tally.dropped,
             source_error=self._source_error,
         )
-
-
-async def _at_once(_: scan_pb2.ScanResult) -> None:
-    """The person is ready when the attempt before is over."""
 
 
 def _capabilities(

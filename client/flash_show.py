@@ -1,9 +1,9 @@
-"""Shows the steps of a flash as they come, each for as long as the protocol demands."""
+"""Shows what an attempt wants on the screen: each colour for as long as the protocol demands."""
 
 import asyncio
 from collections import deque
 
-from facegate.v1 import scan_pb2
+from facegate.v1 import feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from client.errors import ProtocolViolatedError
@@ -19,7 +19,7 @@ _MOST_WAITING = 2
 
 
 class FlashShow:
-    """One attempt's steps on a screen. Belongs to one event loop."""
+    """One attempt's colours, ovals and hints on a screen. Belongs to one event loop."""
 
     def __init__(self, screen: FlashScreen) -> None:
         """Shows nothing yet.
@@ -47,6 +47,14 @@ class FlashShow:
         self._waiting.append(step)
         if self._timer is None:
             self._show_due()
+
+    def move_oval(self, change: scan_pb2.OvalChange) -> None:
+        """Moves the oval."""
+        self._screen.show_oval(change)
+
+    def hint(self, feedback: feedback_pb2.Feedback) -> None:
+        """Tells the person something."""
+        self._screen.show_hint(feedback)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """What was on the screen when an image was captured."""

@@ -51,21 +51,11 @@ _REASONS = {
 }
 """Of signals that speak against life; the single-frame cues, which are not here, all show a medium."""
 
-_TELLING = 0.5
-"""Log odds against life from which a signal is named among the reasons."""
-
 _SUREST = log_odds(1.0)
 """Log odds of the surest score: a trace weighs as a signal that would give as much with it."""
 
 _NEITHER = 0.5
 """The score that speaks for neither side."""
-
-_INJECTED_SCORE = 1.0
-"""Confidence, 0..100, of a scan whose frames come again; set by hand."""
-_NO_EVIDENCE_SCORE = 50.0
-"""Confidence, 0..100, where nothing speaks for either side."""
-_ALONE_SHARE = 0.5
-"""Of the log odds, without what happens over time; set by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +102,7 @@ def fuse(
     by_name = {signal.name: signal for signal in signals}
     scan = policy.capture is CaptureKind.SCAN
     if scan and repetition is not None and repetition.kind is not Repetition.NONE:
-        return _injected(signals, repetition, policy)
+        return _injected(signals, repetition, policy, score=model.decision.injected_score)
     short = _shortage(frames, usable_frames, duration, policy) if scan else ()
     calibrations = model.scan_networks if scan else model.still_networks
     temporal = model.temporal if scan and not short else None
@@ -121,9 +111,10 @@ def fuse(
     result = partial(LivenessResult, policy=policy, signals=shown)
     if not evidence.odds:
         missing = Reason.NO_SIGN_OF_LIFE_MEASURABLE if scan else Reason.NO_PAD_NETWORK
-        return result(verdict=Verdict.INCONCLUSIVE, score=_NO_EVIDENCE_SCORE, reasons=(*short, missing))
-    score = 100 * _probability(evidence.total * (_ALONE_SHARE if short else 1.0))
-    against = _against(evidence.odds)
+        score = model.decision.no_evidence_score
+        return result(verdict=Verdict.INCONCLUSIVE, score=score, reasons=(*short, missing))
+    score = 100 * _probability(evidence.total * (model.decision.alone_share if short else 1.0))
+    against = _against(evidence.odds, telling=model.decision.telling)
     if score <= policy.spoof_threshold:
         reasons = (*(against or (Reason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
@@ -137,12 +128,12 @@ def fuse(
 
 
 def _injected(
-    signals: Sequence[Signal], repetition: RepetitionFinding, policy: LivenessPolicy
+    signals: Sequence[Signal], repetition: RepetitionFinding, policy: LivenessPolicy, *, score: float
 ) -> LivenessResult:
     frozen = repetition.kind is Repetition.FROZEN
     return LivenessResult(
         verdict=Verdict.SPOOF,
-        score=_INJECTED_SCORE,
+        score=score,
         policy=policy,
         signals=_weighted(signals, {"frozen_frames": 1.0}),
         reasons=(Reason.FROZEN_FRAMES if frozen else Reason.LOOPED_FRAMES,),
@@ -263,10 +254,10 @@ def _network_odds(networks: Mapping[str, float], calibrations: NetworkCalibratio
     return float(np.mean(odds)), float(np.mean([one.weight for one in used]))
 
 
-def _against(odds: Mapping[str, float]) -> tuple[Reason, ...]:
+def _against(odds: Mapping[str, float], *, telling: float) -> tuple[Reason, ...]:
     """Why it looks like an attack, the strongest evidence first."""
-    telling = sorted((value, name) for name, value in odds.items() if value <= -_TELLING)
-    return tuple(dict.fromkeys(_REASONS.get(name, Reason.SHOWS_A_MEDIUM) for _, name in telling))
+    told = sorted((value, name) for name, value in odds.items() if value <= -telling)
+    return tuple(dict.fromkeys(_REASONS.get(name, Reason.SHOWS_A_MEDIUM) for _, name in told))
 
 
 def _doubts(by_name: Mapping[str, Signal], policy: LivenessPolicy, *, asked: bool) -> tuple[Reason, ...]:

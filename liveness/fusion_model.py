@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from liveness.express.scoring import far_log_odds
 
 __all__ = [
+    "DecisionLines",
     "FusionModel",
     "NetworkCalibration",
     "NetworkCalibrations",
@@ -108,6 +109,23 @@ class NetworkCalibrations:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionLines:
+    """What turns log odds into a decision, beside the policy's thresholds; set by hand.
+
+    Attributes:
+        telling: Above 0: log odds against life from which a signal is named among the reasons.
+        alone_share: Share of the log odds, 0..1, that counts without what happens over time.
+        injected_score: Confidence, 0..100, of a scan whose frames come again.
+        no_evidence_score: Confidence, 0..100, where nothing speaks for either side.
+    """
+
+    telling: float
+    alone_share: float
+    injected_score: float
+    no_evidence_score: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     """What became of predictions of about the same confidence, each made without its own source.
 
@@ -143,6 +161,7 @@ class FusionModel:
         traces: What single frames show of a medium or do not, and whose absence says nothing.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
         still_networks: The same networks on single pictures of any kind, where they are worth less.
+        decision: What the decision takes beside the evidence.
         reliability: Reliability curve by kind of evidence (``"scan"``, ``"still"``).
         record: What the model was fitted to, by name of the fact, in words.
     """
@@ -153,5 +172,6 @@ class FusionModel:
     traces: Traces
     scan_networks: NetworkCalibrations
     still_networks: NetworkCalibrations
+    decision: DecisionLines
     reliability: Mapping[str, tuple[ReliabilityBin, ...]]
     record: Mapping[str, str]

@@ -9,6 +9,7 @@ from typing import Any
 
 from liveness.errors import FusionModelError
 from liveness.fusion_model import (
+    DecisionLines,
     FusionModel,
     NetworkCalibration,
     NetworkCalibrations,
@@ -28,6 +29,7 @@ _KEYS = {
     "traces",
     "scan_networks",
     "still_networks",
+    "decision",
     "reliability",
     "record",
 }
@@ -70,6 +72,7 @@ def parse_fusion_model(text: str) -> FusionModel:
         traces=_traces(_table(data, "traces")),
         scan_networks=_networks(_table(data, "scan_networks")),
         still_networks=_networks(_table(data, "still_networks")),
+        decision=_decision(_table(data, "decision")),
         reliability=MappingProxyType({name: _bins(reliability, name) for name in reliability}),
         record=MappingProxyType(dict(record)),
     )
@@ -118,6 +121,15 @@ def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
     return NetworkCalibrations(known=MappingProxyType(found), unknown=unknown)
 
 
+def _decision(data: Mapping[str, Any]) -> DecisionLines:
+    return DecisionLines(
+        telling=_positive(data, "telling"),
+        alone_share=_at_most(1, data, "alone_share"),
+        injected_score=_at_most(100, data, "injected_score"),
+        no_evidence_score=_at_most(100, data, "no_evidence_score"),
+    )
+
+
 def _bins(data: Mapping[str, Any], name: str) -> tuple[ReliabilityBin, ...]:
     rows = data[name]
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -163,6 +175,13 @@ def _not_negative(data: Mapping[str, Any], name: str) -> float:
     value = _number(data, name)
     if value < 0:
         raise FusionModelError(f"the fusion model's {name} is {value}; a signal cannot count the wrong way")
+    return value
+
+
+def _at_most(most: float, data: Mapping[str, Any], name: str) -> float:
+    value = _number(data, name)
+    if not 0 <= value <= most:
+        raise FusionModelError(f"the fusion model's {name} is {value}; it must be 0 to {most:g}")
     return value
 
 

@@ -7,7 +7,8 @@ from server.settings import IsolationSettings
 from server.settings_analysis import AnalysisSettings
 from server.telemetry.metrics import Metrics
 from vision.errors import DecoderUnavailable
-from vision.isolation.pool import DecoderLimits, DecoderPool
+from vision.isolation.limits import DecoderLimits
+from vision.isolation.pool import DecoderPool
 
 __all__ = ["make_decoders", "make_video_decoders", "start_decoders"]
 

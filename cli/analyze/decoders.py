@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage
 from vision.image_format import ImageHeader
-from vision.isolation.pool import DecoderLimits, DecoderPool
+from vision.isolation.limits import DecoderLimits
+from vision.isolation.pool import DecoderPool
 from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline
 
 __all__ = ["DecodersOnDemand"]

@@ -10,30 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from attempt.actions import Reveal
 from attempt.analyst import FrameAnalyst
+from attempt.challenge import ChallengeFrame
+from attempt.flash_run import FlashRun
 from attempt.frame import Frame, FrameLimits
-from attempt.light import flash_sample
 from attempt.pictures import FrameDecoder, FramePicture
 from cli.bench.material import frame_pictures
 from cli.bench.setting import Bench
 from cli.bench.tinted_frames import tinted
 from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
-from liveness.dynamic.challenge import (
-    ColourScript,
-    ColourStep,
-    Complete,
-    FallBack,
-    FlashChallenge,
-    Reveal,
-    ScriptSettings,
-    Wait,
-)
+from liveness.dynamic.challenge import ColourStep, ScriptSettings
 from liveness.dynamic.judge import judge_flash
-from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.sample import FlashSample
 from liveness.guidance import GuidanceCode
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -168,50 +159,52 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     analyst, model = FrameAnalyst(pack=pack, limits=FrameLimits()), load_flash_model()
     decoder = FrameDecoder(FrameLimits())
     watcher = analyst.watch().watcher
-    challenge = FlashChallenge(
-        script=ColourScript(secrets.token_bytes, ScriptSettings(scroll_one_in=None)),
-        meter=FlashMeter(model),
+    run = FlashRun.drawn(
+        secrets.token_bytes,
+        model=model,
         # Whether the head shows depth is not the flash's work, and nobody is there to be asked for it.
-        policy=DynamicPolicy(depth_patience_seconds=0.0),
-        depth_line=model.judge.depth_odds,
+        limits=DynamicPolicy(depth_patience_seconds=0.0),
+        script=ScriptSettings(scroll_one_in=None),
     )
-    samples: list[FlashSample] = []
     detections = pictures = each = decoding = 0.0
     step: ColourStep | None = None
     since = 0.0
+    count = 0
     for index, pixels in enumerate(frames):
         at = index / frames_per_second
-        colour = None if step is None else (step.colour.red, step.colour.green, step.colour.blue)
-        frame = _frame(index, at, tinted(pixels, colour))
+        frame = _frame(index, at, pixels, step, since)
         seen = analyst.look(frame, at, watcher=watcher, with_light=True)
         began = time.thread_time()
         pack.detector.detect(pixels)
         detected = time.thread_time()
-        sample = flash_sample(
-            seen,
-            capture_time=at,
-            arrival=_SERVER_CLOCK + at,
-            step=0 if step is None else step.number,
-            step_since=None if step is None else since,
+        run.take(
+            ChallengeFrame(
+                seen=seen,
+                capture_time=at,
+                origin_us=0,
+                arrival=_SERVER_CLOCK + at,
+                guidance=GuidanceCode.OK,
+                blinked=False,
+                captured=True,
+            )
         )
-        challenge.add(sample, GuidanceCode.OK)
-        shown = _next(challenge, _SERVER_CLOCK + at)
+        wanted = run.act(_SERVER_CLOCK + at, frame_index=index)
         each += time.thread_time() - detected
         detections += detected - began
         pictures += _cpu_seconds(partial(decoder.colour, frame))
         decoding += _light_seconds(decoder, frame, followed=seen.observation.followed)
-        samples.append(sample)
-        if shown is not None:
-            # The camera sees it on the next frame.
-            step, since = shown, at
-        if challenge.ended is not None:
+        count += 1
+        if run.settled:
             break
-    if challenge.ended is None:
+        for action in wanted:
+            if isinstance(action, Reveal):
+                # The camera sees it on the next frame.
+                step, since = action.step, at
+    if not run.settled:
         raise ScanNotMeasured("the scan is too short for a flash; give it more --seconds")
     began = time.thread_time()
-    judge_flash(samples=samples, revealed=challenge.revealed, model=model)
+    judge_flash(samples=run.evidence.samples, revealed=run.evidence.steps, model=model)
     judging = time.thread_time() - began
-    count = len(samples)
     return FlashCost(
         frames=count,
         detections=detections / count,
@@ -244,27 +237,18 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
     return time.thread_time() - began
 
 
-def _next(challenge: FlashChallenge, now: float) -> ColourStep | None:
-    """Asks the controller until it waits; the step that is to be shown."""
-    shown = None
-    while True:
-        match challenge.next_action(now=now):
-            case Reveal(step):
-                shown = step
-            case Wait() | Complete() | FallBack():
-                return shown
-            case _:
-                pass
-
-
-def _frame(index: int, at: float, pixels: BgrImage) -> Frame:
+def _frame(index: int, at: float, pixels: BgrImage, step: ColourStep | None, since: float) -> Frame:
+    """A frame of a scan in the colour that is shown ``since`` then, or in white light."""
     height, width = pixels.shape[:2]
+    colour = None if step is None else (step.colour.red, step.colour.green, step.colour.blue)
     return Frame(
-        image=encode_jpeg(pixels, quality=_QUALITY),
+        image=encode_jpeg(tinted(pixels, colour), quality=_QUALITY),
         index=index,
         capture_time_us=round(at * 1e6),
         rotation_degrees=0,
         mirrored=False,
         width=width,
         height=height,
+        flash_step=0 if step is None else step.number,
+        flash_step_since_us=0 if step is None else round(since * 1e6),
     )

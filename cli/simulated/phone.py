@@ -1,16 +1,13 @@
-"""A simulated phone: its camera as the client's source of frames, its screen as the client's screen.
-
-Simulated time runs with the computer's clock. Where rendering is slower than real time, simulated time is
-held back, so that the phone only seems to move and to flash more slowly; the capture clock never runs ahead.
-"""
+"""A simulated phone: its camera as the client's source of frames, its screen as the client's screen."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
+from cli.simulated.phone_screen import PhoneScreen
+from cli.simulated.phone_time import PhoneTime
 from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
 from liveness.extent import face_extent
 from simulator import (
@@ -26,13 +23,54 @@ from vision.face import BgrImage, DetectedFace
 
 __all__ = ["SimulatedPhone", "phone_in_hand"]
 
-_LATE_US = 20_000
-_NOTHING = 0
-_PIXELS_PER_MM = 16.0
 _FRAMES_A_LOOK = 5
 
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
 """Finds the faces of a frame, largest first."""
+
+
+class _Onlooker:
+    """Who is in front of the phone, sees themselves on its screen and does what it tells them."""
+
+    def __init__(self, guide: AppGuide, find_faces: FindFaces | None) -> None:
+        self._guide = guide
+        self._find_faces = find_faces
+        self._rendered = 0
+
+    def look(self, frame: SimulatedFrame) -> None:
+        """Sees a frame on the screen: now and then, and only where the app asks for something."""
+        if not self._guide.asks or self._find_faces is None:
+            return
+        self._rendered += 1
+        if self._rendered % _FRAMES_A_LOOK == 0 and (faces := self._find_faces(frame.pixels)):
+            (tall, wide), seen = frame.pixels.shape[:2], face_extent(faces[0])
+            self._guide.notice(
+                seen.width / wide, centre=(seen.x / wide, seen.y / tall), at=frame.capture_time
+            )
+
+    def fill(self, change: scan_pb2.OvalChange, *, at: float) -> None:
+        """Fills an oval."""
+        oval, duration = change.oval, change.transition_duration
+        self._guide.fill(
+            oval.width,
+            centre=(oval.center_x, oval.center_y),
+            at=at,
+            seconds=duration.seconds + duration.nanos / 1e9,
+        )
+
+    def hear(self, feedback: feedback_pb2.Feedback, *, at: float) -> None:
+        """Blinks, or turns the head, when asked to."""
+        match feedback.code:
+            case feedback_pb2.FEEDBACK_CODE_BLINK:
+                self._guide.blink(at=at)
+            case feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY:
+                self._guide.turn(at=at)
+            case _:
+                pass
+
+    def release(self, *, at: float) -> None:
+        """Goes back to where they were before they followed an oval."""
+        self._guide.release(at=at)
 
 
 class SimulatedPhone:
@@ -61,11 +99,9 @@ class SimulatedPhone:
             find_faces: How they see themselves on the screen; without it they fill ovals by guess.
         """
         self._frames = frames
-        self._light = light
-        self._guide = guide
-        self._find_faces = find_faces
-        self._rendered = 0
-        self._interval_us = round(1e6 / frames_per_second)
+        self._time = PhoneTime(frames_per_second=frames_per_second)
+        self._screen = PhoneScreen(light, self._time)
+        self._onlooker = None if guide is None else _Onlooker(guide, find_faces)
         self._camera = CameraDescription(
             label=label,
             frames_per_second=frames_per_second,
@@ -73,11 +109,6 @@ class SimulatedPhone:
             reports_exposure=True,
             locks_exposure=locks_exposure,
         )
-        self._offset_us: int | None = None
-        self._last_us = 0
-        self._rendered_us = -self._interval_us
-        self._steps: list[int] = []
-        self._since_us: dict[int, int] = {}
         self._closed = False
 
     # -- the camera
@@ -94,9 +125,9 @@ class SimulatedPhone:
 
     def begin_attempt(self) -> None:
         """Simulated time stood still between attempts; who followed an oval goes back to where they were."""
-        if self._guide is not None:
-            self._guide.release(at=self._rendered_us / 1e6)
-        self._offset_us = None
+        if self._onlooker is not None:
+            self._onlooker.release(at=self._time.rendered)
+        self._time.stand_still()
 
     def __aiter__(self) -> Self:
         return self
@@ -109,39 +140,21 @@ class SimulatedPhone:
         """
         if self._closed:
             raise StopAsyncIteration
-        due = self._rendered_us + self._interval_us
-        now = _now_us()
-        if self._offset_us is None:
-            # The capture clock never goes back: time that passed between attempts passed on it, too.
-            self._offset_us = max(now, self._last_us + 1) - due
-        late = now - (due + self._offset_us)
-        if late > _LATE_US:
-            self._offset_us += late
-        # The next attempt may begin while this frame is waited for.
-        offset_us = self._offset_us
-        if late < 0:
-            await asyncio.sleep(-late / 1e6)
+        offset_us = await self._time.until_due()
         frame = await asyncio.to_thread(self._next_frame)
         if frame is None:
             raise StopAsyncIteration
-        self._rendered_us = round(frame.capture_time * 1e6)
-        self._last_us = max(self._last_us + 1, self._rendered_us + offset_us)
+        captured_us = self._time.take(frame.capture_time, offset_us=offset_us)
         return CapturedImage(
             image=frame.pixels,
-            capture_time_us=self._last_us,
+            capture_time_us=captured_us,
             exposure=None if frame.exposure is None else _exposure(frame.exposure),
         )
 
     def _next_frame(self) -> SimulatedFrame | None:
         frame = next(self._frames, None)
-        if frame is None or self._guide is None or not self._guide.asks or self._find_faces is None:
-            return frame
-        self._rendered += 1
-        if self._rendered % _FRAMES_A_LOOK == 0 and (faces := self._find_faces(frame.pixels)):
-            (tall, wide), seen = frame.pixels.shape[:2], face_extent(faces[0])
-            self._guide.notice(
-                seen.width / wide, centre=(seen.x / wide, seen.y / tall), at=frame.capture_time
-            )
+        if frame is not None and self._onlooker is not None:
+            self._onlooker.look(frame)
         return frame
 
     async def aclose(self) -> None:
@@ -153,77 +166,35 @@ class SimulatedPhone:
     @property
     def profile(self) -> device_pb2.ScreenProfile:
         """What the screen says of itself."""
-        phone = self._light.settings
-        return device_pb2.ScreenProfile(
-            width=round(phone.width_mm * _PIXELS_PER_MM),
-            height=round(phone.height_mm * _PIXELS_PER_MM),
-            brightness=1.0,
-            refresh_rate_hz=phone.refresh_hertz,
-            width_mm=phone.width_mm,
-            height_mm=phone.height_mm,
-        )
+        return self._screen.profile
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
         """It scrolls, and draws ovals where somebody follows them."""
         scroll = scan_pb2.CAPABILITY_FLASH_SCROLL
-        return (scroll,) if self._guide is None else (scroll, scan_pb2.CAPABILITY_OVAL_CHANGE)
+        return (scroll,) if self._onlooker is None else (scroll, scan_pb2.CAPABILITY_OVAL_CHANGE)
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         """Tells the screen a colour now."""
-        scroll_s = 0.0
-        if step.transition == scan_pb2.TRANSITION_SCROLL_DOWN:
-            duration = step.transition_duration
-            scroll_s = duration.seconds + duration.nanos / 1e9
-        colour = (step.color.red, step.color.green, step.color.blue)
-        self._steps.append(step.step)
-        self._light.show(colour, at=self._told_at(), scroll_seconds=scroll_s)
+        self._screen.show(step)
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         """Tells the person to fill an oval."""
-        if self._guide is None:
-            return
-        oval, duration = change.oval, change.transition_duration
-        self._guide.fill(
-            oval.width,
-            centre=(oval.center_x, oval.center_y),
-            at=self._told_at(),
-            seconds=duration.seconds + duration.nanos / 1e9,
-        )
+        if self._onlooker is not None:
+            self._onlooker.fill(change, at=self._time.now)
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
         """Who is in front of the camera blinks, or turns the head, when asked to."""
-        if self._guide is None:
-            return
-        match feedback.code:
-            case feedback_pb2.FEEDBACK_CODE_BLINK:
-                self._guide.blink(at=self._told_at())
-            case feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY:
-                self._guide.turn(at=self._told_at())
-            case _:
-                pass
+        if self._onlooker is not None:
+            self._onlooker.hear(feedback, at=self._time.now)
 
     def restore(self) -> None:
         """Tells the screen to show what it showed before the flash."""
-        if self._steps and self._steps[-1] != _NOTHING:
-            self._steps.append(_NOTHING)
-            self._light.restore(at=self._told_at())
+        self._screen.restore()
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """What the app knows to have been on display when a frame was captured."""
-        offset = self._offset_us or 0
-        number, since = self._light.appeared((capture_time_us - offset) / 1e6)
-        step = self._steps[number - 1] if number else _NOTHING
-        if step == _NOTHING:
-            return DisplayedStep()
-        return DisplayedStep(step, self._since_us.setdefault(number, round(since * 1e6) + offset))
-
-    def _told_at(self) -> float:
-        """Now, in simulated seconds: however late the next frame is, not after it."""
-        if self._offset_us is None:
-            return self._rendered_us / 1e6
-        due = self._rendered_us + self._interval_us
-        return min(due, max(self._rendered_us, _now_us() - self._offset_us)) / 1e6
+        return self._screen.displayed(capture_time_us)
 
 
 def phone_in_hand(
@@ -246,10 +217,6 @@ def phone_in_hand(
         guide=guide,
         find_faces=find_faces,
     )
-
-
-def _now_us() -> int:
-    return time.monotonic_ns() // 1000
 
 
 def _exposure(exposure: SimulatedExposure) -> Exposure:

@@ -5,6 +5,8 @@ display was held, and every other frame after.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -29,7 +31,7 @@ from liveness.dynamic.measurement import (
     more_may_tell,
     read_exposure,
 )
-from liveness.dynamic.model import FlashModel, load_flash_model
+from liveness.dynamic.model import FlashModel, LightSettings, load_flash_model
 from liveness.dynamic.sample import FlashSample
 
 __all__ = ["FlashMeter"]
@@ -40,6 +42,65 @@ _RECENT: Final = 24
 _EVERY: Final = 12
 _LIGHT_EVERY: Final = 6
 _STEPS_FOR_LIGHT: Final = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Analysis:
+    """What the frames up to one say together.
+
+    Attributes:
+        shown: The steps that appeared, and when.
+        lag: By which the face follows them; ``None`` while none stands out.
+        explained: Share of the face's changes that the lag found explains.
+        response: Of the face; ``None`` while it cannot be fitted.
+    """
+
+    shown: tuple[Appearance, ...] = ()
+    lag: float | None = None
+    explained: float = 0.0
+    response: Response | None = None
+
+
+class _RoomLight:
+    """Whether the light lets the flash be measured, by the latest frames."""
+
+    def __init__(self, lines: LightSettings, *, least_snr: float) -> None:
+        self._lines = lines
+        self._least_snr = least_snr
+        self._recent: list[FlashSample] = []
+        self._since = 0
+        self._light = Light.OK
+
+    def add(self, sample: FlashSample) -> None:
+        self._recent.append(sample)
+        del self._recent[:-_RECENT]
+        self._since += 1
+
+    def judge(self, coloured: Sequence[StepAnswer]) -> Light:
+        """Looked at every few frames.
+
+        Args:
+            coloured: The answers to coloured steps so far.
+        """
+        if self._since >= _LIGHT_EVERY:
+            self._since = 0
+            self._light = self._judged(coloured)
+        return self._light
+
+    def _judged(self, coloured: Sequence[StepAnswer]) -> Light:
+        exposed, lines = read_exposure(self._recent), self._lines
+        if exposed.lost > lines.most_lost:
+            if exposed.level is not None and exposed.level < lines.darkest_skin:
+                return Light.TOO_DARK_TO_SEE_FACE
+            # In a dim room the screen itself saturates the skin, until the camera's exposure has followed.
+            return Light.OK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
+        if exposed.level is not None and exposed.level < lines.darkest_skin:
+            return Light.TOO_DARK_TO_SEE_FACE
+        if len(coloured) < _STEPS_FOR_LIGHT or any(one.agrees is not None for one in coloured[-3:]):
+            return Light.OK
+        if max(one.snr for one in coloured[-3:]) >= self._least_snr:
+            return Light.OK
+        return Light.WEAK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
 
 
 class FlashMeter:
@@ -55,15 +116,10 @@ class FlashMeter:
         self._track = FlashTrack()
         self._samples: list[FlashSample] = []
         self._sent: list[Sent] = []
-        self._recent: list[FlashSample] = []
-        self._due = False
+        self._light = _RoomLight(self._model.light, least_snr=self._model.response.least_snr)
+        self._analysis = _Analysis()
         self._since_analysis = 0
-        self._since_light = 0
-        self._light = Light.OK
-        self._lag: float | None = None
-        self._explained = 0.0
-        self._response: Response | None = None
-        self._shown: tuple[Appearance, ...] = ()
+        self._due = False
         self._readings: tuple[StepReading, ...] = ()
 
     def add(self, sample: FlashSample) -> None:
@@ -71,10 +127,8 @@ class FlashMeter:
         if not self._track.add(sample):
             return
         self._samples.append(sample)
-        self._recent.append(sample)
-        del self._recent[:-_RECENT]
+        self._light.add(sample)
         self._since_analysis += 1
-        self._since_light += 1
         self._due = self._due or self._tells_more(sample)
 
     def revealed(self, step: ColourStep, at: float) -> None:
@@ -102,27 +156,7 @@ class FlashMeter:
     def light(self) -> Light:
         """Whether the light lets the flash be measured."""
         self._analyse()
-        if self._since_light >= _LIGHT_EVERY:
-            self._since_light = 0
-            self._light = self._judge_light()
-        return self._light
-
-    def _judge_light(self) -> Light:
-        exposed = read_exposure(self._recent)
-        lines = self._model.light
-        if exposed.lost > lines.most_lost:
-            if exposed.level is not None and exposed.level < lines.darkest_skin:
-                return Light.TOO_DARK_TO_SEE_FACE
-            # In a dim room the screen itself saturates the skin, until the camera's exposure has followed.
-            return Light.OK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
-        if exposed.level is not None and exposed.level < lines.darkest_skin:
-            return Light.TOO_DARK_TO_SEE_FACE
-        answers = self._coloured_answers()
-        if len(answers) < _STEPS_FOR_LIGHT or any(one.agrees is not None for one in answers[-3:]):
-            return Light.OK
-        if max(one.snr for one in answers[-3:]) >= self._model.response.least_snr:
-            return Light.OK
-        return Light.WEAK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
+        return self._light.judge(self._coloured_answers())
 
     def shape_shows(self) -> bool:
         """Whether there is other light than the screen's, without which every part answers alike.
@@ -130,7 +164,8 @@ class FlashMeter:
         Where that is not so, or nothing answers yet, only motion can show what the light falls on.
         """
         self._analyse()
-        return self._response is not None and self._response.strength <= self._model.shape.strongest
+        response = self._analysis.response
+        return response is not None and response.strength <= self._model.shape.strongest
 
     def doubtful(self) -> bool:
         """Whether more steps may tell what keeps a right answer from being a face's.
@@ -139,13 +174,14 @@ class FlashMeter:
         judge, who alone says whether it stands in the way.
         """
         self._analyse()
-        if self._response is None or self._lag is None:
+        found = self._analysis
+        if found.response is None or found.lag is None:
             return False
         track = self._track.view()
         surface = measure_surface(
-            self._samples, track, self._shown, self._response, lag=self._lag, settings=self._model.surface
+            self._samples, track, found.shown, found.response, lag=found.lag, settings=self._model.surface
         )
-        lag = find_lag(track, self._shown, self._response.matrix, lag=self._lag, explained=self._explained)
+        lag = find_lag(track, found.shown, found.response.matrix, lag=found.lag, explained=found.explained)
         if not more_may_tell(surface, lag):
             return False
         revealed = [RevealedStep(one.step, one.at) for one in self._sent]
@@ -155,7 +191,7 @@ class FlashMeter:
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
         self._analyse()
-        return self._lag
+        return self._analysis.lag
 
     def _tells_more(self, sample: FlashSample) -> bool:
         if not self._sent:
@@ -167,10 +203,11 @@ class FlashMeter:
         return shown >= step.transition_seconds + step.hold_seconds and self._since_analysis >= 2
 
     def _coloured_answers(self) -> tuple[StepAnswer, ...]:
-        if self._response is None:
+        response = self._analysis.response
+        if response is None:
             return ()
         coloured = {one.step.number for one in self._sent if one.step.bits > 0}
-        return tuple(answer for answer in self._response.steps if answer.number in coloured)
+        return tuple(answer for answer in response.steps if answer.number in coloured)
 
     def _analyse(self) -> None:
         if not self._due:
@@ -178,24 +215,29 @@ class FlashMeter:
         self._due = False
         self._since_analysis = 0
         track = self._track.view()
-        self._shown = appearances(track, self._sent)
-        self._lag, lag = self._find_lag(track)
-        self._response = fit_response(track, self._shown, lag=lag, settings=self._model.response)
-        answers = {} if self._response is None else {one.number: one for one in self._response.steps}
+        shown = appearances(track, self._sent)
+        lag, explained = self._find_lag(track, shown)
+        response = fit_response(
+            track,
+            shown,
+            lag=self._model.lag.usual if lag is None else lag,
+            settings=self._model.response,
+        )
+        self._analysis = _Analysis(shown, lag, explained, response)
+        answers = {} if response is None else {one.number: one for one in response.steps}
         self._readings = tuple(
             self._reading(one.step, answers.get(one.step.number), track) for one in self._sent
         )
 
-    def _find_lag(self, track: TrackView) -> tuple[float | None, float]:
-        """The lag if one stands out, and the one to go by.
+    def _find_lag(self, track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
+        """The lag if one stands out, and the share that it explains.
 
         Looked for anew each time, as the judge does: a first lag that was found by few frames may be another.
         """
-        lag, explained = measure_lag(track, self._shown)
-        self._explained = explained
+        lag, explained = measure_lag(track, shown)
         if lag is None or explained < self._model.lag.least_explained:
-            return None, self._model.lag.usual
-        return lag, lag
+            return None, explained
+        return lag, explained
 
     def _reading(self, step: ColourStep, answer: StepAnswer | None, track: TrackView) -> StepReading:
         if answer is not None:
@@ -221,10 +263,11 @@ class FlashMeter:
 
     def _rows_of(self, step: ColourStep, track: TrackView) -> NDArray[np.bool_]:
         """The frames that are claimed to show the step, once it can have come in fully."""
-        shown = next((one for one in self._shown if one.step.number == step.number), None)
+        found = self._analysis
+        shown = next((one for one in found.shown if one.step.number == step.number), None)
         if shown is None:
             return np.zeros(len(track.times), np.bool_)
-        lag = self._model.lag.usual if self._lag is None else self._lag
+        lag = self._model.lag.usual if found.lag is None else found.lag
         since = shown.at + lag + step.transition_seconds
         return np.asarray((track.claims == step.number) & (track.times >= since))
 

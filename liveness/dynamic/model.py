@@ -1,8 +1,8 @@
-"""The lines and weights of the flash: a packaged data file with the record of how they were found."""
+"""The lines and weights of both challenges: a packaged data file with the record of how they were found."""
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from liveness.dynamic.measurement import (
     ShapeSettings,
     SurfaceSettings,
 )
+from liveness.dynamic.movement import MovementSettings
 from liveness.errors import FlashModelError
 
 __all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "parse_flash_model"]
@@ -92,7 +93,10 @@ class JudgeSettings:
 
 @dataclass(frozen=True, slots=True)
 class FlashModel:
-    """All lines of the flash, by who goes by them; ``version`` names them in the evidence record."""
+    """All lines of the flash and of the movement challenge, by who goes by them.
+
+    ``version`` names them in the evidence record.
+    """
 
     version: str
     response: ResponseSettings
@@ -105,6 +109,7 @@ class FlashModel:
     freshness: FreshnessSettings
     light: LightSettings
     judge: JudgeSettings
+    movement: MovementSettings
 
     @property
     def surface(self) -> SurfaceSettings:
@@ -156,6 +161,7 @@ def parse_flash_model(text: str) -> FlashModel:
         freshness=_part(data, "freshness", FreshnessSettings),
         light=_part(data, "light", LightSettings),
         judge=_part(data, "judge", JudgeSettings),
+        movement=_part(data, "movement", MovementSettings),
     )
 
 
@@ -163,7 +169,10 @@ _Part = TypeVar("_Part")
 
 
 def _part(data: Mapping[str, Any], name: str, kind: type[_Part]) -> _Part:
-    table = data[name]
+    return _read(name, data[name], kind)
+
+
+def _read(name: str, table: object, kind: type[_Part]) -> _Part:
     wanted = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]  # a dataclass, always
     if not isinstance(table, dict) or set(table) != set(wanted):
         raise FlashModelError(f"{name} of the flash model must hold {', '.join(wanted)}")
@@ -177,6 +186,8 @@ def _value(name: str, value: object, kind: object) -> object:
         raise FlashModelError(f"{name} of the flash model must be a whole number")
     if kind is float:
         return _number(name, value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _read(name, value, kind)
     if not isinstance(value, dict):
         raise FlashModelError(f"{name} of the flash model must be a table")
     return MappingProxyType({key: _number(f"{name}.{key}", one) for key, one in value.items()})

@@ -46,7 +46,6 @@ class ExposureReading:
         exposure_seconds: Exposure time.
         iso: Sensitivity, ISO 12232.
         white_balance_kelvin: Correlated colour temperature of the white balance.
-        shutter_skew_seconds: From the first to the last row's exposure.
         exposure_locked: Whether exposure is held.
         white_balance_locked: Whether white balance is held.
     """
@@ -54,7 +53,6 @@ class ExposureReading:
     exposure_seconds: float | None = None
     iso: float | None = None
     white_balance_kelvin: float | None = None
-    shutter_skew_seconds: float | None = None
     exposure_locked: bool = False
     white_balance_locked: bool = False
 

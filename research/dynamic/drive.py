@@ -18,7 +18,7 @@ from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.observation import ScanObservations
-from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, SimulatedPhone
+from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
 from research.dynamic.virtual_time import frame_of, turns
 from simulator import AppGuide, FlashScanSettings, Photo, ScreenLight, simulate_flash_scan
 from vision.packs import Pack
@@ -106,7 +106,7 @@ def drive_scan(
         watch: Is shown what the scan would leave if it were over, after every frame.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
-    phone = SimulatedPhone(
+    phone = VirtualPhone(
         light=light,
         frames=simulate_flash_scan(photo, settings, light, guide),
         one_way=link.round_trip / 2,
@@ -134,9 +134,7 @@ def drive_scan(
     return record.trace()
 
 
-def _sent(
-    phone: SimulatedPhone, link: Link, rng: np.random.Generator
-) -> Iterator[tuple[Frame | None, float]]:
+def _sent(phone: VirtualPhone, link: Link, rng: np.random.Generator) -> Iterator[tuple[Frame | None, float]]:
     index = 0
     for frame in phone.frames:
         time = frame.capture_time
@@ -155,7 +153,7 @@ class _Record:
 
     capture: AttemptCapture
     run: FlashRun
-    phone: SimulatedPhone
+    phone: VirtualPhone
     hints: dict[str, None] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
     frames: int = 0

@@ -13,9 +13,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from attempt.flash_run import FlashEvidence
-from attempt.judgement import AttemptJudgement, ChallengeEvidence, judge_attempt
+from attempt.judgement import AttemptJudgement, judge_attempt
 from evaluation.match.calibration import without_folder
+from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
 from liveness.dynamic.finding import Finding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model

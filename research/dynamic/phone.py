@@ -9,7 +9,7 @@ from liveness.dynamic.challenge import ColourStep, HintCode
 from liveness.guidance import GuidanceCode
 from simulator import AppGuide, ScreenLight, SimulatedFrame
 
-__all__ = ["CLOCKS_APART", "USUAL_WIDTH", "SimulatedPhone"]
+__all__ = ["CLOCKS_APART", "USUAL_WIDTH", "VirtualPhone"]
 
 CLOCKS_APART: Final = 5000.0
 """The server's clock at the device's 0, seconds: nothing may rest on both being the same."""
@@ -21,7 +21,7 @@ _NARROWEST, USUAL_WIDTH, _WIDEST = 0.4, 0.52, 0.7
 
 
 @dataclass(slots=True)
-class SimulatedPhone:
+class VirtualPhone:
     """The device: shows what it is told, half a round trip later, and says so, truly or ``claimed_late``.
 
     Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches, and

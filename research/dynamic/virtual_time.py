@@ -120,7 +120,6 @@ def frame_of(
             exposure_time_ns=round(1e9 * said.exposure_seconds),
             iso=said.iso,
             white_balance_kelvin=said.white_balance_kelvin,
-            rolling_shutter_skew_ns=round(1e9 * said.rolling_shutter_seconds),
             exposure_locked=said.exposure_locked,
             white_balance_locked=said.white_balance_locked,
         ),

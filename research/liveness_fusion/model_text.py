@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces
 
@@ -19,7 +20,7 @@ def model_text(model: FusionModel) -> str:
         *_networks("scan_networks", model.scan_networks),
         *_networks("still_networks", model.still_networks),
     ]
-    lines += ["", "[reliability]"]
+    lines += ["", "[decision]", *_numbers(asdict(model.decision)), "", "[reliability]"]
     for name, bins in model.reliability.items():
         for one in bins:
             lines += [

@@ -13,6 +13,7 @@ from attempt.frame import Frame, FrameLimits
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from liveness.dynamic.challenge import OvalScript
+from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement import MovementResult, PerspectiveFinding, judge_movement
 from liveness.extent import face_extent
 from liveness.guidance import GuidanceSettings, Oval
@@ -56,8 +57,8 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
     settings = settings_of(case)
     light, guide = ScreenLight(settings.phone, seed=case.seed), AppGuide(seed=case.seed)
     drawn = np.random.default_rng(case.seed)
-    analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
-    challenge = MovementRun.drawn(drawn.bytes, rest=Oval(), analyst=analyst)
+    analyst, model = FrameAnalyst(pack=pack, limits=FrameLimits()), load_flash_model()
+    challenge = MovementRun.drawn(drawn.bytes, rest=Oval(), analyst=analyst, model=model)
     filmed = OvalScript(drawn.bytes, rest=Oval()) if case.approacher is Approacher.RECORDED_APPROACH else None
     capture = AttemptCapture(
         analyst=analyst,
@@ -98,8 +99,8 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
             break
     record = challenge.record
     return Played(
-        result=judge_movement(record, capture.observations),
-        seen=record.seen(),
+        result=judge_movement(record, capture.observations, model.movement),
+        seen=record.seen(model.movement.perspective),
         seconds=time,
         ovals_filled=len(record.held),
     )

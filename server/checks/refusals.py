@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from matcher.errors import RefusalReason, TrustedImageRefused
-from server.errors import Reason, Refusal
+from server.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
 
 __all__ = ["refusal_of", "too_many_failures"]
@@ -42,7 +42,7 @@ def refusal_of(error: TrustedImageRefused) -> Refusal:
     return Refusal(
         Reason.FACE_NOT_FOUND if no_face else _REASONS[error.reason],
         str(error),
-        details={_camel(name): value for name, value in error.details.items()},
+        details=camel(error.details),
     )
 
 
@@ -69,8 +69,3 @@ def too_many_failures(error: TriesExceeded, *, now: datetime, to_device: bool = 
         details={"limited": error.kind.value, "retrySeconds": seconds},
         retry_after=seconds,
     )
-
-
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(word.capitalize() for word in tail)

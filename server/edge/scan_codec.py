@@ -187,7 +187,6 @@ def _exposure(exposure: scan_pb2.ExposureMetadata) -> ExposureClaim:
         exposure_time_ns=exposure.exposure_time_ns,
         iso=exposure.iso,
         white_balance_kelvin=exposure.white_balance_kelvin,
-        rolling_shutter_skew_ns=exposure.rolling_shutter_skew_ns,
         exposure_locked=exposure.exposure_locked,
         white_balance_locked=exposure.white_balance_locked,
     )

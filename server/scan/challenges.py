@@ -2,8 +2,9 @@
 
 from attempt.challenge import AttemptChallenge
 from attempt.flash_run import FlashRun
-from attempt.judgement import ChallengeEvidence
+from attempt.judgement import evidence_of
 from attempt.movement_run import MovementRun
+from liveness.challenge_evidence import ChallengeEvidence
 from server.domain.terms import Plan
 from server.scan.environment import ScanEnvironment
 from server.scan.plans import ScanPlans
@@ -27,7 +28,9 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
             first_step=plans.first_step,
         )
     if plans.next is Plan.MOVEMENT:
-        return MovementRun.drawn(env.random, rest=env.settings.oval, analyst=env.models.analyst)
+        return MovementRun.drawn(
+            env.random, rest=env.settings.oval, analyst=env.models.analyst, model=env.models.flash
+        )
     return None
 
 
@@ -35,7 +38,7 @@ def challenge_evidence(
     env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
 ) -> ChallengeEvidence | None:
     """What an attempt's challenge leaves for the judge; ``None`` in EXPRESS."""
-    return ChallengeEvidence.of(challenge, limits=plans.limits, model=env.models.flash)
+    return evidence_of(challenge, limits=plans.limits, model=env.models.flash)
 
 
 def declined(challenge: AttemptChallenge | None) -> bool:

@@ -78,7 +78,7 @@ def _judge(
         assert scan.frames
         return liveness
 
-    monkeypatch.setattr("attempt.judgement.judge_express", judged)
+    monkeypatch.setattr("liveness.judge.judge_express", judged)
     return judge_attempt(
         scan=watched,
         examined=_examined(templates),
@@ -112,7 +112,7 @@ def test_cues_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyP
         given.update(arguments)
         return _result(Verdict.LIVE, (Reason.LOOKS_ALIVE,))
 
-    monkeypatch.setattr("attempt.judgement.judge_express", judged)
+    monkeypatch.setattr("liveness.judge.judge_express", judged)
     cues = FrameCues(frame_index=1, values={"moire": 2.0})
     first, second, third = _examined([_at(0.9)] * 3)
     judge_attempt(

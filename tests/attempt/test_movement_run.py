@@ -10,6 +10,7 @@ from liveness.dynamic.movement import MovementChallenge
 from liveness.guidance import Oval
 from tests.attempt.frames import frame_of
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation
+from tests.liveness.dynamic.movement.perspectives import SETTINGS
 from tests.liveness.dynamic.random_source import seeded
 from tests.server.live import pictures, remembering_pack
 
@@ -20,7 +21,7 @@ class _Person:
     """Fills each oval as soon as it comes, or stays where they are."""
 
     def __init__(self, *, follows: bool) -> None:
-        challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()))
+        challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()), SETTINGS)
         analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
         self.run = MovementRun(challenge, analyst=analyst)
         self.follows = follows

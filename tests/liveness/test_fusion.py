@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
 from liveness.fusion import fuse
 from liveness.fusion_model import (
+    DecisionLines,
     FusionModel,
     NetworkCalibration,
     NetworkCalibrations,
@@ -61,6 +62,7 @@ _MODEL = FusionModel(
         known={"strong": NetworkCalibration(0.0, 0.5, cues=replace(_CUES, weights={"blur_depth": 0.8}))},
         unknown=NetworkCalibration(bias=0.0, weight=0.5),
     ),
+    decision=DecisionLines(telling=0.5, alone_share=0.5, injected_score=1.0, no_evidence_score=50.0),
     reliability={},
     record={},
 )

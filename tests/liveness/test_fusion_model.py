@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
-from liveness.fusion_model import Trace, Traces
+from liveness.fusion_model import DecisionLines, Trace, Traces
 from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
 from research.liveness_fusion.model_text import model_text
 from tests.liveness.builders import scan
@@ -49,6 +49,11 @@ strength = 2.0
 {_NETWORKS.format(name="scan_networks")}
 {_NETWORKS.format(name="still_networks")}
 {_CUES.format(name="still_networks.minifas_v2se.cues")}
+[decision]
+telling = 0.4
+alone_share = 0.6
+injected_score = 2
+no_evidence_score = 48.0
 [[reliability.scan]]
 predicted = 0.25
 live = 2
@@ -99,6 +104,9 @@ def test_a_good_text_is_read() -> None:
     assert model.still_networks.unknown.cues is None
     assert model.traces == Traces(2.5, {"medium_border": Trace(begins=0.5, full=-1.5, strength=2.0)})
     assert (model.still_networks.unknown.bias, model.still_networks.unknown.weight) == (0.1, 0.7)
+    assert model.decision == DecisionLines(
+        telling=0.4, alone_share=0.6, injected_score=2.0, no_evidence_score=48.0
+    )
     assert model.reliability["scan"][0].count == 5
 
 
@@ -135,6 +143,12 @@ def test_the_shipped_model_is_written_as_it_is_read() -> None:
         ("strength = 2.0", "strength = inf"),
         ("[traces.signals.medium_border]", "[traces.wrong.medium_border]"),
         ("[traces.signals.medium_border]", "[[traces.signals.medium_border]]"),
+        ("telling = 0.4", "telling = 0"),
+        ("telling = 0.4", ""),
+        ("alone_share = 0.6", "alone_share = 1.1"),
+        ("injected_score = 2", "injected_score = -1"),
+        ("no_evidence_score = 48.0", "no_evidence_score = 101"),
+        ("[decision]", "[decisions]"),
         ("live = 2", "live = 6"),
         ("live = 2", "live = 2.0"),
         ("lower = 0.1", "lower = 0.9"),

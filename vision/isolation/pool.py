@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault, VisionError
 from vision.face import BgrImage
 from vision.image_header import ImageHeader
+from vision.isolation.limits import DecoderLimits
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 from vision.isolation.still_job import ask_still, still_job
 from vision.isolation.video import (
@@ -26,11 +26,10 @@ from vision.isolation.video import (
 from vision.isolation.video_job import ask_video, video_job
 from vision.isolation.workers import Workers, WorkersState
 
-__all__ = ["DecoderLimits", "DecoderPool", "worker_command"]
+__all__ = ["DecoderPool", "worker_command"]
 
 _Result = TypeVar("_Result")
 
-_MIB: Final = 1024 * 1024
 _STILLS: Final = "stills"
 _VIDEO: Final = "video"
 _LOSSES: Final[Mapping[LossCause, str]] = {
@@ -39,38 +38,6 @@ _LOSSES: Final[Mapping[LossCause, str]] = {
     LossCause.MEMORY_LIMIT: "decoding it took too much memory",
 }
 _LOST: Final = "its decoder did not survive it"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecoderLimits:
-    """What one job, and one worker, may use.
-
-    Attributes:
-        memory_bytes: Memory that a worker may map beyond what it starts with, at least 64 MiB.
-        cpu_seconds: CPU time of a job, rounded up to whole seconds by the kernel; 1 or more.
-        wall_seconds: Time from sending a job to its last byte.
-        wait_seconds: Time that a job waits for a free worker.
-        start_seconds: Time that a worker has to start.
-        jobs_per_worker: Jobs after which a worker is replaced, so that what its libraries leak is freed. 1
-            where jobs belong to different people: a file that took its decoder over could otherwise answer
-            for the next one.
-
-    Raises:
-        ValueError: A limit that allows nothing.
-    """
-
-    memory_bytes: int = 1024 * _MIB
-    cpu_seconds: int = 10
-    wall_seconds: float = 15.0
-    wait_seconds: float = 5.0
-    start_seconds: float = 30.0
-    jobs_per_worker: int = 500
-
-    def __post_init__(self) -> None:
-        if self.memory_bytes < 64 * _MIB or self.cpu_seconds < 1 or self.jobs_per_worker < 1:
-            raise ValueError("a worker needs 64 MiB, a second of CPU time and a job at least")
-        if min(self.wall_seconds, self.wait_seconds, self.start_seconds) <= 0:
-            raise ValueError("times must be greater than 0")
 
 
 def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
@@ -126,9 +93,7 @@ class DecoderPool:
             kind: Workers(
                 command(kind, limits=self._limits, most_bytes=most_bytes),
                 count=count,
-                wait_seconds=self._limits.wait_seconds,
-                start_seconds=self._limits.start_seconds,
-                jobs_per_worker=self._limits.jobs_per_worker,
+                limits=self._limits,
                 on_loss=on_loss,
             )
             for kind, count in ((_STILLS, still_workers), (_VIDEO, video_workers))

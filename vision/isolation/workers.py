@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from vision.errors import DecoderUnavailable, VisionError
+from vision.isolation.limits import DecoderLimits
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 
 __all__ = ["Workers", "WorkersState"]
@@ -39,6 +40,52 @@ class WorkersState:
     filter_errno: int | None
 
 
+class _Starter:
+    """Starts processes. Whoever has it locks what it knows."""
+
+    def __init__(self, command: tuple[str, ...], seconds: float) -> None:
+        self._command = command
+        self._seconds = seconds
+        self._pause = _FIRST_PAUSE
+        self.failure = ""
+        self.filter_errno: int | None = None
+
+    def start(self) -> WorkerProcess:
+        """Starts one, without any lock.
+
+        Raises:
+            OSError: There is no process.
+            WorkerLost: It did not get ready.
+        """
+        return WorkerProcess(self._command, start_seconds=self._seconds)
+
+    def started(self, worker: WorkerProcess) -> None:
+        """One is ready."""
+        self._pause = _FIRST_PAUSE
+        self.failure = ""
+        self.filter_errno = worker.filter_errno
+
+    def failed(self, error: Exception) -> float:
+        """One is not; for how long to wait before the next, which is longer each time."""
+        self.failure = f"none can be started ({error})"
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        return pause
+
+
+class _Account:
+    """What became of jobs and workers. Whoever has it locks it."""
+
+    def __init__(self, on_loss: Callable[[LossCause], None]) -> None:
+        self._on_loss = on_loss
+        self.jobs = 0
+        self.losses: Counter[LossCause] = Counter()
+
+    def lost(self, cause: LossCause) -> None:
+        """A worker was given up."""
+        self.losses[cause] += 1
+        self._on_loss(cause)
+
+
 class Workers:
     """Workers of one kind. Safe for threads.
 
@@ -51,9 +98,7 @@ class Workers:
         command: tuple[str, ...],
         *,
         count: int,
-        wait_seconds: float,
-        start_seconds: float,
-        jobs_per_worker: int,
+        limits: DecoderLimits,
         on_loss: Callable[[LossCause], None],
     ) -> None:
         """Starts nothing yet.
@@ -61,25 +106,17 @@ class Workers:
         Args:
             command: What starts a worker.
             count: Workers at once, 1 or more.
-            wait_seconds: How long a job may wait for a worker.
-            start_seconds: How long a worker may take to start.
-            jobs_per_worker: Jobs after which a worker is replaced.
+            limits: How long one may take to start, and a job wait for it, and after how many it is replaced.
             on_loss: Told whenever a worker is given up.
         """
-        self._command = command
         self._count = count
-        self._wait_seconds = wait_seconds
-        self._start_seconds = start_seconds
-        self._jobs_per_worker = jobs_per_worker
-        self._on_loss = on_loss
+        self._limits = limits
         self._changed = threading.Condition()
+        self._starter = _Starter(command, limits.start_seconds)
+        self._account = _Account(on_loss)
         self._idle: deque[WorkerProcess] = deque()
         self._lent: set[WorkerProcess] = set()
         self._closed = False
-        self._start_failure = ""
-        self._filter_errno: int | None = None
-        self._jobs = 0
-        self._losses: Counter[LossCause] = Counter()
         self._keeper = threading.Thread(target=self._keep, name="facegate-decoders", daemon=True)
 
     @property
@@ -87,11 +124,11 @@ class Workers:
         """What they did so far."""
         with self._changed:
             return WorkersState(
-                jobs=self._jobs,
-                losses=dict(self._losses),
+                jobs=self._account.jobs,
+                losses=dict(self._account.losses),
                 processes=tuple(worker.pid for worker in (*self._idle, *self._lent)),
                 lent=len(self._lent),
-                filter_errno=self._filter_errno,
+                filter_errno=self._starter.filter_errno,
             )
 
     def start(self) -> None:
@@ -102,7 +139,7 @@ class Workers:
         """
         self._keeper.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._idle or self._start_failure, self._start_seconds)
+            self._changed.wait_for(lambda: self._idle or self._starter.failure, self._limits.start_seconds)
             if not self._idle:
                 raise self._unavailable()
 
@@ -159,11 +196,13 @@ class Workers:
         return result
 
     def _take(self) -> WorkerProcess:
-        deadline = time.monotonic() + self._wait_seconds
+        deadline = time.monotonic() + self._limits.wait_seconds
         with self._changed:
             while True:
                 if self._closed:
-                    raise DecoderUnavailable("the decoders are shut down", retry_after=self._wait_seconds)
+                    raise DecoderUnavailable(
+                        "the decoders are shut down", retry_after=self._limits.wait_seconds
+                    )
                 while self._idle:
                     worker = self._idle.popleft()
                     defect = worker.defect()
@@ -172,16 +211,16 @@ class Workers:
                         return worker
                     self._lost(worker, defect)
                 left = deadline - time.monotonic()
-                hopeless = self._start_failure and not self._lent
+                hopeless = self._starter.failure and not self._lent
                 if hopeless or not self._changed.wait_for(lambda: self._idle or self._closed, max(0.0, left)):
                     raise self._unavailable()
 
     def _give_back(self, worker: WorkerProcess, cause: LossCause | None) -> None:
         worker.jobs_done += 1
         with self._changed:
-            self._jobs += cause is None
+            self._account.jobs += cause is None
             self._lent.discard(worker)
-            if cause is None and worker.jobs_done >= self._jobs_per_worker:
+            if cause is None and worker.jobs_done >= self._limits.jobs_per_worker:
                 cause = LossCause.WORN
             if cause is None and not self._closed:
                 self._idle.append(worker)
@@ -193,20 +232,18 @@ class Workers:
         worker.kill()
         if self._closed:
             return
-        self._losses[cause] += 1
-        self._on_loss(cause)
+        self._account.lost(cause)
         self._changed.notify_all()
 
     def _unavailable(self) -> DecoderUnavailable:
-        why = self._start_failure or f"all {self._count} were busy for {self._wait_seconds:g} seconds"
+        wait = self._limits.wait_seconds
+        why = self._starter.failure or f"all {self._count} were busy for {wait:g} seconds"
         return DecoderUnavailable(
-            f"no isolated decoder can take the job: {why}; try again later",
-            retry_after=self._wait_seconds,
+            f"no isolated decoder can take the job: {why}; try again later", retry_after=wait
         )
 
     def _keep(self) -> None:
         """Starts workers whenever some are missing, more and more slowly while they fail to start."""
-        pause = _FIRST_PAUSE
         while True:
             with self._changed:
                 self._changed.wait_for(self._something_to_do, _LOOK_SECONDS)
@@ -219,21 +256,18 @@ class Workers:
                 if not self._missing():
                     continue
             try:
-                worker = WorkerProcess(self._command, start_seconds=self._start_seconds)
+                worker = self._starter.start()
             except (OSError, WorkerLost) as error:
                 with self._changed:
-                    self._start_failure = f"none can be started ({error})"
+                    pause = self._starter.failed(error)
                     self._changed.notify_all()
                     self._changed.wait_for(lambda: self._closed, pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
-            pause = _FIRST_PAUSE
             with self._changed:
                 if not self._open():
                     worker.kill()
                     return
-                self._start_failure = ""
-                self._filter_errno = worker.filter_errno
+                self._starter.started(worker)
                 self._idle.append(worker)
                 self._changed.notify_all()
 

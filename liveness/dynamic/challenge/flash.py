@@ -31,7 +31,6 @@ fallback, and not even light does where a colour was measured that is not the on
 second. Then the challenge looks again, and shows nothing new before the face is back.
 """
 
-import math
 from enum import Enum, auto
 from typing import Final
 
@@ -47,12 +46,14 @@ from liveness.dynamic.challenge.actions import (
     Reveal,
     Wait,
 )
-from liveness.dynamic.challenge.answers import Answers, count_answers
+from liveness.dynamic.challenge.answers import Answers
 from liveness.dynamic.challenge.asked import AskedSigns
+from liveness.dynamic.challenge.clock import ChallengeClock
 from liveness.dynamic.challenge.hint_pacing import HintPacing
-from liveness.dynamic.challenge.interface import Disturbance, Meter, StepReading
-from liveness.dynamic.challenge.on_display import DisplayClaim, StepOnDisplay
-from liveness.dynamic.challenge.presence import LightWatch, Presence
+from liveness.dynamic.challenge.interface import Meter
+from liveness.dynamic.challenge.on_display import Display, DisplayClaim
+from liveness.dynamic.challenge.presence import LightWatch, Pauses, Presence
+from liveness.dynamic.challenge.proof import Proof
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
 from liveness.dynamic.policy import DynamicPolicy
@@ -72,10 +73,6 @@ _UNSEEN_SECONDS: Final = 3.0
 """How long after a pause no frame may come: until a slow line has carried the word there and a frame back."""
 _LOST: Final = frozenset({HintCode.NO_FACE, HintCode.MULTIPLE_FACES})
 """Ways to be away after which it may be another face. A head that turns may well leave the middle."""
-_MOST_CAPTURE_SECONDS: Final = 2.0
-"""How long the colours, once proven, wait for the frames that every scan takes."""
-_PAUSE_SECONDS: Final = 1.0
-_MOST_PAUSES: Final = 5
 
 
 class _Phase(Enum):
@@ -119,30 +116,22 @@ class FlashChallenge:
                 "allow more, or ask for less"
             )
         self._script = script
-        self._meter = meter
         self._policy = policy
-        self._phase = _Phase.READYING
-        self._now = -math.inf
-        self._began: float | None = None
-        self._shown: StepOnDisplay | None = None
-        self._history: list[RevealedStep] = []
-        self._latest_capture = -math.inf
+        self._clock = ChallengeClock()
+        self._display = Display()
+        self._proof = Proof(meter, minimum_bits=policy.minimum_bits)
         self._presence = Presence()
+        self._pauses = Pauses()
         self._light = LightWatch(policy)
-        self._pauses = 0
-        self._pause_until = 0.0
-        self._hints = HintPacing()
-        self._samples: list[FlashSample] = []
-        self._proven_at: float | None = None
-        self._captured = True
         self._asked = AskedSigns(policy, depth_line=depth_line)
-        self._progress = 0.0
+        self._hints = HintPacing()
+        self._phase = _Phase.READYING
         self._end: Complete | FallBack | None = None
 
     @property
     def revealed(self) -> tuple[RevealedStep, ...]:
         """Every step sent so far, in order: lead-in, coloured steps, closing step."""
-        return tuple(self._history)
+        return self._display.revealed
 
     @property
     def ended(self) -> Complete | FallBack | None:
@@ -152,13 +141,12 @@ class FlashChallenge:
     @property
     def settled(self) -> bool:
         """Whether everything was seen that will be judged: the closing step is on display, or it is over."""
-        closing = self._shown is not None and self._shown.step.last
-        return closing or self.ended is not None
+        return self._display.closing or self.ended is not None
 
     @property
     def samples(self) -> tuple[FlashSample, ...]:
         """The frames that say what the light proves, in order: those that came before it was proven."""
-        return tuple(self._samples)
+        return self._proof.samples
 
     @property
     def awaits_blink(self) -> bool:
@@ -173,8 +161,9 @@ class FlashChallenge:
     @property
     def depth_due(self) -> bool:
         """Whether depth has to be measured with the next frame."""
-        decides = self._proven_at is None and self._shown is not None and self._shown.nearly_held
-        return self._end is None and self._asked.depth_due(self._now, decides=decides)
+        shown = self._display.current
+        decides = not self._proof.complete and shown is not None and shown.nearly_held
+        return self._end is None and self._asked.depth_due(self._clock.now, decides=decides)
 
     @property
     def proven_bits(self) -> float:
@@ -184,7 +173,7 @@ class FlashChallenge:
     @property
     def progress(self) -> float:
         """0..1: colours shown over those of a whole script; never falls, 1 at the end. No score is in it."""
-        return self._progress if self.ended is None else 1.0
+        return min(1.0, self._display.passed / self._script.settings.steps) if self.ended is None else 1.0
 
     def add(
         self,
@@ -205,20 +194,15 @@ class FlashChallenge:
             depth: Log odds of a head's depth by their motion; ``None`` where that was not measured with it.
             captured: Whether there are as many frames with this one as are wanted of every scan.
         """
-        at = max(self._now, sample.arrival_time)
-        self._captured = captured
+        at = self._clock.not_before(sample.arrival_time)
         self._asked.see(blinked=blinked, depth=depth, at=at)
-        if self._proven_at is None:
-            self._samples.append(sample)
-            self._meter.add(sample)
+        self._proof.add(sample, captured=captured)
         self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
         self.see(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
 
     def see(self, claim: DisplayClaim) -> None:
         """Take what a frame says was on display: all that matters of one that comes once it is settled."""
-        if self._shown is not None:
-            self._shown.see(claim, at=max(self._now, claim.arrival_time))
-        self._latest_capture = max(self._latest_capture, claim.capture_time)
+        self._display.see(claim, at=self._clock.not_before(claim.arrival_time))
 
     def next_action(self, *, now: float) -> Action:
         """What to do at ``now``, seconds of the server's monotonic clock.
@@ -228,12 +212,8 @@ class FlashChallenge:
         Raises:
             ObservationError: ``now`` is no finite number.
         """
-        if not math.isfinite(now):
-            raise ObservationError("the time of a challenge must be a finite number")
-        self._now = max(self._now, now)
-        if self._began is None:
-            self._began = self._now
-        if self._phase not in {_Phase.ENDING, _Phase.ENDED} and self._now >= self._deadline:
+        self._clock.advance(now)
+        if self._phase not in {_Phase.ENDING, _Phase.ENDED} and self._clock.now >= self._deadline:
             late = EndReason.NOT_READY if self._phase is _Phase.READYING else EndReason.TIMED_OUT
             return self._finish(Complete(late))
         match self._phase:
@@ -248,28 +228,28 @@ class FlashChallenge:
 
     @property
     def _deadline(self) -> float:
-        return (self._now if self._began is None else self._began) + self._policy.maximum_seconds
+        return self._clock.began + self._policy.maximum_seconds
 
     def _readying(self) -> Action:
         if self._presence.frames_in_place < _READY_FRAMES:
             return Wait(self._deadline)
         self._phase = _Phase.SHOWING
-        self._began = self._now
+        self._clock.begin_anew()
         return self._reveal(self._script.lead_in())
 
     def _paused(self) -> Action:
-        if self._now < self._pause_until:
-            return Wait(min(self._pause_until, self._deadline))
+        if self._clock.now < self._pauses.until:
+            return Wait(min(self._pauses.until, self._deadline))
         self._phase = _Phase.SHOWING
-        self._presence.look_again(self._now)
+        self._presence.look_again(self._clock.now)
         return Resume()
 
     def _showing(self) -> Action:
-        shown = self._shown
+        shown, now = self._display.current, self._clock.now
         if shown is None:
             raise ObservationError("a challenge shows nothing")
-        if self._proven_at is not None:
-            return self._proved(self._proven_at)
+        if self._proof.complete:
+            return self._proved()
         presence = self._presence
         for since, patience in (
             (presence.unseen_since, _UNSEEN_SECONDS),
@@ -278,25 +258,27 @@ class FlashChallenge:
             if since is not None:
                 shown.away = True
                 late = since + patience
-                return Wait(min(late, self._deadline)) if self._now < late else self._pause()
+                return Wait(min(late, self._deadline)) if now < late else self._pause()
         if (about_light := self._look_at_light()) is not None:
             return about_light
-        if (hint := self._hint(self._asked.ahead(shown.at + shown.lasts - self._now))) is not None:
+        free = shown.at + shown.lasts
+        if (hint := self._hint(self._asked.ahead(free - now))) is not None:
             return hint
-        if shown.held_at is None or self._now < shown.at + shown.lasts:
-            return Wait(self._deadline if shown.held_at is None else shown.at + shown.lasts)
-        if not self._measured(shown):
+        if shown.held_at is None or now < free:
+            return Wait(self._deadline if shown.held_at is None else free)
+        if not self._proof.measured(shown.step):
             extended = shown.held_at + _EXTENSION_SECONDS
-            if self._now < extended:
-                return self._hint_of(shown) or Wait(min(extended, self._deadline))
-        if self._presence.frames_in_place < _READY_FRAMES and shown.away:
+            if now < extended:
+                still = HintCode.HOLD_STILL if self._proof.moved(shown.step) else None
+                return self._hint(still) or Wait(min(extended, self._deadline))
+        if presence.frames_in_place < _READY_FRAMES and shown.away:
             return Wait(self._deadline)
         return self._go_on()
 
     def _ending(self) -> Action:
-        shown = self._shown
+        shown, now = self._display.current, self._clock.now
         if shown is not None:
-            if self._now < (free := shown.closed_at if shown.step.last else shown.at + shown.lasts):
+            if now < (free := shown.closed_at if shown.step.last else shown.at + shown.lasts):
                 return Wait(free)
             if not shown.step.last:
                 return self._reveal(self._script.close())
@@ -307,39 +289,33 @@ class FlashChallenge:
 
     def _go_on(self) -> Action:
         """The step on display is done with: another, or the end."""
-        self._meter.refresh()
-        answers = self._answers()
-        self._progress = max(self._progress, min(1.0, answers.shown / self._script.settings.steps))
-        enough = (
-            answers.proven_bits >= self._policy.minimum_bits
-            and self._meter.verified_bits() >= self._policy.minimum_bits
-            and self._meter.lag() is not None
-        )
+        self._proof.refresh()
+        self._display.let_pass()
+        answers, least = self._answers(), self._policy.minimum_bits
         more = self._policy.maximum_steps - answers.shown
         full = answers.told >= self._script.settings.steps
-        last = full or more <= 0
-        if enough and (last or (answers.wrong == 0 and not self._meter.doubtful())):
-            self._proven_at = self._now
-            return self._proved(self._now)
-        if more <= 0 or (full and answers.hopeless(more, bits=self._policy.minimum_bits)):
+        if self._proof.conclude(answers, last=full or more <= 0, now=self._clock.now):
+            return self._proved()
+        if more <= 0 or (full and answers.hopeless(more, bits=least)):
             return self._finish(Complete(EndReason.EXHAUSTED))
         step = self._script.draw()
         self._asked.prepare(
-            share=answers.proven_bits / self._policy.minimum_bits,
-            last=answers.proven_with(step.colour_bits) >= self._policy.minimum_bits,
-            shape_shows=self._meter.shape_shows(),
+            share=answers.proven_bits / least,
+            last=answers.proven_with(step.colour_bits) >= least,
+            shape_shows=self._proof.shape_shows(),
         )
         return self._reveal(step)
 
-    def _proved(self, since: float) -> Action:
+    def _proved(self) -> Action:
         """The colours are proven: what else has to be seen is waited for, one sign after the other."""
+        now = self._clock.now
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
-        if away_since is not None and lost and self._now >= away_since + _AWAY_SECONDS:
+        if away_since is not None and lost and now >= away_since + _AWAY_SECONDS:
             return self._finish(Complete(EndReason.FACE_AWAY))
-        missing = self._asked.missing(self._now, shape_shows=self._meter.shape_shows())
+        missing = self._asked.missing(now, shape_shows=self._proof.shape_shows())
         if missing is not None:
             return self._hint(missing.asks) or Wait(min(missing.until, self._deadline))
-        if not self._captured and self._now < (late := since + _MOST_CAPTURE_SECONDS):
+        if (late := self._proof.waits_until(now)) is not None:
             return Wait(min(late, self._deadline))
         return self._finish(Complete(EndReason.PROVEN))
 
@@ -349,22 +325,19 @@ class FlashChallenge:
         return self._ending()
 
     def _reveal(self, step: ColourStep) -> Reveal:
-        self._shown = StepOnDisplay(step, at=self._now, earliest=self._latest_capture)
-        self._history.append(RevealedStep(step, self._now))
-        self._meter.revealed(step, self._now)
+        self._display.show(step, now=self._clock.now)
+        self._proof.revealed(step, self._clock.now)
         return Reveal(step)
 
     def _pause(self) -> Action:
-        if self._pauses >= _MOST_PAUSES:
+        if not self._pauses.begin(self._clock.now):
             return self._finish(Complete(EndReason.FACE_AWAY))
-        self._pauses += 1
         self._phase = _Phase.PAUSED
-        self._pause_until = self._now + _PAUSE_SECONDS
         return Pause(self._presence.code)
 
     def _look_at_light(self) -> Action | None:
         """What the light asks for; ``None`` while it does not matter."""
-        asks = self._light.see(self._meter.light(), coloured=self._script.coloured, now=self._now)
+        asks = self._light.see(self._proof.light(), coloured=self._script.coloured, now=self._clock.now)
         if asks is None or isinstance(asks, HintCode):
             return self._hint(asks)
         if isinstance(asks, FallBack) and self._answers().wrong:
@@ -373,23 +346,7 @@ class FlashChallenge:
         return self._finish(asks)
 
     def _hint(self, code: HintCode | None) -> Hint | None:
-        return None if code is None else self._hints.tell(code, now=self._now)
-
-    def _hint_of(self, shown: StepOnDisplay) -> Hint | None:
-        reading = self._reading(shown.step)
-        if reading is not None and Disturbance.MOVED in reading.disturbed:
-            return self._hint(HintCode.HOLD_STILL)
-        return None
-
-    def _reading(self, step: ColourStep) -> StepReading | None:
-        return next((reading for reading in self._meter.readings() if reading.step == step.number), None)
-
-    def _measured(self, shown: StepOnDisplay) -> bool:
-        """Whether more frames of this step would tell nothing new."""
-        reading = self._reading(shown.step)
-        if reading is None or not reading.settled or reading.disturbed:
-            return False
-        return reading.agrees is not None or shown.step.bits == 0
+        return None if code is None else self._hints.tell(code, now=self._clock.now)
 
     def _answers(self) -> Answers:
-        return count_answers((revealed.step for revealed in self._history), self._meter.readings())
+        return self._proof.answers(self._display.revealed)

@@ -1,11 +1,12 @@
-"""The step that is on display: since when, and how long it was held."""
+"""What is on display: which step, since when, and how long it was held."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
-from liveness.dynamic.challenge.steps import ColourStep
+from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
 
-__all__ = ["DisplayClaim", "StepOnDisplay"]
+__all__ = ["Display", "DisplayClaim", "StepOnDisplay"]
 
 _HELD_FRAMES: Final = 2
 """Frames that must have arrived of a step that was held."""
@@ -86,3 +87,49 @@ class StepOnDisplay:
             return False
         # Whatever is claimed, it cannot have appeared before frames that arrived before it was sent.
         return claim.capture_time >= max(claim.since, self.earliest) + self.lasts
+
+
+class Display:
+    """The device's screen, as far as the server knows it: the step on it, and all that were."""
+
+    def __init__(self) -> None:
+        """Starts with nothing shown."""
+        self._current: StepOnDisplay | None = None
+        self._history: list[RevealedStep] = []
+        self._latest_capture = -math.inf
+        self._passed = 0
+
+    @property
+    def current(self) -> StepOnDisplay | None:
+        """The step on display; ``None`` before the first."""
+        return self._current
+
+    @property
+    def revealed(self) -> tuple[RevealedStep, ...]:
+        """Every step so far, in order."""
+        return tuple(self._history)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the closing step is on display."""
+        return self._current is not None and self._current.step.last
+
+    @property
+    def passed(self) -> int:
+        """Coloured steps that were shown for as long as they had to be."""
+        return self._passed
+
+    def show(self, step: ColourStep, *, now: float) -> None:
+        """Show a step at ``now``, seconds of the server's monotonic clock."""
+        self._current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
+        self._history.append(RevealedStep(step, now))
+
+    def see(self, claim: DisplayClaim, *, at: float) -> None:
+        """Take the next frame's claim, which arrived ``at`` on the server's clock."""
+        if self._current is not None:
+            self._current.see(claim, at=at)
+        self._latest_capture = max(self._latest_capture, claim.capture_time)
+
+    def let_pass(self) -> None:
+        """The step on display was shown for as long as it had to be."""
+        self._passed = sum(one.step.bits > 0 for one in self._history)

@@ -1,4 +1,4 @@
-"""Whether the face is in its place, and how the light is: what delays a flash."""
+"""Whether the face is in its place and how the light is: what delays a flash, or pauses its capture."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from liveness.dynamic.challenge.interface import Light
 from liveness.dynamic.policy import DynamicPolicy, Fallback
 from liveness.guidance import GuidanceCode
 
-__all__ = ["LightWatch", "Presence"]
+__all__ = ["LightWatch", "Pauses", "Presence"]
 
 _AWAY: Final[Mapping[GuidanceCode, HintCode]] = MappingProxyType(
     {
@@ -30,6 +30,8 @@ _LIGHT_HINTS: Final[Mapping[Light, HintCode]] = MappingProxyType(
         Light.TOO_DARK_TO_SEE_FACE: HintCode.TOO_DARK,
     }
 )
+_PAUSE_SECONDS: Final = 1.0
+_MOST_PAUSES: Final = 5
 _DROWNED: Final = frozenset({Light.TOO_BRIGHT, Light.WEAK})
 _FEWEST_STEPS: Final = 2
 """Coloured steps that must have been shown before the light is blamed: in the dark a camera's exposure is too
@@ -91,6 +93,28 @@ class Presence:
         self._in_place = 0
         self._away_since = None
         self._unseen_since = at
+
+
+class Pauses:
+    """The pauses of one capture; a face that is away again and again gets no more of them."""
+
+    def __init__(self) -> None:
+        """Starts with none."""
+        self._count = 0
+        self._until = 0.0
+
+    @property
+    def until(self) -> float:
+        """When the latest is over, seconds of the server's monotonic clock."""
+        return self._until
+
+    def begin(self, now: float) -> bool:
+        """Begin another; whether there was one left."""
+        if self._count >= _MOST_PAUSES:
+            return False
+        self._count += 1
+        self._until = now + _PAUSE_SECONDS
+        return True
 
 
 class LightWatch:

@@ -8,5 +8,13 @@ changes as a head must, ``zoom`` whether the room stays behind, ``came_closer`` 
 from liveness.dynamic.movement.challenge import MovementChallenge, MovementRecord
 from liveness.dynamic.movement.judge import MovementResult, judge_movement
 from liveness.dynamic.movement.perspective import PerspectiveFinding
+from liveness.dynamic.movement.settings import MovementSettings
 
-__all__ = ["MovementChallenge", "MovementRecord", "MovementResult", "PerspectiveFinding", "judge_movement"]
+__all__ = [
+    "MovementChallenge",
+    "MovementRecord",
+    "MovementResult",
+    "MovementSettings",
+    "PerspectiveFinding",
+    "judge_movement",
+]

@@ -6,32 +6,44 @@ renders in three dimensions. Those are left to Express' signals and to the devic
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
 
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 
-__all__ = ["CLEAR", "CURVED", "CURVED_CLEAR", "DEPTH", "SURE", "CameCloser", "Kind", "what_came_closer"]
+__all__ = ["CameCloser", "CameCloserSettings", "Kind", "what_came_closer"]
 
-CLEAR: Final = 1.5
-"""``clarity`` from which there is a relief at all. Of the noise of planes less than half is explained."""
 
-CURVED: Final = 0.3
-"""Share of a relief that is curved two ways. 0.3 to 0.7 for heads; of bent paper, what errors make of it."""
-CURVED_CLEAR: Final = 3.0
-"""That part over what errors make of it: errors alone reach 1 to 2, three times is beyond them."""
+@dataclass(frozen=True, slots=True)
+class CameCloserSettings:
+    """Where a head begins, and where a picture does.
 
-DEPTH: Final = 0.5
-"""Of a head's perspective that must be there for sure: heads and lenses differ by a factor of two."""
-SURE: Final = 2.0
-"""Standard errors by which the perspective must be above its line, or below the one for none."""
+    Attributes:
+        clear: ``clarity`` from which there is a relief at all. Of the noise of planes less than half is
+            explained.
+        curved: Share of a relief that is curved two ways. 0.3 to 0.7 for heads; of bent paper, what errors
+            make of it.
+        curved_clear: That part over what errors make of it: errors alone reach 1 to 2, three times is beyond
+            them.
+        depth: Of a head's perspective that must be there for sure: heads and lenses differ by a factor of
+            two.
+        sure: Standard errors by which the perspective must be above its line, or below the one for none.
+        blame_growth: Growth of the face below which nobody is blamed: too little perspective.
+        no_relief: ``clarity`` up to which there is none, where a head that holds quite still would show
+            ``expected``.
+        expected: See ``no_relief``.
+        not_curved: Share of a relief, curved two ways, up to which it is a bent sheet's.
+        no_depth: Of a head's perspective, for sure, up to which there is none.
+    """
 
-_BLAME_GROWTH: Final = 1.4
-"""Growth of the face below which nobody is blamed: too little perspective."""
-_NO_RELIEF: Final = 0.85
-"""``clarity`` up to which there is none, where a head that holds quite still would show ``_EXPECTED``."""
-_EXPECTED: Final = 1.2
-_NOT_CURVED: Final = 0.2
-_NO_DEPTH: Final = 0.25
+    clear: float
+    curved: float
+    curved_clear: float
+    depth: float
+    sure: float
+    blame_growth: float
+    no_relief: float
+    expected: float
+    not_curved: float
+    no_depth: float
 
 
 class Kind(Enum):
@@ -55,37 +67,38 @@ class CameCloser:
     detail: str
 
 
-def what_came_closer(seen: PerspectiveFinding | None) -> CameCloser:
+def what_came_closer(seen: PerspectiveFinding | None, lines: CameCloserSettings) -> CameCloser:
     """Tell a head from a picture.
 
     Args:
         seen: Of one approach, or of several together; ``None`` where nothing could be measured.
+        lines: Where a head begins, and where a picture does.
     """
     if seen is None:
         return CameCloser(Kind.UNSURE, "The face could not be followed from the far oval to the near one.")
-    if _is_head(seen):
+    if _is_head(seen, lines):
         return CameCloser(Kind.HEAD, "It has the relief of a head, which came closer as a head's does.")
-    picture = _as_picture(seen)
-    if picture is not None and seen.growth >= _BLAME_GROWTH:
+    picture = _as_picture(seen, lines)
+    if picture is not None and seen.growth >= lines.blame_growth:
         return CameCloser(Kind.PICTURE, picture)
     return CameCloser(Kind.UNSURE, "Too little was seen to tell a head from a picture.")
 
 
-def _is_head(seen: PerspectiveFinding) -> bool:
-    relief = seen.clarity >= CLEAR
-    curved = seen.curved >= CURVED and seen.curved_clarity >= CURVED_CLEAR
-    return relief and curved and seen.depth - SURE * seen.error >= DEPTH
+def _is_head(seen: PerspectiveFinding, lines: CameCloserSettings) -> bool:
+    relief = seen.clarity >= lines.clear
+    curved = seen.curved >= lines.curved and seen.curved_clarity >= lines.curved_clear
+    return relief and curved and seen.depth - lines.sure * seen.error >= lines.depth
 
 
-def _as_picture(seen: PerspectiveFinding) -> str | None:
+def _as_picture(seen: PerspectiveFinding, lines: CameCloserSettings) -> str | None:
     """What kind of picture it was, where that is sure."""
-    if seen.clarity <= _NO_RELIEF:
-        flat = seen.expected >= _EXPECTED
+    if seen.clarity <= lines.no_relief:
+        flat = seen.expected >= lines.expected
         return "It grew as a flat picture does." if flat else None
-    if seen.clarity < CLEAR:
+    if seen.clarity < lines.clear:
         return None
-    if seen.curved <= _NOT_CURVED and seen.curved_clarity < CURVED_CLEAR:
+    if seen.curved <= lines.not_curved and seen.curved_clarity < lines.curved_clear:
         return "It is curved round one axis only, as a bent sheet is."
-    if seen.depth + SURE * seen.error <= _NO_DEPTH:
+    if seen.depth + lines.sure * seen.error <= lines.no_depth:
         return "It turns as a head does, but grew as a flat picture does: a video that is brought closer."
     return None

@@ -10,38 +10,31 @@ An approach takes 4 to 8 seconds. It shows no flashes, so photosensitive people 
 who can move a phone or themselves, so a policy must not make it the only way.
 """
 
-import math
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import Final
 
-from liveness.dynamic.challenge.actions import Action, Complete, EndReason, Hint, HintCode, MoveOval, Wait
-from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep, distance_from
-from liveness.dynamic.movement.approach import ApproachTracker, Parallax
-from liveness.dynamic.movement.came_closer import Kind, what_came_closer
+from liveness.dynamic.challenge.actions import Action, Complete, EndReason, Hint, MoveOval, Wait
+from liveness.dynamic.challenge.clock import ChallengeClock
+from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep
+from liveness.dynamic.movement.approach import Parallax
+from liveness.dynamic.movement.approaches import Approaches
 from liveness.dynamic.movement.perspective import (
     PerspectiveFinding,
-    large_enough,
+    PerspectiveSettings,
     measure_perspective,
     pool_findings,
 )
-from liveness.errors import ObservationError
-from liveness.extent import FaceExtent, face_extent
+from liveness.dynamic.movement.settings import MovementSettings
+from liveness.dynamic.movement.shown_oval import ShownOval
 from liveness.observation import FrameObservation
 
 __all__ = ["HeldOval", "MovementChallenge", "MovementRecord"]
 
-_FILLED: Final = 1.0
-"""``distance_from`` an oval up to which a face fills it; it must fill no other better."""
-_HELD_SECONDS: Final = 0.4
-_HELD_FRAMES: Final = 4
 _PATIENCE_SECONDS: Final = 6.0
 """How long a person may take for an oval, once it is in its place."""
 _LAST_BEGINS_SECONDS: Final = 11.0
 """After the first oval; an attempt has 20 seconds, and a slow person takes 8 of them for an approach."""
 _HINT_AGAIN_SECONDS: Final = 1.5
-_WRONG_SIZE: Final = 0.85
-"""Face width over the oval's width below which, or above whose inverse, the size is hinted at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +77,10 @@ class MovementRecord:
         """Entropy of the ovals that were filled."""
         return sum(oval.step.bits for oval in self.held)
 
-    def seen(self) -> PerspectiveFinding | None:
+    def seen(self, settings: PerspectiveSettings) -> PerspectiveFinding | None:
         """What all approaches showed together; measures the unfinished one, which takes some 35 ms."""
-        rest = None if self.unfinished is None else measure_perspective(self.unfinished)
+        rest = None if self.unfinished is None else measure_perspective(self.unfinished, settings)
         return pool_findings([one for one in (*self.measured, rest) if one is not None])
-
-
-class _Phase(Enum):
-    BEFORE = auto()
-    MOVING = auto()
-    ENDED = auto()
 
 
 class MovementChallenge:
@@ -103,36 +90,30 @@ class MovementChallenge:
     it until it answers ``Wait`` or ``Complete``.
     """
 
-    def __init__(self, script: OvalScript) -> None:
+    def __init__(self, script: OvalScript, settings: MovementSettings) -> None:
         """Starts before the first oval.
 
         Args:
             script: Draws the ovals; none was drawn yet.
+            settings: ``FlashModel.movement``.
         """
         self._script = script
-        self._phase = _Phase.BEFORE
-        self._now = float("-inf")
-        self._step: OvalStep | None = None
-        self._moved_at = 0.0
-        self._run: list[FrameObservation] = []
+        self._clock = ChallengeClock()
+        self._approaches = Approaches(settings)
+        self._shown: ShownOval | None = None
         self._held: list[HeldOval] = []
-        self._tracker = ApproachTracker()
-        self._measured: list[PerspectiveFinding | None] = []
-        self._settled = False
-        self._latest_begin = 0.0
         self._progress = 0.0
-        self._hint: HintCode | None = None
         self._told_at = float("-inf")
-        self._end = Complete(EndReason.PROVEN)
+        self._end: Complete | None = None
 
     @property
     def record(self) -> MovementRecord:
         """What was seen so far."""
         return MovementRecord(
             held=tuple(self._held),
-            shown=0 if self._step is None else self._step.number,
-            measured=tuple(self._measured),
-            unfinished=self._tracker.parallax() if self._approaching else None,
+            shown=0 if self._shown is None else self._shown.step.number,
+            measured=self._approaches.measured,
+            unfinished=self._approaches.unfinished if self._approaching else None,
         )
 
     @property
@@ -151,23 +132,9 @@ class MovementChallenge:
         Args:
             observation: What is known of it, with ``liveness.observe.fine_view`` as its view.
         """
-        self._tracker.add(observation)
-        if self._step is None or self._phase is not _Phase.MOVING:
-            return
-        extent = None if observation.face is None else face_extent(observation.face)
-        if extent is None or observation.faces != 1:
-            self._hint = HintCode.NO_FACE if extent is None else HintCode.MULTIPLE_FACES
-            self._run.clear()
-            return
-        if not _fills(self._step, extent, observation):
-            self._hint = _hint(self._step, extent, observation)
-            self._run.clear()
-            return
-        self._hint = None
-        if self._run:
-            # Only the last view is needed, and a slow capture clock makes many frames of an oval.
-            self._run[-1] = replace(self._run[-1], view=None)
-        self._run.append(observation)
+        self._approaches.add(observation)
+        if self._shown is not None and self._end is None:
+            self._shown.add(observation)
 
     def next_action(self, *, now: float) -> Action:
         """What to do at ``now``, seconds of the server's monotonic clock.
@@ -179,81 +146,46 @@ class MovementChallenge:
         Raises:
             ObservationError: ``now`` is no finite number.
         """
-        if not math.isfinite(now):
-            raise ObservationError("the time of a challenge must be a finite number")
-        self._now = max(self._now, now)
-        if self._phase is _Phase.ENDED:
+        self._clock.advance(now)
+        now, shown = self._clock.now, self._shown
+        if self._end is not None:
             return self._end
-        if self._step is None:
-            self._phase, self._latest_begin = _Phase.MOVING, self._now + _LAST_BEGINS_SECONDS
+        if shown is None:
             return self._move()
-        arrived = self._moved_at + self._step.transition_seconds
-        if self._now < arrived:
+        if now < shown.arrives:
             # What fits before the oval is in its place is chance.
-            self._run.clear()
-            return Wait(arrived)
-        if self._is_held():
-            enough = self._hold(self._step)
-            return self._finish(EndReason.PROVEN) if enough else self._move()
-        if self._now >= arrived + _PATIENCE_SECONDS:
+            shown.forget()
+            return Wait(shown.arrives)
+        if shown.held:
+            return self._finish(EndReason.PROVEN) if self._hold(shown) else self._move()
+        late = shown.arrives + _PATIENCE_SECONDS
+        if now >= late:
             return self._finish(EndReason.NOT_FOLLOWED)
-        if self._hint is not None and self._now - self._told_at >= _HINT_AGAIN_SECONDS:
-            self._told_at = self._now
-            return Hint(self._hint)
-        return Wait(arrived + _PATIENCE_SECONDS)
+        if shown.hint is not None and now - self._told_at >= _HINT_AGAIN_SECONDS:
+            self._told_at = now
+            return Hint(shown.hint)
+        return Wait(late)
 
-    def _is_held(self) -> bool:
-        if len(self._run) < _HELD_FRAMES:
-            return False
-        return self._run[-1].capture_time - self._run[0].capture_time >= _HELD_SECONDS
-
-    def _hold(self, step: OvalStep) -> bool:
+    def _hold(self, shown: ShownOval) -> bool:
         """Notes a filled oval, which begins an approach or ends one; whether that was enough."""
-        self._held.append(HeldOval(step, tuple(observation.index for observation in self._run)))
+        run = shown.run
+        self._held.append(HeldOval(shown.step, tuple(observation.index for observation in run)))
         if self._approaching:
-            self._tracker.begin(self._run[-1])
+            self._approaches.begin(run[-1])
             enough, left = False, 1
         else:
-            self._measure()
-            enough = self._settled or self._now > self._latest_begin or not self._script.left
+            self._approaches.complete()
+            too_late = self._clock.now > self._clock.began + _LAST_BEGINS_SECONDS
+            enough = self._approaches.settled or too_late or not self._script.left
             left = 0 if enough else CHANGES
         self._progress = max(self._progress, len(self._held) / (len(self._held) + left))
         return enough
 
-    def _measure(self) -> None:
-        """What the approach showed that is complete now."""
-        parallax, self._tracker = self._tracker.parallax(), ApproachTracker()
-        self._measured.append(None if parallax is None else measure_perspective(parallax))
-        seen = pool_findings([one for one in self._measured if one is not None])
-        # A camera whose pictures are too small shows no more the next time.
-        small = parallax is not None and not large_enough(parallax)
-        self._settled = small or what_came_closer(seen).kind is not Kind.UNSURE
-
     def _move(self) -> MoveOval:
-        self._step = self._script.draw()
-        self._moved_at = self._now
-        self._run.clear()
-        self._hint = None
-        return MoveOval(self._step.number, self._step.oval, self._step.transition_seconds)
+        step = self._script.draw()
+        self._shown = ShownOval(step, moved_at=self._clock.now)
+        return MoveOval(step.number, step.oval, step.transition_seconds)
 
     def _finish(self, reason: EndReason) -> Complete:
-        self._phase = _Phase.ENDED
         self._end = Complete(reason)
         return self._end
-
-
-def _fills(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> bool:
-    """Whether the face fills the oval, and no other that might have been drawn better."""
-    size = {"width": observation.width, "height": observation.height}
-    missed = distance_from(step.oval, extent, **size)
-    return missed <= min([_FILLED, *(distance_from(other, extent, **size) for other in step.others)])
-
-
-def _hint(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> HintCode:
-    """What brings the face nearer to filling the oval."""
-    share = extent.width / (step.oval.width * observation.width)
-    if share < _WRONG_SIZE:
-        return HintCode.MOVE_CLOSER
-    if share > 1 / _WRONG_SIZE:
-        return HintCode.MOVE_BACK
-    return HintCode.CENTER_FACE

@@ -10,29 +10,16 @@ from typing import Final
 
 from liveness.dynamic.challenge.ovals import CHANGES
 from liveness.dynamic.finding import Finding
-from liveness.dynamic.movement.came_closer import (
-    CLEAR,
-    CURVED,
-    CURVED_CLEAR,
-    DEPTH,
-    SURE,
-    Kind,
-    what_came_closer,
-)
+from liveness.dynamic.movement.came_closer import CameCloserSettings, Kind, what_came_closer
 from liveness.dynamic.movement.challenge import MovementRecord
 from liveness.dynamic.movement.perspective import PerspectiveFinding
+from liveness.dynamic.movement.settings import MovementSettings
 from liveness.dynamic.movement.zoom import measure_zoom
 from liveness.express.scoring import score_against_line
 from liveness.observation import ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
 __all__ = ["MovementResult", "judge_movement"]
-
-_ZOOM_LINE: Final = 0.85
-"""Share of the face's growth: 0.3 to 0.76 behind simulated people, 0.5 to 1 on prints whose picture is
-followed as the surroundings, too; so it is told and decides nothing."""
-
-_STEEPNESS: Final = 4.0
 
 _FINDINGS: Final = {
     Kind.HEAD: Finding.RIGHT,
@@ -59,33 +46,38 @@ class MovementResult:
     detail: str
 
 
-def judge_movement(record: MovementRecord, scan: ScanObservations) -> MovementResult:
+def judge_movement(
+    record: MovementRecord, scan: ScanObservations, settings: MovementSettings
+) -> MovementResult:
     """Judge one attempt.
 
     Args:
         record: Of the challenge.
         scan: The frames of the challenge and the motion between them.
+        settings: ``FlashModel.movement``.
     """
-    seen = record.seen()
-    finding, detail = _find(record, seen)
+    seen = record.seen(settings.perspective)
+    finding, detail = _find(record, seen, settings.came_closer)
     return MovementResult(
         finding=finding,
         verified_bits=record.verified_bits,
         signals=(
             _followed_signal(record),
-            _relief_signal(seen),
-            _curved_signal(seen),
-            _depth_signal(seen),
-            _zoom_signal(scan),
+            _relief_signal(seen, settings),
+            _curved_signal(seen, settings),
+            _depth_signal(seen, settings),
+            _zoom_signal(scan, settings),
         ),
         detail=detail,
     )
 
 
-def _find(record: MovementRecord, seen: PerspectiveFinding | None) -> tuple[Finding, str]:
+def _find(
+    record: MovementRecord, seen: PerspectiveFinding | None, lines: CameCloserSettings
+) -> tuple[Finding, str]:
     if not record.followed:
         return Finding.ABSENT, f"The face filled {_filled(record)}."
-    came = what_came_closer(seen)
+    came = what_came_closer(seen, lines)
     return _FINDINGS[came.kind], came.detail
 
 
@@ -103,14 +95,14 @@ def _followed_signal(record: MovementRecord) -> Signal:
     )
 
 
-def _relief_signal(seen: PerspectiveFinding | None) -> Signal:
+def _relief_signal(seen: PerspectiveFinding | None, settings: MovementSettings) -> Signal:
     name, label = "approach_relief", "It has relief while it comes closer"
     if seen is None:
         return _not_followed(name, label)
     return assessed(
         name=name,
         label=label,
-        score=score_against_line(seen.clarity, CLEAR, _STEEPNESS),
+        score=score_against_line(seen.clarity, settings.came_closer.clear, settings.steepness),
         detail=(
             f"While it grew {seen.growth:.2f} times, {seen.points} points moved {seen.clarity:.1f} times as "
             "far as depth makes them as they did otherwise, beyond any plane's motion."
@@ -118,18 +110,19 @@ def _relief_signal(seen: PerspectiveFinding | None) -> Signal:
     )
 
 
-def _curved_signal(seen: PerspectiveFinding | None) -> Signal:
+def _curved_signal(seen: PerspectiveFinding | None, settings: MovementSettings) -> Signal:
     name, label = "approach_curvature", "It is curved as no bent sheet can be"
     if seen is None:
         return _not_followed(name, label)
-    if seen.clarity < CLEAR:
+    lines, steepness = settings.came_closer, settings.steepness
+    if seen.clarity < lines.clear:
         return not_assessed(name=name, label=label, reason="There is too little relief to tell its shape.")
     return assessed(
         name=name,
         label=label,
         score=min(
-            score_against_line(seen.curved, CURVED, _STEEPNESS),
-            score_against_line(seen.curved_clarity, CURVED_CLEAR, _STEEPNESS),
+            score_against_line(seen.curved, lines.curved, steepness),
+            score_against_line(seen.curved_clarity, lines.curved_clear, steepness),
         ),
         detail=(
             f"{100 * seen.curved:.0f} % of the relief is more than a sheet bent round one axis has, "
@@ -138,16 +131,18 @@ def _curved_signal(seen: PerspectiveFinding | None) -> Signal:
     )
 
 
-def _depth_signal(seen: PerspectiveFinding | None) -> Signal:
+def _depth_signal(seen: PerspectiveFinding | None, settings: MovementSettings) -> Signal:
     name, label = "perspective_depth", "Its shape changes as a head's when it comes closer"
     if seen is None:
         return _not_followed(name, label)
-    if seen.clarity < CLEAR:
+    lines = settings.came_closer
+    if seen.clarity < lines.clear:
         return not_assessed(name=name, label=label, reason="There is too little relief to come closer.")
+    sure = max(seen.depth - lines.sure * seen.error, 0.0)
     return assessed(
         name=name,
         label=label,
-        score=score_against_line(max(seen.depth - SURE * seen.error, 0.0), DEPTH, _STEEPNESS),
+        score=score_against_line(sure, lines.depth, settings.steepness),
         detail=(
             f"While it grew {seen.growth:.2f} times it showed {seen.depth:.2f} times a head's perspective "
             f"(error {seen.error:.2f})."
@@ -159,7 +154,7 @@ def _not_followed(name: str, label: str) -> Signal:
     return not_assessed(name=name, label=label, reason="The face could not be followed while it grew.")
 
 
-def _zoom_signal(scan: ScanObservations) -> Signal:
+def _zoom_signal(scan: ScanObservations, settings: MovementSettings) -> Signal:
     name, label = "surroundings_stay", "The room stays behind while the face comes closer"
     found = measure_zoom(scan)
     if found is None:
@@ -167,6 +162,6 @@ def _zoom_signal(scan: ScanObservations) -> Signal:
     return assessed(
         name=name,
         label=label,
-        score=1 - score_against_line(max(found.share, 0.0), _ZOOM_LINE, _STEEPNESS),
+        score=1 - score_against_line(max(found.share, 0.0), settings.zoom_line, settings.steepness),
         detail=f"The surroundings grew by {100 * found.share:.0f} % of the face's growth.",
     )

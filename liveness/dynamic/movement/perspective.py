@@ -31,29 +31,44 @@ from liveness.dynamic.movement.relief_fit import PlaneLeftovers, ReliefFit, fit_
 from liveness.extent import face_extent
 from liveness.face_relief import FacePlaces, places_on_face
 
-__all__ = ["PerspectiveFinding", "large_enough", "measure_perspective", "pool_findings"]
-
-_FOCAL: Final = 1.05
-"""Focal length over the width of the upright frame: 0.8 to 1.2 for the front cameras of phones."""
-
-_SMALLEST_FACE: Final = 140.0
-"""Width of the far face in the view, pixels: in smaller ones tracking errs by as much as bent paper moves."""
-
-_LEAST_GROWTH: Final = 1.25
-_FEWEST_FRAMES: Final = 12
-_FEWEST_POINTS: Final = 32
-_SEEN_SHARE: Final = 0.4
-"""Share of the frames in which a point must be found to count."""
-
-_UNDERSTATED: Final = 3.4
-"""By how much the fit understates the perspective's error, as it takes the relief for known: on 20 simulated
-replays, whose perspective is 0, it scattered by so many of the fit's own errors."""
-
-_AXES: Final = 12
-_BEND_DEGREE: Final = 5
-"""Of the polynomial that a bent sheet's profile is."""
+__all__ = [
+    "PerspectiveFinding",
+    "PerspectiveSettings",
+    "large_enough",
+    "measure_perspective",
+    "pool_findings",
+]
 
 _TINY: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class PerspectiveSettings:
+    """By what the perspective is measured.
+
+    Attributes:
+        focal: Focal length over the width of the upright frame: 0.8 to 1.2 for the front cameras of phones.
+        smallest_face: Width of the far face in the view, pixels: in smaller ones tracking errs by as much as
+            bent paper moves.
+        least_growth: Of the face.
+        fewest_frames: After the far view.
+        fewest_points: On the face.
+        seen_share: Share of the frames in which a point must be found to count.
+        understated: By how much the fit understates the perspective's error, as it takes the relief for
+            known.
+        axes: Directions round which a sheet is tried to be bent.
+        bend_degree: Of the polynomial that a bent sheet's profile is.
+    """
+
+    focal: float
+    smallest_face: float
+    least_growth: float
+    fewest_frames: int
+    fewest_points: int
+    seen_share: float
+    understated: float
+    axes: int
+    bend_degree: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +99,24 @@ class PerspectiveFinding:
     points: int
 
 
-def large_enough(parallax: Parallax) -> bool:
+def large_enough(parallax: Parallax, settings: PerspectiveSettings) -> bool:
     """Whether the far face is large enough in its view for its points to show anything."""
-    return parallax.face_pixels >= _SMALLEST_FACE
+    return parallax.face_pixels >= settings.smallest_face
 
 
-def measure_perspective(parallax: Parallax) -> PerspectiveFinding | None:
+def measure_perspective(parallax: Parallax, settings: PerspectiveSettings) -> PerspectiveFinding | None:
     """What the approach shows; ``None`` where the face was too small, grew too little, or was lost."""
     close, growth = parallax.closeups, max((one.growth for one in parallax.closeups), default=1.0)
-    if len(close) < _FEWEST_FRAMES or growth < _LEAST_GROWTH or not large_enough(parallax):
+    if len(close) < settings.fewest_frames or growth < settings.least_growth:
+        return None
+    if not large_enough(parallax, settings):
         return None
     where = places_on_face(parallax.places, parallax.face)
     left_over = np.stack([closeup.left_over for closeup in close]) @ where.upright
-    usable = np.isfinite(left_over[:, :, 0]).mean(axis=0) >= _SEEN_SHARE
-    if usable.sum() < _FEWEST_POINTS:
+    usable = np.isfinite(left_over[:, :, 0]).mean(axis=0) >= settings.seen_share
+    if usable.sum() < settings.fewest_points:
         return None
-    distance = _FOCAL * parallax.frame_width / face_extent(parallax.face).width
+    distance = settings.focal * parallax.frame_width / face_extent(parallax.face).width
     used = FacePlaces(where.places[usable], where.upright, where.eyes, where.mouth)
     fitted = fit_relief(
         PlaneLeftovers(
@@ -110,7 +127,7 @@ def measure_perspective(parallax: Parallax) -> PerspectiveFinding | None:
     )
     if fitted is None:
         return None
-    return _finding(fitted, used, growth=growth, frames=len(close))
+    return _finding(fitted, used, settings, growth=growth, frames=len(close))
 
 
 def pool_findings(findings: Sequence[PerspectiveFinding]) -> PerspectiveFinding | None:
@@ -141,15 +158,15 @@ def pool_findings(findings: Sequence[PerspectiveFinding]) -> PerspectiveFinding 
 
 
 def _finding(
-    fitted: ReliefFit, where: FacePlaces, *, growth: float, frames: int
+    fitted: ReliefFit, where: FacePlaces, settings: PerspectiveSettings, *, growth: float, frames: int
 ) -> PerspectiveFinding | None:
     unexplained = max(fitted.unexplained, _TINY)
     size = max(_root_mean_square(fitted.relief), _TINY)
-    curved = _beyond_bending(fitted.relief, where.places)
-    chance = max(_beyond_bending(fitted.control, where.places), _TINY)
+    curved = _beyond_bending(fitted.relief, where.places, settings)
+    chance = max(_beyond_bending(fitted.control, where.places, settings), _TINY)
     found = PerspectiveFinding(
         depth=fitted.perspective,
-        error=_UNDERSTATED * fitted.perspective_error,
+        error=settings.understated * fitted.perspective_error,
         clarity=fitted.explained / unexplained,
         expected=fitted.expected / unexplained,
         curved=curved / size,
@@ -162,15 +179,19 @@ def _finding(
     return found if all(map(math.isfinite, numbers)) else None
 
 
-def _beyond_bending(relief: NDArray[np.float64], places: NDArray[np.float64]) -> float:
+def _beyond_bending(
+    relief: NDArray[np.float64], places: NDArray[np.float64], settings: PerspectiveSettings
+) -> float:
     """What is left of a relief by the surface bent round one axis, of any direction, that fits it best."""
-    angles = np.arange(_AXES) * np.pi / _AXES
-    return min(_beyond_axis(relief, places, float(angle)) for angle in angles)
+    angles = np.arange(settings.axes) * np.pi / settings.axes
+    return min(_beyond_axis(relief, places, float(angle), settings.bend_degree) for angle in angles)
 
 
-def _beyond_axis(relief: NDArray[np.float64], places: NDArray[np.float64], angle: float) -> float:
+def _beyond_axis(
+    relief: NDArray[np.float64], places: NDArray[np.float64], angle: float, degree: int
+) -> float:
     across = 2 * places @ np.array([math.cos(angle), math.sin(angle)])
-    profile = across[:, None] ** np.arange(2, _BEND_DEGREE + 1)
+    profile = across[:, None] ** np.arange(2, degree + 1)
     design = np.column_stack([np.ones(len(places)), places, profile])
     return _root_mean_square(relief - design @ np.linalg.lstsq(design, relief, rcond=None)[0])
 

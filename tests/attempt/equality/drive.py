@@ -11,7 +11,7 @@ from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
 from attempt.flash_run import FlashRun
 from attempt.frame import ExposureClaim, Frame, FrameLimits
-from attempt.judgement import ChallengeEvidence, judge_attempt
+from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from liveness.dynamic.challenge.actions import HintCode
@@ -22,7 +22,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
-from research.dynamic.phone import CLOCKS_APART, SimulatedPhone
+from research.dynamic.phone import CLOCKS_APART, VirtualPhone
 from research.dynamic.virtual_time import Turn, turns
 from tests.attempt.equality.rows import line
 from tests.attempt.equality.scans import ONE_WAY, Coded, Recorded, Told
@@ -80,7 +80,7 @@ class Driver:
             fusion=self._fusion,
             hints=capture.hints,
             too_slow=False,
-            challenge=ChallengeEvidence.of(challenge, limits=_LIMITS, model=self._flash),
+            challenge=evidence_of(challenge, limits=_LIMITS, model=self._flash),
             complete=capture.complete,
         )
         seen = capture.observations
@@ -116,7 +116,7 @@ class Driver:
         if scan.told is Told.FLASH:
             challenge = FlashRun.drawn(drawn, model=self._flash, limits=_LIMITS)
         elif scan.told is Told.MOVEMENT:
-            challenge = MovementRun.drawn(drawn, rest=Oval(), analyst=self._analyst)
+            challenge = MovementRun.drawn(drawn, rest=Oval(), analyst=self._analyst, model=self._flash)
         return AttemptCapture(
             analyst=self._analyst,
             plan=CapturePlan(),
@@ -177,7 +177,7 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
     phone.guide(GuidanceCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)
 
 
-def _frame(coded: Coded, index: int, phone: SimulatedPhone | None) -> Frame:
+def _frame(coded: Coded, index: int, phone: VirtualPhone | None) -> Frame:
     step, since = (0, None) if phone is None else phone.claims(coded.time)
     said = coded.exposure
     return Frame(
@@ -196,7 +196,6 @@ def _frame(coded: Coded, index: int, phone: SimulatedPhone | None) -> Frame:
             exposure_time_ns=round(1e9 * said.exposure_seconds),
             iso=said.iso,
             white_balance_kelvin=said.white_balance_kelvin,
-            rolling_shutter_skew_ns=round(1e9 * said.rolling_shutter_seconds),
             exposure_locked=said.exposure_locked,
             white_balance_locked=said.white_balance_locked,
         ),

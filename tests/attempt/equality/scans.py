@@ -12,7 +12,7 @@ import numpy as np
 
 from research.dynamic.cases import all_cases, claimed_late
 from research.dynamic.cases import settings_of as flash_settings
-from research.dynamic.phone import USUAL_WIDTH, SimulatedPhone
+from research.dynamic.phone import USUAL_WIDTH, VirtualPhone
 from research.movement.cases import Approacher
 from research.movement.cases import Case as MovementCase
 from research.movement.cases import settings_of as movement_settings
@@ -94,7 +94,7 @@ class Recorded:
     told: Told
     frames: Iterator[Coded] = field(repr=False)
     portrait: BgrImage
-    phone: SimulatedPhone | None = None
+    phone: VirtualPhone | None = None
     seed: int = 0
 
 
@@ -181,9 +181,9 @@ def told_scans(pack: Pack, *, flashes: int, movements: int) -> Iterator[Recorded
         )
 
 
-def _phone(photo: Photo, settings: FlashScanSettings, *, claimed_late: float) -> SimulatedPhone:
+def _phone(photo: Photo, settings: FlashScanSettings, *, claimed_late: float) -> VirtualPhone:
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
-    return SimulatedPhone(
+    return VirtualPhone(
         light=light,
         frames=_filmed(photo, settings, light, guide),
         one_way=ONE_WAY,
@@ -200,7 +200,7 @@ def _filmed(
     yield from simulate_flash_scan(photo, settings, light, guide)
 
 
-def _sent_by(phone: SimulatedPhone) -> Iterator[Coded]:
+def _sent_by(phone: VirtualPhone) -> Iterator[Coded]:
     return (_coded(frame) for frame in phone.frames if phone.sends(frame.capture_time))
 
 

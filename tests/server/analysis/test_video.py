@@ -20,7 +20,8 @@ from tests.server.analysis.uploads import blank, genuine, numbered, two_persons
 from tests.server.live import remembering_pack
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage, DetectedFace
-from vision.isolation.pool import DecoderLimits, DecoderPool
+from vision.isolation.limits import DecoderLimits
+from vision.isolation.pool import DecoderPool
 from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits, VideoOutline
 from vision.packs import Pack, load_pack
 

@@ -324,7 +324,6 @@ def test_what_a_device_says_of_a_flash_frame_is_kept() -> None:
         exposure_time_ns=8_000_000,
         iso=400,
         white_balance_kelvin=4100,
-        rolling_shutter_skew_ns=0,
         exposure_locked=True,
         white_balance_locked=False,
     )

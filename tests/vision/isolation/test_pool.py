@@ -17,7 +17,8 @@ from tests.vision.decoders import decoders
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.image_format import ImageFormat, ImageHeader
-from vision.isolation.pool import DecoderLimits, DecoderPool, worker_command
+from vision.isolation.limits import DecoderLimits
+from vision.isolation.pool import DecoderPool, worker_command
 from vision.isolation.video import TakeFrame, VideoContainer, VideoFrames, VideoLimits
 
 WIDTH, HEIGHT, RATE = 64, 48, 10

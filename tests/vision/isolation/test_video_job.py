@@ -10,7 +10,8 @@ import pytest
 from tests.vision.isolation.hostile import QUICK, hostile_command
 from vision.errors import VideoError, VideoFault
 from vision.face import BgrImage
-from vision.isolation.pool import DecoderLimits, DecoderPool
+from vision.isolation.limits import DecoderLimits
+from vision.isolation.pool import DecoderPool
 from vision.isolation.process import LossCause
 from vision.isolation.video import VideoFrames, VideoLimits
 

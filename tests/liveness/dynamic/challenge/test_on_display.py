@@ -2,7 +2,7 @@
 
 import pytest
 
-from liveness.dynamic.challenge.on_display import DisplayClaim, StepOnDisplay
+from liveness.dynamic.challenge.on_display import Display, DisplayClaim, StepOnDisplay
 from liveness.dynamic.challenge.script import ColourScript
 from tests.liveness.dynamic.random_source import seeded
 
@@ -57,3 +57,28 @@ def test_a_closing_step_is_over_once_one_frame_holds_it_or_none_came_for_long() 
     assert least + 0.3 < shown.closed_at < least + 1.0
     shown.see(_frame(_SINCE + shown.lasts + 0.1), at=20.0)
     assert shown.closed_at == least
+
+
+def test_the_display_knows_every_step_and_what_the_latest_frame_before_each_showed() -> None:
+    script, display = ColourScript(seeded(0)), Display()
+    display.see(_frame(1.0, step=0, since=None), at=1.0)
+    assert (display.current, display.revealed, display.closing) == (None, (), False)
+    for at, step in enumerate((script.lead_in(), script.draw(), script.close())):
+        display.show(step, now=10.0 + at)
+        assert display.current is not None
+        assert (display.current.step, display.current.earliest) == (step, 1.0 + at)
+        assert display.closing is step.last
+        # A frame that comes late is older than the latest.
+        for late in (0.0, -0.5):
+            display.see(_frame(2.0 + at + late, step=0, since=None), at=11.0 + at)
+    assert [one.at for one in display.revealed] == [10.0, 11.0, 12.0]
+
+
+def test_coloured_steps_count_once_they_were_shown_for_as_long_as_they_had_to_be() -> None:
+    script, display = ColourScript(seeded(0)), Display()
+    passed = []
+    for step in (script.lead_in(), script.draw(), script.draw()):
+        display.show(step, now=0.0)
+        passed.append(display.passed)
+        display.let_pass()
+    assert [*passed, display.passed] == [0, 0, 1, 2]

@@ -2,7 +2,7 @@ import pytest
 
 from liveness.dynamic.challenge.actions import Complete, EndReason, FallBack, HintCode
 from liveness.dynamic.challenge.interface import Light
-from liveness.dynamic.challenge.presence import LightWatch, Presence
+from liveness.dynamic.challenge.presence import LightWatch, Pauses, Presence
 from liveness.dynamic.policy import DynamicPolicy, Fallback
 from liveness.guidance import GuidanceCode
 
@@ -51,6 +51,15 @@ def test_after_a_pause_a_face_is_away_from_the_first_frame_on_that_shows_it_so()
     presence.look_again(5.0)
     presence.see(face=False, guidance=None, at=5.8)
     assert (presence.away_since, presence.unseen_since) == (5.8, None)
+
+
+def test_a_face_that_is_away_again_and_again_pauses_nothing_any_more() -> None:
+    pauses = Pauses()
+    for at in range(5):
+        assert pauses.begin(10.0 * at)
+        assert pauses.until == 10.0 * at + 1.0
+    assert not pauses.begin(50.0)
+    assert pauses.until == 41.0
 
 
 def test_light_is_blamed_only_after_two_colours() -> None:

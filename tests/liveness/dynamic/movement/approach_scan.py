@@ -22,6 +22,7 @@ from simulator.person import Person, viewport_of
 from simulator.photo import Photo
 from simulator.scene import CameraSettings, ScanKind, ScanSettings
 from simulator.wandering import Wandering
+from tests.liveness.dynamic.movement.perspectives import SETTINGS
 from tests.liveness.dynamic.random_source import seeded
 from vision.face import BgrImage
 from vision.packs.interfaces import FaceDetector
@@ -70,7 +71,7 @@ def follow_ovals(
     show = _person(photo, settings, rng) if bend is None else _print(photo, settings, rng, bend)
     lens = Camera(camera, np.random.default_rng(seed + 1), width=settings.width, height=settings.height)
     rest = face_extent(detector.detect(show(0.0, Placement()))[0])
-    challenge = MovementChallenge(OvalScript(seeded(seed), rest=Oval()))
+    challenge = MovementChallenge(OvalScript(seeded(seed), rest=Oval()), SETTINGS)
     collector = ScanCollector()
     start = target = Placement()
     oval: Oval | None = None

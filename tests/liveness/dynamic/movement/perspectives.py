@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement.approach import Parallax
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 
-__all__ = ["FILM", "FLAT", "HEAD", "NOTHING_FOLLOWED", "SHEET"]
+__all__ = ["FILM", "FLAT", "HEAD", "NOTHING_FOLLOWED", "SETTINGS", "SHEET"]
+
+SETTINGS = load_flash_model().movement
 
 HEAD = PerspectiveFinding(
     depth=1.1,

@@ -4,7 +4,7 @@ import pytest
 
 from liveness.dynamic.movement.came_closer import Kind, what_came_closer
 from liveness.dynamic.movement.perspective import PerspectiveFinding
-from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SHEET
+from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTINGS, SHEET
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,6 @@ from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SHEET
 def test_only_what_is_sure_is_called_a_head_or_a_picture(
     seen: PerspectiveFinding | None, expected: Kind
 ) -> None:
-    came = what_came_closer(seen)
+    came = what_came_closer(seen, SETTINGS.came_closer)
     assert came.kind is expected
     assert came.detail.endswith(".")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, HintCode, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript, OvalStep
 from liveness.dynamic.finding import Finding
-from liveness.dynamic.movement import challenge as movement
+from liveness.dynamic.movement import approaches
+from liveness.dynamic.movement import challenge as challenge_module
 from liveness.dynamic.movement.approach import ApproachTracker
 from liveness.dynamic.movement.challenge import MovementChallenge
 from liveness.dynamic.movement.judge import judge_movement
@@ -19,7 +20,7 @@ from liveness.errors import ObservationError
 from liveness.guidance import Oval
 from liveness.observation import FrameObservation
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, scan
-from tests.liveness.dynamic.movement.perspectives import HEAD, NOTHING_FOLLOWED
+from tests.liveness.dynamic.movement.perspectives import HEAD, NOTHING_FOLLOWED, SETTINGS
 from tests.liveness.dynamic.random_source import seeded
 
 
@@ -30,7 +31,7 @@ def _in_oval(index: int, oval: Oval, *, size: float = 1.0, aside: float = 0.0) -
 
 
 def _start() -> tuple[MovementChallenge, MoveOval]:
-    challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()))
+    challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()), SETTINGS)
     first = challenge.next_action(now=0.0)
     assert isinstance(first, MoveOval)
     assert first.number == 1
@@ -56,7 +57,8 @@ def _showing(
     parallax = replace(NOTHING_FOLLOWED, face_pixels=face_pixels)
     findings = iter(seen)
     monkeypatch.setattr(ApproachTracker, "parallax", lambda _: parallax)
-    monkeypatch.setattr(movement, "measure_perspective", lambda _: next(findings, None))
+    for module in (approaches, challenge_module):
+        monkeypatch.setattr(module, "measure_perspective", lambda *_: next(findings, None))
 
 
 def _play(challenge: MovementChallenge, first: MoveOval, *, late: float = 0.0) -> tuple[int, Complete]:
@@ -98,7 +100,7 @@ def test_two_ovals_are_held_one_after_the_other(monkeypatch: pytest.MonkeyPatch)
 def test_without_texture_the_depth_is_not_measurable() -> None:
     challenge, first = _start()
     assert _play(challenge, first) == (6, Complete(EndReason.PROVEN))
-    result = judge_movement(challenge.record, scan())
+    result = judge_movement(challenge.record, scan(), SETTINGS)
     assert result.finding is Finding.NOT_MEASURABLE
     assert [signal.name for signal in result.signals] == [
         "ovals_followed",
@@ -125,7 +127,7 @@ def test_who_does_not_follow_is_told_and_then_it_ends() -> None:
     assert set(hints) == {HintCode.MOVE_BACK}
     assert 3 <= len(hints) <= 6
     assert time < 8
-    result = judge_movement(challenge.record, scan())
+    result = judge_movement(challenge.record, scan(), SETTINGS)
     assert result.finding is Finding.ABSENT
     assert result.verified_bits == 0
 
@@ -225,21 +227,21 @@ def test_an_approach_that_leaves_it_unsure_is_followed_by_another(monkeypatch: p
     assert record.followed
     assert (record.shown, record.measured) == (4, (_UNSURE, _UNSURE))
     assert record.verified_bits == pytest.approx(2 * (4.17 + 2), abs=0.02)
-    assert judge_movement(record, scan()).finding is Finding.RIGHT
+    assert judge_movement(record, scan(), SETTINGS).finding is Finding.RIGHT
 
 
 def test_after_three_approaches_it_stays_unsure(monkeypatch: pytest.MonkeyPatch) -> None:
     _showing(monkeypatch, *[replace(HEAD, depth=0.6, error=0.3)] * 3)
     challenge, first = _start()
     assert _play(challenge, first) == (6, Complete(EndReason.PROVEN))
-    assert judge_movement(challenge.record, scan()).finding is Finding.NOT_MEASURABLE
+    assert judge_movement(challenge.record, scan(), SETTINGS).finding is Finding.NOT_MEASURABLE
 
 
 def test_a_picture_is_not_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     _showing(monkeypatch, replace(HEAD, depth=-0.1))
     challenge, first = _start()
     assert _play(challenge, first) == (2, Complete(EndReason.PROVEN))
-    assert judge_movement(challenge.record, scan()).finding is Finding.WRONG
+    assert judge_movement(challenge.record, scan(), SETTINGS).finding is Finding.WRONG
 
 
 def test_a_head_after_a_picture_does_not_make_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +250,7 @@ def test_a_head_after_a_picture_does_not_make_up_for_it(monkeypatch: pytest.Monk
     challenge, first = _start()
     shown, _ = _play(challenge, first)
     assert shown > 2, "the film is not sure to be one"
-    assert judge_movement(challenge.record, scan()).finding is not Finding.RIGHT
+    assert judge_movement(challenge.record, scan(), SETTINGS).finding is not Finding.RIGHT
 
 
 def test_pictures_that_are_too_small_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,8 +278,8 @@ def test_an_approach_that_was_cut_short_counts_with_those_before(monkeypatch: py
     record = challenge.record
     assert record.unfinished is not None
     assert not record.followed
-    assert record.seen() == _UNSURE
-    result = judge_movement(record, scan())
+    assert record.seen(SETTINGS.perspective) == _UNSURE
+    result = judge_movement(record, scan(), SETTINGS)
     assert result.finding is Finding.ABSENT
     assert "3 of 4 ovals" in result.detail
 

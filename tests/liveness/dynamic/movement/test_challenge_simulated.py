@@ -10,6 +10,7 @@ from liveness.dynamic.movement.judge import judge_movement
 from simulator.photo import Photo
 from simulator.photos import builtin_photos
 from tests.liveness.dynamic.movement.approach_scan import follow_ovals
+from tests.liveness.dynamic.movement.perspectives import SETTINGS
 from tests.packs import real_pack, shared_pack
 from vision.packs.interfaces import FaceDetector
 
@@ -47,7 +48,7 @@ def test_people_are_told_from_prints_that_follow_as_well(
             played = follow_ovals(photo, detector, bend=bend, seed=seed, field_of_view=lens)
             reasons.append(played.end.reason)
             assert played.seconds < 18
-            result = judge_movement(played.challenge.record, played.scan)
+            result = judge_movement(played.challenge.record, played.scan, SETTINGS)
             print(f"{name:11} {kind:7} {played.seconds:.1f} s", result.finding, result.detail)
             for signal in result.signals[1:]:
                 print("   ", signal.name, signal.score, signal.detail)
@@ -63,4 +64,4 @@ def test_who_does_not_move_has_not_followed(photos: dict[str, Photo], detector: 
     played = follow_ovals(photos["astronaut"], detector, bend=0.0, seed=3, follows=False)
     assert played.end.reason is EndReason.NOT_FOLLOWED
     assert 2 <= played.hints <= 8
-    assert judge_movement(played.challenge.record, played.scan).finding is Finding.ABSENT
+    assert judge_movement(played.challenge.record, played.scan, SETTINGS).finding is Finding.ABSENT

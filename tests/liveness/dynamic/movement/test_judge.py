@@ -9,7 +9,7 @@ from liveness.dynamic.movement.judge import judge_movement
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 from liveness.guidance import Oval
 from tests.liveness.builders import scan
-from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SHEET
+from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTINGS, SHEET
 from tests.liveness.dynamic.random_source import seeded
 
 
@@ -50,7 +50,7 @@ def test_the_finding_follows_what_all_approaches_showed(
     seen: tuple[PerspectiveFinding | None, ...], expected: Finding
 ) -> None:
     record = _record(*seen)
-    result = judge_movement(record, scan())
+    result = judge_movement(record, scan(), SETTINGS)
     assert result.finding is expected
     assert result.verified_bits == record.verified_bits
     assert result.signals[0].passed
@@ -61,12 +61,12 @@ def test_the_finding_follows_what_all_approaches_showed(
 
 @pytest.mark.parametrize("filled", [0, 1, 3])
 def test_whoever_does_not_follow_proves_nothing_whatever_was_seen(filled: int) -> None:
-    result = judge_movement(_record(HEAD, HEAD, filled=filled), scan())
+    result = judge_movement(_record(HEAD, HEAD, filled=filled), scan(), SETTINGS)
     assert result.finding is Finding.ABSENT
     assert result.detail == f"The face filled {filled} of 4 ovals."
     assert not result.signals[0].passed
 
 
 def test_before_the_first_oval_nothing_was_asked() -> None:
-    result = judge_movement(_record(), scan())
+    result = judge_movement(_record(), scan(), SETTINGS)
     assert (result.finding, result.detail) == (Finding.ABSENT, "The face filled 0 of 2 ovals.")

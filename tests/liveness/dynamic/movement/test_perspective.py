@@ -13,7 +13,7 @@ from liveness.dynamic.movement.perspective import PerspectiveFinding, measure_pe
 from liveness.extent import face_extent
 from liveness.plane import apply_plane_motion, fit_plane_motion
 from tests.liveness.builders import face_at
-from tests.liveness.dynamic.movement.perspectives import HEAD
+from tests.liveness.dynamic.movement.perspectives import HEAD, SETTINGS
 
 _WIDTH, _HEIGHT = 480, 640
 _NOISE = 0.0007
@@ -97,7 +97,7 @@ _GROWTHS = np.linspace(1.02, 1.8, 40)
 
 
 def _found(parallax: Parallax) -> PerspectiveFinding:
-    found = measure_perspective(parallax)
+    found = measure_perspective(parallax, SETTINGS.perspective)
     assert found is not None
     return found
 
@@ -188,7 +188,7 @@ def test_a_few_points_that_slide_bend_nothing() -> None:
     ids=["no growth", "few frames", "few points", "mostly lost", "small face"],
 )
 def test_too_little_to_go_by_is_no_finding(parallax: Parallax) -> None:
-    assert measure_perspective(parallax) is None
+    assert measure_perspective(parallax, SETTINGS.perspective) is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -246,5 +246,5 @@ def test_whatever_was_followed_no_number_is_made_up(
             Closeup(frame=index, growth=g, left_over=left_over) for index, g in enumerate(growths)
         ),
     )
-    found = measure_perspective(parallax)
+    found = measure_perspective(parallax, SETTINGS.perspective)
     assert found is None or all(np.isfinite([found.depth, found.error, found.clarity, found.curved]))

@@ -1,0 +1,116 @@
+"""What the light proves of the colours while they are shown, and when that is enough."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from liveness.dynamic.challenge.answers import Answers, count_answers
+from liveness.dynamic.challenge.interface import Disturbance, Light, Meter, StepReading
+from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
+from liveness.dynamic.sample import FlashSample
+
+__all__ = ["Proof"]
+
+_MOST_CAPTURE_SECONDS: Final = 2.0
+"""How long the colours, once proven, wait for the frames that every scan takes."""
+
+
+class Proof:
+    """The frames that say what the light proves, and what it proves so far.
+
+    Once that is enough no further frame takes part in it.
+    """
+
+    def __init__(self, meter: Meter, *, minimum_bits: float) -> None:
+        """Starts with nothing shown.
+
+        Args:
+            meter: Measures the steps.
+            minimum_bits: What is enough.
+        """
+        self._meter = meter
+        self._minimum_bits = minimum_bits
+        self._samples: list[FlashSample] = []
+        self._captured = True
+        self._since: float | None = None
+
+    @property
+    def samples(self) -> tuple[FlashSample, ...]:
+        """The frames that count, in order."""
+        return tuple(self._samples)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the colours are proven."""
+        return self._since is not None
+
+    def add(self, sample: FlashSample, *, captured: bool) -> None:
+        """Take the next frame.
+
+        Args:
+            sample: What was measured of it.
+            captured: Whether there are as many frames with this one as are wanted of every scan.
+        """
+        self._captured = captured
+        if self._since is None:
+            self._samples.append(sample)
+            self._meter.add(sample)
+
+    def revealed(self, step: ColourStep, at: float) -> None:
+        """Learn that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
+        self._meter.revealed(step, at)
+
+    def refresh(self) -> None:
+        """Take every frame that was added into the next answers."""
+        self._meter.refresh()
+
+    def answers(self, revealed: Iterable[RevealedStep]) -> Answers:
+        """The answers to the steps that were revealed."""
+        return count_answers((one.step for one in revealed), self._meter.readings())
+
+    def conclude(self, answers: Answers, *, last: bool, now: float) -> bool:
+        """Whether ``answers`` are enough, and no more of them may tell what is in doubt.
+
+        Args:
+            answers: All so far.
+            last: Whether there will be no more of them, so that doubts stay what they are.
+            now: Of the server's monotonic clock, seconds; from then on it is complete, if it is.
+        """
+        enough = (
+            answers.proven_bits >= self._minimum_bits
+            and self._meter.verified_bits() >= self._minimum_bits
+            and self._meter.lag() is not None
+        )
+        if enough and (last or (answers.wrong == 0 and not self._meter.doubtful())):
+            self._since = now
+            return True
+        return False
+
+    def waits_until(self, now: float) -> float | None:
+        """Until when it waits, once complete, for frames that every scan takes; ``None`` for none."""
+        if self._since is None or self._captured:
+            return None
+        late = self._since + _MOST_CAPTURE_SECONDS
+        return late if now < late else None
+
+    def measured(self, step: ColourStep) -> bool:
+        """Whether more frames of ``step`` would tell nothing new."""
+        reading = self._reading(step)
+        if reading is None or not reading.settled or reading.disturbed:
+            return False
+        return reading.agrees is not None or step.bits == 0
+
+    def moved(self, step: ColourStep) -> bool:
+        """Whether frames of ``step`` are left out because the face moved."""
+        reading = self._reading(step)
+        return reading is not None and Disturbance.MOVED in reading.disturbed
+
+    def light(self) -> Light:
+        """Whether the light lets the flash be measured."""
+        return self._meter.light()
+
+    def shape_shows(self) -> bool:
+        """Whether the light can say what it falls on."""
+        return self._meter.shape_shows()
+
+    def _reading(self, step: ColourStep) -> StepReading | None:
+        return next((reading for reading in self._meter.readings() if reading.step == step.number), None)

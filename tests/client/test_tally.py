@@ -1,0 +1,27 @@
+from client.tally import AttemptTally, ScanTally
+
+
+def test_an_attempt_counts_for_itself_and_for_its_scan() -> None:
+    scan = ScanTally()
+    for attempt in (1, 2):
+        tally = AttemptTally(scan)
+        tally.drop(2)
+        assert tally.dropped_before == 2
+        tally.send(100)
+        tally.drop(1)
+        tally.send(50)
+        assert (tally.frames, tally.dropped, tally.dropped_before) == (2, 3, 0)
+        assert (scan.frames, scan.dropped) == (2 * attempt, 3 * attempt)
+        assert scan.bytes == tally.scan_bytes == 150 * attempt
+
+
+def test_a_result_is_awaited_from_the_end_until_it_comes_or_another_attempt_begins() -> None:
+    scan = ScanTally()
+    tally = AttemptTally(scan)
+    tally.end()
+    assert scan.awaiting_result
+    tally.answer()
+    assert not scan.awaiting_result
+    tally.end()
+    AttemptTally(scan)
+    assert not scan.awaiting_result

@@ -1,0 +1,98 @@
+"""One scan to its verdict: what stood in the way of its capture comes last."""
+
+import pytest
+
+from liveness.fusion_model_file import load_fusion_model
+from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
+from liveness.observation import ScanObservations
+from liveness.policy import LivenessPolicy
+from liveness.verdict import LivenessResult, Reason, Verdict
+from tests.liveness.builders import as_head, observations, scan, segment
+from tests.liveness.results import assert_consistent
+
+_WATCHED = scan(observations(14), [segment(as_head(0.05), steps=14)])
+_CLEAR = CaptureConditions()
+_SLOW, _TURNED = CaptureConditions(too_slow=True), CaptureConditions(turned=True)
+
+
+def _judge(
+    monkeypatch: pytest.MonkeyPatch,
+    conditions: CaptureConditions,
+    verdict: Verdict,
+    *reasons: Reason,
+) -> LivenessResult:
+    """The verdict under the conditions, where the passive signals say ``verdict``."""
+    express = LivenessResult(
+        verdict=verdict,
+        score=90.0 if verdict is Verdict.LIVE else 20.0,
+        policy=LivenessPolicy(),
+        signals=(),
+        reasons=reasons,
+    )
+    monkeypatch.setattr("liveness.judge.judge_express", lambda **_: express)
+    judged = _judged(_WATCHED, conditions)
+    assert judged.flash is None
+    assert_consistent(judged.result)
+    return judged.result
+
+
+def _judged(seen: ScanObservations, conditions: CaptureConditions, *, identified: int = 0) -> ScanLiveness:
+    return judge_scan(
+        scan=seen,
+        identified={identified},
+        pad_scores=[],
+        cues=[],
+        policy=LivenessPolicy(),
+        model=load_fusion_model(),
+        challenge=None,
+        conditions=conditions,
+    )
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_under_clear_conditions_the_signals_decide(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    result = _judge(monkeypatch, _CLEAR, verdict, Reason.LOOKS_ALIVE)
+    assert (result.verdict, result.reasons) == (verdict, (Reason.LOOKS_ALIVE,))
+
+
+def test_too_few_frames_a_second_show_nobody_to_be_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _judge(monkeypatch, _SLOW, Verdict.LIVE, Reason.LOOKS_ALIVE)
+    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (Reason.TOO_FEW_FRAMES,))
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SPOOF, Verdict.INCONCLUSIVE])
+def test_too_few_frames_a_second_change_no_other_verdict(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    result = _judge(monkeypatch, _SLOW, verdict, Reason.MOVES_AS_A_PLANE)
+    assert (result.verdict, result.reasons) == (verdict, (Reason.MOVES_AS_A_PLANE,))
+
+
+def test_turned_pictures_explain_why_too_few_faces_were_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    why = Reason.TOO_FEW_USABLE_FACES, Reason.NO_SIGN_OF_LIFE_MEASURABLE
+    result = _judge(monkeypatch, _TURNED, Verdict.INCONCLUSIVE, *why)
+    assert result.reasons == (Reason.WRONG_ROTATION, Reason.NO_SIGN_OF_LIFE_MEASURABLE)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SPOOF, Verdict.LIVE])
+def test_turned_pictures_explain_no_decision(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    result = _judge(monkeypatch, _TURNED, verdict, Reason.EVIDENCE_TOO_WEAK)
+    assert (result.verdict, result.reasons) == (verdict, (Reason.EVIDENCE_TOO_WEAK,))
+
+
+def test_turned_pictures_explain_too_what_was_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = CaptureConditions(too_slow=True, turned=True)
+    result = _judge(monkeypatch, both, Verdict.LIVE, Reason.LOOKS_ALIVE)
+    assert result.reasons == (Reason.WRONG_ROTATION, Reason.TOO_FEW_FRAMES)
+
+
+def test_motion_of_an_unknown_face_counts_for_nobody() -> None:
+    moved = {
+        identified: [
+            signal.score is not None
+            for signal in _judged(_WATCHED, _CLEAR, identified=identified).result.signals
+            if signal.name == "micro_motion"
+        ]
+        for identified in (0, 99)
+    }
+    assert moved == {0: [True], 99: [False]}

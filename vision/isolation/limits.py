@@ -1,0 +1,40 @@
+"""What the decoders may use."""
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["DecoderLimits"]
+
+_MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderLimits:
+    """What one job, and one worker, may use.
+
+    Attributes:
+        memory_bytes: Memory that a worker may map beyond what it starts with, at least 64 MiB.
+        cpu_seconds: CPU time of a job, rounded up to whole seconds by the kernel; 1 or more.
+        wall_seconds: Time from sending a job to its last byte.
+        wait_seconds: Time that a job waits for a free worker.
+        start_seconds: Time that a worker has to start.
+        jobs_per_worker: Jobs after which a worker is replaced, so that what its libraries leak is freed. 1
+            where jobs belong to different people: a file that took its decoder over could otherwise answer
+            for the next one.
+
+    Raises:
+        ValueError: A limit that allows nothing.
+    """
+
+    memory_bytes: int = 1024 * _MIB
+    cpu_seconds: int = 10
+    wall_seconds: float = 15.0
+    wait_seconds: float = 5.0
+    start_seconds: float = 30.0
+    jobs_per_worker: int = 500
+
+    def __post_init__(self) -> None:
+        if self.memory_bytes < 64 * _MIB or self.cpu_seconds < 1 or self.jobs_per_worker < 1:
+            raise ValueError("a worker needs 64 MiB, a second of CPU time and a job at least")
+        if min(self.wall_seconds, self.wait_seconds, self.start_seconds) <= 0:
+            raise ValueError("times must be greater than 0")
