@@ -19,9 +19,10 @@ def test_a_result_is_awaited_from_the_end_until_it_comes_or_another_attempt_begi
     scan = ScanTally()
     tally = AttemptTally(scan)
     tally.end()
-    assert scan.awaiting_result
+    awaited = [scan.awaiting_result]
     tally.answer()
-    assert not scan.awaiting_result
+    awaited.append(scan.awaiting_result)
     tally.end()
     AttemptTally(scan)
-    assert not scan.awaiting_result
+    awaited.append(scan.awaiting_result)
+    assert awaited == [True, False, False]

@@ -34,9 +34,10 @@ def test_frames_that_come_once_it_is_complete_take_no_part() -> None:
     meter = ScriptedMeter()
     proof, revealed = _shown(meter)
     counted, measured = len(proof.samples), dict(meter.frames)
-    assert not proof.complete
+    complete = [proof.complete]
     assert proof.conclude(proof.answers(revealed), last=False, now=20.0)
-    assert proof.complete
+    complete.append(proof.complete)
+    assert complete == [False, True]
     _add(proof, revealed[-1].step)
     assert (len(proof.samples), meter.frames) == (counted, measured)
 
