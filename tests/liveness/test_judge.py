@@ -91,7 +91,7 @@ def test_motion_of_an_unknown_face_counts_for_nobody() -> None:
         identified: [
             signal.score is not None
             for signal in _judged(_WATCHED, _CLEAR, identified=identified).result.signals
-            if signal.name == "micro_motion"
+            if signal.name == "planar_motion"
         ]
         for identified in (0, 99)
     }
