@@ -33,7 +33,7 @@ def test_a_person_fills_both_ovals_and_is_no_picture(photo: Photo, pack: Pack, g
     played = [
         play(Case(Approacher.GENUINE, _PERSON, geometry, attempt), photo, pack=pack) for attempt in range(5)
     ]
-    assert any(one.ovals_filled == 2 for one in played)
+    assert any(one.ovals_filled >= 2 for one in played)
     assert any(one.result.finding is Finding.RIGHT for one in played)
     assert all(one.result.finding is not Finding.WRONG for one in played)
 
