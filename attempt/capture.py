@@ -136,7 +136,7 @@ class AttemptCapture:
         """Rate of the measured frames by the device's clock; ``None`` before two of them.
 
         Args:
-            paused_seconds: What does not count, because the device was told to send nothing.
+            paused_seconds: Time in which the server asked the device to send nothing; it is left out.
         """
         scan = self.observations
         seconds = scan.duration - paused_seconds

@@ -1,6 +1,6 @@
 """The frames of a file, taken in order as they are decoded; only those worth more work are kept.
 
-Nobody is guided and nothing is asked for, so that this is the part of an attempt that is left. A video is
+A file gets neither guidance nor a challenge, so only the measuring part of an attempt runs. A video is
 watched as a scan is (``attempt.watch``): the face is followed, and the detector looks now and then. Still
 frames have no times, so nothing is measured between them.
 """

@@ -33,7 +33,7 @@ WRONG_ROTATION: Final = "WRONG_ROTATION"
 """Told in place of ``NO_FACE`` where faces are found only in turned pictures."""
 
 # A blink is what a live person does: frames with closed eyes or a turned head still show how the face
-# moves, so they count for the capture even while the person is told about them.
+# moves, so they count for the capture even while the person gets feedback about them.
 _COUNTS_FOR_CAPTURE: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
 )
@@ -145,11 +145,11 @@ class ToldFeedback:
     """Keeps an attempt's feedback from being told over and over."""
 
     def __init__(self) -> None:
-        """Nothing was told yet."""
+        """No feedback has been sent yet."""
         self._told: tuple[str, float, float] | None = None
 
     def news(self, feedback: Feedback, time: float) -> Feedback | None:
-        """The feedback, where it says something new, or the last one was told a while ago.
+        """The feedback if it is new, or if the last one was sent a while ago; else ``None``.
 
         Args:
             feedback: What holds now.
@@ -165,7 +165,7 @@ class ToldFeedback:
 
 
 def feedback_code(guidance: GuidanceCode, *, turned: bool) -> str:
-    """The code that a person is told.
+    """The feedback code for what guidance found.
 
     Args:
         guidance: What the frame shows.

@@ -31,8 +31,8 @@
         ├── NotInstalled           a pack that should be bundled is not installed, or not intact
         └── BenchImpossible        the models cannot be measured
 
-Every message says what was wrong, what was expected and what to do. Addresses are told without user
-names, passwords and queries. What the other rooms raise is told as it is; exceptions of aiohttp and of the
+Every message says what was wrong, what was expected and what to do. Addresses are shown without user
+names, passwords and queries. Errors of the other rooms are shown unchanged; exceptions of aiohttp and of the
 file system are the ``__cause__`` of one of the above.
 """
 

@@ -1,7 +1,7 @@
 """One kit for every page that a command writes: one HTML file that fetches and runs nothing.
 
 ``markup`` has the type of safe markup and the templates, ``frame`` the page around everything, ``parts``
-and ``gauges`` what stands in it, ``svg`` and ``charts`` drawings. ``templates/base.css`` styles all of it.
+and ``gauges`` the parts of a page, ``svg`` and ``charts`` drawings. ``templates/base.css`` styles all of it.
 """
 
 from cli.pages import svg

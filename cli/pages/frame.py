@@ -23,7 +23,7 @@ def page(
         brand: The command, beside the name of the product.
         title: Of the browser's tab.
         heading: The page's own title.
-        below: What stands below the heading, such as a lead and facts.
+        below: Content below the heading, such as a lead and facts.
         main: The sections.
         footer: How the page was made.
         style: What the user's pages have beside the kit's style sheet.

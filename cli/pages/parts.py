@@ -1,4 +1,4 @@
-"""What stands in a page: facts, pills, pictures with words, tables, cards."""
+"""Parts of a page: facts, pills, pictures with words, tables, cards."""
 
 from collections.abc import Iterable
 
