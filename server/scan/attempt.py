@@ -244,19 +244,13 @@ class AttemptRun:
         )
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
         self._bytes.add(size)
-        self._rate.frame(frame.capture_time_us / 1e6)
         check_claim(frame, revealed=self._shown.step)
         await self._row.record()
+        feedback, actions = await self._look_at(frame, arrival)
+        self._rate.frame(frame.capture_time_us / 1e6)
         await self._row.count(self.frames)
-        feedback = None
-        if self._settled:
-            self.work.glance(frame, arrival=arrival.time)
-            await self._challenge_further(send)
-        else:
-            speaks = self._challenge_speaks
-            feedback, actions = await self.work.take(frame, arrival=arrival.time, then_act=speaks)
-            if speaks:
-                await self._do(actions, send)
+        if actions:
+            await self._do(actions, send)
         self._credit.processed(size)
         if feedback is not None:
             self._show(feedback.code)
@@ -268,18 +262,27 @@ class AttemptRun:
         if (grant := self._credit.grant()) is not None:
             await send(grant)
 
+    async def _look_at(
+        self, frame: FrameMessage, arrival: Arrival
+    ) -> tuple[Feedback | None, tuple[Action, ...]]:
+        """What to tell the person, and what the challenge wants done."""
+        speaks = self._challenge_may_speak(frames=self.frames + 1)
+        if not self._settled:
+            return await self.work.take(frame, arrival=arrival.time, then_act=speaks)
+        self.work.glance(frame, arrival=arrival.time)
+        return None, await self.work.act() if speaks else ()
+
     async def _challenge_further(self, send: Send) -> None:
         """Does what the challenge wants done now, without a further frame."""
-        if self._challenge_speaks:
+        if self._challenge_may_speak(frames=self.frames):
             await self._do(await self.work.act(), send)
 
-    @property
-    def _challenge_speaks(self) -> bool:
+    def _challenge_may_speak(self, *, frames: int) -> bool:
         """Whether a challenge may say something: until the capture is complete.
 
         A colour is shown only in attempts that count: else one could look at many draws and pick.
         """
-        counts = self.frames >= self._env.settings.counted_frames
+        counts = frames >= self._env.settings.counted_frames
         return self.challenge is not None and self._clocks.completed is None and counts
 
     async def _do(self, actions: tuple[Action, ...], send: Send) -> None:

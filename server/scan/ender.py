@@ -143,7 +143,7 @@ class ScanEnder:
         if run is None:
             return False
         if not run.recorded:
-            if not ending.rule.without_frames:
+            if not ending.without_frames:
                 return False
             await run.record()
         self._state = follow(self._state, ending.by)

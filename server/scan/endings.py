@@ -18,7 +18,8 @@
 
 What ended the attempt (``EndedBy``) says what is kept of one that was left, and what becomes of its check:
 ``RULES``. An ending that should close the check and cannot is followed by another one, which closes nothing
-(``ending_of`` what went wrong). An attempt without a frame stands nowhere, unless the server ended it.
+(``ending_of`` what went wrong). An attempt without a frame stands nowhere, unless the server ended it or the
+device broke its transcript.
 ``server.scan.ender`` does the work.
 """
 
@@ -158,6 +159,16 @@ class Ending:
         """Why the check is closed where nothing that was seen decides it; ``None`` where it stays open."""
         return self.reason or self.rule.closes
 
+    @property
+    def breaks_transcript(self) -> bool:
+        """Whether the device broke the transcript of its attempt."""
+        return self.reason is FailureReason.TRANSCRIPT_BROKEN
+
+    @property
+    def without_frames(self) -> bool:
+        """Whether an attempt that it ended stands also without a frame: else a break would seem another's."""
+        return self.rule.without_frames or self.breaks_transcript
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -268,10 +279,9 @@ def settle_left(seen: Seen, ending: Ending) -> Settlement:
     costs an attempt once its frames count.
     """
     if seen.manipulated or (seen.counts and seen.stands):
-        broken = ending.reason is FailureReason.TRANSCRIPT_BROKEN
         return Settlement(
             AttemptOutcome.DECIDED,
-            ending.reason if broken else None,
+            ending.reason if ending.breaks_transcript else None,
             judgement=True,
             pictures=Pictures.NAMED,
         )

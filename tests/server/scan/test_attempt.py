@@ -12,6 +12,7 @@ import pytest
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from server.domain.state import CheckState
+from server.domain.terms import EndedBy
 from server.scan.messages import CaptureBudget
 from server.verdict import FailureReason
 from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
@@ -364,6 +365,43 @@ async def test_frames_on_their_way_when_the_server_has_enough_are_accepted(scene
     assert (await stream.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
     assert await stream.outcome() is None
     assert (await scene.attempts(upload.check_id))[0].frames == sent + 1
+
+
+async def test_a_frame_that_is_refused_does_not_make_the_attempt_count(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:7])
+    await stream.taken(7)
+    eighth = pictures()[7]
+    await stream.send(stream.frame(replace(eighth, jpeg=eighth.jpeg[: len(eighth.jpeg) // 2])))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert refusal.reason == "FRAME_IMAGE_INVALID"
+    await scene.reaches(upload.check_id, CheckState.WAITING)
+    (attempt,) = await scene.attempts(upload.check_id)
+    assert (attempt.frames, attempt.counted, attempt.ended_by) == (7, False, EndedBy.REFUSED)
+
+
+async def test_a_transcript_that_breaks_before_the_first_frame_is_an_attempt_of_its_own(
+    scene: LiveServer,
+) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:9])
+    await stream.send(stream.end())
+    assert (await stream.result()).another_attempt
+    await stream.begin()
+    await stream.send(stream.end(attempt=1))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert refusal.reason == "ATTEMPT_END_INVALID"
+    result = (await scene.finish(upload.check_id)).result
+    assert result.reasons[0] == result_pb2.FAILURE_REASON_TRANSCRIPT_BROKEN
+    first, second = result.attempts
+    assert (first.ended_by, first.frames) == (result_pb2.AttemptSummary.ENDED_BY_SIGNED, 9)
+    assert (second.ended_by, second.frames) == (result_pb2.AttemptSummary.ENDED_BY_REFUSED, 0)
 
 
 async def test_a_device_that_claims_to_have_dropped_billions_breaks_nothing(scene: LiveServer) -> None:

@@ -259,12 +259,13 @@ def test_a_fenced_stream_says_what_it_saw_and_leaves_the_check_alone(
 
 
 @_CASES
-def test_an_attempt_without_frames_stands_only_where_the_server_ended_it(
+def test_an_attempt_without_frames_stands_where_the_server_ended_it_or_its_transcript_broke(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(seen=_NOTHING, frames=False)
     world.end(error)
-    stands = by in {EndedBy.SERVER_FAULT, EndedBy.SERVER_STOPPED}
+    server = by in {EndedBy.SERVER_FAULT, EndedBy.SERVER_STOPPED}
+    stands = server or closes is FailureReason.TRANSCRIPT_BROKEN
     assert (world.recorded, len(world.written)) == ((1, 1) if stands else (0, 0))
 
 

@@ -17,6 +17,7 @@ from client.result_signature import verify_response
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.evidence.store import EvidenceStore
+from server.scan.concluding import AttemptConcluder
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
 from tests.server.live import LiveServer, Picture, Refused, pictures, serving, settings_for
@@ -233,8 +234,12 @@ async def test_a_database_that_fails_once_leaves_an_attempt_that_says_so(
 async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storing = asyncio.Event()
-    genuine = EvidenceStore.put
+    storing, concluding = asyncio.Event(), asyncio.Event()
+    genuine, conclude = EvidenceStore.put, AttemptConcluder.conclude
+
+    async def concluded(concluder: AttemptConcluder, *args: Any) -> Any:
+        concluding.set()
+        return await conclude(concluder, *args)
 
     async def fail_the_first(store: EvidenceStore, picture: Any) -> None:
         # The other pictures of the attempt are stored, and are not to stay behind.
@@ -251,9 +256,11 @@ async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
     await stream.begin()
     with monkeypatch.context() as patched:
         patched.setattr(EvidenceStore, "put", fail_the_first)
+        patched.setattr(AttemptConcluder, "conclude", concluded)
         await stream.send_frames(pictures())
         await stream.send(stream.end())
         await storing.wait()
+        await concluding.wait()
     # The device does not wait as long as the server does.
     await stream.vanish()
     again = await device.resume()
