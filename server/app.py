@@ -292,7 +292,7 @@ class FacegateServer:
         """Opens what answers behind the listeners; what closes checks."""
         settings, workers, now = self._settings, self._workers, self._clock.now
         identity, fusion = pack_identity(pack), load_fusion_model()
-        recorder = check_recorder(stores, pack=identity)
+        recorder = check_recorder(settings, stores=stores, pack=identity)
         completion = CheckCompletion(
             repository=stores.checks,
             retention=stores.retention,

@@ -56,10 +56,11 @@ AVAILABLE_MODES = frozenset(Mode)
 _WINDOW_BYTES_PER_FRAME = 192 * 1024
 
 
-def check_recorder(stores: Stores, *, pack: PackIdentity) -> CheckRecorder:
+def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) -> CheckRecorder:
     """What makes verdicts durable.
 
     Args:
+        settings: How long attacks are remembered.
         stores: Where.
         pack: The models that judge.
     """
@@ -69,7 +70,9 @@ def check_recorder(stores: Stores, *, pack: PackIdentity) -> CheckRecorder:
         encode=encode_result,
         pack=pack,
         server_version=server_version(),
-        unattempted=partial(unattempted_device, stores.devices),
+        unattempted=partial(
+            unattempted_device, stores.devices, settings.limits.failures.as_setting().remembered
+        ),
     )
 
 

@@ -213,12 +213,16 @@ class _Judge:
         app = self.payload.app
         if not self.policy.apps:
             return _no_apps("app_identity")
-        if not app.package and not app.certificate_digests:
+        asked, digests = self.payload.request.package, app.certificate_digests
+        holds = app.package in ("", asked) and (
+            not digests or app_is_allowed(self.policy.apps, [asked], digests)
+        )
+        if holds and not (app.package and digests):
+            # What Google left out contradicts nothing.
             return _unevaluated("app_identity", "")
         return PLAY_INTEGRITY.judged(
             "app_identity",
-            holds=app.package == self.payload.request.package
-            and app_is_allowed(self.policy.apps, [app.package], app.certificate_digests),
+            holds=holds,
             good=("APPLICATION_KNOWN", "the operator's app, signed with his key"),
             bad=("APPLICATION_REPACKAGED", "not the operator's app, or not signed with his key"),
             sign_of=Manipulation.CODE_MODIFICATION,

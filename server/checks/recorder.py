@@ -58,7 +58,7 @@ class CheckRecorder:
         encode: Callable[[CheckOutcome], bytes],
         pack: PackIdentity,
         server_version: str,
-        unattempted: Callable[[CheckRecord, Policy], Awaitable[DeviceOutcome]],
+        unattempted: Callable[[CheckRecord, Policy, datetime], Awaitable[DeviceOutcome]],
     ) -> None:
         """Takes the stores, and what results say about this server.
 
@@ -210,7 +210,7 @@ class CheckRecorder:
         """
         if ended_by in _ABSENCE:
             ended_by = server_fault(attempts) or ended_by
-        device = await self._unattempted(record, policy)
+        device = await self._unattempted(record, policy, now)
         outcome = None
         if (judged := _last_judged(attempts)) is not None:
             outcome = judged.ended(

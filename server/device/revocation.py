@@ -186,6 +186,8 @@ def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("wb") as file:
+            # The server refuses a file that others may write, which the caller's umask may allow.
+            os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & 0o644)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

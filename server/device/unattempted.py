@@ -1,5 +1,8 @@
 """What is known of the device of a check that ends without an attempt that decides it."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 from server.device.assessment import assess_without_attempt
 from server.device.findings import finding_from_bytes
 from server.policies import Policy
@@ -11,17 +14,22 @@ from server.verdict.outcome import DeviceOutcome
 __all__ = ["unattempted_device"]
 
 
-async def unattempted_device(devices: DeviceRepository, record: CheckRecord, policy: Policy) -> DeviceOutcome:
+async def unattempted_device(
+    devices: DeviceRepository, remembered: timedelta, record: CheckRecord, policy: Policy, now: datetime
+) -> DeviceOutcome:
     """The device as the check's streams left it.
 
     Args:
         devices: Keeps what became of the check's evidence.
+        remembered: How long earlier attacks are remembered.
         record: The check.
         policy: Its frozen policy.
+        now: The time.
 
     Raises:
         StorageUnavailable: The database failed.
     """
     findings = [finding_from_bytes(data) for data in await devices.findings(record.check_id)]
     tolerated = tolerated_checks(policy.device.tolerate, sandbox=record.sandbox)
-    return assess_without_attempt(findings, rules=policy.device, tolerated=tolerated)
+    device = assess_without_attempt(findings, rules=policy.device, tolerated=tolerated)
+    return replace(device, earlier=await devices.attacks(record.check_id, since=now - remembered))

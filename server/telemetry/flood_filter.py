@@ -23,6 +23,8 @@ _CAUSED_BY_CALLERS = frozenset(
         "call_refused",
         "client_certificate_refused",
         "connection_lost",
+        "evidence_problem",
+        "picture_not_kept",
         "storage_unavailable",
     }
 )

@@ -227,6 +227,27 @@ _LABELS: list[tuple[dict[str, Any], str, CheckOutcome, str, bool]] = [
     (
         _with("appIntegrity", certificateSha256Digest=[]),
         "app_identity",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with("appIntegrity", packageName=""),
+        "app_identity",
+        CheckOutcome.NOT_EVALUATED,
+        "UNEVALUATED",
+        False,
+    ),
+    (
+        _with("appIntegrity", packageName="", certificateSha256Digest=[b64(bytes(32))]),
+        "app_identity",
+        CheckOutcome.FAIL,
+        "APPLICATION_REPACKAGED",
+        False,
+    ),
+    (
+        _with("appIntegrity", packageName="org.other", certificateSha256Digest=[]),
+        "app_identity",
         CheckOutcome.FAIL,
         "APPLICATION_REPACKAGED",
         False,

@@ -1,6 +1,7 @@
 """The revocation list as files that others keep fresh."""
 
 import os
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,6 +108,19 @@ def test_files_that_cannot_be_used_are_logged_and_the_older_list_stays(
     write_revocation_files(file, _SECOND, fetched_at=_FETCHED)
     held.refresh(_FETCHED)
     assert _entries(held) == 2
+
+
+def test_what_it_writes_only_its_owner_may_change(tmp_path: Path) -> None:
+    file = tmp_path / "status.json"
+    before = os.umask(0)
+    try:
+        write_revocation_files(file, _FIRST, fetched_at=_FETCHED)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (file, record_path(file))} == {0o644}
+    held = RevocationFile(file)
+    held.refresh(_FETCHED)
+    assert _entries(held) == 1
 
 
 def test_what_is_no_list_is_not_written(tmp_path: Path) -> None:

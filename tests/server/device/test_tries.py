@@ -94,6 +94,15 @@ async def test_a_device_that_spoofs_under_many_names_is_locked(live: LiveServer)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
 
 
+async def test_a_check_that_was_never_scanned_says_what_its_subject_did_before(live: LiveServer) -> None:
+    await scan(live, await _upload(live, "anna"), PAGE, WebCryptoAttestor(), shown=_ATTACK)
+    upload = await _upload(live, "anna")
+    await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
+    result = (await live.finish(upload.check_id)).result
+    assert not result.attempts
+    assert _history(result)["history_subject_spoofs"] == (0.5, False, 0.0)
+
+
 async def test_an_attack_by_a_locked_device_stands(live: LiveServer) -> None:
     device = WebCryptoAttestor()
     for subject in ("anna", "bert"):

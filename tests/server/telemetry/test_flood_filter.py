@@ -71,6 +71,14 @@ def test_refusals_are_logged_by_rate_and_the_rest_is_counted_once_a_minute() -> 
     assert _events(stream)[-1] == "call_refused"
 
 
+@pytest.mark.parametrize("event", ["evidence_problem", "picture_not_kept"])
+def test_lost_pictures_that_are_fetched_again_and_again_have_a_rate(event: str) -> None:
+    stream = _configured(_Clock())
+    for _ in range(500):
+        structlog.get_logger("server.checks").error(event, check_id="c", problem="LOST")
+    assert _events(stream) == [event] * 50
+
+
 def test_what_no_caller_causes_is_always_logged() -> None:
     stream = _configured(_Clock())
     for _ in range(500):
