@@ -128,7 +128,7 @@ _OTHERS: Final = (
     ),
     _Section(
         "Feedback codes",
-        "`Feedback.code` while an attempt runs, `ScanResult.feedback` and `AttemptSummary.feedback` after it. "
+        "`Feedback.code` in an attempt; `ScanResult.feedback` and `AttemptSummary.feedback` after it. "
         "The texts to show are in [device_protocol.md](device_protocol.md#feedback-codes).",
         "feedback.proto",
         "FeedbackCode",
@@ -148,8 +148,8 @@ _INTRODUCTION = """\
 
 The values of a result, of feedback and of a scan's end, without the prefix that each has in the contract:
 SPOOF is `FAILURE_REASON_SPOOF`. Treat a value that your stubs do not know as UNSPECIFIED, and a status that
-they do not know as "not verified". Reasons of errors are in [errors.md](errors.md); how to read a result is in
-[results.md](results.md).
+they do not know as "not verified". Reasons of errors are in [errors.md](errors.md); how to read a result is
+in [results.md](results.md).
 
 This page is made by `python -m tests.server.edge.make_reasons_page` from the comments of
 `protos/facegate/v1`; do not edit it by hand.

@@ -1,0 +1,75 @@
+"""The shell commands that the pages show."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+from tests.docs.pages import CodeBlock
+
+__all__ = ["commands", "program_of"]
+
+_SHELLS: Final = frozenset({"console", "sh", "bash", "shell"})
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_OLD = re.compile(r"\b(?:at|with that) commit\b")
+_PLACEHOLDER = re.compile(r"<(\w[\w -]*)>")
+_BETWEEN: Final = frozenset({"|", "||", "&&", ";", "&", "(", ")", "$("})
+
+
+def commands(block: CodeBlock) -> Iterator[list[str]]:
+    """The simple commands of a block, as words; none where it is no shell's, or of an old commit.
+
+    In a ``console`` block commands begin with a prompt; all else is output.
+    """
+    if _OLD.search(block.introduction):
+        return
+    if block.language == "ini":
+        for line in block.text.splitlines():
+            key, _, value = line.partition("=")
+            if key.startswith("Exec"):
+                yield shlex.split(value)
+    if block.language not in _SHELLS:
+        return
+    for line in _lines(block):
+        yield from _simple(line)
+
+
+def program_of(words: list[str]) -> tuple[str, list[str]]:
+    """The program's name without its folder, and its arguments; assignments before it are left out."""
+    rest = list(words)
+    while rest and _ASSIGNMENT.match(rest[0]):
+        rest.pop(0)
+    return (rest[0].rpartition("/")[2], rest[1:]) if rest else ("", [])
+
+
+def _lines(block: CodeBlock) -> Iterator[str]:
+    """Whole commands: a line that ends with a backslash goes on in the next."""
+    joined = re.sub(r"\\\n\s*", " ", block.text)
+    for line in joined.splitlines():
+        if block.language != "console":
+            yield line
+        elif line.startswith("$ "):
+            yield line.removeprefix("$ ")
+
+
+def _simple(line: str) -> Iterator[list[str]]:
+    lexer = shlex.shlex(_PLACEHOLDER.sub(r"\1", line), posix=True, punctuation_chars="|&;()<>")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    skip = False
+    for word in lexer:
+        if skip:
+            skip = False
+        elif word in _BETWEEN:
+            if words:
+                yield words
+            words = []
+        elif set(word) <= set("<>&|"):
+            # A redirection: a file follows, and a number may stand before.
+            skip = True
+            if words and words[-1].isdigit():
+                words.pop()
+        else:
+            words.append(word)
+    if words:
+        yield words

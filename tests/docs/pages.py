@@ -1,0 +1,100 @@
+"""The Markdown pages of the repository, taken apart as far as their tests need it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+__all__ = ["REPOSITORY", "CodeBlock", "anchors", "code_blocks", "code_spans", "links", "pages", "prose"]
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+_AT_THE_TOP: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>[\w-]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
+)
+_SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_OLD = re.compile(r"\s+at commit\b")
+_HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
+_ID = re.compile(r"<a (?:id|name)=\"([^\"]+)\"")
+_LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?: +\"[^\"]*\")?\)")
+_SOURCE = re.compile(r"(?:src|href|srcset)=\"([^\"]+)\"")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """A fenced block.
+
+    Attributes:
+        page: The page that it is on.
+        line: The number of its first line.
+        language: What stands after the fence, such as ``console``.
+        text: The lines between the fences.
+        introduction: The paragraph above it.
+    """
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    introduction: str = ""
+
+
+def pages() -> list[Path]:
+    """README, CONTRIBUTING, SECURITY and everything in ``docs/``."""
+    return [*(REPOSITORY / name for name in _AT_THE_TOP), *sorted((REPOSITORY / "docs").rglob("*.md"))]
+
+
+def code_blocks(page: Path) -> Iterator[CodeBlock]:
+    """The fenced blocks of a page."""
+    source = _text(page)
+    for match in _FENCE.finditer(source):
+        indent = match["indent"]
+        text = "".join(line.removeprefix(indent) for line in match["text"].splitlines(keepends=True))
+        line = source.count("\n", 0, match.start("text")) + 1
+        above = source[: match.start()].rstrip().rpartition("\n\n")[2]
+        yield CodeBlock(page=page, line=line, language=match["language"], text=text, introduction=above)
+
+
+def code_spans(page: Path) -> list[str]:
+    """What stands between single backticks, on one line each, but what is said to be at an old commit."""
+    found = _SPAN.finditer(_FENCE.sub("", _text(page)))
+    return [" ".join(span[1].split()) for span in found if not _OLD.match(span.string, span.end())]
+
+
+def links(page: Path) -> list[str]:
+    """The targets of a page's links and pictures."""
+    text = prose(page)
+    return [*_LINK.findall(text), *_SOURCE.findall(text)]
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """The anchors of a page: those that the host makes of its headings, and its own."""
+    text = _FENCE.sub("", _text(page))
+    found: set[str] = set(_ID.findall(text))
+    for heading in _HEADING.findall(text):
+        base = slug = _slug(heading)
+        number = 0
+        while slug in found:
+            number += 1
+            slug = f"{base}-{number}"
+        found.add(slug)
+    return frozenset(found)
+
+
+def prose(page: Path) -> str:
+    """A page without its code."""
+    return _SPAN.sub("", _FENCE.sub("", _text(page)))
+
+
+def _slug(heading: str) -> str:
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
+    return re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+
+
+@cache
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")

@@ -1,0 +1,148 @@
+"""The commands that the pages show exist, with the options that they are shown with."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import typer
+import typer.main
+from typer._click.core import Command, Context
+from typer._click.exceptions import BadOptionUsage, BadParameter, NoArgsIsHelpError, UsageError
+from typer.core import TyperGroup
+
+from cli.main import app
+from tests.docs.commands import commands, program_of
+from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks, code_spans, pages
+
+_NAMES = [str(page.relative_to(REPOSITORY)) for page in pages()]
+
+
+@cache
+def _facegate() -> TyperGroup:
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    return command
+
+
+def _parse(arguments: list[str]) -> None:
+    """Parses as ``facegate`` does, and runs nothing.
+
+    Raises:
+        UsageError: There is no such command or option, or a value does not fit.
+    """
+    command: Command = _facegate()
+    context: Context | None = None
+    name, rest = "facegate", arguments
+    while True:
+        with command.make_context(name, list(rest), parent=context) as context:
+            if not isinstance(command, TyperGroup):
+                return
+            chosen, found, rest = command.resolve_command(context, _left(context))
+            assert found is not None
+            assert chosen is not None
+            command, name = found, chosen
+
+
+def _left(context: Context) -> list[str]:
+    return [*context._protected_args, *context.args]
+
+
+def _shown(page: Path) -> Iterator[tuple[CodeBlock, str, list[str]]]:
+    for block in code_blocks(page):
+        for words in commands(block):
+            yield block, *program_of(words)
+
+
+def _problem(arguments: list[str], *, whole: bool) -> str | None:
+    """Why ``facegate`` would refuse; ``whole`` unless values may be left out, as the text does."""
+    try:
+        _parse(arguments)
+    except NoArgsIsHelpError:
+        return None if not whole else "arguments are missing"
+    except (BadParameter, BadOptionUsage) as error:
+        return error.format_message() if whole else None
+    except UsageError as error:
+        return error.format_message()
+    except typer.Exit:
+        return None
+    return None
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_commands_in_blocks_are_right(name: str) -> None:
+    problems = [
+        f"line {block.line}: facegate {' '.join(arguments)}: {problem}"
+        for block, program, arguments in _shown(REPOSITORY / name)
+        if program == "facegate" and (problem := _problem(arguments, whole=True))
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_commands_in_the_text_exist(name: str) -> None:
+    problems = [
+        f"{span}: {problem}"
+        for span in code_spans(REPOSITORY / name)
+        if span.startswith("facegate ") and (problem := _problem(span.split()[1:], whole=False))
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_targets_of_make_exist(name: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    page = REPOSITORY / name
+    shown = [arguments for _, program, arguments in _shown(page) if program == "make"]
+    shown += [span.split()[1:] for span in code_spans(page) if re.match(r"make [a-z]", span)]
+    named = {word for arguments in shown for word in arguments[:1] if re.fullmatch(r"[a-z-]+", word)}
+    assert named <= targets
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_modules_that_are_run_exist(name: str) -> None:
+    page = REPOSITORY / name
+    shown = [arguments for _, program, arguments in _shown(page) if program.startswith("python")]
+    shown += [span.split()[1:] for span in code_spans(page) if re.match(r"python3? -m ", span)]
+    modules = [
+        arguments[1]
+        for arguments in shown
+        if arguments[:1] == ["-m"] and re.fullmatch(r"[\w.]+", arguments[1])
+    ]
+    assert [module for module in modules if find_spec(module) is None] == []
+
+
+def test_commands_are_found() -> None:
+    found = [arguments for page in pages() for _, program, arguments in _shown(page) if program == "facegate"]
+    assert len(found) > 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["serve", "--config", "facegate.toml"], None),
+        (["serve", "--confg", "facegate.toml"], "No such option: --confg"),
+        (["swerve"], "No such command 'swerve'"),
+        (["keys", "rotate"], "Missing argument"),
+        (["keys", "rotate", "password"], "Invalid value"),
+    ],
+)
+def test_what_is_wrong_is_noticed(arguments: list[str], problem: str | None) -> None:
+    found = _problem(arguments, whole=True)
+    assert found is None if problem is None else found is not None and problem in found
+
+
+def test_commands_are_taken_out_of_a_block() -> None:
+    text = (
+        "$ A=1 .venv/bin/facegate models \\\n    pull open  # a comment\noutput\n"
+        "$ facegate keys new-api-key a 2>key | tee entry && make demo\n"
+    )
+    block = CodeBlock(page=REPOSITORY / "README.md", line=1, language="console", text=text)
+    assert [program_of(words) for words in commands(block)] == [
+        ("facegate", ["models", "pull", "open"]),
+        ("facegate", ["keys", "new-api-key", "a"]),
+        ("tee", ["entry"]),
+        ("make", ["demo"]),
+    ]

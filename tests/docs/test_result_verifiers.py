@@ -1,0 +1,115 @@
+"""The functions of docs/orchestrator.md that verify a result, in three languages, against the signer."""
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from server.result_signer import ResultSigner
+from tests.docs.pages import REPOSITORY, code_blocks
+
+_ISSUER, _TENANT = "https://facegate.bank.example", "retail"
+_PAYLOAD = b"\x0a\x04bank\x10\x01"
+_SIGNER = ResultSigner(ec.generate_private_key(ec.SECP256R1()), issuer=_ISSUER)
+_STRANGER = ResultSigner(ec.generate_private_key(ec.SECP256R1()), issuer=_ISSUER)
+_JWKS = _SIGNER.jwks()
+_GOOD = _SIGNER.sign(_PAYLOAD, tenant=_TENANT, sandbox=False)
+
+Verifier = Callable[[str], bool]
+"""Whether a JWS is accepted; the payload must be the one that was signed."""
+
+
+def _code(language: str, having: str) -> str:
+    (found,) = (
+        block.text
+        for block in code_blocks(REPOSITORY / "docs" / "orchestrator.md")
+        if block.language == language and having in block.text
+    )
+    return found
+
+
+def _python(_folder: Path) -> Verifier:
+    names: dict[str, Any] = {}
+    exec(_code("python", "def verify_result"), names)  # noqa: S102 - our own page
+    verify: Callable[..., bytes] = names["verify_result"]
+
+    def accepts(result_jws: str) -> bool:
+        try:
+            return verify(result_jws, _JWKS, issuer=_ISSUER, tenant=_TENANT) == _PAYLOAD
+        except (ValueError, InvalidSignature):
+            return False
+
+    return accepts
+
+
+def _javascript(folder: Path) -> Verifier:
+    node = shutil.which("node") or pytest.skip("no Node.js")
+    (folder / "verify.mjs").write_text(_code("javascript", "verifyResult"))
+    (folder / "run.mjs").write_text(
+        'import { verifyResult } from "./verify.mjs";\n'
+        "const [jws, jwks, issuer, tenant] = process.argv.slice(2);\n"
+        'process.stdout.write(verifyResult(jws, JSON.parse(jwks), { issuer, tenant }).toString("hex"));\n'
+    )
+
+    def accepts(result_jws: str) -> bool:
+        words = [node, "run.mjs", result_jws, json.dumps(_JWKS), _ISSUER, _TENANT]
+        return _run(words, folder) == _PAYLOAD.hex()
+
+    return accepts
+
+
+def _java(folder: Path) -> Verifier:
+    java, javac = shutil.which("java"), shutil.which("javac")
+    if java is None or javac is None:
+        pytest.skip("no Java")
+    (folder / "VerifyResult.java").write_text(_code("java", "class VerifyResult"))
+    subprocess.run([javac, "VerifyResult.java"], cwd=folder, check=True, capture_output=True, timeout=60)
+    (key,) = _JWKS["keys"]
+
+    def accepts(result_jws: str) -> bool:
+        (folder / "result.jws").write_text(result_jws)
+        words = [java, "VerifyResult", "result.jws", key["kid"], key["x"], key["y"], _ISSUER, _TENANT]
+        return _run(words, folder) == f"valid: {len(_PAYLOAD)} bytes\n"
+
+    return accepts
+
+
+def _run(words: list[str], folder: Path) -> str | None:
+    done = subprocess.run(words, cwd=folder, check=False, capture_output=True, text=True, timeout=60)
+    return done.stdout if done.returncode == 0 else None
+
+
+def _with_header(result_jws: str, **changes: Any) -> str:
+    head, body, tail = result_jws.split(".")
+    header: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(head + "=="))
+    changed = base64.urlsafe_b64encode(json.dumps({**header, **changes}).encode()).decode().rstrip("=")
+    return f"{changed}.{body}.{tail}"
+
+
+_HEAD, _BODY, _TAIL = _GOOD.split(".")
+_REFUSED = {
+    "another payload": f"{_HEAD}.{_BODY[:-1]}A.{_TAIL}",
+    "another header": _with_header(_GOOD, tenant="other"),
+    "no algorithm": _with_header(_GOOD, alg="none"),
+    "no signature": f"{_HEAD}.{_BODY}.",
+    "another key": _STRANGER.sign(_PAYLOAD, tenant=_TENANT, sandbox=False),
+    "another tenant": _SIGNER.sign(_PAYLOAD, tenant="other", sandbox=False),
+    "no issuer": _SIGNER.sign(_PAYLOAD, tenant=None, sandbox=False),
+    "a sandbox result": _SIGNER.sign(_PAYLOAD, tenant=_TENANT, sandbox=True),
+}
+
+
+@pytest.mark.parametrize("language", [_python, _javascript, _java])
+def test_a_result_is_accepted_and_others_are_refused(
+    language: Callable[[Path], Verifier], tmp_path: Path
+) -> None:
+    accepts = language(tmp_path)
+    assert accepts(_GOOD)
+    assert [name for name, result_jws in _REFUSED.items() if accepts(result_jws)] == []

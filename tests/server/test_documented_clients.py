@@ -1,0 +1,96 @@
+"""The clients that README.md and docs/orchestrator.md show run as they stand, against a real server."""
+
+import asyncio
+import json
+import re
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from facegate.v1 import result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from server.edge.callers import LOCAL_TENANT
+from tests.docs.pages import REPOSITORY, code_blocks
+from tests.server.analysis.uploads import genuine, video
+from tests.server.live import LiveServer, portrait
+
+_README = REPOSITORY / "README.md"
+_GUIDE = REPOSITORY / "docs" / "orchestrator.md"
+_JWKS = "/.well-known/jwks.json"
+
+
+def _code(page: Path, having: str) -> str:
+    (found,) = (
+        block.text for block in code_blocks(page) if block.language == "python" and having in block.text
+    )
+    return found
+
+
+def _names(page: Path, having: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(_code(page, having), names)  # noqa: S102 - our own page
+    return names
+
+
+async def test_the_client_of_the_readme_verifies_a_person(
+    live: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "portrait.jpg").write_bytes(portrait())
+    (tmp_path / "selfie.mp4").write_bytes(video(genuine(26)))
+    monkeypatch.chdir(tmp_path)
+    code = _code(_README, "FaceScanner")
+    for shown, target in (("8444", live.server.service_target), ("8443", live.server.device_target)):
+        assert f'"127.0.0.1:{shown}"' in code
+        code = code.replace(f"127.0.0.1:{shown}", target)
+    # The tests' server makes sandbox checks.
+    code = code.replace("Orchestrator(channel=service)", "Orchestrator(channel=service, accept_sandbox=True)")
+    main, runs = re.subn(r"^asyncio\.run\(main\(\)\)$", "", code, flags=re.MULTILINE)
+    assert runs == 1
+    names: dict[str, Any] = {}
+    exec(main, names)  # noqa: S102 - our own page
+    await names["main"]()
+    assert "status: CHECK_STATUS_SUCCESS" in capsys.readouterr().out
+
+
+async def test_the_client_of_the_guide_follows_a_check(live: LiveServer) -> None:
+    facegate_class: Callable[..., Any] = _names(_GUIDE, "class Facegate")["Facegate"]
+    verify: Callable[..., bytes] = _names(_GUIDE, "def verify_result")["verify_result"]
+
+    def follow() -> tuple[list[str], result_pb2.CheckResult]:
+        with grpc.insecure_channel(live.server.service_target) as channel:
+            facegate = facegate_class(channel)
+            check = facegate.upload(portrait(), subject="customer-4711")
+            states = facegate.states(check.check_id)
+            seen = [next(states)]
+            seen.append(facegate.cancel(check.check_id))
+            seen += states
+            response = facegate.finish(check.check_id)
+        with urllib.request.urlopen(f"http://127.0.0.1:{live.server.admin_port}{_JWKS}") as answer:
+            jwks = json.load(answer)
+        # The signature holds; the tests' server makes sandbox checks, and those are refused last.
+        with pytest.raises(ValueError, match="a sandbox result"):
+            verify(response.result_jws, jwks, issuer="facegate", tenant=LOCAL_TENANT)
+        return [service_pb2.CheckProgress.State.Name(progress.state) for progress in seen], response.result
+
+    names, result = await asyncio.to_thread(follow)
+    assert names == ["STATE_WAITING", "STATE_DECIDED", "STATE_DECIDED"]
+    assert list(result.reasons) == [result_pb2.FAILURE_REASON_CANCELLED]
+
+
+async def test_the_client_of_the_guide_says_why_it_was_refused(live: LiveServer) -> None:
+    names = _names(_GUIDE, "class Facegate")
+
+    def refused() -> tuple[str, float | None]:
+        with (
+            grpc.insecure_channel(live.server.service_target) as channel,
+            pytest.raises(grpc.RpcError) as caught,
+        ):
+            names["Facegate"](channel).upload(b"no picture", subject="customer-4711")
+        found: tuple[str, float | None] = names["refusal"](caught.value)
+        return found
+
+    assert await asyncio.to_thread(refused) == ("IMAGE_FORMAT_NOT_SUPPORTED", None)
