@@ -194,7 +194,9 @@ class StorageSettings(Table):
     database_url: str | None = None
     """SQLAlchemy URL with an asynchronous driver; by default ``facegate.db`` in ``data_dir``."""
     objects_url: str | None = None
-    """A folder, or a URL such as ``s3://bucket/prefix``; by default ``objects`` in ``data_dir``."""
+    """A folder, or a URL such as ``s3://bucket/prefix``; by default ``objects`` in ``data_dir``. The
+    credentials of a bucket come from the environment: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
+    ``AWS_REGION``, ``AWS_ENDPOINT_URL``."""
 
 
 class PolicySettings(Table):

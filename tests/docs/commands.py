@@ -7,12 +7,13 @@ from typing import Final
 
 from tests.docs.pages import CodeBlock
 
-__all__ = ["commands", "program_of"]
+__all__ = ["commands", "program_of", "simple_commands"]
 
 _SHELLS: Final = frozenset({"console", "sh", "bash", "shell"})
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _OLD = re.compile(r"\b(?:at|with that) commit\b")
 _PLACEHOLDER = re.compile(r"<(\w[\w -]*)>")
+_NUMBERED = re.compile(r"(?<=\s)\d+(?=[<>])")
 _BETWEEN: Final = frozenset({"|", "||", "&&", ";", "&", "(", ")", "$("})
 
 
@@ -31,7 +32,7 @@ def commands(block: CodeBlock) -> Iterator[list[str]]:
     if block.language not in _SHELLS:
         return
     for line in _lines(block):
-        yield from _simple(line)
+        yield from simple_commands(line)
 
 
 def program_of(words: list[str]) -> tuple[str, list[str]]:
@@ -52,8 +53,10 @@ def _lines(block: CodeBlock) -> Iterator[str]:
             yield line.removeprefix("$ ")
 
 
-def _simple(line: str) -> Iterator[list[str]]:
-    lexer = shlex.shlex(_PLACEHOLDER.sub(r"\1", line), posix=True, punctuation_chars="|&;()<>")
+def simple_commands(line: str) -> Iterator[list[str]]:
+    """The commands of a line, without redirections."""
+    plain = _NUMBERED.sub("", _PLACEHOLDER.sub(r"\1", line))
+    lexer = shlex.shlex(plain, posix=True, punctuation_chars="|&;()<>")
     lexer.whitespace_split = True
     words: list[str] = []
     skip = False
@@ -65,10 +68,8 @@ def _simple(line: str) -> Iterator[list[str]]:
                 yield words
             words = []
         elif set(word) <= set("<>&|"):
-            # A redirection: a file follows, and a number may stand before.
+            # A redirection: a file follows.
             skip = True
-            if words and words[-1].isdigit():
-                words.pop()
         else:
             words.append(word)
     if words:

@@ -14,7 +14,7 @@ from typer._click.exceptions import BadOptionUsage, BadParameter, NoArgsIsHelpEr
 from typer.core import TyperGroup
 
 from cli.main import app
-from tests.docs.commands import commands, program_of
+from tests.docs.commands import commands, program_of, simple_commands
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks, code_spans, pages
 
 _NAMES = [str(page.relative_to(REPOSITORY)) for page in pages()]
@@ -86,7 +86,9 @@ def test_commands_in_the_text_exist(name: str) -> None:
     problems = [
         f"{span}: {problem}"
         for span in code_spans(REPOSITORY / name)
-        if span.startswith("facegate ") and (problem := _problem(span.split()[1:], whole=False))
+        if span.startswith("facegate ")
+        for _, arguments in (program_of(next(simple_commands(span))),)
+        if (problem := _problem(arguments, whole=False))
     ]
     assert problems == []
 
@@ -137,12 +139,12 @@ def test_what_is_wrong_is_noticed(arguments: list[str], problem: str | None) -> 
 def test_commands_are_taken_out_of_a_block() -> None:
     text = (
         "$ A=1 .venv/bin/facegate models \\\n    pull open  # a comment\noutput\n"
-        "$ facegate keys new-api-key a 2>key | tee entry && make demo\n"
+        "$ facegate keys new-api-key a --expires-days 180 2>key >>entries | tee entry && make demo\n"
     )
     block = CodeBlock(page=REPOSITORY / "README.md", line=1, language="console", text=text)
     assert [program_of(words) for words in commands(block)] == [
         ("facegate", ["models", "pull", "open"]),
-        ("facegate", ["keys", "new-api-key", "a"]),
+        ("facegate", ["keys", "new-api-key", "a", "--expires-days", "180"]),
         ("tee", ["entry"]),
         ("make", ["demo"]),
     ]

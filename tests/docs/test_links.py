@@ -1,11 +1,12 @@
 """Every relative link of the pages leads somewhere."""
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from tests.docs.pages import REPOSITORY, anchors, links, pages, prose
+from tests.docs.pages import REPOSITORY, anchors, code_spans, links, pages, prose
 
 _NAMES = [str(page.relative_to(REPOSITORY)) for page in pages()]
 
@@ -45,6 +46,16 @@ def test_every_page_is_on_the_map() -> None:
     listed = {page for page in docs.glob("*.md") if page.name != "README.md"}
     assert listed - linked == set()
     assert (docs / "adr" / "README.md") in linked
+
+
+def test_the_files_that_contributors_are_sent_to_exist() -> None:
+    named = {
+        path
+        for span in code_spans(REPOSITORY / "CONTRIBUTING.md")
+        for path in re.findall(r"(?:^|(?<= ))[\w-]+(?:/[\w-]+)*/[\w.-]+\.\w+", span.partition("::")[0])
+    }
+    assert len(named) > 40
+    assert [path for path in sorted(named) if not (REPOSITORY / path).is_file()] == []
 
 
 def test_the_pages_name_no_path_of_a_machine() -> None:

@@ -1,0 +1,39 @@
+"""The operator's guide: its settings are valid, and its commands for a server's data run in its order."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from server.keys import KeyFolder
+from server.settings import Settings
+from tests.docs.commands import commands, program_of
+from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
+
+_PAGE = REPOSITORY / "docs" / "operating.md"
+_RUN = {("config", "show"), ("policy", "list"), ("db", "upgrade"), ("db", "status"), ("db", "forget-devices")}
+_RUN |= {("keys", "new-api-key"), ("keys", "rotate"), ("keys", "retire")}
+"""Commands that need no server, no network and no models."""
+
+_TOML = [block for block in code_blocks(_PAGE) if block.language == "toml"]
+
+
+@pytest.mark.parametrize("block", _TOML, ids=lambda block: f"line {block.line}")
+def test_its_settings_are_valid(block: CodeBlock) -> None:
+    Settings(**tomllib.loads(block.text))
+
+
+def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    # As the first start of a server leaves them.
+    KeyFolder(tmp_path / "keys")
+    ran = set()
+    for block in code_blocks(_PAGE):
+        for program, arguments in map(program_of, commands(block)):
+            if program == "facegate" and tuple(arguments[:2]) in _RUN:
+                done = CliRunner().invoke(app, arguments)
+                assert done.exit_code == 0, (arguments, done.output)
+                ran.add(tuple(arguments[:2]))
+    assert ran == _RUN
