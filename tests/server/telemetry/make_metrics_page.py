@@ -81,7 +81,7 @@ def documented_metrics() -> list[DocumentedMetric]:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     labels = {
-        found.describe()[0].name: found._labelnames
+        next(iter(found.describe())).name: found._labelnames
         for found in vars(metrics).values()
         if isinstance(found, MetricWrapperBase)
     }
