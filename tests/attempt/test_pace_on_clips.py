@@ -1,4 +1,4 @@
-"""What the pace of measuring does to verdicts on real clips; ADR 0010's figures (``make accuracy``)."""
+"""What the pace of measuring does to verdicts on real clips; the figures of research/scan_cost (``make accuracy``)."""
 
 import csv
 from collections import Counter
