@@ -42,7 +42,7 @@ A policy is a TOML file that says what one use case demands. It is frozen into e
 `facegate policy list` and `facegate policy show NAME` print the policies of a server, `facegate policy check
 FILE` checks a file before a server reads it, and `facegate policy schema` prints the JSON Schema for editors.
 A policy that no device can meet with a server's settings is unavailable there: `facegate policy list` names
-the settings that are missing ([what has to be configured](device_integrity.md#setting-it-up)).
+the settings that are missing ([what has to be configured](device_integrity.md#configure-it)).
 Policies of your own lie in the folder that the [setting](settings.md) `policies.folder` names; raise
 `version` with every change.
 
