@@ -1,4 +1,4 @@
-"""What the pace of measuring does to verdicts on real clips; the figures of research/scan_cost (``make accuracy``)."""
+"""The effect of the measuring pace on verdicts of real clips (``make accuracy``; research/scan_cost)."""
 
 import csv
 from collections import Counter
