@@ -38,13 +38,13 @@ This page is what `facegate config reference` prints; do not edit it by hand.
 _POLICIES: Final = """\
 # Policies
 
-A policy is a TOML file that says what one use case demands. It is frozen into each check, with its hash.
-`facegate policy list` and `facegate policy show NAME` print the policies of a server, `facegate policy check
-FILE` checks a file before a server reads it, and `facegate policy schema` prints the JSON Schema for editors.
-A policy that no device can meet with a server's settings is unavailable there: `facegate policy list` names
-the settings that are missing ([what has to be configured](device_integrity.md#setting-it-up)).
-Policies of your own lie in the folder that the [setting](settings.md) `policies.folder` names; raise
-`version` with every change.
+A policy is a TOML file with the demands of one use case. The server freezes it into each check, with its
+hash. `facegate policy list` and `facegate policy show NAME` print the policies of a server. `facegate policy
+check FILE` validates a file before a server reads it. `facegate policy schema` prints the JSON Schema for
+editors. A policy that no device can meet with a server's settings is unavailable there: `facegate policy
+list` names the missing settings ([how to configure them](device_integrity.md#configure-it)). Put your own
+policies into the folder that the [setting](settings.md) `policies.folder` names, and raise `version` with
+every change. Terms are defined in the [glossary](glossary.md).
 
 This page is what `facegate policy reference` prints; do not edit it by hand.
 """

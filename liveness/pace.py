@@ -5,7 +5,7 @@ from enum import StrEnum
 
 APART_SECONDS = 0.145
 """Longest time between two measured frames where frames come faster, seconds: 7 to 13 of them a second, at
-whatever rate they come. See ADR 0010 for what becomes of verdicts."""
+whatever rate they come. research/scan_cost/NOTES.md says what this does to verdicts."""
 
 _RESTLESS_SECONDS = 0.105
 """The same while a face moves so fast that its points are lost: 10 to 19 a second."""

@@ -3,7 +3,7 @@
 Everything that arrives is hostile: the number of bytes is checked before parsing, the declared
 pixels before allocating, and the decoded picture against its own header. JPEG, PNG and BMP are decoded
 in this process; JPEG 2000 and WebP only by a decoder that the caller hands in, such as
-``vision.isolation.pool.DecoderPool`` (docs/adr/0007).
+``vision.isolation.pool.DecoderPool`` (docs/adr/0007-isolation.md).
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 ISO/IEC 19794-5:2005 (``010``) and :2011 (``030``), bare or in the ICAO DG2; ISO/IEC 39794-5 is
 recognised and refused. Start with ``open_trusted_image`` for reading and ``build_record`` for writing.
-Which oddities of real records are tolerated, and why, is in docs/adr/0009.
+docs/trusted_images.md lists which errors of real records are tolerated.
 """
 
 from matcher.records.building import FacialRecord, build_record, serialise, wrap_in_dg2

@@ -99,7 +99,7 @@ def parse_2005(data: bytes) -> Record2005:
     """Reads a record.
 
     Bytes behind the last face are kept in ``trailing``, and a header that states too small a length is not
-    held against the record (docs/adr/0009).
+    held against the record (docs/trusted_images.md).
 
     Args:
         data: The record, whose length the caller has limited, as the number of faces.

@@ -64,9 +64,9 @@ class PlatformDemands(PolicyTable):
     stream: Demand = Field(default=Demand.ADVISORY, strict=False)
     """The frames themselves."""
     memory: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Other scans of the same customer."""
+    """Scan memory: frames and keys of the tenant's other scans."""
     contradiction: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Sources that contradict each other."""
+    """Contradictions between sources."""
 
     def as_row(self) -> Mapping[Evidence, Demand]:
         """The same in the device room's terms."""
@@ -89,25 +89,25 @@ class DemandRules(PolicyTable):
     desktop: PlatformDemands | None = None
     """Desktop applications and the reference client."""
     unspecified: PlatformDemands | None = None
-    """Devices that do not say what they are."""
+    """Devices that do not state their platform."""
 
 
 class AssuranceFloors(PolicyTable):
     """The least assurance by platform."""
 
     default: Assurance = Field(strict=False)
-    """Of platforms that are not named here. It must be given, so that naming a page's floor leaves the floors
-    of phones alone."""
+    """For platforms that are not named here. It is required, so that a floor for pages does not change the
+    floors of phones."""
     android: Assurance | None = Field(default=None, strict=False)
-    """Of Android apps."""
+    """For Android apps."""
     ios: Assurance | None = Field(default=None, strict=False)
-    """Of iOS and iPadOS apps."""
+    """For iOS and iPadOS apps."""
     web: Assurance | None = Field(default=None, strict=False)
-    """Of pages in a browser."""
+    """For pages in a browser."""
     desktop: Assurance | None = Field(default=None, strict=False)
-    """Of desktop applications and the reference client."""
+    """For desktop applications and the reference client."""
     unspecified: Assurance | None = Field(default=None, strict=False)
-    """Of devices that do not say what they are."""
+    """For devices that do not state their platform."""
 
     def named(self) -> Mapping[Platform, Assurance]:
         """The platforms that have one of their own."""
@@ -129,19 +129,19 @@ class DeviceRules(PolicyTable):
     """How far the device must be trusted."""
 
     minimum_assurance: _MinimumAssurance = Assurance.NONE
-    """The least device assurance with which a check can succeed: one for all platforms, or a
-    table. A device says itself what platform it is of, and its evidence must not contradict that. So whoever
-    attacks without evidence claims the platform that asks for least."""
+    """Lowest device assurance with which a check can succeed: one for all platforms, or a table. The platform
+    is the device's own claim, which its evidence must not contradict. An attacker without evidence can
+    therefore claim the platform with the lowest demands."""
     demands: DemandRules = DemandRules()
     """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
     the assurance) or "ignored" (it is reported)."""
     tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
-    """Names of decisive device checks that must not decide: their failure is reported, and has no other
-    consequence. Without a waiver each of them fails the check by itself, whatever is demanded."""
+    """Names of decisive device tests to waive: their failure is reported and has no other consequence.
+    Without a waiver, each of them fails the check by itself, whatever the policy demands."""
     decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
-    """Names of checks of what the app reports at run time that are to be decisive, such as ``runtime.root``.
-    Not named, their failure is a soft sign, as honest people's devices fail them, too: a rooted phone, a
-    company's proxy. ``runtime.hooking`` and ``runtime.debugger`` always decide."""
+    """Names of tests of run-time findings to make decisive, such as ``runtime.root``. Without this, their
+    failure is a soft sign, because honest people's devices fail them too: a rooted phone, a company's proxy.
+    ``runtime.hooking`` and ``runtime.debugger`` are always decisive."""
 
     def as_table(self) -> DemandTable:
         """The demands in the device room's terms."""

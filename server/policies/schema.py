@@ -60,14 +60,14 @@ class LivenessRules(PolicyTable):
     """What makes a scan live."""
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
-    """Confidence, 0..100, from which the verdict is LIVE."""
+    """Confidence, 0..100, at or above which the verdict is LIVE."""
     spoof_threshold: float = Field(default=30.0, ge=0, lt=100)
-    """Confidence, 0..100, up to which the verdict is SPOOF; between the two it is INCONCLUSIVE. At
-    least 1 below ``live_threshold``."""
+    """Confidence, 0..100, at or below which the verdict is SPOOF; between the two it is INCONCLUSIVE. It must
+    be at least 1 below ``live_threshold``."""
     require_pad_network: bool = False
-    """Whether a scan without the score of a PAD network can never be LIVE."""
+    """Whether LIVE needs the score of a PAD network."""
     minimum_frames: int = Field(default=8, ge=2, le=300)
-    """Frames with exactly one face below which temporal cues do not decide."""
+    """Smallest number of frames with exactly one face for which signals over time decide."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -83,23 +83,23 @@ class MatchRules(PolicyTable):
     """What makes two faces the same person."""
 
     max_fmr: float = Field(gt=0, lt=1)
-    """Largest false match rate (ISO/IEC 19795-1, per comparison) that the threshold must bound. It cannot be
-    decided with a pack whose calibration supports no bound as low."""
+    """Largest false match rate (ISO/IEC 19795-1, per comparison); the threshold is set to bound it. With a
+    pack whose calibration supports no bound this low, no check of the policy can be decided."""
 
 
 class ChallengeDemands(PolicyTable):
     """What the challenge of one scan must prove."""
 
     required_bits: float = Field(default=12.0, ge=10, le=20)
-    """Challenge bits that must be verified in a DYNAMIC scan: one of 2 to the power of this attempts of a
-    blind guess passes. A script draws 20 bits or more."""
+    """Challenge bits that must be verified in a DYNAMIC scan. A blind guess passes in one of 2 to the power
+    of this number of attempts. A script draws 20 bits or more."""
     blink: bool = False
-    """Whether a DYNAMIC scan also demands a blink, which stiff masks do not have. A person who does not blink
-    is asked to. It needs a pack with dense landmarks, and shuts out people who cannot close their eyes."""
+    """Whether a DYNAMIC scan also demands a blink, which rigid masks cannot show. A person who does not blink
+    is asked to. This needs a pack with dense landmarks, and excludes people who cannot close their eyes."""
     depth: bool = False
-    """Whether a DYNAMIC scan demands in any light that motion shows a head's depth, which prints that are cut
-    out and worn do not have. A person whose head moves too little is asked to turn it slightly. In the dark,
-    where light shows no shape, depth is always demanded."""
+    """Whether a DYNAMIC scan demands, in any light, that motion shows a head's depth, which prints that are
+    cut out and worn do not have. A person whose head moves too little is asked to turn it slightly. In the
+    dark, where the light shows no shape, depth is always demanded."""
 
 
 class RaisedRules(ChallengeDemands):
@@ -110,50 +110,51 @@ class RaisedRules(ChallengeDemands):
     """
 
     blink: bool = True
-    """Whether the scan also demands a blink. With a pack that has no dense landmarks the mode then cannot be
-    raised."""
+    """Whether the scan also demands a blink. If so, the mode cannot be raised with a pack that has no dense
+    landmarks."""
     depth: bool = True
-    """Whether the scan demands in any light that motion shows a head's depth."""
+    """Whether the scan demands, in any light, that motion shows a head's depth."""
 
 
 class ChallengeRules(ChallengeDemands):
     """What a DYNAMIC challenge must prove."""
 
     flash_allowed: bool = True
-    """Whether the screen may flash; false for people who must not see it. The mode can then not be raised."""
+    """Whether the screen may flash. Set it to false for people who must not see flashes; the mode then cannot
+    be raised."""
     raised: RaisedRules = RaisedRules()
-    """What holds where the orchestrator raised the mode from EXPRESS to DYNAMIC."""
+    """What the challenge must prove if the orchestrator raised the mode from EXPRESS to DYNAMIC."""
 
 
 class AttemptRules(PolicyTable):
-    """How often a person may try."""
+    """Numbers of attempts."""
 
     maximum: int = Field(default=3, ge=1, le=10)
-    """Attempts that count. An attempt counts once enough of its frames were accepted."""
+    """Most attempts that count. An attempt counts once enough of its frames were accepted."""
     uncounted: int = Field(default=10, ge=0, le=40)
-    """Attempts too short to count that a device may end in addition. Lost connections are not among them."""
+    """Most attempts that a device may end before they count. Lost connections are not among them."""
     reconnects: int = Field(default=5, ge=0, le=50)
-    """Streams beyond the first with which a device may come back after its connection was lost."""
+    """Most streams beyond the first, with which a device reconnects after its connection was lost."""
 
 
 class DeadlineRules(PolicyTable):
-    """How long things may take."""
+    """Deadlines."""
 
     scan_seconds: Seconds = Field(default=180, le=3600)
-    """From the upload until the scan must be over."""
+    """Time from the upload to the end of the scan."""
     result_seconds: Seconds = Field(default=_DAY, le=30 * _DAY)
-    """From the upload until FinishCheck no longer answers."""
+    """Time from the upload until ``FinishCheck`` no longer returns the result."""
     attempt_seconds: Seconds = Field(default=30, le=300)
-    """The longest attempt."""
+    """Longest attempt."""
     attestation_grace_seconds: int = Field(default=10, ge=0, le=120)
-    """How long after the last attempt's end the attestation may still arrive."""
+    """Time after the end of the last attempt in which the attestation may still arrive."""
     idle_seconds: Seconds = Field(default=10, le=120)
-    """Silence after which a stream is closed."""
+    """Time without a message after which the server closes a stream."""
     resume_seconds: int = Field(default=20, ge=0, le=3600)
-    """How long after a lost connection FinishCheck leaves the check open for the device to come back. The
-    device may come back until the scan's deadline, unless the check was closed meanwhile."""
+    """Time after a lost connection in which ``FinishCheck`` keeps the check open for the device to reconnect.
+    The device may reconnect until the scan's deadline, unless the check was closed."""
     ready_seconds: Seconds = Field(default=60, le=600)
-    """How long a device that says when it is ready may take between two attempts."""
+    """Time between two attempts for a device that announces when it is ready."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -173,31 +174,31 @@ class RequirementRules(PolicyTable):
     """Where the policy departs from the profile in one requirement; what is left out stays the profile's."""
 
     severity: RequirementSeverity | None = Field(default=None, strict=False)
-    """What follows when it is not met."""
+    """Consequence if the requirement is not met."""
     minimum: float | None = None
-    """Least measured value, in the unit that the report shows."""
+    """Smallest accepted value, in the unit that the report shows."""
     maximum: float | None = None
-    """Largest measured value, in the unit that the report shows."""
+    """Largest accepted value, in the unit that the report shows."""
     minimum_score: int | None = Field(default=None, ge=0, le=100)
-    """Least quality score of ISO/IEC 29794-5."""
+    """Smallest accepted quality score of ISO/IEC 29794-5."""
 
 
 class PortraitRules(PolicyTable):
-    """What is demanded of the trusted image."""
+    """Demands on the trusted image."""
 
     min_eye_distance: float = Field(default=85.0, ge=20, le=1000)
-    """Least distance between the eye centres, pixels; a profile may demand more."""
+    """Smallest distance between the eye centres, in pixels. A profile may demand more."""
     max_bytes: int = Field(default=2_000_000, ge=1_000, le=2_000_000)
-    """Largest upload, bytes; the wire carries no more than 2,000,000."""
+    """Largest upload, in bytes. The wire carries no more than 2,000,000."""
     max_pixels: int = Field(default=25_000_000, ge=10_000, le=80_000_000)
-    """Most pixels that an image's header may declare."""
+    """Largest number of pixels that an image's header may declare."""
     representations: RecordFaces = Field(default=RecordFaces.EXACTLY_ONE, strict=False)
-    """What is accepted of facial records that hold several faces."""
+    """Whether facial records that contain several faces are refused, or their first face is used."""
     profile: Profile = Field(default=Profile.FACEGATE, strict=False)
-    """What is demanded unless a requirement says otherwise: "facegate" (what matching needs is hard, the rest
-    advice) or "iso_full_frontal" (the full frontal image of ISO/IEC 19794-5)."""
+    """Requirements that hold unless ``requirements`` changes them: "facegate" (requirements of matching are
+    hard, the others are advice) or "iso_full_frontal" (the full frontal image of ISO/IEC 19794-5)."""
     requirements: dict[_Code, RequirementRules] = Field(default_factory=dict)
-    """By the code that the report gives a requirement."""
+    """Changes to single requirements, by the code that the report gives a requirement."""
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -232,41 +233,42 @@ class PortraitRules(PolicyTable):
 
 
 class DisclosureRules(PolicyTable):
-    """What is told to whom."""
+    """What the server discloses."""
 
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
-    """What the app on the device may learn of the outcome: nothing, whether the check passed, or besides,
-    after a failure, what the device was shown during that attempt. It never learns why a check failed."""
+    """What the device's app is sent of the result: nothing, whether the check passed, or also, after a
+    failure, the feedback that the device was sent during that attempt. The app never learns why a check
+    failed."""
 
 
 class RetentionRules(PolicyTable):
-    """What is kept, and for how long."""
+    """Retention."""
 
     evidence_seconds: int = Field(default=30 * _DAY, ge=0, le=3650 * _DAY)
-    """From the decision until result and evidence are erased; never before the result's deadline."""
+    """Time from the decision until result and evidence are erased, but not before the result's deadline."""
     audit_images: int = Field(default=2, ge=0, le=4)
-    """Frames kept beside the evidence frame."""
+    """Number of frames to keep beside the evidence frame."""
 
 
 class Policy(PolicyTable):
     """Named settings of a use case."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
-    """Name that the orchestrator gives: lower-case letters, digits, ``_`` and ``-``."""
+    """Name by which the orchestrator selects the policy: lower-case letters, digits, ``_`` and ``-``."""
     version: int = Field(ge=1, le=2**31 - 1)
-    """Raised by whoever changes the file."""
+    """Version of the file. Raise it with every change."""
     description: str = Field(min_length=1, max_length=500)
-    """What the policy is for, in plain words."""
+    """Purpose of the policy, in plain words."""
     for_tests: bool = False
-    """Marks the policy for servers that believe apps that were built for tests
-    (``device_integrity.apple.environment = "development"``). Such servers take no other policies."""
+    """Marks the policy for servers that trust apps that were built for tests
+    (``device_integrity.apple.environment = "development"``). Such servers accept no other policies."""
     mode: Mode = Field(strict=False)
-    """The weakest mode that may give SUCCESS."""
+    """Weakest mode that can give SUCCESS."""
     preferred_mode: Mode | None = Field(default=None, strict=False)
-    """The mode that a scan begins with, where it is a stronger one than ``mode``: devices that cannot flash
-    are then scanned in ``mode``, and light that does not allow it leads to ``fallback``."""
+    """Mode with which a scan begins, if it is stronger than ``mode``. A device that cannot flash is then
+    scanned in ``mode``, and light that does not allow the flash leads to ``fallback``."""
     fallback: Fallback = Field(default=Fallback.NONE, strict=False)
-    """What a DYNAMIC scan may fall back to."""
+    """Challenge that follows a flash that cannot be measured."""
     liveness: LivenessRules = LivenessRules()
     """What makes a scan live."""
     match: MatchRules
@@ -274,17 +276,17 @@ class Policy(PolicyTable):
     challenge: ChallengeRules = ChallengeRules()
     """What a DYNAMIC challenge must prove."""
     device: DeviceRules = DeviceRules()
-    """How far the device must be trusted."""
+    """Demands on the device."""
     attempts: AttemptRules = AttemptRules()
-    """How often a person may try."""
+    """Numbers of attempts."""
     deadlines: DeadlineRules = DeadlineRules()
-    """How long things may take."""
+    """Deadlines."""
     portrait: PortraitRules = PortraitRules()
-    """What is demanded of the trusted image."""
+    """Demands on the trusted image."""
     disclosure: DisclosureRules = DisclosureRules()
-    """What is told to whom."""
+    """What the server discloses."""
     retention: RetentionRules = RetentionRules()
-    """What is kept, and for how long."""
+    """Retention."""
 
     @property
     def first_mode(self) -> Mode:

@@ -1,9 +1,9 @@
 """The database: each transaction is one plain function over a connection, and durable when it returned.
 
 On SQLite a transaction runs on a thread from its beginning to its end. A driver that goes to its thread and
-back for each statement waits thirty times for threads that compute, and a scan's decision with it (measured
-in ADR 21). One thread writes, so that writers of this process wait in a line and not for SQLite's lock, whose
-waiters sleep; a few read.
+back for each statement waits thirty times for threads that compute, and a scan's decision with it (ADR 10).
+One thread writes, so that writers of this process wait in a line and not for SQLite's lock, whose waiters
+sleep; a few read.
 """
 
 import asyncio

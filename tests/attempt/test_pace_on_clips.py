@@ -1,4 +1,4 @@
-"""What the pace of measuring does to verdicts on real clips; ADR 0010's figures (``make accuracy``)."""
+"""The effect of the measuring pace on verdicts of real clips (``make accuracy``; research/scan_cost)."""
 
 import csv
 from collections import Counter

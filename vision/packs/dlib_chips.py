@@ -2,7 +2,7 @@
 
 dlib's network answers differently to a face that lies two pixels further left. The mean over a few chips
 that differ in such small things, and over their mirror images, is steadier where light or sharpness is
-poor; what it is worth was measured (``docs/accuracy.md``). dlib draws such changes at random; here they are
+poor; ``research/scan_match/NOTES.md`` says what it is worth. dlib draws such changes at random; here they are
 a fixed list, so that a template can be made again.
 
 Sources: ``dlib/image_transforms/interpolation.h`` (mean face, alignment); D. King, dlib-models (150 x 150
