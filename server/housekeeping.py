@@ -111,6 +111,10 @@ class Housekeeper:
         await self._repository.expire_tries(now - self._tries)
 
     async def _sweep_orphans(self) -> None:
+        if not await self._repository.any_check():
+            # To an empty database beside another one's store all objects would seem orphans.
+            _log.info("orphans_not_swept", why="the database has no check yet")
+            return
         await self._evidence.sweep_orphans(
             older_than=self._now() - _ORPHAN_AGE, referenced=self._repository.referenced
         )

@@ -81,7 +81,7 @@ class CallerIdentifier:
         try:
             if self._api_keys.refresh():
                 _log.info(
-                    "api_keys_read", path=str(self._api_keys.path), keys=len(self._api_keys.content.keys)
+                    "api_keys_read", path=str(self._api_keys.path), entries=len(self._api_keys.content.keys)
                 )
         except ConfigurationError as error:
             _log.error("api_keys_unusable", path=str(self._api_keys.path), why=str(error))

@@ -367,3 +367,8 @@ class CheckRepository:
     async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:
         """Those of ``object_keys`` that a check's evidence refers to."""
         return await self._database.read(statements.referenced_objects, object_keys)
+
+    @uncancelled
+    async def any_check(self) -> bool:
+        """Whether a check was ever created here; erased ones count."""
+        return await self._database.read(statements.any_check)

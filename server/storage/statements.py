@@ -268,6 +268,11 @@ def complete_attempt(
     return rows.attempt_record(row)
 
 
+def any_check(connection: Connection) -> bool:
+    """Whether there is a check."""
+    return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
+
+
 def list_attempts(
     connection: Connection, check_id: UUID, *, number: int | None = None
 ) -> tuple[AttemptRecord, ...]:

@@ -19,8 +19,9 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 class _Work:
     """Stands for all that a housekeeper keeps at once."""
 
-    def __init__(self, fails: dict[str, Exception]) -> None:
+    def __init__(self, fails: dict[str, Exception], *, empty: bool = False) -> None:
         self.fails = fails
+        self.empty = empty
         self.done: list[str] = []
         self.older_than: datetime | None = None
 
@@ -51,6 +52,9 @@ class _Work:
     async def expire_tries(self, before: datetime) -> int:
         assert before == NOW - timedelta(days=30)
         return 0
+
+    async def any_check(self) -> bool:
+        return not self.empty
 
     async def referenced(self, _keys: object) -> frozenset[str]:
         return frozenset()
@@ -103,3 +107,11 @@ async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) 
         "devices",
         "orphans",
     }
+
+
+async def test_an_empty_database_makes_no_orphans_of_anothers_objects() -> None:
+    work = _Work({}, empty=True)
+    with capture_logs() as logs:
+        await _rounds(work, 3)
+    assert "orphans" not in work.done
+    assert "orphans_not_swept" in [entry["event"] for entry in logs]

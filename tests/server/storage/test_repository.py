@@ -395,6 +395,12 @@ async def test_referenced_tells_kept_objects_from_orphans(repository: CheckRepos
     assert await repository.referenced([]) == frozenset()
 
 
+async def test_it_says_whether_there_ever_was_a_check(repository: CheckRepository) -> None:
+    assert not await repository.any_check()
+    await created(repository)
+    assert await repository.any_check()
+
+
 async def test_an_unknown_check_is_said_to_be_unknown(repository: CheckRepository) -> None:
     with pytest.raises(CheckNotFound):
         await repository.finish(uuid4(), NOW)
