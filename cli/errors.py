@@ -73,7 +73,7 @@ class CommandError(Exception):
 
 
 class FileUnusable(CommandError):
-    """A file cannot be read or written, is no regular file, is in the way, or is longer than is allowed."""
+    """A file cannot be read or written, is not a regular file, is in the way, or is too long."""
 
 
 class OptionUnusable(CommandError):

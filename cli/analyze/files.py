@@ -27,7 +27,7 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         At most ``most_bytes + 1`` bytes: one more than may be, for whoever judges the length.
 
     Raises:
-        FileUnusable: It cannot be read, or is no regular file.
+        FileUnusable: It cannot be read, or is not a regular file.
     """
     name = shown_name(path)
     try:
@@ -35,7 +35,7 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     except IsADirectoryError as error:
         raise FileUnusable(f"{name} is a folder: name the files in it, such as {name}/*.jpg") from error
     except NotRegular as error:
-        raise FileUnusable(f"{name} is no regular file: name a file with a picture or a video") from error
+        raise FileUnusable(f"{name} is not a regular file: name a file with a picture or a video") from error
     except FileNotFoundError as error:
         raise FileUnusable(f"{name} is not there: check the path") from error
     except (OSError, ValueError) as error:
@@ -47,8 +47,8 @@ def check_page_path(path: Path, *, force: bool) -> None:
     """Says before the work, not after it, that a page could not be written.
 
     Raises:
-        OutputUnusable: There is a file already and ``force`` is not set, what is there is no regular file, or
-            there is no folder for it.
+        OutputUnusable: There is a file already and ``force`` is not set, what is there is not a regular
+            file, or there is no folder for it.
     """
     name = shown_name(path)
     try:
@@ -60,7 +60,7 @@ def check_page_path(path: Path, *, force: bool) -> None:
     except OSError as error:
         raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
     if there is not None and not stat.S_ISREG(there):
-        raise OutputUnusable(f"{name} is no regular file, and none is put in its place: name another file")
+        raise OutputUnusable(f"{name} is not a regular file, and none is put in its place: name another file")
     if there is not None and not force:
         raise OutputUnusable(f"{name} is already there: name another file, or use --force")
 

@@ -50,7 +50,7 @@ def read_index(stream: IO[bytes], *, source: str) -> tuple[TarMember, ...]:
 
     Raises:
         MirrorUnusable: It is no such archive, ends early, has too many or too large members, or one
-            that is no regular file or leads out of the archive.
+            that is not a regular file or leads out of the archive.
         OSError: It cannot be read.
     """
     end = stream.seek(0, io.SEEK_END)
