@@ -14,8 +14,8 @@
     ├── NotEvidence            the bytes are no kind of device evidence that is known
     ├── ConversionImpossible   a picture or a record cannot take the form that was asked for
     ├── BenchFailed            a benchmark cannot run
-    │   ├── DeviceProcessFailed    the process with the devices ended, answered nonsense or too late
-    │   ├── PackNotMeasured        a process that measures a pack failed, answered nonsense or too late
+    │   ├── DeviceProcessFailed    the process with the devices ended, or its answer is invalid or late
+    │   ├── PackNotMeasured        a process that measures a pack failed, or its answer is invalid or late
     │   └── ScanNotMeasured        a scan ended without a result
     └── ModelsError            models cannot be fetched, checked or packed
         ├── UnknownPack            the catalogue has no such pack
@@ -117,11 +117,11 @@ class BenchFailed(CommandError):
 
 
 class DeviceProcessFailed(BenchFailed):
-    """The process with the devices ended, answered nonsense or too late."""
+    """The process with the devices ended, or its answer is invalid or late."""
 
 
 class PackNotMeasured(BenchFailed):
-    """A process that measures a pack failed, answered nonsense or too late."""
+    """A process that measures a pack failed, or its answer is invalid or late."""
 
 
 class ScanNotMeasured(BenchFailed):

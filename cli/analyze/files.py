@@ -37,7 +37,7 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     except NotRegular as error:
         raise FileUnusable(f"{name} is not a regular file: name a file with a picture or a video") from error
     except FileNotFoundError as error:
-        raise FileUnusable(f"{name} is not there: check the path") from error
+        raise FileUnusable(f"{name} does not exist: check the path") from error
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no path of this system"
         raise FileUnusable(f"{name} cannot be read: {why}") from error
@@ -60,9 +60,9 @@ def check_page_path(path: Path, *, force: bool) -> None:
     except OSError as error:
         raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
     if there is not None and not stat.S_ISREG(there):
-        raise OutputUnusable(f"{name} is not a regular file, and none is put in its place: name another file")
+        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: name another file")
     if there is not None and not force:
-        raise OutputUnusable(f"{name} is already there: name another file, or use --force")
+        raise OutputUnusable(f"{name} already exists: name another file, or use --force")
 
 
 def write_page(path: Path, page: str, *, force: bool) -> None:
@@ -80,7 +80,7 @@ def write_page(path: Path, page: str, *, force: bool) -> None:
         write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
     except FileExistsError as error:
         raise OutputUnusable(
-            f"{shown_name(path)} is already there: name another file, or use --force"
+            f"{shown_name(path)} already exists: name another file, or use --force"
         ) from error
     except OSError as error:
         raise OutputUnusable(f"{shown_name(path)} cannot be written: {error.strerror or error}") from error

@@ -116,7 +116,7 @@ def _hexadecimal(option: str, text: str | None) -> bytes | None:
     if text is None:
         return None
     if not _HEX.fullmatch(text):
-        raise OptionUnusable(f"{option} {text}: write it in hexadecimal, two digits a byte")
+        raise OptionUnusable(f"{option} {text}: write it in hexadecimal, two digits per byte")
     return bytes.fromhex(text)
 
 

@@ -282,7 +282,7 @@ def _conclude(console: Console, records: Sequence[CheckRecord], *, page: Path, s
             highlight=False,
         )
     if not wrong:
-        console.print("Every outcome that is expected came.", style="green", highlight=False)
+        console.print("Every outcome was as expected.", style="green", highlight=False)
     if passed := passed_attacks(records):
         names = "; ".join(f"{one.scenario.title} ({mode_word(one.scenario)})" for one in passed)
         console.print(escape(f"Attacks that passed: {names}."), style="yellow", highlight=False)

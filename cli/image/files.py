@@ -35,6 +35,6 @@ def write_image(path: Path, data: bytes, *, force: bool) -> None:
     try:
         write_whole(path, data, mode=new_file_mode(), force=force)
     except FileExistsError as error:
-        raise FileUnusable(f"{path} is already there: name another with --out, or use --force") from error
+        raise FileUnusable(f"{path} already exists: name another with --out, or use --force") from error
     except OSError as error:
         raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error

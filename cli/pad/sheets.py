@@ -55,10 +55,11 @@ def _files(each: SetReport, at: str) -> Sheet:
     if found.left_out:
         notes.append(f"Left out as not usable: {found.left_out}.")
     if len(each.runs[0].samples) != found.files:
-        notes.append(f"{len(each.runs[0].samples)} scans were cut from them, and are what is counted.")
+        notes.append(f"{len(each.runs[0].samples)} scans were cut from them; these are counted.")
     notes.append(
-        "Injected: no instrument before the camera, so outside ISO/IEC 30107-3 (see CEN/TS 18099): told "
-        "apart, and in no figure of presentation attacks. Guessed: the species is."
+        "Injected: no instrument was in front of the camera, so these are outside ISO/IEC 30107-3 (see "
+        "CEN/TS 18099), reported separately, and in no figure of presentation attacks. Guessed: the species "
+        "was guessed."
     )
     return Sheet(
         title=f"Measured on: {at}",

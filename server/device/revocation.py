@@ -169,11 +169,11 @@ def _read_record(path: Path) -> DownloadRecord:
         raise ReferenceDataMalformed(str(error)) from error
     except FileNotFoundError as error:
         raise ReferenceDataMalformed(
-            f"{path} is missing, so that nothing says when the list was fetched; fetch it with "
-            "`facegate attest revocation`, or say it with `--fetched-at`"
+            f"{path} is missing, so it is unknown when the list was fetched; fetch the list with "
+            "`facegate attest revocation`, or state the time with `--fetched-at`"
         ) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ReferenceDataMalformed(f"{path} is no record of a download") from error
+        raise ReferenceDataMalformed(f"{path} is not a download record") from error
     return record
 
 

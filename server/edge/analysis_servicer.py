@@ -163,7 +163,7 @@ class AnalysisServicer:
             ) from error
         except DecodeError as error:
             raise Refusal(
-                Reason.INVALID_FIELD, "a message is no AnalyzeVideoRequest", details={"field": "message"}
+                Reason.INVALID_FIELD, "a message is not an AnalyzeVideoRequest", details={"field": "message"}
             ) from error
 
     async def _received(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
@@ -180,13 +180,13 @@ class AnalysisServicer:
                 upload.add_frame(request.frame)
             else:
                 raise _unexpected(
-                    "a message carries nothing" if part is None else "`config` came twice; send it first only"
+                    "a message is empty" if part is None else "`config` came twice; send it first only"
                 )
         # grpc ends the iteration alike for a half-close and for a connection that broke, but only the latter
         # cancels the call, a moment later; nobody waits for its analysis.
         await asyncio.sleep(_SETTLE_SECONDS)
         if upload is None:
-            raise AnalysisRefused(Reason.VIDEO_EMPTY, "no message came; send `config`, then the video")
+            raise AnalysisRefused(Reason.VIDEO_EMPTY, "no message arrived; send `config`, then the video")
         return upload
 
     async def _next(
@@ -197,7 +197,7 @@ class AnalysisServicer:
         except TimeoutError as error:
             raise Refusal(
                 Reason.STREAM_IDLE,
-                f"nothing came for {self._idle_seconds:g} seconds; send the video again, without a pause",
+                f"nothing arrived for {self._idle_seconds:g} seconds; send the video again, without a pause",
                 details={"idleSeconds": self._idle_seconds},
             ) from error
 

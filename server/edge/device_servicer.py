@@ -133,7 +133,7 @@ async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIt
     except DecodeError as error:
         raise Refusal(
             Reason.INVALID_FIELD,
-            "a message is no ScanFaceRequest",
+            "a message is not a ScanFaceRequest",
             details={"field": "message"},
         ) from error
     except BaseError as error:

@@ -85,7 +85,7 @@ class WaitingRoom:
             self._metrics.sent_away(self._what, "gave_way")
             raise Refusal(
                 Reason.OVERLOADED,
-                f"the server waits for {self._most} messages of other callers and this one did not come at "
+                f"the server waits for {self._most} messages of other callers and this one did not arrive at "
                 "once; try again",
                 details={"limit": self._most},
                 retry_after=_RETRY_SECONDS,

@@ -75,10 +75,10 @@ async def take_lease(
     except SessionKeyUnproven as error:
         raise Refusal(
             Reason.RESUME_PROOF_INVALID,
-            "another stream bound the scan to this session key meanwhile; reconnect and prove to hold it",
+            "another stream has bound the scan to this session key; reconnect and prove that you hold it",
         ) from error
     except Conflict as error:
-        raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one") from error
+        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one") from error
 
 
 async def give_back_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:

@@ -25,7 +25,7 @@ def test_what_is_no_file_is_refused_with_advice(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, words in (
         (tmp_path, "is a folder: name the files in it"),
-        (tmp_path / "none", "is not there: check the path"),
+        (tmp_path / "none", "does not exist: check the path"),
         (tmp_path / "pipe", "is not a regular file"),
         (tmp_path / ("x" * 300), "cannot be read"),
         (Path("nul\0byte"), "cannot be read"),

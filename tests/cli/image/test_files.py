@@ -26,7 +26,7 @@ def test_a_file_is_there_whole_with_the_rights_that_new_files_get(tmp_path: Path
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"mine")
-    with pytest.raises(FileUnusable, match="already there"):
+    with pytest.raises(FileUnusable, match="already exists"):
         write_image(path, b"data", force=False)
     assert path.read_bytes() == b"mine"
     write_image(path, b"data", force=True)
@@ -37,7 +37,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_in_the_way_too(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(FileUnusable, match="already there"):
+    with pytest.raises(FileUnusable, match="already exists"):
         write_image(path, b"data", force=False)
     assert not (tmp_path / "nowhere").exists()
 
@@ -49,7 +49,7 @@ def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     path = tmp_path / "out"
     write_image(path, b"data", force=False)
-    with pytest.raises(FileUnusable, match="already there"):
+    with pytest.raises(FileUnusable, match="already exists"):
         write_image(path, b"other", force=False)
     assert path.read_bytes() == b"data"
 

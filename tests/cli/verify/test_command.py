@@ -212,7 +212,7 @@ class FakeServerWithKey(FakeServer):
     [
         (("--trusted", "missing.jpg", "--scan", "{scan}"), "missing.jpg"),
         (("--trusted", "{portrait}", "--scan", "missing.mp4"), "missing.mp4"),
-        (("--trusted", "{portrait}", "--scan", "camera:x"), "names no camera"),
+        (("--trusted", "{portrait}", "--scan", "camera:x"), "does not name a camera"),
         (("--trusted", "{portrait}", "--scan", "{scan}", "--jwks", "none.json"), "none.json"),
         (("--trusted", "{portrait}", "--scan", "{scan}", "--device", "nowhere"), "host:port"),
         (("--trusted", "{portrait}", "--simulate", "ghost"), "genuine"),
