@@ -254,7 +254,7 @@ class CheckCompletion:
             epoch=record.lease_epoch,
             now=now,
         )
-        self._metrics.check_decided(
+        self._metrics.checks.check_decided(
             status=verdict.status.value,
             reasons=[reason.value for reason in verdict.reasons],
             sandbox=record.sandbox,

@@ -83,7 +83,7 @@ class DeviceServicer:
         # Before anything is written: a scan that is refused uses up no attempt and binds no token.
         async with self._scans.taken(record.scope):
             try:
-                with env.metrics.scan():
+                with env.metrics.checks.scan():
                     session = ScanSession(env, header_origin=_header_origin(context))
                     await session.serve(start, record, inbound, _Sender(context).send)
             except ConnectionLost:

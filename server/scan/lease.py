@@ -65,7 +65,7 @@ async def take_lease(
             await give_back_lease(env, taking.result(), policy)
         raise
     except TriesExceeded as error:
-        env.metrics.try_refused(error.kind.value, sandbox=record.sandbox)
+        env.metrics.checks.try_refused(error.kind.value, sandbox=record.sandbox)
         raise too_many_failures(error, now=env.clock.now(), to_device=True) from error
     except SessionKeyMismatch as error:
         raise Refusal(
