@@ -20,14 +20,8 @@ from tests.server.checks.asking import (
     scanning,
     state_of,
 )
-from tests.server.live import (
-    LiveServer,
-    pictures,
-    refused,
-    serving,
-    settings_for,
-    write_policy,
-)
+from tests.server.live import LiveServer, pictures, refused, serving, settings_for
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import Ended
 from tests.server.refusals import refusal_of
 

@@ -23,14 +23,8 @@ from tests.server.checks.asking import (
     three_calls,
     watching,
 )
-from tests.server.live import (
-    LiveServer,
-    pictures,
-    portrait,
-    serving,
-    settings_for,
-    write_policy,
-)
+from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import refusal_of
 

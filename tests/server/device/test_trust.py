@@ -22,7 +22,8 @@ from server.policies.device_rules import DeviceRules
 from server.settings import Settings
 from server.settings_device import DeviceIntegritySettings
 from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple
-from tests.server.live import settings_for, write_policy
+from tests.server.live import settings_for
+from tests.server.policy_files import write_policy
 
 _SPKI = "ab" * 32
 
