@@ -179,7 +179,7 @@ async def open_stream(
 
     Raises:
         ServerNotTrustedError: The challenge's key is not the pinned one, or its signature is wrong.
-        ProtocolViolatedError: The server's answer is no usable challenge.
+        ProtocolViolatedError: The server's answer is not a usable challenge.
         StreamLostError: The server cannot be reached.
         CallRefusedError: The server refused the stream.
     """

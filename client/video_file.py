@@ -29,7 +29,7 @@ def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
         pace: ``realtime`` or ``fast``.
 
     Raises:
-        SourceError: The file is missing, or is no video that OpenCV reads.
+        SourceError: The file is missing, or is not a video that OpenCV reads.
     """
     if not path.is_file():
         raise SourceError(f"no video file at {path}")

@@ -39,7 +39,7 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     except FileNotFoundError as error:
         raise FileUnusable(f"{name} does not exist: check the path") from error
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no path of this system"
+        why = getattr(error, "strerror", None) or "it is not a valid path"
         raise FileUnusable(f"{name} cannot be read: {why}") from error
 
 

@@ -36,7 +36,7 @@ class DeviceJob:
         """Reads a line.
 
         Raises:
-            ValueError: It is no job.
+            ValueError: It is not a job.
         """
         try:
             fields = json.loads(line)
@@ -82,7 +82,7 @@ class ScanTimes:
         """Reads a line.
 
         Raises:
-            ValueError: It is no answer to a job.
+            ValueError: It is not an answer to a job.
         """
         try:
             return tuple(cls(**fields) for fields in json.loads(line))

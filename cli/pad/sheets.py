@@ -281,7 +281,7 @@ def _comparison(each: SetReport, at: str) -> Iterator[Sheet]:
                 f"Paired, on the files to which both responded: {counts}. BPCER in points, where the APCER "
                 "of all attacks in one is 10 %. An interval without 0 is more than chance. The "
                 "best part was chosen on the same files, which favours it; a network that the pack does not "
-                "have is no part.",
+                "have is left out.",
                 f"Therefore: {found.ruling.value}.",
             ),
         )

@@ -104,7 +104,7 @@ def _embedded() -> packs.Pack:
 
 def _check(kind: str, known: Sequence[str]) -> None:
     if kind not in known:
-        raise SourceError(f"{kind!r} cannot be simulated; known are {', '.join(known)}")
+        raise SourceError(f"{kind!r} cannot be simulated; known: {', '.join(known)}")
 
 
 def _person(photo: Path) -> Photo:

@@ -94,7 +94,7 @@ class DeviceServicer:
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
     """The call's ``Origin`` header, which proxies of gRPC-Web pass on; ``None`` without.
 
-    Two that differ give a text that is no origin.
+    Two that differ give a text that is not an origin.
     """
     values = {str(value) for name, value in context.invocation_metadata() or () if name == "origin"}
     return ", ".join(sorted(values)) if values else None

@@ -77,7 +77,7 @@ class CaptureWork:
     async def act(self) -> tuple[Action, ...]:
         """What the attempt wants done now, without a further frame.
 
-        Once the challenge is settled that is no work: the end of its closing step does not wait behind other
+        Once the challenge is settled this takes no worker: its closing step does not wait behind other
         scans' frames.
         """
         challenge = self.capture.challenge

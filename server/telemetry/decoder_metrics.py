@@ -18,7 +18,7 @@ class DecoderMetrics:
         )
         self._decoders_replaced = Counter(
             "facegate_decoders_replaced",
-            "Decoder processes that were replaced, by cause; worn is no error.",
+            "Decoder processes that were replaced, by cause; `worn` is not an error.",
             ["cause"],
             registry=registry,
         )

@@ -76,7 +76,7 @@ class FileMetrics:
 
         Args:
             age: Since it was fetched; ``None`` without one.
-            max_age: From when on it is no pass.
+            max_age: From which age on it no longer passes.
         """
         missing = float("nan")
         self._revocation_age.set(missing if age is None else age.total_seconds())

@@ -91,9 +91,9 @@ async def test_a_simulated_phone_is_a_source_with_a_screen(photo: Path) -> None:
 
 
 def test_kinds_and_knobs_that_are_none_are_told(photo: Path) -> None:
-    with pytest.raises(SourceError, match="known are genuine"):
+    with pytest.raises(SourceError, match="known: genuine"):
         open_simulated("injected-tint", photo, seed=1)
-    with pytest.raises(SourceError, match="known are genuine"):
+    with pytest.raises(SourceError, match="known: genuine"):
         open_simulated_phone("looped-clip", photo, seed=1)
     with pytest.raises(SourceError, match="no knob"):
         open_simulated_phone("genuine", photo, seed=1, knobs=["sky=blue"])

@@ -358,7 +358,7 @@ async def test_a_test_device_says_its_words_and_shows_its_evidence_and_counts_on
 
 
 async def test_a_test_device_that_there_is_not_says_so(portrait: str, scan: str, tmp_path: Path) -> None:
-    for kind, said in (("nokia", "no test device"), ("iphone", "platform.json cannot be read")):
+    for kind, said in (("nokia", "not a test device"), ("iphone", "platform.json cannot be read")):
         arguments = ("--test-platform", str(tmp_path), "--test-device", kind)
         run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, *arguments)
         assert run.code == 2
