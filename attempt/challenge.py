@@ -1,14 +1,19 @@
 """What an attempt asks of the device and the person beyond frames: the contract of flash and movement."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from attempt.actions import Action
 from attempt.analyst import SeenFrame
 from attempt.frame import Frame
 from liveness.guidance import GuidanceCode
 
-__all__ = ["AttemptChallenge", "ChallengeFrame"]
+__all__ = ["LEAST_WAIT_SECONDS", "MOST_ACTIONS", "AttemptChallenge", "ChallengeFrame"]
+
+MOST_ACTIONS: Final = 8
+"""In one go; no controller ever wants as many, and a fault in one must not hold up its caller."""
+LEAST_WAIT_SECONDS: Final = 0.02
+"""Before a controller that was just asked is asked again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -3,9 +3,9 @@
 ::
 
     AttemptError
-    └── FrameUnusable   a frame's image is no picture that its header declares
+    └── FrameUnusable   a frame's image is not the picture that its header declares
 
-A spoof, another person and an attempt that shows too little are no errors: they are judgements.
+A spoof, another person and an attempt that shows too little are not errors: they are judgements.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from attempt.actions import Action, Feedback, PauseCapture
-from attempt.challenge import ChallengeFrame
+from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
 from attempt.light import flash_sample
@@ -29,9 +29,6 @@ from liveness.dynamic.policy import DynamicPolicy
 
 __all__ = ["FlashRun"]
 
-_MOST_ACTIONS = 8
-"""In one go; the controller never wants as many, and a fault in it must not hold up its caller."""
-_LEAST_WAIT_SECONDS = 0.02
 _SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})
 """Ends of a challenge that showed all that it wanted to show."""
 
@@ -197,12 +194,12 @@ class FlashRun:
         """When the controller is to be asked again; never at once, as it was asked just now."""
         if self.over or self._wait_until is None:
             return None
-        return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
+        return max(self._wait_until, now + LEAST_WAIT_SECONDS)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """What the controller wants done. Until it is settled it reads the steps for that, which is work."""
         said: list[Action] = []
-        for _ in range(_MOST_ACTIONS):
+        for _ in range(MOST_ACTIONS):
             match self._challenge.next_action(now=now):
                 case Reveal(step) as reveal:
                     self._latest_step = step.number

@@ -238,7 +238,7 @@ def judge_attempt(
         identity_constant=constant,
         retryable=retryable,
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
-        # Bits of a movement are no flash's: they count for no floor.
+        # Bits of a movement are not a flash's: they count towards no floor.
         verified_bits=0.0 if flash is None else flash.verified_bits,
         challenge_steps=_steps(challenge, flash),
         ample=complete or _on_standing_line(scan, selected=len(examined)),

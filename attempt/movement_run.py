@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from attempt.actions import Action, Feedback, MoveOval
 from attempt.analyst import FrameAnalyst
-from attempt.challenge import ChallengeFrame
+from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
 from liveness.dynamic.challenge import Complete, EndReason, Hint, OvalScript, Wait, actions
@@ -14,9 +14,6 @@ from liveness.dynamic.movement import MovementChallenge, MovementRecord
 from liveness.guidance import Oval
 
 __all__ = ["MovementRun"]
-
-_MOST_ACTIONS = 8
-_LEAST_WAIT_SECONDS = 0.02
 
 
 class MovementRun:
@@ -126,7 +123,7 @@ class MovementRun:
         """When the controller is to be asked again; never at once, as it was asked just now."""
         if self.over or self._wait_until is None:
             return None
-        return max(self._wait_until, now + _LEAST_WAIT_SECONDS)
+        return max(self._wait_until, now + LEAST_WAIT_SECONDS)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """What the controller wants done."""
@@ -147,7 +144,7 @@ class MovementRun:
     def _wanted(self, now: float) -> tuple[actions.Action, ...]:
         """All that the controller wants at ``now``; where that completes an approach it is measured."""
         wanted: list[actions.Action] = []
-        while len(wanted) < _MOST_ACTIONS:
+        while len(wanted) < MOST_ACTIONS:
             wanted.append(self._challenge.next_action(now=now))
             if isinstance(wanted[-1], Complete | Wait):
                 break

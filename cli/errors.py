@@ -11,16 +11,16 @@
     ├── ServerUnusable         the server cannot be reached, refuses, or cannot do what was asked for
     │   └── ServerDidNotStart  ``facegate serve`` ended, or did not say its ports in time
     ├── StageUnusable          the demo's photos or its pack are not installed or cannot be used
-    ├── NotEvidence            the bytes are no kind of device evidence that is known
+    ├── NotEvidence            the bytes are not a known kind of device evidence
     ├── ConversionImpossible   a picture or a record cannot take the form that was asked for
     ├── BenchFailed            a benchmark cannot run
-    │   ├── DeviceProcessFailed    the process with the devices ended, answered nonsense or too late
-    │   ├── PackNotMeasured        a process that measures a pack failed, answered nonsense or too late
+    │   ├── DeviceProcessFailed    the process with the devices ended, or its answer is invalid or late
+    │   ├── PackNotMeasured        a process that measures a pack failed, or its answer is invalid or late
     │   └── ScanNotMeasured        a scan ended without a result
     └── ModelsError            models cannot be fetched, checked or packed
         ├── UnknownPack            the catalogue has no such pack
         ├── TermsNotAccepted       the weights' licence restricts use, and nobody accepted it
-        ├── MirrorUnusable         the mirror is no folder, tar file or address, or cannot be read
+        ├── MirrorUnusable         the mirror is not a folder, tar file or address, or cannot be read
         ├── FileNotOffered         the source does not have the file
         ├── TransferFailed         the network, the server or a proxy failed, again and again
         ├── FileRefused            the source offers something that is not the catalogued file
@@ -73,7 +73,7 @@ class CommandError(Exception):
 
 
 class FileUnusable(CommandError):
-    """A file cannot be read or written, is no regular file, is in the way, or is longer than is allowed."""
+    """A file cannot be read or written, is not a regular file, is in the way, or is too long."""
 
 
 class OptionUnusable(CommandError):
@@ -105,7 +105,7 @@ class StageUnusable(CommandError):
 
 
 class NotEvidence(CommandError):
-    """The bytes are no kind of device evidence that is known."""
+    """The bytes are not a known kind of device evidence."""
 
 
 class ConversionImpossible(CommandError):
@@ -117,11 +117,11 @@ class BenchFailed(CommandError):
 
 
 class DeviceProcessFailed(BenchFailed):
-    """The process with the devices ended, answered nonsense or too late."""
+    """The process with the devices ended, or its answer is invalid or late."""
 
 
 class PackNotMeasured(BenchFailed):
-    """A process that measures a pack failed, answered nonsense or too late."""
+    """A process that measures a pack failed, or its answer is invalid or late."""
 
 
 class ScanNotMeasured(BenchFailed):
@@ -141,7 +141,7 @@ class TermsNotAccepted(ModelsError):
 
 
 class MirrorUnusable(ModelsError):
-    """The mirror is no folder, tar file or address, or cannot be read."""
+    """The mirror is not a folder, tar file or address, or cannot be read."""
 
 
 class FileNotOffered(ModelsError):

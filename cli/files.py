@@ -7,17 +7,19 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-__all__ = ["NotRegular", "kind_there", "new_file_mode", "read_regular", "write_whole"]
+from cli.errors import FileUnusable
+
+__all__ = ["NotRegular", "kind_there", "new_file_mode", "read_regular", "read_whole", "write_whole"]
 
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 _ALL_BITS: Final = 0o666
 
 
 class NotRegular(OSError):
-    """What has the name is no regular file but a pipe, a device, or a link where a file is to be written."""
+    """The path is a pipe, a device, or a link where a file is to be written."""
 
     def __init__(self) -> None:
-        super().__init__(errno.EINVAL, "it is no regular file")
+        super().__init__(errno.EINVAL, "it is not a regular file")
 
 
 def read_regular(path: Path, *, most_bytes: int) -> bytes:
@@ -37,6 +39,23 @@ def read_regular(path: Path, *, most_bytes: int) -> bytes:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise NotRegular
         return stream.read(most_bytes + 1)
+
+
+def read_whole(path: Path, *, most_bytes: int) -> bytes:
+    """The content of a regular file, or of what a link to one leads to.
+
+    Raises:
+        FileUnusable: It cannot be read, is not a regular file, or is longer than ``most_bytes``.
+    """
+    try:
+        data = read_regular(path, most_bytes=most_bytes)
+    except NotRegular as error:
+        raise FileUnusable(f"{path} is not a regular file") from error
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > most_bytes:
+        raise FileUnusable(f"{path} has more than {most_bytes} bytes")
+    return data
 
 
 def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:

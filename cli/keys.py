@@ -115,7 +115,7 @@ def rotate(
     """
     with errors_reported(SettingsInvalid, KeysUnusable):
         made = rotate_key(load_settings(config).settings.key_folder, purpose.value)
-    typer.echo(f"Made {made}. Start the servers anew to use it.")
+    typer.echo(f"Made {made}. Restart the servers to use it.")
 
 
 @app.command()

@@ -99,7 +99,7 @@ class CameraSource:
             if self._stopping.is_set():
                 raise StopAsyncIteration
             if self._failed:
-                raise SourceError("the camera gives no more images")
+                raise SourceError("the camera delivers no more images")
             await self._arrived.wait()
             if not self._failed:
                 self._arrived.clear()

@@ -196,5 +196,5 @@ async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s:
 def _host_and_port(target: str) -> tuple[str, int]:
     host, separator, port = target.rpartition(":")
     if not separator or not host or not port.isascii() or not port.isdigit():
-        raise CredentialsError(f"{target!r} is no host:port")
+        raise CredentialsError(f"{target!r} is not host:port")
     return host.removeprefix("[").removesuffix("]"), int(port)

@@ -108,7 +108,7 @@ def _passed_through(jpeg: bytes, limits: CaptureLimits) -> EncodedImage | None:
             upright = opened.getexif().get(_EXIF_ORIENTATION, 1) == 1
             colour = opened.mode == "RGB"
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise SourceError("an image of the source is no JPEG that can be read") from error
+        raise SourceError("an image from the source is not a readable JPEG") from error
     fits = (
         max(width, height) <= limits.max_side
         and width * height <= limits.max_pixels
@@ -121,9 +121,9 @@ def _decoded(jpeg: bytes) -> Pixels:
     try:
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise SourceError("an image of the source cannot be decoded") from error
+        raise SourceError("an image from the source cannot be decoded") from error
     if pixels is None:
-        raise SourceError("an image of the source cannot be decoded")
+        raise SourceError("an image from the source cannot be decoded")
     return cast("Pixels", pixels)
 
 
@@ -131,14 +131,14 @@ def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     try:
         return cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
     except cv2.error as error:
-        raise SourceError("an image of the source cannot be resized") from error
+        raise SourceError("an image from the source cannot be resized") from error
 
 
 def _jpeg(pixels: Pixels, quality: int) -> bytes:
     try:
         encoded, buffer = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     except cv2.error as error:
-        raise SourceError("an image of the source cannot be encoded") from error
+        raise SourceError("an image from the source cannot be encoded") from error
     if not encoded:
-        raise SourceError("an image of the source cannot be encoded")
+        raise SourceError("an image from the source cannot be encoded")
     return bytes(buffer)

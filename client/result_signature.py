@@ -87,7 +87,7 @@ def verify_result_jws(
     header = signed.headers()
     if header.get("typ") != _TYPE:
         raise ServerNotTrustedError(
-            f"what is signed is of the type {_said(header.get('typ'))}; expected {_TYPE!r}: give a result"
+            f"the signed payload is of the type {_said(header.get('typ'))}; expected {_TYPE!r}: give a result"
         )
     for name, expected in ((_ISSUER, issuer), (_TENANT, tenant)):
         if expected is not None and header.get(name) != expected:
@@ -98,7 +98,7 @@ def verify_result_jws(
     try:
         result = result_pb2.CheckResult.FromString(signed.payload)
     except DecodeError as error:
-        raise ServerNotTrustedError("the signed payload is no CheckResult") from error
+        raise ServerNotTrustedError("the signed payload is not a CheckResult") from error
     if bool(header.get(_SANDBOX, False)) is not result.sandbox:
         raise ServerNotTrustedError("header and payload disagree whether the check is a sandbox check")
     if result.sandbox and not accept_sandbox:
@@ -136,9 +136,9 @@ def verify_response(
         response.result_jws, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox
     )
     if signed != response.result:
-        raise ServerNotTrustedError("the result differs from the one that is signed")
+        raise ServerNotTrustedError("the result differs from the signed one")
     if signed.check_id != check_id:
-        raise ServerNotTrustedError("the signed result is of another check")
+        raise ServerNotTrustedError("the signed result belongs to another check")
     if response.HasField("evidence_frame"):
         _match_picture(response.evidence_frame, [signed.evidence_frame.sha256])
     for picture in response.audit_images:
@@ -152,13 +152,13 @@ def _check_header(result_jws: str, keys: KeySet) -> None:
         header = jws.extract_compact(result_jws.encode()).headers()
     except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ServerNotTrustedError(
-            "the signature of the result is no compact JWS: expected three parts of base64url with dots "
+            "the signature of the result is not a compact JWS: expected three parts of base64url with dots "
             "between them, as FinishCheck gives `result_jws`"
         ) from error
     key_id, known = header.get("kid"), [key.kid for key in keys.keys]
     if key_id is not None and key_id not in known:
         raise ServerNotTrustedError(
-            f"the signature of the result is by the key {str(key_id)[:_LONGEST_SAID]!r}; expected one of the "
+            f"the result is signed with the key {str(key_id)[:_LONGEST_SAID]!r}; expected one of the "
             f"{len(known)} in the JWKS: fetch the JWKS again if the server's result key was rotated"
         )
 
@@ -169,4 +169,4 @@ def _said(value: object) -> str:
 
 def _match_picture(picture: result_pb2.EvidenceImage, signed_hashes: list[bytes]) -> None:
     if sha256(picture.image) not in signed_hashes:
-        raise ServerNotTrustedError("a picture is not the one whose hash is signed")
+        raise ServerNotTrustedError("a picture does not match its signed hash")

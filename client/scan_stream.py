@@ -179,7 +179,7 @@ async def open_stream(
 
     Raises:
         ServerNotTrustedError: The challenge's key is not the pinned one, or its signature is wrong.
-        ProtocolViolatedError: The server's answer is no usable challenge.
+        ProtocolViolatedError: The server's answer is not a usable challenge.
         StreamLostError: The server cannot be reached.
         CallRefusedError: The server refused the stream.
     """
@@ -202,7 +202,7 @@ async def open_stream(
         raise StreamLostError(f"no Challenge within {handshake_timeout_s:g} seconds") from error
     try:
         if response is None or response.WhichOneof("message") != "challenge":
-            raise ProtocolViolatedError("the server's first message is no Challenge")
+            raise ProtocolViolatedError("the server's first message is not a Challenge")
         body = _verified_body(response.challenge, start=start_bytes, pinned=ticket.challenge_key_sha256)
         binding = binding_hash(
             BindingInputs(
@@ -225,12 +225,12 @@ async def open_stream(
 
 def _verified_body(challenge: scan_pb2.Challenge, *, start: bytes, pinned: bytes) -> scan_pb2.ChallengeBody:
     if fingerprint(challenge.signing_public_key) != pinned:
-        raise ServerNotTrustedError("the challenge is signed by another key than the one that is pinned")
+        raise ServerNotTrustedError("the challenge is signed with a key other than the pinned one")
     message = challenge_message(start=start, body=challenge.body)
     try:
         public_key = load_public_key(challenge.signing_public_key)
     except KeyMaterialError as error:
-        raise ServerNotTrustedError("the pinned challenge key is no P-256 key") from error
+        raise ServerNotTrustedError("the pinned challenge key is not a P-256 key") from error
     if not verify(public_key=public_key, message=message, signature=challenge.signature):
         raise ServerNotTrustedError("the signature of the challenge is wrong")
     try:

@@ -29,13 +29,13 @@ def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
         pace: ``realtime`` or ``fast``.
 
     Raises:
-        SourceError: The file is missing, or is no video that OpenCV reads.
+        SourceError: The file is missing, or is not a video that OpenCV reads.
     """
     if not path.is_file():
         raise SourceError(f"no video file at {path}")
     if path.suffix.lower() in _STILL_SUFFIXES:
         raise SourceError(
-            f"{path.name} is a still image, no video; a scan needs a video or a folder of images"
+            f"{path.name} is a still image, not a video; a scan needs a video or a folder of images"
         )
     try:
         capture = cv2.VideoCapture(str(path))
@@ -43,7 +43,7 @@ def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
     except cv2.error as error:
         raise SourceError(f"{path.name} cannot be opened as a video") from error
     if not opened:
-        raise SourceError(f"{path.name} is no video that can be read")
+        raise SourceError(f"{path.name} is not a readable video")
     nominal = capture.get(cv2.CAP_PROP_FPS)
     fps = nominal if 0 < nominal <= _FASTEST_FPS else _USUAL_FPS
     camera = CameraDescription(

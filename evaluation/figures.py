@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "STYLES", "FiguresUnavailable", "new_figure", "png"]
+__all__ = ["COLOURS", "STYLES", "FiguresUnavailable", "check_figures", "new_figure", "png"]
 
 # Told apart also by people who do not tell red from green (M. Okabe and K. Ito, 2008).
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -17,6 +17,15 @@ _DPI: Final = 110
 
 class FiguresUnavailable(Exception):
     """The library that draws charts is not installed."""
+
+
+def check_figures() -> None:
+    """Make sure, before any long work, that charts can be drawn.
+
+    Raises:
+        FiguresUnavailable: The extra is not installed.
+    """
+    new_figure(1.0, 1.0)
 
 
 def new_figure(width: float, height: float) -> "Figure":

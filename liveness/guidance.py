@@ -70,21 +70,26 @@ class Oval:
 class GuidanceSettings:
     """Thresholds of the live feedback; lengths in face widths unless said otherwise.
 
+    They choose the hint, and which frames count as well placed; they decide no verdict. All are set by hand
+    where no measurement is named.
+
     Attributes:
-        frames_to_tell: Frames in a row that must say the same before it is told.
+        frames_to_tell: Frames in a row that must say the same before it is told; 0.4 s at the least rate of 8
+            a second.
         slack: How much a threshold eases while its own code is being told, as a share of it, so that a
             face on the line does not make the code come and go.
-        darkest: Mean luma of the face, 0..255.
+        darkest: Mean luma of the face, 0..255, below which it is too dark.
         dark_share: Share of nearly black pixels of the face from which it is too dark.
-        brightest: Mean luma of the face, 0..255.
+        brightest: Mean luma of the face, 0..255, above which it is too bright.
         saturated_share: Share of nearly white pixels of the face from which it is too bright.
         smallest: Face width over the oval's width, below which the face is too far.
         largest: The same, above which it is too close.
-        off_centre: Distance of the face's centre from the oval's.
-        cut_off: Share of the face beyond the frame's border.
-        fastest: Movement of the face's centre per second. A person who holds a phone sways by a few
-            hundredths, which liveness needs; this is far above it.
-        blurred: ``vision.measures.sharpness`` below which the face is blurred.
+        off_centre: Distance of the face's centre from the oval's above which the face is to be moved.
+        cut_off: Share of the face beyond the frame's border, 0..1, above which it is cut off.
+        fastest: Movement of the face's centre per second above which the person is to hold still. A person
+            who holds a phone sways by a few hundredths, which liveness needs; this is far above it.
+        blurred: ``vision.measures.sharpness`` (variance of the Laplacian, squared grey levels) below which
+            the face is blurred.
         turned: Degrees of yaw or pitch above which the person looks away.
         closed: Mean eye aspect ratio below which the eyes are shut; narrow open eyes measure 0.12 to
             0.15. A blink is mostly over before it lasts ``frames_to_tell`` frames at 8 a second and more.

@@ -138,7 +138,7 @@ def load_api_keys(path: Path) -> ApiKeys:
     if not table:
         raise ApiKeysInvalid(
             (
-                f"{path}: there is no [[key]] in it; add the entry that `facegate keys new-api-key` "
+                f"{path}: it has no [[key]]; add the entry that `facegate keys new-api-key` "
                 "prints, or write key = [] if nobody may call",
             )
         )

@@ -98,7 +98,7 @@ class CallerEntry(Table):
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if self.sandbox and set(self.roles) != {Role.ORCHESTRATOR}:
-            raise ValueError("sandbox = true is for the role orchestrator alone; leave it out")
+            raise ValueError("sandbox = true is only for the role orchestrator; leave it out")
         if self.sandbox and len(self.tenant) > LONGEST_TENANT:
             raise ValueError(
                 f"the tenant of a sandbox caller has at most {LONGEST_TENANT} characters, "
@@ -107,7 +107,7 @@ class CallerEntry(Table):
         beyond = set(self.scopes or ()) - _scopes_of(self.roles)
         if beyond:
             raise ValueError(
-                f"the scopes {', '.join(sorted(beyond))} are of no role in {', '.join(self.roles)}; "
+                f"the scopes {', '.join(sorted(beyond))} belong to none of {', '.join(self.roles)}; "
                 "leave them out, or add the role"
             )
         return self

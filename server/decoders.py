@@ -26,8 +26,8 @@ def make_decoders(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
             wait_seconds=settings.wait_seconds,
             jobs_per_worker=settings.jobs_per_worker,
         ),
-        on_loss=lambda cause: metrics.decoder_replaced(cause.value),
-        on_job=metrics.isolated_decode,
+        on_loss=lambda cause: metrics.decoders.decoder_replaced(cause.value),
+        on_job=metrics.decoders.isolated_decode,
     )
 
 
@@ -44,8 +44,8 @@ def make_video_decoders(settings: AnalysisSettings, metrics: Metrics) -> Decoder
             wall_seconds=settings.video_wall_seconds,
             jobs_per_worker=1,
         ),
-        on_loss=lambda cause: metrics.decoder_replaced(cause.value),
-        on_job=metrics.isolated_decode,
+        on_loss=lambda cause: metrics.decoders.decoder_replaced(cause.value),
+        on_job=metrics.decoders.isolated_decode,
     )
 
 

@@ -90,18 +90,20 @@ class FileWatch:
 
     def _read_api_keys(self) -> None:
         usable = self._callers.refresh()
-        self._metrics.api_keys_read(usable=usable, seconds_to_expiry=self._callers.seconds_to_next_expiry)
+        self._metrics.files.api_keys_read(
+            usable=usable, seconds_to_expiry=self._callers.seconds_to_next_expiry
+        )
 
     def _read_tls(self) -> None:
         now = self._now()
         for listener, files in self._tls.items():
             usable = files.refresh()
-            self._metrics.tls_files_read(
+            self._metrics.files.tls_files_read(
                 listener, usable=usable, seconds_to_expiry=(files.not_after - now).total_seconds()
             )
 
     def _read_keys(self) -> None:
-        self._metrics.keys_read(usable=self._keys.refresh())
+        self._metrics.files.keys_read(usable=self._keys.refresh())
 
     def _read_server_keys(self) -> None:
         self._server_keys.refresh()
@@ -109,4 +111,4 @@ class FileWatch:
     def _read_revocation(self) -> None:
         now = self._now()
         self._revocation.refresh(now)
-        self._metrics.revocation_list(age=self._revocation.age(now), max_age=self._revocation.max_age)
+        self._metrics.files.revocation_list(age=self._revocation.age(now), max_age=self._revocation.max_age)

@@ -101,7 +101,7 @@ class Housekeeper:
         await self._completion.sweep(self._now(), limit=_BATCH)
 
     async def _erase(self) -> None:
-        self._metrics.checks_erased(await self._completion.erase_expired(self._now(), limit=_BATCH))
+        self._metrics.checks.checks_erased(await self._completion.erase_expired(self._now(), limit=_BATCH))
         if not await self._retention.forget_erased():
             _log.warning("erased_still_in_log", why="a reader, such as a backup, holds the database's log")
 

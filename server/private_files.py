@@ -71,7 +71,7 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
         )
     if len(content) > max_bytes:
         raise PrivateFileError(
-            f"{path}: it has more than {max_bytes} bytes, and so is no such file; name another"
+            f"{path}: it has more than {max_bytes} bytes, so it cannot be such a file; name another"
         )
     return content
 

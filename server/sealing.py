@@ -157,7 +157,7 @@ def _encrypt(key: bytes, plaintext: bytes, aad: bytes, random: Random) -> bytes:
 def _decrypt(key: bytes, data: bytes, aad: bytes) -> bytes:
     version, nonce, body = data[:1], data[1 : 1 + _NONCE_BYTES], data[1 + _NONCE_BYTES :]
     if version != _VERSION or len(nonce) != _NONCE_BYTES:
-        raise SealBroken("the sealed data are of an unknown form")
+        raise SealBroken("the sealed data have an unknown format")
     try:
         return AESGCM(key).decrypt(nonce, body, version + aad)
     except (InvalidTag, ValueError) as error:

@@ -110,7 +110,7 @@ class ServiceListener(Table):
         client_ca = None if self.tls is None else self.tls.client_ca
         if client_ca is not None and not self.clients and self.api_keys_file is None:
             raise ValueError(
-                "tls.client_ca accepts client certificates, and no entry says whose may call: add "
+                "tls.client_ca accepts client certificates, but no entry says which of them may call: add "
                 '[[listeners.service.clients]] with identity = "uri:spiffe://..." (or dns:, cn:), name, '
                 "tenant and roles, or set api_keys_file"
             )

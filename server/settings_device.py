@@ -191,7 +191,7 @@ class WebSettings(Table):
             if parts.scheme != "https" and host not in _HOSTS_WITHOUT_TLS:
                 raise ValueError(f"{origin} has to begin with https://")
             if host != self.rp_id and not host.endswith(f".{self.rp_id}"):
-                raise ValueError(f"{origin} is not at {self.rp_id}, nor below it")
+                raise ValueError(f"{origin} is neither {self.rp_id} nor a subdomain of it")
         return self
 
 

@@ -115,7 +115,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         source = read_trusted_file(file, max_bytes=_MAX_BYTES)
         if len(source) > _MAX_BYTES:
-            raise SettingsInvalid((f"{file}: more than {_MAX_BYTES} bytes; this is no settings file",))
+            raise SettingsInvalid((f"{file}: more than {_MAX_BYTES} bytes; this is not a settings file",))
         return tomllib.loads(source.decode("utf-8"))
     except PrivateFileError as error:
         raise SettingsInvalid((str(error),)) from error

@@ -71,7 +71,7 @@ def parse_header(data: bytes) -> ImageHeader:
             return read_bmp(data)
     raise ImageError(
         ImageFault.UNSUPPORTED_FORMAT,
-        "the bytes are none of JPEG, PNG, JPEG 2000, WebP and BMP: send one of these",
+        "the bytes are not JPEG, PNG, JPEG 2000, WebP or BMP: send one of these",
         details={"bytes": len(data)},
     )
 

@@ -221,7 +221,7 @@ def _status(findings: Sequence[Finding]) -> int:
 def _refuse_without_server(**options: Path | None) -> None:
     for name, value in options.items():
         if value is not None and name != "api_key_file":
-            raise typer.BadParameter("it goes with --server only", param_hint=f"--{name}")
+            raise typer.BadParameter("it is valid only with --server", param_hint=f"--{name}")
 
 
 def _refuse_with_server(
@@ -230,7 +230,7 @@ def _refuse_with_server(
     del models_dir  # Often set by the environment; a server's answer does not depend on it.
     for name, value in (("--pack", pack), ("--policy", policy)):
         if value is not None:
-            raise typer.BadParameter("the server has its own: leave it out with --server", param_hint=name)
+            raise typer.BadParameter("the server uses its own: leave it out with --server", param_hint=name)
     if explain is not None:
         raise typer.BadParameter(
             "a server sends back no pictures: leave --server out to analyse here", param_hint="--explain"

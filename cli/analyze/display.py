@@ -1,4 +1,4 @@
-"""How far the analyses are, on a terminal's standard error; nothing where it is no terminal."""
+"""How far the analyses are, on standard error; nothing where that is not a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

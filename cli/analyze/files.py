@@ -27,7 +27,7 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         At most ``most_bytes + 1`` bytes: one more than may be, for whoever judges the length.
 
     Raises:
-        FileUnusable: It cannot be read, or is no regular file.
+        FileUnusable: It cannot be read, or is not a regular file.
     """
     name = shown_name(path)
     try:
@@ -35,11 +35,11 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     except IsADirectoryError as error:
         raise FileUnusable(f"{name} is a folder: name the files in it, such as {name}/*.jpg") from error
     except NotRegular as error:
-        raise FileUnusable(f"{name} is no regular file: name a file with a picture or a video") from error
+        raise FileUnusable(f"{name} is not a regular file: name a file with a picture or a video") from error
     except FileNotFoundError as error:
-        raise FileUnusable(f"{name} is not there: check the path") from error
+        raise FileUnusable(f"{name} does not exist: check the path") from error
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no path of this system"
+        why = getattr(error, "strerror", None) or "it is not a valid path"
         raise FileUnusable(f"{name} cannot be read: {why}") from error
 
 
@@ -47,8 +47,8 @@ def check_page_path(path: Path, *, force: bool) -> None:
     """Says before the work, not after it, that a page could not be written.
 
     Raises:
-        OutputUnusable: There is a file already and ``force`` is not set, what is there is no regular file, or
-            there is no folder for it.
+        OutputUnusable: There is a file already and ``force`` is not set, what is there is not a regular
+            file, or there is no folder for it.
     """
     name = shown_name(path)
     try:
@@ -60,9 +60,9 @@ def check_page_path(path: Path, *, force: bool) -> None:
     except OSError as error:
         raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
     if there is not None and not stat.S_ISREG(there):
-        raise OutputUnusable(f"{name} is no regular file, and none is put in its place: name another file")
+        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: name another file")
     if there is not None and not force:
-        raise OutputUnusable(f"{name} is already there: name another file, or use --force")
+        raise OutputUnusable(f"{name} already exists: name another file, or use --force")
 
 
 def write_page(path: Path, page: str, *, force: bool) -> None:
@@ -80,7 +80,7 @@ def write_page(path: Path, page: str, *, force: bool) -> None:
         write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
     except FileExistsError as error:
         raise OutputUnusable(
-            f"{shown_name(path)} is already there: name another file, or use --force"
+            f"{shown_name(path)} already exists: name another file, or use --force"
         ) from error
     except OSError as error:
         raise OutputUnusable(f"{shown_name(path)} cannot be written: {error.strerror or error}") from error

@@ -13,7 +13,7 @@ _RIFF = b"RIFF"
 def kind_of(content: bytes) -> Kind | None:
     """Picture or video; None where the bytes are the beginning of neither.
 
-    A container that is no video of the formats that are analysed, such as a RIFF file with sound, counts
+    A container that is not a video of a supported format, such as a RIFF file with sound, counts
     as a video: whoever decodes it says best what is wrong with it.
     """
     if detect_format(content) is not None:

@@ -18,7 +18,7 @@ _DENSE_SHARE: Final = 0.0035
 
 
 def reduced(image: BgrImage, longest: int) -> BgrImage:
-    """A copy whose longer side has at most ``longest`` pixels; the picture itself where it is no larger."""
+    """A copy whose longer side has at most ``longest`` pixels; the picture itself where it is not larger."""
     scale = longest / max(image.shape[:2])
     if scale >= 1:
         return image

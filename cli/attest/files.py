@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cli.errors import FileUnusable
-from cli.files import NotRegular, read_regular
+from cli.files import read_whole
 from device_integrity.transcript import public_key_der
 
 __all__ = ["read_file", "read_public_key"]
@@ -21,17 +21,9 @@ def read_file(path: Path) -> bytes:
     """The content of a regular file.
 
     Raises:
-        FileUnusable: It cannot be read, is no regular file, or is too long.
+        FileUnusable: It cannot be read, is not a regular file, or is too long.
     """
-    try:
-        data = read_regular(path, most_bytes=_MOST_BYTES)
-    except NotRegular as error:
-        raise FileUnusable(f"{path} is no regular file") from error
-    except OSError as error:
-        raise FileUnusable(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(data) > _MOST_BYTES:
-        raise FileUnusable(f"{path} has more than {_MOST_BYTES} bytes")
-    return data
+    return read_whole(path, most_bytes=_MOST_BYTES)
 
 
 def read_public_key(path: Path) -> bytes:

@@ -77,7 +77,7 @@ def inspect_command(
     Told by content: Android key attestation (a chain in PEM or DER, or a KeyDescription), Play Integrity
     (a token, or its decoded payload), App Attest (attestation object, assertion, receipt), WebAuthn
     (attestation object). What a check needs and was not given is named in its place. Nothing is fetched.
-    Exit code 1 where a check failed, 2 where the file is no evidence or cannot be read. For example:
+    Exit code 1 where a check failed, 2 where the file is not evidence or cannot be read. For example:
 
         facegate attest inspect chain.pem
 
@@ -116,7 +116,7 @@ def _hexadecimal(option: str, text: str | None) -> bytes | None:
     if text is None:
         return None
     if not _HEX.fullmatch(text):
-        raise OptionUnusable(f"{option} {text}: write it in hexadecimal, two digits a byte")
+        raise OptionUnusable(f"{option} {text}: write it in hexadecimal, two digits per byte")
     return bytes.fromhex(text)
 
 

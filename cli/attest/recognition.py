@@ -66,8 +66,8 @@ def recognise(data: bytes) -> Evidence:
         found = _recognise(_decoded(text))
     if found is None:
         raise NotEvidence(
-            "the file is no evidence that is known. Expected: " + "; ".join(EvidenceKind) + ". Binary, "
-            "base64, and for certificates PEM."
+            "the file is not a known kind of evidence. Expected: " + "; ".join(EvidenceKind) + ". Accepted "
+            "are binary and base64, and PEM for certificates."
         )
     return found
 
@@ -81,7 +81,7 @@ def _recognise(data: bytes) -> Evidence | None:
     if _COMPACT.fullmatch(text):
         if text.count(b".") + 1 != _JWE_PARTS:
             raise NotEvidence(
-                "the file is a signed or otherwise packed token, and no Play Integrity token, which is "
+                "the file is a signed or otherwise packed token, not a Play Integrity token, which is "
                 "encrypted and has five parts"
             )
         return Evidence(EvidenceKind.PLAY_TOKEN, (text,))

@@ -57,7 +57,7 @@ def revocation_command(
             write_revocation_files(file, data, fetched_at=moment)
         held = read_revocation_files(file)
     except (OSError, ReferenceDataMalformed, ValueError, http.client.HTTPException) as error:
-        typer.echo(f"{file}: {error}; the list that was there stays", err=True)
+        typer.echo(f"{file}: {error}; the existing list is kept", err=True)
         raise typer.Exit(_FAILED) from error
     hours = (datetime.now(UTC) - held.fetched_at).total_seconds() / 3600
     typer.echo(

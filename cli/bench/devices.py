@@ -27,7 +27,7 @@ class Devices:
         """Makes the scans of a job.
 
         Raises:
-            DeviceProcessFailed: The process ended, answered nonsense, or not within two minutes.
+            DeviceProcessFailed: The process ended, gave an invalid answer, or took over two minutes.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
@@ -43,7 +43,7 @@ class Devices:
                 f"the device process did not answer within {_JOB_SECONDS:g} seconds"
             ) from error
         except (OSError, ValueError) as error:
-            raise DeviceProcessFailed("the device process ended or answered nonsense") from error
+            raise DeviceProcessFailed("the device process ended or gave an invalid answer") from error
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ class DeviceJob:
         """Reads a line.
 
         Raises:
-            ValueError: It is no job.
+            ValueError: It is not a job.
         """
         try:
             fields = json.loads(line)
@@ -50,7 +50,7 @@ class DeviceJob:
                 round_trip_seconds=float(fields["round_trip_seconds"]),
             )
         except (KeyError, TypeError) as error:
-            raise ValueError("the line is no job") from error
+            raise ValueError("the line is not a job") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +82,9 @@ class ScanTimes:
         """Reads a line.
 
         Raises:
-            ValueError: It is no answer to a job.
+            ValueError: It is not an answer to a job.
         """
         try:
             return tuple(cls(**fields) for fields in json.loads(line))
         except TypeError as error:
-            raise ValueError("the line tells of no scans") from error
+            raise ValueError("the line describes no scans") from error

@@ -67,7 +67,7 @@ def frame_pictures(folder: Path) -> list[BgrImage]:
     """Decodes the frames of a folder, in the order of their names.
 
     Raises:
-        BenchFailed: A file is no frame that ``make_material`` wrote.
+        BenchFailed: A file is not a frame that ``make_material`` wrote.
     """
     try:
         return [

@@ -104,7 +104,7 @@ def cost_measurements(
                     )
                 )
     except (KeyError, TypeError, ValueError) as error:
-        raise PackNotMeasured(f"the process that measures {pack} answered nonsense") from error
+        raise PackNotMeasured(f"the process that measures {pack} gave an invalid answer") from error
     return tuple(measurements)
 
 
@@ -136,7 +136,7 @@ async def _ask(question: str, pack: str, image: Path, *, modules: Sequence[str] 
     try:
         told = json.loads(answer)
     except ValueError as error:
-        raise PackNotMeasured(f"the process that measures {pack} answered nonsense") from error
+        raise PackNotMeasured(f"the process that measures {pack} gave an invalid answer") from error
     if not isinstance(told, dict):
-        raise PackNotMeasured(f"the process that measures {pack} answered nonsense")
+        raise PackNotMeasured(f"the process that measures {pack} gave an invalid answer")
     return told

@@ -4,8 +4,7 @@ import asyncio
 import hashlib
 import io
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from cli.bench.portrait_cost import two_megabytes
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
 from cli.models.files import size_text
-from evaluation.bench import Measurement
+from evaluation.bench import Measurement, seconds_per_call
 from matcher.errors import MatcherError
 from matcher.records import (
     EyeCentres,
@@ -78,8 +77,8 @@ def record_times(data: bytes, *, runs: int, total: int = _AS_LONG_AS) -> tuple[t
     repeats = max(1, total // len(data))
     pairs = [
         (
-            _seconds(lambda: hashlib.sha256(data).digest(), repeats),
-            _seconds(lambda: open_trusted_image(data, max_bytes=len(data)), repeats),
+            seconds_per_call(lambda: hashlib.sha256(data).digest(), repeats),
+            seconds_per_call(lambda: open_trusted_image(data, max_bytes=len(data)), repeats),
         )
         for _ in range(runs + 1)
     ]
@@ -137,10 +136,3 @@ def _records() -> Mapping[str, bytes]:
 def _record(image: bytes) -> bytes:
     known = RecordMetadata(eyes=EyeCentres((150, 130), (90, 130)), quality=(QualityBlock(40, 1, 1),))
     return serialise(build_record(image, version=RecordVersion.ISO_19794_5_2011, metadata=known))
-
-
-def _seconds(call: Callable[[], object], repeats: int) -> float:
-    began = time.thread_time()
-    for _ in range(repeats):
-        call()
-    return (time.thread_time() - began) / repeats

@@ -79,7 +79,7 @@ def demo(
 
     Starts `facegate serve` on loopback and simulates scans from photos that installed packages carry. In
     EXPRESS: the same person, another person, three attacks, a portrait that is too small, a screen replay
-    that only informs, and a virtual camera, which decides for a caller that is no sandbox caller. In
+    that only informs, and a virtual camera, which decides for a caller that is not a sandbox caller. In
     DYNAMIC, where the screen flashes: the same person and seven attackers of the simulator, with a picture
     strip each; a mask and a cut-out may pass, and only inform, where the pack cannot see a blink. With
     evidence of the device: an honest phone, a repackaged app, a clean phone's evidence that another one
@@ -282,7 +282,7 @@ def _conclude(console: Console, records: Sequence[CheckRecord], *, page: Path, s
             highlight=False,
         )
     if not wrong:
-        console.print("Every outcome that is expected came.", style="green", highlight=False)
+        console.print("Every outcome was as expected.", style="green", highlight=False)
     if passed := passed_attacks(records):
         names = "; ".join(f"{one.scenario.title} ({mode_word(one.scenario)})" for one in passed)
         console.print(escape(f"Attacks that passed: {names}."), style="yellow", highlight=False)

@@ -24,7 +24,7 @@ def make_folder(folder: Path) -> None:
     """Makes the output folder.
 
     Raises:
-        OutputUnusable: It cannot be made, or is no folder.
+        OutputUnusable: It cannot be made, or is not a folder.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,7 @@ class Scenario:
 
     @property
     def attack(self) -> bool:
-        """Whether what is scanned is no living person."""
+        """Whether something other than a living person is scanned."""
         return self.scanned is not None and self.kind not in (ScanKind.GENUINE, FlashKind.GENUINE)
 
     @property
@@ -176,7 +176,7 @@ _REAL: Final = (
         key="virtual-camera",
         title="A virtual camera",
         shown="The portrait's person, alive; but the frames come from a camera that calls itself OBS Virtual "
-        "Camera and shows any picture. Who asks is no sandbox caller, as all others here are: for those "
+        "Camera and shows any picture. The caller is not a sandbox caller, unlike all others here: for those "
         "it is tolerated, and their results say so.",
         sandbox=False,
         camera="OBS Virtual Camera",

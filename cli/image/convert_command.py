@@ -139,7 +139,7 @@ def _eye_finder(spec: str, models_dir: Path | None) -> EyeFinder:
         faces = pack.detector.detect(image)
         if len(faces) != 1:
             raise ConversionImpossible(
-                f"the pack {spec} found {len(faces)} faces, and a record is of one; "
+                f"the pack {spec} found {len(faces)} faces, but a record holds one; "
                 "convert without --pack, or crop the picture first"
             )
         # A pack's left is the picture's; a record's is the person's own.

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import FileUnusable
-from cli.files import NotRegular, new_file_mode, read_regular, write_whole
+from cli.files import new_file_mode, read_whole, write_whole
 
 __all__ = ["MOST_BYTES", "read_image", "write_image"]
 
@@ -16,17 +16,9 @@ def read_image(path: Path) -> bytes:
     """The content of a regular file.
 
     Raises:
-        FileUnusable: It cannot be read, is no regular file, or is longer than ``MOST_BYTES``.
+        FileUnusable: It cannot be read, is not a regular file, or is longer than ``MOST_BYTES``.
     """
-    try:
-        data = read_regular(path, most_bytes=MOST_BYTES)
-    except NotRegular as error:
-        raise FileUnusable(f"{path} is no regular file: name an image file") from error
-    except OSError as error:
-        raise FileUnusable(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(data) > MOST_BYTES:
-        raise FileUnusable(f"{path} has more than {MOST_BYTES} bytes: this is no trusted image")
-    return data
+    return read_whole(path, most_bytes=MOST_BYTES)
 
 
 def write_image(path: Path, data: bytes, *, force: bool) -> None:
@@ -43,6 +35,6 @@ def write_image(path: Path, data: bytes, *, force: bool) -> None:
     try:
         write_whole(path, data, mode=new_file_mode(), force=force)
     except FileExistsError as error:
-        raise FileUnusable(f"{path} is already there: name another with --out, or use --force") from error
+        raise FileUnusable(f"{path} already exists: name another with --out, or use --force") from error
     except OSError as error:
         raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error

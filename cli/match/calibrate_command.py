@@ -137,13 +137,13 @@ def _check_out(out: Path, *, replace: bool) -> None:
     if out.is_dir():
         raise OutputUnusable(f"{out} is a folder: name a file to write")
     if out.exists() and not replace:
-        raise OutputUnusable(f"{out} exists: choose another name, or say --replace")
+        raise OutputUnusable(f"{out} exists: choose another name, or use --replace")
 
 
 def _check_worth(calibration: MatchCalibration, *, confidence: float) -> None:
     record, bound = calibration.record, calibration.lowest_bound
     if record.genuine_pairs == 0:
-        raise NothingToMeasure("nobody has two photos, so that misses (FNMR) cannot be measured")
+        raise NothingToMeasure("no person has two photos, so misses (FNMR) cannot be measured")
     if bound > _LEAST_WORTH:
         raise NothingToMeasure(
             f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy can "

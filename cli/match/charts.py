@@ -23,7 +23,7 @@ def draw_charts(report: MatchReport) -> Iterator[Chart]:
     """The charts of every set.
 
     Raises:
-        ChartsUnavailable: The extra that draws charts is not installed.
+        FiguresUnavailable: The extra that draws charts is not installed.
     """
     first, *_ = report.set_names()
     for name in report.set_names():

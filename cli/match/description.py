@@ -20,7 +20,7 @@ def describe(report: MatchReport) -> ReportDocument:
         "is wider.",
     ]
     if photos.guessed:
-        notes.insert(1, "Who is who was worked out from the pairs: a manifest.csv beside them would say it.")
+        notes.insert(1, "Identities were inferred from the pairs; a manifest.csv would state them.")
     return ReportDocument(
         title="Same person?",
         packs=packs,
@@ -28,7 +28,7 @@ def describe(report: MatchReport) -> ReportDocument:
         "two (FNMR), by ISO/IEC 19795-1.",
         facts={
             "Photos": f"{photos.photos:,}",
-            "Persons": f"{photos.identities:,}" + (" (worked out from the pairs)" if photos.guessed else ""),
+            "Persons": f"{photos.identities:,}" + (" (inferred from the pairs)" if photos.guessed else ""),
             "Compared": "all with all" if photos.kind == "identities" else "the pairs of a list",
             "Left out": left_out or "nothing",
             **{pack.name: _embedder(pack) for pack in report.packs},

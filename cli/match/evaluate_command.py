@@ -28,7 +28,7 @@ from cli.match.options import (
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption
 from cli.report import check_writable, print_report, write_report
-from evaluation.match.charts import check_charts
+from evaluation.figures import FiguresUnavailable, check_figures
 from evaluation.match.corrections import Corrections
 from evaluation.match.errors import MatchEvaluationError, PhotoListError
 from evaluation.match.evaluation import Bootstrap, group_photos
@@ -104,9 +104,9 @@ def match(
         facegate evaluate match --pairs photos/pairs.csv --pack insightface:/srv/models/buffalo_l --json
     """
     specs = tuple(pack or (_EMBEDDED,))
-    with errors_reported(MatchEvaluationError, VisionError, OSError):
+    with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
         if out is not None:
-            check_charts()
+            check_figures()
             check_writable(out)
         material = _material(
             identities, pairs, read_optional_corrections(corrections), apart or (), tuple(group_by or ())

@@ -100,7 +100,7 @@ def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> N
         today = "" if accepted.terms == terms_text(known) else ", as they were then"
         typer.echo(f"Accepted here on {accepted.accepted_at} with Facegate {accepted.facegate}{today}.")
     elif known.restricts_use:
-        typer.echo("Nobody accepted them here. `facegate models pull` asks, or takes --accept.")
+        typer.echo("They have not been accepted here. `facegate models pull` asks, or takes --accept.")
     else:
         typer.echo("No licence restricts use, so nothing has to be accepted.")
 
@@ -144,7 +144,7 @@ def verify_command(
     for pack in damaged:
         for file in pack.damaged:
             typer.echo(f"{pack.pack.name}: {damage_text(file)}", err=True)
-        typer.echo(f"To mend it: {_pull(pack.pack.name, models_dir)}", err=True)
+        typer.echo(f"To repair it: {_pull(pack.pack.name, models_dir)}", err=True)
     if not checked:
         typer.echo(f"No pack is installed in {folder}. To install one: {_pull('open', models_dir)}", err=True)
     if damaged or not checked:

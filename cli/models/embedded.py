@@ -9,7 +9,7 @@ from vision.packs import Pack
 __all__ = ["EMBEDDED", "embedded_json", "embedded_text"]
 
 EMBEDDED: Final = "embedded"
-"""The pack's name; it is no pack of the catalogue, because nothing of it is pulled."""
+"""The pack's name; it is not in the catalogue, because nothing of it is pulled."""
 _SUMMARY: Final = "Comes with the installation and needs no pull."
 _USE: Final = "For evaluation and research only: it must not decide about people."
 

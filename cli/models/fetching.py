@@ -115,7 +115,7 @@ class Fetching:
         late = [entry.file_name for entry in required if entry.file_name not in self._fetched]
         if late:
             raise TimeRanOut(
-                f"the time was over before {', '.join(late)} arrived. What was received is kept: pull again "
+                f"time ran out before {', '.join(late)} arrived. What was received is kept: pull again "
                 "to go on from there, with more time, or from a nearer mirror with --mirror."
             ) from error
         for entry in optional:

@@ -57,7 +57,7 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, lower-case hex.
 
     Raises:
-        OSError: It cannot be read, or is no regular file.
+        OSError: It cannot be read, or is not a regular file.
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -191,7 +191,7 @@ class HttpSource:
             raise _TryAgain(f"the server answered {status} {response.reason}", after=_retry_after(response))
         if status == 416:
             part.restart()
-            raise _TryAgain("the server has no such rest of the file")
+            raise _TryAgain("the server does not have the rest of the file")
         if status not in {200, 206}:
             raise TransferFailed(
                 f"{_shown(url)} answered {status} {response.reason}, expected the file. Check the address, "
@@ -210,7 +210,7 @@ class HttpSource:
             start, offered = _range(response)
             if start != part.size:
                 part.restart()
-                raise _TryAgain("the server answered another part of the file")
+                raise _TryAgain("the server sent another part of the file")
         if offered is not None and (offered > part.limit or part.entry.size not in {None, offered}):
             part.discard()
             expected = f"at most {part.limit:,}" if part.entry.size is None else f"{part.entry.size:,}"
@@ -259,8 +259,8 @@ def _target(first: URL, here: URL, location: str) -> URL:
         raise TransferFailed(f"{_shown(first)} redirects to nowhere: name another mirror with --mirror")
     if here.scheme == "https" and there.scheme != "https":
         raise TransferFailed(
-            f"{_shown(first)} redirects from https to {_shown(there)}, which anyone on the way could "
-            "exchange. It was not followed. Name another mirror with --mirror."
+            f"{_shown(first)} redirects from https to {_shown(there)}, which anyone on the network could "
+            "replace. It was not followed. Name another mirror with --mirror."
         )
     return there
 

@@ -47,7 +47,7 @@ async def pack_lock(
             while not _take(number, path):
                 if until is not None and asyncio.get_running_loop().time() > until:
                     raise TimeRanOut(
-                        f"another pull of {pack} was still running when the time was over. Wait for it, or "
+                        f"another pull of {pack} was still running when time ran out. Wait for it, or "
                         "give more time."
                     )
                 await asyncio.sleep(_PAUSE)

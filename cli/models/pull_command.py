@@ -110,8 +110,8 @@ def _ask(packs: Sequence[str], *, again: str) -> None:
     names = ", ".join(packs)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TermsNotAccepted(
-            f"The licence of some models in {names} restricts what they may be used for, and nobody is "
-            f"here to be asked. Nothing was fetched. If you accept the terms above: {again}"
+            f"The licence of some models in {names} restricts what they may be used for, and this "
+            f"session is not interactive. Nothing was fetched. If you accept the terms above: {again}"
         )
     if not typer.confirm(f"The licence of some models in {names} restricts their use. Do you accept it?"):
         raise TermsNotAccepted("The terms were not accepted; nothing was fetched.")

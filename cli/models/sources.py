@@ -114,12 +114,12 @@ class TarSource:
         member = next((self._members[name] for name in names if name in self._members), None)
         if member is None:
             raise FileNotOffered(
-                f"{self._path} has no {' or '.join(names)}. Bundle the pack anew, or name another mirror."
+                f"{self._path} has no {' or '.join(names)}. Bundle the pack again, or name another mirror."
             )
         if part.entry.size not in {None, member.size}:
             raise WrongSize(
                 f"{member.name} in {self._path} has {member.size:,} bytes, expected {part.entry.size:,}. "
-                "Nothing was installed. Bundle the pack anew."
+                "Nothing was installed. Bundle the pack again."
             )
         await _copy(self._path, part, offset=member.offset, size=member.size)
         return f"{self._path}: {member.name}"

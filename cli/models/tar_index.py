@@ -50,7 +50,7 @@ def read_index(stream: IO[bytes], *, source: str) -> tuple[TarMember, ...]:
 
     Raises:
         MirrorUnusable: It is no such archive, ends early, has too many or too large members, or one
-            that is no regular file or leads out of the archive.
+            that is not a regular file or leads out of the archive.
         OSError: It cannot be read.
     """
     end = stream.seek(0, io.SEEK_END)
@@ -66,7 +66,7 @@ def read_index(stream: IO[bytes], *, source: str) -> tuple[TarMember, ...]:
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.HeaderError as error:
-            raise _refused(source, f"it is no tar file, or a damaged one ({error})") from error
+            raise _refused(source, f"it is not a tar file, or it is damaged ({error})") from error
         offset, size = position + _BLOCK, _checked_size(info, source)
         if offset + size > end:
             raise _refused(source, f"it ends in the middle of {info.name!r}")
@@ -83,7 +83,7 @@ def read_index(stream: IO[bytes], *, source: str) -> tuple[TarMember, ...]:
 def _checked_size(info: tarfile.TarInfo, source: str) -> int:
     limit = _LARGEST_NOTE if info.type in _NOTES else LARGEST_MEMBER
     if not 0 <= info.size <= limit:
-        raise _refused(source, f"{info.name!r} has {info.size:,} bytes, at most {limit:,} may be")
+        raise _refused(source, f"{info.name!r} has {info.size:,} bytes; at most {limit:,} are allowed")
     return info.size
 
 

@@ -22,7 +22,7 @@ def draw_charts(report: PadReport) -> Iterator[Chart]:
     """The charts of every pack and set.
 
     Raises:
-        ChartsUnavailable: The extra that draws charts is not installed.
+        FiguresUnavailable: The extra that draws charts is not installed.
     """
     for pack, each in _measured(report):
         suffix, at = _suffix(pack, each), f"{pack.name}, {each.material.name}"

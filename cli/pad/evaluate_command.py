@@ -24,9 +24,9 @@ from cli.pad.charts import draw_charts, draw_mistakes
 from cli.pad.description import describe
 from cli.pad.measuring import Chosen, measure_packs
 from cli.report import check_writable, print_report, write_report
+from evaluation.figures import FiguresUnavailable, check_figures
 from evaluation.match.errors import MatchEvaluationError
 from evaluation.minifasnet_onnx import StateFileError, converted_network
-from evaluation.pad.charts import check_charts
 from evaluation.pad.dataset import only_listed, read_dataset, without_unusable
 from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
 from evaluation.pad.resampling import Bootstrap
@@ -120,10 +120,16 @@ def pad(
     """
     specs = tuple(pack or (_EMBEDDED,))
     with errors_reported(
-        PadEvaluationError, MatchEvaluationError, StateFileError, LivenessError, VisionError, OSError
+        PadEvaluationError,
+        MatchEvaluationError,
+        FiguresUnavailable,
+        StateFileError,
+        LivenessError,
+        VisionError,
+        OSError,
     ):
         if out is not None:
-            check_charts()
+            check_figures()
             check_writable(out)
         chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
         report = measure_packs(

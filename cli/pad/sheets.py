@@ -55,10 +55,11 @@ def _files(each: SetReport, at: str) -> Sheet:
     if found.left_out:
         notes.append(f"Left out as not usable: {found.left_out}.")
     if len(each.runs[0].samples) != found.files:
-        notes.append(f"{len(each.runs[0].samples)} scans were cut from them, and are what is counted.")
+        notes.append(f"{len(each.runs[0].samples)} scans were cut from them; these are counted.")
     notes.append(
-        "Injected: no instrument before the camera, so outside ISO/IEC 30107-3 (see CEN/TS 18099): told "
-        "apart, and in no figure of presentation attacks. Guessed: the species is."
+        "Injected: no instrument was in front of the camera, so these are outside ISO/IEC 30107-3 (see "
+        "CEN/TS 18099), reported separately, and in no figure of presentation attacks. Guessed: the species "
+        "was guessed."
     )
     return Sheet(
         title=f"Measured on: {at}",
@@ -280,7 +281,7 @@ def _comparison(each: SetReport, at: str) -> Iterator[Sheet]:
                 f"Paired, on the files to which both responded: {counts}. BPCER in points, where the APCER "
                 "of all attacks in one is 10 %. An interval without 0 is more than chance. The "
                 "best part was chosen on the same files, which favours it; a network that the pack does not "
-                "have is no part.",
+                "have is left out.",
                 f"Therefore: {found.ruling.value}.",
             ),
         )

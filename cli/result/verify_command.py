@@ -118,7 +118,7 @@ def _read_text(source: str) -> str:
     if not text:
         raise FileUnusable(
             f"{_named(source)} holds no JWS; expected three parts of base64url with dots between them: give "
-            "`result_jws` as FinishCheck answered it"
+            "`result_jws` as FinishCheck returned it"
         )
     return text
 

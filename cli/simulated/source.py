@@ -104,7 +104,7 @@ def _embedded() -> packs.Pack:
 
 def _check(kind: str, known: Sequence[str]) -> None:
     if kind not in known:
-        raise SourceError(f"{kind!r} cannot be simulated; known are {', '.join(known)}")
+        raise SourceError(f"{kind!r} cannot be simulated; known: {', '.join(known)}")
 
 
 def _person(photo: Path) -> Photo:
@@ -127,4 +127,4 @@ def _person(photo: Path) -> Photo:
     except OSError as error:
         raise SourceError(f"the photo {photo} cannot be read: {error.strerror}") from error
     except (VisionError, SimulatorError, TrustedImageRefused) as error:
-        raise SourceError(f"nobody can be simulated from {photo}: {error}") from error
+        raise SourceError(f"no person can be simulated from {photo}: {error}") from error

@@ -39,7 +39,7 @@ class StoredPlatform:
         document = _read_json(self.folder / _USE_FILE) if (self.folder / _USE_FILE).exists() else {}
         counter = document.get("counter")
         if counter is not None and not isinstance(counter, int):
-            raise PlatformUnusable(f"{self.folder / _USE_FILE} holds no count")
+            raise PlatformUnusable(f"{self.folder / _USE_FILE} contains no count")
         return make_device(kind, self.platform, use=AttestedUse(counter))
 
     def remember(self, device: TestDevice) -> None:
@@ -60,7 +60,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
         now: The present time, with a time zone.
 
     Raises:
-        PlatformUnusable: The folder cannot be written, or what lies in it is no test platform.
+        PlatformUnusable: The folder cannot be written, or what is in it is not a test platform.
     """
     secret = folder / _PLATFORM_FILE
     seed = _seed(secret) if secret.exists() else secrets.token_hex(32)
@@ -102,7 +102,7 @@ def read_platform(folder: Path) -> StoredPlatform:
     try:
         made = datetime.fromisoformat(document["made"])
     except (KeyError, TypeError, ValueError) as error:
-        raise PlatformUnusable(f"{folder / _PLATFORM_FILE} is no test platform's") from error
+        raise PlatformUnusable(f"{folder / _PLATFORM_FILE} is not a test platform file") from error
     if made.tzinfo is None:
         made = made.replace(tzinfo=UTC)
     return StoredPlatform(
@@ -113,7 +113,7 @@ def read_platform(folder: Path) -> StoredPlatform:
 def _seed(path: Path) -> str:
     seed = _read_json(path).get("seed")
     if not isinstance(seed, str) or not seed:
-        raise PlatformUnusable(f"{path} is no test platform's")
+        raise PlatformUnusable(f"{path} is not a test platform file")
     return seed
 
 
@@ -127,7 +127,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise PlatformUnusable(f"{path} is not JSON") from error
     if not isinstance(document, dict):
-        raise PlatformUnusable(f"{path} is no test platform's")
+        raise PlatformUnusable(f"{path} is not a test platform file")
     return document
 
 

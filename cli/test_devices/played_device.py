@@ -72,6 +72,6 @@ def open_played_device(kind: str, folder: Path) -> PlayedDevice:
         PlatformUnusable: There is no such kind, or no platform in the folder.
     """
     if kind not in set(DeviceKind):
-        raise PlatformUnusable(f"{kind!r} is no test device; known are {', '.join(DeviceKind)}")
+        raise PlatformUnusable(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
     stored = read_platform(folder)
     return PlayedDevice(device=stored.device(DeviceKind(kind)), stored=stored)

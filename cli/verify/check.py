@@ -171,14 +171,14 @@ async def _subject(options: CheckOptions) -> _Subject:
     """Who is scanned, and with which screen."""
     if options.simulate is None:
         if options.scan is None:
-            raise SourceError("nobody is to be scanned")
+            raise SourceError("there is nothing to scan: give --scan or --simulate")
         # This computer's own screen is not driven: it would have to say when a colour really appeared.
         return _Subject(open_scan(options.scan, frames_per_second=options.frames_per_second), None)
     from cli.simulated.source import needs_screen, open_simulated, open_simulated_phone
 
     photo = options.photo or options.trusted
     if photo is None:
-        raise SourceError("nobody is to be simulated: give --photo, or --trusted with a photo")
+        raise SourceError("there is no photo to simulate: give --photo, or --trusted with a photo")
     kind = options.simulate
     flash = options.flash
     if flash is None:

@@ -70,7 +70,7 @@ class ScanDisplay(ScanEvents):
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         """Says what to change where the attempt is to be repeated."""
         if self._declined and result.another_attempt:
-            self._say("  Going on without the flash.")
+            self._say("  Continuing without the flash.")
         elif result.status == scan_pb2.SCAN_STATUS_RETRY:
             self._say("  The conditions did not allow a decision.")
             for code in result.feedback:

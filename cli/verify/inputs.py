@@ -37,7 +37,7 @@ async def read_key_set(jwks: str | None) -> KeySet | None:
     """The server's result keys from a file or an address.
 
     Raises:
-        ClientError: They cannot be read or reached, or are no keys.
+        ClientError: They cannot be read or reached, or are not keys.
     """
     if jwks is None:
         return None

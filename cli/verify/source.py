@@ -22,7 +22,7 @@ def open_scan(scan: str, *, frames_per_second: float) -> FrameSource:
     kind, _, index = scan.partition(":")
     if kind == _CAMERA and not Path(scan).exists():
         if index and not (index.isascii() and index.isdigit()):
-            raise SourceError(f"{scan!r} names no camera: write camera or camera:<number>")
+            raise SourceError(f"{scan!r} does not name a camera: write camera or camera:<number>")
         return open_camera(int(index or 0))
     path = Path(scan)
     if path.is_dir():

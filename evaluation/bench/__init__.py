@@ -4,6 +4,7 @@ What is measured is wired up by ``cli.bench``, which may import every room.
 """
 
 from evaluation.bench.app_attest_cost import app_attest_case
+from evaluation.bench.call_time import seconds_per_call
 from evaluation.bench.errors import BenchError, NothingMeasured
 from evaluation.bench.host import HostTime
 from evaluation.bench.machine import Machine, describe_machine
@@ -32,6 +33,7 @@ __all__ = [
     "app_attest_case",
     "describe_machine",
     "play_token_case",
+    "seconds_per_call",
     "timed_pack",
     "verification_measurements",
     "verification_times",

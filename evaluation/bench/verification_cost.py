@@ -1,7 +1,5 @@
 """What verifying a device's evidence costs, beside the bare signature verifications in it."""
 
-import gc
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +23,7 @@ from device_integrity.android import (
     verify_key_attestation,
     verify_payload,
 )
+from evaluation.bench.call_time import seconds_per_call
 from evaluation.bench.measurement import Measurement
 
 __all__ = [
@@ -119,7 +118,9 @@ def verification_times(
         runs: How many pairs.
         repeats: How often each is done in a run.
     """
-    pairs = [(_seconds(case.bare, repeats), _seconds(case.full, repeats)) for _ in range(runs + 1)]
+    pairs = [
+        (seconds_per_call(case.bare, repeats), seconds_per_call(case.full, repeats)) for _ in range(runs + 1)
+    ]
     return tuple(pairs[1:])
 
 
@@ -156,18 +157,3 @@ def verification_measurements(
             ),
         ]
     return tuple(measurements)
-
-
-def _seconds(call: Callable[[], object], repeats: int) -> float:
-    # As ``timeit`` does it: one pass over all that a process with models holds costs as much as hundreds of
-    # calls, and says nothing of them.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        began = time.thread_time()
-        for _ in range(repeats):
-            call()
-        return (time.thread_time() - began) / repeats
-    finally:
-        if collects:
-            gc.enable()

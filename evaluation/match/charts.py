@@ -9,28 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.figures import COLOURS, STYLES, FiguresUnavailable, new_figure, png
-from evaluation.match.errors import ChartsUnavailable
+from evaluation.figures import COLOURS, STYLES, new_figure, png
 from evaluation.match.evaluation import SetResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-__all__ = ["check_charts", "det_chart", "histogram_chart", "histogram_counts"]
+__all__ = ["det_chart", "histogram_chart", "histogram_counts"]
 
 _BINS: Final = 60
 _GENUINE, _IMPOSTOR = "#0072b2", "#d55e00"
 _QUIET: Final = "#666666"
-
-
-def check_charts() -> None:
-    """Make sure, before any long work, that charts can be drawn.
-
-    Raises:
-        ChartsUnavailable: The extra is not installed.
-    """
-    _figure(1.0, 1.0)
 
 
 def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
@@ -47,9 +36,9 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
         A PNG file.
 
     Raises:
-        ChartsUnavailable: The extra is not installed.
+        FiguresUnavailable: The extra is not installed.
     """
-    figure = _figure(7.2, 5.0)
+    figure = new_figure(7.2, 5.0)
     axes = figure.add_subplot()
     told = [(name, result) for name, result in series if result.fnmr is not None]
     floor = min(
@@ -88,9 +77,9 @@ def histogram_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> b
         A PNG file.
 
     Raises:
-        ChartsUnavailable: The extra is not installed.
+        FiguresUnavailable: The extra is not installed.
     """
-    figure = _figure(7.2, 1.2 + 2.2 * len(series))
+    figure = new_figure(7.2, 1.2 + 2.2 * len(series))
     panels = figure.subplots(len(series), 1, squeeze=False)[:, 0]
     for axes, (name, result) in zip(panels, series, strict=True):
         edges, genuine, impostors = histogram_counts(result)
@@ -137,10 +126,3 @@ def _det_curve(axes: "Axes", result: SetResult, *, name: str, number: int, floor
     drawn: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.8}
     axes.plot(fmr.rates[kept], np.maximum(fnmr.rates[kept], floor), label=name, **drawn)
     axes.plot(fmr.rates[kept], fnmr.upper[kept], **{**drawn, "linewidth": 0.7})
-
-
-def _figure(width: float, height: float) -> "Figure":
-    try:
-        return new_figure(width, height)
-    except FiguresUnavailable as error:
-        raise ChartsUnavailable(str(error)) from error

@@ -5,15 +5,13 @@
     MatchEvaluationError
     ├── PhotoListError       a manifest, pairs file, folder or corrections file is missing or breaks its form
     ├── NothingToMeasure     too few persons, photos or comparisons, or too many to hold
-    ├── EmbeddersDiffer      the packs of one calibration have different embedders
-    └── ChartsUnavailable    the library that draws charts is not installed
+    └── EmbeddersDiffer      the packs of one calibration have different embedders
 
 Every message says what was wrong, what was expected and what to do, in one line. No message holds a
 photo's content or a template.
 """
 
 __all__ = [
-    "ChartsUnavailable",
     "EmbeddersDiffer",
     "MatchEvaluationError",
     "NothingToMeasure",
@@ -35,7 +33,3 @@ class NothingToMeasure(MatchEvaluationError):
 
 class EmbeddersDiffer(MatchEvaluationError):
     """The packs of one calibration have different embedders."""
-
-
-class ChartsUnavailable(MatchEvaluationError):
-    """The library that draws charts is not installed."""

@@ -1,33 +1,20 @@
 """DET curves and score histograms as PNG, drawn by matplotlib (``evaluation.figures``)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from evaluation.figures import COLOURS, STYLES, FiguresUnavailable, new_figure, png
-from evaluation.pad.errors import ChartsUnavailable
+from evaluation.figures import COLOURS, STYLES, new_figure, png
 from evaluation.pad.evaluation import ScorerResult
 from evaluation.pad.runs import ScoreRun
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["check_charts", "det_chart", "histogram_chart"]
+__all__ = ["det_chart", "histogram_chart"]
 
 _BINS: Final = 40
 _LIVE: Final = "#0072b2"
 _ATTACKS: Final = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#000000")
 _QUIET: Final = "#666666"
-
-
-def check_charts() -> None:
-    """Make sure, before any long work, that charts can be drawn.
-
-    Raises:
-        ChartsUnavailable: The extra is not installed.
-    """
-    _figure(1.0, 1.0)
 
 
 def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
@@ -44,9 +31,9 @@ def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
         A PNG file.
 
     Raises:
-        ChartsUnavailable: The extra is not installed.
+        FiguresUnavailable: The extra is not installed.
     """
-    figure = _figure(7.2, 5.0)
+    figure = new_figure(7.2, 5.0)
     axes = figure.add_subplot()
     told = [(result, result.curve) for result in results if result.curve is not None]
     left = min((3.0 / max(1, result.attacks) for result, _ in told), default=1e-2)
@@ -89,9 +76,9 @@ def histogram_chart(runs: Sequence[ScoreRun], *, title: str) -> bytes:
         A PNG file.
 
     Raises:
-        ChartsUnavailable: The extra is not installed.
+        FiguresUnavailable: The extra is not installed.
     """
-    figure = _figure(7.2, 1.2 + 1.9 * len(runs))
+    figure = new_figure(7.2, 1.2 + 1.9 * len(runs))
     panels = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
     edges = np.linspace(0.0, 1.0, _BINS + 1)
     for axes, run in zip(panels, runs, strict=True):
@@ -117,10 +104,3 @@ def histogram_chart(runs: Sequence[ScoreRun], *, title: str) -> bytes:
     panels[-1].set_xlabel("score, 1 is live")
     figure.suptitle(title)
     return png(figure)
-
-
-def _figure(width: float, height: float) -> "Figure":
-    try:
-        return new_figure(width, height)
-    except FiguresUnavailable as error:
-        raise ChartsUnavailable(str(error)) from error

@@ -4,14 +4,13 @@
 
     PadEvaluationError
     ├── DatasetError         a manifest or folder is missing or breaks its form
-    ├── NothingToMeasure     no bona fide or no attack presentation, or no scorer that can judge them
-    └── ChartsUnavailable    the library that draws charts is not installed
+    └── NothingToMeasure     no bona fide or no attack presentation, or no scorer that can judge them
 
 Every message says what was wrong, what was expected and what to do, in one line. No message holds a
 picture's content.
 """
 
-__all__ = ["ChartsUnavailable", "DatasetError", "NothingToMeasure", "PadEvaluationError"]
+__all__ = ["DatasetError", "NothingToMeasure", "PadEvaluationError"]
 
 
 class PadEvaluationError(Exception):
@@ -24,7 +23,3 @@ class DatasetError(PadEvaluationError):
 
 class NothingToMeasure(PadEvaluationError):
     """No bona fide or no attack presentation, or no scorer that can judge them."""
-
-
-class ChartsUnavailable(PadEvaluationError):
-    """The library that draws charts is not installed."""

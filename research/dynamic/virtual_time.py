@@ -7,10 +7,10 @@ from typing import Final
 from attempt.actions import Action, Feedback
 from attempt.capture import AttemptCapture
 from attempt.frame import ExposureClaim, Frame
-from simulator import SimulatedFrame
+from simulator import SimulatedExposure, SimulatedFrame
 from vision.image import encode_jpeg
 
-__all__ = ["Turn", "frame_of", "turns"]
+__all__ = ["Turn", "frame_of", "sent_frame", "turns"]
 
 COUNTED_FRAMES: Final = 8
 """Before these a server shows no colour and no oval."""
@@ -103,24 +103,60 @@ def frame_of(
         step_since: Since when it claims that, seconds of the scan's clock.
     """
     height, width = simulated.pixels.shape[:2]
-    said = simulated.exposure
+    return sent_frame(
+        encode_jpeg(simulated.pixels, quality=_QUALITY),
+        index,
+        time=simulated.capture_time,
+        width=width,
+        height=height,
+        exposure=simulated.exposure,
+        step=step,
+        step_since=step_since,
+    )
+
+
+def sent_frame(
+    jpeg: bytes,
+    index: int,
+    *,
+    time: float,
+    width: int,
+    height: int,
+    rotation_degrees: int = 0,
+    exposure: SimulatedExposure | None = None,
+    step: int = 0,
+    step_since: float | None = None,
+) -> Frame:
+    """A coded frame as a device sends it.
+
+    Args:
+        jpeg: The image.
+        index: Its index in the attempt.
+        time: When it was captured, seconds of the scan's clock.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
+        rotation_degrees: What makes it upright, by its header.
+        exposure: What the camera says of it.
+        step: The step that the device claims to be on display; 0 for none.
+        step_since: Since when it claims that, seconds of the scan's clock.
+    """
     return Frame(
-        image=encode_jpeg(simulated.pixels, quality=_QUALITY),
+        image=jpeg,
         index=index,
-        capture_time_us=_FIRST_US + round(1e6 * simulated.capture_time),
-        rotation_degrees=0,
+        capture_time_us=_FIRST_US + round(1e6 * time),
+        rotation_degrees=rotation_degrees,
         mirrored=False,
         width=width,
         height=height,
         flash_step=step,
         flash_step_since_us=0 if step_since is None else _FIRST_US + round(1e6 * step_since),
         exposure=None
-        if said is None
+        if exposure is None
         else ExposureClaim(
-            exposure_time_ns=round(1e9 * said.exposure_seconds),
-            iso=said.iso,
-            white_balance_kelvin=said.white_balance_kelvin,
-            exposure_locked=said.exposure_locked,
-            white_balance_locked=said.white_balance_locked,
+            exposure_time_ns=round(1e9 * exposure.exposure_seconds),
+            iso=exposure.iso,
+            white_balance_kelvin=exposure.white_balance_kelvin,
+            exposure_locked=exposure.exposure_locked,
+            white_balance_locked=exposure.white_balance_locked,
         ),
     )

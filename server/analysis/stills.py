@@ -76,7 +76,7 @@ def decode_still(
 def _refused(error: ImageError, content: bytes, frame_index: int | None) -> AnalysisRefused:
     message = str(error)
     if error.reason is ImageFault.UNSUPPORTED_FORMAT and detect_format(content) not in FORMATS:
-        message = "the bytes are none of JPEG, PNG, WebP and BMP: send one of these; the name plays no part"
+        message = "the bytes are not JPEG, PNG, WebP or BMP: send one of these; the name plays no part"
     details = camel(error.details)
     if frame_index is not None:
         message = f"still frame {frame_index}: {message}"

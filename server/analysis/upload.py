@@ -54,7 +54,7 @@ class UploadPlan:
         if self.kind is UploadKind.FRAMES and self.container is not None:
             raise AnalysisRefused(
                 Reason.INVALID_FIELD,
-                "still frames are in no container: leave `container` out, or set `kind` to KIND_VIDEO",
+                "still frames have no container: leave `container` out, or set `kind` to KIND_VIDEO",
                 details={"field": "container"},
             )
 
@@ -76,7 +76,7 @@ class VideoUpload:
             AnalysisRefused: It is none that may come now, or one too many.
         """
         if self.plan.kind is not UploadKind.VIDEO:
-            raise _unexpected("a chunk came among still frames; send each as `frame`")
+            raise _unexpected("a chunk arrived among still frames; send each as `frame`")
         if not chunk or len(chunk) > MOST_CHUNK_BYTES:
             raise AnalysisRefused(
                 Reason.INVALID_FIELD,
@@ -91,7 +91,7 @@ class VideoUpload:
             # Said now, so that nobody uploads the rest for nothing.
             raise AnalysisRefused(
                 Reason.VIDEO_FORMAT_NOT_SUPPORTED,
-                "the bytes are none of MP4, MOV, AVI, WebM and MKV: send one of these",
+                "the file is not MP4, MOV, AVI, WebM or MKV: send one of these",
                 details={"bytes": len(chunk)},
             )
         self._parts.append(chunk)
@@ -103,7 +103,7 @@ class VideoUpload:
             AnalysisRefused: It is none that may come now, or one too many.
         """
         if self.plan.kind is not UploadKind.FRAMES:
-            raise _unexpected("a still frame came among chunks of a file; send these as `chunk`")
+            raise _unexpected("a still frame arrived among chunks of a file; send these as `chunk`")
         index = len(self._parts)
         if not frame:
             raise AnalysisRefused(

@@ -155,8 +155,8 @@ class VideoAnalyst:
         if container is not None and found is not None and found is not container:
             raise AnalysisRefused(
                 Reason.VIDEO_FORMAT_NOT_SUPPORTED,
-                f"the file is {found.name} and was announced as {container.name}; announce what it is, or "
-                "nothing",
+                f"the file is {found.name} but was announced as {container.name}; announce its real "
+                "container, or none",
                 details={"container": found.name, "announcedContainer": container.name},
             )
         frames = VideoFrames(self._pack)

@@ -97,7 +97,7 @@ class CheckCompletion:
         if record.state in OPEN_STATES:
             record = await self._close_if_over(record, now, close_now=close_now)
         if record.state is CheckState.ERASED or now >= record.result_deadline:
-            raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
+            raise Refusal(Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed")
         record = await self._repository.finish(check_id, now)
         if record.result is None:
             raise StorageError(f"the decided check {check_id} has no result")
@@ -196,7 +196,7 @@ class CheckCompletion:
         if progress.state is ProgressState.WAITING:
             raise Refusal(
                 Reason.NOT_SCANNED_YET,
-                "nobody has scanned for this check yet; ask again when the app says that the scan is over",
+                "this check has not been scanned yet; ask again when the app reports the end of the scan",
             )
         scanning = progress.state is ProgressState.SCANNING
         resumable = progress.resumable_until is not None and now < progress.resumable_until
@@ -254,7 +254,7 @@ class CheckCompletion:
             epoch=record.lease_epoch,
             now=now,
         )
-        self._metrics.check_decided(
+        self._metrics.checks.check_decided(
             status=verdict.status.value,
             reasons=[reason.value for reason in verdict.reasons],
             sandbox=record.sandbox,

@@ -17,7 +17,7 @@ _FAULTS = {
 def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
     """The fault of the server that ended an attempt after which none was judged; ``None`` without one.
 
-    An attempt with too few frames to count is no judgement of the person either.
+    An attempt with too few frames to count does not judge the person either.
 
     Args:
         attempts: The check's attempts, by number.

@@ -122,7 +122,7 @@ class PictureHandout:
             return KeptPicture(entry, await self._evidence.load(check_id, entry))
         except (SealError, StorageError) as error:
             fault = _fault(error)
-            self._metrics.evidence_problem(fault.value)
+            self._metrics.checks.evidence_problem(fault.value)
             _log.error(
                 "evidence_problem",
                 check_id=str(check_id),

@@ -48,7 +48,7 @@ class CheckInquiry:
         if record is None or (sandbox and not record.sandbox):
             raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
         if record.state is CheckState.ERASED:
-            raise Refusal(Reason.RESULT_EXPIRED, "the time to fetch the result of this check is over")
+            raise Refusal(Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed")
         return progress_of(
             record,
             await self._repository.attempts(check_id),

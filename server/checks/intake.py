@@ -142,7 +142,7 @@ class CheckIntake:
             raise _reused() from error
         if record.check_id == check_id:
             # Else the same request, made at the same time, created it.
-            self._metrics.check_created(sandbox=upload.sandbox)
+            self._metrics.checks.check_created(sandbox=upload.sandbox)
         return record
 
 

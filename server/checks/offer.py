@@ -98,7 +98,7 @@ class CheckOffer:
             missing = ", ".join(found.missing_settings)
             raise Refusal(
                 Reason.POLICY_NOT_AVAILABLE,
-                f"no device can meet the policy {policy.name} at this server: {found.reason}",
+                f"no device can meet the policy {policy.name} on this server: {found.reason}",
                 details={"policy": policy.name, **({"missingSettings": missing} if missing else {})},
             )
 

@@ -61,7 +61,7 @@ class PortraitIntake:
                 max_bytes=policy.portrait.max_bytes,
             )
         except Refusal as refusal:
-            self._metrics.image_refused(refusal.reason.value, sandbox=upload.sandbox)
+            self._metrics.checks.image_refused(refusal.reason.value, sandbox=upload.sandbox)
             raise
 
     async def accept(self, image: bytes, policy: Policy, *, sandbox: bool) -> Portrait:
@@ -91,5 +91,5 @@ class PortraitIntake:
             ) from error
         except TrustedImageRefused as error:
             refusal = refusal_of(error)
-            self._metrics.image_refused(refusal.reason.value, sandbox=sandbox)
+            self._metrics.checks.image_refused(refusal.reason.value, sandbox=sandbox)
             raise refusal from error

@@ -49,7 +49,7 @@ async def referenced_image(
     except ReferenceNotFound as error:
         raise Refusal(
             Reason.IMAGE_REFERENCE_NOT_FOUND,
-            "nothing is under image_reference; correct it, store the image first, or send the image itself",
+            "image_reference leads to no image; correct it, store the image first, or send the image itself",
             details={"field": "image_reference"},
         ) from error
     except ReferencedImageTooLarge as error:
@@ -68,6 +68,6 @@ async def referenced_image(
         _log.error("trusted_images_unavailable", cause=error.cause)
         raise Refusal(
             Reason.IMAGE_REFERENCE_UNAVAILABLE,
-            "the store of trusted images did not answer as it should; try again, or send the image itself",
+            "the store of trusted images did not answer correctly; try again, or send the image itself",
             retry_after=_RETRY_SECONDS,
         ) from error

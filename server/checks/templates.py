@@ -34,7 +34,7 @@ def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> Embedd
         SealError: The template cannot be opened.
     """
     if record.portrait_template is None:
-        raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one")
+        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one")
     plain = unseal(record.portrait_template, wrapping_keys=wrapping_keys, aad=context(record.check_id, _KIND))
     template: Embedding = np.frombuffer(plain, dtype=_LITTLE_ENDIAN_FLOAT32).astype(np.float32)
     return template

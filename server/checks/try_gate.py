@@ -55,6 +55,6 @@ class TryGate:
                 marks, rules=self._setting.of(sandbox=upload.sandbox), now=now
             )
         except TriesExceeded as error:
-            self._metrics.try_refused(error.kind.value, sandbox=upload.sandbox)
+            self._metrics.checks.try_refused(error.kind.value, sandbox=upload.sandbox)
             raise too_many_failures(error, now=now) from error
         return tuple(marks)

@@ -110,7 +110,7 @@ class ReceiptKeeper:
         )
         if result.receipt is None or not _holds(result):
             failed = next(check for check in result.checks if check.outcome is CheckOutcome.FAIL)
-            raise ReceiptExchangeUnavailable(f"Apple's answer does not hold: {failed.reason}")
+            raise ReceiptExchangeUnavailable(f"Apple's answer is not valid: {failed.reason}")
         now = self._now()
         due = max(now + _UNTIL_NEXT, result.receipt.not_before or now)
         await self._devices.keep_receipt(key, HeldReceipt(data=answer, time=now, due=due))

@@ -121,7 +121,7 @@ def assess_device(
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
     """
-    # A report by itself is no evidence.
+    # A report by itself is not evidence.
     counting = standing(tuple(finding for finding in findings if finding.verifier != RUNTIME))
     device, camera = claimed.device, claimed.camera
     # Each piece of evidence by itself: one proves nothing for another.

@@ -59,7 +59,7 @@ def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> 
         fetched_at: When, with a time zone.
 
     Raises:
-        ReferenceDataMalformed: The bytes are no list.
+        ReferenceDataMalformed: The bytes are not a list.
         OSError: A file cannot be written.
     """
     parse_revocation_list(data, fetched_at=fetched_at)
@@ -96,7 +96,7 @@ class RevocationFile:
 
         Args:
             path: The list.
-            max_age: From when on it is no pass.
+            max_age: From which age on it no longer passes.
         """
         self._path = path
         self._max_age = max_age
@@ -106,7 +106,7 @@ class RevocationFile:
 
     @property
     def max_age(self) -> timedelta:
-        """From when on the list is no pass."""
+        """From which age on the list no longer passes."""
         return self._max_age
 
     @property
@@ -169,11 +169,11 @@ def _read_record(path: Path) -> DownloadRecord:
         raise ReferenceDataMalformed(str(error)) from error
     except FileNotFoundError as error:
         raise ReferenceDataMalformed(
-            f"{path} is missing, so that nothing says when the list was fetched; fetch it with "
-            "`facegate attest revocation`, or say it with `--fetched-at`"
+            f"{path} is missing, so it is unknown when the list was fetched; fetch the list with "
+            "`facegate attest revocation`, or state the time with `--fetched-at`"
         ) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ReferenceDataMalformed(f"{path} is no record of a download") from error
+        raise ReferenceDataMalformed(f"{path} is not a download record") from error
     return record
 
 

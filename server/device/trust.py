@@ -175,9 +175,9 @@ def load_served_policies(folder: Path | None, *, for_tests: bool) -> PolicyBook:
     production = [name for name in policies.names if not policies.get(name).policy.for_tests]
     if production or not policies.names:
         raise ConfigurationError(
-            "device_integrity.apple.environment = development makes the server one for tests: "
+            "device_integrity.apple.environment = development makes this a test server: "
             "every policy in policies.folder must have for_tests = true, "
-            + (f"which {', '.join(production)} have not" if production else "and there is none")
+            + (f"which {', '.join(production)} do not have" if production else "and there is none")
         )
     return policies
 

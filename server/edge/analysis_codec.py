@@ -166,5 +166,5 @@ def _selfie(selfie: SelfieResult) -> analysis_pb2.SelfieResult:
 
 def _unknown(field: str) -> AnalysisRefused:
     return AnalysisRefused(
-        Reason.INVALID_FIELD, f"{field} is missing, or none that this server knows", details={"field": field}
+        Reason.INVALID_FIELD, f"{field} is missing, or unknown to this server", details={"field": field}
     )

@@ -111,7 +111,7 @@ class AnalysisServicer:
         if analysis.failure is not None:
             _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
         problem = None if analysis.problem is None else analysis.problem.code.value
-        env.metrics.analysed("image", problem or "ANSWERED")
+        env.metrics.calls.analysed("image", problem or "ANSWERED")
         return image_to_wire(analysis, request_id=request_id, now=env.now(), pack=pack_to_wire(env.pack))
 
     async def AnalyzeVideo(  # noqa: N802 - the name is the contract's
@@ -135,7 +135,7 @@ class AnalysisServicer:
                     if refusal.reason is Reason.INTERNAL:
                         _log.error("model_failed", inference_id=inference_id, exc_info=refusal)
                     raise
-        env.metrics.analysed("video", "ANSWERED")
+        env.metrics.calls.analysed("video", "ANSWERED")
         return video_to_wire(
             analysis,
             inference_id=inference_id,
@@ -163,7 +163,7 @@ class AnalysisServicer:
             ) from error
         except DecodeError as error:
             raise Refusal(
-                Reason.INVALID_FIELD, "a message is no AnalyzeVideoRequest", details={"field": "message"}
+                Reason.INVALID_FIELD, "a message is not an AnalyzeVideoRequest", details={"field": "message"}
             ) from error
 
     async def _received(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
@@ -180,13 +180,13 @@ class AnalysisServicer:
                 upload.add_frame(request.frame)
             else:
                 raise _unexpected(
-                    "a message carries nothing" if part is None else "`config` came twice; send it first only"
+                    "a message is empty" if part is None else "`config` came twice; send it first only"
                 )
         # grpc ends the iteration alike for a half-close and for a connection that broke, but only the latter
         # cancels the call, a moment later; nobody waits for its analysis.
         await asyncio.sleep(_SETTLE_SECONDS)
         if upload is None:
-            raise AnalysisRefused(Reason.VIDEO_EMPTY, "no message came; send `config`, then the video")
+            raise AnalysisRefused(Reason.VIDEO_EMPTY, "no message arrived; send `config`, then the video")
         return upload
 
     async def _next(
@@ -197,7 +197,7 @@ class AnalysisServicer:
         except TimeoutError as error:
             raise Refusal(
                 Reason.STREAM_IDLE,
-                f"nothing came for {self._idle_seconds:g} seconds; send the video again, without a pause",
+                f"nothing arrived for {self._idle_seconds:g} seconds; send the video again, without a pause",
                 details={"idleSeconds": self._idle_seconds},
             ) from error
 
@@ -239,7 +239,7 @@ def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
         yield
     except Exception as error:
         reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
-        metrics.analysed(kind, reason.value)
+        metrics.calls.analysed(kind, reason.value)
         raise
 
 

@@ -161,7 +161,7 @@ def _key_id(field: str, key_id: bytes) -> None:
     if len(key_id) != _KEY_ID_BYTES:
         raise Refusal(
             Reason.INVALID_FIELD,
-            f"{field} has {len(key_id)} bytes; it has to have {_KEY_ID_BYTES}",
+            f"{field} has {len(key_id)} bytes; it must have {_KEY_ID_BYTES}",
             details={"field": field, "bytes": len(key_id)},
         )
 

@@ -83,7 +83,7 @@ class DeviceServicer:
         # Before anything is written: a scan that is refused uses up no attempt and binds no token.
         async with self._scans.taken(record.scope):
             try:
-                with env.metrics.scan():
+                with env.metrics.checks.scan():
                     session = ScanSession(env, header_origin=_header_origin(context))
                     await session.serve(start, record, inbound, _Sender(context).send)
             except ConnectionLost:
@@ -94,7 +94,7 @@ class DeviceServicer:
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
     """The call's ``Origin`` header, which proxies of gRPC-Web pass on; ``None`` without.
 
-    Two that differ give a text that is no origin.
+    Two that differ give a text that is not an origin.
     """
     values = {str(value) for name, value in context.invocation_metadata() or () if name == "origin"}
     return ", ".join(sorted(values)) if values else None
@@ -133,7 +133,7 @@ async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIt
     except DecodeError as error:
         raise Refusal(
             Reason.INVALID_FIELD,
-            "a message is no ScanFaceRequest",
+            "a message is not a ScanFaceRequest",
             details={"field": "message"},
         ) from error
     except BaseError as error:

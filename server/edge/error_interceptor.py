@@ -57,7 +57,7 @@ async def _refuse(
     context: ServicerContext[Any, Any], error: Exception, method: str, metrics: Metrics
 ) -> None:
     refusal = _refusal(error, method)
-    metrics.call_refused(refusal.reason.value)
+    metrics.calls.call_refused(refusal.reason.value)
     _forget_traces(error)
     await context.abort_with_status(to_status(refusal))
 

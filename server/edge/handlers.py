@@ -44,7 +44,7 @@ def wrap(handler: "grpc.RpcMethodHandler[Any, Any]", around: Around) -> "grpc.Rp
         )
     wrapped: grpc.RpcMethodHandler[Any, Any] = make(
         behaviour,
-        # A single request is read inside ``around``: what is no message is then refused like anything else.
+        # A single request is read inside ``around``: a malformed one is then refused like anything else.
         request_deserializer=handler.request_deserializer if read is None else None,
         response_serializer=handler.response_serializer,
     )

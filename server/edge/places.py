@@ -265,12 +265,12 @@ class Places:
         self._tell()
 
     def _tell(self) -> None:
-        self._metrics.places(self._kind, taken=self._used, waiting=self.waiting)
+        self._metrics.calls.places(self._kind, taken=self._used, waiting=self.waiting)
 
     def _refusal(self, party: str, cause: str) -> Refusal:
         rules, held = self._rules, self._held[party]
         of_tenant = self._used < rules.most or held >= rules.quotas.get(party, rules.most + 1)
-        self._metrics.place_refused(self._kind, "tenant_limit" if of_tenant else cause)
+        self._metrics.calls.place_refused(self._kind, "tenant_limit" if of_tenant else cause)
         which = (
             f"this tenant has the {held} of the server's {rules.most} {self._kind} that it may have now"
             if of_tenant

@@ -125,7 +125,7 @@ def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
         case _:
             raise Refusal(
                 Reason.UNEXPECTED_MESSAGE,
-                "the message holds none of the kinds that this server knows",
+                "the message is of a kind that this server does not know",
             )
 
 
@@ -161,7 +161,7 @@ def _frame(frame: scan_pb2.Frame) -> FrameMessage:
     if header.rotation not in _ROTATIONS:
         raise Refusal(
             Reason.INVALID_FIELD,
-            "frame.header.rotation is none of 0, 90, 180 and 270 degrees",
+            "frame.header.rotation is not 0, 90, 180 or 270 degrees",
             details={"field": "frame.header.rotation"},
         )
     return FrameMessage(

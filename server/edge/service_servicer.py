@@ -210,7 +210,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
                 "the request carries no trusted image; set `image` to its bytes, or `image_reference`",
             )
     if request.mode != scan_pb2.MODE_UNSPECIFIED and request.mode not in _MODES:
-        raise Refusal(Reason.INVALID_FIELD, "mode is none that this server knows", details={"field": "mode"})
+        raise Refusal(Reason.INVALID_FIELD, "mode is unknown to this server", details={"field": "mode"})
     payload = service_pb2.UploadTrustedImageRequest()
     payload.CopyFrom(request)
     payload.ClearField("request_id")

@@ -55,7 +55,7 @@ class WaitingRoom:
         """
         reading = asyncio.ensure_future(coming())
         try:
-            with self._metrics.waiting(self._what):
+            with self._metrics.calls.waiting(self._what):
                 arrived, _ = await asyncio.wait({reading}, timeout=self._moment)
                 if not arrived:
                     await self._take_place(reading)
@@ -82,15 +82,15 @@ class WaitingRoom:
         if reading.done():
             return
         if place.done():
-            self._metrics.sent_away(self._what, "gave_way")
+            self._metrics.calls.sent_away(self._what, "gave_way")
             raise Refusal(
                 Reason.OVERLOADED,
-                f"the server waits for {self._most} messages of other callers and this one did not come at "
+                f"the server waits for {self._most} messages of other callers and this one did not arrive at "
                 "once; try again",
                 details={"limit": self._most},
                 retry_after=_RETRY_SECONDS,
             )
-        self._metrics.sent_away(self._what, "too_late")
+        self._metrics.calls.sent_away(self._what, "too_late")
         raise Refusal(
             Reason.STREAM_IDLE,
             f"the whole message did not arrive within {self._seconds:g} seconds of the call",

@@ -8,7 +8,7 @@ __all__ = ["AppDisclosure", "Fallback", "RecordFaces", "RequirementSeverity"]
 class Fallback(StrEnum):
     """What a DYNAMIC scan may fall back to where the light does not allow a challenge.
 
-    A fallback is no downgrade: a check that demands DYNAMIC does not succeed in another mode, so only a
+    A fallback is not a downgrade: a check that demands DYNAMIC does not succeed in another mode, so only a
     policy that prefers DYNAMIC and does not demand it can name one.
     """
 

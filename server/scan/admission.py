@@ -56,7 +56,7 @@ def check_start(start: StartMessage) -> EllipticCurvePublicKey:
     if len(start.server_spki_sha256) not in (0, _SPKI_HASH_BYTES):
         raise _invalid(
             "server_spki_sha256",
-            f"has {len(start.server_spki_sha256)} bytes; {_SPKI_HASH_BYTES}, or none without TLS, are due",
+            f"has {len(start.server_spki_sha256)} bytes; expected {_SPKI_HASH_BYTES}, or none without TLS",
         )
     try:
         return load_public_key(start.session_public_key)
@@ -88,13 +88,13 @@ def admit(
     judged_for_good = any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
     if record.state not in OPEN_STATES or record.closing is not None or judged_for_good:
         # A server that died between judging and deciding must not give a spoof another attempt.
-        raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one")
+        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one")
     if record.pack_version != pack_version:
         # Templates of two packs have nothing in common: comparing them would be a verdict by chance.
         raise Refusal(
             Reason.PACK_CHANGED,
-            f"the portrait was taken in by version {record.pack_version} of the models and this server runs "
-            f"{pack_version}; ask the orchestrator for a new check",
+            f"the portrait was processed with version {record.pack_version} of the models and this server "
+            f"runs {pack_version}; ask the orchestrator for a new check",
             details={"packVersion": record.pack_version, "currentPackVersion": pack_version},
         )
     if record.requested_mode is Mode.DYNAMIC and Capability.FLASH not in start.capabilities:

@@ -303,7 +303,7 @@ class AttemptRun:
 
     def _show(self, code: str) -> None:
         self._shown.feedback(code)
-        self._env.metrics.feedback_sent(code)
+        self._env.metrics.checks.feedback_sent(code)
 
     async def _give_held_back(self, send: Send) -> None:
         paused = self._env.clock.monotonic() - self._clocks.heard >= _PAUSE_SECONDS

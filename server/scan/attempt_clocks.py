@@ -72,9 +72,9 @@ class AttemptClocks:
             Refusal: It did (STREAM_IDLE).
         """
         if self.completed is not None and now - self.completed >= self._end_seconds:
-            raise _idle("`attempt_end` did not come", self._end_seconds)
+            raise _idle("`attempt_end` did not arrive", self._end_seconds)
         if now - self.heard >= self._idle_seconds:
-            raise _idle("nothing came", self._idle_seconds)
+            raise _idle("nothing arrived", self._idle_seconds)
 
 
 def _idle(what: str, seconds: float) -> Refusal:

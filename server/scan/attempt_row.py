@@ -34,7 +34,7 @@ class AttemptRow:
 
     @property
     def mode(self) -> Mode:
-        """How the attempt proves life. The movement challenge is no mode of its own: it only stands in."""
+        """How the attempt proves life. The movement challenge has no mode of its own: it only stands in."""
         return Mode.DYNAMIC if self.plan is Plan.FLASH else Mode.EXPRESS
 
     async def record(self) -> None:

@@ -5,8 +5,9 @@ worker, and nothing reads the attempt meanwhile. Only examinations run beside it
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from attempt.actions import Action, Feedback
 from attempt.analyst import ExaminedFrame
@@ -76,7 +77,7 @@ class CaptureWork:
     async def act(self) -> tuple[Action, ...]:
         """What the attempt wants done now, without a further frame.
 
-        Once the challenge is settled that is no work: the end of its closing step does not wait behind other
+        Once the challenge is settled this takes no worker: its closing step does not wait behind other
         scans' frames.
         """
         challenge = self.capture.challenge
@@ -105,17 +106,20 @@ class CaptureWork:
             self._ahead = examination.index, self._pool.run_later(examination)
 
     async def examine_rest(self) -> None:
-        """Has all that is left examined and identified, several at once, before other scans' frames."""
+        """Has all that is left examined and identified, several at once, before other scans' frames.
+
+        Where one examination fails, or the caller is cancelled, this ends once no worker runs another one.
+        """
         began, self._ahead = self._ahead, None
         left = self.capture.examinations(begun=None if began is None else began[0])
         working = [self._pool.run_first(examination) for examination in left]
         if began is not None and began[0] in self.capture.selected:
             working.append(began[1].result())
-        self.capture.examiner.take(await asyncio.gather(*working))
+        self.capture.examiner.take(await _all_of(working))
         with _refused():
             identifications = await self._pool.run_first(self.capture.identifications)
-            self.capture.examiner.witnesses = tuple(
-                await asyncio.gather(*(self._pool.run_first(identify) for identify in identifications))
+            self.capture.examiner.witnesses = await _all_of(
+                self._pool.run_first(identify) for identify in identifications
             )
 
     async def verify_sample(self) -> None:
@@ -135,6 +139,16 @@ class CaptureWork:
 
     def _act(self, frame_index: int) -> tuple[Action, ...]:
         return self.capture.act(self._monotonic(), frame_index=frame_index)
+
+
+async def _all_of(working: Iterable[Coroutine[Any, Any, ExaminedFrame]]) -> tuple[ExaminedFrame, ...]:
+    """What each returns, or the first error; it is raised once all others have ended or were dropped."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in working]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return tuple(task.result() for task in tasks)
 
 
 @contextmanager

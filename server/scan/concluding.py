@@ -89,11 +89,11 @@ class AttemptConcluder:
             settlement = self._settlement(run, judgement, device, another=False)
         if (exceeded := stream.evidence.exceeded) is not None:
             # What speaks against the person or the device stands all the same: see ``endings.settle_left``.
-            env.metrics.try_refused(exceeded.kind.value, sandbox=stream.record.sandbox)
+            env.metrics.checks.try_refused(exceeded.kind.value, sandbox=stream.record.sandbox)
             raise too_many_failures(exceeded, now=env.clock.now(), to_device=True)
         judged = self._closer.judged(run, judgement, device, ended=True)
         status, attempts = await self._write(run, judged, settlement, attempts)
-        env.metrics.attempt_judged(
+        env.metrics.checks.attempt_judged(
             verdict=judgement.liveness.verdict.value,
             seconds=env.clock.monotonic() - began,
             sandbox=stream.record.sandbox,

@@ -263,7 +263,7 @@ class ScanEnder:
 
     def _decided(self, verdict: CheckVerdict) -> None:
         self._over = True
-        self._env.metrics.check_decided(
+        self._env.metrics.checks.check_decided(
             status=verdict.status.value,
             reasons=[reason.value for reason in verdict.reasons],
             sandbox=self._stream.record.sandbox,

@@ -90,7 +90,7 @@ async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessa
     """
     if not isinstance(message, StartMessage):
         raise Refusal(
-            Reason.UNEXPECTED_MESSAGE, "the first message of a stream must be `start`; another one came"
+            Reason.UNEXPECTED_MESSAGE, "the first message of a stream must be `start`; another one arrived"
         )
     check_start(message)
     check_id = env.keys.tokens.check_id_of(message.token)

@@ -65,7 +65,7 @@ async def take_lease(
             await give_back_lease(env, taking.result(), policy)
         raise
     except TriesExceeded as error:
-        env.metrics.try_refused(error.kind.value, sandbox=record.sandbox)
+        env.metrics.checks.try_refused(error.kind.value, sandbox=record.sandbox)
         raise too_many_failures(error, now=env.clock.now(), to_device=True) from error
     except SessionKeyMismatch as error:
         raise Refusal(
@@ -75,10 +75,10 @@ async def take_lease(
     except SessionKeyUnproven as error:
         raise Refusal(
             Reason.RESUME_PROOF_INVALID,
-            "another stream bound the scan to this session key meanwhile; reconnect and prove to hold it",
+            "another stream has bound the scan to this session key; reconnect and prove that you hold it",
         ) from error
     except Conflict as error:
-        raise Refusal(Reason.CHECK_CLOSED, "the check takes no more scans; ask for a new one") from error
+        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one") from error
 
 
 async def give_back_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:

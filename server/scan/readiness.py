@@ -51,8 +51,8 @@ async def await_ready(
         if left <= 0:
             raise Refusal(
                 Reason.STREAM_IDLE,
-                f"`attempt_ready` did not come for {seconds:g} seconds; reconnect with `resume` when the "
-                "person is ready",
+                f"`attempt_ready` did not arrive within {seconds:g} seconds; reconnect with `resume` when "
+                "the person is ready",
                 details={"idleSeconds": seconds},
             )
         arrival = await inbox.next(timeout=min(left, until_deadline, _TICK_SECONDS))

@@ -78,8 +78,8 @@ class StreamTranscript:
         ):
             raise Refusal(
                 Reason.RESUME_PROOF_INVALID,
-                "the signature is not the session key's over this stream's binding hash; reconnect with the "
-                "key that the scan began with",
+                "the signature over this stream's binding hash was not made with the session key; reconnect "
+                "with the key that the scan began with",
             )
 
     def start_attempt(self, *, attempt: int, nonce: bytes, time: float) -> None:
@@ -112,7 +112,7 @@ class StreamTranscript:
             raise Refusal(
                 Reason.FRAME_OUT_OF_ORDER,
                 f"frame {frame.index} of attempt {frame.attempt} came where frame {self._next_index} of "
-                f"attempt {self._attempt} was due; indices rise by one from 0",
+                f"attempt {self._attempt} was due; indices increase by one from 0",
                 details={
                     "frameIndex": frame.index,
                     "attempt": frame.attempt,
@@ -125,7 +125,7 @@ class StreamTranscript:
         ):
             raise Refusal(
                 Reason.FRAME_MAC_INVALID,
-                f"the MAC of frame {frame.index} does not fit its bytes and what came before it",
+                f"the MAC of frame {frame.index} does not match its bytes and the messages before it",
                 details={"frameIndex": frame.index},
             )
         # Only a frame that the MAC vouches for may move the clock: a forged one must not.
@@ -153,14 +153,12 @@ class StreamTranscript:
                 },
             )
         if not hmac.compare_digest(end.last_mac, self._chain.value):
-            raise Refusal(Reason.ATTEMPT_END_INVALID, "the last MAC is not the transcript's")
+            raise Refusal(Reason.ATTEMPT_END_INVALID, "the last MAC does not match the transcript")
         message = attempt_end_message(binding=self._binding, body=end.body)
         if len(end.signature) > MAX_SIGNATURE_BYTES or not verify(
             public_key=self._session_key, message=message, signature=end.signature
         ):
-            raise Refusal(
-                Reason.ATTEMPT_END_INVALID, "the signature over the attempt's end is not the session key's"
-            )
+            raise Refusal(Reason.ATTEMPT_END_INVALID, "the attempt's end was not signed with the session key")
         # What was dropped after the last frame stands only here.
         self._dropped = max(self._dropped, min(end.dropped_count, _MOST_DROPPED))
 

@@ -122,7 +122,7 @@ class _Sqlite(Database):
         def transact() -> Result:
             if time.monotonic() - asked > engines.PATIENCE_SECONDS:
                 # Each in the line would wait that long again for a lock that another process holds.
-                raise NoFreeConnection("the line of writers is too long")
+                raise NoFreeConnection("too many writers are waiting")
             with self._engine.begin() as connection:
                 return work(connection)
 

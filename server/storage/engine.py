@@ -130,7 +130,7 @@ def _parse(url: str) -> URL:
         return make_url(url)
     except ArgumentError as error:
         raise StorageUnavailable(
-            "the database URL is not one; expected for example sqlite:///data/facegate.db"
+            "the database URL is malformed; expected for example sqlite:///data/facegate.db"
         ) from error
 
 

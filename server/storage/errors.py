@@ -3,7 +3,7 @@
 ::
 
     StorageError
-    ├── StorageUnavailable    the database or the object store did not answer as it should
+    ├── StorageUnavailable    the database or the object store did not answer correctly
     │   └── RowTaken              another writer inserted the same row, or one that this one needs is missing
     ├── SchemaOutdated        the database's schema is not the one that this version needs
     ├── CheckNotFound         no check has this identifier

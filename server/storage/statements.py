@@ -90,7 +90,7 @@ def expect(
     """
     record = load_check(connection, check_id, lock=True)
     if record.state not in states:
-        raise conflict("this is not possible any more, or not yet", record)
+        raise conflict("this is no longer possible, or not yet possible", record)
     if epoch is not None and record.lease_epoch != epoch:
         raise conflict(f"the lease epoch {epoch} is not current", record)
     return record
@@ -264,7 +264,7 @@ def complete_attempt(
     )
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:
-        raise conflict(f"nothing is to be said of attempt {number} any more", check)
+        raise conflict(f"attempt {number} can no longer be changed", check)
     return rows.attempt_record(row)
 
 

@@ -125,7 +125,7 @@ def start_attempt(
     """Inserts an attempt of the stream that holds the lease."""
     record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
     if statements.list_attempts(connection, check_id, number=attempt.number):
-        raise statements.conflict(f"there is an attempt {attempt.number} already", record)
+        raise statements.conflict(f"there is already an attempt {attempt.number}", record)
     return statements.add_attempt(connection, check_id, epoch=epoch, attempt=attempt)
 
 

@@ -107,7 +107,7 @@ class ImageBucket:
             raise StoreUnavailable(type(error).__name__) from error
         except ValueError as error:
             # obstore's answer to a path that is none.
-            raise ReferenceInvalid("is no key of the store") from error
+            raise ReferenceInvalid("is not a key of the store") from error
         if len(content) > max_bytes:
             raise ReferencedImageTooLarge(len(content), max_bytes)
         return content

@@ -3,7 +3,7 @@
 ::
 
     TrustedImagesError
-    ├── ReferenceInvalid        the reference is malformed, or leads over a link or to what is no plain file
+    ├── ReferenceInvalid        the reference is malformed, or leads over a link or to no plain file
     ├── ReferenceNotFound       the reference leads to nothing
     ├── ReferencedImageTooLarge the image has more bytes than are allowed
     ├── TenantHasNoImages       no place in the store can be named after this tenant
@@ -30,7 +30,7 @@ class TrustedImagesError(Exception):
 
 
 class ReferenceInvalid(TrustedImagesError):
-    """The reference is malformed, or leads to something that is no plain file of the store's own.
+    """The reference is malformed, or leads to something other than a plain file of the store.
 
     Attributes:
         problem: What is wrong, in words that follow "image_reference"; never the reference itself.

@@ -106,7 +106,7 @@ def _check_plain(status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise _over_a_link()
     if not stat.S_ISREG(status.st_mode):
-        raise ReferenceInvalid("leads to something that is no file")
+        raise ReferenceInvalid("leads to something that is not a file")
     if status.st_nlink > 1:
         raise ReferenceInvalid(
             "leads to a file that has another name as well (a hard link), which may lie outside of the store"

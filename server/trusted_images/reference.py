@@ -44,7 +44,7 @@ def parse_reference(text: str) -> tuple[str, ...]:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        raise ReferenceInvalid("is no valid Unicode") from error
+        raise ReferenceInvalid("is not valid Unicode") from error
     if not text:
         raise ReferenceInvalid("is empty")
     if size > MAX_REFERENCE_BYTES:

@@ -36,7 +36,7 @@ class S3Settings(Table):
         host = _endpoint_host(self.endpoint)
         if host is None:
             raise ValueError(
-                "endpoint is no URL such as https://minio.example:9000; credentials belong into "
+                "endpoint is not a URL such as https://minio.example:9000; credentials belong in "
                 "credentials_file"
             )
         if self.endpoint.startswith("http://") and not self.allow_http and not is_loopback(host):

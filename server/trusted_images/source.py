@@ -63,7 +63,7 @@ def parse_source(text: str) -> FolderSource | BucketSource:
     parts = urlsplit(text)
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError(
-            f"{_EXPECTED}, without credentials, query or fragment; credentials belong into "
+            f"{_EXPECTED}, without credentials, query or fragment; credentials belong in "
             "trusted_images.s3.credentials_file or the environment"
         )
     match parts.scheme:
@@ -74,7 +74,7 @@ def parse_source(text: str) -> FolderSource | BucketSource:
         case "s3":
             return _bucket(parts.netloc, parts.path)
         case other:
-            raise ValueError(f"{_EXPECTED}; {other}:// is none of them")
+            raise ValueError(f"{_EXPECTED}; {other}:// is not one of these")
 
 
 def tenant_segment(tenant: str) -> str | None:
@@ -99,7 +99,7 @@ def _folder(text: str) -> FolderSource:
 
 def _bucket(bucket: str, path: str) -> BucketSource:
     if not _BUCKET.fullmatch(bucket):
-        raise ValueError(f"{_EXPECTED}; this bucket's name is none of S3's")
+        raise ValueError(f"{_EXPECTED}; this is not a valid name of an S3 bucket")
     prefix = path.strip("/")
     below = tuple(prefix.split("/")) if prefix else ()
     if any(segment in {"", ".", ".."} or "%" in segment or "\\" in segment for segment in below):

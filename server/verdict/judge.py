@@ -142,7 +142,7 @@ def judge_reasons(reasons: Iterable[FailureReason]) -> CheckVerdict:
     """Decides a check that does not succeed.
 
     A fault of the server leaves it undecided, whatever else was missing, unless something speaks against the
-    person or the device: then that stands, and the fault is no reason of it.
+    person or the device: then that stands, and the fault is not among its reasons.
 
     Args:
         reasons: At least one, most important first; those that come twice count once.

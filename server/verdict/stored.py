@@ -8,7 +8,7 @@ __all__ = ["OutcomeUnreadable", "outcome_from_bytes", "outcome_to_bytes"]
 
 
 class OutcomeUnreadable(Exception):
-    """The bytes are no outcome as this version of the server writes it."""
+    """The bytes are not an outcome as this version of the server writes it."""
 
 
 class _Stored(BaseModel):

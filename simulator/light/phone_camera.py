@@ -1,4 +1,4 @@
-"""The phone's camera in linear light: exposure and white-balance loops, noise, tone curve."""
+"""The phone's camera in linear light: what its loops set, noise, tone curve."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from simulator.frame import SimulatedExposure
 from simulator.knobs import check_knobs, knob
+from simulator.light.camera_loops import CameraLoops
 from vision.face import BgrImage
 
 __all__ = ["FlashCameraSettings", "LockTime", "PhoneCamera", "ToneCurve", "tone_table"]
 
 _NOISE_MARGIN = 61
-_TARGET = 0.22
 _ELECTRONS_PER_LUX_SECOND = 1120.0
 _FULL_WELL = 40_000.0
 _READ_ELECTRONS = 5.0
@@ -23,10 +23,6 @@ _DENOISED = 0.6
 _LONGEST, _SHORTEST = 1 / 30, 1 / 20_000
 _BASE_ISO, _HIGHEST_ISO = 40, 3200
 _REFERENCE_WIDTH = 480
-_DEAD_BAND = 0.03
-_WHITE_BALANCE_STRENGTH = 0.6
-# Automatic white balance leaves some of a lamp's colour.
-_ADAPTATION = 0.85
 _LEVELS = 65536
 _HIGHEST_ROOT = 1.25
 
@@ -100,9 +96,8 @@ class FlashCameraSettings:
 class PhoneCamera:
     """Turns radiance into frames, one after another.
 
-    The loops follow the frame before: exposure pulls the weighted mean towards a grey, white balance keeps
-    the frame's mean colour, both through a first-order lag, as phones do. Noise is shot and read noise of
-    the electrons that this exposure collects, partly removed, slightly correlated between neighbours.
+    Exposure and white balance follow the frame before (``CameraLoops``). Noise is shot and read noise of the
+    electrons that this exposure collects, partly removed, slightly correlated between neighbours.
     """
 
     def __init__(
@@ -119,35 +114,35 @@ class PhoneCamera:
         self._settings = settings
         self._rng = rng
         drawn = float(rng.uniform(0.2, 1.0)), float(rng.uniform(0.5, 2.0))
-        self._exposure_seconds = settings.exposure_seconds or drawn[0]
-        self._white_seconds = settings.white_balance_seconds or drawn[1]
         field = rng.standard_normal((height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3), dtype=np.float32)
         grey = field.mean(axis=2, keepdims=True)
         field = cv2.GaussianBlur(0.75 * field + 0.6 * grey, (0, 0), 0.55)
         self._noise: NDArray[np.float32] = field / field.std()
         self._table = tone_table(settings.tone_curve)
         self._electrons = _ELECTRONS_PER_LUX_SECOND * (_REFERENCE_WIDTH / width) ** 2
-        self._weights = _metering(height, width)
-        self._highest_gain = _LONGEST * self._electrons / _FULL_WELL * _HIGHEST_ISO / _BASE_ISO
-        self._gain = 0.0
-        self._white = np.ones(3)
-        self._start = self._base = np.ones(3)
+        self._loops = CameraLoops(
+            exposure_seconds=settings.exposure_seconds or drawn[0],
+            white_seconds=settings.white_balance_seconds or drawn[1],
+            highest_gain=_LONGEST * self._electrons / _FULL_WELL * _HIGHEST_ISO / _BASE_ISO,
+            width=width,
+            height=height,
+        )
         self._before: float | None = None
 
     @property
     def started(self) -> bool:
         """Whether the first exposure was set."""
-        return self._gain > 0
+        return self._loops.gain > 0
 
     @property
     def gains(self) -> NDArray[np.float64]:
         """Factors from reflected lux to full scale, blue-green-red."""
-        return self._gain * self._white
+        return self._loops.gains
 
     @property
     def exposure_time(self) -> float:
         """Exposure of one row, seconds."""
-        wanted = _FULL_WELL * self._gain / self._electrons
+        wanted = _FULL_WELL * self._loops.gain / self._electrons
         return float(np.clip(wanted, _SHORTEST, _LONGEST))
 
     @property
@@ -161,11 +156,7 @@ class PhoneCamera:
         Args:
             radiance: Reflected light in lux, shape (h, w, 3), not yet multiplied by any gain.
         """
-        mean = self._meter(radiance)
-        self._start = mean / mean[1]
-        self._base = self._start**-_ADAPTATION
-        self._white = self._base
-        self._gain = self._gain_of(mean)
+        self._loops.start(self._loops.meter(radiance))
 
     def take(
         self, exposed: NDArray[np.float32], time: float, *, locked: bool
@@ -177,10 +168,16 @@ class PhoneCamera:
             time: Of the frame, seconds.
             locked: Whether what the app locks is locked now.
         """
-        mean = np.maximum(self._meter(exposed) - self.pedestal, 1e-6) / self.gains
+        settings, loops = self._settings, self._loops
+        mean = np.maximum(loops.meter(exposed) - self.pedestal, 1e-6) / self.gains
         pixels = self._develop(exposed)
         said = self._metadata(locked=locked)
-        self._follow(mean, 0.0 if self._before is None else time - self._before, locked=locked)
+        loops.follow(
+            mean,
+            0.0 if self._before is None else time - self._before,
+            exposure_locked=locked and settings.exposure_locked,
+            white_locked=locked and settings.white_balance_locked,
+        )
         self._before = time
         return pixels, said
 
@@ -199,14 +196,14 @@ class PhoneCamera:
 
     def _white_electrons(self) -> float:
         """Electrons that full scale stands for in this exposure."""
-        return self._electrons * self.exposure_time / self._gain
+        return self._electrons * self.exposure_time / self._loops.gain
 
     def _metadata(self, *, locked: bool) -> SimulatedExposure:
         time = self.exposure_time
-        wanted = _FULL_WELL * self._gain / self._electrons
+        wanted = _FULL_WELL * self._loops.gain / self._electrons
         iso = float(np.clip(_BASE_ISO * wanted / time, _BASE_ISO, _HIGHEST_ISO))
         # Warm light asks for more blue than red: the usual one-number summary of the two gains.
-        ratio = float(self._white[2] / self._white[0])
+        ratio = float(self._loops.white[2] / self._loops.white[0])
         return SimulatedExposure(
             exposure_seconds=time,
             iso=round(iso),
@@ -215,27 +212,6 @@ class PhoneCamera:
             exposure_locked=locked and self._settings.exposure_locked,
             white_balance_locked=locked and self._settings.white_balance_locked,
         )
-
-    def _meter(self, light: NDArray[np.float32]) -> NDArray[np.float64]:
-        few = light[4::8, 4::8].astype(np.float64)
-        mean = (few * self._weights[..., None]).sum(axis=(0, 1))
-        return np.asarray(np.maximum(mean, 1e-6))
-
-    def _gain_of(self, mean: NDArray[np.float64]) -> float:
-        wanted = float(_TARGET / ((mean * self._white) @ (0.25, 0.5, 0.25)))
-        return min(wanted, self._highest_gain)
-
-    def _follow(self, mean: NDArray[np.float64], passed: float, *, locked: bool) -> None:
-        settings = self._settings
-        if not (locked and settings.white_balance_locked):
-            wanted = (self._start / (mean / mean[1])) ** _WHITE_BALANCE_STRENGTH
-            share = 1 - np.exp(-passed / self._white_seconds)
-            self._white = self._white * (self._base * wanted / self._white) ** share
-            self._white /= self._white[1]
-        if not (locked and settings.exposure_locked):
-            error = float(np.log(self._gain_of(mean) / self._gain))
-            if abs(error) > _DEAD_BAND:
-                self._gain *= float(np.exp(error * (1 - np.exp(-passed / self._exposure_seconds))))
 
     def _noise_cut(self, height: int, width: int) -> NDArray[np.float32]:
         top, left = (int(value) for value in self._rng.integers(0, _NOISE_MARGIN, 2))
@@ -248,14 +224,6 @@ def _squares() -> NDArray[np.float64]:
     squares = (np.arange(_LEVELS) / (_LEVELS - 1) * _HIGHEST_ROOT) ** 2
     squares.flags.writeable = False
     return squares
-
-
-def _metering(height: int, width: int) -> NDArray[np.float64]:
-    """Weights of every eighth pixel, summing to 1: phones meter for the face, which is in the middle."""
-    y, x = np.mgrid[4:height:8, 4:width:8]
-    away = ((x / width - 0.5) / 0.17) ** 2 + ((y / height - 0.52) / 0.15) ** 2
-    weights = 0.05 + np.exp(-away / 2)
-    return np.asarray(weights / weights.sum())
 
 
 @cache

@@ -59,7 +59,7 @@ async def test_unusable_challenge_is_a_violation(
 async def test_first_message_must_be_the_challenge(scanning: Scanning) -> None:
     first = scan_pb2.ScanFaceResponse(credit=scan_pb2.Credit(frames=1))
     async with scanning(FakeServer(StreamPlan(first=first))) as scanner:
-        with pytest.raises(ProtocolViolatedError, match="no Challenge"):
+        with pytest.raises(ProtocolViolatedError, match="not a Challenge"):
             await scanner.scan()
 
 

@@ -353,7 +353,7 @@ def _hs256(payload: bytes, *, secret: bytes) -> str:
 def test_signed_payload_must_be_a_result() -> None:
     fake = FakeServer()
     signed = fake.signed(b"\xff\xff")
-    with pytest.raises(ServerNotTrustedError, match="no CheckResult"):
+    with pytest.raises(ServerNotTrustedError, match="not a CheckResult"):
         verify_result_jws(signed, load_key_set(fake.jwks))
 
 

@@ -1,8 +1,6 @@
 """A live server for the suites of this folder, whose temporary files lie in a folder of their own."""
 
-import os
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +8,9 @@ import pytest_asyncio
 
 from tests.hostile.storage import Storage
 from tests.server.live import LiveServer, serving, settings_for
-from tests.server.live_fixtures import good_check
+from tests.server.live_fixtures import good_check, temporary
 
-
-@pytest.fixture(scope="module")
-def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder in which this process, and what it starts, makes temporary files."""
-    folder = tmp_path_factory.mktemp("temporary")
-    before, before_dir = os.environ.get("TMPDIR"), tempfile.tempdir
-    os.environ["TMPDIR"], tempfile.tempdir = str(folder), str(folder)
-    yield folder
-    tempfile.tempdir = before_dir
-    if before is None:
-        del os.environ["TMPDIR"]
-    else:
-        os.environ["TMPDIR"] = before
+__all__ = ["live", "storage", "temporary"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -12,7 +12,8 @@ from server.tuning import Tuning
 from simulator import AmbientPreset, FlashKind
 from tests.packs import real_pack
 from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
-from tests.server.live import LiveServer, serving, settings_for, write_policy
+from tests.server.live import LiveServer, serving, settings_for
+from tests.server.policy_files import write_policy
 
 __all__ = ["check", "flash_server", "scanned"]
 

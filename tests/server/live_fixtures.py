@@ -1,7 +1,10 @@
 """Fixtures over ``tests.server.live``, which the conftest of ``tests/server`` makes known."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import grpc
@@ -13,7 +16,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from tests.server.live import LiveServer, pictures, refused, serving, settings_for
 from tests.server.raw_device import RawDevice
 
-__all__ = ["live", "scene"]
+__all__ = ["live", "scene", "temporary"]
 
 
 async def good_check(live: LiveServer) -> None:
@@ -46,6 +49,20 @@ async def still_answers(live: LiveServer) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         await live.finish(nobodys.check_id)
     assert refused(caught.value).reason == "CHECK_NOT_FOUND"
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder in which this process, and what it starts, makes temporary files."""
+    folder = tmp_path_factory.mktemp("temporary")
+    before, before_dir = os.environ.get("TMPDIR"), tempfile.tempdir
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), str(folder)
+    yield folder
+    tempfile.tempdir = before_dir
+    if before is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = before
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -25,7 +25,7 @@ from device_integrity.transcript import (
     sign,
     verify,
 )
-from tests.server.live import Picture, Refused, refused
+from tests.server.live import LiveServer, Picture, Refused, pictures, refused
 
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
@@ -343,3 +343,14 @@ class RawStream:
             for message in self.seen
             if message.WhichOneof("message") == "goodbye"
         ]
+
+
+async def after_two_frames(live: LiveServer, policy: str = "") -> tuple[RawDevice, RawStream, str]:
+    """A device, its stream after the first two frames of an attempt, and the check."""
+    upload = await live.upload(policy=policy)
+    device = RawDevice(live.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:2])
+    await stream.taken(2)
+    return device, stream, upload.check_id

@@ -152,7 +152,7 @@ def test_bytes_that_are_no_text_are_said(file: Path) -> None:
 def test_a_file_without_end_is_refused(file: Path) -> None:
     file.write_bytes(b"#" * 1_048_577)
     (problem,) = problems(file)
-    assert "no settings file" in problem
+    assert "not a settings file" in problem
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ class DecoderPool:
         if container is None:
             raise VideoError(
                 VideoFault.UNSUPPORTED_FORMAT,
-                "the bytes are none of MP4, MOV, AVI, WebM and MKV: send one of these",
+                "the file is not MP4, MOV, AVI, WebM or MKV: send one of these",
                 details={"bytes": len(data)},
             )
         job = video_job(data, container, limits)

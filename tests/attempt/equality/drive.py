@@ -10,7 +10,7 @@ from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
 from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
 from attempt.flash_run import FlashRun
-from attempt.frame import ExposureClaim, Frame, FrameLimits
+from attempt.frame import Frame, FrameLimits
 from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
@@ -23,7 +23,7 @@ from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from research.dynamic.phone import CLOCKS_APART, VirtualPhone
-from research.dynamic.virtual_time import Turn, turns
+from research.dynamic.virtual_time import Turn, sent_frame, turns
 from tests.attempt.equality.rows import line
 from tests.attempt.equality.scans import ONE_WAY, Coded, Recorded, Told
 from vision.face import Embedding
@@ -179,24 +179,14 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
 
 def _frame(coded: Coded, index: int, phone: VirtualPhone | None) -> Frame:
     step, since = (0, None) if phone is None else phone.claims(coded.time)
-    said = coded.exposure
-    return Frame(
-        image=coded.jpeg,
-        index=index,
-        capture_time_us=1_000_000 + round(1e6 * coded.time),
-        rotation_degrees=coded.rotation_degrees,
-        mirrored=False,
+    return sent_frame(
+        coded.jpeg,
+        index,
+        time=coded.time,
         width=coded.width,
         height=coded.height,
-        flash_step=step,
-        flash_step_since_us=0 if since is None else 1_000_000 + round(1e6 * since),
-        exposure=None
-        if said is None
-        else ExposureClaim(
-            exposure_time_ns=round(1e9 * said.exposure_seconds),
-            iso=said.iso,
-            white_balance_kelvin=said.white_balance_kelvin,
-            exposure_locked=said.exposure_locked,
-            white_balance_locked=said.white_balance_locked,
-        ),
+        rotation_degrees=coded.rotation_degrees,
+        exposure=coded.exposure,
+        step=step,
+        step_since=since,
     )

@@ -132,10 +132,10 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "paper.pdf": (pdf, "neither a picture"),
     "big.jpg": (lambda: portrait() + bytes(11_000_000), "at most 10000000"),
     "cut.jpg": (lambda: portrait()[:200], "JPEG"),
-    "record.jp2": (lambda: b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(60), "none of JPEG, PNG, WebP and BMP"),
+    "record.jp2": (lambda: b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(60), "not JPEG, PNG, WebP or BMP"),
     "noise.mp4": (lambda: b"\0\0\0\x18ftypisom" + bytes(4000), "MP4"),
     "sound.mp4": (sound_only, "video"),
-    "sound.wav": (lambda: b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "none of MP4, MOV, AVI, WebM and MKV"),
+    "sound.wav": (lambda: b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "not MP4, MOV, AVI, WebM or MKV"),
 }
 
 
@@ -152,7 +152,7 @@ def test_bad_input_has_no_verdict_and_says_why(tmp_path: Path, selfie: Path) -> 
         assert answer["error"]["code"] == "INVALID_REQUEST", name
         assert words in answer["error"]["message"], (name, answer["error"])
     assert "is a folder: name the files in it" in folder["error"]["message"]
-    assert "is not there" in missing["error"]["message"]
+    assert "does not exist" in missing["error"]["message"]
     assert good["status"] == "success"
 
 
@@ -258,9 +258,9 @@ def test_a_page_is_not_overwritten_by_accident(selfie: Path, tmp_path: Path) -> 
     ("options", "words"),
     [
         (["--explain", "x.html", "--server", "127.0.0.1:1"], "sends back no pictures"),
-        (["--pack", "open", "--server", "127.0.0.1:1"], "the server has its own"),
-        (["--policy", "high", "--server", "127.0.0.1:1"], "the server has its own"),
-        (["--ca", "ca.pem"], "it goes with --server only"),
+        (["--pack", "open", "--server", "127.0.0.1:1"], "the server uses its own"),
+        (["--policy", "high", "--server", "127.0.0.1:1"], "the server uses its own"),
+        (["--ca", "ca.pem"], "it is valid only with --server"),
         (["--policy", "nonsense"], "nonsense"),
         (["--policy", "none.toml"], "cannot be read"),
     ],

@@ -25,8 +25,8 @@ def test_what_is_no_file_is_refused_with_advice(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, words in (
         (tmp_path, "is a folder: name the files in it"),
-        (tmp_path / "none", "is not there: check the path"),
-        (tmp_path / "pipe", "is no regular file"),
+        (tmp_path / "none", "does not exist: check the path"),
+        (tmp_path / "pipe", "is not a regular file"),
         (tmp_path / ("x" * 300), "cannot be read"),
         (Path("nul\0byte"), "cannot be read"),
     ):
@@ -83,9 +83,9 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     link.symlink_to(target)
     for page in (pipe, link):
-        with pytest.raises(OutputUnusable, match="is no regular file"):
+        with pytest.raises(OutputUnusable, match="is not a regular file"):
             check_page_path(page, force=True)
-        with pytest.raises(OutputUnusable, match="is no regular file"):
+        with pytest.raises(OutputUnusable, match="is not a regular file"):
             write_page(page, "new", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert link.is_symlink()

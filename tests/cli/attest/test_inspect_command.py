@@ -264,7 +264,7 @@ def test_play_tokens_and_payloads(assets: Path, tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (("--challenge", "xyz"), "--challenge xyz: write it in hexadecimal"),
-        (("--challenge", "abc"), "two digits a byte"),
+        (("--challenge", "abc"), "two digits per byte"),
         (("--at", "yesterday"), "write a time such as"),
         (("--at", "2026-03-01T12:00:00"), "add the time zone"),
         (("--public-key", "missing.pem"), "missing.pem cannot be read"),
@@ -288,7 +288,7 @@ def test_apps_of_android_need_a_digest(assets: Path) -> None:
 def test_what_is_no_evidence(tmp_path: Path, data: bytes) -> None:
     status, _, error = run(put(tmp_path, "file", data))
     assert status == 2
-    assert "no evidence that is known" in error
+    assert "not a known kind of evidence" in error
 
 
 def test_a_folder_and_a_key_that_is_none(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_play() -> None:
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"a": 1}', b"[", b"{" * 5000, b"A", b"AAAA", b"\xa1\x00\x00"])
 @pytest.mark.usefixtures("without_collection")
 def test_nothing_that_is_known(data: bytes) -> None:
-    with pytest.raises(NotEvidence, match="no evidence that is known"):
+    with pytest.raises(NotEvidence, match="not a known kind of evidence"):
         recognise(data)
 
 

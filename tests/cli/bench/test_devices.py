@@ -44,8 +44,8 @@ async def test_the_process_answers_every_job(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("import sys; sys.exit(1)", "ended or answered nonsense"),
-        ("print('nonsense', flush=True); input()", "ended or answered nonsense"),
+        ("import sys; sys.exit(1)", "ended or gave an invalid answer"),
+        ("print('nonsense', flush=True); input()", "ended or gave an invalid answer"),
         ("import time; time.sleep(30)", "did not answer"),
     ],
 )

@@ -54,7 +54,7 @@ def test_without_loads_there_is_no_figure() -> None:
     ],
 )
 def test_nonsense_is_said(loads: Any, bare: Any, timed: Any) -> None:
-    with pytest.raises(PackNotMeasured, match="nonsense"):
+    with pytest.raises(PackNotMeasured, match="invalid answer"):
         cost_measurements("p", loads=loads, bare=bare, timed=timed)
 
 
@@ -66,7 +66,11 @@ async def test_a_pack_that_does_not_load(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("program", "said"),
-    [("print('x')", "nonsense"), ("print('[1]')", "nonsense"), ("import time; time.sleep(60)", "within")],
+    [
+        ("print('x')", "invalid answer"),
+        ("print('[1]')", "invalid answer"),
+        ("import time; time.sleep(60)", "within"),
+    ],
 )
 async def test_a_process_that_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str

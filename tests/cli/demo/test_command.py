@@ -94,7 +94,7 @@ def test_the_whole_demo_without_models(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "The pack is embedded, because" in ran.stdout
     assert "for evaluation only" in ran.stdout
-    assert "Every outcome that is expected came." in ran.stdout
+    assert "Every outcome was as expected." in ran.stdout
     assert "pack_for_evaluation_only" in (out / "server.log").read_text()
     check_what_was_written(out, pack="embedded")
 
@@ -110,5 +110,5 @@ def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Pat
     ran = facegate("demo", "--out", str(out), "--models-dir", str(models))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "The pack is open, because it is the best pack in the models folder." in ran.stdout
-    assert "Every outcome that is expected came." in ran.stdout
+    assert "Every outcome was as expected." in ran.stdout
     check_what_was_written(out, pack="open")

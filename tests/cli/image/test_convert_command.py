@@ -259,7 +259,7 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
     out.write_bytes(b"mine")
     status, _, error = run(source, "--to", "iso2005")
     assert status == 2
-    assert "already there" in error
+    assert "already exists" in error
     assert out.read_bytes() == b"mine"
     assert run(source, "--to", "iso2005", "--force")[0] == 0
     assert open_trusted_image(out.read_bytes()).image == source.read_bytes()

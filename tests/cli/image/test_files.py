@@ -26,7 +26,7 @@ def test_a_file_is_there_whole_with_the_rights_that_new_files_get(tmp_path: Path
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"mine")
-    with pytest.raises(FileUnusable, match="already there"):
+    with pytest.raises(FileUnusable, match="already exists"):
         write_image(path, b"data", force=False)
     assert path.read_bytes() == b"mine"
     write_image(path, b"data", force=True)
@@ -37,7 +37,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_in_the_way_too(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(FileUnusable, match="already there"):
+    with pytest.raises(FileUnusable, match="already exists"):
         write_image(path, b"data", force=False)
     assert not (tmp_path / "nowhere").exists()
 
@@ -49,7 +49,7 @@ def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     path = tmp_path / "out"
     write_image(path, b"data", force=False)
-    with pytest.raises(FileUnusable, match="already there"):
+    with pytest.raises(FileUnusable, match="already exists"):
         write_image(path, b"other", force=False)
     assert path.read_bytes() == b"data"
 
@@ -71,7 +71,7 @@ def test_only_regular_files_of_a_sensible_length_are_read(
     monkeypatch.setattr(files, "MOST_BYTES", 4)
     with pytest.raises(FileUnusable, match="more than 4 bytes"):
         read_image(path)
-    with pytest.raises(FileUnusable, match="no regular file"):
+    with pytest.raises(FileUnusable, match="not a regular file"):
         read_image(Path("/dev/zero"))
     with pytest.raises(FileUnusable, match="cannot be read"):
         read_image(tmp_path / "none")
@@ -80,7 +80,7 @@ def test_only_regular_files_of_a_sensible_length_are_read(
 def test_a_pipe_does_not_hold_up_the_command(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(FileUnusable, match="no regular file"):
+    with pytest.raises(FileUnusable, match="not a regular file"):
         read_image(pipe)
 
 
@@ -88,7 +88,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
     """As root a rename would take the place of a device."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(FileUnusable, match="is no regular file"):
+    with pytest.raises(FileUnusable, match="is not a regular file"):
         write_image(pipe, b"data", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert list(tmp_path.iterdir()) == [pipe]

@@ -84,7 +84,7 @@ def test_licence(tmp_path: Path) -> None:
     status, told, _ = run("licence", "buffalo_l", models_dir=tmp_path)
     assert status == 0
     assert "Non-commercial research only, unless a licence is bought" in told
-    assert "Nobody accepted them here." in told
+    assert "They have not been accepted here." in told
     assert "nothing has to be accepted" in run("licence", "open", models_dir=tmp_path)[1]
 
 

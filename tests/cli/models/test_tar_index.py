@@ -72,11 +72,11 @@ def test_what_is_no_file(kind: bytes) -> None:
 @pytest.mark.parametrize("size", [LARGEST_MEMBER + 1, 2**40])
 def test_huge_members(size: int) -> None:
     stream = archive(member("a.onnx", size=size), gnu=True)
-    assert f"{size:,} bytes, at most" in refusal(stream)
+    assert f"{size:,} bytes; at most" in refusal(stream)
 
 
 def test_huge_extended_headers_are_not_read() -> None:
-    assert "at most 65,536 may be" in refusal(archive(member("x", tarfile.XHDTYPE, size=2**30)))
+    assert "at most 65,536 are allowed" in refusal(archive(member("x", tarfile.XHDTYPE, size=2**30)))
 
 
 def test_too_many_members() -> None:
@@ -89,7 +89,7 @@ def test_an_archive_that_ends_early() -> None:
 
 
 def test_what_is_no_archive() -> None:
-    assert "no tar file" in refusal(io.BytesIO(b"nonsense" * 200))
+    assert "not a tar file" in refusal(io.BytesIO(b"nonsense" * 200))
     assert "holds no files" in refusal(io.BytesIO())
     assert "holds no files" in refusal(io.BytesIO(bytes(10240)))
     compressed = io.BytesIO()
@@ -99,7 +99,7 @@ def test_what_is_no_archive() -> None:
         made.addfile(info, io.BytesIO(bytes(range(200)) * 10))
     compressed.write(bytes(1024))
     compressed.seek(0)
-    assert "no tar file" in refusal(compressed)
+    assert "not a tar file" in refusal(compressed)
 
 
 @given(noise=st.binary(max_size=2000), place=st.integers(0, 1500))

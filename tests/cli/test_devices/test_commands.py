@@ -25,7 +25,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "platform.json").write_text('{"console": "NES"}')
     result = CliRunner().invoke(app, ["attest", "test-platform", "--out", str(tmp_path)])
     assert result.exit_code == 2
-    assert "no test platform" in result.stderr
+    assert "not a test platform" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["platform.json"]
 
 

@@ -212,7 +212,7 @@ class FakeServerWithKey(FakeServer):
     [
         (("--trusted", "missing.jpg", "--scan", "{scan}"), "missing.jpg"),
         (("--trusted", "{portrait}", "--scan", "missing.mp4"), "missing.mp4"),
-        (("--trusted", "{portrait}", "--scan", "camera:x"), "names no camera"),
+        (("--trusted", "{portrait}", "--scan", "camera:x"), "does not name a camera"),
         (("--trusted", "{portrait}", "--scan", "{scan}", "--jwks", "none.json"), "none.json"),
         (("--trusted", "{portrait}", "--scan", "{scan}", "--device", "nowhere"), "host:port"),
         (("--trusted", "{portrait}", "--simulate", "ghost"), "genuine"),
@@ -358,7 +358,7 @@ async def test_a_test_device_says_its_words_and_shows_its_evidence_and_counts_on
 
 
 async def test_a_test_device_that_there_is_not_says_so(portrait: str, scan: str, tmp_path: Path) -> None:
-    for kind, said in (("nokia", "no test device"), ("iphone", "platform.json cannot be read")):
+    for kind, said in (("nokia", "not a test device"), ("iphone", "platform.json cannot be read")):
         arguments = ("--test-platform", str(tmp_path), "--test-device", kind)
         run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, *arguments)
         assert run.code == 2

@@ -18,7 +18,7 @@ def _shown(plan: scan_pb2.Plan.ValueType, frames: int, result: scan_pb2.ScanResu
 
 def test_a_declined_flash_is_no_fault_of_the_conditions() -> None:
     retry = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_RETRY, another_attempt=True)
-    assert _shown(scan_pb2.PLAN_FLASH, 0, retry) == ["Going on without the flash."]
+    assert _shown(scan_pb2.PLAN_FLASH, 0, retry) == ["Continuing without the flash."]
 
 
 def test_an_attempt_that_is_repeated_says_why() -> None:

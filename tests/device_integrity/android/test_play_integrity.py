@@ -23,12 +23,19 @@ from device_integrity.android.play_payload import parse_payload
 from device_integrity.android.play_token import PlayTokenKind
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.errors import PlayTokenMalformed
+from tests.device_integrity.android.play_labels import LABELS, with_part
 from tests.device_integrity.android.play_tokens import CHALLENGE, DIGEST, MILLIS, PACKAGE, b64, payload
 from tests.device_integrity.android.vectors import PLAY_FOLDER
 
 _NOW = datetime.fromtimestamp(MILLIS / 1000, UTC) + timedelta(seconds=5)
+
+
 _APP = AllowedApp(package=PACKAGE, certificate_digests=frozenset({DIGEST}))
+
+
 _POLICY = PlayPolicy(apps=(_APP,))
+
+
 # So it is spelt in Google's example.
 _DOC_CHALLENGE = b"hello wolrd there"
 
@@ -164,244 +171,10 @@ def test_an_honest_device_passes_every_check() -> None:
     assert {check.outcome for check in result.checks} == {CheckOutcome.PASS}
 
 
-def _with(part: str, **changes: Any) -> dict[str, Any]:
-    return payload(**{part: {**payload()[part], **changes}})
-
-
-_ENVIRONMENT = "environmentDetails"
-_LABELS: list[tuple[dict[str, Any], str, CheckOutcome, str, bool]] = [
-    (
-        _with("requestDetails", requestPackageName="org.other"),
-        "request_package",
-        CheckOutcome.FAIL,
-        "PACKAGE_UNKNOWN",
-        False,
-    ),
-    (
-        _with("requestDetails", nonce=b64(bytes(32))),
-        "challenge",
-        CheckOutcome.FAIL,
-        "CHALLENGE_MISMATCH",
-        False,
-    ),
-    (_with("requestDetails", nonce="!"), "challenge", CheckOutcome.FAIL, "CHALLENGE_MISMATCH", False),
-    (_with("requestDetails", nonce=""), "challenge", CheckOutcome.FAIL, "CHALLENGE_MISMATCH", False),
-    (
-        _with("requestDetails", nonce=b64(CHALLENGE) + "="),
-        "challenge",
-        CheckOutcome.PASS,
-        "CHALLENGE_MATCHES",
-        False,
-    ),
-    (
-        payload(testingDetails={"isTestingResponse": True}),
-        "test_response",
-        CheckOutcome.FAIL,
-        "TEST_RESPONSE",
-        False,
-    ),
-    (payload(testingDetails={}), "test_response", CheckOutcome.PASS, "REAL", False),
-    (payload(appIntegrity={}), "app_recognition", CheckOutcome.NOT_EVALUATED, "UNEVALUATED", False),
-    (payload(appIntegrity={}), "app_identity", CheckOutcome.NOT_EVALUATED, "UNEVALUATED", False),
-    (
-        _with("appIntegrity", appRecognitionVerdict="NEW"),
-        "app_recognition",
-        CheckOutcome.NOT_EVALUATED,
-        "UNKNOWN_LABEL",
-        False,
-    ),
-    (
-        _with("appIntegrity", packageName="org.other"),
-        "app_identity",
-        CheckOutcome.FAIL,
-        "APPLICATION_REPACKAGED",
-        False,
-    ),
-    (
-        _with("appIntegrity", certificateSha256Digest=["!"]),
-        "app_identity",
-        CheckOutcome.FAIL,
-        "APPLICATION_REPACKAGED",
-        False,
-    ),
-    (
-        _with("appIntegrity", certificateSha256Digest=[]),
-        "app_identity",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with("appIntegrity", packageName=""),
-        "app_identity",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with("appIntegrity", packageName="", certificateSha256Digest=[b64(bytes(32))]),
-        "app_identity",
-        CheckOutcome.FAIL,
-        "APPLICATION_REPACKAGED",
-        False,
-    ),
-    (
-        _with("appIntegrity", packageName="org.other", certificateSha256Digest=[]),
-        "app_identity",
-        CheckOutcome.FAIL,
-        "APPLICATION_REPACKAGED",
-        False,
-    ),
-    (
-        _with("appIntegrity", certificateSha256Digest=[b64(DIGEST), b64(bytes(32))]),
-        "app_identity",
-        CheckOutcome.FAIL,
-        "APPLICATION_REPACKAGED",
-        False,
-    ),
-    (
-        _with("deviceIntegrity", deviceRecognitionVerdict=["MEETS_BASIC_INTEGRITY"]),
-        "device_recognition",
-        CheckOutcome.FAIL,
-        "INTEGRITY_TOO_LOW",
-        False,
-    ),
-    (
-        _with("deviceIntegrity", deviceRecognitionVerdict=[]),
-        "device_recognition",
-        CheckOutcome.FAIL,
-        "NO_INTEGRITY",
-        False,
-    ),
-    (payload(deviceIntegrity={}), "device_recognition", CheckOutcome.FAIL, "NO_INTEGRITY", False),
-    (
-        _with("deviceIntegrity", deviceAttributes={"sdkVersion": 32}),
-        "android_version",
-        CheckOutcome.FAIL,
-        "WEAKER_LABELS",
-        True,
-    ),
-    (
-        _with("deviceIntegrity", deviceAttributes={}),
-        "android_version",
-        CheckOutcome.NOT_EVALUATED,
-        "NOT_SAID",
-        False,
-    ),
-    (
-        payload(accountDetails={"appLicensingVerdict": "UNLICENSED"}),
-        "app_licensing",
-        CheckOutcome.FAIL,
-        "UNLICENSED",
-        True,
-    ),
-    (
-        _with(_ENVIRONMENT, appAccessRiskVerdict={}),
-        "app_access_risk",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": []}),
-        "app_access_risk",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["UNSPECIFIED"]}),
-        "app_access_risk",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["KNOWN_INSTALLED", "UNKNOWN_LISTENING"]}),
-        "app_access_risk",
-        CheckOutcome.NOT_EVALUATED,
-        "UNKNOWN_LABEL",
-        False,
-    ),
-    (
-        _with(_ENVIRONMENT, locationSpoofingRiskVerdict=[]),
-        "location_spoofing",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with("deviceIntegrity", deviceRecognitionVerdict=["UNKNOWN"]),
-        "device_recognition",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with("deviceIntegrity", deviceRecognitionVerdict=[]),
-        "emulated_device",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with(
-            _ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["KNOWN_CONTROLLING", "UNKNOWN_CAPTURING"]}
-        ),
-        "app_access_risk",
-        CheckOutcome.FAIL,
-        "KNOWN_CONTROLLING",
-        True,
-    ),
-    (
-        _with(_ENVIRONMENT, appAccessRiskVerdict={"appsDetected": ["UNKNOWN_OVERLAYS"]}),
-        "app_access_risk",
-        CheckOutcome.FAIL,
-        "UNKNOWN_OVERLAYS",
-        True,
-    ),
-    (
-        _with(_ENVIRONMENT, playProtectVerdict="HIGH_RISK"),
-        "play_protect",
-        CheckOutcome.FAIL,
-        "HIGH_RISK",
-        True,
-    ),
-    (
-        _with(_ENVIRONMENT, playProtectVerdict="NO_DATA"),
-        "play_protect",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-    (
-        _with("deviceIntegrity", recentDeviceActivity={"deviceActivityLevel": "LEVEL_4"}),
-        "device_activity",
-        CheckOutcome.FAIL,
-        "LEVEL_4",
-        True,
-    ),
-    (
-        _with(_ENVIRONMENT, locationSpoofingRiskVerdict=["HIGH_RISK_DEVICE"]),
-        "location_spoofing",
-        CheckOutcome.FAIL,
-        "HIGH_RISK_DEVICE",
-        True,
-    ),
-    (
-        _with("deviceIntegrity", deviceRecall={}),
-        "device_recall",
-        CheckOutcome.NOT_EVALUATED,
-        "UNEVALUATED",
-        False,
-    ),
-]
-
-
 @pytest.mark.parametrize(
     ("document", "name", "outcome", "reason", "soft"),
-    _LABELS,
-    ids=[f"{place}-{row[1]}-{row[3]}" for place, row in enumerate(_LABELS)],
+    LABELS,
+    ids=[f"{place}-{row[1]}-{row[3]}" for place, row in enumerate(LABELS)],
 )
 def test_a_label(document: dict[str, Any], name: str, outcome: CheckOutcome, reason: str, soft: bool) -> None:
     check = _check(_judge(document), name)
@@ -420,7 +193,7 @@ def test_a_label(document: dict[str, Any], name: str, outcome: CheckOutcome, rea
 )
 def test_levels_of_integrity(labels: list[str], level: PlayLevel, passes: bool) -> None:
     policy = PlayPolicy(apps=(_APP,), min_level=level)
-    document = _with("deviceIntegrity", deviceRecognitionVerdict=labels)
+    document = with_part("deviceIntegrity", deviceRecognitionVerdict=labels)
     check = _check(_judge(document, policy=policy), "device_recognition")
     assert (check.outcome is CheckOutcome.PASS) is passes
 
@@ -455,11 +228,11 @@ def test_one_time_keys_differ_for_tokens_and_only_for_tokens() -> None:
     assert key is not None
     assert len(key) == 32
     assert _judge(payload(), now=_NOW + timedelta(hours=1)).one_time_key == key
-    assert _judge(_with("requestDetails", nonce=b64(CHALLENGE) + "=")).one_time_key == key
+    assert _judge(with_part("requestDetails", nonce=b64(CHALLENGE) + "=")).one_time_key == key
     others = [
-        _with("requestDetails", nonce=b64(bytes(32))),
-        _with("requestDetails", timestampMillis=str(MILLIS + 1)),
-        _with("requestDetails", requestPackageName="org.other"),
+        with_part("requestDetails", nonce=b64(bytes(32))),
+        with_part("requestDetails", timestampMillis=str(MILLIS + 1)),
+        with_part("requestDetails", requestPackageName="org.other"),
     ]
     assert len({key, *(_judge(other).one_time_key for other in others)}) == 4
     assert _judge(payload(), kind=PlayTokenKind.STANDARD).one_time_key != key

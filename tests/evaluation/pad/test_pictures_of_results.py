@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.pad.charts import check_charts, det_chart, histogram_chart
-from evaluation.pad.errors import ChartsUnavailable
+from evaluation.figures import FiguresUnavailable, check_figures
+from evaluation.pad.charts import det_chart, histogram_chart
 from evaluation.pad.evaluation import evaluate_run
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
 from evaluation.pad.resampling import Bootstrap, draw
@@ -37,8 +37,8 @@ def test_charts_are_pictures_and_come_out_the_same() -> None:
 
 def test_without_the_library_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ChartsUnavailable, match=r"facegate\[evaluation\]"):
-        check_charts()
+    with pytest.raises(FiguresUnavailable, match=r"facegate\[evaluation\]"):
+        check_figures()
 
 
 def test_the_worst_come_first_and_each_file_once(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ from tests.server.live import (
     serving,
     settings_for,
     until,
-    write_policy,
 )
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, RawStream
 from tests.server.storage.samples import new_check
 

@@ -22,7 +22,8 @@ from server.policies.device_rules import DeviceRules
 from server.settings import Settings
 from server.settings_device import DeviceIntegritySettings
 from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple
-from tests.server.live import settings_for, write_policy
+from tests.server.live import settings_for
+from tests.server.policy_files import write_policy
 
 _SPKI = "ab" * 32
 
@@ -128,7 +129,7 @@ def test_a_server_that_believes_test_apps_serves_test_policies_only(tmp_path: Pa
     (tmp_path / "mine.toml").write_text("for_tests = true\n" + (tmp_path / "mine.toml").read_text())
     assert load_served_policies(tmp_path, for_tests=True).names == ("mine",)
     write_policy(tmp_path, "production")
-    with pytest.raises(ConfigurationError, match="which production have not"):
+    with pytest.raises(ConfigurationError, match="which production do not have"):
         load_served_policies(tmp_path, for_tests=True)
     assert "high" in load_served_policies(tmp_path, for_tests=False).names
 
@@ -143,7 +144,7 @@ async def _refused_start(settings: Settings) -> str:
 
 async def test_such_a_server_does_not_start_with_a_production_policy(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, device_integrity={"apple": {"environment": "development"}})
-    assert "one for tests" in await _refused_start(settings)
+    assert "a test server" in await _refused_start(settings)
 
 
 async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:

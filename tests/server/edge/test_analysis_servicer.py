@@ -1,8 +1,6 @@
 """AnalysisService through a real server."""
 
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,20 +30,6 @@ _URL = b"https://example.com/selfie.jpg"
 _SHORT_IDLE = 0.6
 _SHORT_UPLOAD = 4.0
 _MEDIA = {".mp4", ".mov", ".avi", ".webm", ".mkv", ".jpg", ".png", ".webp", ".bmp", ".tmp", ".bin"}
-
-
-@pytest.fixture(scope="module")
-def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder in which this process, and what it starts, makes temporary files."""
-    folder = tmp_path_factory.mktemp("temporary")
-    before, before_dir = os.environ.get("TMPDIR"), tempfile.tempdir
-    os.environ["TMPDIR"], tempfile.tempdir = str(folder), str(folder)
-    yield folder
-    tempfile.tempdir = before_dir
-    if before is None:
-        del os.environ["TMPDIR"]
-    else:
-        os.environ["TMPDIR"] = before
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

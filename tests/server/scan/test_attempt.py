@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import grpc
-import numpy as np
 import pytest
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
@@ -15,11 +13,9 @@ from server.domain.state import CheckState
 from server.domain.terms import EndedBy
 from server.scan.messages import CaptureBudget
 from server.verdict import FailureReason
-from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
-from tests.server.raw_device import Ended, RawDevice, RawStream, Request
-from vision.image import encode_jpeg
+from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
+from tests.server.raw_device import Ended, RawDevice, RawStream, Request, after_two_frames
 
-_C = grpc.StatusCode
 Misbehave = Callable[[RawStream], Awaitable[None]]
 
 
@@ -156,26 +152,16 @@ TAMPERING: dict[str, tuple[Misbehave, str]] = {
 }
 
 
-async def _two_frames(live: LiveServer, policy: str = "") -> tuple[RawDevice, RawStream, str]:
-    upload = await live.upload(policy=policy)
-    device = RawDevice(live.device, upload)
-    stream = await device.open()
-    await stream.begin()
-    await stream.send_frames(pictures()[:2])
-    await stream.taken(2)
-    return device, stream, upload.check_id
-
-
 @pytest.mark.parametrize("case", TAMPERING)
 async def test_a_broken_transcript_ends_the_check(scene: LiveServer, case: str) -> None:
     misbehave, reason = TAMPERING[case]
-    device, stream, check_id = await _two_frames(scene)
+    device, stream, check_id = await after_two_frames(scene)
 
     await misbehave(stream)
     refusal = await stream.outcome()
 
     assert refusal is not None
-    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, reason)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
     record = await scene.record(check_id)
     assert record.state is CheckState.DECIDED
     assert record.reasons[0] is FailureReason.TRANSCRIPT_BROKEN
@@ -189,8 +175,8 @@ async def test_a_broken_transcript_ends_the_check(scene: LiveServer, case: str) 
 
 
 async def test_a_mac_of_another_stream_is_refused(scene: LiveServer) -> None:
-    _, one, _ = await _two_frames(scene)
-    _, other, check_id = await _two_frames(scene)
+    _, one, _ = await after_two_frames(scene)
+    _, other, check_id = await after_two_frames(scene)
     await other.send(one.frame(pictures()[2]))
     refusal = await other.outcome()
     assert refusal is not None
@@ -200,7 +186,7 @@ async def test_a_mac_of_another_stream_is_refused(scene: LiveServer) -> None:
 
 
 async def test_a_frame_of_an_earlier_stream_of_the_same_scan_is_refused(scene: LiveServer) -> None:
-    device, stream, check_id = await _two_frames(scene)
+    device, stream, check_id = await after_two_frames(scene)
     recorded = stream.frame(pictures()[2], index=0)
     await stream.vanish()
     await scene.reaches(check_id, CheckState.WAITING)
@@ -213,125 +199,22 @@ async def test_a_frame_of_an_earlier_stream_of_the_same_scan_is_refused(scene: L
     assert refusal.reason == "FRAME_OUT_OF_ORDER"
 
 
-def _padded(picture: Picture, size: int) -> Picture:
-    return replace(picture, jpeg=picture.jpeg + bytes(size - len(picture.jpeg)))
-
-
-def _blank(width: int, height: int, time_us: int) -> Picture:
-    jpeg = encode_jpeg(np.full((height, width, 3), 128, np.uint8), quality=50)
-    return Picture(jpeg, time_us, width, height)
-
-
-def _as(extension: str, picture: Picture) -> Picture:
-    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert pixels is not None
-    done, data = cv2.imencode(extension, pixels)
-    assert done
-    return replace(picture, jpeg=data.tobytes())
-
-
-def _bad_images() -> dict[str, tuple[Picture, grpc.StatusCode, str]]:
-    good = pictures()[2]
-    return {
-        "empty": (replace(good, jpeg=b""), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "no JPEG": (replace(good, jpeg=b"not a picture" * 9), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "PNG": (_as(".png", good), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "header only": (replace(good, jpeg=good.jpeg[:120]), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "cut short": (
-            replace(good, jpeg=good.jpeg[: len(good.jpeg) // 2]),
-            _C.INVALID_ARGUMENT,
-            "FRAME_IMAGE_INVALID",
-        ),
-        "declared too wide": (replace(good, width=361), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "declared too low": (replace(good, height=479), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "turned on paper": (replace(good, width=480, height=360), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "too many pixels": (_blank(2000, 1900, good.time_us), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "too few pixels": (_blank(160, 160, good.time_us), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
-        "too many bytes": (_padded(good, 524_289), _C.RESOURCE_EXHAUSTED, "FRAME_TOO_LARGE"),
-    }
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        "empty",
-        "no JPEG",
-        "PNG",
-        "header only",
-        "cut short",
-        "declared too wide",
-        "declared too low",
-        "turned on paper",
-        "too many pixels",
-        "too few pixels",
-        "too many bytes",
-    ],
-)
-async def test_an_image_that_cannot_be_used_ends_the_stream_and_not_the_check(
-    scene: LiveServer, case: str
-) -> None:
-    picture, code, reason = _bad_images()[case]
-    device, stream, check_id = await _two_frames(scene)
-
-    await stream.send(stream.frame(picture))
-    refusal = await stream.outcome()
-
-    assert refusal is not None
-    assert (refusal.code, refusal.reason) == (code, reason)
-    record = await scene.record(check_id)
-    assert record.state is CheckState.WAITING
-    assert record.lease_until is None
-    assert record.bytes_received > 0
-    again = await device.resume()
-    assert (await again.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
-    assert await again.outcome() is None
-
-
-@pytest.mark.parametrize(
-    ("part", "value", "field"),
-    [
-        ("header", b"\xff\xff", "frame.header"),
-        ("header", bytes(1025), "frame.header"),
-    ],
-    ids=["garbage", "giant"],
-)
-async def test_a_header_that_is_none_is_refused(
-    scene: LiveServer, part: str, value: bytes, field: str
-) -> None:
-    _, stream, _ = await _two_frames(scene)
-    frame = stream.frame(pictures()[2])
-    setattr(frame.frame, part, value)
-    await stream.send(frame)
-    refusal = await stream.outcome()
-    assert refusal is not None
-    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert refusal.metadata["field"] == field
-
-
-async def test_a_rotation_that_is_none_is_refused(scene: LiveServer) -> None:
-    _, stream, _ = await _two_frames(scene)
-    await stream.send(stream.frame(pictures()[2], rotation=7))
-    refusal = await stream.outcome()
-    assert refusal is not None
-    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.rotation")
-
-
 async def test_a_giant_end_is_refused(scene: LiveServer) -> None:
-    _, stream, _ = await _two_frames(scene)
+    _, stream, _ = await after_two_frames(scene)
     await stream.send(Request(attempt_end=scan_pb2.AttemptEnd(body=bytes(1025))))
     refusal = await stream.outcome()
     assert refusal is not None
-    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
 
 
 async def test_attestations_are_limited(scene: LiveServer) -> None:
-    _, stream, _ = await _two_frames(scene)
+    _, stream, _ = await after_two_frames(scene)
     attestation = device_pb2.Attestation()
     for _ in range(5):
         await stream.send(Request(attestation=attestation))
     refusal = await stream.outcome()
     assert refusal is not None
-    assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "SCAN_BUDGET_EXCEEDED")
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SCAN_BUDGET_EXCEEDED")
 
 
 async def test_a_frame_after_the_end_changes_nothing(scene: LiveServer) -> None:
@@ -428,7 +311,7 @@ async def test_a_clock_that_runs_ahead_is_refused(tmp_path: Path) -> None:
         await stream.send(stream.frame(pictures()[1], capture_time_us=pictures()[0].time_us + 60_000_000))
         refusal = await stream.outcome()
         assert refusal is not None
-        assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "FRAME_TIME_INVALID")
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FRAME_TIME_INVALID")
         assert (await live.record(upload.check_id)).reasons[0] is FailureReason.TRANSCRIPT_BROKEN
 
 
@@ -449,7 +332,7 @@ async def test_the_budget_of_a_scan_holds(tmp_path: Path, limit: str) -> None:
             await stream.send_frames(pictures())
         refusal = await stream.outcome()
         assert refusal is not None
-        assert refusal.code is _C.RESOURCE_EXHAUSTED
+        assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert (await live.record(upload.check_id)).state is CheckState.WAITING
         if limit == "bytes":
             # A reconnect does not start the count anew.

@@ -71,7 +71,7 @@ def test_whoever_knows_that_it_is_complete_has_the_end_to_send() -> None:
     clocks.completed = time.now
     assert clocks.wait([]) == _END
     clocks.check_silence(time.now + _END - 0.1)
-    with pytest.raises(Refusal, match="`attempt_end` did not come for 5 seconds") as caught:
+    with pytest.raises(Refusal, match="`attempt_end` did not arrive for 5 seconds") as caught:
         clocks.check_silence(time.now + _END)
     assert caught.value.reason is Reason.STREAM_IDLE
 
@@ -80,7 +80,7 @@ def test_silence_is_told_with_its_length() -> None:
     time = _Time()
     clocks = time.clocks()
     clocks.check_silence(time.now + _IDLE - 0.1)
-    with pytest.raises(Refusal, match="nothing came for 10 seconds") as caught:
+    with pytest.raises(Refusal, match="nothing arrived for 10 seconds") as caught:
         clocks.check_silence(time.now + _IDLE)
     assert caught.value.details == {"idleSeconds": _IDLE}
 

@@ -35,6 +35,8 @@ class _Counting(FrameAnalyst):
         super().__init__(pack=remembering_pack(), limits=FrameLimits())
         self.examined: list[int] = []
         self.threads: set[str] = set()
+        self.held: int | None = None
+        self.reached, self.release = threading.Event(), threading.Event()
         self.before: Callable[[], object] = lambda: None
 
     def look(self, *args, **kwargs):  # type: ignore[no-untyped-def]
@@ -44,6 +46,9 @@ class _Counting(FrameAnalyst):
 
     def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
         self.examined.append(seen.observation.index)
+        if seen.observation.index == self.held:
+            self.reached.set()
+            self.release.wait(20)
         return super().examine(seen, with_cues=with_cues)
 
 
@@ -149,6 +154,39 @@ async def test_what_fails_ahead_is_told_to_who_waits(pool: WorkerPool) -> None:
     await setting.ahead()
     with pytest.raises(ValueError, match="only a frame with a face"):
         await setting.work.examine_rest()
+
+
+async def test_when_one_examination_fails_the_others_have_ended(pool: WorkerPool) -> None:
+    setting = _Setting(pool)
+    await setting.take(*range(PLAN.frames))
+    broken, held, *_ = setting.capture.examinations(begun=None)
+    object.__setattr__(broken.seen, "pixels", None)
+    setting.analyst.held = held.index
+    rest = asyncio.ensure_future(setting.work.examine_rest())
+    await asyncio.to_thread(setting.analyst.reached.wait, 20)
+    await asyncio.sleep(0.05)
+    assert not rest.done(), "a thread still works on the attempt"
+    setting.analyst.release.set()
+    with pytest.raises(ValueError, match="only a frame with a face"):
+        await rest
+    assert pool.waiting == 0
+
+
+async def test_who_is_cancelled_twice_waits_for_the_examination_that_runs(pool: WorkerPool) -> None:
+    setting = _Setting(pool)
+    await setting.take(*range(PLAN.frames))
+    held, *_ = setting.capture.examinations(begun=None)
+    setting.analyst.held = held.index
+    rest = asyncio.ensure_future(setting.work.examine_rest())
+    await asyncio.to_thread(setting.analyst.reached.wait, 20)
+    for _ in range(2):
+        rest.cancel()
+        await asyncio.sleep(0.02)
+        assert not rest.done(), "a thread still works on the attempt"
+    setting.analyst.release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await rest
+    assert pool.waiting == 0
 
 
 async def test_a_drawn_frame_that_does_not_decode_is_refused_at_the_end(pool: WorkerPool) -> None:

@@ -9,7 +9,8 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
 
 from tests.server.device.devices import ANDROID, camera_of
-from tests.server.live import LiveServer, Picture, pictures, serving, settings_for, write_policy
+from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 
 _GRACE_SECONDS = 2

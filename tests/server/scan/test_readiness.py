@@ -17,7 +17,8 @@ from client import FaceScanner, ScanTicket, generated_source
 from client import ScanSettings as ClientSettings
 from server.domain.state import CheckState
 from tests.client.fake_screen import FakeScreen
-from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, serving, settings_for, write_policy
+from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, serving, settings_for
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request
 
 _READY: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_READY]}

@@ -12,7 +12,8 @@ from device_integrity.policy import RAISED_NAMES
 from server.domain.state import CheckState
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
-from tests.server.live import LiveServer, fresh_pictures, serving, settings_for, until, write_policy
+from tests.server.live import LiveServer, fresh_pictures, serving, settings_for, until
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, RawStream, Request
 
 _MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED

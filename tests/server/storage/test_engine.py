@@ -45,7 +45,7 @@ async def test_the_folder_is_made_for_the_owner_only(sqlite_url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("not a url", "not one"),
+        ("not a url", "malformed"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("nosuch+driver://user:hunter2@host/db", "nosuch"),

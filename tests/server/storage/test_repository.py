@@ -221,7 +221,7 @@ async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None
     assert await repository.evidence(check_id) == (kept,)
     with pytest.raises(Conflict, match="no attempt 1 runs"):
         await end(repository, check_id, epoch=1)
-    with pytest.raises(Conflict, match="attempt 1 already"):
+    with pytest.raises(Conflict, match="already an attempt 1"):
         await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(9)))
 
 

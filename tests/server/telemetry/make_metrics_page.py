@@ -59,7 +59,7 @@ identifier of a check, a person, a tenant or a device. How to scrape it, and wha
 [operating.md](operating.md#monitor). The thresholds of the alerts are a start: adjust them to your load.
 
 This page is made by `python -m tests.server.telemetry.make_metrics_page` from
-`server/telemetry/metrics.py`; do not edit it by hand.
+`server/telemetry`; do not edit it by hand.
 
 | Metric | Type | Labels | What it measures | Alert |
 | --- | --- | --- | --- | --- |
@@ -82,7 +82,8 @@ def documented_metrics() -> list[DocumentedMetric]:
     metrics = Metrics(registry)
     labels = {
         next(iter(found.describe())).name: found._labelnames
-        for found in vars(metrics).values()
+        for part in (metrics.checks, metrics.calls, metrics.files, metrics.decoders)
+        for found in vars(part).values()
         if isinstance(found, MetricWrapperBase)
     }
     return [

@@ -7,18 +7,18 @@ from server.telemetry.metrics import Metrics
 def test_what_happened_is_counted() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.check_created(sandbox=False)
-    metrics.image_refused("FACE_NOT_FOUND", sandbox=False)
-    metrics.check_decided(status="FAILURE", reasons=["SPOOF", "NOT_SAME_PERSON"], sandbox=False)
-    metrics.check_decided(status="SUCCESS", reasons=[], sandbox=False)
-    metrics.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=False)
-    metrics.feedback_sent("TOO_DARK")
-    metrics.call_refused("TOKEN_INVALID")
-    metrics.checks_erased(3)
-    metrics.evidence_problem("LOST")
-    metrics.isolated_decode("decoded")
-    metrics.decoder_replaced("crashed")
-    metrics.analysed("video", "TOO_FEW_FRAMES")
+    metrics.checks.check_created(sandbox=False)
+    metrics.checks.image_refused("FACE_NOT_FOUND", sandbox=False)
+    metrics.checks.check_decided(status="FAILURE", reasons=["SPOOF", "NOT_SAME_PERSON"], sandbox=False)
+    metrics.checks.check_decided(status="SUCCESS", reasons=[], sandbox=False)
+    metrics.checks.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=False)
+    metrics.checks.feedback_sent("TOO_DARK")
+    metrics.calls.call_refused("TOKEN_INVALID")
+    metrics.checks.checks_erased(3)
+    metrics.checks.evidence_problem("LOST")
+    metrics.decoders.isolated_decode("decoded")
+    metrics.decoders.decoder_replaced("crashed")
+    metrics.calls.analysed("video", "TOO_FEW_FRAMES")
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -43,10 +43,10 @@ def test_sandbox_checks_are_counted_apart() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     for sandbox in (True, True, False):
-        metrics.check_created(sandbox=sandbox)
-        metrics.image_refused("FACE_NOT_FOUND", sandbox=sandbox)
-        metrics.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=sandbox)
-        metrics.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=sandbox)
+        metrics.checks.check_created(sandbox=sandbox)
+        metrics.checks.image_refused("FACE_NOT_FOUND", sandbox=sandbox)
+        metrics.checks.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=sandbox)
+        metrics.checks.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=sandbox)
     for name, labels in {
         "facegate_checks_created_total": {},
         "facegate_trusted_images_refused_total": {"reason": "FACE_NOT_FOUND"},
@@ -62,10 +62,10 @@ def test_sandbox_checks_are_counted_apart() -> None:
 def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    with metrics.scan(), metrics.scan():
+    with metrics.checks.scan(), metrics.checks.scan():
         assert registry.get_sample_value("facegate_scans_in_progress") == 2
     try:
-        with metrics.scan():
+        with metrics.checks.scan():
             raise RuntimeError
     except RuntimeError:
         pass
@@ -74,14 +74,14 @@ def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:
 
 def test_two_servers_of_one_process_do_not_meet() -> None:
     first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
-    first.check_created(sandbox=False)
+    first.checks.check_created(sandbox=False)
     assert b'facegate_checks_created_total{sandbox="false"} 1.0' in first.render()[0]
     assert b"facegate_checks_created_total{" not in second.render()[0]
 
 
 def test_the_rendering_is_prometheus_text_without_identifying_labels() -> None:
     metrics = Metrics(CollectorRegistry())
-    metrics.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=False)
+    metrics.checks.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=False)
     body, media_type = metrics.render()
     assert media_type.startswith("text/plain")
     families = list(text_string_to_metric_families(body.decode()))

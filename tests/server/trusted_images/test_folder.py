@@ -133,7 +133,7 @@ def _device(path: Path) -> None:
 )
 def test_what_is_no_file_is_refused_at_once(store: Path, make: Callable[[Path], None]) -> None:
     make(store / "thing")
-    with pytest.raises(ReferenceInvalid, match="no file"):
+    with pytest.raises(ReferenceInvalid, match="not a file"):
         _read(store, "thing")
     with pytest.raises(TrustedImagesError):
         _read(store, "thing/x")

@@ -89,7 +89,7 @@ INVALID = {
     "unassigned": ("\u0378", "not allowed"),
     "tag characters": ("x\U000e002e\U000e002e", "not allowed"),
     "emoji": ("\U0001f600", "not allowed"),
-    "lone surrogate": ("x\ud800", "no valid Unicode"),
+    "lone surrogate": ("x\ud800", "not valid Unicode"),
     "long": ("x/" * 256 + "x", "has 513 bytes"),
     "long in UTF-8 only": ("é" * 200 + "/" + "é" * 57, "has 515 bytes"),
     "long segment": ("x" * 256, "more than 255 bytes"),

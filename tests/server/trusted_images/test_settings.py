@@ -44,13 +44,13 @@ def test_endpoints_of_s3(values: dict[str, object]) -> None:
     [
         ("http://minio:9000", "has no TLS"),
         ("http://192.0.2.1", "has no TLS"),
-        ("minio:9000", "no URL"),
-        ("ftp://minio", "no URL"),
-        ("https://", "no URL"),
-        ("https://me:hunter2@minio", "no URL"),
-        ("https://minio?key=hunter2", "no URL"),
-        ("https://minio:port", "no URL"),
-        ("https://[broken", "no URL"),
+        ("minio:9000", "not a URL"),
+        ("ftp://minio", "not a URL"),
+        ("https://", "not a URL"),
+        ("https://me:hunter2@minio", "not a URL"),
+        ("https://minio?key=hunter2", "not a URL"),
+        ("https://minio:port", "not a URL"),
+        ("https://[broken", "not a URL"),
     ],
 )
 def test_an_endpoint_is_a_url_with_tls(endpoint: str, said: str) -> None:

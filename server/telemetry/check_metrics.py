@@ -1,0 +1,117 @@
+"""What operators measure of checks and scans."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = ["CheckMetrics"]
+
+_VERDICT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
+
+
+class CheckMetrics:
+    """Counts checks, scans and attempts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics; a registry takes them once."""
+        self._created = Counter(
+            "facegate_checks_created", "Checks that were created.", ["sandbox"], registry=registry
+        )
+        self._refused_images = Counter(
+            "facegate_trusted_images_refused",
+            "Trusted images that were refused, by ErrorInfo reason.",
+            ["reason", "sandbox"],
+            registry=registry,
+        )
+        self._decided = Counter(
+            "facegate_checks_decided",
+            "Checks that were decided, by status.",
+            ["status", "sandbox"],
+            registry=registry,
+        )
+        self._reasons = Counter(
+            "facegate_check_failure_reasons",
+            "Reasons of failed checks; a check may have several.",
+            ["reason", "sandbox"],
+            registry=registry,
+        )
+        self._scans = Gauge(
+            "facegate_scans_in_progress", "Scan streams that hold a lease now.", registry=registry
+        )
+        self._attempts = Counter(
+            "facegate_attempts_judged",
+            "Attempts that were judged, by liveness verdict.",
+            ["verdict", "sandbox"],
+            registry=registry,
+        )
+        self._verdict_seconds = Histogram(
+            "facegate_verdict_seconds",
+            "From the attempt's end to its durable outcome.",
+            ["sandbox"],
+            buckets=_VERDICT_SECONDS,
+            registry=registry,
+        )
+        self._feedback = Counter(
+            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
+        )
+        self._refused_tries = Counter(
+            "facegate_tries_refused",
+            "Uploads and scans that were refused after too many failed checks, by what is limited.",
+            ["limited", "sandbox"],
+            registry=registry,
+        )
+        self._evidence_problems = Counter(
+            "facegate_evidence_problems",
+            "Pictures of the evidence that could not be handed out, by what became of them.",
+            ["problem"],
+            registry=registry,
+        )
+        self._erased = Counter(
+            "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
+        )
+
+    def check_created(self, *, sandbox: bool) -> None:
+        """A trusted image was accepted."""
+        self._created.labels(_word(sandbox)).inc()
+
+    def image_refused(self, reason: str, *, sandbox: bool) -> None:
+        """A trusted image was refused."""
+        self._refused_images.labels(reason, _word(sandbox)).inc()
+
+    def check_decided(self, *, status: str, reasons: Iterable[str], sandbox: bool) -> None:
+        """A check was decided."""
+        self._decided.labels(status, _word(sandbox)).inc()
+        for reason in reasons:
+            self._reasons.labels(reason, _word(sandbox)).inc()
+
+    @contextmanager
+    def scan(self) -> Iterator[None]:
+        """A scan is in progress for as long as this context is open."""
+        with self._scans.track_inprogress():
+            yield
+
+    def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
+        """An attempt was judged; ``seconds`` from its end to its durable outcome."""
+        self._attempts.labels(verdict, _word(sandbox)).inc()
+        self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
+
+    def feedback_sent(self, code: str) -> None:
+        """Feedback was sent to a device."""
+        self._feedback.labels(code).inc()
+
+    def try_refused(self, limited: str, *, sandbox: bool) -> None:
+        """An upload or a scan was refused after too many failed checks of a subject, portrait or device."""
+        self._refused_tries.labels(limited, _word(sandbox)).inc()
+
+    def evidence_problem(self, problem: str) -> None:
+        """A picture could not be handed out: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``."""
+        self._evidence_problems.labels(problem).inc()
+
+    def checks_erased(self, count: int) -> None:
+        """Checks were erased."""
+        self._erased.inc(count)
+
+
+def _word(sandbox: bool) -> str:
+    return "true" if sandbox else "false"

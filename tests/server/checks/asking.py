@@ -1,0 +1,148 @@
+"""Calls about a check that is scanned or not yet, as the tests of asking make them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from facegate.v1 import result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from server.domain.state import CheckState
+from tests.server.live import (
+    LiveServer,
+    pictures,
+    until,
+)
+from tests.server.raw_device import RawDevice, RawStream
+
+__all__ = [
+    "SOMEBODY_ELSE",
+    "State",
+    "Watcher",
+    "cancel",
+    "dropped",
+    "finish",
+    "named",
+    "progress_of",
+    "reasons_of",
+    "scanning",
+    "state_of",
+    "three_calls",
+    "watching",
+]
+
+State = service_pb2.CheckProgress.State
+
+
+SOMEBODY_ELSE = pictures("red-shirt", count=36)
+"""As many pictures as an attempt that is left early needs to decide."""
+
+
+def named(progress: service_pb2.CheckProgress) -> str:
+    return State.Name(progress.state).removeprefix("STATE_")
+
+
+async def progress_of(live: LiveServer, check_id: str) -> service_pb2.CheckProgress:
+    answer = await live.service.GetCheck(service_pb2.GetCheckRequest(check_id=check_id))
+    assert answer.progress.check_id == check_id
+    return answer.progress
+
+
+async def state_of(live: LiveServer, check_id: str) -> str:
+    return named(await progress_of(live, check_id))
+
+
+async def cancel(live: LiveServer, check_id: str) -> service_pb2.CheckProgress:
+    return (await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))).progress
+
+
+def finish(live: LiveServer, check_id: str, *, close_now: bool = False) -> Any:
+    return live.service.FinishCheck(service_pb2.FinishCheckRequest(check_id=check_id, close_now=close_now))
+
+
+def reasons_of(answer: service_pb2.FinishCheckResponse) -> list[str]:
+    return [result_pb2.FailureReason.Name(r).removeprefix("FAILURE_REASON_") for r in answer.result.reasons]
+
+
+async def scanning(
+    live: LiveServer, frames: int, *, policy: str = "resumable"
+) -> tuple[str, RawDevice, RawStream]:
+    upload = await live.upload(policy=policy)
+    device = RawDevice(live.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:frames])
+    await stream.taken(frames)
+    return upload.check_id, device, stream
+
+
+async def dropped(live: LiveServer, frames: int = 5) -> tuple[str, RawDevice]:
+    check_id, device, stream = await scanning(live, frames)
+    await stream.vanish()
+    await live.reaches(check_id, CheckState.WAITING)
+    return check_id, device
+
+
+class Watcher:
+    """Reads a WatchCheck in the background."""
+
+    def __init__(self, live: LiveServer, check_id: str) -> None:
+        self.seen: list[service_pb2.CheckProgress] = []
+        self._call = live.service.WatchCheck(service_pb2.WatchCheckRequest(check_id=check_id))
+        self._reading = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        async for response in self._call:
+            self.seen.append(response.progress)
+
+    @property
+    def states(self) -> list[str]:
+        """The states that were seen, each change once."""
+        names = [named(progress) for progress in self.seen]
+        return [name for number, name in enumerate(names) if number == 0 or names[number - 1] != name]
+
+    async def sees(self, state: str) -> None:
+        """Waits until the last state that was seen is ``state``."""
+
+        async def seen() -> bool:
+            return bool(self.seen) and self.states[-1] == state
+
+        await until(seen)
+
+    async def over(self) -> None:
+        """Waits until the server ends the stream; raises what it ends it with."""
+        async with asyncio.timeout(30):
+            await self._reading
+
+    async def leave(self) -> None:
+        self._call.cancel()
+        await asyncio.wait({self._reading})
+
+
+@asynccontextmanager
+async def watching(live: LiveServer, check_id: str) -> AsyncIterator[Watcher]:
+    watcher = Watcher(live, check_id)
+    try:
+        yield watcher
+    finally:
+        await watcher.leave()
+
+
+def three_calls(live: LiveServer, check_id: str, metadata: Any = ()) -> dict[str, Any]:
+    """The three calls about a check."""
+    watch = live.service.WatchCheck(service_pb2.WatchCheckRequest(check_id=check_id), metadata=metadata)
+
+    async def first() -> Any:
+        async for response in watch:
+            watch.cancel()
+            return response
+        return None
+
+    return {
+        "GetCheck": live.service.GetCheck(service_pb2.GetCheckRequest(check_id=check_id), metadata=metadata),
+        "WatchCheck": first(),
+        "CancelCheck": live.service.CancelCheck(
+            service_pb2.CancelCheckRequest(check_id=check_id), metadata=metadata
+        ),
+    }

@@ -1,0 +1,88 @@
+"""Policy files for tests: one template, of which a test changes what it is about."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["POLICY", "write_policy"]
+
+POLICY = """
+name = "{name}"
+version = 1
+description = "For tests."
+mode = "EXPRESS"
+
+[match]
+max_fmr = 1e-2
+
+[liveness]
+live_threshold = 60.0
+spoof_threshold = 30.0
+
+# Tests send the same pictures over and over.
+[device]
+tolerate = {tolerate}
+decide = {decide}
+
+[attempts]
+maximum = {maximum}
+uncounted = {uncounted}
+reconnects = {reconnects}
+
+[deadlines]
+scan_seconds = {scan_seconds}
+result_seconds = {result_seconds}
+attempt_seconds = {attempt_seconds}
+idle_seconds = {idle_seconds}
+resume_seconds = {resume_seconds}
+ready_seconds = {ready_seconds}
+
+[disclosure]
+app = "{app}"
+
+[retention]
+evidence_seconds = {evidence_seconds}
+audit_images = {audit_images}
+"""
+
+
+def write_policy(
+    folder: Path,
+    name: str,
+    *,
+    maximum: int = 3,
+    uncounted: int = 10,
+    reconnects: int = 5,
+    scan_seconds: int = 180,
+    result_seconds: int = 86_400,
+    attempt_seconds: int = 20,
+    idle_seconds: int = 10,
+    resume_seconds: int = 0,
+    ready_seconds: int = 60,
+    evidence_seconds: int = 86_400,
+    app: str = "pass_fail_and_hints",
+    audit_images: int = 2,
+    tolerate: Sequence[str] = ("memory.frames",),
+    decide: Sequence[str] = (),
+) -> None:
+    """Writes a policy file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.toml").write_text(
+        POLICY.format(
+            name=name,
+            maximum=maximum,
+            uncounted=uncounted,
+            reconnects=reconnects,
+            scan_seconds=scan_seconds,
+            result_seconds=result_seconds,
+            attempt_seconds=attempt_seconds,
+            idle_seconds=idle_seconds,
+            resume_seconds=resume_seconds,
+            ready_seconds=ready_seconds,
+            evidence_seconds=evidence_seconds,
+            app=app,
+            audit_images=audit_images,
+            tolerate=json.dumps(list(tolerate)),
+            decide=json.dumps(list(decide)),
+        )
+    )

@@ -1,0 +1,17 @@
+"""What a call is refused with."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.server.live import Refused, refused
+
+__all__ = ["refusal_of"]
+
+
+async def refusal_of(call: Any) -> Refused:
+    """The error that the call ends with; fails where it succeeds."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return refused(caught.value)
