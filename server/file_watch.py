@@ -110,5 +110,7 @@ class FileWatch:
 
     def _read_revocation(self) -> None:
         now = self._now()
-        self._revocation.refresh(now)
-        self._metrics.files.revocation_list(age=self._revocation.age(now), max_age=self._revocation.max_age)
+        usable = self._revocation.refresh(now)
+        self._metrics.files.revocation_list_read(
+            usable=usable, age=self._revocation.age(now), max_age=self._revocation.max_age
+        )

@@ -118,16 +118,20 @@ class RevocationFile:
         """How old the list is; ``None`` without one."""
         return None if self._current is None else now - self._current.fetched_at
 
-    def refresh(self, now: datetime) -> None:
+    def refresh(self, now: datetime) -> bool:
         """Reads the files if they changed, and warns of a list that grows old.
 
         Files that cannot be used are logged, and the older list stays.
 
         Args:
             now: The present time, with a time zone.
+
+        Returns:
+            Whether the list in force is what the files say; True without a path.
         """
         if self._path is None:
-            return
+            return True
+        usable = True
         try:
             seen = (*_state(self._path), *_state(record_path(self._path)))
             if seen != self._seen:
@@ -139,8 +143,10 @@ class RevocationFile:
                     fetched_at=self._current.fetched_at.isoformat(),
                 )
         except (OSError, ReferenceDataMalformed) as error:
+            usable = False
             _log.error("revocation_list_unreadable", path=str(self._path), why=str(error))
         self._warn(now)
+        return usable
 
     def _warn(self, now: datetime) -> None:
         """Warns from half of the allowed age on, once for each further tenth of it."""

@@ -50,7 +50,12 @@ class FileMetrics:
             "Until that list is too old to verify attestations with; NaN without one.",
             registry=registry,
         )
-        self.revocation_list(age=None, max_age=timedelta())
+        self._revocation_unusable = Gauge(
+            "facegate_revocation_list_unusable",
+            "1 while that list's files cannot be used and the list before, if any, stays in force.",
+            registry=registry,
+        )
+        self.revocation_list_read(usable=True, age=None, max_age=timedelta())
 
     def keys_read(self, *, usable: bool) -> None:
         """The server's own keys were looked at.
@@ -71,14 +76,16 @@ class FileMetrics:
         self._tls_unusable.labels(listener).set(0 if usable else 1)
         self._tls_expiry.labels(listener).set(seconds_to_expiry)
 
-    def revocation_list(self, *, age: timedelta | None, max_age: timedelta) -> None:
+    def revocation_list_read(self, *, usable: bool, age: timedelta | None, max_age: timedelta) -> None:
         """The list of revoked attestation certificates was looked at.
 
         Args:
+            usable: Whether what is in force is what the files say.
             age: Since it was fetched; ``None`` without one.
             max_age: From which age on it no longer passes.
         """
         missing = float("nan")
+        self._revocation_unusable.set(0 if usable else 1)
         self._revocation_age.set(missing if age is None else age.total_seconds())
         self._revocation_left.set(missing if age is None else (max_age - age).total_seconds())
 

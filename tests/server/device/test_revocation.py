@@ -99,14 +99,14 @@ def test_files_that_cannot_be_used_are_logged_and_the_older_list_stays(
     held.refresh(_FETCHED)
     spoil(file)
     with capture_logs() as logs:
-        held.refresh(_FETCHED)
+        assert not held.refresh(_FETCHED)
     assert [entry["event"] for entry in logs] == ["revocation_list_unreadable"]
     assert _entries(held) == 1
     fresh = RevocationFile(file)
-    fresh.refresh(_FETCHED)
+    assert not fresh.refresh(_FETCHED)
     assert fresh.current is None
     write_revocation_files(file, _SECOND, fetched_at=_FETCHED)
-    held.refresh(_FETCHED)
+    assert held.refresh(_FETCHED)
     assert _entries(held) == 2
 
 
