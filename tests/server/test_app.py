@@ -29,6 +29,7 @@ from server.errors import ConfigurationError, ListenerUnusable
 from server.policies.errors import PolicyInvalid
 from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
+from tests.logs import log_plainly
 from tests.server.live import (
     FAST,
     LiveServer,
@@ -427,14 +428,12 @@ def log() -> Iterator[io.StringIO]:
     """Everything that is logged, down to debug."""
     import logging
 
-    import structlog
-
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     stream = io.StringIO()
     configure_logging(LogSettings(level=LogLevel.DEBUG), stream=stream)
     yield stream
-    structlog.reset_defaults()
+    log_plainly()
     root.handlers = handlers
     root.setLevel(level)
 
