@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.logs import log_plainly
+
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _RESEARCH = (
     "tests/evaluation",
@@ -23,6 +25,8 @@ _RESEARCH = (
 # grpc.aio's server, freed before it was stopped, logs a reference to itself at debug level; pytest keeps
 # the record, and the interpreter crashes when the record goes. No test may turn these lines on.
 logging.getLogger("grpc").setLevel(logging.INFO)
+
+log_plainly()
 
 
 @pytest.hookimpl(tryfirst=True)  # before markers select

@@ -162,7 +162,8 @@ class CheckRecorder:
             ended_by: The circumstances that kept it from a decision; ``None`` where it decides.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
             now: The time.
-            ending: Of the attempt, where it still runs: it ends with the decision or not at all.
+            ending: Of the attempt, where its end is still to be written: it ends with the decision or not at
+                all. Without an epoch it is the end of an attempt of an older stream; ``record`` has its epoch.
 
         Raises:
             Conflict: Another stream or call was first.
@@ -258,6 +259,7 @@ class CheckRecorder:
                 retain_until=max(retained, record.result_deadline),
             ),
             ending=ending,
+            fenced=record.lease_epoch if epoch is None else None,
         )
 
 

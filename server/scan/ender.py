@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import structlog
@@ -23,7 +23,7 @@ from server.scan.older_streams import await_older_attempts
 from server.scan.scan_bytes import ScanBytes
 from server.scan.unhindered import unhindered
 from server.storage.errors import Conflict
-from server.storage.records import AttemptRecord, EvidenceEntry
+from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
 
 __all__ = ["ScanEnder"]
@@ -186,19 +186,47 @@ class ScanEnder:
     ) -> CheckVerdict:
         """Decides the check by an attempt that was left, whoever holds the lease by now.
 
-        A newer stream must not save the older one's answer.
+        A newer stream must not save the older one's answer. So the attempt ends with the decision, in one
+        transaction: a newer stream waits until it has ended, and would decide the check in between.
+
+        Raises:
+            Conflict: The check is decided.
         """
+        epoch = self._stream.record.lease_epoch
+        attempts = await self._env.repository.attempts(run.check_id)
+        written = self._closer.ending(
+            run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, ended_by=ending.by
+        )
+        try:
+            return await self._decide_by(judged, written, attempts, reason=reason, epoch=epoch)
+        except Conflict:
+            # A newer stream took the lease, and with it ended this attempt.
+            attempts = await self._env.repository.attempts(run.check_id)
+            said = any(each.number == run.number and each.ended_by is not None for each in attempts)
+            fenced = None if said else replace(written, ended_by=ending.rule.fenced)
+            return await self._decide_by(judged, fenced, attempts, reason=reason, epoch=None)
+
+    async def _decide_by(
+        self,
+        judged: JudgedAttempt,
+        ending: AttemptEnding | None,
+        attempts: tuple[AttemptRecord, ...],
+        *,
+        reason: FailureReason | None,
+        epoch: int | None,
+    ) -> CheckVerdict:
         env, record = self._env, self._stream.record
-        with suppress(Conflict):
-            await self._write(run, ending, AttemptOutcome.DECIDED, judged)
+        if ending is not None:
+            attempts = tuple(ending.of(each) if each.number == ending.number else each for each in attempts)
         return await env.recorder.decide(
             record,
             policy=self._stream.policy,
             attempt=judged,
-            attempts=await env.repository.attempts(record.check_id),
+            attempts=attempts,
             ended_by=reason,
-            epoch=None,
+            epoch=epoch,
             now=env.clock.now(),
+            ending=ending,
         )
 
     async def _write(

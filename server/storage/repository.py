@@ -319,6 +319,7 @@ class CheckRepository:
         epoch: int | None,
         decision: Decision,
         ending: AttemptEnding | None = None,
+        fenced: int | None = None,
     ) -> None:
         """Makes the verdict durable, with its evidence, in one transaction.
 
@@ -327,16 +328,17 @@ class CheckRepository:
 
         Args:
             check_id: The check.
-            epoch: The caller's lease epoch; None for the sweeper of deadlines.
+            epoch: The caller's lease epoch; None for the sweeper of deadlines and for a fenced stream.
             decision: The verdict, and evidence that is already durable in the object store; it joins
                 what earlier attempts left.
-            ending: Of the attempt of that epoch that decides, where it still runs.
+            ending: Of the attempt that decides, where its end is still to be written.
+            fenced: The lease epoch of that attempt, where a newer stream took the lease since.
 
         Raises:
             Conflict: The check is not open, the epoch is not current, or no such attempt runs in it.
         """
         await self._database.write(
-            transitions.decide, check_id, epoch=epoch, decision=decision, ending=ending
+            transitions.decide, check_id, epoch=epoch, decision=decision, ending=ending, fenced=fenced
         )
 
     @uncancelled

@@ -150,9 +150,15 @@ def complete_attempt(
 ) -> AttemptRecord:
     """Says of an attempt of a fenced stream what came of it; when it ended stands already."""
     record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+    return _complete(connection, record, ending, epoch=epoch)
+
+
+def _complete(
+    connection: Connection, check: CheckRecord, ending: AttemptEnding, *, epoch: int
+) -> AttemptRecord:
     values = rows.ending_row(ending)
     del values["end_time"]
-    return statements.complete_attempt(connection, record, ending.number, epoch=epoch, values=values)
+    return statements.complete_attempt(connection, check, ending.number, epoch=epoch, values=values)
 
 
 def decide(
@@ -162,11 +168,14 @@ def decide(
     epoch: int | None,
     decision: Decision,
     ending: AttemptEnding | None,
+    fenced: int | None,
 ) -> None:
     """Decides an open check, and ends what still runs for it."""
     now = decision.decide_time
     record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
-    if ending is not None:
+    if ending is not None and fenced is not None:
+        _complete(connection, record, ending, epoch=fenced)
+    elif ending is not None:
         statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
     ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
     statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)

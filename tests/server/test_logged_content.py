@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,28 +12,20 @@ from facegate.v1 import result_pb2, scan_pb2
 
 from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
-from tests.server.live import (
-    pictures,
-    portrait,
-    serving,
-    settings_for,
-)
+from tests.logs import log_plainly
+from tests.server.live import pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Everything that is logged, down to debug."""
-    import logging
-
-    import structlog
-
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     stream = io.StringIO()
     configure_logging(LogSettings(level=LogLevel.DEBUG), stream=stream)
     yield stream
-    structlog.reset_defaults()
+    log_plainly()
     root.handlers = handlers
     root.setLevel(level)
 

@@ -14,7 +14,6 @@ import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
-import structlog
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.api_keys import new_api_key
@@ -22,6 +21,7 @@ from server.app import FacegateServer
 from server.errors import ConfigurationError
 from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
+from tests.logs import log_plainly
 from tests.server.live import (
     FAST,
     LiveServer,
@@ -138,7 +138,7 @@ def _logged() -> Iterator[io.StringIO]:
     try:
         yield stream
     finally:
-        structlog.reset_defaults()
+        log_plainly()
         logging.getLogger().handlers[:] = handlers
         logging.getLogger().setLevel(level)
 

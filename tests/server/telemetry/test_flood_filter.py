@@ -11,6 +11,7 @@ import structlog
 from server.settings import LogSettings
 from server.telemetry.flood_filter import FloodFilter, suppressed_lines
 from server.telemetry.logging import configure_logging
+from tests.logs import log_plainly
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def _logging_as_it_was() -> Iterator[None]:
     yield
     root.handlers = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    log_plainly()
 
 
 class _Clock:

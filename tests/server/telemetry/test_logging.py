@@ -12,6 +12,7 @@ import structlog
 from server.domain.state import CheckState
 from server.settings import LogFormat, LogLevel, LogSettings
 from server.telemetry.logging import configure_logging, redact
+from tests.logs import log_plainly
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def _logging_as_it_was() -> Iterator[None]:
     yield
     root.handlers = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    log_plainly()
     structlog.contextvars.clear_contextvars()
 
 
