@@ -163,7 +163,7 @@ class CheckRecorder:
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
             now: The time.
             ending: Of the attempt, where its end is still to be written: it ends with the decision or not at
-                all. Without an epoch it is the end of an attempt of an older stream; ``record`` has its epoch.
+                all. Without an epoch it ran in an older stream, whose epoch ``record`` has.
 
         Raises:
             Conflict: Another stream or call was first.

@@ -192,16 +192,16 @@ class ScanEnder:
         Raises:
             Conflict: The check is decided.
         """
-        epoch = self._stream.record.lease_epoch
-        attempts = await self._env.repository.attempts(run.check_id)
+        repository, record = self._env.repository, self._stream.record
+        attempts = await repository.attempts(record.check_id)
         written = self._closer.ending(
             run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, ended_by=ending.by
         )
         try:
-            return await self._decide_by(judged, written, attempts, reason=reason, epoch=epoch)
+            return await self._decide_by(judged, written, attempts, reason=reason, epoch=record.lease_epoch)
         except Conflict:
             # A newer stream took the lease, and with it ended this attempt.
-            attempts = await self._env.repository.attempts(run.check_id)
+            attempts = await repository.attempts(record.check_id)
             said = any(each.number == run.number and each.ended_by is not None for each in attempts)
             fenced = None if said else replace(written, ended_by=ending.rule.fenced)
             return await self._decide_by(judged, fenced, attempts, reason=reason, epoch=None)

@@ -7,11 +7,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
+from server.checks.recorder import CheckRecorder
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.scan.attempt import AttemptRun
@@ -249,6 +251,31 @@ async def test_a_newer_stream_that_is_faster_waits_for_what_the_older_showed(sce
         result_pb2.AttemptSummary.ENDED_BY_SUPERSEDED,
         result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED,
     ]
+
+
+async def test_an_older_attempt_ends_with_the_decision_that_it_brings(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = CheckRecorder.decide
+
+    async def slowly(recorder: CheckRecorder, *args: Any, epoch: int | None, **kwargs: Any) -> Any:
+        if epoch is None:
+            # A newer stream that did not wait any longer would decide the check by its own attempt.
+            await asyncio.sleep(1.0)
+        return await decide(recorder, *args, epoch=epoch, **kwargs)
+
+    monkeypatch.setattr(CheckRecorder, "decide", slowly)
+    shown = await _show(scene, _ATTACK)
+    newer = await shown.device.resume()
+    await newer.begin()
+    await newer.send_frames(_GENUINE)
+    await newer.send(newer.end())
+    refusal = await newer.outcome()
+    assert refusal is not None
+    assert refusal.reason == "CHECK_CLOSED"
+    await shown.stream.outcome()
+    await scene.unattended()
+    await _assert_stands(scene, shown, _SPOOF, EndedBy.SUPERSEDED)
 
 
 @pytest.mark.parametrize("frames", [_ENOUGH, 4])

@@ -275,6 +275,36 @@ async def test_a_stream_that_was_fenced_says_itself_what_became_of_its_attempt(
     assert await repository.attempts(check_id) == (said,)
 
 
+async def test_a_fenced_attempt_ends_with_the_decision_that_it_brings(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    check_id = record.check_id
+    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await lease(repository, record)
+    ending = AttemptEnding(
+        number=1,
+        outcome=AttemptOutcome.DECIDED,
+        ended_by=EndedBy.SUPERSEDED,
+        verdict=Verdict.SPOOF,
+        frames=30,
+        dropped=0,
+        feedback=(),
+        end_time=after(9),
+        final_mac_sha256=None,
+        judgement=b"judged",
+    )
+    for fenced in (None, 2):
+        # It runs in no current lease, and did not run in that one.
+        with pytest.raises(Conflict):
+            await repository.decide(check_id, epoch=None, decision=decision(), ending=ending, fenced=fenced)
+    assert (await repository.attempts(check_id))[0].ended_by is None
+    await repository.decide(check_id, epoch=None, decision=decision(), ending=ending, fenced=1)
+    (attempt,) = await repository.attempts(check_id)
+    assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.DECIDED, EndedBy.SUPERSEDED)
+    decided = await repository.get(check_id)
+    assert decided is not None
+    assert decided.state is CheckState.DECIDED
+
+
 async def test_an_attempt_of_a_server_that_is_gone_ended_with_it(repository: CheckRepository) -> None:
     record = await scanning(repository)
     check_id = record.check_id
