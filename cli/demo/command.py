@@ -32,7 +32,7 @@ from cli.errors import CommandError
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
 from cli.models.progress import TerminalProgress
-from client import ClientError, fetch_key_set, open_channel
+from facegate_client import ClientError, fetch_key_set, open_channel
 from liveness.dynamic.model import FlashModel, load_flash_model
 from server.checks.offer import pack_shortfall
 from server.policies import load_policies

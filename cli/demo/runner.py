@@ -18,7 +18,7 @@ from cli.demo.tested import Tested
 from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
-from client import (
+from facegate_client import (
     CallRefusedError,
     FaceScanner,
     FrameSource,

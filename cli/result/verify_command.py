@@ -19,7 +19,7 @@ from rich.text import Text
 
 from cli.errors import FileUnusable
 from cli.verdict import enum_word, failure_words, waiver_words
-from client import ClientError, load_key_set, verify_result_jws
+from facegate_client import ClientError, load_key_set, verify_result_jws
 
 __all__ = ["verify_command"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from joserfc.jwk import KeySet
 
-from client import (
+from facegate_client import (
     ApiKey,
     CredentialsError,
     SourceError,

@@ -12,7 +12,7 @@ from facegate.v1.verification_service_pb2 import CheckProgress
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from client import (
+from facegate_client import (
     ApiKey,
     CallRefusedError,
     ConnectionFailedError,

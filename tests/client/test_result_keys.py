@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from client import ConnectionFailedError, ServerNotTrustedError, fetch_key_set
+from facegate_client import ConnectionFailedError, ServerNotTrustedError, fetch_key_set
 from tests.client.fake_server import FakeServer
 
 ANSWERS = {

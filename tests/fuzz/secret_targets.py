@@ -11,10 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import result_pb2
 from joserfc.jwk import KeySet
 
-from client.errors import ServerNotTrustedError
-from client.result_signature import load_key_set, verify_result_jws
-from device_integrity.errors import KeyMaterialError
-from device_integrity.transcript import load_public_key, public_key_der, sign, verify
+from facegate_client.errors import ServerNotTrustedError
+from facegate_client.result_signature import load_key_set, verify_result_jws
+from facegate_protocol import KeyMaterialError, load_public_key, public_key_der, sign, verify
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
 from server.sealing import SealBroken, Sealed, WrappingKeys, seal, unseal

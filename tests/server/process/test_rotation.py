@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from joserfc.jwk import KeySet
 
-from client.result_signature import load_key_set, verify_response
+from facegate_client.result_signature import load_key_set, verify_response
 from server.keys import rotate_key
 from tests.server.live import pictures, until
 from tests.server.process.server_process import DataFolder, ServerProcess
