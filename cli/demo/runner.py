@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
-from joserfc.jwk import KeySet
 
 from cli.demo.flash import TapedPhone
 from cli.demo.record import CheckRecord, Timings
@@ -22,6 +21,7 @@ from facegate_client import (
     CallRefusedError,
     FaceScanner,
     FrameSource,
+    KeySet,
     Orchestrator,
     ScanEvents,
     ServerNotTrustedError,

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from joserfc.jwk import KeySet
-
 from facegate_client import (
     ApiKey,
     CredentialsError,
+    KeySet,
     SourceError,
     TlsSettings,
     fetch_key_set,

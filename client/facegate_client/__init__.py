@@ -41,13 +41,14 @@ from facegate_client.frame_source import (
 )
 from facegate_client.generated import generated_source
 from facegate_client.image_folder import open_image_folder
+from facegate_client.key_set import KeySet, load_key_set
 from facegate_client.orchestrator import Orchestrator, ticket_of
 from facegate_client.progress import ScanEvents
 from facegate_client.readiness import GetReady
 from facegate_client.reconnect import ReconnectPolicy
 from facegate_client.recording import Recording
 from facegate_client.result_keys import fetch_key_set
-from facegate_client.result_signature import load_key_set, verify_response, verify_result_jws
+from facegate_client.result_signature import verify_response, verify_result_jws
 from facegate_client.scan_stream import ScanTicket
 from facegate_client.video_file import open_video
 
@@ -68,6 +69,7 @@ __all__ = [
     "FlashScreen",
     "FrameSource",
     "GetReady",
+    "KeySet",
     "NoAttestation",
     "Orchestrator",
     "Pace",

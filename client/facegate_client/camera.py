@@ -3,12 +3,14 @@
 import asyncio
 import threading
 import time
-from typing import Self, cast
-
-import cv2
+from typing import TYPE_CHECKING, Self, cast
 
 from facegate_client.errors import SourceError
+from facegate_client.extras import needed_by
 from facegate_client.frame_source import CameraDescription, CapturedImage, Pace, Pixels
+
+if TYPE_CHECKING:
+    import cv2
 
 __all__ = ["CameraSource", "open_camera"]
 
@@ -16,7 +18,7 @@ _JOIN_SECONDS = 2.0
 
 
 def open_camera(index: int = 0, *, width: int = 640, height: int = 480) -> "CameraSource":
-    """Opens a camera; must be called in a running event loop.
+    """Opens a camera; must be called in a running event loop and needs the extra ``camera``.
 
     Args:
         index: The camera's number, from 0.
@@ -24,8 +26,10 @@ def open_camera(index: int = 0, *, width: int = 640, height: int = 480) -> "Came
         height: Height to ask the camera for, pixels.
 
     Raises:
-        SourceError: There is no such camera, or it is in use.
+        SourceError: There is no such camera, it is in use, or the extra is not installed.
     """
+    with needed_by("camera"):
+        import cv2
     try:
         capture = cv2.VideoCapture(index)
         opened = capture.isOpened()
@@ -45,13 +49,15 @@ class CameraSource:
     the exposure; OpenCV gives no better clock on every platform.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, index: int) -> None:
+    def __init__(self, capture: "cv2.VideoCapture", index: int) -> None:
         """Starts to capture.
 
         Args:
             capture: An opened capture; the source releases it.
             index: The camera's number, for its description.
         """
+        import cv2
+
         self._capture = capture
         self._camera = CameraDescription(
             label=f"camera {index}",
@@ -114,6 +120,8 @@ class CameraSource:
         await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
 
     def _capture_images(self) -> None:
+        import cv2
+
         try:
             while not self._stopping.is_set():
                 taken, pixels = self._capture.read()

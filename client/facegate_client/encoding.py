@@ -1,22 +1,18 @@
 """From a captured image to the JPEG that goes over the wire, within the server's limits."""
 
-import io
 from dataclasses import dataclass, replace
-from typing import cast
-
-import cv2
-import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from facegate_client.errors import SourceError
+from facegate_client.extras import needed_by
 from facegate_client.frame_source import Pixels
+from facegate_client.jpeg_header import read_jpeg_header
 
 __all__ = ["CaptureLimits", "EncodedImage", "encode_image"]
 
 _QUALITY_STEP = 15
 _LOWEST_QUALITY = 40
 _SHRINK = 0.8
-_EXIF_ORIENTATION = 0x0112
+_CHANNELS, _BITS, _UPRIGHT = 3, 8, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +57,8 @@ def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int =
     """Encodes an image as a baseline JPEG of three 8-bit channels.
 
     A JPEG that is within the limits already goes as it is, so that the evidence is the camera's own
-    bytes. Too large an image is scaled down, then compressed harder, then scaled down further.
+    bytes. Too large an image is scaled down, then compressed harder, then scaled down further. Pixels, and
+    JPEGs that do not go as they are, need the extra ``video``.
 
     Args:
         image: Pixels in BGR, or JPEG bytes.
@@ -72,24 +69,24 @@ def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int =
         The frame; None where no quality makes it small enough without falling below ``min_side``.
 
     Raises:
-        SourceError: The image cannot be decoded or encoded.
+        SourceError: The image cannot be decoded or encoded, or the extra that it needs is not installed.
     """
     if isinstance(image, bytes):
         as_is = _passed_through(image, limits)
         if as_is is not None:
             return as_is
-        pixels = _decoded(image)
-    else:
-        pixels = image
+    with needed_by("video"):
+        from facegate_client import pixel_codec
+    pixels = pixel_codec.decode(image) if isinstance(image, bytes) else image
     height, width = pixels.shape[:2]
     scale = min(1.0, limits.max_side / max(width, height), (limits.max_pixels / (width * height)) ** 0.5)
     while True:
         size = (max(1, int(width * scale)), max(1, int(height * scale)))
         if scale < 1.0 and min(size) < min(limits.min_side, width, height):
             return None
-        scaled = pixels if size == (width, height) else _resized(pixels, size)
+        scaled = pixels if size == (width, height) else pixel_codec.resize(pixels, size)
         for attempt_quality in _qualities(quality):
-            jpeg = _jpeg(scaled, attempt_quality)
+            jpeg = pixel_codec.encode_jpeg(scaled, attempt_quality)
             if len(jpeg) <= limits.max_bytes:
                 return EncodedImage(jpeg=jpeg, width=size[0], height=size[1])
         if min(size) == 1:
@@ -103,42 +100,13 @@ def _qualities(first: int) -> list[int]:
 
 def _passed_through(jpeg: bytes, limits: CaptureLimits) -> EncodedImage | None:
     try:
-        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as opened:
-            width, height = opened.size
-            upright = opened.getexif().get(_EXIF_ORIENTATION, 1) == 1
-            colour = opened.mode == "RGB"
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+        header = read_jpeg_header(jpeg)
+    except ValueError as error:
         raise SourceError("an image from the source is not a readable JPEG") from error
     fits = (
-        max(width, height) <= limits.max_side
-        and width * height <= limits.max_pixels
+        0 < header.width * header.height <= limits.max_pixels
+        and max(header.width, header.height) <= limits.max_side
         and len(jpeg) <= limits.max_bytes
     )
-    return EncodedImage(jpeg=jpeg, width=width, height=height) if fits and upright and colour else None
-
-
-def _decoded(jpeg: bytes) -> Pixels:
-    try:
-        pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise SourceError("an image from the source cannot be decoded") from error
-    if pixels is None:
-        raise SourceError("an image from the source cannot be decoded")
-    return cast("Pixels", pixels)
-
-
-def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    try:
-        return cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
-    except cv2.error as error:
-        raise SourceError("an image from the source cannot be resized") from error
-
-
-def _jpeg(pixels: Pixels, quality: int) -> bytes:
-    try:
-        encoded, buffer = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    except cv2.error as error:
-        raise SourceError("an image from the source cannot be encoded") from error
-    if not encoded:
-        raise SourceError("an image from the source cannot be encoded")
-    return bytes(buffer)
+    plain = (header.channels, header.bits, header.orientation) == (_CHANNELS, _BITS, _UPRIGHT)
+    return EncodedImage(jpeg=jpeg, width=header.width, height=header.height) if fits and plain else None

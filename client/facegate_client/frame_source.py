@@ -1,10 +1,11 @@
 """Where the frames of a scan come from: the contract that cameras, files and generators share."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "CameraDescription",
@@ -16,7 +17,11 @@ __all__ = [
     "QuarterTurn",
 ]
 
-Pixels: TypeAlias = NDArray[np.uint8]
+# A source that gives JPEGs needs no numpy.
+if TYPE_CHECKING:
+    Pixels: TypeAlias = NDArray[np.uint8]
+else:
+    Pixels = Any
 """A colour image, shape (height, width, 3), blue-green-red, 0..255."""
 
 QuarterTurn: TypeAlias = Literal[0, 90, 180, 270]

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
-
-import cv2
-import numpy as np
 
 from facegate_client.errors import SourceError
+from facegate_client.extras import needed_by
 from facegate_client.frame_source import CameraDescription, Pace, Pixels
 from facegate_client.recording import Recording
 
@@ -18,7 +15,7 @@ _SUFFIXES = _JPEG_SUFFIXES | {".png"}
 
 
 def open_image_folder(folder: Path, *, frames_per_second: float = 15.0, pace: Pace = "realtime") -> Recording:
-    """Opens a folder of JPEG and PNG files, in the order of their names.
+    """Opens a folder of JPEG and PNG files, in the order of their names; PNG needs the extra ``video``.
 
     Args:
         folder: The folder; its subfolders are not read.
@@ -50,10 +47,9 @@ def _images(files: list[Path], frames_per_second: float) -> Iterator[tuple[Pixel
 
 
 def _decoded(content: bytes, path: Path) -> Pixels:
+    with needed_by("video"):
+        from facegate_client.pixel_codec import decode
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
+        return decode(content)
+    except SourceError as error:
         raise SourceError(f"{path.name} cannot be decoded") from error
-    if pixels is None:
-        raise SourceError(f"{path.name} cannot be decoded")
-    return cast("Pixels", pixels)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import grpc
 from facegate.v1 import scan_pb2, verification_service_pb2, verification_service_pb2_grpc
-from joserfc.jwk import KeySet
 
 from facegate_client.channel import ApiKey
 from facegate_client.errors import CallRefusedError, ClientError, SandboxResultError, StreamLostError
+from facegate_client.key_set import KeySet
 from facegate_client.reconnect import ReconnectPolicy
 from facegate_client.result_signature import verify_response
 from facegate_client.scan_stream import ScanTicket

@@ -1,53 +1,24 @@
 """Verifies a verdict offline: the JWS over the result, and the hashes of the pictures."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from facegate.v1 import result_pb2, verification_service_pb2
 from google.protobuf.message import DecodeError
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
-from joserfc.registry import HeaderParameter
 
+from facegate_client.compact_jws import CompactJws
 from facegate_client.errors import SandboxResultError, ServerNotTrustedError
+from facegate_client.key_set import KeySet, ResultKey
 from facegate_protocol import sha256
 
-__all__ = ["load_key_set", "verify_response", "verify_result_jws"]
+__all__ = ["verify_response", "verify_result_jws"]
 
 _LONGEST_SAID: Final = 64
 _TYPE: Final = "facegate-result"
 _SANDBOX: Final = "sandbox"
 _ISSUER: Final = "iss"
 _TENANT: Final = "tenant"
-_REGISTRY: Final = jws.JWSRegistry(
-    header_registry={
-        _ISSUER: HeaderParameter("Who signed the result", "str"),
-        _TENANT: HeaderParameter("Whose check it is", "str"),
-        _SANDBOX: HeaderParameter("The result is of a sandbox check", "bool"),
-    },
-    algorithms=["ES256"],
-)
-
-
-def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
-    """Reads a JWKS (RFC 7517) as the admin listener publishes it.
-
-    Args:
-        content: The JSON, or the object it stands for.
-
-    Raises:
-        ServerNotTrustedError: It is no JWKS.
-    """
-    try:
-        loaded = json.loads(content) if isinstance(content, bytes | str) else content
-        keys = KeySet.import_key_set({"keys": loaded["keys"]})
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
-        raise ServerNotTrustedError("the JWKS cannot be read") from error
-    if not keys.keys:
-        raise ServerNotTrustedError("the JWKS has no keys")
-    return keys
+_FIELDS: Final = {"alg": str, "kid": str, "typ": str, _ISSUER: str, _TENANT: str, _SANDBOX: bool}
 
 
 def verify_result_jws(
@@ -72,19 +43,18 @@ def verify_result_jws(
 
     Raises:
         ServerNotTrustedError: The signature is wrong, is not ES256, is by a key that is not in the set, is of
-            another type, issuer or tenant, the payload is no CheckResult, or header and payload disagree
-            whether it is a sandbox one.
+            another type, issuer or tenant, the header has a field that is not known, the payload is no
+            CheckResult, or header and payload disagree whether it is a sandbox one.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
-    _check_header(result_jws, keys)
-    try:
-        signed = jws.deserialize_compact(result_jws, keys, registry=_REGISTRY)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    signed = _parsed(result_jws)
+    if not signed.is_signed_by(_key(signed, keys).public_key):
         raise ServerNotTrustedError(
             "the signature of the result is wrong: the result was altered, or another key made it; fetch it "
             "again from the server"
-        ) from error
-    header = signed.headers()
+        )
+    header = signed.header
+    _check_fields(header)
     if header.get("typ") != _TYPE:
         raise ServerNotTrustedError(
             f"the signed payload is of the type {_said(header.get('typ'))}; expected {_TYPE!r}: give a result"
@@ -99,7 +69,7 @@ def verify_result_jws(
         result = result_pb2.CheckResult.FromString(signed.payload)
     except DecodeError as error:
         raise ServerNotTrustedError("the signed payload is not a CheckResult") from error
-    if bool(header.get(_SANDBOX, False)) is not result.sandbox:
+    if header.get(_SANDBOX, False) is not result.sandbox:
         raise ServerNotTrustedError("header and payload disagree whether the check is a sandbox check")
     if result.sandbox and not accept_sandbox:
         raise SandboxResultError(result.check_id)
@@ -146,21 +116,38 @@ def verify_response(
     return signed
 
 
-def _check_header(result_jws: str, keys: KeySet) -> None:
-    """Says what is wrong with a header that names no usable key; nothing that it says is trusted yet."""
+def _parsed(result_jws: str) -> CompactJws:
     try:
-        header = jws.extract_compact(result_jws.encode()).headers()
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return CompactJws.parse(result_jws)
+    except ValueError as error:
         raise ServerNotTrustedError(
             "the signature of the result is not a compact JWS: expected three parts of base64url with dots "
             "between them, as FinishCheck gives `result_jws`"
         ) from error
-    key_id, known = header.get("kid"), [key.kid for key in keys.keys]
-    if key_id is not None and key_id not in known:
+
+
+def _key(signed: CompactJws, keys: KeySet) -> ResultKey:
+    """The key that the header names; nothing that it says is trusted yet."""
+    key_id = signed.header.get("kid")
+    if key_id is None:
+        raise ServerNotTrustedError("the header of the result names no key: expected 'kid'")
+    key = keys.find(key_id)
+    if key is None:
         raise ServerNotTrustedError(
-            f"the result is signed with the key {str(key_id)[:_LONGEST_SAID]!r}; expected one of the "
-            f"{len(known)} in the JWKS: fetch the JWKS again if the server's result key was rotated"
+            f"the result is signed with the key {_said(key_id)}; expected one of the "
+            f"{len(keys.keys)} in the JWKS: fetch the JWKS again if the server's result key was rotated"
         )
+    return key
+
+
+def _check_fields(header: Mapping[str, Any]) -> None:
+    for name, value in header.items():
+        if name not in _FIELDS:
+            raise ServerNotTrustedError(
+                f"the header of the result has the field {_said(name)}, which this client does not know"
+            )
+        if not isinstance(value, _FIELDS[name]):
+            raise ServerNotTrustedError(f"the header's {name!r} is of another kind: {_said(value)}")
 
 
 def _said(value: object) -> str:

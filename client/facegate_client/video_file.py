@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
-
-import cv2
+from typing import TYPE_CHECKING, cast
 
 from facegate_client.errors import SourceError
+from facegate_client.extras import needed_by
 from facegate_client.frame_source import CameraDescription, Pace, Pixels
 from facegate_client.recording import Recording
+
+if TYPE_CHECKING:
+    import cv2
 
 __all__ = ["open_video"]
 
@@ -19,7 +21,7 @@ _FASTEST_FPS = 240.0
 
 
 def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
-    """Opens a video file.
+    """Opens a video file; needs the extra ``video``.
 
     Frames come upright (OpenCV applies the container's rotation) at the container's timestamps; where
     those do not rise, at the nominal frame rate.
@@ -29,7 +31,7 @@ def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
         pace: ``realtime`` or ``fast``.
 
     Raises:
-        SourceError: The file is missing, or is not a video that OpenCV reads.
+        SourceError: The file is missing, is not a video that OpenCV reads, or the extra is not installed.
     """
     if not path.is_file():
         raise SourceError(f"no video file at {path}")
@@ -37,6 +39,8 @@ def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
         raise SourceError(
             f"{path.name} is a still image, not a video; a scan needs a video or a folder of images"
         )
+    with needed_by("video"):
+        import cv2
     try:
         capture = cv2.VideoCapture(str(path))
         opened = capture.isOpened()
@@ -56,7 +60,9 @@ def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
     return Recording(_frames(capture, fps), camera=camera, pace=pace, skip_late=True, close=capture.release)
 
 
-def _frames(capture: cv2.VideoCapture, fps: float) -> Iterator[tuple[Pixels, int]]:
+def _frames(capture: "cv2.VideoCapture", fps: float) -> Iterator[tuple[Pixels, int]]:
+    import cv2
+
     interval_us = round(1_000_000 / fps)
     last_us = -interval_us
     while True:
