@@ -106,7 +106,7 @@ class FaceScanner:
             ticket: Token and pinned fingerprint from the orchestrator.
             source: Where frames come from; the scanner closes it.
             server_spki_sha256: SHA-256 of the SubjectPublicKeyInfo of the server's TLS certificate, 32
-                bytes; empty on plaintext loopback. See `client.channel.server_spki_sha256`.
+                bytes; empty on plaintext loopback. See `facegate_client.channel.server_spki_sha256`.
             profile: The device; a desktop where None.
             camera: The camera as the platform describes it; what the source says of itself where None.
             screen: A screen that can flash; where None the device announces none, and a check that
