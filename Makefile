@@ -13,6 +13,9 @@ PROTOS := $(wildcard protos/facegate/v1/*.proto)
 help: ## Show this help.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
+# The three distributions: facegate-protocol, facegate-client and facegate. No lock names them.
+PROJECTS := protos/pyproject.toml client/pyproject.toml pyproject.toml
+
 # A stamp a lock file: nothing is installed twice, and a changed lock is installed anew.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -20,11 +23,11 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "python3 has no venv module; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 
-$(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock $(PROJECTS) | $(VENV)/bin/python
 	@echo "Installing Facegate ($(RUNTIME)): about a minute the first time"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/build.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/$(RUNTIME).lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e client -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed-$(RUNTIME)
@@ -107,7 +110,8 @@ accuracy-dynamic: dev ## Measure the policy "dynamic" over simulated people and 
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-header --no-annotate pyproject.toml requirements/headless.in --extra embedded --extra evaluation \
+  --no-emit-index-url --no-emit-package facegate-protocol --no-emit-package facegate-client --no-header --no-annotate \
+  pyproject.toml requirements/headless.in requirements/local.in --extra embedded --extra evaluation \
   --extra postgres --extra play-integrity
 lock: dev ## Resolve the lock files anew.
 	@$(LOCK) --override requirements/cpu.override -o requirements/cpu.lock

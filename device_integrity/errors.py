@@ -8,7 +8,6 @@
     ├── PlayDecoderUnavailable  Google's decoder of Play Integrity tokens did not answer
     ├── ReceiptExchangeUnavailable  Apple's server for receipts of App Attest did not answer
     ├── FingerprintError        packaged lists of cameras and emulators that are not usable
-    ├── KeyMaterialError    a public key, key share or signature encoding that cannot be read
     └── EvidenceMalformed   bytes that a device sent as evidence and that cannot be read as such
         ├── CborMalformed   not one CBOR item within the limits, or not of the asked shape
         ├── DerMalformed    not ASN.1 in the accepted encoding, within the limits, or of the asked shape
@@ -28,10 +27,6 @@ class AnchorsUnusable(DeviceIntegrityError):
 
 class FingerprintError(DeviceIntegrityError):
     """The packaged lists of cameras and emulators cannot be read. The message says what is wrong."""
-
-
-class KeyMaterialError(DeviceIntegrityError):
-    """A key that the device sent is not of the kind or length that the protocol asks for."""
 
 
 class EvidenceMalformed(DeviceIntegrityError):

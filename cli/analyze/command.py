@@ -24,7 +24,7 @@ from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import PoliciesConfigOption
 from cli.shown import shown, shown_name
-from client import ClientError
+from facegate_client import ClientError
 from liveness.verdict import Verdict
 from server.analysis.video import MAXIMUM_STILLS
 from server.policies.liveness import liveness_policy

@@ -22,7 +22,15 @@ from cli.errors import FileUnusable, ServerUnusable
 from cli.shown import shown_name
 from cli.verdict import enum_word
 from cli.words import describe_refusal
-from client import AnalysisClient, ApiKey, CallRefusedError, Refusal, TlsSettings, is_loopback, open_channel
+from facegate_client import (
+    AnalysisClient,
+    ApiKey,
+    CallRefusedError,
+    Refusal,
+    TlsSettings,
+    is_loopback,
+    open_channel,
+)
 from liveness.selfie.settings import INCONCLUSIVE_MARGIN
 from liveness.signal import Signal
 from liveness.verdict import AttackType, Verdict

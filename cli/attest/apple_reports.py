@@ -24,7 +24,7 @@ from device_integrity.apple import (
 )
 from device_integrity.check import CheckOutcome, DeviceCheck
 from device_integrity.errors import EvidenceMalformed
-from device_integrity.transcript import public_key_der, sha256
+from facegate_protocol import public_key_der, sha256
 
 __all__ = ["assertion_report", "attestation_report", "receipt_report"]
 

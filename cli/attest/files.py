@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cli.errors import FileUnusable
 from cli.files import read_whole
-from device_integrity.transcript import public_key_der
+from facegate_protocol import public_key_der
 
 __all__ = ["read_file", "read_public_key"]
 

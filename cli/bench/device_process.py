@@ -19,7 +19,7 @@ from cli.bench.material import frame_pictures
 from cli.bench.tinted_frames import TintedFrames
 from cli.bench.tinted_phone import TintedPhone
 from cli.errors import BenchFailed
-from client import (
+from facegate_client import (
     ClientError,
     FaceScanner,
     ScanEvents,

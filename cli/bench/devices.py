@@ -1,17 +1,17 @@
 """Starts the device process and hands it jobs."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from cli.bench.jobs import DeviceJob, ScanTimes
 from cli.errors import DeviceProcessFailed
+from vision.own_process import module_command
 
 __all__ = ["Devices", "open_devices"]
 
-_ARGUMENTS: Final = ("-m", "cli.bench.device_process")
+_COMMAND: Final = module_command("cli.bench.device_process")
 _JOB_SECONDS: Final = 120.0
 _LEAVE_SECONDS: Final = 5.0
 
@@ -50,8 +50,7 @@ class Devices:
 async def open_devices() -> AsyncIterator[Devices]:
     """Starts the process, and ends it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *_ARGUMENTS,
+        *_COMMAND,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -17,8 +17,8 @@ from cli.bench.naive_scans import MOST_FRAMES_PER_SECOND, RecordedScan, real_sca
 from cli.bench.receipt import Receipt
 from cli.bench.setting import Bench
 from cli.errors import ScanNotMeasured
-from client import ClientError, Orchestrator, open_channel, ticket_of
 from evaluation.bench import Measurement
+from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 from vision.packs.models_dir import default_models_dir

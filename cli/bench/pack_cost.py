@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +10,11 @@ from typing import Any, Final
 from cli.bench.setting import Bench
 from cli.errors import PackNotMeasured
 from evaluation.bench import Measurement
+from vision.own_process import module_command
 
 __all__ = ["cost_measurements", "measure_pack"]
 
-_PROBE: Final = ("-m", "evaluation.bench.pack_probe")
+_PROBE: Final = module_command("evaluation.bench.pack_probe")
 _LOADS: Final = 3
 _PROBE_SECONDS: Final = 60.0
 _MS: Final = 1000.0
@@ -110,7 +110,6 @@ def cost_measurements(
 
 async def _ask(question: str, pack: str, image: Path, *, modules: Sequence[str] = ()) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
         *_PROBE,
         question,
         pack,

@@ -11,7 +11,7 @@ from facegate.v1 import scan_pb2
 
 from attempt.frame import FrameLimits
 from attempt.pictures import FrameDecoder
-from device_integrity.transcript import MacChain
+from facegate_protocol import MacChain
 from server.edge.scan_codec import to_inbound
 from server.scan.messages import FrameMessage
 from vision.image_header import parse_header

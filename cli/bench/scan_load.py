@@ -7,8 +7,8 @@ from typing import Final
 from cli.bench.jobs import DeviceJob, ScanTimes
 from cli.bench.setting import Bench
 from cli.errors import ScanNotMeasured
-from client import ClientError, Orchestrator, open_channel, ticket_of
 from evaluation.bench import HostTime, Measurement, ModelUse
+from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 
 __all__ = ["ScanRun", "measure_flash_scans", "measure_scans", "scan_measurements"]
 

@@ -7,7 +7,7 @@ from typing import Self
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from cli.bench.tinted_frames import Rgb, TintedFrames
-from client import CameraDescription, CapturedImage, DisplayedStep, Pace
+from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Pace
 
 __all__ = ["TintedPhone"]
 
@@ -16,7 +16,7 @@ _LAG_US = 60_000
 
 
 class TintedPhone:
-    """Implements ``client.FrameSource`` and ``client.FlashScreen`` for one scan."""
+    """Implements ``facegate_client.FrameSource`` and ``facegate_client.FlashScreen`` for one scan."""
 
     def __init__(self, frames: TintedFrames, *, frames_per_second: float) -> None:
         """Takes the pictures of a scan."""

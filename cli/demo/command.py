@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from joserfc.jwk import KeySet
 from rich.console import Console
 from rich.markup import escape
 
@@ -32,7 +31,7 @@ from cli.errors import CommandError
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
 from cli.models.progress import TerminalProgress
-from client import ClientError, fetch_key_set, open_channel
+from facegate_client import ClientError, KeySet, fetch_key_set, open_channel
 from liveness.dynamic.model import FlashModel, load_flash_model
 from server.checks.offer import pack_shortfall
 from server.policies import load_policies

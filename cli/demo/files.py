@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from joserfc.jwk import KeySet
-
 from cli.demo.flash import file_picture, png
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import outcome_text, reason_sentences
 from cli.errors import OutputUnusable
 from cli.verdict import result_json
+from facegate_client import KeySet
 
 __all__ = ["make_folder", "write_files"]
 
@@ -46,7 +45,7 @@ def write_files(folder: Path, *, records: Sequence[CheckRecord], page: str, keys
     try:
         for record in records:
             _write_check(folder / record.scenario.key, record)
-        public: Mapping[str, Any] = keys.as_dict(private=False)
+        public: Mapping[str, Any] = keys.as_dict()
         _write(folder / KEYS, json.dumps(public, indent=2).encode() + b"\n")
         _write(folder / PAGE, page.encode("utf-8"))
     except OSError as error:

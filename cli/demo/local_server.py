@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import OutputUnusable, ServerDidNotStart
+from vision.own_process import module_command
 
 __all__ = ["LocalServer", "local_server"]
 
@@ -20,7 +20,7 @@ _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _LAST_LINES: Final = 8
 _READY: Final = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
-_COMMAND: Final = (sys.executable, "-c", "from cli.main import main; main()", "serve", "--config")
+_COMMAND: Final = module_command("facegate_app", "serve", "--config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from facegate.v1 import result_pb2, verification_service_pb2
 from cli.demo.flash import FlashStrip
 from cli.demo.scenarios import Scenario, Status
 from cli.verdict import failure_words
-from client import Refusal
+from facegate_client import Refusal
 
 __all__ = ["CheckRecord", "Timings"]
 

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
-from joserfc.jwk import KeySet
 
 from cli.demo.flash import TapedPhone
 from cli.demo.record import CheckRecord, Timings
@@ -18,10 +17,11 @@ from cli.demo.tested import Tested
 from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
-from client import (
+from facegate_client import (
     CallRefusedError,
     FaceScanner,
     FrameSource,
+    KeySet,
     Orchestrator,
     ScanEvents,
     ServerNotTrustedError,

@@ -9,7 +9,7 @@ from typing import Final
 from cli.errors import OutputUnusable
 from cli.test_devices.platform_files import write_platform
 from cli.test_devices.settings_text import settings_text
-from client import ApiKey
+from facegate_client import ApiKey
 from server.api_keys import new_api_key
 from simulator.devices import TestPlatform
 

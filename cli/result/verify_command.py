@@ -11,7 +11,6 @@ import typer
 from facegate.v1 import result_pb2
 from google.protobuf import json_format
 from joserfc import jws
-from joserfc.jwk import KeySet
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,7 +18,7 @@ from rich.text import Text
 
 from cli.errors import FileUnusable
 from cli.verdict import enum_word, failure_words, waiver_words
-from client import ClientError, load_key_set, verify_result_jws
+from facegate_client import ClientError, KeySet, load_key_set, verify_result_jws
 
 __all__ = ["verify_command"]
 

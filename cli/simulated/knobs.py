@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from client import SourceError
+from facegate_client import SourceError
 from simulator import SimulatorError, knobs_of
 
 __all__ = ["KnobLine", "knob_lines", "turned"]

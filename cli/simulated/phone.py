@@ -8,7 +8,7 @@ from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from cli.simulated.phone_screen import PhoneScreen
 from cli.simulated.phone_time import PhoneTime
-from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
+from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
 from liveness.extent import face_extent
 from simulator import (
     AppGuide,
@@ -74,7 +74,7 @@ class _Onlooker:
 
 
 class SimulatedPhone:
-    """Implements ``client.FrameSource`` and ``client.FlashScreen`` for one scan."""
+    """Implements ``facegate_client.FrameSource`` and ``facegate_client.FlashScreen`` for one scan."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from facegate.v1 import device_pb2, scan_pb2
 
 from cli.simulated.phone_time import PhoneTime
-from client import DisplayedStep
+from facegate_client import DisplayedStep
 from simulator import ScreenLight
 
 __all__ = ["PhoneScreen"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli.simulated.knobs import turned
 from cli.simulated.phone import SimulatedPhone, phone_in_hand
-from client import FrameSource, Pixels, SourceError, generated_source
+from facegate_client import FrameSource, Pixels, SourceError, generated_source
 from matcher.errors import TrustedImageRefused
 from matcher.records import Representations, open_trusted_image
 from simulator import (

@@ -12,7 +12,7 @@ __all__ = ["DeviceAttestor"]
 
 
 class DeviceAttestor:
-    """Implements ``client.Attestor``."""
+    """Implements ``facegate_client.Attestor``."""
 
     def __init__(
         self, device: TestDevice, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)

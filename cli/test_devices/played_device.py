@@ -10,7 +10,7 @@ from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.platform_files import StoredPlatform, read_platform
 from cli.test_devices.played_source import PlayedSource
-from client import FrameSource
+from facegate_client import FrameSource
 from simulator.devices import DeviceKind, TestDevice
 
 __all__ = ["PlayedDevice", "open_played_device"]
@@ -18,7 +18,7 @@ __all__ = ["PlayedDevice", "open_played_device"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayedDevice:
-    """What a ``client.FaceScanner`` needs of a device.
+    """What a ``facegate_client.FaceScanner`` needs of a device.
 
     Attributes:
         device: The device.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final, Self
 
-from client import CameraDescription, CapturedImage, Exposure, FrameSource, Pace
+from facegate_client import CameraDescription, CapturedImage, Exposure, FrameSource, Pace
 from simulator.devices import StreamHabit
 
 __all__ = ["PlayedSource"]
@@ -13,7 +13,7 @@ _CONSTANT: Final = Exposure(exposure_time_ns=20_000_000, iso=200)
 
 
 class PlayedSource:
-    """Implements ``client.FrameSource``: another source, as the device shows it."""
+    """Implements ``facegate_client.FrameSource``: another source, as the device shows it."""
 
     def __init__(self, source: FrameSource, habit: StreamHabit) -> None:
         """Takes the source, and closes it.

@@ -18,7 +18,7 @@ from cli.verify.display import ScanDisplay
 from cli.verify.inputs import read_api_key, read_file, read_key_set, read_tls
 from cli.verify.source import open_scan
 from cli.verify.words import portrait_words
-from client import (
+from facegate_client import (
     FaceScanner,
     FlashScreen,
     FrameSource,

@@ -16,7 +16,7 @@ from cli.verdict import result_json, save_verdict, verdict_view
 from cli.verify.check import CheckOptions, ModeName, run_check
 from cli.verify.words import evidence_words
 from cli.words import describe_refusal
-from client import (
+from facegate_client import (
     CallRefusedError,
     ClientError,
 )

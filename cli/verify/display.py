@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cli.words import feedback_text
-from client import ScanEvents
+from facegate_client import ScanEvents
 
 __all__ = ["ScanDisplay"]
 

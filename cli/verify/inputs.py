@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from joserfc.jwk import KeySet
-
-from client import (
+from facegate_client import (
     ApiKey,
     CredentialsError,
+    KeySet,
     SourceError,
     TlsSettings,
     fetch_key_set,

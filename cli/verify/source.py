@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from client import FrameSource, SourceError, open_camera, open_image_folder, open_video
+from facegate_client import FrameSource, SourceError, open_camera, open_image_folder, open_video
 
 __all__ = ["open_scan"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from facegate.v1 import result_pb2
 
 from cli.whole_checks.cases import ClipCase, PhotoCase, enlarged, portrait_frames, scan_frames
-from client.channel import open_channel
-from client.device import FaceScanner
-from client.errors import CallRefusedError, ClientError
-from client.generated import generated_source
-from client.orchestrator import Orchestrator, ticket_of
+from facegate_client.channel import open_channel
+from facegate_client.device import FaceScanner
+from facegate_client.errors import CallRefusedError, ClientError
+from facegate_client.generated import generated_source
+from facegate_client.orchestrator import Orchestrator, ticket_of
 from server.app import FacegateServer
 from server.scan.transcript import ClockLimits
 from server.settings import (

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from client import Refusal
+from facegate_client import Refusal
 
 __all__ = ["WHAT_TO_DO", "describe_refusal"]
 

@@ -26,7 +26,7 @@ from device_integrity.android.revocation import RevocationList, check_revocation
 from device_integrity.android.roots import TrustRoot
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.errors import CertificateMalformed, KeyDescriptionMalformed
-from device_integrity.transcript import verify
+from facegate_protocol import verify
 
 __all__ = ["KeyAttestation", "Possession", "verify_key_attestation"]
 

@@ -16,7 +16,7 @@ from device_integrity.android.checklists import PLAY_INTEGRITY
 from device_integrity.android.play_payload import PlayPayload
 from device_integrity.android.play_token import PlayTokenKind
 from device_integrity.check import DeviceCheck, Manipulation
-from device_integrity.transcript import length_prefixed, sha256
+from facegate_protocol import length_prefixed, sha256
 
 __all__ = ["PlayIntegrity", "PlayLevel", "PlayPolicy", "refused_token", "unavailable_token", "verify_payload"]
 

@@ -12,7 +12,7 @@ from device_integrity.cbor import decode_cbor, take_bytes, whole_map
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
-from device_integrity.transcript import load_public_key, sha256, verify
+from facegate_protocol import load_public_key, sha256, verify
 
 __all__ = ["MAX_ASSERTION_BYTES", "AssertionResult", "AttestAssertion", "parse_assertion", "verify_assertion"]
 

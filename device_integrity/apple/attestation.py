@@ -16,7 +16,7 @@ from device_integrity.apple.key_use import KeyUse, check_key_use
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
-from device_integrity.transcript import sha256
+from facegate_protocol import sha256
 
 __all__ = ["AttestationResult", "AttestedKey", "verify_attestation"]
 

@@ -19,7 +19,7 @@ from device_integrity.apple.receipt_risk import check_risk
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
-from device_integrity.transcript import verify
+from facegate_protocol import verify
 
 __all__ = ["ReceiptResult", "verify_receipt"]
 

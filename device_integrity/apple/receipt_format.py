@@ -15,7 +15,7 @@ from device_integrity.apple.attestation_format import Environment
 from device_integrity.apple.certificates import p256_key, read_certificate
 from device_integrity.der import Element, Encoding, TagClass, read
 from device_integrity.errors import DerMalformed, EvidenceMalformed
-from device_integrity.transcript import public_key_der
+from facegate_protocol import public_key_der
 
 __all__ = ["MAX_RECEIPT_BYTES", "Receipt", "ReceiptKind", "SignedReceipt", "parse_receipt"]
 

@@ -27,7 +27,6 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
-from device_integrity.transcript import sha256
 from device_integrity.web.authenticator_data import (
     AuthenticatorHead,
     check_cose_key,
@@ -36,6 +35,7 @@ from device_integrity.web.authenticator_data import (
 )
 from device_integrity.web.client_data import ClientData, parse_client_data
 from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
+from facegate_protocol import sha256
 
 __all__ = ["EnrolledCredential", "WebAuthnResult", "verify_authentication", "verify_registration"]
 

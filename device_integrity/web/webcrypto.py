@@ -9,9 +9,8 @@ from typing import Final
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.checklist import Checklist
-from device_integrity.errors import KeyMaterialError
-from device_integrity.transcript import attestation_message, load_public_key, public_key_der, verify
 from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
+from facegate_protocol import KeyMaterialError, attestation_message, load_public_key, public_key_der, verify
 
 __all__ = ["WebCryptoResult", "verify_web_crypto"]
 

@@ -25,8 +25,8 @@ from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
-from device_integrity.transcript import attestation_message
 from device_integrity.web import verify_web_crypto
+from facegate_protocol import attestation_message
 from server.device.enrolled_keys import EnrolledKeyVerifier, no_site
 from server.device.evidence import (
     AndroidKeyEvidence,

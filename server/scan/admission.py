@@ -5,8 +5,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from device_integrity.errors import KeyMaterialError
-from device_integrity.transcript import SHARE_BYTES, load_public_key
+from facegate_protocol import SHARE_BYTES, KeyMaterialError, load_public_key
 from server.checks.progress import attempts_remaining
 from server.domain.state import OPEN_STATES
 from server.domain.terms import AttemptOutcome, Mode

@@ -14,7 +14,7 @@ import structlog
 from device_integrity.check import CheckOutcome, DeviceCheck
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.runtime import RUNTIME
-from device_integrity.transcript import evidence_challenge
+from facegate_protocol import evidence_challenge
 from server.device.assessment import awaited_evidence
 from server.device.evidence import (
     MAX_ATTESTATION_BYTES,

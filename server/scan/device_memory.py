@@ -19,7 +19,7 @@ from device_integrity.stream import (
     frame_marks,
     key_mark,
 )
-from device_integrity.transcript import load_public_key, public_key_der
+from facegate_protocol import load_public_key, public_key_der
 from server.device.findings import EvidenceFinding
 from server.storage.records import CheckRecord
 from server.worker_pool import WorkerPool

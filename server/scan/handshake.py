@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from device_integrity.check import DeviceCheck
-from device_integrity.errors import KeyMaterialError
-from device_integrity.transcript import (
+from facegate_protocol import (
     BindingInputs,
+    KeyMaterialError,
     binding_hash,
     challenge_message,
     derive_mac_key,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from device_integrity.transcript import MacChain, attempt_end_message, resume_message, sha256, verify
+from facegate_protocol import MacChain, attempt_end_message, resume_message, sha256, verify
 from server.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, FrameMessage
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from device_integrity.apple import Environment, ReceiptKind
-from device_integrity.transcript import public_key_der, sha256
+from facegate_protocol import public_key_der, sha256
 from simulator.devices.app_attest_receipt import ReceiptOffice
 from simulator.devices.apple_certificates import issue_as_apple
 from simulator.devices.authority import Authority, KeyPair, new_key

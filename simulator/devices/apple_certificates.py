@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
-from device_integrity.transcript import public_key_der, sha256
+from facegate_protocol import public_key_der, sha256
 from simulator.devices.authority import Authority, KeyPair, new_key
 
 __all__ = ["issue_as_apple"]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from device_integrity.transcript import public_key_der
+from facegate_protocol import public_key_der
 
 __all__ = ["Authority", "KeyPair", "issue", "name_of", "new_key", "spki_sha256"]
 

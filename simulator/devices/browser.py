@@ -5,7 +5,7 @@ from typing import Final
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from device_integrity.runtime import RuntimeKind, RuntimeReport
-from device_integrity.transcript import attestation_message, public_key_der, sign
+from facegate_protocol import attestation_message, public_key_der, sign
 from simulator.devices.authority import new_key
 from simulator.devices.device import AttestedUse, TestDevice
 from simulator.devices.evidence import Evidence, WebCryptoProof

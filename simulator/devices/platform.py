@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography import x509
 
-from device_integrity.transcript import sha256
+from facegate_protocol import sha256
 from simulator.devices.app_attest import AppAttestKey, TestApple
 from simulator.devices.authority import Authority, KeyPair, issue, name_of, new_key, spki_sha256
 from simulator.devices.keystore import Keystore

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
-from device_integrity.transcript import public_key_der
+from facegate_protocol import public_key_der
 from simulator.devices.authority import KeyPair, new_key
 
 __all__ = ["SOUND_LABELS", "TestPlay", "base64url", "encrypted", "integrity_payload", "signed"]

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import numpy as np
 import pytest
 
-from client import (
+from facegate_client import (
     FaceScanner,
     GetReady,
     Pixels,
@@ -17,7 +17,7 @@ from client import (
     generated_source,
     open_channel,
 )
-from client.frame_source import Pace
+from facegate_client.frame_source import Pace
 from tests.client.fake_server import FakeServer, serving
 
 FAST = ScanSettings(

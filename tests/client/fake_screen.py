@@ -5,13 +5,13 @@ import time
 
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
-from client import DisplayedStep
+from facegate_client import DisplayedStep
 
 _DELAY_US = 5_000
 
 
 class FakeScreen:
-    """Implements `client.FlashScreen` over the monotonic clock, which recordings in real time use, too.
+    """Implements `facegate_client.FlashScreen` over the monotonic clock, as recordings in real time do.
 
     Attributes:
         told: Number of each step and the loop's time at which it came; 0 for "back to normal".

@@ -26,7 +26,7 @@ from google.protobuf.duration_pb2 import Duration
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 
-from device_integrity.transcript import (
+from facegate_protocol import (
     BindingInputs,
     MacChain,
     attempt_end_message,

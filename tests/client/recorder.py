@@ -2,7 +2,7 @@ import asyncio
 
 from facegate.v1 import feedback_pb2, scan_pb2
 
-from client import ScanEvents
+from facegate_client import ScanEvents
 
 
 class Recorder(ScanEvents):

@@ -5,7 +5,7 @@ import grpc
 import pytest
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 
-from client import AnalysisClient, ApiKey, CallRefusedError, ConnectionFailedError, open_channel
+from facegate_client import AnalysisClient, ApiKey, CallRefusedError, ConnectionFailedError, open_channel
 from tests.client.fake_analysis import FakeAnalysis, serving_analysis
 from tests.client.stream_plan import LOST, Refuse
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import scan_pb2
 
-from client import (
+from facegate_client import (
     ApiKey,
     ConnectionFailedError,
     CredentialsError,

@@ -3,7 +3,7 @@
 import pytest
 from facegate.v1 import scan_pb2
 
-from client import FaceScanner, ScanEvents, ScanTicket, generated_source, open_channel
+from facegate_client import FaceScanner, ScanEvents, ScanTicket, generated_source, open_channel
 from tests.client.conftest import FAST, pictures
 from tests.client.cut_proxy import CutProxy, cutting
 from tests.client.fake_server import FakeServer, serving

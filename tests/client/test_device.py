@@ -6,7 +6,7 @@ import itertools
 import pytest
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
-from client import (
+from facegate_client import (
     CapturedImage,
     FaceScanner,
     ScanEvents,

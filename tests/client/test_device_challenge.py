@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from facegate.v1 import scan_pb2
 
-from client import (
+from facegate_client import (
     ProtocolViolatedError,
     ScanTicket,
     ServerNotTrustedError,

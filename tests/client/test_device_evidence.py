@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from facegate.v1 import device_pb2, scan_pb2
 
-from client import FaceScanner, ScanTicket, generated_source, open_channel
-from device_integrity.transcript import evidence_challenge
+from facegate_client import FaceScanner, ScanTicket, generated_source, open_channel
+from facegate_protocol import evidence_challenge
 from tests.client.conftest import FAST, pictures
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import StreamPlan

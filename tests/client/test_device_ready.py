@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from facegate.v1 import feedback_pb2, scan_pb2
 
-from client import ReconnectPolicy, ScanSettings
+from facegate_client import ReconnectPolicy, ScanSettings
 from tests.client.conftest import Scanning
 from tests.client.fake_server import FakeServer
 from tests.client.recorder import Recorder

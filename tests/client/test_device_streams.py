@@ -8,7 +8,7 @@ import pytest
 from facegate.v1 import scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from client import (
+from facegate_client import (
     CallRefusedError,
     ConnectionFailedError,
     FaceScanner,

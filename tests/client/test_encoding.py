@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from client import Pixels, SourceError
-from client.encoding import CaptureLimits, EncodedImage, encode_image
+from facegate_client import Pixels, SourceError
+from facegate_client.encoding import CaptureLimits, EncodedImage, encode_image
 
 NOISE: Pixels = np.random.default_rng(3).integers(0, 255, (120, 90, 3), dtype=np.uint8)
 

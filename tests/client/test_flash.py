@@ -11,8 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client import FaceScanner, ProtocolViolatedError, ScanTicket, generated_source, open_channel
-from client.flash_show import SHORTEST_HOLD_S, FlashShow
+from facegate_client import FaceScanner, ProtocolViolatedError, ScanTicket, generated_source, open_channel
+from facegate_client.flash_show import SHORTEST_HOLD_S, FlashShow
 from tests.client.conftest import FAST, pictures
 from tests.client.fake_screen import FakeScreen
 from tests.client.fake_server import FakeServer, serving

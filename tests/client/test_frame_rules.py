@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from facegate.v1 import scan_pb2
 
-from client.encoding import CaptureLimits
-from client.frame_rules import FrameRules
-from client.frame_source import CapturedImage
+from facegate_client.encoding import CaptureLimits
+from facegate_client.frame_rules import FrameRules
+from facegate_client.frame_source import CapturedImage
 
 
 def _rules(*, rate: float = 0.0, frames: int = 0, scan_bytes: int = 0) -> FrameRules:

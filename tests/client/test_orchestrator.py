@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from facegate.v1.verification_service_pb2 import CheckProgress
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from client import (
+from facegate_client import (
     ApiKey,
     CallRefusedError,
     ConnectionFailedError,
@@ -25,6 +28,7 @@ from client import (
     ticket_of,
     verify_result_jws,
 )
+from facegate_client.compact_jws import base64url
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse
 
@@ -340,6 +344,27 @@ def test_a_header_that_names_nobody_is_not_the_expected_one(named: dict[str, str
     assert verify_result_jws(bare, keys) == fake.result()
     with pytest.raises(ServerNotTrustedError, match="missing"):
         verify_result_jws(bare, keys, issuer=named.get("issuer"), tenant=named.get("tenant"))
+
+
+@pytest.mark.parametrize(
+    "header", [{"kid": None}, {"kid": 1}, {"crit": ["exp"]}, {"b64": False}, {"jku": "x"}, {"iss": 1}]
+)
+def test_a_header_that_this_client_does_not_know_is_not_trusted(header: dict[str, object]) -> None:
+    fake = FakeServer()
+    keys, payload = load_key_set(fake.jwks), fake.result().SerializeToString()
+    with pytest.raises(ServerNotTrustedError, match=r"header|key"):
+        verify_result_jws(_es256(payload, fake.result_key, **header), keys)
+    assert verify_result_jws(_es256(payload, fake.result_key), keys) == fake.result()
+
+
+def _es256(payload: bytes, key: ECKey, **header: object) -> str:
+    """A JWS with whatever header, which no library would make."""
+    private = key.private_key
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    names = {"alg": "ES256", "kid": "result-1", "typ": "facegate-result"} | header
+    signed = f"{base64url(json.dumps(names).encode())}.{base64url(payload)}"
+    r, s = decode_dss_signature(private.sign(signed.encode(), ec.ECDSA(SHA256())))
+    return f"{signed}.{base64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
 def _hs256(payload: bytes, *, secret: bytes) -> str:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client import ReconnectPolicy
+from facegate_client import ReconnectPolicy
 
 
 @given(reconnect=st.integers(1, 10_000), jitter=st.floats(0, 1), asked=st.floats(0, 1e6))

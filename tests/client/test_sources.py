@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from client import (
+from facegate_client import (
     CameraDescription,
     CapturedImage,
     Pixels,
@@ -19,8 +19,8 @@ from client import (
     open_image_folder,
     open_video,
 )
-from client.camera import CameraSource
-from client.frame_source import FrameSource
+from facegate_client.camera import CameraSource
+from facegate_client.frame_source import FrameSource
 from tests.client.conftest import pictures
 
 

@@ -1,4 +1,4 @@
-from client.tally import AttemptTally, ScanTally
+from facegate_client.tally import AttemptTally, ScanTally
 
 
 def test_an_attempt_counts_for_itself_and_for_its_scan() -> None:

@@ -29,13 +29,13 @@ from device_integrity.assurance import Assurance
 from device_integrity.cbor import decode_cbor, item_end
 from device_integrity.check import CheckOutcome, DeviceCheck
 from device_integrity.errors import CborMalformed, DeviceIntegrityError, EvidenceMalformed
-from device_integrity.transcript import sha256
 from device_integrity.web import (
     EnrolledCredential,
     RelyingParty,
     verify_authentication,
     verify_registration,
 )
+from facegate_protocol import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 

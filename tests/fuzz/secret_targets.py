@@ -9,12 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import result_pb2
-from joserfc.jwk import KeySet
 
-from client.errors import ServerNotTrustedError
-from client.result_signature import load_key_set, verify_result_jws
-from device_integrity.errors import KeyMaterialError
-from device_integrity.transcript import load_public_key, public_key_der, sign, verify
+from facegate_client.errors import ServerNotTrustedError
+from facegate_client.key_set import KeySet, load_key_set
+from facegate_client.result_signature import verify_result_jws
+from facegate_protocol import KeyMaterialError, load_public_key, public_key_der, sign, verify
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
 from server.sealing import SealBroken, Sealed, WrappingKeys, seal, unseal

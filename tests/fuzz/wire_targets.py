@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from prometheus_client import CollectorRegistry
 
-from device_integrity.transcript import MacChain, sign
+from facegate_protocol import MacChain, sign
 from server.checks.intake import CheckIntake
 from server.checks.offer import CheckOffer
 from server.checks.portraits import PortraitIntake

@@ -8,7 +8,7 @@ from facegate.v1 import feedback_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from cli.simulated.phone import SimulatedPhone, phone_in_hand
-from client import (
+from facegate_client import (
     DisplayedStep,
     FaceScanner,
     FlashScreen,
@@ -101,7 +101,7 @@ class Wire(ScanEvents):
 
 
 class WatchedScreen:
-    """Notes what frames claim; implements `client.FlashScreen`."""
+    """Notes what frames claim; implements `facegate_client.FlashScreen`."""
 
     def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
         self._screen = screen

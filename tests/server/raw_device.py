@@ -11,7 +11,7 @@ from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.message import Message
 
-from device_integrity.transcript import (
+from facegate_protocol import (
     BindingInputs,
     MacChain,
     attempt_end_message,

@@ -1,6 +1,5 @@
 """The isolated decoders: JPEG 2000, WebP and video, each job in a worker process that may die of it."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -25,6 +24,7 @@ from vision.isolation.video import (
 )
 from vision.isolation.video_job import ask_video, video_job
 from vision.isolation.workers import Workers, WorkersState
+from vision.own_process import module_command
 
 __all__ = ["DecoderPool", "worker_command"]
 
@@ -48,9 +48,8 @@ def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tupl
         limits: What it may use.
         most_bytes: Longest job.
     """
-    # -I: no variable of the environment, no folder of the user and not the current one adds code.
-    interpreter = (sys.executable, "-I", "-m", "vision.isolation.worker", kind)
-    return (*interpreter, str(limits.memory_bytes), str(limits.cpu_seconds), str(most_bytes))
+    numbers = (limits.memory_bytes, limits.cpu_seconds, most_bytes)
+    return module_command("vision.isolation.worker", kind, *map(str, numbers), isolated=True)
 
 
 def _nobody(_: str) -> None:

@@ -1,4 +1,4 @@
-"""The worker's main: ``python -I -m vision.isolation.worker KIND MEMORY CPU BYTES PARENT``.
+"""The worker's main: ``vision.isolation.worker KIND MEMORY CPU BYTES PARENT``, run by an isolated Python.
 
 It loads its decoders, gives up its rights, and answers one job after the other until its pipe ends. It
 knows nothing of policies, keys or storage, and its environment is empty. ``KIND`` is ``stills`` or

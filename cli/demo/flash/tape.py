@@ -7,7 +7,7 @@ from typing import Final, Self
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from cli.simulated.phone import SimulatedPhone
-from client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
+from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
 from vision.image import encode_jpeg
 
 __all__ = ["TapedAttempt", "TapedFrame", "TapedPhone"]
@@ -44,7 +44,7 @@ class TapedAttempt:
 
 
 class TapedPhone:
-    """A simulated phone on tape; implements ``client.FrameSource`` and ``client.FlashScreen``."""
+    """A simulated phone on tape: a ``facegate_client.FrameSource`` and a ``facegate_client.FlashScreen``."""
 
     def __init__(self, phone: SimulatedPhone) -> None:
         """Puts a phone on tape."""

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from device_integrity.apple import parse_attestation, parse_receipt
-from device_integrity.transcript import sha256
+from facegate_protocol import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 from tests.device_integrity.apple.vectors import AttestationVector, apple_sample, veehaitch
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data

@@ -1,4 +1,5 @@
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ async def test_the_process_answers_every_job(tmp_path: Path) -> None:
 async def test_a_process_that_fails_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
-    monkeypatch.setattr(module, "_ARGUMENTS", ("-c", script))
+    monkeypatch.setattr(module, "_COMMAND", (sys.executable, "-c", script))
     monkeypatch.setattr(module, "_JOB_SECONDS", 0.5)
     monkeypatch.setattr(module, "_LEAVE_SECONDS", 0.2)
     with pytest.raises(DeviceProcessFailed, match=said):

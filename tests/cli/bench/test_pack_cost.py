@@ -76,7 +76,7 @@ async def test_a_process_that_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
 ) -> None:
     (tmp_path / "0.jpg").write_bytes(b"")
-    monkeypatch.setattr(pack_cost, "_PROBE", ("-c", program))
+    monkeypatch.setattr(pack_cost, "_PROBE", (sys.executable, "-c", program))
     monkeypatch.setattr(pack_cost, "_PROBE_SECONDS", 2.0)
     with pytest.raises(PackNotMeasured, match=said):
         await measure_pack(_bench(tmp_path, "p"))

@@ -9,7 +9,7 @@ from facegate.v1 import scan_pb2
 
 from cli.bench.tinted_frames import TintedFrames
 from cli.bench.tinted_phone import TintedPhone
-from client import CapturedImage
+from facegate_client import CapturedImage
 
 _WHITE = (255, 255, 255)
 _GREY = np.full((16, 16, 3), 200, np.uint8)

@@ -8,7 +8,7 @@ from cli.demo.flash.measure import FlashCurves
 from cli.demo.flash.strip import StripColumn
 from cli.demo.record import CheckRecord, Timings
 from cli.demo.scenarios import SCENARIOS, Scenario
-from client import Refusal
+from facegate_client import Refusal
 from vision.face import BgrImage, DetectedFace, Embedding
 from vision.image import encode_jpeg
 from vision.packs import LicenceTerms, MatchCalibration, Pack

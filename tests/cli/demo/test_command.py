@@ -15,8 +15,8 @@ from cli.demo.command import demo
 from cli.demo.record import CheckRecord
 from cli.demo.scenarios import SCENARIOS
 from cli.errors import ServerDidNotStart
-from client import load_key_set, verify_result_jws
-from device_integrity.transcript import sha256
+from facegate_client import load_key_set, verify_result_jws
+from facegate_protocol import sha256
 from tests.cli.demo.builders import all_as_expected, judged
 
 app = typer.Typer()

@@ -2,14 +2,15 @@ import json
 from pathlib import Path
 
 import pytest
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey
 from PIL import Image
 
 from cli.demo.files import make_folder, write_files
 from cli.errors import OutputUnusable
+from facegate_client import load_key_set
 from tests.cli.demo.builders import CHECK_ID, JPEG, judged, refused
 
-KEYS = KeySet([ECKey.generate_key("P-256", parameters={"kid": "a"})])
+KEYS = load_key_set({"keys": [ECKey.generate_key("P-256", parameters={"kid": "a"}).as_dict(private=True)]})
 
 
 def test_everything_lies_beside_the_page(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cli.simulated.knobs import knob_lines, turned
-from client import SourceError
+from facegate_client import SourceError
 from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, ScanSettings
 
 _FLASH = FlashScanSettings(kind=FlashKind.GENUINE)

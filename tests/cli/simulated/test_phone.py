@@ -10,7 +10,7 @@ from facegate.v1 import feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from cli.simulated.phone import SimulatedPhone
-from client import CapturedImage
+from facegate_client import CapturedImage
 from simulator import AppGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
 from simulator.app_guide import RestingFace
 from simulator.geometry.relief import Placement

@@ -7,7 +7,7 @@ from PIL import Image
 
 import vision.packs
 from cli.simulated.source import needs_screen, open_simulated, open_simulated_phone
-from client import SourceError
+from facegate_client import SourceError
 from matcher.records import RecordVersion, build_record, serialise
 from simulator import builtin_photos
 from tests.packs import real_pack, shared_pack

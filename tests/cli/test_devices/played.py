@@ -16,8 +16,8 @@ from cli.test_devices.messages import camera_profile_of, device_profile_of, runt
 from cli.test_devices.platform_files import SETTINGS_FILE, StoredPlatform, write_platform
 from cli.test_devices.played_source import PlayedSource
 from cli.test_devices.settings_text import POLICY_NAME
-from client import FaceScanner, Pace, generated_source, ticket_of
-from client.frame_source import FrameSource
+from facegate_client import FaceScanner, Pace, generated_source, ticket_of
+from facegate_client.frame_source import FrameSource
 from server.tuning import Tuning
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
 from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for

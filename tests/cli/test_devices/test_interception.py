@@ -15,7 +15,7 @@ from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of
 from cli.test_devices.platform_files import StoredPlatform, write_platform
 from cli.test_devices.settings_text import policy_text
-from client import (
+from facegate_client import (
     FaceScanner,
     Orchestrator,
     TlsSettings,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.test_devices.played_source import PlayedSource
-from client import CapturedImage, generated_source
-from client.frame_source import Pixels
+from facegate_client import CapturedImage, generated_source
+from facegate_client.frame_source import Pixels
 from simulator.devices import StreamHabit
 
 RATE = 10.0

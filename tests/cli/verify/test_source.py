@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cli.verify.source import open_scan
-from client import SourceError
+from facegate_client import SourceError
 
 
 async def test_folder_and_video_are_told_apart(tmp_path: Path) -> None:

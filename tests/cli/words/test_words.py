@@ -7,7 +7,7 @@ import pytest
 from facegate.v1 import error_reason_pb2, feedback_pb2, scan_pb2
 
 from cli.words import FEEDBACK_TEXT, WHAT_TO_DO, describe_refusal, feedback_text
-from client import Refusal
+from facegate_client import Refusal
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "device_protocol.md"
 

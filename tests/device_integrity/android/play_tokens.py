@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_integrity.android.play_token import load_classic_keys
-from device_integrity.transcript import public_key_der
+from facegate_protocol import public_key_der
 from simulator.devices.play_tokens import base64url as b64
 from simulator.devices.play_tokens import encrypted, integrity_payload, signed
 

@@ -23,7 +23,7 @@ from device_integrity.android.key_policy import KeyAttestationPolicy
 from device_integrity.android.revocation import RevocationEntry, RevocationList, RevocationStatus
 from device_integrity.android.roots import RootKind, TrustRoot, google_roots
 from device_integrity.check import CheckOutcome, Manipulation
-from device_integrity.transcript import attestation_message, sign
+from facegate_protocol import attestation_message, sign
 from simulator.devices.der import explicit, integer, octets
 from tests.device_integrity.android.phones import (
     APP_DIGEST,

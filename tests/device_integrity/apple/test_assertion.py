@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from device_integrity.apple import AssertionResult, verify_assertion
 from device_integrity.check import CheckOutcome, Manipulation
-from device_integrity.errors import KeyMaterialError
-from device_integrity.transcript import sha256
+from facegate_protocol import KeyMaterialError, sha256
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareKey
 
 _H = sha256(b"the binding hash of a scan")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from device_integrity.apple import AttestationResult, Environment, KeyUse, verify_attestation
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
-from device_integrity.transcript import sha256
+from facegate_protocol import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue
 
 _H = sha256(b"the binding hash of a scan")

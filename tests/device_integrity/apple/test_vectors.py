@@ -22,7 +22,7 @@ from device_integrity.apple import (
     verify_receipt,
 )
 from device_integrity.check import CheckOutcome
-from device_integrity.transcript import sha256
+from facegate_protocol import sha256
 from tests.device_integrity.apple.vectors import (
     VEEHAITCH,
     AttestationVector,

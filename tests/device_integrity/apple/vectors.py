@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from device_integrity.apple import Environment
-from device_integrity.transcript import public_key_der, sha256
+from facegate_protocol import public_key_der, sha256
 
 __all__ = [
     "VEEHAITCH",

@@ -22,7 +22,7 @@ from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.policy import DECISIVE_CHECKS, DEFAULT_DEMANDS, assess, decided_by, mark_decisive
-from device_integrity.transcript import attestation_message, sign
+from facegate_protocol import attestation_message, sign
 from tests.device_integrity.android import phones, play_tokens
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple, SoftwareKey
 from tests.device_integrity.apple.apple_in_software import NOW as APPLE_NOW

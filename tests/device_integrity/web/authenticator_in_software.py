@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from device_integrity.transcript import sha256
+from facegate_protocol import sha256
 
 __all__ = ["ORIGIN", "RP_ID", "Authenticator", "client_data"]
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
-from device_integrity.transcript import sha256
 from device_integrity.web import (
     EnrolledCredential,
     RelyingParty,
@@ -20,6 +19,7 @@ from device_integrity.web import (
     verify_authentication,
     verify_registration,
 )
+from facegate_protocol import sha256
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 
 _H = sha256(b"the binding hash of a scan")

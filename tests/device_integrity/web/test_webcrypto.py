@@ -8,9 +8,15 @@ from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome
-from device_integrity.errors import KeyMaterialError
-from device_integrity.transcript import attestation_message, public_key_der, resume_message, sha256, sign
 from device_integrity.web import RelyingParty, WebCryptoResult, verify_web_crypto
+from facegate_protocol import (
+    KeyMaterialError,
+    attestation_message,
+    public_key_der,
+    resume_message,
+    sha256,
+    sign,
+)
 
 _ORIGIN = "https://verify.bank.example"
 _SITE = RelyingParty(rp_id="bank.example", origins=frozenset({_ORIGIN}), require_user_verification=False)

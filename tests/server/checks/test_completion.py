@@ -16,8 +16,9 @@ import pytest
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from client.result_keys import fetch_key_set
-from client.result_signature import load_key_set, verify_response, verify_result_jws
+from facegate_client.key_set import load_key_set
+from facegate_client.result_keys import fetch_key_set
+from facegate_client.result_signature import verify_response, verify_result_jws
 from server.api_keys import new_api_key
 from server.domain.state import CheckState
 from server.verdict import FailureReason
@@ -129,7 +130,7 @@ async def test_twice_gives_the_same_bytes_and_they_verify_offline(scene: LiveSer
     for answer in (first, second, alone):
         assert verify_response(answer, keys, check_id=check_id, accept_sandbox=True) == first.result
     # Offline: from a kept copy of the keys, without the server.
-    kept = load_key_set(json.dumps(keys.as_dict(private=False)))
+    kept = load_key_set(json.dumps(keys.as_dict()))
     assert verify_result_jws(first.result_jws, kept, accept_sandbox=True) == first.result
     head, payload, signature = first.result_jws.split(".")
     broken = ".".join((head, payload[:-2] + ("AA" if payload[-2:] != "AA" else "BB"), signature))

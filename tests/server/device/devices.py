@@ -16,11 +16,11 @@ from facegate.v1 import device_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from cli.simulated.phone import SimulatedPhone
-from client import CameraDescription, FaceScanner, ScanOutcome, ScanTicket
-from client import ScanSettings as ClientSettings
-from client.attestation import Attestor
-from client.frame_source import CapturedImage, Pace
-from device_integrity.transcript import attestation_message, public_key_der, sign
+from facegate_client import CameraDescription, FaceScanner, ScanOutcome, ScanTicket
+from facegate_client import ScanSettings as ClientSettings
+from facegate_client.attestation import Attestor
+from facegate_client.frame_source import CapturedImage, Pace
+from facegate_protocol import attestation_message, public_key_der, sign
 from server.device.revocation import write_revocation_files
 from server.settings import Settings
 from server.tuning import Tuning
@@ -282,7 +282,7 @@ def marked(jpeg: bytes, mark: bytes) -> bytes:
 
 
 class _Pictures:
-    """Plays pictures as a camera would; implements ``client.FrameSource``."""
+    """Plays pictures as a camera would; implements ``facegate_client.FrameSource``."""
 
     camera = CameraDescription(label="front camera", width=360, height=480, frames_per_second=10.0)
     pace: Pace = "fast"

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
-from client.attestation import Attestor
-from device_integrity.transcript import evidence_challenge
+from facegate_client.attestation import Attestor
+from facegate_protocol import evidence_challenge
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.server.device.devices import (

@@ -14,8 +14,8 @@ from device_integrity.android import AllowedApp, PlayPolicy, PlayTokenKind, Root
 from device_integrity.assurance import Assurance
 from device_integrity.check import CheckOutcome
 from device_integrity.errors import PlayDecoderUnavailable
-from device_integrity.transcript import attestation_message, public_key_der, sign
 from device_integrity.web import RelyingParty
+from facegate_protocol import attestation_message, public_key_der, sign
 from server.device.evidence import (
     AndroidKeyEvidence,
     AppAttestAssertionEvidence,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from client.wire_errors import RETRY_REASONS
+from facegate_client.wire_errors import RETRY_REASONS
 from server.errors import Reason
 from server.scan.endings import TAMPERING
 from tests.server.edge.make_error_table import (

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from joserfc.jwk import KeySet
 
-from client.result_signature import load_key_set, verify_response
+from facegate_client.key_set import KeySet, load_key_set
+from facegate_client.result_signature import verify_response
 from server.keys import rotate_key
 from tests.server.live import pictures, until
 from tests.server.process.server_process import DataFolder, ServerProcess

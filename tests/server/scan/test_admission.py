@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device_integrity.transcript import public_key_der
+from facegate_protocol import public_key_der
 from server.checks.progress import attempts_remaining
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from device_integrity.transcript import load_public_key, public_key_der
+from facegate_protocol import load_public_key, public_key_der
 from server.keys import MemoryKey
 from server.scan.device_memory import DeviceMemory
 from server.sealing import WrappingKeys

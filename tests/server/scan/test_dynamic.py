@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
-from client import DisplayedStep, FlashScreen
+from facegate_client import DisplayedStep, FlashScreen
 from server.domain.state import CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
@@ -299,7 +299,7 @@ async def test_who_never_saw_this_flash_fails(real: LiveServer, kind: FlashKind)
 
 
 class _DarkScreen:
-    """Shows nothing and says that it does, at once; implements `client.FlashScreen`."""
+    """Shows nothing and says that it does, at once; implements `facegate_client.FlashScreen`."""
 
     def __init__(self, screen: FlashScreen) -> None:
         self.profile, self.capabilities = screen.profile, screen.capabilities

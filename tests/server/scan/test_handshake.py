@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from facegate.v1 import scan_pb2
 
-from device_integrity.transcript import public_key_der
+from facegate_protocol import public_key_der
 from server.domain.state import CheckState
 from server.scan_tokens import ScanTokens
 from tests.server.live import LiveServer, Refused, pictures

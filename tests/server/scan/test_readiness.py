@@ -13,8 +13,8 @@ import pytest
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from client import FaceScanner, ScanTicket, generated_source
-from client import ScanSettings as ClientSettings
+from facegate_client import FaceScanner, ScanTicket, generated_source
+from facegate_client import ScanSettings as ClientSettings
 from server.domain.state import CheckState
 from tests.client.fake_screen import FakeScreen
 from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, serving, settings_for

@@ -12,8 +12,8 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from client.result_keys import fetch_key_set
-from client.result_signature import verify_response
+from facegate_client.result_keys import fetch_key_set
+from facegate_client.result_signature import verify_response
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.evidence.store import EvidenceStore

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.transcript import MacChain, attempt_end_message, resume_message, sha256, sign
+from facegate_protocol import MacChain, attempt_end_message, resume_message, sha256, sign
 from server.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, EndCause, FrameMessage
 from server.scan.transcript import ClockLimits, StreamTranscript

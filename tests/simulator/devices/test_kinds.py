@@ -33,8 +33,8 @@ from device_integrity.camera import check_device, check_name, check_profile, loa
 from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions, find_signs
 from device_integrity.runtime import check_runtime
-from device_integrity.transcript import attestation_message, public_key_der
 from device_integrity.web import RelyingParty, verify_web_crypto
+from facegate_protocol import attestation_message, public_key_der
 from simulator.devices import (
     KINDS,
     AppAttestAssertion,

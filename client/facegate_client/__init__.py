@@ -1,0 +1,105 @@
+"""The reference client: what an orchestrator and a device SDK have to do, in Python.
+
+The wire is `facegate.v1`, the cryptography `facegate_protocol`; nothing else of this
+project is used, so that what is here can be written in any language from `docs/device_protocol.md`.
+"""
+
+from facegate_client.analysis import AnalysisClient
+from facegate_client.attestation import Attestor, NoAttestation
+from facegate_client.camera import CameraSource, open_camera
+from facegate_client.channel import (
+    ApiKey,
+    TlsSettings,
+    certificate_spki_sha256,
+    is_loopback,
+    open_channel,
+    server_spki_sha256,
+)
+from facegate_client.device import FaceScanner, ScanOutcome, ScanSettings
+from facegate_client.errors import (
+    CallRefusedError,
+    ClientError,
+    ConnectionFailedError,
+    CredentialsError,
+    ProtocolViolatedError,
+    Refusal,
+    SandboxResultError,
+    ScanEndedError,
+    ServerNotTrustedError,
+    SourceError,
+    StreamLostError,
+)
+from facegate_client.flash_screen import DisplayedStep, FlashScreen
+from facegate_client.frame_source import (
+    CameraDescription,
+    CapturedImage,
+    Exposure,
+    FrameSource,
+    Pace,
+    Pixels,
+    QuarterTurn,
+)
+from facegate_client.generated import generated_source
+from facegate_client.image_folder import open_image_folder
+from facegate_client.key_set import KeySet, load_key_set
+from facegate_client.orchestrator import Orchestrator, ticket_of
+from facegate_client.progress import ScanEvents
+from facegate_client.readiness import GetReady
+from facegate_client.reconnect import ReconnectPolicy
+from facegate_client.recording import Recording
+from facegate_client.result_keys import fetch_key_set
+from facegate_client.result_signature import verify_response, verify_result_jws
+from facegate_client.scan_stream import ScanTicket
+from facegate_client.video_file import open_video
+
+__all__ = [
+    "AnalysisClient",
+    "ApiKey",
+    "Attestor",
+    "CallRefusedError",
+    "CameraDescription",
+    "CameraSource",
+    "CapturedImage",
+    "ClientError",
+    "ConnectionFailedError",
+    "CredentialsError",
+    "DisplayedStep",
+    "Exposure",
+    "FaceScanner",
+    "FlashScreen",
+    "FrameSource",
+    "GetReady",
+    "KeySet",
+    "NoAttestation",
+    "Orchestrator",
+    "Pace",
+    "Pixels",
+    "ProtocolViolatedError",
+    "QuarterTurn",
+    "ReconnectPolicy",
+    "Recording",
+    "Refusal",
+    "SandboxResultError",
+    "ScanEndedError",
+    "ScanEvents",
+    "ScanOutcome",
+    "ScanSettings",
+    "ScanTicket",
+    "ServerNotTrustedError",
+    "SourceError",
+    "StreamLostError",
+    "TlsSettings",
+    "certificate_spki_sha256",
+    "fetch_key_set",
+    "generated_source",
+    "is_loopback",
+    "load_key_set",
+    "open_camera",
+    "open_channel",
+    "open_image_folder",
+    "open_video",
+    "server_spki_sha256",
+    "ticket_of",
+    "verify_response",
+    "verify_result_jws",
+]

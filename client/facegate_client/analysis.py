@@ -1,0 +1,163 @@
+"""The orchestrator's analyses of single selfies and videos: no check, nothing kept."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+import grpc
+from facegate.v1 import analysis_service_pb2, analysis_service_pb2_grpc
+
+from facegate_client.channel import ApiKey
+from facegate_client.reconnect import ReconnectPolicy
+from facegate_client.wire_errors import refusal_of, translated
+
+__all__ = ["AnalysisClient"]
+
+_Answer = TypeVar("_Answer")
+
+_IMAGE_SECONDS: Final = 10.0
+_VIDEO_SECONDS: Final = 120.0
+_CHUNK_BYTES: Final = 1 << 20
+_OVERLOADED: Final = "OVERLOADED"
+_FIRST_PAUSE: Final = 4.0
+"""Where the server is busy: try again after 4 seconds, then 8, then 16, as its contract asks."""
+_AWAY: Final = ReconnectPolicy()
+"""Where it cannot be reached, or starts or stops: as a scan comes back."""
+_PAUSES: Final = 3
+"""Further tries of a call, for either cause; an upload is sent anew with each."""
+
+
+class AnalysisClient:
+    """AnalysisService, on the service listener."""
+
+    def __init__(
+        self,
+        *,
+        channel: grpc.aio.Channel,
+        api_key: ApiKey | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Uses a channel.
+
+        Args:
+            channel: To the service listener; the caller closes it.
+            api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
+            sleep: Waits before a retry, seconds; tests give one that does not.
+
+        A call is tried three times more where the server is busy (after 4, 8 and 16 seconds) or cannot be
+        reached, starts or stops (gRPC's UNAVAILABLE; after fractions of a second, as a scan reconnects), and
+        later where the server asks for that, up to 30 seconds. Any other refusal is told at once.
+        """
+        self._stub = analysis_service_pb2_grpc.AnalysisServiceStub(channel)
+        self._metadata = api_key.metadata if api_key else ()
+        self._sleep = sleep
+
+    async def analyze_image(
+        self,
+        image: bytes,
+        *,
+        mode: analysis_service_pb2.AnalysisMode.ValueType = analysis_service_pb2.ANALYSIS_MODE_BASIC,
+        timeout_s: float = _IMAGE_SECONDS,
+    ) -> analysis_service_pb2.AnalyzeImageResponse:
+        """Analyses one selfie.
+
+        Args:
+            image: JPEG, PNG, WebP or BMP, at most 10,000,000 bytes.
+            mode: How much to do.
+            timeout_s: Deadline of each call, seconds.
+
+        Raises:
+            CallRefusedError: The server refused; ``refusal.metadata["code"]`` is the contract's code.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        request = analysis_service_pb2.AnalyzeImageRequest(image=image, mode=mode)
+        return await self._patiently(
+            lambda: self._stub.AnalyzeImage(request, timeout=timeout_s, metadata=self._metadata)
+        )
+
+    async def analyze_video(
+        self, video: bytes, *, timeout_s: float = _VIDEO_SECONDS
+    ) -> analysis_service_pb2.AnalyzeVideoResponse:
+        """Analyses one video file.
+
+        Args:
+            video: MP4, MOV, AVI, WebM or MKV, at most 50,000,000 bytes.
+            timeout_s: Deadline of each call, seconds.
+
+        Raises:
+            CallRefusedError: As for ``analyze_image``.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        return await self._upload(
+            lambda: _video_messages(video),
+            timeout_s=timeout_s,
+        )
+
+    async def analyze_frames(
+        self, frames: Sequence[bytes], *, timeout_s: float = _VIDEO_SECONDS
+    ) -> analysis_service_pb2.AnalyzeVideoResponse:
+        """Analyses still frames of one scan, in the order of their capture.
+
+        Args:
+            frames: Pictures as for ``analyze_image``; 8 to 120 of them.
+            timeout_s: Deadline of each call, seconds.
+
+        Raises:
+            CallRefusedError: As for ``analyze_image``.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        return await self._upload(
+            lambda: _frame_messages(frames),
+            timeout_s=timeout_s,
+        )
+
+    async def _upload(
+        self,
+        messages: Callable[[], Iterator[analysis_service_pb2.AnalyzeVideoRequest]],
+        *,
+        timeout_s: float,
+    ) -> analysis_service_pb2.AnalyzeVideoResponse:
+        return await self._patiently(
+            lambda: self._stub.AnalyzeVideo(messages(), timeout=timeout_s, metadata=self._metadata)
+        )
+
+    async def _patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        busy = away = 0
+        while True:
+            try:
+                return await call()
+            except grpc.aio.AioRpcError as error:
+                refusal = refusal_of(error)
+                asked = refusal.retry_after_s or 0.0
+                if busy + away == _PAUSES:
+                    raise translated(error) from error
+                if refusal.reason == _OVERLOADED:
+                    pause = max(_FIRST_PAUSE * 2.0**busy, min(asked, _AWAY.longest_asked_s))
+                    busy += 1
+                elif error.code() is grpc.StatusCode.UNAVAILABLE:
+                    away += 1
+                    pause = _AWAY.delay(away, asked_s=asked, jitter=random.SystemRandom().random())
+                else:
+                    raise translated(error) from error
+            await self._sleep(pause)
+
+
+def _video_messages(video: bytes) -> Iterator[analysis_service_pb2.AnalyzeVideoRequest]:
+    yield _config(analysis_service_pb2.AnalyzeVideoConfig.KIND_VIDEO, total=len(video))
+    for start in range(0, len(video), _CHUNK_BYTES):
+        yield analysis_service_pb2.AnalyzeVideoRequest(chunk=video[start : start + _CHUNK_BYTES])
+
+
+def _frame_messages(frames: Sequence[bytes]) -> Iterator[analysis_service_pb2.AnalyzeVideoRequest]:
+    yield _config(analysis_service_pb2.AnalyzeVideoConfig.KIND_FRAMES, total=sum(map(len, frames)))
+    for frame in frames:
+        yield analysis_service_pb2.AnalyzeVideoRequest(frame=frame)
+
+
+def _config(
+    kind: analysis_service_pb2.AnalyzeVideoConfig.Kind.ValueType, *, total: int
+) -> analysis_service_pb2.AnalyzeVideoRequest:
+    return analysis_service_pb2.AnalyzeVideoRequest(
+        config=analysis_service_pb2.AnalyzeVideoConfig(kind=kind, total_bytes=total)
+    )

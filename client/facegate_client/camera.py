@@ -1,0 +1,148 @@
+"""A camera of this computer as a frame source."""
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Self, cast
+
+from facegate_client.errors import SourceError
+from facegate_client.extras import needed_by
+from facegate_client.frame_source import CameraDescription, CapturedImage, Pace, Pixels
+
+if TYPE_CHECKING:
+    import cv2
+
+__all__ = ["CameraSource", "open_camera"]
+
+_JOIN_SECONDS = 2.0
+
+
+def open_camera(index: int = 0, *, width: int = 640, height: int = 480) -> "CameraSource":
+    """Opens a camera; must be called in a running event loop and needs the extra ``camera``.
+
+    Args:
+        index: The camera's number, from 0.
+        width: Width to ask the camera for, pixels.
+        height: Height to ask the camera for, pixels.
+
+    Raises:
+        SourceError: There is no such camera, it is in use, or the extra is not installed.
+    """
+    with needed_by("camera"):
+        import cv2
+    try:
+        capture = cv2.VideoCapture(index)
+        opened = capture.isOpened()
+    except cv2.error as error:
+        raise SourceError(f"camera {index} cannot be opened") from error
+    if not opened:
+        raise SourceError(f"camera {index} is not there or is in use")
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+    return CameraSource(capture, index)
+
+
+class CameraSource:
+    """A frame source over an open camera: a thread takes every image, the newest one is kept.
+
+    The capture time is taken when the driver hands the image over, which is a few milliseconds after
+    the exposure; OpenCV gives no better clock on every platform.
+    """
+
+    def __init__(self, capture: "cv2.VideoCapture", index: int) -> None:
+        """Starts to capture.
+
+        Args:
+            capture: An opened capture; the source releases it.
+            index: The camera's number, for its description.
+        """
+        import cv2
+
+        self._capture = capture
+        self._camera = CameraDescription(
+            label=f"camera {index}",
+            width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            frames_per_second=max(capture.get(cv2.CAP_PROP_FPS), 0.0),
+        )
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._newest: tuple[Pixels, int] | None = None
+        self._lost = 0
+        self._failed = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._capture_images, name="camera", daemon=True)
+        self._thread.start()
+
+    @property
+    def camera(self) -> CameraDescription:
+        """What the camera says of itself."""
+        return self._camera
+
+    @property
+    def pace(self) -> Pace:
+        """A camera is always in real time."""
+        return "realtime"
+
+    def begin_attempt(self) -> None:
+        """Forgets an image that waited since before the attempt."""
+        self._newest = None
+        self._lost = 0
+        if not self._failed:
+            self._arrived.clear()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CapturedImage:
+        """The newest image that was not given yet.
+
+        Raises:
+            StopAsyncIteration: The source was closed.
+            SourceError: The camera gives no more images.
+        """
+        while self._newest is None:
+            if self._stopping.is_set():
+                raise StopAsyncIteration
+            if self._failed:
+                raise SourceError("the camera delivers no more images")
+            await self._arrived.wait()
+            if not self._failed:
+                self._arrived.clear()
+        pixels, capture_time_us = self._newest
+        lost, self._lost, self._newest = self._lost, 0, None
+        return CapturedImage(image=pixels, capture_time_us=capture_time_us, lost_before=lost)
+
+    async def aclose(self) -> None:
+        """Releases the camera; may be called twice."""
+        self._stopping.set()
+        self._arrived.set()
+        await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
+
+    def _capture_images(self) -> None:
+        import cv2
+
+        try:
+            while not self._stopping.is_set():
+                taken, pixels = self._capture.read()
+                if not taken:
+                    break
+                captured_us = time.monotonic_ns() // 1000
+                self._loop.call_soon_threadsafe(self._put, cast("Pixels", pixels), captured_us)
+            self._loop.call_soon_threadsafe(self._fail)
+        except (cv2.error, RuntimeError):
+            # RuntimeError: the event loop is closed, so nobody waits for images.
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._fail)
+        finally:
+            self._capture.release()
+
+    def _put(self, pixels: Pixels, capture_time_us: int) -> None:
+        if self._newest is not None:
+            self._lost += 1
+        self._newest = (pixels, capture_time_us)
+        self._arrived.set()
+
+    def _fail(self) -> None:
+        self._failed = True
+        self._arrived.set()

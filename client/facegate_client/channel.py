@@ -1,0 +1,200 @@
+"""Channels to the two listeners: plaintext on loopback, TLS or mutual TLS everywhere else."""
+
+import asyncio
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from facegate_client.errors import ConnectionFailedError, CredentialsError
+from facegate_protocol import fingerprint
+
+__all__ = [
+    "ApiKey",
+    "TlsSettings",
+    "certificate_spki_sha256",
+    "is_loopback",
+    "open_channel",
+    "server_spki_sha256",
+]
+
+_KEEPALIVE_MS: Final = 20_000
+_KEEPALIVE_TIMEOUT_MS: Final = 10_000
+_MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+# What gRPC names "min_reconnect_backoff_ms" is no wait: it is the time that one attempt to connect gets, up
+# to the server's first HTTP/2 frame. As long as a device waits for a Challenge: a phone far from its server
+# needs a second for TCP and TLS, and a short time here would lock it out for good.
+_CONNECT_MS: Final = 10_000
+_FIRST_BACKOFF_MS: Final = 250
+_MAX_BACKOFF_MS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """How to trust the server and how to be trusted by it.
+
+    Attributes:
+        root_certificates: PEM of the authorities to trust; the system's where None.
+        client_certificate: PEM chain of the client's own certificate, for mutual TLS.
+        client_key: PEM of its private key.
+        server_name: Name to expect in the server's certificate where it is not the target's host.
+    """
+
+    root_certificates: bytes | None = None
+    client_certificate: bytes | None = None
+    client_key: bytes | None = None
+    server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise CredentialsError("a client certificate and its key are given together or not at all")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ApiKey:
+    """An API key of the orchestrator; never shown.
+
+    Attributes:
+        value: The key, printable ASCII without blanks.
+    """
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if (
+            not self.value
+            or not self.value.isascii()
+            or not all(33 <= ord(char) < 127 for char in self.value)
+        ):
+            raise CredentialsError("an API key is printable ASCII without blanks, and not empty")
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The metadata that carries it in each call."""
+        return (("authorization", f"Bearer {self.value}"),)
+
+
+def is_loopback(target: str) -> bool:
+    """Whether ``target``, a ``host:port``, is this computer."""
+    host, _ = _host_and_port(target)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Channel:
+    """Opens a channel; must be called in a running event loop, and the caller closes it.
+
+    gRPC compression is off, for images are compressed already. Keepalive pings go out every 20
+    seconds while a call runs, so that a dead connection is noticed within 30. An attempt to connect
+    has 10 seconds, TLS included.
+
+    Args:
+        target: ``host:port`` of a listener.
+        tls: How to trust; None for plaintext, which is for loopback only.
+
+    Raises:
+        CredentialsError: Plaintext was asked for off loopback, or the target is no ``host:port``.
+    """
+    options: list[tuple[str, str | int]] = [
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.initial_reconnect_backoff_ms", _FIRST_BACKOFF_MS),
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
+        ("grpc.max_reconnect_backoff_ms", _MAX_BACKOFF_MS),
+        # Retries of a transport that the application does not see would break the transcript.
+        ("grpc.enable_retries", 0),
+    ]
+    if tls is None:
+        if not is_loopback(target):
+            raise CredentialsError(
+                f"{target} is not this computer: plaintext is for loopback only, give TLS settings"
+            )
+        return grpc.aio.insecure_channel(target, options=options)
+    if tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=tls.root_certificates,
+        private_key=tls.client_key,
+        certificate_chain=tls.client_certificate,
+    )
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
+def certificate_spki_sha256(certificate: bytes) -> bytes:
+    """SHA-256 of the SubjectPublicKeyInfo of a certificate, 32 bytes.
+
+    Args:
+        certificate: One certificate, PEM or DER.
+
+    Raises:
+        CredentialsError: It cannot be read.
+    """
+    try:
+        if certificate.lstrip().startswith(b"-----BEGIN"):
+            loaded = x509.load_pem_x509_certificate(certificate)
+        else:
+            loaded = x509.load_der_x509_certificate(certificate)
+        spki = loaded.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except ValueError as error:
+        raise CredentialsError("the certificate cannot be read") from error
+    return fingerprint(spki)
+
+
+async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s: float = 10.0) -> bytes:
+    """What ScanStart says the device saw: SHA-256 of the key in the server's TLS certificate.
+
+    An SDK reads it from the very connection of its stream. Python's gRPC does not show the peer's
+    certificate to a client, so this opens a second, verified TLS connection just before; where the
+    certificate is pinned anyway, `certificate_spki_sha256` over the pinned file needs none.
+
+    Args:
+        target: ``host:port`` of the device listener.
+        tls: The settings of the channel; None for plaintext.
+        timeout_s: How long to wait, seconds.
+
+    Returns:
+        32 bytes; empty on plaintext.
+
+    Raises:
+        ConnectionFailedError: The server cannot be reached or its certificate is not trusted.
+        CredentialsError: The settings cannot be used.
+    """
+    if tls is None:
+        return b""
+    host, port = _host_and_port(target)
+    try:
+        context = ssl.create_default_context(
+            cadata=tls.root_certificates.decode("ascii") if tls.root_certificates else None
+        )
+    except (ssl.SSLError, ValueError) as error:
+        raise CredentialsError("the root certificates cannot be read as PEM") from error
+    context.set_alpn_protocols(["h2"])
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(
+                host, port, ssl=context, server_hostname=tls.server_name or host
+            )
+    except (OSError, TimeoutError) as error:
+        raise ConnectionFailedError(f"no trusted TLS connection to {target}") from error
+    try:
+        certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    finally:
+        writer.close()
+    return certificate_spki_sha256(certificate)
+
+
+def _host_and_port(target: str) -> tuple[str, int]:
+    host, separator, port = target.rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit():
+        raise CredentialsError(f"{target!r} is not host:port")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,337 @@
+"""The device's call: a scan from the first stream to the last result."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import grpc
+from facegate.v1 import device_pb2, scan_pb2
+
+from facegate_client.attempt import DeviceAttempt, goodbye_error
+from facegate_client.attestation import Attestor, NoAttestation, PlatformEvidence
+from facegate_client.device_profile import camera_profile, desktop_profile
+from facegate_client.encoding import CaptureLimits
+from facegate_client.errors import CallRefusedError, ProtocolViolatedError, SourceError, StreamLostError
+from facegate_client.flash_screen import FlashScreen
+from facegate_client.frame_feed import FrameFeed
+from facegate_client.frame_source import CameraDescription, FrameSource
+from facegate_client.progress import ScanEvents
+from facegate_client.readiness import GetReady, Readiness
+from facegate_client.reconnect import ReconnectPolicy
+from facegate_client.scan_stream import ScanStream, ScanTicket
+from facegate_client.streams import ScanStreams
+from facegate_client.tally import ScanTally
+
+__all__ = ["FaceScanner", "ScanOutcome", "ScanSettings"]
+
+_OF_AN_ATTEMPT = frozenset(
+    {"credit", "flash_step", "oval_change", "capture_adjustment", "capture_pause", "capture_complete"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSettings:
+    """How a device scans.
+
+    Attributes:
+        max_side: Longest side of a frame, pixels; larger images are scaled down.
+        quality: JPEG quality, 1 to 100.
+        max_attempts: Attempts after which the device leaves even if the server allows more.
+        stream_timeout_s: gRPC deadline of one stream, seconds; a little over the scan's deadline.
+        handshake_timeout_s: How long to wait for a Challenge, seconds.
+        result_timeout_s: How long to wait for a result or the next attempt, seconds.
+        reconnect: How to reconnect.
+        language: BCP 47 language of the person.
+        decline_flash: Whether the person declines every attempt that would flash, before its first frame.
+    """
+
+    max_side: int = 640
+    quality: int = 85
+    max_attempts: int = 5
+    stream_timeout_s: float = 240.0
+    handshake_timeout_s: float = 10.0
+    result_timeout_s: float = 60.0
+    reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
+    language: str = "en"
+    decline_flash: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOutcome:
+    """What the device knows at the end of a scan.
+
+    Attributes:
+        status: As far as the policy lets the app know. COMPLETED where the connection was lost after
+            the last AttemptEnd and the check was decided meanwhile: the orchestrator knows more.
+        feedback: What could have been better, most important first.
+        attempts: Attempts that got a result.
+        streams: Streams that got a challenge; more than one after a reconnect.
+        frames: Frames sent with an index.
+        dropped: Images dropped before they got an index.
+        source_error: Why the source of frames failed; None where it did not.
+    """
+
+    status: scan_pb2.ScanStatus.ValueType
+    feedback: tuple[int, ...]
+    attempts: int
+    streams: int
+    frames: int
+    dropped: int
+    source_error: SourceError | None
+
+
+class FaceScanner:
+    """Makes one scan, as an SDK on a phone would."""
+
+    def __init__(
+        self,
+        *,
+        channel: grpc.aio.Channel,
+        ticket: ScanTicket,
+        source: FrameSource,
+        server_spki_sha256: bytes = b"",
+        profile: device_pb2.DeviceProfile | None = None,
+        camera: device_pb2.CameraProfile | None = None,
+        screen: FlashScreen | None = None,
+        attestor: Attestor | None = None,
+        runtime_findings: device_pb2.RuntimeFindings | None = None,
+        get_ready: GetReady | None = None,
+        events: ScanEvents | None = None,
+        settings: ScanSettings | None = None,
+    ) -> None:
+        """Prepares the scan; the session key is made here, before any challenge is known.
+
+        Args:
+            channel: To the device listener; the caller closes it.
+            ticket: Token and pinned fingerprint from the orchestrator.
+            source: Where frames come from; the scanner closes it.
+            server_spki_sha256: SHA-256 of the SubjectPublicKeyInfo of the server's TLS certificate, 32
+                bytes; empty on plaintext loopback. See `facegate_client.channel.server_spki_sha256`.
+            profile: The device; a desktop where None.
+            camera: The camera as the platform describes it; what the source says of itself where None.
+            screen: A screen that can flash; where None the device announces none, and a check that
+                demands DYNAMIC refuses it.
+            attestor: Makes the platform's evidence; says "not supported" where None.
+            runtime_findings: What the app looked for and found on the device; sent with each piece of
+                evidence, to servers that take it. The app reports nothing where None.
+            get_ready: Waits until the person is ready for another attempt; at once where None. It goes on
+                over a lost connection, and is cancelled with the scan.
+            events: Told what happens.
+            settings: How to scan.
+        """
+        self._settings = settings or ScanSettings()
+        self._events = events or ScanEvents()
+        self._evidence = PlatformEvidence(attestor or NoAttestation(), runtime_findings)
+        start = scan_pb2.ScanStart(
+            capabilities=_capabilities(source.camera, screen, reports=self._evidence.reports),
+            device=profile or desktop_profile(),
+            camera=camera or camera_profile(source.camera),
+            screen=None if screen is None else screen.profile,
+            server_spki_sha256=server_spki_sha256,
+            language=self._settings.language,
+        )
+        self._streams = ScanStreams(
+            channel,
+            ticket=ticket,
+            profile=start,
+            stream_timeout_s=self._settings.stream_timeout_s,
+            handshake_timeout_s=self._settings.handshake_timeout_s,
+        )
+        self._feed = FrameFeed(source)
+        self._screen = screen
+        self._person = Readiness(get_ready)
+        self._tally = ScanTally()
+        self._results: list[scan_pb2.ScanResult] = []
+        self._attempt: DeviceAttempt | None = None
+        self._source_error: SourceError | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """The person cancels: the running attempt ends with CAUSE_CANCELLED and no other follows."""
+        self._cancelled = True
+        self._person.cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
+
+    async def scan(self) -> ScanOutcome:
+        """Scans until the server has decided, no attempt is left or the source has no more frames.
+
+        Returns:
+            The outcome of the last attempt.
+
+        Raises:
+            CallRefusedError: The server refused the scan.
+            ConnectionFailedError: The server cannot be reached, or was lost too often.
+            ServerNotTrustedError: The challenge is not from the pinned key.
+            ProtocolViolatedError: The server sent what the protocol does not allow.
+            ScanEndedError: The server said Goodbye for good.
+        """
+        failures = since_result = 0
+        try:
+            while True:
+                results = len(self._results)
+                try:
+                    return await self._stream_once()
+                except StreamLostError as lost:
+                    failures += 1
+                    since_result = 1 if len(self._results) > results else since_result + 1
+                    await self._back_off(failures, since_result, lost)
+                    # A new stream begins with an attempt at once.
+                    await self._person.wait()
+                except CallRefusedError as error:
+                    if error.refusal.reason == "CHECK_CLOSED" and self._tally.awaiting_result:
+                        return self._outcome(scan_pb2.SCAN_STATUS_COMPLETED, ())
+                    raise
+        finally:
+            self._person.cancel()
+            await self._feed.aclose()
+
+    async def _back_off(self, failures: int, since_result: int, lost: StreamLostError) -> None:
+        policy = self._settings.reconnect
+        if self._cancelled or failures > (policy.limit if self._streams.opened else policy.first_limit):
+            raise lost.final
+        delay = policy.delay(since_result, asked_s=lost.retry_after_s, jitter=random.SystemRandom().random())
+        self._events.connection_lost(failures, delay, str(lost))
+        await asyncio.sleep(delay)
+
+    async def _stream_once(self) -> ScanOutcome:
+        stream = await self._streams.open()
+        attesting: asyncio.Task[None] | None = None
+        try:
+            self._events.challenge(stream.challenge)
+            if stream.challenge.resume_proof_required:
+                await stream.send_resume_proof()
+            attesting = asyncio.create_task(self._evidence.send(stream))
+            result = await self._attempts(stream)
+            await stream.close()
+            return self._outcome(result.status, tuple(result.feedback))
+        finally:
+            if attesting is not None:
+                attesting.cancel()
+                await asyncio.gather(attesting, return_exceptions=True)
+            stream.cancel()
+
+    async def _attempts(self, stream: ScanStream) -> scan_pb2.ScanResult:
+        while True:
+            message = await self._next_attempt(stream)
+            if isinstance(message, scan_pb2.ScanResult):
+                result = message
+            else:
+                self._events.attempt_started(message)
+                self._attempt = DeviceAttempt(
+                    stream=stream,
+                    start=message,
+                    feed=self._feed,
+                    limits=self._limits(stream.challenge.budget),
+                    quality=self._settings.quality,
+                    tally=self._tally,
+                    events=self._events,
+                    screen=self._screen,
+                )
+                if self._cancelled or (self._settings.decline_flash and message.plan == scan_pb2.PLAN_FLASH):
+                    self._attempt.cancel()
+                result = await self._attempt.run(result_timeout_s=self._settings.result_timeout_s)
+                self._source_error = self._attempt.source_error
+                self._attempt = None
+            self._results.append(result)
+            self._events.attempt_finished(result)
+            if (
+                not result.another_attempt
+                or self._cancelled
+                or self._source_error
+                or self._feed.exhausted
+                or len(self._results) >= self._settings.max_attempts
+            ):
+                return result
+            if result.HasField("ready_within"):
+                self._person.begin(result)
+
+    async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
+        """Says that the person is ready where the server waits for that, and waits for the next attempt."""
+        if not self._person.awaited:
+            return await self._attempt_start(stream, timeout_s=self._settings.result_timeout_s)
+        receiving = asyncio.ensure_future(self._attempt_start(stream, timeout_s=None))
+        telling = asyncio.ensure_future(self._tell_ready(stream))
+        try:
+            await asyncio.wait({receiving, telling}, return_when=asyncio.FIRST_COMPLETED)
+            if not receiving.done():
+                telling.result()
+                await asyncio.wait({receiving}, timeout=self._settings.result_timeout_s)
+            if not receiving.done():
+                raise StreamLostError("no attempt began in time")
+            return receiving.result()
+        finally:
+            receiving.cancel()
+            telling.cancel()
+            await asyncio.gather(receiving, telling, return_exceptions=True)
+
+    async def _tell_ready(self, stream: ScanStream) -> None:
+        # A person who cancelled meanwhile gets another attempt, too, and ends it: so the server is told.
+        await self._person.wait()
+        await stream.send_ready()
+
+    async def _attempt_start(
+        self, stream: ScanStream, *, timeout_s: float | None
+    ) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
+        """Waits for the next attempt, or for the result of one that a lost connection withheld."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    message = await stream.receive()
+                    if message is None:
+                        raise StreamLostError("the server closed the stream without a result")
+                    match message.WhichOneof("message"):
+                        case "attempt_start":
+                            return message.attempt_start
+                        case "scan_result" if self._tally.awaiting_result:
+                            self._tally.awaiting_result = False
+                            return message.scan_result
+                        case "goodbye":
+                            raise goodbye_error(message.goodbye)
+                        case "feedback":
+                            self._events.feedback(message.feedback)
+                        case kind if kind is None or kind in _OF_AN_ATTEMPT:
+                            pass  # Of the attempt that is over, or of a later version of the protocol.
+                        case kind:
+                            raise ProtocolViolatedError(f"the server sent {kind} between attempts")
+        except TimeoutError as error:
+            raise StreamLostError("no attempt began in time") from error
+
+    def _limits(self, budget: scan_pb2.CaptureBudget) -> CaptureLimits:
+        usual = CaptureLimits()
+        return CaptureLimits(
+            max_side=self._settings.max_side,
+            max_pixels=budget.max_frame_pixels or usual.max_pixels,
+            max_bytes=budget.max_frame_bytes or usual.max_bytes,
+            min_side=budget.min_frame_side,
+            max_frames_per_second=budget.max_frames_per_second,
+        )
+
+    def _outcome(self, status: scan_pb2.ScanStatus.ValueType, feedback: tuple[int, ...]) -> ScanOutcome:
+        return ScanOutcome(
+            status=status,
+            feedback=feedback,
+            attempts=len(self._results),
+            streams=self._streams.opened,
+            frames=self._tally.frames,
+            dropped=self._tally.dropped,
+            source_error=self._source_error,
+        )
+
+
+def _capabilities(
+    camera: CameraDescription, screen: FlashScreen | None, *, reports: bool
+) -> list[scan_pb2.Capability.ValueType]:
+    found: list[scan_pb2.Capability.ValueType] = [
+        scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT,
+        scan_pb2.CAPABILITY_READY,
+    ]
+    if camera.reports_exposure:
+        found.append(scan_pb2.CAPABILITY_EXPOSURE_METADATA)
+    if camera.locks_exposure:
+        found.append(scan_pb2.CAPABILITY_EXPOSURE_LOCK)
+    if screen is not None:
+        found += [scan_pb2.CAPABILITY_FLASH, *screen.capabilities]
+    if reports:
+        found.append(scan_pb2.CAPABILITY_RUNTIME_FINDINGS)
+    return found

@@ -1,0 +1,87 @@
+"""Shows what an attempt wants on the screen: each colour for as long as the protocol demands."""
+
+import asyncio
+from collections import deque
+
+from facegate.v1 import feedback_pb2, scan_pb2
+from google.protobuf.duration_pb2 import Duration
+
+from facegate_client.errors import ProtocolViolatedError
+from facegate_client.flash_screen import DisplayedStep, FlashScreen
+
+__all__ = ["SHORTEST_HOLD_S", "FlashShow"]
+
+SHORTEST_HOLD_S = 0.35
+"""No colour is shown for less, whatever the server asks: never more than 3 changes in a second."""
+
+_LONGEST_TRANSITION_S = 1.0
+_MOST_WAITING = 2
+
+
+class FlashShow:
+    """One attempt's colours, ovals and hints on a screen. Belongs to one event loop."""
+
+    def __init__(self, screen: FlashScreen) -> None:
+        """Shows nothing yet.
+
+        Args:
+            screen: Where to show.
+        """
+        self._screen = screen
+        self._waiting: deque[scan_pb2.FlashStep] = deque()
+        self._last = 0
+        self._free_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, step: scan_pb2.FlashStep) -> None:
+        """Shows a step, now or as soon as the one before it was held for long enough.
+
+        Raises:
+            ProtocolViolatedError: The steps are out of order, or come far ahead of what can be shown.
+        """
+        if step.step <= self._last:
+            raise ProtocolViolatedError(f"flash step {step.step} came after step {self._last}")
+        if len(self._waiting) >= _MOST_WAITING:
+            raise ProtocolViolatedError("flash steps come faster than they can be shown")
+        self._last = step.step
+        self._waiting.append(step)
+        if self._timer is None:
+            self._show_due()
+
+    def move_oval(self, change: scan_pb2.OvalChange) -> None:
+        """Moves the oval."""
+        self._screen.show_oval(change)
+
+    def hint(self, feedback: feedback_pb2.Feedback) -> None:
+        """Tells the person something."""
+        self._screen.show_hint(feedback)
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """What was on the screen when an image was captured."""
+        return self._screen.displayed(capture_time_us)
+
+    def close(self) -> None:
+        """The attempt is over: the screen returns to normal."""
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._screen.restore()
+
+    def _show_due(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            return
+        if loop.time() < self._free_at:
+            self._timer = loop.call_at(self._free_at, self._show_due)
+            return
+        step = self._waiting.popleft()
+        transition = min(_seconds(step.transition_duration), _LONGEST_TRANSITION_S)
+        self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, _seconds(step.minimum_hold))
+        self._screen.show_step(step)
+        self._show_due()
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.seconds + duration.nanos / 1e9

@@ -1,0 +1,259 @@
+"""The orchestrator's calls: create a check, follow it, give it up, read its verdict."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator
+
+import grpc
+from facegate.v1 import scan_pb2, verification_service_pb2, verification_service_pb2_grpc
+
+from facegate_client.channel import ApiKey
+from facegate_client.errors import CallRefusedError, ClientError, SandboxResultError, StreamLostError
+from facegate_client.key_set import KeySet
+from facegate_client.reconnect import ReconnectPolicy
+from facegate_client.result_signature import verify_response
+from facegate_client.scan_stream import ScanTicket
+from facegate_client.wire_errors import translated, translated_in_stream
+
+__all__ = ["Orchestrator", "ticket_of"]
+
+_UPLOAD_SECONDS = 10.0
+_CALL_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+_AGAIN = "SCAN_IN_PROGRESS"
+
+
+class Orchestrator:
+    """The customer's backend, on the service listener."""
+
+    def __init__(
+        self,
+        *,
+        channel: grpc.aio.Channel,
+        api_key: ApiKey | None = None,
+        keys: KeySet | None = None,
+        issuer: str | None = None,
+        tenant: str | None = None,
+        accept_sandbox: bool = False,
+    ) -> None:
+        """Uses a channel.
+
+        Args:
+            channel: To the service listener; the caller closes it.
+            api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
+            keys: The server's published keys. Where given, every verdict is verified against them.
+            issuer: Who must have signed verdicts, such as the server's ``results.issuer``; with ``keys``.
+            tenant: Whose checks verdicts must be of; with ``keys``.
+            accept_sandbox: Whether results of sandbox checks are taken: in tests only.
+        """
+        self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
+        self._metadata = api_key.metadata if api_key else ()
+        self._keys = keys
+        self._issuer = issuer
+        self._tenant = tenant
+        self._accept_sandbox = accept_sandbox
+
+    async def upload_trusted_image(
+        self,
+        image: bytes | None = None,
+        *,
+        image_reference: str | None = None,
+        policy: str = "",
+        mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED,
+        subject_reference: str = "",
+        consent_reference: str = "",
+        request_id: str | None = None,
+        timeout_s: float = _UPLOAD_SECONDS,
+    ) -> verification_service_pb2.UploadTrustedImageResponse:
+        """Creates a check.
+
+        Args:
+            image: The trusted image, at most 2,000,000 bytes: a picture, or a facial record.
+            image_reference: Instead of ``image``: where it lies in the store of trusted images that the
+                server is configured with, at most 512 bytes.
+            policy: Name of the policy; empty for the server's default.
+            mode: A mode to raise the policy's.
+            subject_reference: Opaque reference to the person, at most 256 bytes.
+            consent_reference: Reference to the legal basis, at most 256 bytes.
+            request_id: A UUID that makes the call idempotent; a fresh one where None.
+            timeout_s: Deadline of the call, seconds.
+
+        Raises:
+            CallRefusedError: The server refused; ``refusal.reason`` says why.
+            ConnectionFailedError: The server cannot be reached.
+            ValueError: Neither ``image`` nor ``image_reference`` is given, or both are.
+        """
+        if (image is None) == (image_reference is None):
+            raise ValueError("give either image or image_reference")
+        request = verification_service_pb2.UploadTrustedImageRequest(
+            policy=policy,
+            mode=mode,
+            subject_reference=subject_reference,
+            consent_reference=consent_reference,
+            request_id=request_id or str(uuid.uuid4()),
+        )
+        if image is not None:
+            request.image = image
+        if image_reference is not None:
+            request.image_reference = image_reference
+        try:
+            return await self._stub.UploadTrustedImage(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise translated(error) from error
+
+    async def get_check(
+        self, check_id: str, *, timeout_s: float = _CALL_SECONDS
+    ) -> verification_service_pb2.CheckProgress:
+        """Gives the state of a check, and changes nothing.
+
+        Args:
+            check_id: The check.
+            timeout_s: Deadline of the call, seconds.
+
+        Raises:
+            CallRefusedError: The server refused, for example with CHECK_NOT_FOUND.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        request = verification_service_pb2.GetCheckRequest(check_id=check_id)
+        try:
+            response = await self._stub.GetCheck(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise translated(error) from error
+        return response.progress
+
+    async def watch_check(
+        self, check_id: str, *, timeout_s: float | None = None, reconnects: ReconnectPolicy | None = None
+    ) -> AsyncIterator[verification_service_pb2.CheckProgress]:
+        """Gives the state of a check, and then each change, until it is decided, closed or expired.
+
+        A stream that is lost is opened again; what it repeats then is left out.
+
+        Args:
+            check_id: The check.
+            timeout_s: Seconds after which to give up; None to wait as long as the check is open.
+            reconnects: How often in a row to reconnect, and how soon; None for the usual.
+
+        Raises:
+            CallRefusedError: The server refused, for example with CHECK_NOT_FOUND; or DEADLINE_EXCEEDED.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        reconnects = reconnects or ReconnectPolicy()
+        request = verification_service_pb2.WatchCheckRequest(check_id=check_id)
+        loop = asyncio.get_running_loop()
+        give_up = None if timeout_s is None else loop.time() + timeout_s
+        told: verification_service_pb2.CheckProgress | None = None
+        lost = 0
+        while True:
+            left = None if give_up is None else give_up - loop.time()
+            call = self._stub.WatchCheck(request, timeout=left, metadata=self._metadata)
+            try:
+                async for response in call:
+                    lost = 0
+                    if response.progress != told:
+                        told = response.progress
+                        yield told
+            except grpc.aio.AioRpcError as error:
+                lost += 1
+                await asyncio.sleep(_reconnect_delay(error, lost, reconnects))
+            else:
+                return
+            finally:
+                # Whoever stops to read must not leave a watcher at the server.
+                call.cancel()
+
+    async def cancel_check(
+        self, check_id: str, *, timeout_s: float = _CALL_SECONDS
+    ) -> verification_service_pb2.CheckProgress:
+        """Gives a check up; one that is decided stays as it is.
+
+        Args:
+            check_id: The check.
+            timeout_s: Deadline of the call, seconds.
+
+        Raises:
+            CallRefusedError: The server refused, for example with CHECK_NOT_FOUND.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        request = verification_service_pb2.CancelCheckRequest(check_id=check_id)
+        try:
+            response = await self._stub.CancelCheck(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise translated(error) from error
+        return response.progress
+
+    async def finish_check(
+        self,
+        check_id: str,
+        *,
+        audit_image_limit: int = 0,
+        close_now: bool = False,
+        wait_s: float = 0.0,
+        timeout_s: float = _CALL_SECONDS,
+    ) -> verification_service_pb2.FinishCheckResponse:
+        """Closes a check and gives its verdict, verified where this orchestrator has the keys.
+
+        Args:
+            check_id: The check.
+            audit_image_limit: Audit images to return, 0 to 4.
+            close_now: Whether to close the check even if a scan runs or may still be resumed.
+            wait_s: How long to ask again while the scan is in progress or may still be resumed, seconds.
+            timeout_s: Deadline of each call, seconds.
+
+        Raises:
+            CallRefusedError: The server refused, for example with NOT_SCANNED_YET.
+            ConnectionFailedError: The server cannot be reached.
+            SandboxResultError: The check is a sandbox check, and this orchestrator takes none.
+            ServerNotTrustedError: The verdict's signature or a picture's hash does not fit.
+        """
+        request = verification_service_pb2.FinishCheckRequest(
+            check_id=check_id,
+            audit_image_limit=audit_image_limit,
+            close_now=close_now,
+            issuer_header=True,
+        )
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + wait_s
+        while True:
+            try:
+                response = await self._stub.FinishCheck(request, timeout=timeout_s, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                refused = translated(error)
+                asked, left = _asked_to_wait(refused), give_up - loop.time()
+                if asked is None or left <= 0:
+                    raise refused from error
+                await asyncio.sleep(min(asked, left))
+                continue
+            if self._keys is not None:
+                verify_response(
+                    response,
+                    self._keys,
+                    check_id=check_id,
+                    issuer=self._issuer,
+                    tenant=self._tenant,
+                    accept_sandbox=self._accept_sandbox,
+                )
+            elif response.result.sandbox and not self._accept_sandbox:
+                raise SandboxResultError(check_id)
+            return response
+
+
+def ticket_of(response: verification_service_pb2.UploadTrustedImageResponse) -> ScanTicket:
+    """What the orchestrator hands to the device."""
+    return ScanTicket(token=response.scan_token, challenge_key_sha256=response.challenge_key_sha256)
+
+
+def _asked_to_wait(error: ClientError) -> float | None:
+    """Seconds after which to ask again, where a scan is in progress; None for every other error."""
+    if isinstance(error, CallRefusedError) and error.refusal.reason == _AGAIN:
+        return error.refusal.retry_after_s or _POLL_SECONDS
+    return None
+
+
+def _reconnect_delay(error: grpc.aio.AioRpcError, lost: int, reconnects: ReconnectPolicy) -> float:
+    failure = translated_in_stream(error)
+    if not isinstance(failure, StreamLostError):
+        raise failure from error
+    if lost > reconnects.limit:
+        raise failure.final from error
+    return reconnects.delay(lost, asked_s=failure.retry_after_s, jitter=random.random())  # noqa: S311 - no secret

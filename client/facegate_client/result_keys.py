@@ -1,0 +1,100 @@
+"""Gets the keys that results are signed with from the admin listener."""
+
+import asyncio
+import io
+import ssl
+from http.client import HTTPException, HTTPResponse
+from socket import socket
+from typing import Final, cast
+from urllib.parse import SplitResult, urlsplit
+
+from facegate_client.errors import ConnectionFailedError
+from facegate_client.key_set import KeySet, load_key_set
+
+__all__ = ["fetch_key_set"]
+
+_MAX_BYTES: Final = 64 * 1024
+_MAX_HEAD_BYTES: Final = 16 * 1024
+"""Room for the status line, the headers and the marks of chunks."""
+_CHUNK_BYTES: Final = 16 * 1024
+
+
+async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
+    """Fetches a JWKS.
+
+    An orchestrator does this once over a connection that it trusts and keeps the keys: whoever can
+    change the answer can sign results. So the address is asked itself: no redirect is followed and no
+    proxy of the environment is used.
+
+    Args:
+        url: The http or https address, such as ``https://admin.example/.well-known/jwks.json``.
+        timeout_s: How long to wait, seconds.
+
+    Raises:
+        ConnectionFailedError: It cannot be fetched, or is larger than 64 KiB.
+        ServerNotTrustedError: It is no JWKS.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await _answer(_address(url))
+        content = None if answer is None else _body(answer)
+    except (TimeoutError, OSError, HTTPException, ValueError) as error:
+        raise ConnectionFailedError(f"the JWKS at {url} cannot be fetched") from error
+    if content is None or len(content) > _MAX_BYTES:
+        raise ConnectionFailedError(f"the JWKS at {url} is larger than {_MAX_BYTES} bytes")
+    return load_key_set(content)
+
+
+def _address(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("no http or https address")
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError("a character of the address is not escaped")
+    return parts
+
+
+async def _answer(address: SplitResult) -> bytes | None:
+    """All that the server sends before it closes the connection; None where it is too much."""
+    secure = address.scheme == "https"
+    port = address.port or (443 if secure else 80)
+    context = ssl.create_default_context() if secure else None
+    reader, writer = await asyncio.open_connection(address.hostname, port, ssl=context)
+    try:
+        target = (address.path or "/") + (f"?{address.query}" if address.query else "")
+        host = address.netloc.rpartition("@")[2]
+        writer.write(
+            f"GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n"
+            "Accept-Encoding: identity\r\nConnection: close\r\n\r\n".encode("ascii")
+        )
+        received = bytearray()
+        while more := await reader.read(_CHUNK_BYTES):
+            received += more
+            if len(received) > _MAX_BYTES + _MAX_HEAD_BYTES:
+                return None
+        return bytes(received)
+    finally:
+        writer.transport.abort()
+
+
+def _body(answer: bytes) -> bytes:
+    """The content of a whole answer.
+
+    Raises:
+        HTTPException: It is cut off, is no HTTP, or does not say 200.
+    """
+    response = HTTPResponse(cast("socket", _Received(answer)), method="GET")
+    response.begin()
+    if response.status != 200:
+        raise HTTPException(f"the status is {response.status}")
+    return response.read()
+
+
+class _Received:
+    """What ``http.client`` reads from: a socket whose bytes are all here."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)

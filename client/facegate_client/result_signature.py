@@ -1,0 +1,159 @@
+"""Verifies a verdict offline: the JWS over the result, and the hashes of the pictures."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from facegate.v1 import result_pb2, verification_service_pb2
+from google.protobuf.message import DecodeError
+
+from facegate_client.compact_jws import CompactJws
+from facegate_client.errors import SandboxResultError, ServerNotTrustedError
+from facegate_client.key_set import KeySet, ResultKey
+from facegate_protocol import sha256
+
+__all__ = ["verify_response", "verify_result_jws"]
+
+_LONGEST_SAID: Final = 64
+_TYPE: Final = "facegate-result"
+_SANDBOX: Final = "sandbox"
+_ISSUER: Final = "iss"
+_TENANT: Final = "tenant"
+_FIELDS: Final = {"alg": str, "kid": str, "typ": str, _ISSUER: str, _TENANT: str, _SANDBOX: bool}
+
+
+def verify_result_jws(
+    result_jws: str,
+    keys: KeySet,
+    *,
+    issuer: str | None = None,
+    tenant: str | None = None,
+    accept_sandbox: bool = False,
+) -> result_pb2.CheckResult:
+    """Verifies a compact JWS (RFC 7515) of a verdict.
+
+    Args:
+        result_jws: ``FinishCheckResponse.result_jws``.
+        keys: The server's published keys; the header's ``kid`` chooses among them.
+        issuer: Who must have signed it (``iss``); ``None`` where the keys are those of one issuer alone.
+        tenant: Whose check it must be; ``None`` where every tenant's results are taken.
+        accept_sandbox: Whether results of sandbox checks are taken: in tests only.
+
+    Returns:
+        The signed result.
+
+    Raises:
+        ServerNotTrustedError: The signature is wrong, is not ES256, is by a key that is not in the set, is of
+            another type, issuer or tenant, the header has a field that is not known, the payload is no
+            CheckResult, or header and payload disagree whether it is a sandbox one.
+        SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
+    """
+    signed = _parsed(result_jws)
+    if not signed.is_signed_by(_key(signed, keys).public_key):
+        raise ServerNotTrustedError(
+            "the signature of the result is wrong: the result was altered, or another key made it; fetch it "
+            "again from the server"
+        )
+    header = signed.header
+    _check_fields(header)
+    if header.get("typ") != _TYPE:
+        raise ServerNotTrustedError(
+            f"the signed payload is of the type {_said(header.get('typ'))}; expected {_TYPE!r}: give a result"
+        )
+    for name, expected in ((_ISSUER, issuer), (_TENANT, tenant)):
+        if expected is not None and header.get(name) != expected:
+            raise ServerNotTrustedError(
+                f"the header's {name!r} is {_said(header.get(name))}; expected {expected!r}: the result is "
+                "another's"
+            )
+    try:
+        result = result_pb2.CheckResult.FromString(signed.payload)
+    except DecodeError as error:
+        raise ServerNotTrustedError("the signed payload is not a CheckResult") from error
+    if header.get(_SANDBOX, False) is not result.sandbox:
+        raise ServerNotTrustedError("header and payload disagree whether the check is a sandbox check")
+    if result.sandbox and not accept_sandbox:
+        raise SandboxResultError(result.check_id)
+    return result
+
+
+def verify_response(
+    response: verification_service_pb2.FinishCheckResponse,
+    keys: KeySet,
+    *,
+    check_id: str,
+    issuer: str | None = None,
+    tenant: str | None = None,
+    accept_sandbox: bool = False,
+) -> result_pb2.CheckResult:
+    """Verifies everything in a verdict: signature, check, agreement, pictures.
+
+    Args:
+        response: The answer of FinishCheck.
+        keys: The server's published keys.
+        check_id: The check that was asked for.
+        issuer: Who must have signed it; see ``verify_result_jws``.
+        tenant: Whose check it must be.
+        accept_sandbox: Whether results of sandbox checks are taken: in tests only.
+
+    Returns:
+        The signed result, which equals ``response.result``.
+
+    Raises:
+        ServerNotTrustedError: Something does not fit.
+        SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
+    """
+    signed = verify_result_jws(
+        response.result_jws, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox
+    )
+    if signed != response.result:
+        raise ServerNotTrustedError("the result differs from the signed one")
+    if signed.check_id != check_id:
+        raise ServerNotTrustedError("the signed result belongs to another check")
+    if response.HasField("evidence_frame"):
+        _match_picture(response.evidence_frame, [signed.evidence_frame.sha256])
+    for picture in response.audit_images:
+        _match_picture(picture, [reference.sha256 for reference in signed.audit_images])
+    return signed
+
+
+def _parsed(result_jws: str) -> CompactJws:
+    try:
+        return CompactJws.parse(result_jws)
+    except ValueError as error:
+        raise ServerNotTrustedError(
+            "the signature of the result is not a compact JWS: expected three parts of base64url with dots "
+            "between them, as FinishCheck gives `result_jws`"
+        ) from error
+
+
+def _key(signed: CompactJws, keys: KeySet) -> ResultKey:
+    """The key that the header names; nothing that it says is trusted yet."""
+    key_id = signed.header.get("kid")
+    if key_id is None:
+        raise ServerNotTrustedError("the header of the result names no key: expected 'kid'")
+    key = keys.find(key_id)
+    if key is None:
+        raise ServerNotTrustedError(
+            f"the result is signed with the key {_said(key_id)}; expected one of the "
+            f"{len(keys.keys)} in the JWKS: fetch the JWKS again if the server's result key was rotated"
+        )
+    return key
+
+
+def _check_fields(header: Mapping[str, Any]) -> None:
+    for name, value in header.items():
+        if name not in _FIELDS:
+            raise ServerNotTrustedError(
+                f"the header of the result has the field {_said(name)}, which this client does not know"
+            )
+        if not isinstance(value, _FIELDS[name]):
+            raise ServerNotTrustedError(f"the header's {name!r} is of another kind: {_said(value)}")
+
+
+def _said(value: object) -> str:
+    return "missing" if value is None else repr(str(value)[:_LONGEST_SAID])
+
+
+def _match_picture(picture: result_pb2.EvidenceImage, signed_hashes: list[bytes]) -> None:
+    if sha256(picture.image) not in signed_hashes:
+        raise ServerNotTrustedError("a picture does not match its signed hash")

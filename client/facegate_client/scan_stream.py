@@ -1,0 +1,273 @@
+"""One gRPC stream of a scan: the handshake, then typed messages both ways."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from facegate.v1 import device_pb2, scan_pb2, verification_service_pb2_grpc
+from google.protobuf.message import DecodeError
+
+from facegate_client.device_keys import SessionKey, new_key_share
+from facegate_client.errors import ProtocolViolatedError, ServerNotTrustedError, StreamLostError
+from facegate_client.wire_errors import translated_in_stream
+from facegate_protocol import (
+    BindingInputs,
+    KeyMaterialError,
+    MacChain,
+    attempt_end_message,
+    binding_hash,
+    challenge_message,
+    derive_mac_key,
+    fingerprint,
+    load_public_key,
+    resume_message,
+    verify,
+)
+
+__all__ = ["PROTOCOL_VERSION", "ScanStream", "ScanTicket", "open_stream"]
+
+PROTOCOL_VERSION = 1
+"""Version of the protocol that this client speaks."""
+
+_NONCE_BYTES = 32
+_CLOSE_SECONDS = 5.0
+
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ScanTicket:
+    """What the orchestrator hands to the device; the token is a secret and never shown.
+
+    Attributes:
+        token: ``UploadTrustedImageResponse.scan_token``.
+        challenge_key_sha256: Fingerprint to pin, 32 bytes.
+    """
+
+    token: str
+    challenge_key_sha256: bytes
+
+
+class ScanStream:
+    """A stream whose challenge was verified.
+
+    Any number of tasks may send; one task at a time may receive. Cancelling a task that sends or
+    receives cancels the stream, as grpc.aio has it.
+    """
+
+    def __init__(
+        self,
+        call: _Call,
+        *,
+        challenge: scan_pb2.ChallengeBody,
+        binding: bytes,
+        chain: MacChain,
+        session: SessionKey,
+    ) -> None:
+        """Wraps an open call; use `open_stream`."""
+        self._call = call
+        self._sending = asyncio.Lock()
+        self._session = session
+        self.challenge = challenge
+        self.binding = binding
+        self._chain = chain
+
+    @property
+    def last_mac(self) -> bytes:
+        """The last MAC of the chain, 32 bytes."""
+        return self._chain.value
+
+    def mark_attempt(self, start: scan_pb2.AttemptStart) -> None:
+        """Enters the attempt marker into the chain."""
+        self._chain.mark_attempt(attempt=start.attempt, nonce=start.nonce)
+
+    async def send_frame(self, *, header: bytes, image: bytes) -> None:
+        """Sends a frame with its MAC.
+
+        Raises:
+            ClientError: The stream is over.
+        """
+        mac = self._chain.add_frame(header=header, image=image)
+        await self._send(scan_pb2.ScanFaceRequest(frame=scan_pb2.Frame(header=header, image=image, mac=mac)))
+
+    async def send_attempt_end(self, body: bytes) -> None:
+        """Sends the end of an attempt with the session key's signature.
+
+        Raises:
+            ClientError: The stream is over.
+        """
+        signature = self._session.sign(attempt_end_message(binding=self.binding, body=body))
+        end = scan_pb2.AttemptEnd(body=body, signature=signature)
+        await self._send(scan_pb2.ScanFaceRequest(attempt_end=end))
+
+    async def send_ready(self) -> None:
+        """Says that the person is ready for the next attempt.
+
+        Raises:
+            ClientError: The stream is over.
+        """
+        await self._send(scan_pb2.ScanFaceRequest(attempt_ready=scan_pb2.AttemptReady()))
+
+    async def send_resume_proof(self) -> None:
+        """Proves the session key on a reconnect.
+
+        Raises:
+            ClientError: The stream is over.
+        """
+        proof = scan_pb2.ResumeProof(signature=self._session.sign(resume_message(binding=self.binding)))
+        await self._send(scan_pb2.ScanFaceRequest(resume_proof=proof))
+
+    async def send_attestation(self, attestation: device_pb2.Attestation, *, findings: bytes) -> None:
+        """Sends evidence of the platform, with the serialised RuntimeFindings that it was made for, if any.
+
+        Raises:
+            ClientError: The stream is over.
+        """
+        request = scan_pb2.ScanFaceRequest(attestation=attestation)
+        request.attestation.runtime_findings = findings
+        await self._send(request)
+
+    async def receive(self) -> scan_pb2.ScanFaceResponse | None:
+        """The next message; None where the server closed the stream in order.
+
+        Raises:
+            ClientError: The stream is over.
+        """
+        return await _read(self._call)
+
+    async def close(self) -> None:
+        """Half-closes and lets the server finish; never raises, for the scan is decided by then."""
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._call.done_writing()
+                while await self._call.read() is not grpc.aio.EOF:
+                    pass
+        except (grpc.RpcError, TimeoutError, asyncio.InvalidStateError, grpc.aio.UsageError):
+            self._call.cancel()
+
+    def cancel(self) -> None:
+        """Ends the stream at once."""
+        self._call.cancel()
+
+    async def _send(self, request: scan_pb2.ScanFaceRequest) -> None:
+        async with self._sending:
+            await _write(self._call, request)
+
+
+async def open_stream(
+    stub: "verification_service_pb2_grpc.VerificationServiceAsyncStub",
+    *,
+    ticket: ScanTicket,
+    session: SessionKey,
+    profile: scan_pb2.ScanStart,
+    resume: bool,
+    stream_timeout_s: float,
+    handshake_timeout_s: float,
+) -> ScanStream:
+    """Opens a stream and verifies the server's challenge.
+
+    Args:
+        stub: The service on the device listener.
+        ticket: Token and pinned fingerprint.
+        session: The session key of the scan.
+        profile: ScanStart with everything but token, keys and ``resume``.
+        resume: Whether the scan had a stream before.
+        stream_timeout_s: gRPC deadline of the stream, seconds.
+        handshake_timeout_s: How long to wait for the Challenge, seconds.
+
+    Raises:
+        ServerNotTrustedError: The challenge's key is not the pinned one, or its signature is wrong.
+        ProtocolViolatedError: The server's answer is not a usable challenge.
+        StreamLostError: The server cannot be reached.
+        CallRefusedError: The server refused the stream.
+    """
+    private_share, share = new_key_share()
+    start = scan_pb2.ScanStart()
+    start.CopyFrom(profile)
+    start.protocol_version = PROTOCOL_VERSION
+    start.token = ticket.token
+    start.key_share = share
+    start.session_public_key = session.public_der
+    start.resume = resume
+    start_bytes = start.SerializeToString()
+    call = stub.ScanFace(timeout=stream_timeout_s)
+    try:
+        async with asyncio.timeout(handshake_timeout_s):
+            await _write(call, scan_pb2.ScanFaceRequest(start=start_bytes))
+            response = await _read(call)
+    except TimeoutError as error:
+        call.cancel()
+        raise StreamLostError(f"no Challenge within {handshake_timeout_s:g} seconds") from error
+    try:
+        if response is None or response.WhichOneof("message") != "challenge":
+            raise ProtocolViolatedError("the server's first message is not a Challenge")
+        body = _verified_body(response.challenge, start=start_bytes, pinned=ticket.challenge_key_sha256)
+        binding = binding_hash(
+            BindingInputs(
+                token=ticket.token,
+                nonce=body.nonce,
+                device_share=share,
+                server_share=body.key_share,
+                session_public_key=start.session_public_key,
+                server_spki_sha256=start.server_spki_sha256,
+                start=start_bytes,
+            )
+        )
+        key = _mac_key(private_share, body, binding)
+    except BaseException:
+        call.cancel()
+        raise
+    chain = MacChain(key=key, binding=binding)
+    return ScanStream(call, challenge=body, binding=binding, chain=chain, session=session)
+
+
+def _verified_body(challenge: scan_pb2.Challenge, *, start: bytes, pinned: bytes) -> scan_pb2.ChallengeBody:
+    if fingerprint(challenge.signing_public_key) != pinned:
+        raise ServerNotTrustedError("the challenge is signed with a key other than the pinned one")
+    message = challenge_message(start=start, body=challenge.body)
+    try:
+        public_key = load_public_key(challenge.signing_public_key)
+    except KeyMaterialError as error:
+        raise ServerNotTrustedError("the pinned challenge key is not a P-256 key") from error
+    if not verify(public_key=public_key, message=message, signature=challenge.signature):
+        raise ServerNotTrustedError("the signature of the challenge is wrong")
+    try:
+        body = scan_pb2.ChallengeBody.FromString(challenge.body)
+    except DecodeError as error:
+        raise ProtocolViolatedError("the body of the challenge cannot be read") from error
+    if body.protocol_version != PROTOCOL_VERSION:
+        raise ProtocolViolatedError(
+            f"the server speaks version {body.protocol_version} of the protocol, not {PROTOCOL_VERSION}"
+        )
+    if len(body.nonce) != _NONCE_BYTES:
+        raise ProtocolViolatedError(f"the nonce has {len(body.nonce)} bytes instead of {_NONCE_BYTES}")
+    return body
+
+
+def _mac_key(private_share: X25519PrivateKey, body: scan_pb2.ChallengeBody, binding: bytes) -> bytes:
+    try:
+        return derive_mac_key(
+            private_key=private_share, peer_share=body.key_share, nonce=body.nonce, binding=binding
+        )
+    except KeyMaterialError as error:
+        raise ProtocolViolatedError("the server's key share cannot be used") from error
+
+
+async def _write(call: _Call, request: scan_pb2.ScanFaceRequest) -> None:
+    try:
+        await call.write(request)
+    except grpc.aio.AioRpcError as error:
+        raise translated_in_stream(error) from error
+    except asyncio.InvalidStateError as error:
+        # The stream ended while nobody wrote: what ended it is in its status, which the reader raises.
+        raise StreamLostError("the stream is over") from error
+
+
+async def _read(call: _Call) -> scan_pb2.ScanFaceResponse | None:
+    try:
+        response = await call.read()
+    except grpc.aio.AioRpcError as error:
+        raise translated_in_stream(error) from error
+    return response if isinstance(response, scan_pb2.ScanFaceResponse) else None

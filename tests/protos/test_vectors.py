@@ -1,0 +1,160 @@
+"""The published vectors, against the code and against a second derivation from the document's words."""
+
+import hashlib
+import hmac
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from facegate.v1 import device_pb2, scan_pb2
+
+from facegate_protocol import load_public_key, verify
+from tests.protos.make_vectors import (
+    DOCUMENT,
+    VECTORS_FILE,
+    Vectors,
+    document_with,
+    make_vectors,
+)
+
+
+@pytest.fixture(scope="module")
+def published() -> Vectors:
+    vectors: Vectors = json.loads(VECTORS_FILE.read_text(encoding="utf-8"))
+    return vectors
+
+
+def _hex(published: Vectors, section: str, name: str) -> bytes:
+    return bytes.fromhex(published[section][name])
+
+
+def _framed(*fields: bytes) -> bytes:
+    return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def test_code_gives_the_published_vectors(published: Vectors) -> None:
+    assert make_vectors() == published
+
+
+def test_document_shows_the_published_vectors(published: Vectors) -> None:
+    document = DOCUMENT.read_text(encoding="utf-8")
+    assert document == document_with(document, published)
+    assert published["derivations"]["binding_hash_h"] in document
+
+
+def test_binding_hash_follows_the_document(published: Vectors) -> None:
+    expected = _sha256(
+        _framed(
+            b"facegate/v1/binding",
+            _sha256(published["handshake"]["token_text"].encode()),
+            _hex(published, "handshake", "challenge_nonce"),
+            _hex(published, "keys", "device_x25519_public"),
+            _hex(published, "keys", "server_x25519_public"),
+            _hex(published, "keys", "session_public_key_der"),
+            _hex(published, "handshake", "server_spki_sha256"),
+            _sha256(_hex(published, "handshake", "scan_start_bytes")),
+        )
+    )
+    assert _hex(published, "derivations", "binding_hash_h") == expected
+
+
+def test_mac_key_follows_the_document(published: Vectors) -> None:
+    private = X25519PrivateKey.from_private_bytes(_hex(published, "keys", "device_x25519_private"))
+    public = X25519PublicKey.from_public_bytes(_hex(published, "keys", "server_x25519_public"))
+    secret = private.exchange(public)
+    assert secret == _hex(published, "derivations", "x25519_shared_secret")
+    extracted = hmac.digest(_hex(published, "derivations", "hkdf_salt"), secret, "sha256")
+    info = _framed(b"facegate/v1/mac-key", _hex(published, "derivations", "binding_hash_h"))
+    assert _hex(published, "derivations", "mac_key") == hmac.digest(extracted, info + b"\x01", "sha256")
+
+
+def test_chain_follows_the_document(published: Vectors) -> None:
+    key = _hex(published, "derivations", "mac_key")
+
+    def mac(*fields: bytes) -> bytes:
+        return hmac.digest(key, _framed(*fields), "sha256")
+
+    value = mac(b"facegate/v1/chain-start", _hex(published, "derivations", "binding_hash_h"))
+    assert value == _hex(published, "chain", "mac_chain_start")
+    value = mac(
+        b"facegate/v1/chain-attempt",
+        value,
+        int(published["chain"]["attempt_number"]).to_bytes(4, "big"),
+        _hex(published, "chain", "attempt_nonce"),
+    )
+    assert value == _hex(published, "chain", "mac_attempt_1")
+    for index in range(2):
+        value = mac(
+            b"facegate/v1/chain-frame",
+            value,
+            _hex(published, "chain", f"frame_{index}_header_bytes"),
+            _sha256(_hex(published, "chain", f"frame_{index}_image_bytes")),
+        )
+        assert value == _hex(published, "chain", f"frame_{index}_mac")
+    value = mac(
+        b"facegate/v1/chain-attempt",
+        value,
+        (2).to_bytes(4, "big"),
+        _hex(published, "chain", "second_attempt_nonce"),
+    )
+    assert value == _hex(published, "chain", "mac_attempt_2")
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "key"),
+    [
+        ("handshake", "challenge", "challenge_public_key_der"),
+        ("chain", "attempt_end", "session_public_key_der"),
+        ("resume", "resume", "session_public_key_der"),
+        ("attestation", "attestation", "attested_public_key_der"),
+        ("attestation with findings", "attestation", "attested_public_key_der"),
+    ],
+)
+def test_published_signatures_verify(published: Vectors, section: str, name: str, key: str) -> None:
+    assert verify(
+        public_key=load_public_key(_hex(published, "keys", key)),
+        message=_hex(published, section, f"{name}_message"),
+        signature=_hex(published, section, f"{name}_signature"),
+    )
+
+
+def test_signed_messages_follow_the_document(published: Vectors) -> None:
+    binding = _hex(published, "derivations", "binding_hash_h")
+    assert _hex(published, "handshake", "challenge_message") == _framed(
+        b"facegate/v1/challenge",
+        _sha256(_hex(published, "handshake", "scan_start_bytes")),
+        _hex(published, "handshake", "challenge_body_bytes"),
+    )
+    assert _hex(published, "resume", "resume_message") == _framed(b"facegate/v1/resume", binding)
+    assert _hex(published, "attestation", "attestation_message") == _framed(
+        b"facegate/v1/attestation", binding
+    )
+    reported = "attestation with findings"
+    challenge = _sha256(
+        _framed(
+            b"facegate/v1/evidence-challenge",
+            binding,
+            _sha256(_hex(published, reported, "runtime_findings_bytes")),
+        )
+    )
+    assert _hex(published, reported, "evidence_challenge_e") == challenge
+    assert _hex(published, reported, "attestation_message") == _framed(b"facegate/v1/attestation", challenge)
+    assert _hex(published, "chain", "attempt_end_message") == _framed(
+        b"facegate/v1/attempt-end", binding, _hex(published, "chain", "attempt_end_body_bytes")
+    )
+
+
+def test_published_messages_are_the_wires(published: Vectors) -> None:
+    start = scan_pb2.ScanStart.FromString(_hex(published, "handshake", "scan_start_bytes"))
+    assert start.token == published["handshake"]["token_text"]
+    assert start.key_share == _hex(published, "keys", "device_x25519_public")
+    header = scan_pb2.FrameHeader.FromString(_hex(published, "chain", "frame_1_header_bytes"))
+    assert (header.attempt, header.index, header.capture_time_us) == (1, 1, 1_040_000)
+    raw = _hex(published, "attestation with findings", "runtime_findings_bytes")
+    assert device_pb2.RuntimeFindings.FromString(raw).findings[0].name == "frida"
+    end = scan_pb2.AttemptEndBody.FromString(_hex(published, "chain", "attempt_end_body_bytes"))
+    assert end.last_mac == _hex(published, "chain", "frame_1_mac")

@@ -1,0 +1,239 @@
+"""The three wheels: what each carries, and that they work beside a customer's own `server` and `client`."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from simulator import builtin_photos
+from tests.packs import real_pack
+
+_ROOT = Path(__file__).resolve().parent.parent
+_PROJECTS = {"facegate_protocol": "protos", "facegate_client": "client", "facegate": "."}
+_START_SECONDS = 120
+_SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The wheels of this checkout, by their distributions."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for project in _PROJECTS.values():
+        subprocess.run(
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+            cwd=_ROOT / project,
+            check=True,
+            capture_output=True,
+        )
+    return {name: next(folder.glob(f"{name}-0*.whl")) for name in _PROJECTS}
+
+
+def _names(wheel: Path) -> set[str]:
+    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+
+def test_the_protocol_is_stubs_contract_and_transcript(wheels: Mapping[str, Path]) -> None:
+    names = _names(wheels["facegate_protocol"])
+    assert {name.partition("/")[0] for name in names} == {"facegate", "facegate_protocol"}
+    assert names >= {
+        "facegate/py.typed",
+        "facegate/v1/scan.proto",
+        "facegate/v1/scan_pb2.py",
+        "facegate/v1/scan_pb2.pyi",
+        "facegate/v1/verification_service_pb2_grpc.py",
+        "facegate_protocol/chain.py",
+        "facegate_protocol/py.typed",
+    }
+
+
+def test_the_client_is_one_package(wheels: Mapping[str, Path]) -> None:
+    names = _names(wheels["facegate_client"])
+    assert {name.partition("/")[0] for name in names} == {"facegate_client"}
+    assert names >= {"facegate_client/device.py", "facegate_client/py.typed"}
+
+
+def test_the_application_is_one_package_with_its_data(wheels: Mapping[str, Path]) -> None:
+    names = _names(wheels["facegate"])
+    assert {name.partition("/")[0] for name in names} == {"facegate_app"}
+    folders = {name.split("/")[1] for name in names if name.count("/") > 1}
+    assert folders == {
+        *("attempt", "cli", "device_integrity", "evaluation", "liveness", "matcher", "server", "simulator"),
+        "vision",
+    }
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *folders],
+        cwd=_ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    assert names == {
+        "facegate_app/__init__.py",
+        "facegate_app/__main__.py",
+        *(f"facegate_app/{name}" for name in tracked),
+    }
+
+
+class Installed:
+    """An environment with the three wheels, a customer's packages, and the libraries of this environment."""
+
+    def __init__(self, folder: Path, wheels: Mapping[str, Path]) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+        self.python = folder / "bin" / "python"
+        pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "--quiet"]
+        files = map(str, wheels.values())
+        subprocess.run([*pip, "--disable-pip-version-check", "--no-index", "--no-deps", *files], check=True)
+        (self.packages,) = (folder / "lib").glob("python*/site-packages")
+        # A path in a .pth file adds its packages, not its own .pth files: this checkout stays out.
+        (self.packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        for name in ("server", "client"):
+            (self.packages / name).mkdir()
+            (self.packages / name / "__init__.py").write_text("WHOSE = 'the customer'\n")
+        self.work = folder / "work"
+        self.work.mkdir()
+
+    def run(self, *command: str, program: str = "python") -> "subprocess.CompletedProcess[str]":
+        """Runs a program of the environment to its end."""
+        return subprocess.run(
+            [str(self.python.with_name(program)), *command],
+            cwd=self.work,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    @contextmanager
+    def serving(self, settings: str) -> Iterator[tuple[str, str]]:
+        """Runs ``facegate serve``; gives the targets of its device and service listeners."""
+        (self.work / "facegate.toml").write_text(settings)
+        log = self.work / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [str(self.python.with_name("facegate")), "serve", "--config", "facegate.toml"],
+                cwd=self.work,
+                env=self.environment(),
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            until = time.monotonic() + _START_SECONDS
+            while (found := _SERVES.search(log.read_text())) is None:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < until, log.read_text()
+                time.sleep(0.1)
+            yield found[1], found[2]
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment without what would add this checkout or another server's settings."""
+        return {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "FACEGATE_"))
+        }
+
+
+@pytest.fixture(scope="module")
+def installed(wheels: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed(tmp_path_factory.mktemp("installed"), wheels)
+
+
+def _imported(installed: Installed, *modules: str) -> dict[str, str]:
+    """Where modules come from; empty for those that there are not."""
+    program = (
+        "import importlib, json, sys\n"
+        "def place(name):\n"
+        "    try:\n"
+        "        return importlib.import_module(name).__file__\n"
+        "    except ModuleNotFoundError:\n"
+        "        return ''\n"
+        "print(json.dumps({name: place(name) for name in sys.argv[1:]}))"
+    )
+    done = installed.run("-c", program, *modules)
+    assert done.returncode == 0, done.stderr
+    places: dict[str, str] = json.loads(done.stdout)
+    return places
+
+
+def test_a_customers_packages_keep_their_names(installed: Installed) -> None:
+    ours = ("facegate.v1.scan_pb2", "facegate_protocol", "facegate_client", "facegate_app")
+    theirs = ("server", "client")
+    hidden = (
+        "attempt",
+        "cli",
+        "device_integrity",
+        "evaluation",
+        "liveness",
+        "matcher",
+        "simulator",
+        "vision",
+    )
+    places = _imported(installed, *ours, *theirs, *hidden)
+    for name in (*ours, *theirs):
+        assert places[name].startswith(f"{installed.packages}/{name.replace('.', '/')}")
+    assert not any(places[name] for name in hidden)
+
+
+def test_the_command_runs(installed: Installed) -> None:
+    done = installed.run("--help", program="facegate")
+    assert done.returncode == 0, done.stderr
+    assert "Run a server" in done.stdout
+
+
+def test_processes_of_the_application_find_its_code(installed: Installed) -> None:
+    program = (
+        "import subprocess, sys, facegate_app\n"
+        "sys.path.insert(0, facegate_app.__path__[0])\n"
+        "from vision.own_process import module_command\n"
+        "for words in (('facegate_app', '--help'), ('cli.bench.device_process',)):\n"
+        "    subprocess.run(module_command(*words), stdin=subprocess.DEVNULL, check=True)\n"
+    )
+    done = installed.run("-c", program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_check_succeeds(installed: Installed) -> None:
+    """A server, its database, its decoders, and a whole check by the command."""
+    real_pack()
+    person = Image.fromarray(builtin_photos(names=("astronaut",))["astronaut"].pixels[:, :, ::-1])
+    person.save(installed.work / "photo.jpg", quality=92)
+    # A decoder's process alone reads JPEG 2000.
+    person.save(installed.work / "portrait.jp2", quality_mode="rates", quality_layers=[5])
+    ports = "".join(f"listeners.{name}.port = 0\n" for name in ("device", "service", "admin"))
+    with installed.serving(f'data_dir = "data"\npack = "embedded"\n{ports}') as (device, service):
+        assert str(installed.packages / "facegate_app") in _decoder_command(installed.python)
+        verified = installed.run(
+            *("verify", "--trusted", "portrait.jp2", "--photo", "photo.jpg", "--simulate", "genuine"),
+            *("--seed", "3", "--device", device, "--service", service, "--json"),
+            program="facegate",
+        )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert json.loads(verified.stdout)["status"] == "CHECK_STATUS_SUCCESS"
+
+
+def _decoder_command(python: Path) -> list[str]:
+    """The command line of a running decoder of an environment."""
+    commands = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            commands.append(process.read_bytes().decode().split("\0"))
+        except OSError:
+            continue
+    return next(
+        command for command in commands if command[0] == str(python) and "vision.isolation.worker" in command
+    )
