@@ -153,7 +153,7 @@ def test_the_colour_space_is_the_pictures(picture: bytes, version: RecordVersion
     ("picture", "says"),
     [
         (b"", "no bytes"),
-        (b"no picture", "none of"),
+        (b"no picture", "not JPEG"),
         (JPEG[:8], "JPEG"),
         (bmp(8, 8), "holds no BMP"),
         (png(65_536, 8), "65535 a side"),

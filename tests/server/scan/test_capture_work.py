@@ -159,7 +159,7 @@ async def test_what_fails_ahead_is_told_to_who_waits(pool: WorkerPool) -> None:
 async def test_when_one_examination_fails_the_others_have_ended(pool: WorkerPool) -> None:
     setting = _Setting(pool)
     await setting.take(*range(PLAN.frames))
-    broken, held, *_ = setting.capture.examinations(begun=None)
+    held, broken, *_ = setting.capture.examinations(begun=None)
     object.__setattr__(broken.seen, "pixels", None)
     setting.analyst.held = held.index
     rest = asyncio.ensure_future(setting.work.examine_rest())
