@@ -15,7 +15,7 @@ from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.errors import AttemptError, FrameUnusable
 from attempt.flash_run import FlashRun
-from attempt.frame import ExposureClaim, Frame, FrameLimits
+from attempt.frame import Frame, FrameExposure, FrameLimits
 from attempt.judgement import AttemptJudgement, evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.pictures import DecodedPicture
@@ -30,11 +30,11 @@ __all__ = [
     "CapturePlan",
     "DecodedPicture",
     "ExaminedFrame",
-    "ExposureClaim",
     "Feedback",
     "FlashRun",
     "Frame",
     "FrameAnalyst",
+    "FrameExposure",
     "FrameLimits",
     "FrameUnusable",
     "MoveOval",

@@ -11,7 +11,7 @@ from attempt.watch import PacedWatch
 from liveness.collect import FOLLOW_SECONDS
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
-from liveness.observation import FrameObservation, GreyView, PassedFrame
+from liveness.observation import FrameObservation, GreyView, SkippedFrame
 from liveness.observe import fine_view, sample_frame
 from liveness.pace import APART_SECONDS
 from liveness.upright import UprightFaces
@@ -168,8 +168,8 @@ class FrameAnalyst:
             FrameUnusable: As for ``look``.
         """
         picture = FramePicture(self._decoder, frame)
-        watcher.pass_over(
-            PassedFrame(
+        watcher.skip(
+            SkippedFrame(
                 index=frame.index,
                 capture_time=capture_time,
                 fingerprint=frame.fingerprint,

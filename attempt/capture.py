@@ -22,7 +22,7 @@ from attempt.sample import FrameSample
 from attempt.selection import KeptFrames
 from liveness.collect import FOLLOW_SECONDS
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
-from liveness.observation import PassedFrame, ScanObservations
+from liveness.observation import ScanObservations, SkippedFrame
 from liveness.pace import FrameWork
 from vision.face import BgrImage
 from vision.image import GreyImage
@@ -187,7 +187,7 @@ class AttemptCapture:
             case FrameWork.SAMPLE:
                 self._analyst.sample(frame, time, watcher=self._watch.watcher, measure=measure)
                 self._decoded.add(frame.index)
-                self._placement.pass_over()
+                self._placement.skip()
                 return None
             case FrameWork.NOTE:
                 self._note(frame, time)
@@ -229,7 +229,7 @@ class AttemptCapture:
             code = challenge.hint(arrival) or code
         return self._told.news(Feedback(code, self._progress, frame.index), time)
 
-    def glance(self, frame: Frame, *, arrival: float) -> None:
+    def skip(self, frame: Frame, *, arrival: float) -> None:
         """Shows the challenge a frame that comes once the attempt is settled; nothing is measured of it.
 
         Args:
@@ -242,7 +242,7 @@ class AttemptCapture:
         self._analyst.check(frame)
         self._sample.offer(frame)
         if self.challenge is not None and self._origin is not None:
-            self.challenge.glance(frame, origin_us=self._origin, arrival=arrival)
+            self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """What the challenge wants done now; nothing without one. The oval moves where it says so.
@@ -263,10 +263,10 @@ class AttemptCapture:
         """Takes a frame that is not even decoded."""
         self._analyst.check(frame)
         self._sample.offer(frame)
-        self._watch.watcher.pass_over(
-            PassedFrame(index=frame.index, capture_time=time, fingerprint=frame.fingerprint, samples=None)
+        self._watch.watcher.skip(
+            SkippedFrame(index=frame.index, capture_time=time, fingerprint=frame.fingerprint, samples=None)
         )
-        self._placement.pass_over()
+        self._placement.skip()
 
     def next_examination(self) -> Examination | None:
         """The next examination that is worth while before the end; ``None`` where there is none now.

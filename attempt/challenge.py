@@ -108,7 +108,7 @@ class AttemptChallenge(Protocol):
         """
         ...
 
-    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Works in what a frame says that comes once it is settled, and is not looked at.
 
         Args:

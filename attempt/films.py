@@ -29,9 +29,9 @@ from vision.packs import Pack
 
 __all__ = [
     "MINIMUM_FRAMES",
+    "FilmCapture",
     "SelectedFrame",
     "StillFrames",
-    "VideoFrames",
     "VideoStudy",
     "examine",
     "judge_study",
@@ -105,7 +105,7 @@ class _Kept:
         return tuple(self._frames[index] for index in sorted(self._frames))
 
 
-class VideoFrames:
+class FilmCapture:
     """Frames with times. Takes them in order; not for several threads at once."""
 
     def __init__(self, pack: Pack) -> None:

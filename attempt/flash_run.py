@@ -180,7 +180,7 @@ class FlashRun:
             captured=frame.captured,
         )
 
-    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Tells the controller what the frame says was on display: the closing step, until it was held."""
         step, since = self._claim(frame, origin_us)
         captured = (frame.capture_time_us - origin_us) / 1e6

@@ -3,11 +3,11 @@
 import zlib
 from dataclasses import dataclass
 
-__all__ = ["ExposureClaim", "Frame", "FrameLimits"]
+__all__ = ["Frame", "FrameExposure", "FrameLimits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExposureClaim:
+class FrameExposure:
     """What a device says its camera did. 0 means unknown."""
 
     exposure_time_ns: int
@@ -43,7 +43,7 @@ class Frame:
     height: int
     flash_step: int = 0
     flash_step_since_us: int = 0
-    exposure: ExposureClaim | None = None
+    exposure: FrameExposure | None = None
 
     @property
     def fingerprint(self) -> int:

@@ -20,7 +20,7 @@ from liveness.judge import CaptureConditions, judge_scan
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal, not_assessed
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchPolicy, MatchResult, compare
 from matcher.constancy import IdentityConstancy, measure_constancy
 from matcher.similarity import similarity_for_fmr
@@ -40,28 +40,33 @@ _TURNED = "WRONG_ROTATION"
 
 _CONSTANCY, _CONSTANCY_LABEL = "identity_constancy", "One person throughout"
 
-_ADVICE: dict[Reason, str] = {
-    Reason.TOO_FEW_FRAMES: "LOW_VIDEO_QUALITY",
-    Reason.TOO_SHORT: "TIMED_OUT",
-    Reason.TOO_FEW_USABLE_FACES: "NO_FACE",
-    Reason.WRONG_ROTATION: "WRONG_ROTATION",
-    Reason.NO_SIGN_OF_LIFE_MEASURABLE: "TURN_HEAD_SLIGHTLY",
-    Reason.EVIDENCE_TOO_WEAK: "TURN_HEAD_SLIGHTLY",
-    Reason.TOO_BRIGHT_TO_MEASURE: "TOO_BRIGHT",
-    Reason.TOO_DARK_TO_MEASURE: "TOO_DARK",
-    Reason.SCREEN_TOO_DIM: "RAISE_SCREEN_BRIGHTNESS",
-    Reason.CHALLENGE_ANSWERED_LATE: "NETWORK_TOO_SLOW",
-    Reason.CHALLENGE_NOT_MEASURABLE: "HOLD_STILL",
-    Reason.TOO_FEW_CHALLENGE_BITS: "HOLD_STILL",
-    Reason.BLINK_NOT_SEEN: "BLINK",
-    Reason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
+_ADVICE: dict[VerdictReason, str] = {
+    VerdictReason.TOO_FEW_FRAMES: "LOW_VIDEO_QUALITY",
+    VerdictReason.TOO_SHORT: "TIMED_OUT",
+    VerdictReason.TOO_FEW_USABLE_FACES: "NO_FACE",
+    VerdictReason.WRONG_ROTATION: "WRONG_ROTATION",
+    VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.EVIDENCE_TOO_WEAK: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.TOO_BRIGHT_TO_MEASURE: "TOO_BRIGHT",
+    VerdictReason.TOO_DARK_TO_MEASURE: "TOO_DARK",
+    VerdictReason.SCREEN_TOO_DIM: "RAISE_SCREEN_BRIGHTNESS",
+    VerdictReason.CHALLENGE_ANSWERED_LATE: "NETWORK_TOO_SLOW",
+    VerdictReason.CHALLENGE_NOT_MEASURABLE: "HOLD_STILL",
+    VerdictReason.TOO_FEW_CHALLENGE_BITS: "HOLD_STILL",
+    VerdictReason.BLINK_NOT_SEEN: "BLINK",
+    VerdictReason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
 }
 
 _TOO_LITTLE_SEEN = frozenset(
-    {Reason.TOO_FEW_FRAMES, Reason.TOO_SHORT, Reason.TOO_FEW_USABLE_FACES, Reason.WRONG_ROTATION}
+    {
+        VerdictReason.TOO_FEW_FRAMES,
+        VerdictReason.TOO_SHORT,
+        VerdictReason.TOO_FEW_USABLE_FACES,
+        VerdictReason.WRONG_ROTATION,
+    }
 )
 """Reasons for which no movement of the person helps."""
-_MOVEMENT = _ADVICE[Reason.EVIDENCE_TOO_WEAK]
+_MOVEMENT = _ADVICE[VerdictReason.EVIDENCE_TOO_WEAK]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

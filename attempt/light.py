@@ -3,7 +3,7 @@
 import numpy as np
 
 from attempt.analyst import SeenFrame
-from attempt.frame import ExposureClaim
+from attempt.frame import FrameExposure
 from liveness.dynamic.measurement import sample_frame
 from liveness.dynamic.sample import ExposureReading, FlashSample
 from vision.face import Box, DetectedFace
@@ -51,7 +51,7 @@ def _scaled(face: DetectedFace, scale: float) -> DetectedFace:
     return DetectedFace(box=Box(left, top, right, bottom), confidence=face.confidence, five_points=points)
 
 
-def _exposure(claim: ExposureClaim) -> ExposureReading:
+def _exposure(claim: FrameExposure) -> ExposureReading:
     return ExposureReading(
         exposure_seconds=claim.exposure_time_ns / 1e9 or None,
         iso=float(claim.iso) or None,

@@ -112,7 +112,7 @@ class MovementRun:
         view, scale = self._analyst.fine_view(frame.seen.frame)
         self._challenge.add(replace(frame.seen.observation, view=view, view_scale=scale))
 
-    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Nothing: it is over once it is settled."""
 
     def hint(self, now: float) -> str | None:

@@ -132,7 +132,7 @@ class Placement:
             self._hints[feedback_code(guidance.frame_code, turned=turned)] += 1
         return guidance
 
-    def pass_over(self) -> None:
+    def skip(self) -> None:
         """Counts a frame that is not measured: it is as well placed as the measured one before it."""
         self._good += self._well_placed
 

@@ -2,11 +2,11 @@
 
 from attempt.persons import persons_of
 from liveness.collect import FOLLOW_SECONDS
-from liveness.observation import PassedFrame, ScanObservations
+from liveness.observation import ScanObservations, SkippedFrame
 from liveness.observe import sample_frame
 from liveness.pace import APART_SECONDS, FramePace, FrameWork
 from liveness.upright import UprightFaces
-from liveness.watch import FindFaces, FrameWatcher, Picture, WatchedFrame
+from liveness.watch import FindFaces, FrameWatcher, LazyFrame, WatchedFrame
 from vision.packs import Pack
 
 __all__ = ["PacedWatch"]
@@ -63,7 +63,7 @@ class PacedWatch:
         return self._pace.next(capture_time, restless=self.watcher.restless)
 
     def take(
-        self, picture: Picture, *, index: int, capture_time: float, in_any_case: bool = False
+        self, picture: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False
     ) -> WatchedFrame | None:
         """Does with a picture what is to be done; what was seen, ``None`` of one that is not measured.
 
@@ -77,7 +77,7 @@ class PacedWatch:
         if in_any_case or work is FrameWork.WATCH:
             return self.watcher.watch(picture, index=index, capture_time=capture_time)
         samples = sample_frame(picture.grey()) if work is FrameWork.SAMPLE else None
-        self.watcher.pass_over(
-            PassedFrame(index=index, capture_time=capture_time, fingerprint=None, samples=samples)
+        self.watcher.skip(
+            SkippedFrame(index=index, capture_time=capture_time, fingerprint=None, samples=samples)
         )
         return None

@@ -11,9 +11,9 @@ from liveness.observation import (
     FrameView,
     GreyView,
     MotionSegment,
-    PassedFrame,
     RegionChange,
     ScanObservations,
+    SkippedFrame,
 )
 from liveness.plane import FloatPoints, apply_plane_motion, carry_face
 from liveness.tracking import TrackingStart, follow, plane_motion, region_change, start_tracking
@@ -69,7 +69,7 @@ class ScanCollector:
         """
         self._follow_seconds = follow_seconds
         self._frames: list[FrameObservation] = []
-        self._passed: list[PassedFrame] = []
+        self._passed: list[SkippedFrame] = []
         self._segments: list[MotionSegment] = []
         self._running: _RunningSegment | None = None
         self._looked: _Look | None = None
@@ -148,7 +148,7 @@ class ScanCollector:
             self._remember_look(kept)
         return kept
 
-    def pass_over(self, passed: PassedFrame) -> None:
+    def skip(self, passed: SkippedFrame) -> None:
         """Take the next frame, which is not measured."""
         self._passed.append(passed)
 

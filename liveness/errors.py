@@ -39,7 +39,7 @@ class RandomSourceError(LivenessError):
     """The source of a challenge's randomness is broken; no challenge can be drawn from it."""
 
 
-class PolicyError(LivenessError):
+class LivenessPolicyError(LivenessError):
     """A policy or a setting contradicts itself, such as a spoof threshold above the live one."""
 
 

@@ -31,7 +31,7 @@ from liveness.express.scoring import log_odds
 from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 
 __all__ = ["fuse"]
 
@@ -42,12 +42,12 @@ _NEEDED_SIGNS = ("planar_motion", "micro_motion")
 nothing about the face around it."""
 
 _REASONS = {
-    "planar_motion": Reason.MOVES_AS_A_PLANE,
-    "surroundings": Reason.MOVES_AS_A_PLANE,
-    "pose_consistency": Reason.MOVES_AS_A_PLANE,
-    "micro_motion": Reason.NO_SIGN_OF_LIFE,
-    "stillness": Reason.NO_SIGN_OF_LIFE,
-    _NETWORK: Reason.NETWORK_SEES_ATTACK,
+    "planar_motion": VerdictReason.MOVES_AS_A_PLANE,
+    "surroundings": VerdictReason.MOVES_AS_A_PLANE,
+    "pose_consistency": VerdictReason.MOVES_AS_A_PLANE,
+    "micro_motion": VerdictReason.NO_SIGN_OF_LIFE,
+    "stillness": VerdictReason.NO_SIGN_OF_LIFE,
+    _NETWORK: VerdictReason.NETWORK_SEES_ATTACK,
 }
 """Of signals that speak against life; the single-frame cues, which are not here, all show a medium."""
 
@@ -110,20 +110,20 @@ def fuse(
     shown = _weighted(signals, evidence.strengths)
     result = partial(LivenessResult, policy=policy, signals=shown)
     if not evidence.odds:
-        missing = Reason.NO_SIGN_OF_LIFE_MEASURABLE if scan else Reason.NO_PAD_NETWORK
+        missing = VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE if scan else VerdictReason.NO_PAD_NETWORK
         score = model.decision.no_evidence_score
         return result(verdict=Verdict.INCONCLUSIVE, score=score, reasons=(*short, missing))
     score = 100 * _probability(evidence.total * (model.decision.alone_share if short else 1.0))
     against = _against(evidence.odds, telling=model.decision.telling)
     if score <= policy.spoof_threshold:
-        reasons = (*(against or (Reason.EVIDENCE_TOO_WEAK,)), *short)
+        reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
     doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))
     if score >= policy.live_threshold and not doubts:
-        looks = Reason.LOOKS_ALIVE if scan else Reason.LOOKS_GENUINE
+        looks = VerdictReason.LOOKS_ALIVE if scan else VerdictReason.LOOKS_GENUINE
         return result(verdict=Verdict.LIVE, score=score, reasons=(looks,))
     if score < policy.live_threshold:
-        doubts = (*doubts, *against, Reason.EVIDENCE_TOO_WEAK)
+        doubts = (*doubts, *against, VerdictReason.EVIDENCE_TOO_WEAK)
     return result(verdict=Verdict.INCONCLUSIVE, score=score, reasons=tuple(dict.fromkeys(doubts)))
 
 
@@ -136,19 +136,21 @@ def _injected(
         score=score,
         policy=policy,
         signals=_weighted(signals, {"frozen_frames": 1.0}),
-        reasons=(Reason.FROZEN_FRAMES if frozen else Reason.LOOPED_FRAMES,),
+        reasons=(VerdictReason.FROZEN_FRAMES if frozen else VerdictReason.LOOPED_FRAMES,),
         attack=AttackType.INJECTION,
     )
 
 
-def _shortage(frames: int, usable_frames: int, duration: float, policy: LivenessPolicy) -> tuple[Reason, ...]:
-    short: list[Reason] = []
+def _shortage(
+    frames: int, usable_frames: int, duration: float, policy: LivenessPolicy
+) -> tuple[VerdictReason, ...]:
+    short: list[VerdictReason] = []
     if frames < policy.minimum_frames:
-        short.append(Reason.TOO_FEW_FRAMES)
+        short.append(VerdictReason.TOO_FEW_FRAMES)
     elif usable_frames < policy.minimum_frames:
-        short.append(Reason.TOO_FEW_USABLE_FACES)
+        short.append(VerdictReason.TOO_FEW_USABLE_FACES)
     if duration < policy.minimum_seconds:
-        short.append(Reason.TOO_SHORT)
+        short.append(VerdictReason.TOO_SHORT)
     return tuple(short)
 
 
@@ -254,29 +256,31 @@ def _network_odds(networks: Mapping[str, float], calibrations: NetworkCalibratio
     return float(np.mean(odds)), float(np.mean([one.weight for one in used]))
 
 
-def _against(odds: Mapping[str, float], *, telling: float) -> tuple[Reason, ...]:
+def _against(odds: Mapping[str, float], *, telling: float) -> tuple[VerdictReason, ...]:
     """Why it looks like an attack, the strongest evidence first."""
     told = sorted((value, name) for name, value in odds.items() if value <= -telling)
-    return tuple(dict.fromkeys(_REASONS.get(name, Reason.SHOWS_A_MEDIUM) for _, name in told))
+    return tuple(dict.fromkeys(_REASONS.get(name, VerdictReason.SHOWS_A_MEDIUM) for _, name in told))
 
 
-def _doubts(by_name: Mapping[str, Signal], policy: LivenessPolicy, *, asked: bool) -> tuple[Reason, ...]:
+def _doubts(
+    by_name: Mapping[str, Signal], policy: LivenessPolicy, *, asked: bool
+) -> tuple[VerdictReason, ...]:
     """What keeps a scan, or a picture, from LIVE however high its confidence."""
-    doubts: list[Reason] = []
+    doubts: list[VerdictReason] = []
     scan = policy.capture is CaptureKind.SCAN
     if scan:
         signs = [by_name[name].score for name in _SIGNS_OF_LIFE if name in by_name]
         seen = [score for score in signs if score is not None]
         needed = [by_name[name].score for name in _NEEDED_SIGNS if name in by_name]
         if all(score is None for score in needed):
-            doubts.append(Reason.NO_SIGN_OF_LIFE_MEASURABLE)
+            doubts.append(VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE)
         elif max(seen) < _NEITHER:
-            doubts.append(Reason.NO_SIGN_OF_LIFE)
+            doubts.append(VerdictReason.NO_SIGN_OF_LIFE)
     eyes = by_name.get("eyes_open")
     if eyes is not None and eyes.score is not None and eyes.score < policy.minimum_eyes_open:
-        doubts.append(Reason.EYES_CLOSED)
+        doubts.append(VerdictReason.EYES_CLOSED)
     if not asked and (policy.require_pad_network or not scan):
-        doubts.append(Reason.NO_PAD_NETWORK)
+        doubts.append(VerdictReason.NO_PAD_NETWORK)
     return tuple(doubts)
 
 

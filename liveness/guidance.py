@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation
 
@@ -55,7 +55,7 @@ class Oval:
 
     def __post_init__(self) -> None:
         if min(self.width, self.height) <= 0:
-            raise PolicyError(f"the oval is {self.width} x {self.height}; both must be above 0")
+            raise LivenessPolicyError(f"the oval is {self.width} x {self.height}; both must be above 0")
         beyond = max(
             self.width / 2 - self.centre_x,
             self.centre_x + self.width / 2 - 1,
@@ -63,7 +63,7 @@ class Oval:
             self.centre_y + self.height / 2 - 1,
         )
         if beyond > _ROUNDING:
-            raise PolicyError(f"the oval reaches beyond the frame by {beyond:.3f} of it")
+            raise LivenessPolicyError(f"the oval reaches beyond the frame by {beyond:.3f} of it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class GuidanceSettings:
 
     def __post_init__(self) -> None:
         if self.frames_to_tell < 1:
-            raise PolicyError(f"frames_to_tell is {self.frames_to_tell}; it must be at least 1")
+            raise LivenessPolicyError(f"frames_to_tell is {self.frames_to_tell}; it must be at least 1")
         if not self.smallest < self.largest or not self.darkest < self.brightest:
-            raise PolicyError("smallest must be below largest, and darkest below brightest")
+            raise LivenessPolicyError("smallest must be below largest, and darkest below brightest")
 
 
 @dataclass(frozen=True, slots=True)

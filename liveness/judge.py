@@ -18,7 +18,7 @@ from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
 __all__ = ["CaptureConditions", "ScanLiveness", "judge_scan"]
 
@@ -107,9 +107,9 @@ def _with_challenge(
 def _under(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
     """The verdict under the conditions of the capture."""
     if conditions.too_slow and found.verdict is Verdict.LIVE:
-        found = replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.TOO_FEW_FRAMES,))
+        found = replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.TOO_FEW_FRAMES,))
     if conditions.turned and found.verdict is Verdict.INCONCLUSIVE:
         # Turned pictures are why too few show a usable face.
-        others = (reason for reason in found.reasons if reason is not Reason.TOO_FEW_USABLE_FACES)
-        found = replace(found, reasons=(Reason.WRONG_ROTATION, *others))
+        others = (reason for reason in found.reasons if reason is not VerdictReason.TOO_FEW_USABLE_FACES)
+        found = replace(found, reasons=(VerdictReason.WRONG_ROTATION, *others))
     return found

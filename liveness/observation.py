@@ -36,7 +36,7 @@ class FrameView:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PassedFrame:
+class SkippedFrame:
     """A frame that was not measured, as the ones before and after it tell enough.
 
     Attributes:
@@ -168,7 +168,7 @@ class ScanObservations:
 
     frames: tuple[FrameObservation, ...]
     motion: tuple[MotionSegment, ...]
-    passed: tuple[PassedFrame, ...] = ()
+    passed: tuple[SkippedFrame, ...] = ()
 
     @property
     def duration(self) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 
 __all__ = ["LEAST_BETWEEN", "CaptureKind", "LivenessPolicy"]
 
@@ -54,13 +54,15 @@ class LivenessPolicy:
         if not (
             0 <= self.spoof_threshold <= self.live_threshold - LEAST_BETWEEN and self.live_threshold <= 100
         ):
-            raise PolicyError(
+            raise LivenessPolicyError(
                 f"0 <= spoof_threshold <= live_threshold - {LEAST_BETWEEN:g} and live_threshold <= 100 are "
                 f"needed; they are {self.spoof_threshold} and {self.live_threshold}"
             )
         if self.minimum_frames < 2:
-            raise PolicyError(f"minimum_frames is {self.minimum_frames}; at least 2 are needed to see motion")
+            raise LivenessPolicyError(
+                f"minimum_frames is {self.minimum_frames}; at least 2 are needed to see motion"
+            )
         if not 0 <= self.minimum_eyes_open <= 1:
-            raise PolicyError(f"minimum_eyes_open is {self.minimum_eyes_open}; it is a share, 0 to 1")
+            raise LivenessPolicyError(f"minimum_eyes_open is {self.minimum_eyes_open}; it is a share, 0 to 1")
         if self.minimum_seconds <= 0:
-            raise PolicyError(f"minimum_seconds is {self.minimum_seconds}; it must be positive")
+            raise LivenessPolicyError(f"minimum_seconds is {self.minimum_seconds}; it must be positive")

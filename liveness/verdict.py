@@ -7,7 +7,7 @@ from liveness.errors import ContradictoryResult
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 
-__all__ = ["AttackType", "LivenessResult", "Reason", "Verdict"]
+__all__ = ["AttackType", "LivenessResult", "Verdict", "VerdictReason"]
 
 _MARGIN = 1.0
 """How far inside the thresholds the confidence of an INCONCLUSIVE result lies, where its score is outside."""
@@ -38,7 +38,7 @@ class AttackType(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class Reason(StrEnum):
+class VerdictReason(StrEnum):
     """Why a verdict is what it is; codes for machines, worded for persons by the edge."""
 
     TOO_FEW_FRAMES = "TOO_FEW_FRAMES"
@@ -95,7 +95,7 @@ class LivenessResult:
     score: float
     policy: LivenessPolicy
     signals: tuple[Signal, ...]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[VerdictReason, ...]
     attack: AttackType = AttackType.UNKNOWN
 
     def __post_init__(self) -> None:

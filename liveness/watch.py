@@ -7,7 +7,7 @@ from typing import Protocol
 from liveness.collect import FOLLOW_SECONDS, ScanCollector
 from liveness.express.depth import measure_depth
 from liveness.eye_watch import EyeRatios, EyeWatch
-from liveness.observation import FrameObservation, FrameView, GreyView, PassedFrame, ScanObservations
+from liveness.observation import FrameObservation, FrameView, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import ViewSpace, observe_followed, observe_frame, view_frame
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio
@@ -20,7 +20,7 @@ LocateLandmarks = Callable[[BgrImage, DetectedFace], Landmarks | None]
 """Finds a face's dense landmarks; ``None`` where it sees no face."""
 
 
-class Picture(Protocol):
+class LazyFrame(Protocol):
     """One upright frame that is decoded only as far as it is needed."""
 
     def grey(self) -> GreyView:
@@ -96,7 +96,7 @@ class FrameWatcher:
 
     def watch(
         self,
-        picture: Picture,
+        picture: LazyFrame,
         *,
         index: int,
         capture_time: float,
@@ -140,9 +140,9 @@ class FrameWatcher:
         depth = measure_depth(self.observations) if expects_depth else None
         return WatchedFrame(observation=kept, pixels=pixels, depth=depth)
 
-    def pass_over(self, passed: PassedFrame) -> None:
+    def skip(self, passed: SkippedFrame) -> None:
         """Notes a frame that is not watched, but sampled or known by its bytes."""
-        self._collector.pass_over(passed)
+        self._collector.skip(passed)
 
     def _look(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
         faces = self._find_faces(pixels)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matcher.errors import CalibrationTooWeak, PolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from matcher.similarity import fmr_bound, similarity_for_fmr
 from vision.face import Embedding
 from vision.packs.calibration import MatchCalibration
@@ -32,7 +32,9 @@ class MatchPolicy:
             PolicyInvalid: ``max_fmr`` is not in (0, 1).
         """
         if not 0.0 < self.max_fmr < 1.0:
-            raise PolicyInvalid(f"max_fmr must lie between 0 and 1, both excluded, got {self.max_fmr}")
+            raise PortraitPolicyInvalid(
+                f"max_fmr must lie between 0 and 1, both excluded, got {self.max_fmr}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 from matcher.similarity import fmr_bound
 from matcher.template import TemplateSample, stack_samples
 from vision.packs.calibration import MatchCalibration
@@ -79,7 +79,7 @@ def measure_constancy(
         TemplateMismatch: The templates' lengths differ.
     """
     if not 0.0 < max_fmr < 1.0:
-        raise PolicyInvalid(f"max_fmr must lie between 0 and 1, both excluded, got {max_fmr}")
+        raise PortraitPolicyInvalid(f"max_fmr must lie between 0 and 1, both excluded, got {max_fmr}")
     if len(samples) < 2:
         return None
     demanded = max(max_fmr, calibration.lowest_bound)

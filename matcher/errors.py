@@ -22,7 +22,7 @@ from types import MappingProxyType
 __all__ = [
     "CalibrationTooWeak",
     "MatcherError",
-    "PolicyInvalid",
+    "PortraitPolicyInvalid",
     "RecordInvalid",
     "RefusalReason",
     "TemplateInvalid",
@@ -100,7 +100,7 @@ class RecordInvalid(MatcherError):
     """A facial record cannot be written: its format has no place for a value, or a value is too large."""
 
 
-class PolicyInvalid(MatcherError):
+class PortraitPolicyInvalid(MatcherError):
     """A number of a policy is out of its range."""
 
 

@@ -10,7 +10,7 @@ from matcher.conformance.factory import unassessable
 from matcher.conformance.interface import Component
 from matcher.conformance.profiles import ALWAYS_HARD, Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Requirement, RequirementCode, Rule, Severity
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 from matcher.records import Representations
 from vision.face import Box, Embedding, HeadPose
 
@@ -103,16 +103,16 @@ class PortraitPolicy:
         """
         for name in ("max_bytes", "max_pixels", "max_side", "min_side", "min_eye_distance"):
             if not getattr(self, name) > 0:
-                raise PolicyInvalid(f"{name} must be greater than 0, got {getattr(self, name)}")
+                raise PortraitPolicyInvalid(f"{name} must be greater than 0, got {getattr(self, name)}")
         if self.max_pixels > _MOST_PIXELS:
-            raise PolicyInvalid(f"max_pixels must be at most {_MOST_PIXELS}, got {self.max_pixels}")
+            raise PortraitPolicyInvalid(f"max_pixels must be at most {_MOST_PIXELS}, got {self.max_pixels}")
         if self.min_side > self.max_side:
-            raise PolicyInvalid(f"min_side {self.min_side} is greater than max_side {self.max_side}")
+            raise PortraitPolicyInvalid(f"min_side {self.min_side} is greater than max_side {self.max_side}")
         for name in ("min_inside_fraction", "min_face_confidence"):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                raise PolicyInvalid(f"{name} must lie in 0..1, got {getattr(self, name)}")
+                raise PortraitPolicyInvalid(f"{name} must lie in 0..1, got {getattr(self, name)}")
         if not 0.0 < self.second_face_fraction <= 1.0:
-            raise PolicyInvalid(
+            raise PortraitPolicyInvalid(
                 f"second_face_fraction must lie above 0 and at most at 1, got {self.second_face_fraction}"
             )
         object.__setattr__(self, "rules", MappingProxyType(self._all_rules()))
@@ -128,7 +128,7 @@ class PortraitPolicy:
         rules[IntakeCode.FILE_SIZE] = replace(rules[IntakeCode.FILE_SIZE], maximum=float(self.max_bytes))
         for code, change in self.changes.items():
             if code in ALWAYS_HARD:
-                raise PolicyInvalid(f"{code} is always hard and cannot be changed")
+                raise PortraitPolicyInvalid(f"{code} is always hard and cannot be changed")
             rules[code] = change.applied_to(rules[code])
             rules[code].check(code)
             check_bounds(code, rules[code])
@@ -139,7 +139,7 @@ class PortraitPolicy:
         """Two numbers say how far apart the eyes must be: neither may silently undo the other."""
         if change is None or change.minimum is None or change.minimum >= self.min_eye_distance:
             return
-        raise PolicyInvalid(
+        raise PortraitPolicyInvalid(
             f"{Component.INTER_EYE_DISTANCE} asks for at least {change.minimum:g} pixels, min_eye_distance "
             f"for {self.min_eye_distance:g}: lower min_eye_distance, too, if the smaller one is meant"
         )

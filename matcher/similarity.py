@@ -32,7 +32,7 @@ from typing import Final
 
 import numpy as np
 
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 from vision.packs.calibration import MatchCalibration
 
 __all__ = ["fmr_bound", "similarity", "similarity_for_fmr", "threshold_cosine"]
@@ -61,7 +61,7 @@ def similarity_for_fmr(fmr: float) -> float:
         PolicyInvalid: ``fmr`` is not in (0, 1].
     """
     if not 0.0 < fmr <= 1.0:
-        raise PolicyInvalid(f"a false match rate must lie above 0 and at most at 1, got {fmr}")
+        raise PortraitPolicyInvalid(f"a false match rate must lie above 0 and at most at 1, got {fmr}")
     return float(np.interp(-math.log10(fmr), _EXPONENTS, _SIMILARITIES))
 
 
@@ -112,7 +112,7 @@ def threshold_cosine(max_fmr: float, *, calibration: MatchCalibration) -> float:
         PolicyInvalid: ``max_fmr`` is below what the calibration supports.
     """
     if not calibration.lowest_bound <= max_fmr < 1.0:
-        raise PolicyInvalid(
+        raise PortraitPolicyInvalid(
             f"a threshold exists for bounds from {calibration.lowest_bound:g} to below 1, not for {max_fmr:g}"
         )
     points = calibration.points

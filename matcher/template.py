@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import PolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from vision.face import Embedding, HeadPose
 
 __all__ = ["TemplateSample", "fuse_templates", "sample_quality", "stack_samples"]
@@ -66,7 +66,7 @@ def sample_quality(
         PolicyInvalid: A limit is not positive.
     """
     if full_sharpness <= 0 or full_eye_distance <= 0:
-        raise PolicyInvalid("full_sharpness and full_eye_distance must be greater than 0")
+        raise PortraitPolicyInvalid("full_sharpness and full_eye_distance must be greater than 0")
     sharp = min(1.0, max(0.0, sharpness / full_sharpness))
     size = min(1.0, max(0.0, eye_distance / full_eye_distance))
     facing = max(0.0, float(np.cos(np.radians(pose.yaw)))) * max(0.0, float(np.cos(np.radians(pose.pitch))))

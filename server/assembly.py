@@ -29,7 +29,7 @@ from server.keys import KeyRing
 from server.policies import PolicyBook
 from server.policies.availability import Availability
 from server.scan.device_memory import DeviceMemory
-from server.scan.environment import DeviceKnowledge, ScanModels, ScanSettings
+from server.scan.environment import DeviceKnowledge, ScanLimits, ScanModels
 from server.settings import Settings
 from server.stores import Stores
 from server.telemetry.metrics import Metrics
@@ -133,11 +133,11 @@ def check_intake(
     )
 
 
-def scan_settings(settings: Settings, tuning: Tuning) -> ScanSettings:
+def scan_settings(settings: Settings, tuning: Tuning) -> ScanLimits:
     """Numbers that hold for every scan of a server."""
     limits = settings.limits
     window = limits.max_scan_frames_in_flight
-    return ScanSettings(
+    return ScanLimits(
         budget=tuning.budget,
         plan=tuning.plan,
         oval=Oval(),

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 from liveness.selfie import SelfieSettings
 from server.settings_base import Table
 
@@ -46,7 +46,7 @@ class SelfieTable(Table):
     def _valid(self) -> Self:
         try:
             self.as_settings()
-        except PolicyError as error:
+        except LivenessPolicyError as error:
             raise ValueError(str(error)) from error
         return self
 

@@ -1,6 +1,6 @@
 """Synthetic persons and attackers in front of a synthetic camera, for demos, tests and measurements.
 
-``simulate_scan`` turns one photo and ``ScanSettings`` into frames; ``builtin_photos`` finds photos that
+``simulate_scan`` turns one photo and ``SceneSettings`` into frames; ``builtin_photos`` finds photos that
 installed packages carry. A person is the photo laid over a generic head: turning it gives true
 parallax, the eyes blink and wander, the room behind is farther away. Attackers show the same photo
 on paper or on a screen, or put frames in behind the camera.
@@ -24,7 +24,7 @@ hidden, there is no local tone mapping or sharpening, and no frame is compressed
 """
 
 from simulator.app_guide import AppGuide
-from simulator.errors import PhotoNotFound, PhotoUnusable, SettingsInvalid, SimulatorError
+from simulator.errors import PhotoNotFound, PhotoUnusable, SceneSettingsInvalid, SimulatorError
 from simulator.flash_scan import simulate_flash_scan
 from simulator.flash_settings import (
     FlashKind,
@@ -50,7 +50,7 @@ from simulator.scene import (
     ExpressionSettings,
     MotionSettings,
     ScanKind,
-    ScanSettings,
+    SceneSettings,
     ScreenSettings,
     SheetSettings,
 )
@@ -78,10 +78,10 @@ __all__ = [
     "PhotoUnusable",
     "RendererSettings",
     "ScanKind",
-    "ScanSettings",
+    "SceneSettings",
+    "SceneSettingsInvalid",
     "ScreenLight",
     "ScreenSettings",
-    "SettingsInvalid",
     "SheetSettings",
     "SimulatedExposure",
     "SimulatedFrame",

@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from simulator.geometry.relief import Placement
-from simulator.motion import Blink
+from simulator.geometry.relief import ReliefPose
+from simulator.motion import BlinkMotion
 
 __all__ = ["AppGuide", "RestingFace"]
 
@@ -49,10 +49,10 @@ class _Oval:
     x: float
     y: float
 
-    def target(self, face: RestingFace) -> Placement:
+    def target(self, face: RestingFace) -> ReliefPose:
         (wide, tall), approach = face.frame, _nearer(self.width / face.outline_width)
         near = 1 - approach
-        return Placement(
+        return ReliefPose(
             shift_x=wide * ((self.x - 0.5) * near - (face.x - 0.5)),
             shift_y=tall * ((self.y - 0.5) * near - (face.y - 0.5)),
             approach=approach,
@@ -63,7 +63,7 @@ class _Oval:
 class _Move:
     begin: float
     seconds: float
-    target: Callable[[RestingFace], Placement]
+    target: Callable[[RestingFace], ReliefPose]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class AppGuide:
         self._settled = 0.0
         # Own draws: ovals are followed the same way whether or not a blink is asked for between them.
         self._lids = np.random.default_rng([seed, 1])
-        self._blinks: list[Blink] = []
+        self._blinks: list[BlinkMotion] = []
         self._neck = np.random.default_rng([seed, 2])
         self._turns: list[_Turn] = []
 
@@ -127,7 +127,7 @@ class AppGuide:
         """
         wide = face_width * self._about()
         self._oval = None
-        self._add(at, seconds, lambda face: Placement(approach=_nearer(wide / face.width)))
+        self._add(at, seconds, lambda face: ReliefPose(approach=_nearer(wide / face.width)))
 
     def fill(
         self, oval_width: float, *, centre: tuple[float, float], at: float, seconds: float = 0.0
@@ -161,7 +161,7 @@ class AppGuide:
             _CORRECTED * (wanted - seen) for wanted, seen in zip((oval.x, oval.y), centre, strict=True)
         )
 
-        def corrected(face: RestingFace, so_far: tuple[_Move, ...] = tuple(self._moves)) -> Placement:
+        def corrected(face: RestingFace, so_far: tuple[_Move, ...] = tuple(self._moves)) -> ReliefPose:
             now, (wide, tall) = _placed(so_far, at, face), face.frame
             near = 1 - now.approach
             return replace(
@@ -182,7 +182,7 @@ class AppGuide:
         """
         self._oval = None
         if self._moves:
-            self._add(at, 0.0, lambda face: Placement())
+            self._add(at, 0.0, lambda face: ReliefPose())
 
     def blink(self, *, at: float) -> None:
         """Asks for a blink.
@@ -191,7 +191,7 @@ class AppGuide:
             at: As for ``ask``.
         """
         start = at + float(self._lids.uniform(*_READING_SECONDS))
-        self._blinks.append(Blink.draw(self._lids, start=start, depth=1.0, closed=_SHUT_SECONDS))
+        self._blinks.append(BlinkMotion.draw(self._lids, start=start, depth=1.0, closed=_SHUT_SECONDS))
 
     def closure(self, time: float) -> float:
         """How far the lids are closed on request at ``time`` seconds, 0..1."""
@@ -209,7 +209,7 @@ class AppGuide:
         degrees = float(self._neck.uniform(*_TURN_DEGREES) * self._neck.choice([-1, 1]))
         self._turns.append(_Turn(start, float(self._neck.uniform(*_TURN_SECONDS)), degrees))
 
-    def placement(self, time: float, *, face: RestingFace) -> Placement:
+    def placement(self, time: float, *, face: RestingFace) -> ReliefPose:
         """Movement away from rest at ``time`` seconds."""
         yaw = sum(turn.yaw(time) for turn in self._turns)
         return replace(_placed(self._moves, time, face), yaw=yaw)
@@ -217,13 +217,13 @@ class AppGuide:
     def _about(self) -> float:
         return 1 + _MISSED * float(self._rng.uniform(-1, 1))
 
-    def _add(self, at: float, seconds: float, target: Callable[[RestingFace], Placement]) -> None:
+    def _add(self, at: float, seconds: float, target: Callable[[RestingFace], ReliefPose]) -> None:
         begin, seconds = at + float(self._rng.uniform(*_REACTION_SECONDS)), max(_SHORTEST_SECONDS, seconds)
         self._moves.append(_Move(begin, seconds, target))
         self._settled = begin + seconds
 
 
-def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> Placement:
+def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> ReliefPose:
     """Each move begins where those before it have come to."""
     x = y = approach = 0.0
     for move in moves:
@@ -232,7 +232,7 @@ def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> Placement
         x += part * (target.shift_x - x)
         y += part * (target.shift_y - y)
         approach += part * (target.approach - approach)
-    return Placement(shift_x=x, shift_y=y, approach=approach)
+    return ReliefPose(shift_x=x, shift_y=y, approach=approach)
 
 
 def _nearer(growth: float) -> float:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from simulator.appearance.room import paint_room
-from simulator.geometry.relief import Placement, Viewport
+from simulator.geometry.relief import ReliefPose, Viewport
 from vision.face import BgrImage
 
 __all__ = ["Backdrop"]
@@ -37,7 +37,7 @@ class Backdrop:
         """Distance of the face as a share of the wall's."""
         return self._nearness
 
-    def show(self, *, pan: tuple[float, float], camera: Placement | None = None) -> BgrImage:
+    def show(self, *, pan: tuple[float, float], camera: ReliefPose | None = None) -> BgrImage:
         """What the lens sees where nothing is in front.
 
         Args:
@@ -45,7 +45,7 @@ class Backdrop:
             camera: Movement of the face against the camera that the camera itself has made; the
                 wall, being farther, shows the same roll and a small part of the rest.
         """
-        view, moved = self._viewport, camera or Placement()
+        view, moved = self._viewport, camera or ReliefPose()
         tall, wide = self._wall.shape[:2]
         turn = cv2.getRotationMatrix2D(
             ((wide - 1) / 2, (tall - 1) / 2), -moved.roll, 1 + self._nearness * moved.approach

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.motion import Blinks, Sway, Tremor
-from simulator.scene import ScanSettings
+from simulator.scene import SceneSettings
 from simulator.wandering import Wandering
 
 __all__ = ["Behaviour", "PersonState"]
@@ -28,7 +28,7 @@ class PersonState:
         brows: Movement of the brows, pixels.
     """
 
-    head: Placement
+    head: ReliefPose
     pan: tuple[float, float] = (0.0, 0.0)
     closure: float = 0.0
     gaze: tuple[float, float] = (0.0, 0.0)
@@ -40,7 +40,7 @@ class PersonState:
 class Behaviour:
     """A person's movements over one scan, as a function of the time."""
 
-    def __init__(self, settings: ScanSettings, rng: np.random.Generator, *, eye_distance: float) -> None:
+    def __init__(self, settings: SceneSettings, rng: np.random.Generator, *, eye_distance: float) -> None:
         """Draws the movements.
 
         Args:
@@ -54,7 +54,7 @@ class Behaviour:
         shift = lively * motion.shift * settings.width
         self._head = Wandering(
             rng,
-            rms=Placement(
+            rms=ReliefPose(
                 yaw=lively * motion.yaw_degrees,
                 pitch=lively * motion.pitch_degrees,
                 roll=lively * motion.roll_degrees,

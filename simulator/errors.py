@@ -5,12 +5,12 @@
     SimulatorError
     ├── PhotoUnusable       the photo shows no face that a head can be built from
     ├── PhotoNotFound       no installed package carries the photo asked for
-    └── SettingsInvalid     a knob is outside its documented range
+    └── SceneSettingsInvalid     a knob is outside its documented range
 
 Once the first frame has been given, nothing is raised any more.
 """
 
-__all__ = ["PhotoNotFound", "PhotoUnusable", "SettingsInvalid", "SimulatorError"]
+__all__ = ["PhotoNotFound", "PhotoUnusable", "SceneSettingsInvalid", "SimulatorError"]
 
 
 class SimulatorError(Exception):
@@ -25,5 +25,5 @@ class PhotoNotFound(SimulatorError):
     """No installed package carries the photo asked for."""
 
 
-class SettingsInvalid(SimulatorError):
+class SceneSettingsInvalid(SimulatorError):
     """A setting is outside its documented range."""

@@ -11,7 +11,7 @@ from simulator.camera import capture_times
 from simulator.flash_settings import FlashKind, FlashScanSettings
 from simulator.flash_subjects import attackers_depth, living_person, presented, skin_of
 from simulator.frame import SimulatedFrame
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.light.ambient import Ambient
 from simulator.light.area_light import AreaLight
 from simulator.light.film import film
@@ -153,8 +153,8 @@ def _locked(settings: FlashScanSettings, light: ScreenLight, time: float) -> boo
     return since is not None and time >= since + settings.camera.lock_after_seconds
 
 
-def _stays(time: float) -> Placement:
-    return Placement()
+def _stays(time: float) -> ReliefPose:
+    return ReliefPose()
 
 
 def _other_challenge(settings: FlashScanSettings, rng: np.random.Generator) -> ScreenLight:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from simulator.errors import SettingsInvalid
+from simulator.errors import SceneSettingsInvalid
 from simulator.knobs import check_knobs, knob
 from simulator.light.ambient import AmbientSettings
 from simulator.light.area_light import Emission
@@ -15,7 +15,7 @@ from simulator.scene import (
     ExpressionSettings,
     MotionSettings,
     ScanKind,
-    ScanSettings,
+    SceneSettings,
     ScreenSettings,
     SheetSettings,
 )
@@ -85,7 +85,7 @@ class SkinSettings:
     """The person's skin.
 
     Raises:
-        SettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: Where a value is outside its range.
     """
 
     melanin: float = knob(
@@ -102,7 +102,7 @@ class InstrumentSettings:
     """What a presentation attack holds in front of the camera.
 
     Raises:
-        SettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: Where a value is outside its range.
     """
 
     print_width_mm: float = knob(
@@ -132,7 +132,7 @@ class InjectionSettings:
         linear: Whether light is added in linear light, as it should be, or to the 8-bit values.
 
     Raises:
-        SettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: Where a value is outside its range.
     """
 
     latency_seconds: float = knob(
@@ -184,7 +184,7 @@ class FlashScanSettings:
         screen: The screen of a replay.
 
     Raises:
-        SettingsInvalid: Where a value is outside the range given here.
+        SceneSettingsInvalid: Where a value is outside the range given here.
     """
 
     kind: FlashKind
@@ -209,17 +209,17 @@ class FlashScanSettings:
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, FlashKind):
-            raise SettingsInvalid(f"kind has to be a FlashKind, got {self.kind!r}")
+            raise SceneSettingsInvalid(f"kind has to be a FlashKind, got {self.kind!r}")
         check_knobs(self)
         self.as_scan()  # checks what the two kinds of scan share
 
-    def as_scan(self, *, expression: ExpressionSettings | None = None) -> ScanSettings:
+    def as_scan(self, *, expression: ExpressionSettings | None = None) -> SceneSettings:
         """The part that every simulated scan has: who moves how in which frame.
 
         Args:
             expression: Instead of the settings' own.
         """
-        return ScanSettings(
+        return SceneSettings(
             kind=ScanKind.GENUINE,
             seed=self.seed,
             seconds=self.seconds,

@@ -15,7 +15,7 @@ from simulator.flash_settings import FlashKind, FlashScanSettings, Geometry
 from simulator.geometry.depth import head_depth
 from simulator.geometry.ellipsoid import ellipsoid_depth
 from simulator.geometry.head_shape import HeadFit
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.geometry.sculpted import sculpted_depth
 from simulator.light.albedo import AlbedoPaint
 from simulator.light.lit_person import LitPerson
@@ -123,7 +123,7 @@ def _held(
 ) -> Subject:
     shown = _resting(held.outline, held.sheet.width * settings.sheet.face_share, settings)
 
-    def follow(time: float) -> Placement:
+    def follow(time: float) -> ReliefPose:
         return guide.placement(time, face=shown)
 
     return LitSheet(held, material=material, follow=follow, millimetres_per_pixel=width_mm / held.sheet.width)
@@ -133,7 +133,7 @@ def _follow(guide: AppGuide, person: Person, settings: FlashScanSettings) -> Fol
     """How whoever shows this face follows the oval."""
     face = _resting(person.outline, person.face_pixels, settings)
 
-    def follow(time: float) -> Placement:
+    def follow(time: float) -> ReliefPose:
         return guide.placement(time, face=face)
 
     return follow

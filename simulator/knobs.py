@@ -3,7 +3,7 @@
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
-from simulator.errors import SettingsInvalid
+from simulator.errors import SceneSettingsInvalid
 
 __all__ = ["Knob", "check_knobs", "knob", "knobs_of"]
 
@@ -47,7 +47,7 @@ def check_knobs(settings: Any) -> None:
     """Checks every knob of ``settings`` against its range.
 
     Raises:
-        SettingsInvalid: Where a value is outside its range, or None where the seed draws nothing.
+        SceneSettingsInvalid: Where a value is outside its range, or None where the seed draws nothing.
     """
     group = type(settings).__name__
     for known in knobs_of(settings):
@@ -55,7 +55,7 @@ def check_knobs(settings: Any) -> None:
         if value is None and known.default is None:
             continue
         if value is None or not known.lowest <= value <= known.highest:
-            raise SettingsInvalid(
+            raise SceneSettingsInvalid(
                 f"{group}.{known.name} has to be between {known.lowest} and {known.highest}, got {value}"
             )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Blink", "Blinks", "Sway", "Tremor"]
+__all__ = ["BlinkMotion", "Blinks", "Sway", "Tremor"]
 
 _TONES = 6
 
@@ -62,7 +62,7 @@ class Tremor:
 
 
 @dataclass(frozen=True, slots=True)
-class Blink:
+class BlinkMotion:
     """One blink.
 
     Attributes:
@@ -87,7 +87,7 @@ class Blink:
         start: float,
         depth: float,
         closed: tuple[float, float] = (0.02, 0.06),
-    ) -> "Blink":
+    ) -> "BlinkMotion":
         """Draws a blink: 70-100 ms closing, 110-180 ms opening.
 
         Args:
@@ -128,7 +128,7 @@ class Blinks:
         blinks = []
         time = float(rng.uniform(0.3, max(0.35, min(longest_gap, seconds - 0.5))))
         while time < seconds:
-            blinks.append(Blink.draw(rng, start=time, depth=depth))
+            blinks.append(BlinkMotion.draw(rng, start=time, depth=depth))
             time += float(rng.uniform(0.9, max(1.0, longest_gap)))
         self._blinks = tuple(blinks)
 

@@ -17,7 +17,7 @@ from simulator.geometry.depth import head_depth
 from simulator.geometry.head_shape import HeadFit, fit_head
 from simulator.geometry.relief import Relief, Sight, Viewport
 from simulator.photo import Photo
-from simulator.scene import ScanSettings
+from simulator.scene import SceneSettings
 from vision.face import BgrImage, Box, DetectedFace, Points
 
 __all__ = ["DepthSource", "Layout", "Person", "PersonView", "Recolour", "viewport_of"]
@@ -27,7 +27,7 @@ _PIVOT_MILLIMETRES = (0.0, 85.0, -95.0)
 _SKIN_GRAIN = 2.2
 
 
-def viewport_of(settings: ScanSettings) -> Viewport:
+def viewport_of(settings: SceneSettings) -> Viewport:
     """The frame and the lens that ``settings`` ask for."""
     half_angle = np.deg2rad(settings.camera.field_of_view_degrees) / 2
     return Viewport(
@@ -96,7 +96,7 @@ class Person:
     def __init__(
         self,
         photo: Photo,
-        settings: ScanSettings,
+        settings: SceneSettings,
         rng: np.random.Generator,
         *,
         depth_of: DepthSource = head_depth,

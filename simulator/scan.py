@@ -12,7 +12,7 @@ from simulator.camera import Camera, capture_times
 from simulator.frame import SimulatedFrame
 from simulator.person import Person
 from simulator.photo import Photo
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from vision.face import BgrImage
 
 __all__ = ["Scene", "simulate_scan"]
@@ -27,14 +27,14 @@ class Scene(Protocol):
 
 
 class _LivePerson:
-    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+    def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         self._person = Person(photo, settings, rng)
 
     def show(self, time: float) -> BgrImage:
         return self._person.show(self._person.state_at(time))
 
 
-def simulate_scan(photo: Photo, settings: ScanSettings) -> Iterator[SimulatedFrame]:
+def simulate_scan(photo: Photo, settings: SceneSettings) -> Iterator[SimulatedFrame]:
     """The frames of one scan, rendered one at a time as they are asked for.
 
     The same photo and settings always give the same frames. Preparing the first frame takes about
@@ -53,7 +53,7 @@ def simulate_scan(photo: Photo, settings: ScanSettings) -> Iterator[SimulatedFra
 
 
 class _SceneMaker(Protocol):
-    def __call__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> Scene: ...
+    def __call__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> Scene: ...
 
 
 _SCENES: dict[ScanKind, _SceneMaker] = {
@@ -64,7 +64,7 @@ _SCENES: dict[ScanKind, _SceneMaker] = {
 }
 
 
-def _through_camera(make: _SceneMaker, photo: Photo, settings: ScanSettings) -> Iterator[SimulatedFrame]:
+def _through_camera(make: _SceneMaker, photo: Photo, settings: SceneSettings) -> Iterator[SimulatedFrame]:
     # Own streams, so that a change of the scene's draws leaves camera and clock as they were.
     scene_rng, camera_rng, clock_rng = (
         np.random.default_rng(child) for child in np.random.SeedSequence(settings.seed).spawn(3)

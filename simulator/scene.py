@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
-from simulator.errors import SettingsInvalid
+from simulator.errors import SceneSettingsInvalid
 
 __all__ = [
     "CameraSettings",
     "ExpressionSettings",
     "MotionSettings",
     "ScanKind",
-    "ScanSettings",
+    "SceneSettings",
     "ScreenSettings",
     "SheetSettings",
 ]
@@ -145,7 +145,7 @@ class ScreenSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanSettings:
+class SceneSettings:
     """One simulated scan. The same photo and the same settings always give the same frames.
 
     No knob may be negative.
@@ -169,7 +169,7 @@ class ScanSettings:
         screen: The screen of a replay.
 
     Raises:
-        SettingsInvalid: Where a value is outside the range given here.
+        SceneSettingsInvalid: Where a value is outside the range given here.
     """
 
     kind: ScanKind
@@ -194,7 +194,7 @@ class ScanSettings:
         for name, side in (("width", self.width), ("height", self.height)):
             _require(name, side, 160, 1920)
             if side % 2:
-                raise SettingsInvalid(f"{name} has to be even, got {side}")
+                raise SceneSettingsInvalid(f"{name} has to be even, got {side}")
         if self.face_width is not None:
             _require("face_width", self.face_width, 0.2, 0.8)
         _require("loop_frames", self.loop_frames, 2, 3600)
@@ -217,4 +217,4 @@ class ScanSettings:
 
 def _require(name: str, value: float, lowest: float, highest: float) -> None:
     if not lowest <= value <= highest:
-        raise SettingsInvalid(f"{name} has to be between {lowest} and {highest}, got {value}")
+        raise SceneSettingsInvalid(f"{name} has to be between {lowest} and {highest}, got {value}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.motion import Sway
 
 __all__ = ["Wandering"]
@@ -15,7 +15,7 @@ class Wandering:
         self,
         rng: np.random.Generator,
         *,
-        rms: Placement,
+        rms: ReliefPose,
         lowest: float = 0.12,
         highest: float = 1.1,
     ) -> None:
@@ -32,9 +32,9 @@ class Wandering:
             for value in (rms.yaw, rms.pitch, rms.roll, rms.shift_x, rms.shift_y, rms.approach)
         )
 
-    def at(self, time: float) -> Placement:
+    def at(self, time: float) -> ReliefPose:
         """The movement at ``time`` seconds."""
-        return Placement(
+        return ReliefPose(
             yaw=self._yaw(time),
             pitch=self._pitch(time),
             roll=self._roll(time),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cli.analyze.explained import Explained
-from cli.analyze.finding import Kind, Problem
+from cli.analyze.finding import FileKind, Problem
 
 __all__ = ["INVALID_REQUEST", "Analyser", "unreadable"]
 
@@ -25,7 +25,7 @@ class Analyser(Protocol):
         ...
 
 
-def unreadable(content: bytes, kind: Kind | None) -> Problem | None:
+def unreadable(content: bytes, kind: FileKind | None) -> Problem | None:
     """What is wrong with a file that is neither picture nor video; None where it is one of them."""
     if kind is not None:
         return None

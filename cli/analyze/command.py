@@ -13,9 +13,9 @@ from cli.analyze.analyser import Analyser
 from cli.analyze.display import AnalysisDisplay
 from cli.analyze.envelope import as_json_line
 from cli.analyze.files import check_page_path, write_page
-from cli.analyze.finding import Finding
+from cli.analyze.finding import FileReport
 from cli.analyze.local import LocalAnalyser
-from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, Mode, ServerOptions
+from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, AnalysisDepth, ServerOptions
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.remote import RemoteAnalyser
 from cli.analyze.table import finding_view, summary_view
@@ -52,12 +52,12 @@ def analyze(
         ),
     ],
     mode: Annotated[
-        Mode,
+        AnalysisDepth,
         typer.Option(
             help="Of pictures: `basic` is the eight signals and their sum; `full` asks the PAD "
             "networks and every other cue too, and the fusion decides."
         ),
-    ] = Mode.FULL,
+    ] = AnalysisDepth.FULL,
     as_frames: Annotated[
         bool,
         typer.Option(
@@ -188,7 +188,7 @@ class _Run:
         self._console = Console()
         self.display = AnalysisDisplay(messages)
 
-    def analyse(self, analyser: Analyser, page: ExplanationPage | None = None) -> list[Finding]:
+    def analyse(self, analyser: Analyser, page: ExplanationPage | None = None) -> list[FileReport]:
         findings = []
         with self.display.counting(len(self._sets)):
             for files in self._sets:
@@ -204,14 +204,14 @@ class _Run:
             self._console.print(summary_view(findings))
         return findings
 
-    def _print(self, finding: Finding) -> None:
+    def _print(self, finding: FileReport) -> None:
         if self._as_json:
             typer.echo(as_json_line(finding))
         else:
             self._console.print(finding_view(finding))
 
 
-def _status(findings: Sequence[Finding]) -> int:
+def _status(findings: Sequence[FileReport]) -> int:
     verdicts = {None if each.deciding is None else each.deciding.verdict for each in findings}
     if None in verdicts:
         return NO_VERDICT

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cli.analyze.finding import Attack, Finding, Judgement, Kind
+from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict
 from liveness.signal import Signal
 from liveness.verdict import Verdict
 
@@ -16,12 +16,12 @@ _MODEL_ID: Final = "face_liveness"
 _MODEL_NAME: Final = "Face Liveness Detection"
 
 
-def as_json_line(finding: Finding) -> str:
+def as_json_line(finding: FileReport) -> str:
     """The envelope in one line of ASCII: JSON Lines, so that many files need no array to be held."""
     return json.dumps(as_envelope(finding), separators=(", ", ": "))
 
 
-def as_envelope(finding: Finding) -> Mapping[str, Any]:
+def as_envelope(finding: FileReport) -> Mapping[str, Any]:
     """The envelope: ``status``, ``request_id``, ``timestamp``, ``result``, ``error``; all are always there.
 
     ``status`` is ``"success"`` with a result and null as error, or ``"error"`` the other way round. In full
@@ -35,18 +35,18 @@ def as_envelope(finding: Finding) -> Mapping[str, Any]:
         "result": None if problem else _result(finding),
         "error": None if problem is None else {"code": problem.code, "message": problem.message},
     }
-    if finding.kind is Kind.IMAGE and finding.fusion is not None:
+    if finding.kind is FileKind.IMAGE and finding.fusion is not None:
         envelope["full"] = _judgement(finding.fusion)
     return envelope
 
 
-def _result(finding: Finding) -> Mapping[str, Any]:
-    if finding.kind is Kind.IMAGE:
+def _result(finding: FileReport) -> Mapping[str, Any]:
+    if finding.kind is FileKind.IMAGE:
         return _image(finding)
     return _video(finding)
 
 
-def _image(finding: Finding) -> Mapping[str, Any]:
+def _image(finding: FileReport) -> Mapping[str, Any]:
     selfie = finding.selfie
     if selfie is None:
         raise ValueError("a picture without a problem has the sum of its signals")
@@ -59,7 +59,7 @@ def _image(finding: Finding) -> Mapping[str, Any]:
     }
 
 
-def _video(finding: Finding) -> Mapping[str, Any]:
+def _video(finding: FileReport) -> Mapping[str, Any]:
     fusion = finding.fusion
     if fusion is None:
         raise ValueError("a video without a problem has a judgement")
@@ -90,7 +90,7 @@ def _video(finding: Finding) -> Mapping[str, Any]:
     }
 
 
-def _judgement(judgement: Judgement) -> Mapping[str, Any]:
+def _judgement(judgement: FileVerdict) -> Mapping[str, Any]:
     attack = judgement.attack
     return {
         "verdict": judgement.verdict.value,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from attempt.films import VideoStudy
-from cli.analyze.finding import Finding
+from cli.analyze.finding import FileReport
 from server.analysis.results import ImageStudy
 from vision.exif_tags import ExifTags
 
@@ -21,7 +21,7 @@ class Explained:
         exif: What the camera wrote about a picture; None for others.
     """
 
-    finding: Finding
+    finding: FileReport
     image: ImageStudy | None = field(default=None, repr=False)
     video: VideoStudy | None = field(default=None, repr=False)
     exif: ExifTags | None = field(default=None, repr=False)

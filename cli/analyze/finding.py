@@ -11,10 +11,10 @@ from liveness.signal import Signal
 from liveness.verdict import Verdict
 from server.analysis.identifiers import image_request_id
 
-__all__ = ["Attack", "Finding", "Judgement", "Kind", "Problem", "Thresholds", "blank_finding"]
+__all__ = ["Attack", "FileKind", "FileReport", "FileVerdict", "Problem", "Thresholds", "blank_finding"]
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a file, or several together, were taken for."""
 
     IMAGE = "picture"
@@ -65,7 +65,7 @@ class Attack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class FileVerdict:
     """One verdict and what it rests on.
 
     Attributes:
@@ -101,7 +101,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class FileReport:
     """Everything that is known of one file.
 
     Attributes:
@@ -120,12 +120,12 @@ class Finding:
     """
 
     files: tuple[Path, ...]
-    kind: Kind | None
+    kind: FileKind | None
     request_id: str
     started: datetime
     finished: datetime
-    selfie: Judgement | None = None
-    fusion: Judgement | None = None
+    selfie: FileVerdict | None = None
+    fusion: FileVerdict | None = None
     problem: Problem | None = None
     face_detected: bool = True
     inference_id: str = ""
@@ -133,7 +133,7 @@ class Finding:
     values: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def deciding(self) -> Judgement | None:
+    def deciding(self) -> FileVerdict | None:
         """The judgement whose verdict is the answer: the fusion's where it was asked, else the sum's.
 
         In full mode a picture has both; the fusion knows more.
@@ -146,10 +146,10 @@ class Finding:
         return (self.finished - self.started).total_seconds()
 
 
-def blank_finding(files: tuple[Path, ...]) -> Finding:
+def blank_finding(files: tuple[Path, ...]) -> FileReport:
     """What is known of a file before anything was done with it."""
     now = datetime.now(UTC)
-    return Finding(
+    return FileReport(
         files=files,
         kind=None,
         request_id=image_request_id(secrets.token_bytes),

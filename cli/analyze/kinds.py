@@ -1,6 +1,6 @@
 """What a file is, by its first bytes: a name can say anything."""
 
-from cli.analyze.finding import Kind
+from cli.analyze.finding import FileKind
 from vision.image_header import detect_format
 from vision.isolation.video import detect_container
 
@@ -10,14 +10,14 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _RIFF = b"RIFF"
 
 
-def kind_of(content: bytes) -> Kind | None:
+def kind_of(content: bytes) -> FileKind | None:
     """Picture or video; None where the bytes are the beginning of neither.
 
     A container that is not a video of a supported format, such as a RIFF file with sound, counts
     as a video: whoever decodes it says best what is wrong with it.
     """
     if detect_format(content) is not None:
-        return Kind.IMAGE
+        return FileKind.IMAGE
     if detect_container(content) is not None or content[:4] in {_EBML, _RIFF}:
-        return Kind.VIDEO
+        return FileKind.VIDEO
     return None

@@ -12,9 +12,9 @@ from cli.analyze.analyser import INVALID_REQUEST, unreadable
 from cli.analyze.decoders import DecodersOnDemand
 from cli.analyze.explained import Explained
 from cli.analyze.files import read_media
-from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds, blank_finding
+from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
-from cli.analyze.options import Mode
+from cli.analyze.options import AnalysisDepth
 from cli.errors import FileUnusable
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
@@ -42,7 +42,7 @@ from vision.picture_metadata import read_exif_tags
 __all__ = ["LocalAnalyser"]
 
 _PERCENT: Final = 100.0
-_MODES: Final = {Mode.BASIC: AnalysisMode.BASIC, Mode.FULL: AnalysisMode.FULL}
+_MODES: Final = {AnalysisDepth.BASIC: AnalysisMode.BASIC, AnalysisDepth.FULL: AnalysisMode.FULL}
 
 
 class LocalAnalyser:
@@ -53,7 +53,7 @@ class LocalAnalyser:
         *,
         pack: Pack,
         policy: LivenessPolicy,
-        mode: Mode,
+        mode: AnalysisDepth,
         keeps_studies: bool,
         on_frame: Callable[[float], None],
     ) -> None:
@@ -106,7 +106,7 @@ class LocalAnalyser:
             if problem is not None:
                 return _closed(replace(blank, problem=problem))
             blank = replace(blank, kind=kind)
-            if kind is Kind.VIDEO:
+            if kind is FileKind.VIDEO:
                 return self._video(blank, self._videos.analyse_video(content))
             return self._image(blank, self._images.analyse(content, mode=self._mode), content)
         except (FileUnusable, Refusal, VisionError) as error:
@@ -114,7 +114,7 @@ class LocalAnalyser:
 
     def analyse_stills(self, files: Sequence[Path]) -> Explained:
         """See ``Analyser.analyse_stills``."""
-        blank = replace(blank_finding(tuple(files)), kind=Kind.STILLS)
+        blank = replace(blank_finding(tuple(files)), kind=FileKind.STILLS)
         try:
             return self._video(
                 blank,
@@ -123,7 +123,7 @@ class LocalAnalyser:
         except (FileUnusable, Refusal, VisionError) as error:
             return _closed(replace(blank, problem=_problem(error)))
 
-    def _image(self, blank: Finding, analysis: ImageAnalysis, content: bytes) -> Explained:
+    def _image(self, blank: FileReport, analysis: ImageAnalysis, content: bytes) -> Explained:
         study, problem, selfie = analysis.study, analysis.problem, analysis.selfie
         facts = {"format": analysis.header.format.name}
         if study is not None:
@@ -145,7 +145,7 @@ class LocalAnalyser:
             else None,
         )
 
-    def _video(self, blank: Finding, analysis: VideoAnalysis) -> Explained:
+    def _video(self, blank: FileReport, analysis: VideoAnalysis) -> Explained:
         inference_id = video_inference_id(secrets.token_bytes)
         finding = replace(
             blank,
@@ -160,8 +160,8 @@ class LocalAnalyser:
             finding, Explained(finding=finding, video=analysis.study) if self._keeps_studies else None
         )
 
-    def _of_fusion(self, result: LivenessResult) -> Judgement:
-        return Judgement(
+    def _of_fusion(self, result: LivenessResult) -> FileVerdict:
+        return FileVerdict(
             verdict=result.verdict,
             confidence=result.confidence / _PERCENT,
             thresholds=Thresholds(
@@ -177,8 +177,8 @@ class LocalAnalyser:
         )
 
 
-def _of_selfie(result: SelfieResult) -> Judgement:
-    return Judgement(
+def _of_selfie(result: SelfieResult) -> FileVerdict:
+    return FileVerdict(
         verdict=result.verdict,
         confidence=result.confidence,
         thresholds=Thresholds(
@@ -190,7 +190,7 @@ def _of_selfie(result: SelfieResult) -> Judgement:
     )
 
 
-def _closed(finding: Finding, explained: Explained | None = None) -> Explained:
+def _closed(finding: FileReport, explained: Explained | None = None) -> Explained:
     ended = replace(finding, finished=datetime.now(UTC))
     return Explained(finding=ended) if explained is None else replace(explained, finding=ended)
 

@@ -5,13 +5,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DEFAULT_PACK", "DEFAULT_POLICY", "Mode", "ServerOptions"]
+__all__ = ["DEFAULT_PACK", "DEFAULT_POLICY", "AnalysisDepth", "ServerOptions"]
 
 DEFAULT_PACK: Final = "embedded"
 DEFAULT_POLICY: Final = "standard"
 
 
-class Mode(StrEnum):
+class AnalysisDepth(StrEnum):
     """How much is done for a picture."""
 
     BASIC = "basic"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from cli.analyze.explained import Explained
-from cli.analyze.finding import Finding, Judgement, Kind
+from cli.analyze.finding import FileKind, FileReport, FileVerdict
 from cli.analyze.page_image import image_pictures
 from cli.analyze.page_parts import judgement, name_of, problem, row, shown_facts, tone_of, verdict_of
 from cli.analyze.page_video import video_pictures
@@ -55,7 +55,7 @@ class ExplanationPage:
             context: What it says besides the files.
         """
         self._context = context
-        self._findings: list[Finding] = []
+        self._findings: list[FileReport] = []
         self._cards: list[Html] = []
 
     def add(self, explained: Explained) -> None:
@@ -95,7 +95,7 @@ def _key(number: int) -> str:
     return f"file-{number}"
 
 
-def _headline(findings: Sequence[Finding]) -> str:
+def _headline(findings: Sequence[FileReport]) -> str:
     if len(findings) == 1:
         return f"{name_of(findings[0])}: {verdict_of(findings[0])}"
     words = [verdict_of(finding) for finding in findings]
@@ -117,7 +117,7 @@ def _standing(context: PageContext) -> str:
     )
 
 
-def _overview(findings: Sequence[Finding]) -> Html:
+def _overview(findings: Sequence[FileReport]) -> Html:
     if len(findings) < 2:
         return NOTHING
     rows = [row(finding, key=_key(number)) for number, finding in enumerate(findings, start=1)]
@@ -150,7 +150,7 @@ def _card(each: Explained, *, key: str, number: int, context: PageContext) -> Ht
     )
 
 
-def _attack(decided: Judgement | None) -> Html:
+def _attack(decided: FileVerdict | None) -> Html:
     if decided is None or decided.attack is None or decided.verdict is not Verdict.SPOOF:
         return NOTHING
     if not decided.attack.telling:
@@ -158,7 +158,7 @@ def _attack(decided: Judgement | None) -> Html:
     return pill(decided.attack.name.replace("_", " "), tone="bad", outline=True)
 
 
-def _judgements(finding: Finding) -> Html:
+def _judgements(finding: FileReport) -> Html:
     found = []
     if finding.fusion is not None:
         found.append(judgement(finding.fusion, name="The fusion of all signals"))
@@ -172,6 +172,6 @@ def _pictures(each: Explained, context: PageContext) -> Html:
     if each.image is not None:
         return joined(image_pictures(each.image, exif=each.exif, networks=networks))
     if each.video is not None:
-        timed = each.finding.kind is Kind.VIDEO
+        timed = each.finding.kind is FileKind.VIDEO
         return joined(video_pictures(each.video, networks=networks, timed=timed))
     return NOTHING

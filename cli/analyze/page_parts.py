@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cli.analyze.finding import Finding, Judgement
+from cli.analyze.finding import FileReport, FileVerdict
 from cli.pages import (
     NOTHING,
     Html,
@@ -36,25 +36,25 @@ def shown_facts(found: Mapping[str, str]) -> Html:
     return facts((name, shown(value)) for name, value in found.items())
 
 
-def name_of(finding: Finding) -> str:
+def name_of(finding: FileReport) -> str:
     """The file's name without its folders; for still frames, the first and how many there are."""
     first = shown(finding.files[0].name or str(finding.files[0]))
     return first if len(finding.files) == 1 else f"{first} and {len(finding.files) - 1} more still frames"
 
 
-def verdict_of(finding: Finding) -> str:
+def verdict_of(finding: FileReport) -> str:
     """The verdict in a word."""
     decided = finding.deciding
     return _NO_VERDICT if finding.problem is not None or decided is None else decided.verdict.value
 
 
-def tone_of(finding: Finding) -> str:
+def tone_of(finding: FileReport) -> str:
     """The style sheet's class for the verdict."""
     decided = finding.deciding
     return "" if finding.problem is not None or decided is None else _TONES[decided.verdict]
 
 
-def row(finding: Finding, *, key: str) -> Html:
+def row(finding: FileReport, *, key: str) -> Html:
     """A file as a row of the overview."""
     decided = finding.deciding
     why = ""
@@ -70,7 +70,7 @@ def row(finding: Finding, *, key: str) -> Html:
     )
 
 
-def problem(finding: Finding) -> Html:
+def problem(finding: FileReport) -> Html:
     """Why there is no verdict; nothing where there is one."""
     found = finding.problem
     if found is None:
@@ -79,7 +79,7 @@ def problem(finding: Finding) -> Html:
     return Html('<p class="problem"><strong>{}</strong> {}</p>').format(code, shown(found.message))
 
 
-def judgement(found: Judgement, *, name: str) -> Html:
+def judgement(found: FileVerdict, *, name: str) -> Html:
     """A verdict with its gauge and its signals, the weightiest first.
 
     Args:

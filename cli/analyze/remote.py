@@ -15,9 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from cli.analyze.analyser import INVALID_REQUEST, unreadable
 from cli.analyze.explained import Explained
 from cli.analyze.files import read_media
-from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds, blank_finding
+from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
-from cli.analyze.options import Mode, ServerOptions
+from cli.analyze.options import AnalysisDepth, ServerOptions
 from cli.errors import FileUnusable, ServerUnusable
 from cli.shown import shown_name
 from cli.verdict import enum_word
@@ -26,7 +26,7 @@ from facegate_client import (
     AnalysisClient,
     ApiKey,
     CallRefusedError,
-    Refusal,
+    ServerError,
     TlsSettings,
     is_loopback,
     open_channel,
@@ -44,15 +44,15 @@ _Answer = TypeVar("_Answer")
 _PERCENT: Final = 100.0
 _CODE: Final = "code"
 _MODES: Final = {
-    Mode.BASIC: analysis_service_pb2.ANALYSIS_MODE_BASIC,
-    Mode.FULL: analysis_service_pb2.ANALYSIS_MODE_FULL,
+    AnalysisDepth.BASIC: analysis_service_pb2.ANALYSIS_MODE_BASIC,
+    AnalysisDepth.FULL: analysis_service_pb2.ANALYSIS_MODE_FULL,
 }
 
 
 class RemoteAnalyser:
     """Lets a server analyse files; see ``cli.analyze.analyser.Analyser``."""
 
-    def __init__(self, options: ServerOptions, *, mode: Mode) -> None:
+    def __init__(self, options: ServerOptions, *, mode: AnalysisDepth) -> None:
         """Connects to nothing yet.
 
         Args:
@@ -106,7 +106,7 @@ class RemoteAnalyser:
             return _refused(blank, problem)
         blank = replace(blank, kind=kind)
         try:
-            if kind is Kind.VIDEO:
+            if kind is FileKind.VIDEO:
                 return _of_video(blank, self._ask(lambda client: client.analyze_video(content)))
             mode = _MODES[self._mode]
             return _of_image(blank, self._ask(lambda client: client.analyze_image(content, mode=mode)))
@@ -115,7 +115,7 @@ class RemoteAnalyser:
 
     def analyse_stills(self, files: Sequence[Path]) -> Explained:
         """See ``Analyser.analyse_stills``; raises as ``analyse`` does."""
-        blank = replace(blank_finding(tuple(files)), kind=Kind.STILLS)
+        blank = replace(blank_finding(tuple(files)), kind=FileKind.STILLS)
         try:
             frames = [read_media(file, FRAME_LIMITS.max_bytes) for file in files]
         except FileUnusable as error:
@@ -159,7 +159,7 @@ def _read(path: Path, what: str) -> bytes:
         raise ServerUnusable(f"{what} at {shown_name(path)} cannot be read: {error.strerror}") from error
 
 
-def _about_file(refusal: Refusal) -> Problem:
+def _about_file(refusal: ServerError) -> Problem:
     """What is wrong with the file.
 
     Raises:
@@ -171,7 +171,7 @@ def _about_file(refusal: Refusal) -> Problem:
     return Problem(code, refusal.message, reason=refusal.reason)
 
 
-def _of_image(blank: Finding, response: analysis_service_pb2.AnalyzeImageResponse) -> Explained:
+def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResponse) -> Explained:
     """Raises: ServerUnusable where the answer is not of the contract."""
     blank = replace(blank, request_id=response.request_id, finished=_moment(response.timestamp))
     if not response.HasField("result"):
@@ -179,7 +179,7 @@ def _of_image(blank: Finding, response: analysis_service_pb2.AnalyzeImageRespons
     result = response.result
     finding = replace(
         blank,
-        selfie=Judgement(
+        selfie=FileVerdict(
             verdict=_verdict(result.verdict),
             confidence=result.confidence,
             thresholds=Thresholds(
@@ -206,7 +206,7 @@ def _of_image(blank: Finding, response: analysis_service_pb2.AnalyzeImageRespons
     return Explained(finding=finding)
 
 
-def _of_video(blank: Finding, response: analysis_service_pb2.AnalyzeVideoResponse) -> Explained:
+def _of_video(blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResponse) -> Explained:
     """Raises: ServerUnusable where the answer is not of the contract."""
     video = response.video
     facts = {"frames": f"{video.frames} analysed, {video.usable_frames} with exactly one face"}
@@ -234,7 +234,7 @@ def _of_video(blank: Finding, response: analysis_service_pb2.AnalyzeVideoRespons
     return Explained(finding=finding)
 
 
-def _of_liveness(result: result_pb2.LivenessResult) -> Judgement:
+def _of_liveness(result: result_pb2.LivenessResult) -> FileVerdict:
     word = enum_word(result_pb2.AttackType.Name, result.attack_type, "ATTACK_TYPE_")
     try:
         kind = AttackType(word)
@@ -242,7 +242,7 @@ def _of_liveness(result: result_pb2.LivenessResult) -> Judgement:
         raise ServerUnusable(
             "the server's answer has an attack type that this version does not know"
         ) from error
-    return Judgement(
+    return FileVerdict(
         verdict=_verdict(enum_word(result_pb2.LivenessVerdict.Name, result.verdict, "LIVENESS_VERDICT_")),
         confidence=result.confidence / _PERCENT,
         thresholds=None,
@@ -283,5 +283,5 @@ def _moment(time: Timestamp) -> datetime:
     return time.ToDatetime(UTC)
 
 
-def _refused(blank: Finding, problem: Problem) -> Explained:
+def _refused(blank: FileReport, problem: Problem) -> Explained:
     return Explained(finding=replace(blank, problem=problem, finished=datetime.now(UTC)))

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.analyze.finding import Finding, Judgement
+from cli.analyze.finding import FileReport, FileVerdict
 from cli.shown import shown, shown_name
 from liveness.signal import Signal
 from liveness.verdict import Verdict
@@ -29,7 +29,7 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _GOOD, _FAIR = 0.7, 0.5
 
 
-def finding_view(finding: Finding) -> RenderableType:
+def finding_view(finding: FileReport) -> RenderableType:
     """Everything about one file."""
     parts: list[RenderableType] = [_title(finding)]
     if finding.facts:
@@ -49,7 +49,7 @@ def finding_view(finding: Finding) -> RenderableType:
     return Group(*parts)
 
 
-def summary_view(findings: Sequence[Finding]) -> RenderableType:
+def summary_view(findings: Sequence[FileReport]) -> RenderableType:
     """One line a file, and how many there are of each answer."""
     table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
     table.add_column("file", overflow="fold")
@@ -69,7 +69,7 @@ def summary_view(findings: Sequence[Finding]) -> RenderableType:
     return Group(table, Text(f"{len(findings)} analysed: {counts}."))
 
 
-def _title(finding: Finding) -> Text:
+def _title(finding: FileReport) -> Text:
     text = _verdict(finding).copy()
     judgement = finding.deciding
     if judgement is not None:
@@ -81,19 +81,19 @@ def _title(finding: Finding) -> Text:
     return text.append(f"  {_names(finding)}", "default bold")
 
 
-def _names(finding: Finding) -> str:
+def _names(finding: FileReport) -> str:
     names = [shown_name(file) for file in finding.files]
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} still frames)"
 
 
-def _verdict(finding: Finding) -> Text:
+def _verdict(finding: FileReport) -> Text:
     judgement = finding.deciding
     if finding.problem is not None or judgement is None:
         return _NO_VERDICT
     return Text(judgement.verdict.value, _STYLES[judgement.verdict])
 
 
-def _why(finding: Finding) -> str:
+def _why(finding: FileReport) -> str:
     if finding.problem is not None:
         return finding.problem.reason or finding.problem.code
     judgement = finding.deciding
@@ -104,7 +104,7 @@ def _why(finding: Finding) -> str:
     return ", ".join(signal.name for signal in judgement.signals if signal.passed is False)
 
 
-def _judgement(judgement: Judgement, name: str) -> RenderableType:
+def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
     title = Text.assemble(
         f"  {name}: ",
         (judgement.verdict.value, _STYLES[judgement.verdict]),

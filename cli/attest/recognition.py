@@ -13,7 +13,7 @@ from device_integrity.cbor import decode_cbor
 from device_integrity.der import Encoding, read_prefix
 from device_integrity.errors import CborMalformed, DerMalformed
 
-__all__ = ["Evidence", "EvidenceKind", "recognise"]
+__all__ = ["RecognisedEvidence", "RecognisedKind", "recognise"]
 
 _MOST_CBOR_BYTES: Final = 64 * 1024
 _MOST_DER_BYTES: Final = 80 * 1024
@@ -28,7 +28,7 @@ _PLAY_MEMBERS: Final = frozenset(
 _JWE_PARTS: Final = 5
 
 
-class EvidenceKind(StrEnum):
+class RecognisedKind(StrEnum):
     """What is recognised, in words."""
 
     ANDROID_CHAIN = "Android key attestation, certificate chain"
@@ -42,7 +42,7 @@ class EvidenceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RecognisedEvidence:
     """Evidence of a known kind.
 
     Attributes:
@@ -50,11 +50,11 @@ class Evidence:
         parts: Its bytes: certificates, leaf first, of a chain; one part of everything else.
     """
 
-    kind: EvidenceKind
+    kind: RecognisedKind
     parts: tuple[bytes, ...]
 
 
-def recognise(data: bytes) -> Evidence:
+def recognise(data: bytes) -> RecognisedEvidence:
     """Tells the kind of some bytes, also where they are written in base64 or base64url.
 
     Raises:
@@ -66,15 +66,15 @@ def recognise(data: bytes) -> Evidence:
         found = _recognise(_decoded(text))
     if found is None:
         raise NotEvidence(
-            "the file is not a known kind of evidence. Expected: " + "; ".join(EvidenceKind) + ". Accepted "
+            "the file is not a known kind of evidence. Expected: " + "; ".join(RecognisedKind) + ". Accepted "
             "are binary and base64, and PEM for certificates."
         )
     return found
 
 
-def _recognise(data: bytes) -> Evidence | None:
+def _recognise(data: bytes) -> RecognisedEvidence | None:
     if pem := _PEM.findall(data):
-        return Evidence(EvidenceKind.ANDROID_CHAIN, tuple(map(_decoded, pem)))
+        return RecognisedEvidence(RecognisedKind.ANDROID_CHAIN, tuple(map(_decoded, pem)))
     text = data.strip()
     if text.startswith(b"{"):
         return _json_kind(text)
@@ -84,20 +84,20 @@ def _recognise(data: bytes) -> Evidence | None:
                 "the file is a signed or otherwise packed token, not a Play Integrity token, which is "
                 "encrypted and has five parts"
             )
-        return Evidence(EvidenceKind.PLAY_TOKEN, (text,))
+        return RecognisedEvidence(RecognisedKind.PLAY_TOKEN, (text,))
     return _cbor_kind(data) or _der_kind(data)
 
 
-def _json_kind(text: bytes) -> Evidence | None:
+def _json_kind(text: bytes) -> RecognisedEvidence | None:
     try:
         members = json.loads(text)
     except (ValueError, RecursionError):
         return None
     known = isinstance(members, dict) and members.keys() & _PLAY_MEMBERS
-    return Evidence(EvidenceKind.PLAY_PAYLOAD, (text,)) if known else None
+    return RecognisedEvidence(RecognisedKind.PLAY_PAYLOAD, (text,)) if known else None
 
 
-def _cbor_kind(data: bytes) -> Evidence | None:
+def _cbor_kind(data: bytes) -> RecognisedEvidence | None:
     try:
         item = decode_cbor(data, max_bytes=_MOST_CBOR_BYTES)
     except CborMalformed:
@@ -105,23 +105,23 @@ def _cbor_kind(data: bytes) -> Evidence | None:
     if not isinstance(item, dict):
         return None
     if item.keys() == {"signature", "authenticatorData"}:
-        return Evidence(EvidenceKind.APP_ATTEST_ASSERTION, (data,))
+        return RecognisedEvidence(RecognisedKind.APP_ATTEST_ASSERTION, (data,))
     if not {"fmt", "attStmt", "authData"} <= item.keys():
         return None
     apple = item["fmt"] == "apple-appattest"
-    return Evidence(EvidenceKind.APP_ATTEST if apple else EvidenceKind.WEB_AUTHN, (data,))
+    return RecognisedEvidence(RecognisedKind.APP_ATTEST if apple else RecognisedKind.WEB_AUTHN, (data,))
 
 
-def _der_kind(data: bytes) -> Evidence | None:
+def _der_kind(data: bytes) -> RecognisedEvidence | None:
     try:
         first, behind = read_prefix(data, encoding=Encoding.BER, max_bytes=_MOST_DER_BYTES)
         parts = first.sequence()
         if len(parts) == 2 and not parts[0].constructed and parts[0].object_identifier() == _SIGNED_DATA:
-            return Evidence(EvidenceKind.APP_ATTEST_RECEIPT, (data,))
+            return RecognisedEvidence(RecognisedKind.APP_ATTEST_RECEIPT, (data,))
         if len(parts) == 8 and not behind:
-            return Evidence(EvidenceKind.KEY_DESCRIPTION, (data,))
+            return RecognisedEvidence(RecognisedKind.KEY_DESCRIPTION, (data,))
         if len(parts) == 3 and parts[0].constructed:
-            return Evidence(EvidenceKind.ANDROID_CHAIN, _elements(data))
+            return RecognisedEvidence(RecognisedKind.ANDROID_CHAIN, _elements(data))
     except DerMalformed:
         return None
     return None

@@ -3,7 +3,7 @@
 from cli.attest.android_reports import chain_report, description_report
 from cli.attest.apple_reports import assertion_report, attestation_report, receipt_report
 from cli.attest.play_reports import payload_report, token_report
-from cli.attest.recognition import EvidenceKind, recognise
+from cli.attest.recognition import RecognisedKind, recognise
 from cli.attest.report import Given, Report
 from cli.attest.web_reports import registration_report
 
@@ -21,19 +21,19 @@ def make_report(data: bytes, given: Given) -> Report:
     evidence = recognise(data)
     first = evidence.parts[0]
     match evidence.kind:
-        case EvidenceKind.ANDROID_CHAIN:
+        case RecognisedKind.ANDROID_CHAIN:
             return chain_report(evidence.parts, given)
-        case EvidenceKind.KEY_DESCRIPTION:
+        case RecognisedKind.KEY_DESCRIPTION:
             return description_report(first)
-        case EvidenceKind.PLAY_TOKEN:
+        case RecognisedKind.PLAY_TOKEN:
             return token_report(first, given)
-        case EvidenceKind.PLAY_PAYLOAD:
+        case RecognisedKind.PLAY_PAYLOAD:
             return payload_report(first, given)
-        case EvidenceKind.APP_ATTEST:
+        case RecognisedKind.APP_ATTEST:
             return attestation_report(first, given)
-        case EvidenceKind.APP_ATTEST_ASSERTION:
+        case RecognisedKind.APP_ATTEST_ASSERTION:
             return assertion_report(first, given)
-        case EvidenceKind.APP_ATTEST_RECEIPT:
+        case RecognisedKind.APP_ATTEST_RECEIPT:
             return receipt_report(first, given)
-        case EvidenceKind.WEB_AUTHN:
+        case RecognisedKind.WEB_AUTHN:
             return registration_report(first, given)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import BenchFailed
-from simulator import ScanKind, ScanSettings, SimulatorError, builtin_photos, simulate_scan
+from simulator import ScanKind, SceneSettings, SimulatorError, builtin_photos, simulate_scan
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image, encode_jpeg
@@ -50,7 +50,7 @@ def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> 
     """
     try:
         photo = builtin_photos(names=(_PERSON,))[_PERSON]
-        settings = ScanSettings(
+        settings = SceneSettings(
             kind=ScanKind.GENUINE, seed=_SEED, seconds=seconds, frames_per_second=frames_per_second
         )
         for number, frame in enumerate(simulate_scan(photo, settings)):

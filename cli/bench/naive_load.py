@@ -14,7 +14,7 @@ from facegate.v1 import result_pb2
 from cli.bench.jobs import DeviceJob
 from cli.bench.naive_pipeline import NaivePipeline, NaiveVerdict
 from cli.bench.naive_scans import MOST_FRAMES_PER_SECOND, RecordedScan, real_scans, simulated_scan
-from cli.bench.receipt import Receipt
+from cli.bench.receipt import FrameReceipt
 from cli.bench.setting import Bench
 from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
@@ -213,7 +213,7 @@ async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack],
     frames = [file.read_bytes() for file in scan.as_sent(times.frames)]
     if not frames:
         raise ScanNotMeasured(f"of the scan {scan.name} no frame was sent: {times.error}")
-    receipt = Receipt()
+    receipt = FrameReceipt()
     naive = {
         variant: await _look(NaivePipeline(pack, portrait=scan.portrait), frames, scan)
         for variant, pack in models.items()

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from cli.bench.material import BenchMaterial
-from cli.whole_checks.cases import ClipCase, Kind, clip_cases, enlarged, portrait_frames, scan_frames
+from cli.whole_checks.cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
@@ -67,7 +67,7 @@ def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator
         pack: Finds the portrait's face.
         most: Clips at most, spread evenly over all.
     """
-    cases = [case for case in clip_cases(videos) if case.kind is not Kind.IMPOSTOR_CLIP]
+    cases = [case for case in clip_cases(videos) if case.kind is not CaseKind.IMPOSTOR_CLIP]
     chosen = (
         {number * len(cases) // most for number in range(most)} if most < len(cases) else range(len(cases))
     )
@@ -89,7 +89,7 @@ def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator
             portrait=portrait,
             frames=frames,
             frames_per_second=1 / apart,
-            genuine=case.kind is Kind.GENUINE_CLIP,
+            genuine=case.kind is CaseKind.GENUINE_CLIP,
         )
 
 

@@ -16,13 +16,13 @@ from server.edge.scan_codec import to_inbound
 from server.scan.messages import FrameMessage
 from vision.image_header import parse_header
 
-__all__ = ["Receipt"]
+__all__ = ["FrameReceipt"]
 
 _KEY: Final = bytes(32)
 _BINDING: Final = bytes(32)
 
 
-class Receipt:
+class FrameReceipt:
     """Receives one scan's frames as a server does, and does nothing with them. For one thread at a time."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from cli.demo.flash import FlashStrip, TapedPhone, flash_strip
 from cli.demo.local_server import LocalServer, local_server
 from cli.demo.pack_choice import ChosenPack, choose_pack
 from cli.demo.page import PageContext, render_page
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import Scenario, demo_scenarios
 from cli.demo.stage import Stage, open_stage
@@ -121,7 +121,7 @@ def demo(
     raise typer.Exit(UNEXPECTED if unexpected(records) else 0)
 
 
-async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[CheckRecord, ...]:
+async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[DemoRecord, ...]:
     _end_on_sigterm()
     began = time.monotonic()
     chosen = await _choose(console, options)
@@ -197,7 +197,7 @@ async def _checks(
     seed: int,
     pack: Pack,
     tested: Tested,
-) -> tuple[CheckRecord, ...]:
+) -> tuple[DemoRecord, ...]:
     room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
     async with open_channel(server.service) as service, open_channel(server.device) as device:
         runner = CheckRunner(
@@ -210,7 +210,7 @@ async def _checks(
         )
         with DemoDisplay(console, checks=len(scenarios)) as display:
 
-            async def check(scenario: Scenario) -> CheckRecord:
+            async def check(scenario: Scenario) -> DemoRecord:
                 async with room:
                     view = display.begin(scenario)
                     record = await _check(
@@ -237,7 +237,7 @@ async def _check(
     seed: int,
     pack: Pack,
     model: FlashModel,
-) -> CheckRecord:
+) -> DemoRecord:
     portrait = await asyncio.to_thread(stage.portrait, scenario)
     phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
     if phone is None:
@@ -247,7 +247,7 @@ async def _check(
     return replace(record, flash=await asyncio.to_thread(_strip, phone, record, pack, model))
 
 
-def _strip(phone: TapedPhone, record: CheckRecord, pack: Pack, model: FlashModel) -> FlashStrip | None:
+def _strip(phone: TapedPhone, record: DemoRecord, pack: Pack, model: FlashModel) -> FlashStrip | None:
     """What the scan shows of the flash, measured with the pack that judged it."""
     if record.result is None:
         return None
@@ -267,7 +267,7 @@ def _context(chosen: ChosenPack, *, seed: int, seconds: float) -> PageContext:
     )
 
 
-def _conclude(console: Console, records: Sequence[CheckRecord], *, page: Path, seconds: float) -> None:
+def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, seconds: float) -> None:
     console.print()
     console.print(summary_table(records))
     wrong = unexpected(records)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.scenarios import Scenario
 from cli.demo.words import mode_word, outcome_text
 from cli.verdict import enum_word
@@ -90,7 +90,7 @@ class CheckView:
         """All frames of an attempt are out."""
         self._update(_RENDERING_SHARE + _SCANNING_SHARE, f"deciding over {frames} frames")
 
-    def end(self, record: CheckRecord) -> None:
+    def end(self, record: DemoRecord) -> None:
         """The check is over."""
         self._bars.remove_task(self._task)
         self._say(self._place, style="bold")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.demo.flash import file_picture, png
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import outcome_text, reason_sentences
 from cli.errors import OutputUnusable
@@ -31,7 +31,7 @@ def make_folder(folder: Path) -> None:
         raise OutputUnusable(f"{folder} cannot be made: {error.strerror}") from error
 
 
-def write_files(folder: Path, *, records: Sequence[CheckRecord], page: str, keys: KeySet) -> Path:
+def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys: KeySet) -> Path:
     """Writes ``index.html``, ``jwks.json``, and each check's pictures, result and signature.
 
     Files of an earlier run are replaced; those that this run has nothing for are removed.
@@ -53,7 +53,7 @@ def write_files(folder: Path, *, records: Sequence[CheckRecord], page: str, keys
     return folder / PAGE
 
 
-def _write_check(folder: Path, record: CheckRecord) -> None:
+def _write_check(folder: Path, record: DemoRecord) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     response = record.response
     evidence = None
@@ -73,7 +73,7 @@ def _write_check(folder: Path, record: CheckRecord) -> None:
             _write(folder / name, content)
 
 
-def _strip(record: CheckRecord) -> bytes | None:
+def _strip(record: DemoRecord) -> bytes | None:
     """The scan under the screen's colours, with its verdict, as a picture."""
     result = record.result
     if record.flash is None or result is None:

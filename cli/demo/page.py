@@ -9,7 +9,7 @@ from typing import Final
 from cli.demo.pack_choice import ChosenPack
 from cli.demo.pack_notes import pack_notes
 from cli.demo.page_parts import check_card, row
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.summary import passed_attacks, unexpected
 from cli.demo.words import mode_word
 from cli.pages import Html, facts, folded, head, joined, page, pill, stylesheet, table, template
@@ -87,7 +87,7 @@ class PageContext:
     seconds: float
 
 
-def render_page(records: Sequence[CheckRecord], context: PageContext) -> str:
+def render_page(records: Sequence[DemoRecord], context: PageContext) -> str:
     """The page as HTML.
 
     Args:
@@ -128,14 +128,14 @@ def render_page(records: Sequence[CheckRecord], context: PageContext) -> str:
     )
 
 
-def _passed(records: Sequence[CheckRecord]) -> Html:
+def _passed(records: Sequence[DemoRecord]) -> Html:
     """How many attacks passed; nothing where none did."""
     count = len(passed_attacks(records))
     text = f"{count} attack{'s' if count > 1 else ''} passed"
     return pill(text, tone="warn") if count else Html("")
 
 
-def _overview(records: Sequence[CheckRecord]) -> Html:
+def _overview(records: Sequence[DemoRecord]) -> Html:
     rows: list[Html] = []
     for mode, group in groupby(records, key=lambda record: mode_word(record.scenario)):
         rows += [_MODE_ROW.format(len(_HEADS), mode, _MODES[mode][0]), *map(row, group)]
@@ -143,7 +143,7 @@ def _overview(records: Sequence[CheckRecord]) -> Html:
     return table(heads, rows, label="All checks", kind="overview")
 
 
-def _cards(records: Sequence[CheckRecord], thresholds: tuple[float, float]) -> Html:
+def _cards(records: Sequence[DemoRecord], thresholds: tuple[float, float]) -> Html:
     cards: list[Html] = []
     for mode, group in groupby(enumerate(records, start=1), key=lambda one: mode_word(one[1].scenario)):
         cards.append(_PART.format(mode, _MODES[mode][1]))
@@ -151,7 +151,7 @@ def _cards(records: Sequence[CheckRecord], thresholds: tuple[float, float]) -> H
     return joined(cards)
 
 
-def matcher_sentence(calibration: MatchCalibration, records: Sequence[CheckRecord]) -> str:
+def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord]) -> str:
     """What the pack's matcher is worth, by the record of its calibration.
 
     Args:
@@ -176,7 +176,7 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[CheckRecor
     return f"{said}; no bound below {100 * calibration.lowest_bound:.2g} % is supported."
 
 
-def _facts(records: Sequence[CheckRecord], context: PageContext) -> Html:
+def _facts(records: Sequence[DemoRecord], context: PageContext) -> Html:
     policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
     return facts(
         {

@@ -7,7 +7,7 @@ from facegate.v1 import result_pb2
 
 from cli.demo.display import hint_name
 from cli.demo.flash import page_picture, svg
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import expectation_text, reason_sentences
 from cli.pages import (
@@ -69,7 +69,7 @@ _VERDICT_TONES: Final = {
 }
 
 
-def row(record: CheckRecord) -> Html:
+def row(record: DemoRecord) -> Html:
     """A check as a row of the overview."""
     passed = record.attack_passed
     result = record.result
@@ -91,7 +91,7 @@ def row(record: CheckRecord) -> Html:
     )
 
 
-def check_card(record: CheckRecord, *, number: int, thresholds: tuple[float, float]) -> Html:
+def check_card(record: DemoRecord, *, number: int, thresholds: tuple[float, float]) -> Html:
     """A check with everything that is known of it.
 
     Args:
@@ -120,14 +120,14 @@ def check_card(record: CheckRecord, *, number: int, thresholds: tuple[float, flo
     )
 
 
-def _judged(record: CheckRecord) -> tuple[str, str]:
+def _judged(record: DemoRecord) -> tuple[str, str]:
     """How the outcome compares with what was expected, and the tone to say it in."""
     if record.as_expected is None and record.attack_passed:
         return "⚠ this attack passed", "warn"
     return _EXPECTED[record.as_expected]
 
 
-def _evidence(record: CheckRecord) -> Html:
+def _evidence(record: DemoRecord) -> Html:
     """Portrait, a few frames, evidence frame; and what the server says."""
     pictures = [_portrait(record)]
     if record.strip:
@@ -140,7 +140,7 @@ def _evidence(record: CheckRecord) -> Html:
     return joined([_division("pictures", [*pictures, *_evidence_frame(record)]), _why(record)])
 
 
-def _flash_evidence(record: CheckRecord) -> Html:
+def _flash_evidence(record: DemoRecord) -> Html:
     """Portrait, evidence frame and what the server says, in a row; below, the scan under the colours."""
     pictures = [_portrait(record), *_evidence_frame(record), _why(record)]
     if record.flash is None:
@@ -151,7 +151,7 @@ def _flash_evidence(record: CheckRecord) -> Html:
     return joined([_division("pictures flash", pictures), strip])
 
 
-def _portrait(record: CheckRecord) -> Html:
+def _portrait(record: DemoRecord) -> Html:
     return figure(
         image(_jpeg_uri(record.portrait), alt="The trusted portrait"),
         caption="Trusted portrait, refused" if record.refusal else "Trusted portrait",
@@ -159,14 +159,14 @@ def _portrait(record: CheckRecord) -> Html:
     )
 
 
-def _evidence_frame(record: CheckRecord) -> list[Html]:
+def _evidence_frame(record: DemoRecord) -> list[Html]:
     if record.response is None or not record.response.HasField("evidence_frame"):
         return []
     frame = image(_jpeg_uri(record.response.evidence_frame.image), alt="The evidence frame")
     return [figure(frame, caption="Evidence frame from FinishCheck", kind="evidence")]
 
 
-def _why(record: CheckRecord) -> Html:
+def _why(record: DemoRecord) -> Html:
     sentences = [_sentence("reason", text) for text in reason_sentences(record)]
     if record.result is not None:
         said = [*_device_faults(record), *record.result.liveness.explanations]
@@ -174,7 +174,7 @@ def _why(record: CheckRecord) -> Html:
     return _division("why", sentences)
 
 
-def _device_faults(record: CheckRecord) -> list[str]:
+def _device_faults(record: DemoRecord) -> list[str]:
     """What is wrong with a device: failed checks that decide, and those of evidence that it was asked for."""
     if record.result is None:
         return []
@@ -287,7 +287,7 @@ def _jpeg_uri(image: bytes) -> str:
     return data_uri(image, media_type="image/jpeg")
 
 
-def _facts(record: CheckRecord) -> Html:
+def _facts(record: DemoRecord) -> Html:
     times = record.timings
     found = {"UploadTrustedImage": f"{times.upload:.2f} s"}
     result = record.result

@@ -7,9 +7,9 @@ from facegate.v1 import result_pb2, verification_service_pb2
 from cli.demo.flash import FlashStrip
 from cli.demo.scenarios import Scenario, Status
 from cli.verdict import failure_words
-from facegate_client import Refusal
+from facegate_client import ServerError
 
-__all__ = ["CheckRecord", "Timings"]
+__all__ = ["DemoRecord", "Timings"]
 
 _STATUSES = {
     result_pb2.CHECK_STATUS_SUCCESS: Status.SUCCESS,
@@ -40,7 +40,7 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRecord:
+class DemoRecord:
     """One check of the demo, from what was shown to what came out.
 
     Attributes:
@@ -62,7 +62,7 @@ class CheckRecord:
     flash: FlashStrip | None = None
     hints: tuple[int, ...] = ()
     timings: Timings
-    refusal: Refusal | None = None
+    refusal: ServerError | None = None
     response: verification_service_pb2.FinishCheckResponse | None = None
     signature_verified: bool = False
 

@@ -10,7 +10,7 @@ import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
 
 from cli.demo.flash import TapedPhone
-from cli.demo.record import CheckRecord, Timings
+from cli.demo.record import DemoRecord, Timings
 from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
 from cli.demo.tested import Tested
@@ -86,7 +86,7 @@ class CheckRunner:
         portrait: bytes,
         scan: StagedScan | TapedPhone | None,
         watcher: CaptureWatcher,
-    ) -> CheckRecord:
+    ) -> DemoRecord:
         """Runs one check; a portrait that is refused ends it.
 
         Args:
@@ -108,7 +108,7 @@ class CheckRunner:
             )
         except CallRefusedError as error:
             upload = time.monotonic() - began
-            return CheckRecord(
+            return DemoRecord(
                 scenario=scenario, portrait=portrait, timings=Timings(upload=upload), refusal=error.refusal
             )
         uploaded = time.monotonic()
@@ -118,7 +118,7 @@ class CheckRunner:
         scanned = time.monotonic()
         response = await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
         ended = events.ended or scanned
-        return CheckRecord(
+        return DemoRecord(
             scenario=scenario,
             portrait=portrait,
             strip=scan.strip if isinstance(scan, StagedScan) else (),

@@ -17,7 +17,7 @@ from simulator import (
     FlashScanSettings,
     Photo,
     ScanKind,
-    ScanSettings,
+    SceneSettings,
     SimulatedFrame,
     SimulatorError,
     builtin_photos,
@@ -87,7 +87,7 @@ class Stage:
         """
         if scenario.scanned is None or not isinstance(scenario.kind, ScanKind):
             return None
-        settings = ScanSettings(
+        settings = SceneSettings(
             kind=scenario.kind, seed=seed, seconds=_LONGEST_SECONDS, frames_per_second=FRAMES_PER_SECOND
         )
         rendered = simulate_scan(self._photos[scenario.scanned], settings)

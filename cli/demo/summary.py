@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import expected_reasons, mode_word
 from cli.verdict import enum_word
@@ -23,17 +23,17 @@ _STATUS_STYLES = {
 _MARKS = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text("·", "cyan")}
 
 
-def unexpected(records: Sequence[CheckRecord]) -> tuple[CheckRecord, ...]:
+def unexpected(records: Sequence[DemoRecord]) -> tuple[DemoRecord, ...]:
     """Checks that did not end as they must."""
     return tuple(record for record in records if record.as_expected is False)
 
 
-def passed_attacks(records: Sequence[CheckRecord]) -> tuple[CheckRecord, ...]:
+def passed_attacks(records: Sequence[DemoRecord]) -> tuple[DemoRecord, ...]:
     """Attacks that were taken for a living person."""
     return tuple(record for record in records if record.attack_passed)
 
 
-def summary_table(records: Sequence[CheckRecord]) -> Table:
+def summary_table(records: Sequence[DemoRecord]) -> Table:
     """What was shown, what was expected, what came out; fits a terminal of 80 columns."""
     table = Table(title="Simulated scans, judged through gRPC", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("", justify="center")
@@ -73,7 +73,7 @@ def _outcome(status: Status, reasons: tuple[str, ...]) -> Text:
     return words
 
 
-def _liveness(record: CheckRecord) -> Text:
+def _liveness(record: DemoRecord) -> Text:
     result = record.result
     if result is None or not result.HasField("liveness"):
         return Text("-", "dim")
@@ -81,7 +81,7 @@ def _liveness(record: CheckRecord) -> Text:
     return Text(f"{result.liveness.confidence:.0f} {word}")
 
 
-def _similarity(record: CheckRecord) -> Text:
+def _similarity(record: DemoRecord) -> Text:
     result = record.result
     if result is None or not result.match.HasField("similarity"):
         return Text("-", "dim")

@@ -13,7 +13,7 @@ from facegate_client import ApiKey
 from server.api_keys import new_api_key
 from simulator.devices import TestPlatform
 
-__all__ = ["FLASH_ALONE_POLICY", "FLASH_POLICY", "POLICY", "Caller", "Tested", "open_tested"]
+__all__ = ["FLASH_ALONE_POLICY", "FLASH_POLICY", "POLICY", "DemoCaller", "Tested", "open_tested"]
 
 POLICY: Final = "standard"
 """Of the checks in EXPRESS that ask for no evidence."""
@@ -24,7 +24,7 @@ FLASH_ALONE_POLICY: Final = "adaptive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class DemoCaller:
     """A caller of the demo's server.
 
     Attributes:
@@ -48,8 +48,8 @@ class Tested:
     """
 
     platform: TestPlatform
-    sandbox: Caller
-    real: Caller
+    sandbox: DemoCaller
+    real: DemoCaller
     settings: str
 
 
@@ -75,7 +75,7 @@ def open_tested(folder: Path) -> Tested:
     )
 
 
-def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[Caller, str]:
+def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[DemoCaller, str]:
     key, digest = new_api_key()
     file = folder.resolve() / f"{name}_key.txt"
     _write(file, key + "\n")
@@ -83,7 +83,7 @@ def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[Caller, str]:
         f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
         f"sandbox = {str(sandbox).lower()}\n"
     )
-    return Caller(key=ApiKey(key), key_file=file), entry
+    return DemoCaller(key=ApiKey(key), key_file=file), entry
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.scenarios import UNDECIDED, Expected, Scenario, Status
 
 __all__ = [
@@ -64,7 +64,7 @@ def expected_reasons(expected: Expected) -> tuple[str, ...]:
     return (" or ".join(decided),) if decided else ()
 
 
-def reason_sentences(record: CheckRecord) -> tuple[str, ...]:
+def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
     """Why a check ended as it did, in sentences, most important first."""
     if record.refusal is not None:
         message = record.refusal.message.rstrip(".")

@@ -14,7 +14,7 @@ from cli.chosen_policy import chosen_policy
 from cli.error_reporting import FAILED, errors_reported
 from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
-from cli.image.checking import Answer, Checked, DecodersOnDemand, as_json, check_image
+from cli.image.checking import Checked, DecodersOnDemand, ImageFinding, as_json, check_image
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption, PoliciesConfigOption
 from matcher import PortraitPolicy
@@ -112,6 +112,6 @@ def _show(results: Sequence[Checked], *, demands: str) -> None:
 
 def _status(results: Sequence[Checked]) -> int:
     answers = {checked.answer for checked in results}
-    if Answer.UNDECIDED in answers:
+    if ImageFinding.UNDECIDED in answers:
         return FAILED
-    return _NOT_CONFORMANT if Answer.NOT_CONFORMANT in answers else 0
+    return _NOT_CONFORMANT if ImageFinding.NOT_CONFORMANT in answers else 0

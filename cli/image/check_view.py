@@ -8,16 +8,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.image.checking import Answer, Checked
+from cli.image.checking import Checked, ImageFinding
 from matcher import PortraitReport, Requirement, Severity
 from matcher.conformance.interface import Method
 
 __all__ = ["checked_view", "summary_view"]
 
 _ANSWERS: Final = {
-    Answer.CONFORMANT: Text("CONFORMANT", "bold green"),
-    Answer.NOT_CONFORMANT: Text("NOT CONFORMANT", "bold red"),
-    Answer.UNDECIDED: Text("UNDECIDED", "bold yellow"),
+    ImageFinding.CONFORMANT: Text("CONFORMANT", "bold green"),
+    ImageFinding.NOT_CONFORMANT: Text("NOT CONFORMANT", "bold red"),
+    ImageFinding.UNDECIDED: Text("UNDECIDED", "bold yellow"),
 }
 _CELLS: Final = 6
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"

@@ -20,10 +20,10 @@ from vision.image_format import ImageHeader
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 
-__all__ = ["Answer", "Checked", "DecodersOnDemand", "as_json", "check_image"]
+__all__ = ["Checked", "DecodersOnDemand", "ImageFinding", "as_json", "check_image"]
 
 
-class Answer(StrEnum):
+class ImageFinding(StrEnum):
     """What there is to say of an image, all in all."""
 
     CONFORMANT = "CONFORMANT"
@@ -47,7 +47,7 @@ class Checked:
     """
 
     file: Path
-    answer: Answer
+    answer: ImageFinding
     report: PortraitReport | None = None
     reason: str = ""
     message: str = ""
@@ -99,17 +99,17 @@ def check_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder
         report = examine_portrait(data, pack=pack, policy=policy, still_decoder=still_decoder)
     except TrustedImageRefused as refusal:
         return Checked(
-            file=file, answer=Answer.NOT_CONFORMANT, reason=refusal.reason.value, message=str(refusal)
+            file=file, answer=ImageFinding.NOT_CONFORMANT, reason=refusal.reason.value, message=str(refusal)
         )
     except (FileUnusable, VisionError) as error:
-        return Checked(file=file, answer=Answer.UNDECIDED, message=str(error))
+        return Checked(file=file, answer=ImageFinding.UNDECIDED, message=str(error))
     refusing = [each for each in report.requirements if each.refuses]
     if not refusing:
-        answer = Answer.CONFORMANT
+        answer = ImageFinding.CONFORMANT
     elif any(each.passed is False for each in refusing):
-        answer = Answer.NOT_CONFORMANT
+        answer = ImageFinding.NOT_CONFORMANT
     else:
-        answer = Answer.UNDECIDED
+        answer = ImageFinding.UNDECIDED
     return Checked(file=file, answer=answer, report=report)
 
 

@@ -30,7 +30,7 @@ from vision.face import BgrImage
 from vision.image import DecodedImage, encode_jpeg, rotate_upright
 from vision.image_header import ImageFormat
 
-__all__ = ["Converted", "EyeFinder", "Form", "PictureDecoder", "Wishes", "convert", "suffix_of"]
+__all__ = ["Converted", "EyeFinder", "PictureDecoder", "TargetFormat", "Wishes", "convert", "suffix_of"]
 
 PictureDecoder = Callable[[bytes], DecodedImage]
 """Decodes a picture within limits, turned upright; raises ``vision.errors.VisionError``."""
@@ -38,7 +38,7 @@ EyeFinder = Callable[[BgrImage], EyeCentres]
 """Finds the eyes of the one face; raises ``ConversionImpossible`` or ``vision.errors.VisionError``."""
 
 
-class Form(StrEnum):
+class TargetFormat(StrEnum):
     """What an image can be turned into."""
 
     ISO_2011 = "iso2011"
@@ -48,30 +48,32 @@ class Form(StrEnum):
     PNG = "png"
 
 
-_SUFFIXES: Final[Mapping[Form, str]] = MappingProxyType(
+_SUFFIXES: Final[Mapping[TargetFormat, str]] = MappingProxyType(
     {
-        Form.ISO_2011: ".2011.fac",
-        Form.ISO_2005: ".2005.fac",
-        Form.DG2: ".dg2",
-        Form.JPEG: ".jpg",
-        Form.PNG: ".png",
+        TargetFormat.ISO_2011: ".2011.fac",
+        TargetFormat.ISO_2005: ".2005.fac",
+        TargetFormat.DG2: ".dg2",
+        TargetFormat.JPEG: ".jpg",
+        TargetFormat.PNG: ".png",
     }
 )
-_VERSIONS: Final[Mapping[Form, RecordVersion]] = MappingProxyType(
+_VERSIONS: Final[Mapping[TargetFormat, RecordVersion]] = MappingProxyType(
     {
-        Form.ISO_2011: RecordVersion.ISO_19794_5_2011,
-        Form.ISO_2005: RecordVersion.ISO_19794_5_2005,
+        TargetFormat.ISO_2011: RecordVersion.ISO_19794_5_2011,
+        TargetFormat.ISO_2005: RecordVersion.ISO_19794_5_2005,
         # Doc 9303-10 allows the 2005 edition only.
-        Form.DG2: RecordVersion.ISO_19794_5_2005,
+        TargetFormat.DG2: RecordVersion.ISO_19794_5_2005,
     }
 )
-_KEPT: Final[Mapping[Form, frozenset[ImageFormat]]] = MappingProxyType(
+_KEPT: Final[Mapping[TargetFormat, frozenset[ImageFormat]]] = MappingProxyType(
     {
-        Form.ISO_2011: frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K, ImageFormat.PNG}),
-        Form.ISO_2005: frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K}),
-        Form.DG2: frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K}),
-        Form.JPEG: frozenset({ImageFormat.JPEG}),
-        Form.PNG: frozenset({ImageFormat.PNG}),
+        TargetFormat.ISO_2011: frozenset(
+            {ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K, ImageFormat.PNG}
+        ),
+        TargetFormat.ISO_2005: frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K}),
+        TargetFormat.DG2: frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K}),
+        TargetFormat.JPEG: frozenset({ImageFormat.JPEG}),
+        TargetFormat.PNG: frozenset({ImageFormat.PNG}),
     }
 )
 _WITHOUT_LOSS: Final = frozenset({ImageFormat.PNG, ImageFormat.BMP})
@@ -94,7 +96,7 @@ class Wishes:
         find_eyes: Finds the eyes for a record; None leaves them as the source says.
     """
 
-    form: Form
+    form: TargetFormat
     quality: int
     rotate: int = 0
     mirrored: bool = False
@@ -116,7 +118,7 @@ class Converted:
     notes: tuple[str, ...]
 
 
-def suffix_of(form: Form) -> str:
+def suffix_of(form: TargetFormat) -> str:
     """How a file of the form is called at its end."""
     return _SUFFIXES[form]
 
@@ -168,7 +170,7 @@ def _picture(
         done.add(PostAcquisition.ROTATED)
     upright = ", turned upright" if turned else ""
     source = f"{decoded.header.format.name}, {decoded.header.bits_per_channel} bits a channel"
-    if wishes.form is Form.PNG:
+    if wishes.form is TargetFormat.PNG:
         return _png(pixels), (f"Decoded ({source}) and stored as PNG{upright}.",), frozenset(done)
     note = f"Decoded ({source}) and encoded anew as JPEG of quality {wishes.quality}{upright}."
     return encode_jpeg(pixels, wishes.quality), (note,), frozenset(done)
@@ -202,7 +204,7 @@ def _record(
     if left_out:
         notes.append(f"A 2005 record has no place for: {', '.join(left_out)}.")
     data = serialise(build_record(image, version=version, metadata=fitting))
-    if wishes.form is Form.DG2:
+    if wishes.form is TargetFormat.DG2:
         data = wrap_in_dg2([data])
     if len(data) > MAX_BYTES:
         notes.append(f"It has {len(data):,} bytes; a server accepts {MAX_BYTES:,} at most.")

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from cli.error_reporting import errors_reported
 from cli.errors import ConversionImpossible
-from cli.image.conversion import EyeFinder, Form, Wishes, convert, suffix_of
+from cli.image.conversion import EyeFinder, TargetFormat, Wishes, convert, suffix_of
 from cli.image.files import MOST_BYTES, read_image, write_image
 from cli.models.options import ModelsDirOption, models_folder
 from matcher.errors import MatcherError
@@ -32,7 +32,7 @@ _QUALITY: Final = 95
 def convert_command(
     *,
     file: Annotated[Path, typer.Argument(help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")],
-    to: Annotated[Form, typer.Option("--to", help="What to make of it.")],
+    to: Annotated[TargetFormat, typer.Option("--to", help="What to make of it.")],
     out: Annotated[
         Path | None,
         typer.Option(help="Where to write it.  [default: beside FILE, named after it]", show_default=False),
@@ -91,7 +91,11 @@ def convert_command(
         content = open_trusted_image(
             read_image(file), representations=Representations.FIRST, max_bytes=MOST_BYTES
         )
-        finder = None if pack is None or to in {Form.JPEG, Form.PNG} else _eye_finder(pack, models_dir)
+        finder = (
+            None
+            if pack is None or to in {TargetFormat.JPEG, TargetFormat.PNG}
+            else _eye_finder(pack, models_dir)
+        )
         wishes = Wishes(
             form=to,
             quality=quality,

@@ -32,7 +32,7 @@ from cli.match.options import (
 )
 from cli.match.words import not_supported
 from cli.models.options import ModelsDirOption, models_folder
-from evaluation.match.calibration import Measurement, calibrate, common_embedder, measure, without_folder
+from evaluation.match.calibration import PackMeasurement, calibrate, common_embedder, measure, without_folder
 from evaluation.match.calibration_points import render_calibration
 from evaluation.match.comparisons import compare_all
 from evaluation.match.errors import MatchEvaluationError, NothingToMeasure
@@ -179,7 +179,7 @@ def _command(
 
 
 def _tell(
-    console: Console, calibration: MatchCalibration, measurement: Measurement, *, confidence: float
+    console: Console, calibration: MatchCalibration, measurement: PackMeasurement, *, confidence: float
 ) -> None:
     run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve
     table = Table(title=Text(measurement.pack, "bold"), title_justify="left", box=box.SIMPLE_HEAD)

@@ -17,7 +17,7 @@ from simulator import (
     FlashScanSettings,
     Photo,
     ScanKind,
-    ScanSettings,
+    SceneSettings,
     SimulatorError,
     photo_from_image,
     simulate_scan,
@@ -42,9 +42,9 @@ def needs_screen(kind: str) -> bool:
     return kind not in set(ScanKind) and kind in set(FlashKind)
 
 
-def scan_settings(kind: ScanKind, *, seed: int) -> ScanSettings:
+def scan_settings(kind: ScanKind, *, seed: int) -> SceneSettings:
     """A simulated scan without a flash, before any knob is turned."""
-    return ScanSettings(kind=kind, seed=seed, seconds=_SECONDS)
+    return SceneSettings(kind=kind, seed=seed, seconds=_SECONDS)
 
 
 def flash_settings(kind: FlashKind, *, seed: int) -> FlashScanSettings:

@@ -23,7 +23,7 @@ _SCAN_FROM = 1.0
 _LONGEST_SIDE = 640
 
 
-class Kind(StrEnum):
+class CaseKind(StrEnum):
     """What a case is."""
 
     GENUINE_CLIP = "genuine clip"
@@ -44,7 +44,7 @@ class ClipCase:
         attack: The manifest's attack type; empty for a live clip.
     """
 
-    kind: Kind
+    kind: CaseKind
     portrait: Path
     scan: Path
     attack: str
@@ -60,7 +60,7 @@ class PhotoCase:
         scan: The photo that becomes a scan.
     """
 
-    kind: Kind
+    kind: CaseKind
     portrait: Path
     scan: Path
 
@@ -74,13 +74,13 @@ def clip_cases(folder: Path) -> list[ClipCase]:
     with (folder / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     live = sorted(folder / row["file"] for row in rows if row["label"] == "live")
-    cases = [ClipCase(Kind.GENUINE_CLIP, clip, clip, "") for clip in live]
+    cases = [ClipCase(CaseKind.GENUINE_CLIP, clip, clip, "") for clip in live]
     cases += [
-        ClipCase(Kind.IMPOSTOR_CLIP, other, clip, "")
+        ClipCase(CaseKind.IMPOSTOR_CLIP, other, clip, "")
         for clip, other in zip(live, [*live[3:], *live[:3]], strict=True)
     ]
     cases += [
-        ClipCase(Kind.ATTACK_CLIP, folder / row["file"], folder / row["file"], row["attack_type"])
+        ClipCase(CaseKind.ATTACK_CLIP, folder / row["file"], folder / row["file"], row["attack_type"])
         for row in rows
         if row["label"] == "spoof"
     ]
@@ -105,9 +105,9 @@ def photo_cases(folder: Path, *, least_face_width: int, people: int) -> list[Pho
     for row in sorted(rows, key=lambda row: row["file"]):
         photos.setdefault(row["identity"], []).append(folder / row["file"])
     pairs = [files[:2] for _, files in sorted(photos.items()) if len(files) > 1][:people]
-    cases = [PhotoCase(Kind.GENUINE_PHOTO, first, second) for first, second in pairs]
+    cases = [PhotoCase(CaseKind.GENUINE_PHOTO, first, second) for first, second in pairs]
     cases += [
-        PhotoCase(Kind.IMPOSTOR_PHOTO, pair[0], other[1])
+        PhotoCase(CaseKind.IMPOSTOR_PHOTO, pair[0], other[1])
         for pair, other in zip(pairs, [*pairs[1:], *pairs[:1]], strict=True)
     ]
     return cases
@@ -161,7 +161,7 @@ def _resized(image: BgrImage, factor: float, interpolation: int) -> BgrImage:
     return resized.astype(image.dtype, copy=False)
 
 
-def kinds(cases: Sequence[ClipCase | PhotoCase]) -> list[Kind]:
+def kinds(cases: Sequence[ClipCase | PhotoCase]) -> list[CaseKind]:
     """The kinds that occur, in the enum's order."""
     present = {case.kind for case in cases}
-    return [kind for kind in Kind if kind in present]
+    return [kind for kind in CaseKind if kind in present]

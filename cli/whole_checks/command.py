@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cli.whole_checks.cases import clip_cases, kinds, photo_cases
-from cli.whole_checks.runner import Case, Outcome, PhotoModeller, run_cases
+from cli.whole_checks.runner import Case, CaseOutcome, PhotoModeller, run_cases
 from vision.packs import load_pack
 from vision.packs.models_dir import default_models_dir
 
@@ -57,7 +57,7 @@ def checks(
         out.write_text(json.dumps([as_json(outcome) for outcome in outcomes], indent=2) + "\n")
 
 
-def counts_table(outcomes: Sequence[Outcome], *, title: str) -> Table:
+def counts_table(outcomes: Sequence[CaseOutcome], *, title: str) -> Table:
     """The outcomes by kind of case."""
     columns = "case", "checks", "SUCCESS", "NOT_DECIDED", "LIVE", "SPOOF", "INCONCLUSIVE", "reasons"
     table = Table(*columns, title=title)
@@ -78,7 +78,7 @@ def counts_table(outcomes: Sequence[Outcome], *, title: str) -> Table:
     return table
 
 
-def as_json(outcome: Outcome) -> dict[str, object]:
+def as_json(outcome: CaseOutcome) -> dict[str, object]:
     """One outcome, without pictures."""
     result = outcome.result
     return {

@@ -28,7 +28,7 @@ from server.settings import (
 from server.tuning import Tuning
 from simulator.photo import photo_from_image
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack
@@ -51,7 +51,7 @@ class PhotoModeller:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseOutcome:
     """How a case ended.
 
     Attributes:
@@ -94,8 +94,8 @@ def run_cases(
     pack: Pack,
     modeller: PhotoModeller,
     policy: str,
-    told: Callable[[Outcome], None] = lambda _: None,
-) -> list[Outcome]:
+    told: Callable[[CaseOutcome], None] = lambda _: None,
+) -> list[CaseOutcome]:
     """Runs every case against one server, two at once; outcomes are in the order of ``cases``.
 
     Args:
@@ -113,8 +113,8 @@ async def _run(
     pack: Pack,
     modeller: PhotoModeller,
     policy: str,
-    told: Callable[[Outcome], None],
-) -> list[Outcome]:
+    told: Callable[[CaseOutcome], None],
+) -> list[CaseOutcome]:
     limit = asyncio.Semaphore(_AT_ONCE)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
@@ -130,7 +130,7 @@ async def _run(
         await server.start()
         try:
 
-            async def one(case: Case) -> Outcome:
+            async def one(case: Case) -> CaseOutcome:
                 async with limit:
                     outcome = await _check(case, server, pack, modeller, policy)
                 told(outcome)
@@ -144,16 +144,16 @@ async def _run(
 
 async def _check(
     case: Case, server: FacegateServer, pack: Pack, modeller: PhotoModeller, policy: str
-) -> Outcome:
+) -> CaseOutcome:
     async with open_channel(server.service_target) as service, open_channel(server.device_target) as device:
         orchestrator = Orchestrator(channel=service, accept_sandbox=True)
         portrait = await asyncio.to_thread(_portrait, case, pack)
         if portrait is None:
-            return Outcome(case, "NO_PORTRAIT", None)
+            return CaseOutcome(case, "NO_PORTRAIT", None)
         try:
             check = await orchestrator.upload_trusted_image(portrait, policy=policy)
         except CallRefusedError as error:
-            return Outcome(case, error.refusal.reason, None)
+            return CaseOutcome(case, error.refusal.reason, None)
         scanner = FaceScanner(
             channel=device,
             ticket=ticket_of(check),
@@ -163,8 +163,8 @@ async def _check(
             await scanner.scan()
             finished = await orchestrator.finish_check(check.check_id, wait_s=10.0)
         except ClientError as error:
-            return Outcome(case, type(error).__name__, None)
-        return Outcome(case, "", finished.result)
+            return CaseOutcome(case, type(error).__name__, None)
+        return CaseOutcome(case, "", finished.result)
 
 
 def _portrait(case: Case, pack: Pack) -> bytes | None:
@@ -184,7 +184,7 @@ def _scan(case: Case, modeller: PhotoModeller) -> Iterator[tuple[BgrImage, float
     if isinstance(case, ClipCase):
         return scan_frames(case.scan)
     photo = photo_from_image(_read(case.scan), detector=modeller.detector, landmarker=modeller.landmarker)
-    settings = ScanSettings(kind=ScanKind.GENUINE, seed=len(case.scan.name), seconds=6.0)
+    settings = SceneSettings(kind=ScanKind.GENUINE, seed=len(case.scan.name), seconds=6.0)
     return ((frame.pixels, frame.capture_time) for frame in simulate_scan(photo, settings))
 
 

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from facegate_client import Refusal
+from facegate_client import ServerError
 
 __all__ = ["WHAT_TO_DO", "describe_refusal"]
 
@@ -81,7 +81,7 @@ WHAT_TO_DO: Final = MappingProxyType(
 """The advice by the reason's name without its prefix."""
 
 
-def describe_refusal(refusal: Refusal) -> str:
+def describe_refusal(refusal: ServerError) -> str:
     """What was wrong, what was expected, and what to do, in a few lines for a terminal."""
     lines = [f"{refusal.reason or refusal.code}: {refusal.message}"]
     lines.extend(f"  {name}: {value}" for name, value in sorted(refusal.metadata.items()))

@@ -23,9 +23,9 @@ __all__ = [
     "ConnectionFailedError",
     "CredentialsError",
     "ProtocolViolatedError",
-    "Refusal",
     "SandboxResultError",
     "ScanEndedError",
+    "ServerError",
     "ServerNotTrustedError",
     "SourceError",
     "StreamLostError",
@@ -37,7 +37,7 @@ class ClientError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class ServerError:
     """An error of the server, as its ``google.rpc.Status`` tells it.
 
     Attributes:
@@ -62,7 +62,7 @@ class CallRefusedError(ClientError):
         refusal: What the server said.
     """
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: ServerError) -> None:
         super().__init__(f"{refusal.reason or refusal.code}: {refusal.message}")
         self.refusal = refusal
 

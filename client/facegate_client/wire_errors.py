@@ -10,7 +10,7 @@ from facegate_client.errors import (
     CallRefusedError,
     ClientError,
     ConnectionFailedError,
-    Refusal,
+    ServerError,
     StreamLostError,
 )
 
@@ -33,7 +33,7 @@ RETRY_REASONS = frozenset({"NOT_SERVING", "OVERLOADED", "STREAM_IDLE"})
 """Reasons of the server after which a device reconnects by itself."""
 
 
-def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
+def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
     """Reads the ErrorInfo and RetryInfo of an error; without them the reason is empty."""
     reason = ""
     metadata: dict[str, str] = {}
@@ -48,7 +48,7 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
             retry = error_details_pb2.RetryInfo()
             detail.Unpack(retry)
             retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
-    return Refusal(
+    return ServerError(
         code=error.code().name,
         reason=reason,
         message=error.details() or "",

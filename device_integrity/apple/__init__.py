@@ -10,7 +10,7 @@ from device_integrity.apple.assertion import (
 from device_integrity.apple.attestation import AttestationResult, AttestedKey, verify_attestation
 from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
 from device_integrity.apple.authenticator_data import AuthenticatorData, parse_authenticator_data
-from device_integrity.apple.key_use import KeyUse, check_key_use
+from device_integrity.apple.key_use import KeyOwner, check_key_use
 from device_integrity.apple.receipt import ReceiptResult, verify_receipt
 from device_integrity.apple.receipt_format import (
     MAX_RECEIPT_BYTES,
@@ -31,7 +31,7 @@ __all__ = [
     "AttestedKey",
     "AuthenticatorData",
     "Environment",
-    "KeyUse",
+    "KeyOwner",
     "LeafClaims",
     "Receipt",
     "ReceiptExchange",

@@ -5,10 +5,10 @@ from enum import StrEnum
 from device_integrity.check import DeviceCheck
 from device_integrity.checklist import Checklist
 
-__all__ = ["KeyUse", "check_key_use"]
+__all__ = ["KeyOwner", "check_key_use"]
 
 
-class KeyUse(StrEnum):
+class KeyOwner(StrEnum):
     """Whom the caller's store knows a key of."""
 
     NEW = "NEW"
@@ -19,7 +19,7 @@ class KeyUse(StrEnum):
     """Of another person: a shared phone, or one phone that plays many people."""
 
 
-def check_key_use(verifier: str, key_use: KeyUse | None) -> DeviceCheck:
+def check_key_use(verifier: str, key_use: KeyOwner | None) -> DeviceCheck:
     """Check ``<verifier>.key_use``: whether the key is known of another person. Soft: families share phones.
 
     Args:
@@ -31,7 +31,7 @@ def check_key_use(verifier: str, key_use: KeyUse | None) -> DeviceCheck:
         return checklist.not_evaluated(
             "key_use", "KEY_USE_UNKNOWN", "it is not known whose the key is, or whose scan this is"
         )
-    if key_use is KeyUse.OTHER_SUBJECT:
+    if key_use is KeyOwner.OTHER_SUBJECT:
         return checklist.failed(
             "key_use", "KEY_OF_ANOTHER_SUBJECT", "the key is enrolled for another person already", soft=True
         )

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from device_integrity.apple import (
     Environment,
-    KeyUse,
+    KeyOwner,
     load_apple_anchors,
     parse_attestation,
     verify_attestation,
@@ -42,7 +42,7 @@ def app_attest_case(
             client_data_hash=client_data_hash,
             app_ids=frozenset({app_id}),
             environment=Environment.PRODUCTION,
-            key_use=KeyUse.NEW,
+            key_use=KeyOwner.NEW,
             anchors=anchors,
             now=now,
         )

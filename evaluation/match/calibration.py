@@ -31,7 +31,7 @@ from vision.packs import CalibrationRecord, MatchCalibration, Pack, ScorePoint
 
 __all__ = [
     "THRESHOLDS",
-    "Measurement",
+    "PackMeasurement",
     "calibrate",
     "common_embedder",
     "embedder_sha256",
@@ -46,7 +46,7 @@ THRESHOLDS: Final[NDArray[np.float64]] = np.round(np.arange(-1.0, 1.0 + 2.5 * _S
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class PackMeasurement:
     """One pack on a set of photos.
 
     Attributes:
@@ -64,7 +64,7 @@ class Measurement:
 
 def measure(
     run: TemplateRun, comparisons: Comparisons, *, pack: str, resamples: int, confidence: float, seed: int
-) -> Measurement:
+) -> PackMeasurement:
     """Take the FMR curve of a pack's comparisons.
 
     Args:
@@ -82,11 +82,11 @@ def measure(
         confidence=confidence,
         rng=np.random.default_rng(seed),
     )
-    return Measurement(pack=pack, run=run, comparisons=comparisons, curve=curve)
+    return PackMeasurement(pack=pack, run=run, comparisons=comparisons, curve=curve)
 
 
 def calibrate(
-    measurements: Sequence[Measurement], *, embedder_sha256: str, dataset: str, command: str
+    measurements: Sequence[PackMeasurement], *, embedder_sha256: str, dataset: str, command: str
 ) -> MatchCalibration:
     """Turn measurements of one embedder into its calibration: the worst of them at every cosine.
 
@@ -120,13 +120,13 @@ def calibrate(
     return MatchCalibration(points=points, record=record, embedder_sha256=embedder_sha256)
 
 
-def _worst_fnmr(measurements: Sequence[Measurement], cosine: float) -> float | None:
+def _worst_fnmr(measurements: Sequence[PackMeasurement], cosine: float) -> float | None:
     if any(each.comparisons.genuine.size == 0 for each in measurements):
         return None
     return round(max(each.comparisons.fnmr(cosine) for each in measurements), 4)
 
 
-def _note(measurements: Sequence[Measurement]) -> str:
+def _note(measurements: Sequence[PackMeasurement]) -> str:
     curve = measurements[0].curve
     counts = " ".join(_counts(each, named=len(measurements) > 1) for each in measurements)
     worst = (
@@ -143,7 +143,7 @@ def _note(measurements: Sequence[Measurement]) -> str:
     )
 
 
-def _counts(measurement: Measurement, *, named: bool) -> str:
+def _counts(measurement: PackMeasurement, *, named: bool) -> str:
     run, comparisons = measurement.run, measurement.comparisons
     return (
         f"{f'Pack {measurement.pack}: ' if named else ''}{run.photos} photos, {len(run.templates)} "

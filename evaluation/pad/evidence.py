@@ -16,10 +16,10 @@ from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack
 from vision.packs.interfaces import PadNetwork
 
-__all__ = ["ClipEvidence", "Evidence", "PictureEvidence"]
+__all__ = ["ClipEvidence", "PictureEvidence", "PresentationEvidence"]
 
 
-class Evidence(Protocol):
+class PresentationEvidence(Protocol):
     """Of one presentation."""
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evaluation.pad.dataset import INJECTED, PadSample
 from liveness.verdict import Verdict
 
-__all__ = ["Answer", "NonResponse", "ScoreRun", "ScorerKind", "ScorerName", "collect_run"]
+__all__ = ["NonResponse", "ScoreRun", "ScorerAnswer", "ScorerKind", "ScorerName", "collect_run"]
 
 _NO_PARTS: Final[Mapping[str, float]] = MappingProxyType({})
 
@@ -53,7 +53,7 @@ class ScorerName:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScorerAnswer:
     """What one scorer said of one presentation.
 
     Attributes:
@@ -121,7 +121,7 @@ class ScoreRun:
 def collect_run(
     scorer: ScorerName,
     samples: Sequence[PadSample],
-    answers: Sequence[Answer],
+    answers: Sequence[ScorerAnswer],
     milliseconds: Sequence[float],
 ) -> ScoreRun:
     """Put the answers of one scorer together.

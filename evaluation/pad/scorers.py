@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from evaluation.pad.evidence import Evidence, PictureEvidence
-from evaluation.pad.runs import Answer, NonResponse, ScorerKind, ScorerName
+from evaluation.pad.evidence import PictureEvidence, PresentationEvidence
+from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName
 from evaluation.pad.selfie_scorer import SelfieScorer
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
@@ -26,7 +26,7 @@ class Scorer(Protocol):
         """Who."""
         ...
 
-    def answer(self, evidence: Evidence) -> Answer:
+    def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
         """What it says of one presentation.
 
         Raises:
@@ -86,11 +86,11 @@ class _Network:
         self._network = network
         self.name = ScorerName(network.name, kind)
 
-    def answer(self, evidence: Evidence) -> Answer:
+    def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
         scores = evidence.network_scores(self._network)
         if not scores:
-            return Answer(None, no_face(evidence))
-        return Answer(float(np.mean([score.real_probability for score in scores])))
+            return ScorerAnswer(None, no_face(evidence))
+        return ScorerAnswer(float(np.mean([score.real_probability for score in scores])))
 
 
 class _Judge:
@@ -112,9 +112,9 @@ class _Judge:
         self._policy = LivenessPolicy(capture=of)
         self._model = model
 
-    def answer(self, evidence: Evidence) -> Answer:
+    def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
         if not evidence.found:
-            return Answer(None, no_face(evidence))
+            return ScorerAnswer(None, no_face(evidence))
         scores = [score for network in self._networks for score in evidence.network_scores(network)]
         cues = evidence.cues() if self._cues else ()
         observations = evidence.observations
@@ -130,15 +130,15 @@ class _Judge:
             ),
         )
         if not any(signal.weight > 0 for signal in result.signals):
-            return Answer(None, NonResponse.NOT_ASSESSED)
-        return Answer(
+            return ScorerAnswer(None, NonResponse.NOT_ASSESSED)
+        return ScorerAnswer(
             result.score / 100.0,
             verdict=result.verdict,
             parts={signal.name: signal.score for signal in result.signals if signal.score is not None},
         )
 
 
-def no_face(evidence: Evidence) -> NonResponse:
+def no_face(evidence: PresentationEvidence) -> NonResponse:
     """Why there was nothing to judge."""
     picture = isinstance(evidence, PictureEvidence)
     return NonResponse.NO_FACE if picture else NonResponse.TOO_FEW_FRAMES

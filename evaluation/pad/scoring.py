@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from evaluation.match.pictures import read_picture
 from evaluation.pad.dataset import PadSample
-from evaluation.pad.evidence import ClipEvidence, Evidence, PictureEvidence
-from evaluation.pad.runs import Answer, NonResponse, ScoreRun, collect_run
+from evaluation.pad.evidence import ClipEvidence, PictureEvidence, PresentationEvidence
+from evaluation.pad.runs import NonResponse, ScorerAnswer, ScoreRun, collect_run
 from evaluation.pad.scorers import Scorer
 from evaluation.scans import clip_windows
 from vision.errors import DecoderUnavailable, ImageError, ModelFailed
@@ -92,22 +92,22 @@ class _Table:
     def __init__(self, scorers: Sequence[Scorer]) -> None:
         self._scorers = scorers
         self._samples: list[PadSample] = []
-        self._answers: list[list[Answer]] = [[] for _ in scorers]
+        self._answers: list[list[ScorerAnswer]] = [[] for _ in scorers]
         self._spent: list[list[float]] = [[] for _ in scorers]
 
-    def add(self, sample: PadSample, evidence: Evidence | None) -> None:
+    def add(self, sample: PadSample, evidence: PresentationEvidence | None) -> None:
         """One presentation; None where it could not be read."""
         self._samples.append(sample)
         for scorer, answers, spent in zip(self._scorers, self._answers, self._spent, strict=True):
             if evidence is None:
-                answers.append(Answer(None, NonResponse.UNREADABLE))
+                answers.append(ScorerAnswer(None, NonResponse.UNREADABLE))
                 spent.append(0.0)
                 continue
             evidence.stages.begin()
             try:
                 answers.append(scorer.answer(evidence))
             except ModelFailed:
-                answers.append(Answer(None, NonResponse.MODEL_FAILED))
+                answers.append(ScorerAnswer(None, NonResponse.MODEL_FAILED))
             spent.append(evidence.stages.milliseconds())
 
     def runs(self) -> tuple[ScoreRun, ...]:

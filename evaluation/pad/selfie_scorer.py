@@ -1,7 +1,7 @@
 """The eight signals of a selfie and their weighted sum, as ``AnalyzeImage`` answers."""
 
-from evaluation.pad.evidence import Evidence, PictureEvidence
-from evaluation.pad.runs import Answer, NonResponse, ScorerKind, ScorerName
+from evaluation.pad.evidence import PictureEvidence, PresentationEvidence
+from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName
 from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
 from vision.picture_metadata import read_exif_tags
 
@@ -17,17 +17,17 @@ class SelfieScorer:
         self._settings = SelfieSettings()
         self._model = load_selfie_model()
 
-    def answer(self, evidence: Evidence) -> Answer:
+    def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
         """The sum's confidence and verdict.
 
         Raises:
             ModelFailed: The detector or the landmarker could not process the picture.
         """
         if not isinstance(evidence, PictureEvidence):
-            return Answer(None, NonResponse.NOT_ASSESSED)
+            return ScorerAnswer(None, NonResponse.NOT_ASSESSED)
         face, landmarks = evidence.face, evidence.landmarks
         if face is None:
-            return Answer(None, NonResponse.NO_FACE)
+            return ScorerAnswer(None, NonResponse.NO_FACE)
         content = evidence.content()
         result = evidence.stages.once(
             "eight signals",
@@ -41,8 +41,8 @@ class SelfieScorer:
             ),
         )
         if not result.face_detected:
-            return Answer(None, NonResponse.NO_FACE)
-        return Answer(
+            return ScorerAnswer(None, NonResponse.NO_FACE)
+        return ScorerAnswer(
             result.confidence,
             verdict=result.verdict,
             parts={

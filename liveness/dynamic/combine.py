@@ -19,7 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.measurement import SHAPE
 from liveness.dynamic.model import JudgeSettings
@@ -27,7 +27,7 @@ from liveness.dynamic.movement import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.express.depth import depth_odds
 from liveness.signal import Signal
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
 __all__ = ["combine_flash", "combine_movement"]
 
@@ -60,20 +60,20 @@ def combine_flash(
     if express.verdict is Verdict.SPOOF:
         reasons = express.reasons if flash.reason is None else (*express.reasons, flash.reason)
         return replace(express, signals=signals, reasons=tuple(dict.fromkeys(reasons)))
-    reason = Reason.CHALLENGE_NOT_MEASURABLE if flash.reason is None else flash.reason
+    reason = VerdictReason.CHALLENGE_NOT_MEASURABLE if flash.reason is None else flash.reason
     match flash.finding:
-        case Finding.WRONG | Finding.ABSENT:
+        case ChallengeFinding.WRONG | ChallengeFinding.ABSENT:
             return _spoof(express, signals, reason)
-        case Finding.NOT_MEASURABLE:
+        case ChallengeFinding.NOT_MEASURABLE:
             return _undecided(express, signals, reason)
-        case Finding.RIGHT:
+        case ChallengeFinding.RIGHT:
             if flash.verified_bits < dynamic.minimum_bits:
-                return _undecided(express, signals, Reason.TOO_FEW_CHALLENGE_BITS)
+                return _undecided(express, signals, VerdictReason.TOO_FEW_CHALLENGE_BITS)
             if dynamic.blink and not _blinked(express):
-                return _undecided(express, signals, Reason.BLINK_NOT_SEEN)
+                return _undecided(express, signals, VerdictReason.BLINK_NOT_SEEN)
             depth_needed = dynamic.depth or not _assessed(flash.signals, SHAPE)
             if depth_needed and depth_odds(express.signals) < settings.depth_odds:
-                return _undecided(express, signals, Reason.DEPTH_NOT_SEEN)
+                return _undecided(express, signals, VerdictReason.DEPTH_NOT_SEEN)
             odds = min(settings.most_for, max(-settings.most_against, flash.odds))
             return _weighed(express, signals, odds)
 
@@ -91,11 +91,11 @@ def combine_movement(*, express: LivenessResult, movement: MovementResult) -> Li
     if express.verdict is Verdict.SPOOF:
         return replace(express, signals=signals)
     match movement.finding:
-        case Finding.WRONG:
-            return _spoof(express, signals, Reason.MOVES_AS_A_PLANE)
-        case Finding.ABSENT | Finding.NOT_MEASURABLE:
-            return _undecided(express, signals, Reason.CHALLENGE_NOT_MEASURABLE)
-        case Finding.RIGHT:
+        case ChallengeFinding.WRONG:
+            return _spoof(express, signals, VerdictReason.MOVES_AS_A_PLANE)
+        case ChallengeFinding.ABSENT | ChallengeFinding.NOT_MEASURABLE:
+            return _undecided(express, signals, VerdictReason.CHALLENGE_NOT_MEASURABLE)
+        case ChallengeFinding.RIGHT:
             return replace(express, signals=signals)
 
 
@@ -118,7 +118,7 @@ def _blinked(express: LivenessResult) -> bool:
     return any(one.name == _BLINK and one.passed for one in express.signals)
 
 
-def _spoof(express: LivenessResult, signals: tuple[Signal, ...], reason: Reason) -> LivenessResult:
+def _spoof(express: LivenessResult, signals: tuple[Signal, ...], reason: VerdictReason) -> LivenessResult:
     return replace(
         express,
         verdict=Verdict.SPOOF,
@@ -128,7 +128,7 @@ def _spoof(express: LivenessResult, signals: tuple[Signal, ...], reason: Reason)
     )
 
 
-def _undecided(express: LivenessResult, signals: tuple[Signal, ...], reason: Reason) -> LivenessResult:
+def _undecided(express: LivenessResult, signals: tuple[Signal, ...], reason: VerdictReason) -> LivenessResult:
     return replace(
         express,
         verdict=Verdict.INCONCLUSIVE,
@@ -137,8 +137,8 @@ def _undecided(express: LivenessResult, signals: tuple[Signal, ...], reason: Rea
     )
 
 
-def _doubts(express: LivenessResult) -> tuple[Reason, ...]:
-    return tuple(one for one in express.reasons if one is not Reason.LOOKS_ALIVE)
+def _doubts(express: LivenessResult) -> tuple[VerdictReason, ...]:
+    return tuple(one for one in express.reasons if one is not VerdictReason.LOOKS_ALIVE)
 
 
 def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) -> LivenessResult:
@@ -152,10 +152,10 @@ def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) 
     total = math.log(held / (1 - held)) + (odds if alive else min(0.0, odds))
     score = 100 / (1 + math.exp(-total))
     if alive and score >= express.policy.live_threshold:
-        return replace(express, score=score, signals=signals, reasons=(Reason.LOOKS_ALIVE,))
+        return replace(express, score=score, signals=signals, reasons=(VerdictReason.LOOKS_ALIVE,))
     doubts = _doubts(express)
     if not doubts or score < express.policy.live_threshold:
-        doubts = (*doubts, Reason.EVIDENCE_TOO_WEAK)
+        doubts = (*doubts, VerdictReason.EVIDENCE_TOO_WEAK)
     return replace(
         express,
         verdict=Verdict.INCONCLUSIVE,

@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-__all__ = ["Finding"]
+__all__ = ["ChallengeFinding"]
 
 
-class Finding(StrEnum):
+class ChallengeFinding(StrEnum):
     """Was the challenge answered by a real face?"""
 
     RIGHT = "RIGHT"

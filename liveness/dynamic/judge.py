@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from liveness.dynamic.challenge import RevealedStep, bits_beyond_chance
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.measurement import (
     BACKGROUND,
     GLARE,
@@ -63,7 +63,7 @@ from liveness.dynamic.model import FlashModel
 from liveness.dynamic.sample import FlashSample
 from liveness.express.scoring import log_odds
 from liveness.signal import Signal, assessed, not_assessed
-from liveness.verdict import Reason
+from liveness.verdict import VerdictReason
 
 __all__ = ["FlashResult", "judge_flash"]
 
@@ -77,7 +77,7 @@ class FlashResult:
     """The answer to a screen flash.
 
     Attributes:
-        finding: See ``Finding``.
+        finding: See ``ChallengeFinding``.
         reason: Why it is not RIGHT, or what is missing; ``None`` for RIGHT.
         verified_bits: Colour bits that were verified, net of chance; 0 or more.
         odds: Log odds of a face by all signals together.
@@ -87,8 +87,8 @@ class FlashResult:
         detail: Why, in plain words.
     """
 
-    finding: Finding
-    reason: Reason | None
+    finding: ChallengeFinding
+    reason: VerdictReason | None
     verified_bits: float
     odds: float
     lag: float | None
@@ -284,12 +284,12 @@ def _telling(signals: Sequence[Signal], against: frozenset[str], model: FlashMod
 
 def _find(
     measured: _Measured, signals: Sequence[Signal], odds: float, model: FlashModel
-) -> tuple[Finding, Reason | None, str]:
+) -> tuple[ChallengeFinding, VerdictReason | None, str]:
     judge = model.judge
     told, right, wrong = measured.told, measured.right, measured.wrong
     if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
         detail = f"{wrong} of {told} colours on the face are not the ones that the screen showed"
-        return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
+        return ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, detail
     lag = model.lag.usual if measured.lag.lag is None else measured.lag.lag
     leaps = find_leaps(measured.track, measured.shown, lag=lag, settings=model.leaps)
     if (
@@ -299,29 +299,29 @@ def _find(
     ):
         if not leaps.room_seen:
             detail = "the face's colour leaps not with the screen, and no background tells whether the room's"
-            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
+            return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
         detail = f"the face's colour leaps {leaps.all} times, {leaps.foreign} of them not with the screen"
-        return Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED, detail
+        return ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, detail
     if right >= judge.least_right and wrong <= judge.most_wrong * told:
         against = _against(signals, model)
         if odds < judge.wrong_odds and _telling(signals, against, model):
             detail = "the light on the picture is not that on a face"
-            return Finding.WRONG, Reason.LIGHT_FITS_NO_FACE, detail
+            return ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE, detail
         if odds < judge.wrong_odds or not against.isdisjoint((SHAPE, OVERLAY, GLARE)):
             detail = "the light may not be that on a face: " + ", ".join(
                 one.label.lower() for one in signals if one.name in against
             )
-            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
+            return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
         if not measured.lag.told:
             # Colours that are right in the mean of their steps and too faint for anything else to be measured
             # are what a display's glass throws back.
             detail = "colours are the screen's, but nothing tells that they change when it does"
-            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
+            return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):
             detail = "the face follows the screen too late to tell what causes it"
-            return Finding.NOT_MEASURABLE, Reason.CHALLENGE_ANSWERED_LATE, detail
+            return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_ANSWERED_LATE, detail
         return (
-            Finding.RIGHT,
+            ChallengeFinding.RIGHT,
             None,
             "the face is lit by the colours that the screen showed, when it showed them",
         )
@@ -332,29 +332,41 @@ def _late(measured: _Measured, model: FlashModel) -> bool:
     return measured.lag.lag is not None and measured.lag.lag > model.lag.longest
 
 
-def _unanswered(measured: _Measured, model: FlashModel) -> tuple[Finding, Reason, str]:
+def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFinding, VerdictReason, str]:
     """Why there is no answer: the light, or nobody there to give one."""
     exposed = read_exposure(measured.samples)
     dark = exposed.level is None or exposed.level < model.light.darkest_skin
     if exposed.level is not None and dark:
-        return Finding.NOT_MEASURABLE, Reason.TOO_DARK_TO_MEASURE, "the face is nearly black"
+        return ChallengeFinding.NOT_MEASURABLE, VerdictReason.TOO_DARK_TO_MEASURE, "the face is nearly black"
     if exposed.lost > model.light.most_lost and is_dim(measured.samples, model.light.dim_lux):
         detail = "the screen's own light saturates the skin: the camera's exposure did not follow it"
-        return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
+        return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
     if exposed.lost > model.light.most_lost:
-        return Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE, "most of the skin is saturated"
+        return (
+            ChallengeFinding.NOT_MEASURABLE,
+            VerdictReason.TOO_BRIGHT_TO_MEASURE,
+            "most of the skin is saturated",
+        )
     lux = scene_lux(measured.samples)
     seen = [one for one in measured.answers if one.frames >= model.response.least_frames]
     if len(seen) < model.judge.least_right or measured.right > 0:
         detail = "too few steps could be told" if measured.right else "too few steps were seen"
-        return Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE, detail
+        return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
     plain = lux is not None and lux < model.light.plain_lux and lux_borne_out(measured.samples)
     if lux is not None and plain and _none_there(measured, lux, model):
         detail = f"at about {lux:.0f} lx any screen's light would show, and none does"
-        return Finding.ABSENT, Reason.CHALLENGE_NOT_ANSWERED, detail
+        return ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED, detail
     if lux is not None and lux < model.light.dim_lux:
-        return Finding.NOT_MEASURABLE, Reason.SCREEN_TOO_DIM, "the screen's light hardly shows in a dim room"
-    return Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE, "other light drowns the screen's"
+        return (
+            ChallengeFinding.NOT_MEASURABLE,
+            VerdictReason.SCREEN_TOO_DIM,
+            "the screen's light hardly shows in a dim room",
+        )
+    return (
+        ChallengeFinding.NOT_MEASURABLE,
+        VerdictReason.TOO_BRIGHT_TO_MEASURE,
+        "other light drowns the screen's",
+    )
 
 
 def _none_there(measured: _Measured, lux: float, model: FlashModel) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.challenge import ColourStep, Disturbance, Light, RevealedStep, StepReading
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.measurement import (
     Appearance,
@@ -186,7 +186,7 @@ class FlashMeter:
             return False
         revealed = [RevealedStep(one.step, one.at) for one in self._sent]
         judged = judge_flash(samples=self._samples, revealed=revealed, model=self._model)
-        return judged.finding is Finding.NOT_MEASURABLE
+        return judged.finding is ChallengeFinding.NOT_MEASURABLE
 
     def lag(self) -> float | None:
         """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""

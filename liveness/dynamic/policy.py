@@ -30,9 +30,9 @@ which mode was used.
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 
-__all__ = ["BitFloor", "DynamicPolicy", "Fallback", "WithoutFlash"]
+__all__ = ["BitFloor", "DynamicPolicy", "NextStep", "WithoutFlash"]
 
 
 class BitFloor(IntEnum):
@@ -43,7 +43,7 @@ class BitFloor(IntEnum):
     HIGH = 16
 
 
-class Fallback(StrEnum):
+class NextStep(StrEnum):
     """What follows where the light does not let the flash be measured."""
 
     NONE = "NONE"
@@ -89,7 +89,7 @@ class DynamicPolicy:
 
     minimum_bits: float = float(BitFloor.STANDARD)
     demanded: bool = False
-    fallback: Fallback = Fallback.NONE
+    fallback: NextStep = NextStep.NONE
     without_flash: WithoutFlash = WithoutFlash.REFUSED
     maximum_steps: int = 14
     maximum_seconds: float = 15.0
@@ -101,18 +101,26 @@ class DynamicPolicy:
 
     def __post_init__(self) -> None:
         if not BitFloor.LOW <= self.minimum_bits <= 20:
-            raise PolicyError(f"minimum_bits is {self.minimum_bits}; it must be 10 to 20")
+            raise LivenessPolicyError(f"minimum_bits is {self.minimum_bits}; it must be 10 to 20")
         if not 4 <= self.maximum_steps <= 40:
-            raise PolicyError(f"maximum_steps is {self.maximum_steps}; it must be 4 to 40")
+            raise LivenessPolicyError(f"maximum_steps is {self.maximum_steps}; it must be 4 to 40")
         if not 3 <= self.maximum_seconds <= 60:
-            raise PolicyError(f"maximum_seconds is {self.maximum_seconds}; it must be 3 to 60")
+            raise LivenessPolicyError(f"maximum_seconds is {self.maximum_seconds}; it must be 3 to 60")
         if not 0 <= self.light_patience_seconds <= 30:
-            raise PolicyError(f"light_patience_seconds is {self.light_patience_seconds}; it must be 0 to 30")
+            raise LivenessPolicyError(
+                f"light_patience_seconds is {self.light_patience_seconds}; it must be 0 to 30"
+            )
         if not 0 <= self.blink_patience_seconds <= 30:
-            raise PolicyError(f"blink_patience_seconds is {self.blink_patience_seconds}; it must be 0 to 30")
+            raise LivenessPolicyError(
+                f"blink_patience_seconds is {self.blink_patience_seconds}; it must be 0 to 30"
+            )
         if not 0 <= self.depth_patience_seconds <= 30:
-            raise PolicyError(f"depth_patience_seconds is {self.depth_patience_seconds}; it must be 0 to 30")
+            raise LivenessPolicyError(
+                f"depth_patience_seconds is {self.depth_patience_seconds}; it must be 0 to 30"
+            )
         if self.demanded and (
-            self.fallback is not Fallback.NONE or self.without_flash is not WithoutFlash.REFUSED
+            self.fallback is not NextStep.NONE or self.without_flash is not WithoutFlash.REFUSED
         ):
-            raise PolicyError("a policy that demands the flash offers nothing else: it could not succeed")
+            raise LivenessPolicyError(
+                "a policy that demands the flash offers nothing else: it could not succeed"
+            )

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, fields
 
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 
 BEST_AREA_RATIO = 0.20
 """Share of the picture at which a face's area scores best."""
@@ -59,7 +59,9 @@ class SelfieSettings:
     def __post_init__(self) -> None:
         for each in fields(self):
             if not math.isfinite(getattr(self, each.name)):
-                raise PolicyError(f"{each.name} is {getattr(self, each.name)}; it must be a finite number")
+                raise LivenessPolicyError(
+                    f"{each.name} is {getattr(self, each.name)}; it must be a finite number"
+                )
         self._require(
             "live_threshold",
             INCONCLUSIVE_MARGIN <= self.live_threshold <= 1 - INCONCLUSIVE_MARGIN,
@@ -83,4 +85,4 @@ class SelfieSettings:
 
     def _require(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:
-            raise PolicyError(f"{name} is {getattr(self, name)}; it must be {wanted}")
+            raise LivenessPolicyError(f"{name} is {getattr(self, name)}; it must be {wanted}")

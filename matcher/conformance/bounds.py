@@ -8,7 +8,7 @@ from typing import Final
 
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Rule
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 
 __all__ = ["BOUNDS", "Span", "check_bounds"]
 
@@ -103,7 +103,7 @@ def check_bounds(code: RequirementCode, rule: Rule) -> None:
         return
     for name, bound in (("minimum", rule.minimum), ("maximum", rule.maximum)):
         if bound is not None and not span.holds(bound):
-            raise PolicyInvalid(
+            raise PortraitPolicyInvalid(
                 f"{code}: {name} must lie in its range, {span.words()}, got {bound:g}; a bound outside "
                 "refuses every picture or none"
             )

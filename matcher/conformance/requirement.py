@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from matcher.conformance.interface import Assessment, Component, Method
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 
 __all__ = [
     "IntakeCode",
@@ -70,7 +70,7 @@ def requirement_code(name: str) -> RequirementCode:
     for codes in (Component, IntakeCode):
         if name in set(codes):
             return codes(name)
-    raise PolicyInvalid(f"no requirement is named {name!r:.60}")
+    raise PortraitPolicyInvalid(f"no requirement is named {name!r:.60}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +98,20 @@ class Rule:
         """
         bounds = tuple(bound for bound in (self.minimum, self.maximum) if bound is not None)
         if not all(math.isfinite(bound) for bound in bounds):
-            raise PolicyInvalid(f"{code}: a bound must be a finite number, got {bounds}")
+            raise PortraitPolicyInvalid(f"{code}: a bound must be a finite number, got {bounds}")
         if len(bounds) == 2 and bounds[0] > bounds[1]:
-            raise PolicyInvalid(f"{code}: minimum {bounds[0]:g} is above maximum {bounds[1]:g}")
+            raise PortraitPolicyInvalid(f"{code}: minimum {bounds[0]:g} is above maximum {bounds[1]:g}")
         if self.minimum_score is not None:
             if not 0 <= self.minimum_score <= 100:
-                raise PolicyInvalid(f"{code}: minimum_score must lie in 0..100, got {self.minimum_score}")
+                raise PortraitPolicyInvalid(
+                    f"{code}: minimum_score must lie in 0..100, got {self.minimum_score}"
+                )
             if isinstance(code, IntakeCode):
-                raise PolicyInvalid(f"{code}: it has no score, so minimum_score cannot be demanded of it")
+                raise PortraitPolicyInvalid(
+                    f"{code}: it has no score, so minimum_score cannot be demanded of it"
+                )
         if bounds and code in _WORDS_ONLY:
-            raise PolicyInvalid(f"{code}: it measures no number, so minimum and maximum mean nothing")
+            raise PortraitPolicyInvalid(f"{code}: it measures no number, so minimum and maximum mean nothing")
 
     def met_by(self, value: float, score: int | None) -> bool:
         """Whether every bound holds; a value that is not a number meets nothing."""

@@ -16,7 +16,7 @@ import numpy as np
 from attempt.judgement import AttemptJudgement, judge_attempt
 from evaluation.match.calibration import without_folder
 from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
@@ -29,7 +29,7 @@ from research.dynamic.cases import Case, claimed_late, settings_of
 from research.dynamic.drive import Link, ScanTrace, drive_scan
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import Person, photo_of
-from research.dynamic.rows import Outcome, Row
+from research.dynamic.rows import AttemptRow, Row
 from simulator import Photo
 from vision.face import Embedding
 from vision.onnx_sessions import RuntimeOptions
@@ -38,9 +38,9 @@ from vision.packs import Pack, load_pack
 __all__ = ["Bench", "Conditions", "code_hash", "measure_cases"]
 
 _OUTCOMES: Final = {
-    Verdict.LIVE: Outcome.SUCCESS,
-    Verdict.SPOOF: Outcome.SPOOF,
-    Verdict.INCONCLUSIVE: Outcome.INCONCLUSIVE,
+    Verdict.LIVE: AttemptRow.SUCCESS,
+    Verdict.SPOOF: AttemptRow.SPOOF,
+    Verdict.INCONCLUSIVE: AttemptRow.INCONCLUSIVE,
 }
 _MATCH: Final = MatchPolicy(max_fmr=1e-2)
 """A simulated person always shows the portrait's face, so that nothing rests on it."""
@@ -283,9 +283,9 @@ def _run(case: Case) -> Row:
 
 def _outcome(flash: FlashResult, policy: DynamicPolicy) -> str:
     match flash.finding:
-        case Finding.WRONG | Finding.ABSENT:
-            return Outcome.SPOOF
-        case Finding.RIGHT if flash.verified_bits >= policy.minimum_bits:
-            return Outcome.SUCCESS
+        case ChallengeFinding.WRONG | ChallengeFinding.ABSENT:
+            return AttemptRow.SPOOF
+        case ChallengeFinding.RIGHT if flash.verified_bits >= policy.minimum_bits:
+            return AttemptRow.SUCCESS
         case _:
-            return Outcome.INCONCLUSIVE
+            return AttemptRow.INCONCLUSIVE

@@ -8,10 +8,10 @@ from typing import Any
 
 from research.dynamic.errors import DynamicEvaluationError
 
-__all__ = ["Outcome", "Row", "append_row", "mend_rows", "read_rows"]
+__all__ = ["AttemptRow", "Row", "append_row", "mend_rows", "read_rows"]
 
 
-class Outcome:
+class AttemptRow:
     """What one attempt amounts to; plain text in a row."""
 
     SUCCESS = "SUCCESS"

@@ -10,7 +10,7 @@ import numpy as np
 from research.dynamic.cases import CAMERAS, DISTANCES, LATENCIES, LYING_LATENCIES, QUALITIES, SKINS, Group
 from research.dynamic.people import Split
 from research.dynamic.rates import Draws, Rate, rate_of, text_of
-from research.dynamic.rows import Outcome, Row
+from research.dynamic.rows import AttemptRow, Row
 from simulator import AmbientPreset, FlashKind
 
 __all__ = [
@@ -57,22 +57,22 @@ class Table:
 
 def succeeded(row: Row) -> bool:
     """Whether the flash alone would let it pass."""
-    return row.flash == Outcome.SUCCESS
+    return row.flash == AttemptRow.SUCCESS
 
 
 def passed(row: Row) -> bool:
     """Whether the decision lets it pass, with Express and all that the policy takes."""
-    return row.combined == Outcome.SUCCESS
+    return row.combined == AttemptRow.SUCCESS
 
 
 def spoofed(row: Row) -> bool:
     """Whether the flash alone calls it an attack."""
-    return row.flash == Outcome.SPOOF
+    return row.flash == AttemptRow.SPOOF
 
 
 def inconclusive(row: Row) -> bool:
     """Whether the flash alone decides nothing."""
-    return row.flash == Outcome.INCONCLUSIVE
+    return row.flash == AttemptRow.INCONCLUSIVE
 
 
 def all_tables(rows: Sequence[Row], *, split: Split, draws: Draws) -> tuple[Table, ...]:
@@ -209,10 +209,10 @@ def _combined_table(rows: Sequence[Row], draws: Draws) -> Table:
             Counter(getattr(row, which) for row in part) for which in ("flash", "express", "combined")
         )
         texts = (
-            f"{found[Outcome.SUCCESS]} / {found[Outcome.SPOOF]} / {found[Outcome.INCONCLUSIVE]}"
+            f"{found[AttemptRow.SUCCESS]} / {found[AttemptRow.SPOOF]} / {found[AttemptRow.INCONCLUSIVE]}"
             for found in outcomes
         )
-        return (name, *texts, rate_of(part, lambda row: row.combined == Outcome.SUCCESS, draws))
+        return (name, *texts, rate_of(part, lambda row: row.combined == AttemptRow.SUCCESS, draws))
 
     genuine = [row for row in rows if row.group == Group.GENUINE]
     others = [row for row in rows if row.group != Group.GENUINE]

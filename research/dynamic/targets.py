@@ -11,7 +11,7 @@ from research.dynamic.rates import Draws, Rate, rate_of
 from research.dynamic.rows import Row
 from research.dynamic.tables import BRIGHT, DIM, Cell, Table, inconclusive, passed, spoofed, succeeded
 
-__all__ = ["PUBLISHED", "Answer", "answer_to", "target_table"]
+__all__ = ["PUBLISHED", "TargetStatus", "answer_to", "target_table"]
 
 _MOST_ERRORS: Final = 0.01
 _LONGEST_MEDIAN: Final = 6.0
@@ -24,7 +24,7 @@ PUBLISHED: Final = (
 )
 
 
-class Answer(StrEnum):
+class TargetStatus(StrEnum):
     """Whether a target is reached."""
 
     MET = "met"
@@ -36,13 +36,13 @@ class Answer(StrEnum):
     NOT_MEASURED = "not measured"
 
 
-def answer_to(rate: Rate, most: float = _MOST_ERRORS) -> Answer:
+def answer_to(rate: Rate, most: float = _MOST_ERRORS) -> TargetStatus:
     """Whether ``rate`` is at most ``most``."""
     if not rate.scans:
-        return Answer.NOT_MEASURED
+        return TargetStatus.NOT_MEASURED
     if rate.share > most:
-        return Answer.MISSED
-    return Answer.MET if rate.upper is not None and rate.upper <= most else Answer.NOT_SHOWN
+        return TargetStatus.MISSED
+    return TargetStatus.MET if rate.upper is not None and rate.upper <= most else TargetStatus.NOT_SHOWN
 
 
 def target_table(rows: Sequence[Row], draws: Draws) -> Table:
@@ -69,7 +69,7 @@ def target_table(rows: Sequence[Row], draws: Draws) -> Table:
     took = [row.seconds for row in dim if row.seconds is not None and succeeded(row)]
     if took:
         median = float(np.median(took))
-        reached = Answer.MET if median <= _LONGEST_MEDIAN else Answer.MISSED
+        reached = TargetStatus.MET if median <= _LONGEST_MEDIAN else TargetStatus.MISSED
         lines.append(("genuine, dark and indoor: median seconds of a scan", "6", median, str(reached)))
     return Table("Targets", ("", "at most", "measured", "answer"), tuple(lines))
 

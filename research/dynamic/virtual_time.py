@@ -6,7 +6,7 @@ from typing import Final
 
 from attempt.actions import Action, Feedback
 from attempt.capture import AttemptCapture
-from attempt.frame import ExposureClaim, Frame
+from attempt.frame import Frame, FrameExposure
 from simulator import SimulatedExposure, SimulatedFrame
 from vision.image import encode_jpeg
 
@@ -62,7 +62,7 @@ def turns(
             if examine and (examination := capture.next_examination()) is not None:
                 capture.examiner.take([examination()])
             if capture.settled:
-                capture.glance(frame, arrival=arrival)
+                capture.skip(frame, arrival=arrival)
             else:
                 feedback = capture.take(frame, arrival=arrival)
             taken, latest = taken + 1, frame.index
@@ -152,7 +152,7 @@ def sent_frame(
         flash_step_since_us=0 if step_since is None else _FIRST_US + round(1e6 * step_since),
         exposure=None
         if exposure is None
-        else ExposureClaim(
+        else FrameExposure(
             exposure_time_ns=round(1e9 * exposure.exposure_seconds),
             iso=exposure.iso,
             white_balance_kelvin=exposure.white_balance_kelvin,

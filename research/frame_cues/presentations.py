@@ -16,7 +16,7 @@ from liveness.express.interface import FrameCues
 from liveness.extent import FaceExtent
 from research.frame_cues.dots import photographed, printed
 from research.liveness_fusion.large_faces import large_faces
-from simulator import ScanKind, ScanSettings, builtin_photo_names, builtin_photos, simulate_scan
+from simulator import ScanKind, SceneSettings, builtin_photo_names, builtin_photos, simulate_scan
 from vision.face import BgrImage
 from vision.packs.interfaces import FaceDetector
 
@@ -187,7 +187,7 @@ def _simulated(detector: FaceDetector) -> Iterator[Presentation]:
     for seed, name in enumerate(builtin_photo_names()[:_SIMULATED_PHOTOS]):
         photo = builtin_photos(names=(name,))[name]
         for kind, species in _KINDS.items():
-            settings = ScanSettings(kind=kind, seed=seed, seconds=0.3)
+            settings = SceneSettings(kind=kind, seed=seed, seconds=0.3)
             frames = [frame.pixels for frame in simulate_scan(photo, settings)]
             chosen = (frames[at] for at in np.linspace(0, len(frames) - 1, _FRAMES).astype(int))
             yield from _measured(_made(SIMULATED, name, species), chosen, detector)

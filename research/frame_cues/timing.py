@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from liveness.express.frame_cues import FRAME_CUES, measure_frame_cues
-from simulator import ScanKind, ScanSettings, builtin_photo_names, builtin_photos, simulate_scan
+from simulator import ScanKind, SceneSettings, builtin_photo_names, builtin_photos, simulate_scan
 from vision.face import Box, DetectedFace
 
 __all__ = ["ALL", "milliseconds"]
@@ -21,7 +21,7 @@ _EYES_OF_WIDTH = 1 / 2.15
 def milliseconds() -> dict[str, float]:
     """Median CPU time of this thread for each cue and for all, on one simulated frame of 640 x 480 pixels."""
     name = builtin_photo_names()[0]
-    settings = ScanSettings(kind=ScanKind.GENUINE, seed=1, seconds=0.2, width=640, height=480)
+    settings = SceneSettings(kind=ScanKind.GENUINE, seed=1, seconds=0.2, width=640, height=480)
     image = next(iter(simulate_scan(builtin_photos(names=(name,))[name], settings))).pixels
     middle = np.array([image.shape[1] / 2, image.shape[0] / 2 - 0.25 * _FACE_WIDTH])
     points = (middle + _FACE_WIDTH * _EYES_OF_WIDTH * np.array(_POINTS)).astype(np.float32)

@@ -27,15 +27,15 @@ from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import Limits, fit_parts
 from research.liveness_fusion.pushes import count_pushes, placed_without
 from research.liveness_fusion.reliability import draw_reliability, reliability_bins
-from research.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
+from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
 
 __all__ = ["fit_model", "main"]
 
 _VERSION = "6"
 _DEEPFAKE = "deepfake"
-_SCAN = (Kind.CLIP,)
-_MOTION = (Kind.CLIP, Kind.PRESENTED)
-_STILL = (Kind.PICTURE, Kind.FRAME)
+_SCAN = (RowKind.CLIP,)
+_MOTION = (RowKind.CLIP, RowKind.PRESENTED)
+_STILL = (RowKind.PICTURE, RowKind.FRAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,7 +86,7 @@ def _curves(decided: Sequence[Decided], networks: Sequence[str]) -> dict[str, tu
 
 
 def _curve(
-    decided: Sequence[Decided], kinds: Sequence[Kind], network: str | None
+    decided: Sequence[Decided], kinds: Sequence[RowKind], network: str | None
 ) -> tuple[ReliabilityBin, ...]:
     chosen = [
         one
@@ -103,7 +103,7 @@ def _record(
 ) -> dict[str, str]:
     networks = sorted(model.still_networks.known)
     counts = Counter((row.kind, _told(row)) for row in rows)
-    sources = {kind: len({row.source for row in rows if row.kind is kind}) for kind in Kind}
+    sources = {kind: len({row.source for row in rows if row.kind is kind}) for kind in RowKind}
     record = {
         "commands": (
             "python -m research.liveness_fusion.measure --assets ASSETS --pack open:MODELS --pack embedded "
@@ -114,7 +114,7 @@ def _record(
             f"{kind.value}: "
             + ", ".join(f"{count} {told}" for (of, told), count in sorted(counts.items()) if of is kind)
             + f" of {sources[kind]} sources"
-            for kind in Kind
+            for kind in RowKind
             if sources[kind]
         ),
         "limits": (
@@ -131,7 +131,7 @@ def _record(
     for name, (live, spoof) in POLICIES.items():
         for title, kinds, asked in (
             ("scans", _SCAN, (None, *networks)),
-            ("photos_in_motion", (Kind.PRESENTED,), (None,)),
+            ("photos_in_motion", (RowKind.PRESENTED,), (None,)),
             ("stills", _STILL, networks),
         ):
             found = [
@@ -160,7 +160,7 @@ def _pushed(rows: Sequence[Row], trace: str, model_for: Callable[[str], FusionMo
     return "; ".join(found)
 
 
-def _verdicts(decided: Sequence[Decided], kinds: Sequence[Kind], network: str | None, policy: str) -> str:
+def _verdicts(decided: Sequence[Decided], kinds: Sequence[RowKind], network: str | None, policy: str) -> str:
     found: dict[str, Counter[Verdict]] = {}
     for one in decided:
         if one.row.kind in kinds and one.network == network:

@@ -9,7 +9,7 @@ from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import assessed
 from liveness.verdict import LivenessResult
 from research.liveness_fusion.parts import Limits, fit_parts
-from research.liveness_fusion.rows import Kind, Row
+from research.liveness_fusion.rows import Row, RowKind
 
 __all__ = ["POLICIES", "STANDARD", "Decided", "decide", "decide_left_out"]
 
@@ -49,7 +49,7 @@ def decide_left_out(
 def decide(row: Row, model: FusionModel, *, network: str | None, policy: str) -> LivenessResult:
     """One row's result: a scan for a row with motion, a single picture for another."""
     live, spoof = POLICIES[policy]
-    scan = row.kind in (Kind.CLIP, Kind.PRESENTED)
+    scan = row.kind in (RowKind.CLIP, RowKind.PRESENTED)
     shown = {} if network is None else {network: row.networks[network]}
     scores = {**row.scores, **({"pad_network": next(iter(shown.values()))} if shown else {})}
     return fuse(

@@ -32,7 +32,7 @@ from liveness.observe import observe_frame
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
 from research.liveness_fusion.large_faces import large_faces
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
-from research.liveness_fusion.rows import Kind, Row, write_rows
+from research.liveness_fusion.rows import Row, RowKind, write_rows
 from research.pad_network.errors import PadNetworkError
 from research.pad_network.material import pad_pictures
 from research.pad_network.split import read_plan
@@ -145,12 +145,12 @@ def _clip_rows(
         for frame in selected
         if frame.index in looked and frame.face is not None
     ]
-    yield _row(Kind.CLIP, name, told, _scores(scan, cues), network_means(scores))
+    yield _row(RowKind.CLIP, name, told, _scores(scan, cues), network_means(scores))
     if looked:
         middle = looked[len(looked) // 2]
         frame = next(frame for frame in selected if frame.index == middle)
         yield _row(
-            Kind.FRAME,
+            RowKind.FRAME,
             name,
             told,
             _scores(
@@ -173,7 +173,7 @@ def _presented(assets: Path, models: _Models) -> Iterator[Row]:
             presentation = Presentation(photo, face, background, kind, amplitude, noise, number)
             scan = observe_scan(present(presentation), models.pack)
             told = _Told(source, f"photo:{kind}", live=False)
-            yield _row(Kind.PRESENTED, f"{kind}|{name}", told, _scores(scan, ()), {})
+            yield _row(RowKind.PRESENTED, f"{kind}|{name}", told, _scores(scan, ()), {})
 
 
 def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
@@ -201,7 +201,7 @@ def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
         except ModelFailed:
             continue
         scan = ScanObservations(frames=(frame,), motion=())
-        yield _row(Kind.PICTURE, picture["file"], told, _scores(scan, [cues]), network_means(asked))
+        yield _row(RowKind.PICTURE, picture["file"], told, _scores(scan, [cues]), network_means(asked))
 
 
 def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tuple[float, float, float]]]:
@@ -245,7 +245,7 @@ def _scores(scan: ScanObservations, cues: Sequence[FrameCues]) -> dict[str, floa
 
 
 def _row(
-    kind: Kind,
+    kind: RowKind,
     name: str,
     told: _Told,
     scores: Mapping[str, float],

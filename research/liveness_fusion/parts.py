@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from liveness.express.scoring import log_odds
 from liveness.fusion_model import FusionModel, NetworkCalibration, NetworkCalibrations, SignalGroup
 from research.liveness_fusion.logistic import Prior, balanced_shares, fit_logistic
-from research.liveness_fusion.rows import Kind, Row
+from research.liveness_fusion.rows import Row, RowKind
 from research.liveness_fusion.traces import fit_traces
 
 __all__ = ["CUES", "TEMPORAL", "TRACES", "Limits", "fit_parts", "in_view"]
@@ -61,7 +61,9 @@ class Limits:
 def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
     """``base`` with the coefficients that ``rows`` give."""
     # A deepfake file shows no medium that networks and cues could see.
-    stills = [row for row in rows if row.kind in (Kind.PICTURE, Kind.FRAME) and row.species != _DEEPFAKE]
+    stills = [
+        row for row in rows if row.kind in (RowKind.PICTURE, RowKind.FRAME) and row.species != _DEEPFAKE
+    ]
     alone = _calibrate(stills).known
     cues = _cues(stills, alone, limits)
     return replace(
@@ -69,7 +71,7 @@ def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
         temporal=_temporal(rows, limits),
         cues=cues,
         traces=fit_traces(
-            [row for row in rows if row.kind is not Kind.PRESENTED and row.species != _DEEPFAKE],
+            [row for row in rows if row.kind is not RowKind.PRESENTED and row.species != _DEEPFAKE],
             TRACES,
             most_against=limits.traces_against,
         ),
@@ -80,11 +82,11 @@ def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
 
 def in_view(row: Row) -> bool:
     """Whether a row's pictures show the face's surroundings as a scan's frames do."""
-    return row.kind is Kind.CLIP or (row.kind is Kind.PICTURE and _LARGEST in row.source)
+    return row.kind is RowKind.CLIP or (row.kind is RowKind.PICTURE and _LARGEST in row.source)
 
 
 def _temporal(rows: Sequence[Row], limits: Limits) -> SignalGroup:
-    moving = [row for row in rows if row.kind in (Kind.CLIP, Kind.PRESENTED)]
+    moving = [row for row in rows if row.kind in (RowKind.CLIP, RowKind.PRESENTED)]
     names = _measured(moving, TEMPORAL)
     weights, bias = fit_logistic(_values(moving, names), *_told(moving), prior=_TEMPORAL_PRIOR)
     return SignalGroup(

@@ -9,7 +9,7 @@ from liveness.fusion_model import FusionModel, Traces
 from liveness.verdict import Verdict
 from research.liveness_fusion.left_out import STANDARD, decide
 from research.liveness_fusion.parts import Limits, fit_parts
-from research.liveness_fusion.rows import Kind, Row
+from research.liveness_fusion.rows import Row, RowKind
 
 __all__ = ["Pushes", "count_pushes", "placed_without"]
 
@@ -89,7 +89,7 @@ def _as_strong(placed: Traces, shipped: Traces) -> Traces:
 def _verdicts(row: Row, trace: str, model: FusionModel) -> list[tuple[Verdict, Verdict]]:
     """Without the trace and with it, for every network of the row, and for a scan without any."""
     lacking = replace(row, scores={name: score for name, score in row.scores.items() if name != trace})
-    asked = [*row.networks, *([None] if row.kind is Kind.CLIP else [])]
+    asked = [*row.networks, *([None] if row.kind is RowKind.CLIP else [])]
     return [
         (
             decide(lacking, model, network=network, policy=STANDARD).verdict,

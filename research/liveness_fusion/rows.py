@@ -7,14 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Kind", "Row", "RowsUnusable", "read_rows", "write_rows"]
+__all__ = ["Row", "RowKind", "RowsUnusable", "read_rows", "write_rows"]
 
 
 class RowsUnusable(ValueError):
     """The file does not hold rows as ``measure`` writes them."""
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """What a row was measured on."""
 
     CLIP = "clip"
@@ -41,7 +41,7 @@ class Row:
         networks: Real probability by network name, 0..1: the trimmed mean over a scan's selected frames.
     """
 
-    kind: Kind
+    kind: RowKind
     name: str
     source: str
     species: str
@@ -68,6 +68,6 @@ def read_rows(path: Path) -> list[Row]:
 def _row(number: int, line: str) -> Row:
     try:
         data: dict[str, Any] = json.loads(line)
-        return Row(**{**data, "kind": Kind(data["kind"])})
+        return Row(**{**data, "kind": RowKind(data["kind"])})
     except (ValueError, TypeError, KeyError) as error:
         raise RowsUnusable(f"line {number} is not a row of measurements: {error}") from error

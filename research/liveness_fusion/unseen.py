@@ -26,13 +26,13 @@ from evaluation.pad.errors import PadEvaluationError
 from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, evaluate_run
 from evaluation.pad.points import NotSupported
 from evaluation.pad.resampling import Bootstrap, Draws, Interval, draw
-from evaluation.pad.runs import Answer, ScorerKind, ScorerName, ScoreRun, collect_run
+from evaluation.pad.runs import ScorerAnswer, ScorerKind, ScorerName, ScoreRun, collect_run
 from liveness.errors import FusionModelError
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
 from research.liveness_fusion.left_out import STANDARD, decide
 from research.liveness_fusion.parts import Limits, fit_parts
-from research.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows
+from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
 
 __all__ = ["folds_of", "main"]
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RowsUnusable, PadEvaluationError, FusionModelError, OSError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
-    pictures = [row for row in rows if row.kind is Kind.PICTURE and row.name in samples]
+    pictures = [row for row in rows if row.kind is RowKind.PICTURE and row.name in samples]
     if not pictures:
         sys.stderr.write("could not measure: no row is of a picture of the dataset\n")
         return 2
@@ -104,7 +104,7 @@ def _runs(
     """The fusion first, then its parts."""
 
     def run(name: str, kind: ScorerKind, score: Callable[[Row, FusionModel], float]) -> ScoreRun:
-        answers = [Answer(score(row, model)) for row, model in judged]
+        answers = [ScorerAnswer(score(row, model)) for row, model in judged]
         return collect_run(ScorerName(name, kind), told, answers, [0.0] * len(answers))
 
     def confidence(asked: str | None) -> Callable[[Row, FusionModel], float]:

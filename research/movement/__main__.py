@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import held_out_people, photo_of, read_split, with_usable_photo
 from research.movement.cases import Approacher, Case
@@ -77,7 +77,7 @@ def _attempts(
             seconds=round(played.seconds, 2),
             seen=None if played.seen is None else asdict(played.seen),
         )
-        if played.result.finding in {Finding.RIGHT, Finding.WRONG}:
+        if played.result.finding in {ChallengeFinding.RIGHT, ChallengeFinding.WRONG}:
             return
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from evaluation.binomial import proportion
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from research.movement.cases import Approacher
 
 __all__ = ["Row", "report"]
@@ -64,10 +64,15 @@ def report(rows: Sequence[Row]) -> str:
 
 
 def _line(approacher: Approacher, geometry: str, rows: Sequence[Row]) -> str:
-    order = (Finding.RIGHT, Finding.WRONG, Finding.NOT_MEASURABLE, Finding.ABSENT)
+    order = (
+        ChallengeFinding.RIGHT,
+        ChallengeFinding.WRONG,
+        ChallengeFinding.NOT_MEASURABLE,
+        ChallengeFinding.ABSENT,
+    )
     counts = [sum(row.finding == finding.name for row in rows) for finding in order]
     people = {row.person for row in rows}
-    accepted = {row.person for row in rows if row.finding == Finding.RIGHT.name}
+    accepted = {row.person for row in rows if row.finding == ChallengeFinding.RIGHT.name}
     share = proportion(len(accepted), len(people), confidence=_CONFIDENCE)
     if share is None:
         raise ValueError("a cell without rows")

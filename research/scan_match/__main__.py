@@ -28,7 +28,7 @@ from evaluation.match.corrections import Corrections, read_corrections
 from evaluation.match.errors import MatchEvaluationError
 from evaluation.match.photos import read_photos
 from evaluation.match.templates import embed_photos
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 from matcher.similarity import threshold_cosine
 from matcher.template import fuse_templates
 from research.scan_match.calibration import ScanMeasurement, calibrate_with_scans
@@ -127,7 +127,7 @@ def _table(measurement: ScanMeasurement, calibration: MatchCalibration) -> Table
     for bound in _REPORTED:
         try:
             cosine = threshold_cosine(bound, calibration=calibration)
-        except PolicyInvalid:
+        except PortraitPolicyInvalid:
             table.add_row(f"{bound:g}", "not supported")
             continue
         at = int(np.searchsorted(THRESHOLDS, cosine, side="right")) - 1

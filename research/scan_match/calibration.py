@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.match.calibration import Measurement
+from evaluation.match.calibration import PackMeasurement
 from evaluation.match.calibration_points import choose_points
 from research.scan_match.comparisons import ScanComparisons, ScanCurve
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
@@ -30,7 +30,7 @@ class ScanMeasurement:
         scans: How many scans there were.
     """
 
-    photos: Measurement
+    photos: PackMeasurement
     comparisons: ScanComparisons
     curve: ScanCurve
     scans: int

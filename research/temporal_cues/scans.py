@@ -11,14 +11,14 @@ from attempt.pictures import DecodedPicture
 from attempt.watch import PacedWatch
 from evaluation.scans import clip_windows
 from liveness.extent import face_extent
-from liveness.observation import PassedFrame, ScanObservations
+from liveness.observation import ScanObservations, SkippedFrame
 from liveness.observe import sample_frame
 from research.liveness_fusion.large_faces import large_faces
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from research.temporal_cues.paper_mask import WornMask, wear
 from simulator.photos import builtin_photo_names, builtin_photos
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from vision.face import BgrImage
 from vision.packs.pack import Pack
 
@@ -61,13 +61,13 @@ def stored_clips(assets: Path) -> Iterator[StudyScan]:
         capture = cv2.VideoCapture(str(clip))
         rate = capture.get(cv2.CAP_PROP_FPS)
         rate = rate if 5 <= rate <= 100 else 30.0
-        passed: list[PassedFrame] = []
+        passed: list[SkippedFrame] = []
         while len(passed) < _STORED_SECONDS * rate:
             ok, image = capture.read()
             if not ok:
                 break
             samples = sample_frame(np.asarray(image, np.uint8))
-            passed.append(PassedFrame(len(passed), len(passed) / rate, fingerprint=None, samples=samples))
+            passed.append(SkippedFrame(len(passed), len(passed) / rate, fingerprint=None, samples=samples))
         capture.release()
         scan = ScanObservations(frames=(), motion=(), passed=tuple(passed))
         yield StudyScan(clip.stem, f"{species}, as stored", source, scan)
@@ -117,11 +117,11 @@ def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, BgrImage, tuple[flo
 def _simulated(pack: Pack) -> Iterator[StudyScan]:
     for seed, name in enumerate(builtin_photo_names()):
         for kind in _SIMULATED:
-            frames = _rendered(name, ScanSettings(kind=kind, seed=seed, seconds=3.0))
+            frames = _rendered(name, SceneSettings(kind=kind, seed=seed, seconds=3.0))
             yield observe_study_scan(f"{kind}|{name}", f"simulated {kind}", name, frames, pack)
 
 
-def _rendered(name: str, settings: ScanSettings) -> Iterator[TimedFrame]:
+def _rendered(name: str, settings: SceneSettings) -> Iterator[TimedFrame]:
     photo = builtin_photos(names=(name,))[name]
     for frame in simulate_scan(photo, settings):
         yield frame.capture_time, frame.pixels

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from attempt.films import MINIMUM_FRAMES, SelectedFrame, StillFrames, VideoFrames, examine, judge_study
+from attempt.films import MINIMUM_FRAMES, FilmCapture, SelectedFrame, StillFrames, examine, judge_study
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
@@ -159,11 +159,11 @@ class VideoAnalyst:
                 "container, or none",
                 details={"container": found.name, "announcedContainer": container.name},
             )
-        frames = VideoFrames(self._pack)
+        frames = FilmCapture(self._pack)
 
         def begin() -> TakeFrame:
             nonlocal frames
-            frames = VideoFrames(self._pack)
+            frames = FilmCapture(self._pack)
             return take
 
         def take(pixels: BgrImage, capture_time: float) -> None:

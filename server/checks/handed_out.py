@@ -10,7 +10,7 @@ import structlog
 from server.evidence.store import EvidenceStore
 from server.sealing import SealError, WrappingKeyUnknown
 from server.storage.errors import ObjectNotFound, StorageError
-from server.storage.records import EvidenceEntry, EvidenceKind
+from server.storage.records import EvidenceEntry, ImagePurpose
 from server.telemetry.metrics import Metrics
 
 __all__ = [
@@ -100,8 +100,8 @@ class PictureHandout:
             kept_by_policy: How many audit images the check's policy keeps at most; asked only where there are
                 too few.
         """
-        audit = [entry for entry in named if entry.kind is EvidenceKind.AUDIT_IMAGE]
-        frames = [entry for entry in named if entry.kind is EvidenceKind.EVIDENCE_FRAME]
+        audit = [entry for entry in named if entry.kind is ImagePurpose.AUDIT_IMAGE]
+        frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]
         pictures, problems = [], []
         for entry in (*frames, *audit[:audit_images]):
             opened = await self._open(check_id, entry)
@@ -113,7 +113,7 @@ class PictureHandout:
         if len(audit) < audit_images:
             policy = len(audit) >= kept_by_policy()
             shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
-        elif any(problem.entry.kind is EvidenceKind.AUDIT_IMAGE for problem in problems):
+        elif any(problem.entry.kind is ImagePurpose.AUDIT_IMAGE for problem in problems):
             shortfall = AuditShortfall.PROBLEMS
         return HandedOut(tuple(pictures), tuple(problems), shortfall)
 

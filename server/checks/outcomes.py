@@ -8,7 +8,7 @@ from attempt.judgement import AttemptJudgement
 from matcher.similarity import similarity_for_fmr
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.policies import Policy
-from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry, EvidenceKind
+from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry, ImagePurpose
 from server.verdict import FailureReason, VerdictDemands, VerdictInputs, judge_check
 from server.verdict.outcome import (
     AttemptOutline,
@@ -126,8 +126,8 @@ class OutcomeMaker:
             device=device,
             transcript=transcript,
             attempts=tuple(outline(each, closed=closed, now=now) for each in attempts),
-            evidence_frame=next((m for kind, m in marks if kind is EvidenceKind.EVIDENCE_FRAME), None),
-            audit_images=tuple(m for kind, m in marks if kind is EvidenceKind.AUDIT_IMAGE),
+            evidence_frame=next((m for kind, m in marks if kind is ImagePurpose.EVIDENCE_FRAME), None),
+            audit_images=tuple(m for kind, m in marks if kind is ImagePurpose.AUDIT_IMAGE),
             policy_name=record.policy_name,
             policy_version=record.policy_version,
             policy_sha256=record.policy_sha256,

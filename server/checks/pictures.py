@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from server.storage.records import AttemptRecord, EvidenceEntry, EvidenceKind
+from server.storage.records import AttemptRecord, EvidenceEntry, ImagePurpose
 
 
 def result_pictures(
@@ -18,12 +18,12 @@ def result_pictures(
         attempts: Every attempt of the check, by number.
     """
     judged = [attempt.number for attempt in attempts if attempt.judgement is not None]
-    shown = [entry.attempt for entry in entries if entry.kind is EvidenceKind.EVIDENCE_FRAME]
+    shown = [entry.attempt for entry in entries if entry.kind is ImagePurpose.EVIDENCE_FRAME]
     if not judged and not shown:
         return ()
     about = judged[-1] if judged else max(shown)
     own = [entry for entry in entries if entry.attempt == about]
     return (
-        *(entry for entry in own if entry.kind is EvidenceKind.EVIDENCE_FRAME),
-        *(entry for entry in own if entry.kind is EvidenceKind.AUDIT_IMAGE),
+        *(entry for entry in own if entry.kind is ImagePurpose.EVIDENCE_FRAME),
+        *(entry for entry in own if entry.kind is ImagePurpose.AUDIT_IMAGE),
     )

@@ -20,7 +20,7 @@ from server.storage.records import (
     CheckRecord,
     Decision,
     EvidenceEntry,
-    EvidenceKind,
+    ImagePurpose,
     PictureFacts,
 )
 from server.storage.repository import CheckRepository
@@ -81,8 +81,8 @@ class CheckRecorder:
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
     ) -> KeptPictures:
         """Seals and stores an attempt's evidence frame and audit images, in that order."""
-        wanted = [(EvidenceKind.EVIDENCE_FRAME, best)] if best is not None else []
-        wanted += [(EvidenceKind.AUDIT_IMAGE, frame) for frame in audit]
+        wanted = [(ImagePurpose.EVIDENCE_FRAME, best)] if best is not None else []
+        wanted += [(ImagePurpose.AUDIT_IMAGE, frame) for frame in audit]
         kept = await asyncio.gather(
             *(self._keep(record, attempt=attempt, kind=kind, frame=frame) for kind, frame in wanted)
         )
@@ -92,7 +92,7 @@ class CheckRecorder:
         )
 
     async def _keep(
-        self, record: CheckRecord, *, attempt: int, kind: EvidenceKind, frame: SeenFrame
+        self, record: CheckRecord, *, attempt: int, kind: ImagePurpose, frame: SeenFrame
     ) -> tuple[EvidenceEntry, StorageUnavailable | None]:
         taken = frame.frame
         sealed = await self._evidence.seal(

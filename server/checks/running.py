@@ -23,7 +23,7 @@ class CheckClosing(Exception):
         self.reason = reason
 
 
-class Inbox(Protocol):
+class StreamInbox(Protocol):
     """Where a stream hears of it; see ``server.scan.inbox.Inbox``."""
 
     def fail(self, error: Exception) -> None:
@@ -41,10 +41,10 @@ class RunningScans:
     def __init__(self) -> None:
         """No stream runs."""
         self.draining = asyncio.Event()
-        self._streams: dict[Inbox, tuple[UUID, asyncio.Event]] = {}
+        self._streams: dict[StreamInbox, tuple[UUID, asyncio.Event]] = {}
 
     @contextmanager
-    def running(self, check_id: UUID, inbox: Inbox) -> Iterator[None]:
+    def running(self, check_id: UUID, inbox: StreamInbox) -> Iterator[None]:
         """A stream scans for a check for as long as this context is open."""
         left = asyncio.Event()
         self._streams[inbox] = check_id, left

@@ -20,7 +20,7 @@ from device_integrity.camera import (
     check_name,
     check_profile,
 )
-from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation, passed
+from device_integrity.check import DeviceCheck, Manipulation, TestOutcome, passed
 from device_integrity.policy import (
     ATTESTATIONS,
     AttestedFacts,
@@ -267,7 +267,7 @@ def _demands(assessment: DeviceAssessment) -> tuple[DeviceCheck, ...]:
     return tuple(
         DeviceCheck(
             name=f"demand.{'platform' if unmet.evidence is None else unmet.evidence.value}",
-            outcome=CheckOutcome.FAIL,
+            outcome=TestOutcome.FAIL,
             reason=unmet.reason.value,
             detail="The policy takes no devices of this platform."
             if unmet.evidence is None
@@ -297,7 +297,7 @@ def _injecting(
     return tuple(
         check
         for check in assessment.checks
-        if check.outcome is CheckOutcome.FAIL
+        if check.outcome is TestOutcome.FAIL
         and not check.soft
         and not check.tolerated
         and check.sign_of in _INJECTIONS
@@ -308,7 +308,7 @@ def _injecting(
 def _not_scanned() -> DeviceCheck:
     return DeviceCheck(
         name="attestation.evidence",
-        outcome=CheckOutcome.UNAVAILABLE,
+        outcome=TestOutcome.UNAVAILABLE,
         reason="NOT_SCANNED",
         detail="No device has scanned long enough to be judged.",
     )
@@ -317,7 +317,7 @@ def _not_scanned() -> DeviceCheck:
 def _missing() -> DeviceCheck:
     return DeviceCheck(
         name="attestation.evidence",
-        outcome=CheckOutcome.UNAVAILABLE,
+        outcome=TestOutcome.UNAVAILABLE,
         reason="ATTESTATION_MISSING",
         detail="The device sent no attestation.",
     )
@@ -328,7 +328,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
     if not own.keys:
         return DeviceCheck(
             name=name,
-            outcome=CheckOutcome.UNAVAILABLE,
+            outcome=TestOutcome.UNAVAILABLE,
             reason="NO_TLS",
             detail="The device listener runs without TLS on loopback.",
         )
@@ -336,7 +336,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
         # No browser tells a page which key it saw: missing is never a pass, and no attack either.
         return DeviceCheck(
             name=name,
-            outcome=CheckOutcome.UNAVAILABLE,
+            outcome=TestOutcome.UNAVAILABLE,
             reason="NOT_SAID",
             detail="The device does not say which TLS key it saw.",
         )
@@ -344,7 +344,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
         return passed(name, "SAME_KEY", "The device saw one of this server's own TLS keys.")
     return DeviceCheck(
         name=name,
-        outcome=CheckOutcome.FAIL,
+        outcome=TestOutcome.FAIL,
         reason="KEY_NOT_LISTED" if own.complete else "OTHER_KEY",
         detail="The device saw another TLS key: a proxy terminates TLS between it and this server. "
         + ("The settings list every key of the operator." if own.complete else "It may be the operator's."),

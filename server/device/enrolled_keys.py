@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from device_integrity.apple import KeyUse, check_key_use, verify_assertion, verify_attestation
+from device_integrity.apple import KeyOwner, check_key_use, verify_assertion, verify_attestation
 from device_integrity.assurance import Assurance
-from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
 from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
 from device_integrity.web import (
@@ -103,7 +103,7 @@ class EnrolledKeyVerifier:
         verifier = "app_attest_assertion"
         key = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         enrolment = self._enrolment(key, context)
-        if key is None or enrolment.outcome is not CheckOutcome.PASS:
+        if key is None or enrolment.outcome is not TestOutcome.PASS:
             return EvidenceFinding(verifier=verifier, checks=(enrolment,))
         result = await self._workers.run(
             verify_assertion,
@@ -130,21 +130,21 @@ class EnrolledKeyVerifier:
         if key is None or (key.for_tests and not context.sandbox):
             return DeviceCheck(
                 name=name,
-                outcome=CheckOutcome.UNAVAILABLE,
+                outcome=TestOutcome.UNAVAILABLE,
                 reason="KEY_NOT_ENROLLED",
                 detail="The key is not enrolled here; the app has to make and attest a new one.",
             )
         if key.app not in self._trust.apple_app_ids or key.environment != self._trust.apple_environment.value:
             return DeviceCheck(
                 name=name,
-                outcome=CheckOutcome.FAIL,
+                outcome=TestOutcome.FAIL,
                 reason="ENROLMENT_NOT_ALLOWED",
                 detail="The key was enrolled for an app or an environment that is not allowed any more.",
                 sign_of=Manipulation.CODE_MODIFICATION,
             )
         return DeviceCheck(
             name=name,
-            outcome=CheckOutcome.PASS,
+            outcome=TestOutcome.PASS,
             reason="KEY_ENROLLED",
             detail="The key was attested in an earlier scan.",
         )
@@ -170,7 +170,7 @@ class EnrolledKeyVerifier:
         if key is None or (key.for_tests and not context.sandbox):
             check = DeviceCheck(
                 name=f"{verifier}.credential",
-                outcome=CheckOutcome.UNAVAILABLE,
+                outcome=TestOutcome.UNAVAILABLE,
                 reason="CREDENTIAL_NOT_ENROLLED",
                 detail="The credential is not enrolled here; the page has to register a new one.",
             )
@@ -245,7 +245,7 @@ def no_site(verifier: str) -> EvidenceFinding:
     """What became of a page's evidence where the settings name no site."""
     check = DeviceCheck(
         name=f"{verifier}.origin",
-        outcome=CheckOutcome.UNAVAILABLE,
+        outcome=TestOutcome.UNAVAILABLE,
         reason="NO_SITE",
         detail="The server's settings name no site whose pages may scan.",
     )
@@ -257,7 +257,7 @@ def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, 
     return tuple(
         replace(
             check,
-            outcome=CheckOutcome.FAIL,
+            outcome=TestOutcome.FAIL,
             reason="USED_BEFORE",
             detail="Somebody else used the same before, or at the same time.",
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
@@ -268,12 +268,12 @@ def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, 
     )
 
 
-def _key_use(known: EnrolledKey | None, subject: str) -> KeyUse | None:
+def _key_use(known: EnrolledKey | None, subject: str) -> KeyOwner | None:
     if known is None:
-        return KeyUse.NEW
+        return KeyOwner.NEW
     if not known.subject or not subject:
         return None
-    return KeyUse.SAME_SUBJECT if known.subject == subject else KeyUse.OTHER_SUBJECT
+    return KeyOwner.SAME_SUBJECT if known.subject == subject else KeyOwner.OTHER_SUBJECT
 
 
 def _bundle(app_id: str) -> str:

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 
@@ -45,7 +45,7 @@ class EvidenceFinding:
     @property
     def failed(self) -> bool:
         """Whether a check failed that decides alone."""
-        return any(check.outcome is CheckOutcome.FAIL and not check.soft for check in self.checks)
+        return any(check.outcome is TestOutcome.FAIL and not check.soft for check in self.checks)
 
 
 def standing(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
@@ -117,7 +117,7 @@ def _check(fields: dict[str, Any]) -> DeviceCheck:
     return DeviceCheck(
         **fields
         | {
-            "outcome": CheckOutcome(fields["outcome"]),
+            "outcome": TestOutcome(fields["outcome"]),
             "sign_of": None if sign_of is None else Manipulation(sign_of),
         }
     )

@@ -21,7 +21,7 @@ from device_integrity.android import (
     verify_key_attestation,
     verify_payload,
 )
-from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
 from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
@@ -98,14 +98,14 @@ class DeviceVerifier:
             case EvidenceUnavailable(reason=reason):
                 return _nothing(
                     "",
-                    CheckOutcome.UNAVAILABLE,
+                    TestOutcome.UNAVAILABLE,
                     "ATTESTATION_UNAVAILABLE",
                     f"The device says that it cannot attest: {reason}.",
                 )
             case UnknownEvidence():
                 return _nothing(
                     "unknown",
-                    CheckOutcome.NOT_EVALUATED,
+                    TestOutcome.NOT_EVALUATED,
                     "EVIDENCE_UNKNOWN",
                     "The device sent evidence of a kind that this server version does not know.",
                 )
@@ -163,7 +163,7 @@ class DeviceVerifier:
                 expires=self._now() + self._trust.play.max_age + 2 * self._trust.play.clock_skew,
             )
             checks = (*checks, _used_once(fresh=fresh))
-            if all(check.outcome is not CheckOutcome.FAIL or check.soft for check in checks):
+            if all(check.outcome is not TestOutcome.FAIL or check.soft for check in checks):
                 facts = AttestedFacts(
                     api_level=result.payload.device.sdk_version, app_id=result.payload.app.package or None
                 )
@@ -226,7 +226,7 @@ class DeviceVerifier:
         return key_mark(public_key, tenant_key=self._tenant_key(context.scope))
 
 
-def _nothing(verifier: str, outcome: CheckOutcome, reason: str, detail: str) -> EvidenceFinding:
+def _nothing(verifier: str, outcome: TestOutcome, reason: str, detail: str) -> EvidenceFinding:
     check = DeviceCheck(name="attestation.evidence", outcome=outcome, reason=reason, detail=detail)
     return EvidenceFinding(verifier=verifier, checks=(check,))
 
@@ -234,7 +234,7 @@ def _nothing(verifier: str, outcome: CheckOutcome, reason: str, detail: str) -> 
 def _used_once(*, fresh: bool) -> DeviceCheck:
     return DeviceCheck(
         name="play_integrity.one_time",
-        outcome=CheckOutcome.PASS if fresh else CheckOutcome.FAIL,
+        outcome=TestOutcome.PASS if fresh else TestOutcome.FAIL,
         reason="FIRST_USE" if fresh else "TOKEN_USED_BEFORE",
         detail="The token was not used before." if fresh else "The token was used before.",
         sign_of=None if fresh else Manipulation.MAN_IN_THE_MIDDLE,

@@ -8,7 +8,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.policy import Sign
 from liveness.signal import Signal
-from liveness.verdict import LivenessResult, Reason
+from liveness.verdict import LivenessResult, VerdictReason
 from matcher.comparison import MatchResult
 from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
 from server.edge.scan_codec import (
@@ -18,7 +18,7 @@ from server.edge.scan_codec import (
     timestamp,
     transition_to_wire,
 )
-from server.storage.records import EvidenceKind
+from server.storage.records import ImagePurpose
 from server.verdict import FailureReason
 from server.verdict.outcome import (
     AttemptOutline,
@@ -39,34 +39,34 @@ _ROTATIONS = {
 }
 
 
-EXPLANATIONS: Mapping[Reason, str] = {
-    Reason.TOO_FEW_FRAMES: "Too few frames came to decide.",
-    Reason.TOO_SHORT: "The scan was too short to decide.",
-    Reason.TOO_FEW_USABLE_FACES: "Too few frames show exactly one usable face.",
-    Reason.WRONG_ROTATION: "The pictures are turned: the rotation that the device states is wrong.",
-    Reason.NO_PAD_NETWORK: "The policy demands a PAD network, and none scored the scan.",
-    Reason.NO_SIGN_OF_LIFE_MEASURABLE: "Nothing in the scan allowed a sign of life to be measured.",
-    Reason.FROZEN_FRAMES: "One and the same frame was sent again and again: no camera does that.",
-    Reason.LOOPED_FRAMES: "A sequence of frames was repeated: no camera does that.",
-    Reason.NO_SIGN_OF_LIFE: "The face shows none of the changes that a living face shows.",
-    Reason.MOVES_AS_A_PLANE: "The face moves as a flat picture does.",
-    Reason.NETWORK_SEES_ATTACK: "The PAD network sees an attack.",
-    Reason.SHOWS_A_MEDIUM: "The pictures show traces of a print or a screen.",
-    Reason.EYES_CLOSED: "The eyes were closed for most of the scan.",
-    Reason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by other colours than the screen showed.",
-    Reason.LIGHT_FITS_NO_FACE: "The screen's light lies on the picture as it would not on a face.",
-    Reason.CHALLENGE_NOT_ANSWERED: "The screen's light does not show on the face, where it would.",
-    Reason.TOO_BRIGHT_TO_MEASURE: "Other light drowned the screen's, so that it could not be measured.",
-    Reason.TOO_DARK_TO_MEASURE: "The face was too dark for the screen's light to be measured.",
-    Reason.SCREEN_TOO_DIM: "The screen was too dim for its light to be measured.",
-    Reason.CHALLENGE_ANSWERED_LATE: "The screen's light showed too late to tell what caused it.",
-    Reason.CHALLENGE_NOT_MEASURABLE: "What the challenge asked for could not be measured.",
-    Reason.TOO_FEW_CHALLENGE_BITS: "Too little of the challenge was verified.",
-    Reason.BLINK_NOT_SEEN: "No blink was seen, which the policy asks for.",
-    Reason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether it is a face or a picture of one.",
-    Reason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either side.",
-    Reason.LOOKS_ALIVE: "The scan shows signs of a living face.",
-    Reason.LOOKS_GENUINE: "The pictures show no trace of an attack; movement was not judged.",
+EXPLANATIONS: Mapping[VerdictReason, str] = {
+    VerdictReason.TOO_FEW_FRAMES: "Too few frames came to decide.",
+    VerdictReason.TOO_SHORT: "The scan was too short to decide.",
+    VerdictReason.TOO_FEW_USABLE_FACES: "Too few frames show exactly one usable face.",
+    VerdictReason.WRONG_ROTATION: "The pictures are turned: the rotation that the device states is wrong.",
+    VerdictReason.NO_PAD_NETWORK: "The policy demands a PAD network, and none scored the scan.",
+    VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE: "Nothing in the scan allowed a sign of life to be measured.",
+    VerdictReason.FROZEN_FRAMES: "One and the same frame was sent again and again: no camera does that.",
+    VerdictReason.LOOPED_FRAMES: "A sequence of frames was repeated: no camera does that.",
+    VerdictReason.NO_SIGN_OF_LIFE: "The face shows none of the changes that a living face shows.",
+    VerdictReason.MOVES_AS_A_PLANE: "The face moves as a flat picture does.",
+    VerdictReason.NETWORK_SEES_ATTACK: "The PAD network sees an attack.",
+    VerdictReason.SHOWS_A_MEDIUM: "The pictures show traces of a print or a screen.",
+    VerdictReason.EYES_CLOSED: "The eyes were closed for most of the scan.",
+    VerdictReason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by other colours than the screen showed.",
+    VerdictReason.LIGHT_FITS_NO_FACE: "The screen's light lies on the picture as it would not on a face.",
+    VerdictReason.CHALLENGE_NOT_ANSWERED: "The screen's light does not show on the face, where it would.",
+    VerdictReason.TOO_BRIGHT_TO_MEASURE: "Other light was too strong to measure the screen's.",
+    VerdictReason.TOO_DARK_TO_MEASURE: "The face was too dark for the screen's light to be measured.",
+    VerdictReason.SCREEN_TOO_DIM: "The screen was too dim for its light to be measured.",
+    VerdictReason.CHALLENGE_ANSWERED_LATE: "The screen's light showed too late to tell what caused it.",
+    VerdictReason.CHALLENGE_NOT_MEASURABLE: "What the challenge asked for could not be measured.",
+    VerdictReason.TOO_FEW_CHALLENGE_BITS: "Too little of the challenge was verified.",
+    VerdictReason.BLINK_NOT_SEEN: "No blink was seen, which the policy asks for.",
+    VerdictReason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether it is a face or a picture of one.",
+    VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either side.",
+    VerdictReason.LOOKS_ALIVE: "The scan shows signs of a living face.",
+    VerdictReason.LOOKS_GENUINE: "The pictures show no trace of an attack; movement was not judged.",
 }
 """Each liveness reason in plain words."""
 
@@ -109,7 +109,7 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
 def add_pictures(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
     """Puts what is handed out of the evidence into an answer."""
     for picture in handed_out.pictures:
-        if picture.entry.kind is EvidenceKind.EVIDENCE_FRAME:
+        if picture.entry.kind is ImagePurpose.EVIDENCE_FRAME:
             response.evidence_frame.CopyFrom(_picture(picture))
         else:
             response.audit_images.append(_picture(picture))

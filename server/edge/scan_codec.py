@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
-from attempt.frame import ExposureClaim
+from attempt.frame import FrameExposure
 from liveness.dynamic.challenge import ColourStep, Transition
 from liveness.guidance import Oval
 from server.domain.terms import Mode, Plan
@@ -182,8 +182,8 @@ def _frame(frame: scan_pb2.Frame) -> FrameMessage:
     )
 
 
-def _exposure(exposure: scan_pb2.ExposureMetadata) -> ExposureClaim:
-    return ExposureClaim(
+def _exposure(exposure: scan_pb2.ExposureMetadata) -> FrameExposure:
+    return FrameExposure(
         exposure_time_ns=exposure.exposure_time_ns,
         iso=exposure.iso,
         white_balance_kelvin=exposure.white_balance_kelvin,

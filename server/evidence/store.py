@@ -10,7 +10,7 @@ from uuid import UUID
 from server.evidence.errors import EvidenceAltered
 from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
 from server.storage.objects import ObjectStore
-from server.storage.records import EvidenceEntry, EvidenceKind, PictureFacts
+from server.storage.records import EvidenceEntry, ImagePurpose, PictureFacts
 
 __all__ = ["EvidenceStore", "SealedPicture"]
 
@@ -37,7 +37,7 @@ class EvidenceStore:
         self._random = random
 
     async def seal(
-        self, check_id: UUID, *, kind: EvidenceKind, image: bytes, facts: PictureFacts
+        self, check_id: UUID, *, kind: ImagePurpose, image: bytes, facts: PictureFacts
     ) -> SealedPicture:
         """Seals a picture, to be stored with ``put``.
 

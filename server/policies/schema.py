@@ -11,7 +11,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from liveness.policy import LEAST_BETWEEN
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
 from server.domain.terms import Mode
 from server.policies.device_rules import DeviceRules
@@ -45,7 +45,7 @@ Seconds = Annotated[int, Field(ge=1)]
 def _known_code(name: object) -> RequirementCode:
     try:
         return requirement_code(str(name))
-    except PolicyInvalid as error:
+    except PortraitPolicyInvalid as error:
         raise ValueError(f"{error}; there are {', '.join((*Component, *IntakeCode))}") from error
 
 
@@ -204,7 +204,7 @@ class PortraitRules(PolicyTable):
     def _sensible(self) -> Self:
         try:
             self.as_policy()
-        except PolicyInvalid as error:
+        except PortraitPolicyInvalid as error:
             raise ValueError(str(error)) from error
         return self
 

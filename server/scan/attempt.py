@@ -269,7 +269,7 @@ class AttemptRun:
         speaks = self._challenge_may_speak(frames=self.frames + 1)
         if not self._settled:
             return await self.work.take(frame, arrival=arrival.time, then_act=speaks)
-        self.work.glance(frame, arrival=arrival.time)
+        self.work.skip(frame, arrival=arrival.time)
         return None, await self.work.act() if speaks else ()
 
     async def _challenge_further(self, send: Send) -> None:

@@ -85,14 +85,14 @@ class CaptureWork:
             return self._act(self._latest)
         return await self._pool.run(self._act, self._latest)
 
-    def glance(self, frame: Frame, *, arrival: float) -> None:
-        """Takes a frame that comes once the attempt is settled; see ``AttemptCapture.glance``.
+    def skip(self, frame: Frame, *, arrival: float) -> None:
+        """Takes a frame that comes once the attempt is settled; see ``AttemptCapture.skip``.
 
         Raises:
             Refusal: As for ``take``.
         """
         with _refused():
-            self.capture.glance(frame, arrival=arrival)
+            self.capture.skip(frame, arrival=arrival)
 
     async def examine_ahead(self) -> None:
         """Has the next frame examined that is worth it, when there is nothing else to do, one at a time."""

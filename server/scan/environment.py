@@ -35,7 +35,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScanSettings:
+class ScanLimits:
     """Numbers that hold for every scan of a server.
 
     Attributes:
@@ -106,7 +106,7 @@ class DeviceKnowledge:
 class ScanEnvironment:
     """What a scan stream works with; the composition root makes one."""
 
-    settings: ScanSettings
+    settings: ScanLimits
     repository: CheckRepository
     recorder: CheckRecorder
     keys: KeyRing

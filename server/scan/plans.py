@@ -95,7 +95,7 @@ class ScanPlans:
             demanded=self._demanded,
             blink=self._challenge.blink,
             depth=self._challenge.depth,
-            fallback=dynamic.Fallback.MOVEMENT if falls_back else dynamic.Fallback.NONE,
+            fallback=dynamic.NextStep.MOVEMENT if falls_back else dynamic.NextStep.NONE,
             without_flash=dynamic.WithoutFlash.REFUSED if self._demanded else dynamic.WithoutFlash.EXPRESS,
         )
 
@@ -119,5 +119,5 @@ class ScanPlans:
 
     def fall_back(self) -> None:
         """The light does not allow the flash: attempts that follow ask for the policy's fallback."""
-        if self.limits.fallback is dynamic.Fallback.MOVEMENT:
+        if self.limits.fallback is dynamic.NextStep.MOVEMENT:
             self._plan = Plan.MOVEMENT

@@ -24,7 +24,7 @@ __all__ = [
     "CheckRecord",
     "Decision",
     "EvidenceEntry",
-    "EvidenceKind",
+    "ImagePurpose",
     "NewAttempt",
     "NewCheck",
     "PictureFacts",
@@ -316,7 +316,7 @@ class AttemptEnding:
         )
 
 
-class EvidenceKind(StrEnum):
+class ImagePurpose(StrEnum):
     """What a kept picture is for."""
 
     EVIDENCE_FRAME = "EVIDENCE_FRAME"
@@ -361,7 +361,7 @@ class EvidenceEntry:
         key_id: The wrapping key.
     """
 
-    kind: EvidenceKind
+    kind: ImagePurpose
     object_key: str
     sha256: bytes
     frame_index: int

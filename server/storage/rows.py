@@ -19,7 +19,7 @@ from server.storage.records import (
     CheckRecord,
     Decision,
     EvidenceEntry,
-    EvidenceKind,
+    ImagePurpose,
     NewAttempt,
     NewCheck,
     RequestKey,
@@ -269,7 +269,7 @@ def attempt_record(row: RowMapping) -> AttemptRecord:
 def evidence_entry(row: RowMapping) -> EvidenceEntry:
     """A row of the table ``evidence``."""
     return EvidenceEntry(
-        kind=EvidenceKind(row["kind"]),
+        kind=ImagePurpose(row["kind"]),
         object_key=row["object_key"],
         sha256=row["sha256"],
         frame_index=row["frame_index"],

@@ -5,14 +5,14 @@ from itertools import islice
 
 from simulator.camera import even_times
 from simulator.frame import SimulatedFrame
-from simulator.scene import ScanSettings
+from simulator.scene import SceneSettings
 from vision.face import BgrImage
 
 __all__ = ["repeat_frames"]
 
 
 def repeat_frames(
-    genuine: Iterator[SimulatedFrame], settings: ScanSettings, *, cycle: int
+    genuine: Iterator[SimulatedFrame], settings: SceneSettings, *, cycle: int
 ) -> Iterator[SimulatedFrame]:
     """The first ``cycle`` frames of a genuine scan, again and again, bit for bit.
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from liveness.extent import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook
 from simulator.backdrop import Backdrop
-from simulator.geometry.relief import Placement, Relief
+from simulator.geometry.relief import Relief, ReliefPose
 from simulator.light.material import Material
 from simulator.light.subject import Follow, SubjectView
 
@@ -25,7 +25,7 @@ class HandHeld(Protocol):
         """The face on it at rest, frame pixels."""
         ...
 
-    def look(self, time: float, *, moved: Placement) -> SheetLook:
+    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """The sheet alone at ``time`` seconds; times may have to grow from call to call.
 
         Args:

@@ -6,11 +6,11 @@ import numpy as np
 from liveness.extent import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.behaviour import PersonState
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.motion import Sway, Tremor
 from simulator.person import Person, viewport_of
 from simulator.photo import Photo
-from simulator.scene import ScanSettings
+from simulator.scene import SceneSettings
 from simulator.wandering import Wandering
 from vision.face import BgrImage
 
@@ -24,12 +24,12 @@ _MEAN_BEND, _BEND_SWAY = 0.5, 0.4
 
 
 def _print_selfie(
-    photo: Photo, settings: ScanSettings, rng: np.random.Generator
+    photo: Photo, settings: SceneSettings, rng: np.random.Generator
 ) -> tuple[Sheet, BgrImage, FaceExtent]:
     """The sheet with the selfie on it, the selfie, and the face's place at rest."""
     victim = Person(photo, settings, rng)
     selfie = crop_around_face(
-        victim.show(PersonState(head=Placement())),
+        victim.show(PersonState(head=ReliefPose())),
         face_centre=victim.face_centre,
         face_pixels=victim.face_pixels,
         face_share=settings.sheet.face_share,
@@ -59,11 +59,11 @@ def ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
 class StaticPrint:
     """The print leans on a stand; nothing moves."""
 
-    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+    def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and puts it up, a few degrees askew."""
         sheet, picture, _ = _print_selfie(photo, settings, rng)
         sheet.put(picture)
-        askew = Placement(
+        askew = ReliefPose(
             yaw=float(rng.uniform(-4, 4)), pitch=float(rng.uniform(-6, 2)), roll=float(rng.uniform(-1.5, 1.5))
         )
         self._scene = sheet.show(askew).scene
@@ -76,7 +76,7 @@ class StaticPrint:
 class WavedPrint:
     """One hand moves and bends the print, the other holds the phone."""
 
-    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+    def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and draws the hand's movements."""
         self._sheet, picture, self._outline = _print_selfie(photo, settings, rng)
         self._sheet.put(picture)
@@ -84,7 +84,7 @@ class WavedPrint:
         shift = knobs.shift * settings.width
         self._hand = Wandering(
             rng,
-            rms=Placement(
+            rms=ReliefPose(
                 yaw=knobs.yaw_degrees,
                 pitch=knobs.pitch_degrees,
                 roll=knobs.roll_degrees,
@@ -108,7 +108,7 @@ class WavedPrint:
         """The printed face at rest, frame pixels."""
         return self._outline
 
-    def look(self, time: float, *, moved: Placement) -> SheetLook:
+    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """The print alone at ``time`` seconds, ``moved`` to follow an oval."""
         placement = self._hand.at(time).moved(moved)
         return self._sheet.look(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from liveness.extent import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.camera import Camera
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.motion import Tremor
 from simulator.person import Person, viewport_of
 from simulator.photo import Photo
-from simulator.scene import ScanSettings
+from simulator.scene import SceneSettings
 from simulator.wandering import Wandering
 from vision.face import BgrImage
 
@@ -29,7 +29,7 @@ _VIDEO_RATE = 30.0
 class ScreenReplay:
     """Shows the recording at its own rate through screen pixels, glow and refresh bands."""
 
-    def __init__(self, photo: Photo, settings: ScanSettings, rng: np.random.Generator) -> None:
+    def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prepares the recorded person, the screen and the hand."""
         self._settings = settings
         self._victim = Person(photo, settings, rng)
@@ -50,7 +50,7 @@ class ScreenReplay:
         shift = still * knobs.shift * settings.width
         self._hand = Wandering(
             rng,
-            rms=Placement(
+            rms=ReliefPose(
                 yaw=still * knobs.yaw_degrees,
                 pitch=still * knobs.pitch_degrees,
                 roll=still * knobs.roll_degrees,
@@ -72,7 +72,7 @@ class ScreenReplay:
         """The face shown at rest, frame pixels."""
         return self._sheet.shown(self._victim.outline, around=self._victim.face_centre)
 
-    def look(self, time: float, *, moved: Placement) -> SheetLook:
+    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """The screen alone as it shines; times have to grow from call to call.
 
         Args:
@@ -98,7 +98,7 @@ class ScreenReplay:
         lit = self._through_pixels(view.scene, view.map_x, view.map_y, time)
         return np.asarray(cv2.blendLinear(lit, view.scene, view.cover, 1 - view.cover), dtype=np.uint8)
 
-    def _held_at(self, time: float) -> tuple[Placement, tuple[float, float]]:
+    def _held_at(self, time: float) -> tuple[ReliefPose, tuple[float, float]]:
         held = self._hand.at(time)
         return replace(held, roll=self._askew + held.roll), self._pan(time)
 

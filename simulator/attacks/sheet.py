@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from liveness.extent import FaceExtent
 from simulator.backdrop import Backdrop
-from simulator.geometry.relief import Placement, Relief, Sight, Viewport
+from simulator.geometry.relief import Relief, ReliefPose, Sight, Viewport
 from vision.face import BgrImage
 
 __all__ = ["Sheet", "SheetLook", "SheetView", "crop_around_face"]
@@ -29,7 +29,7 @@ class SheetLook:
 
     layer: NDArray[np.uint8]
     sight: Sight
-    placement: Placement
+    placement: ReliefPose
     pan: tuple[float, float]
 
 
@@ -157,7 +157,7 @@ class Sheet:
         return self._backdrop
 
     def look(
-        self, placement: Placement, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
+        self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
     ) -> SheetLook:
         """The sheet alone.
 
@@ -178,7 +178,7 @@ class Sheet:
         )
 
     def show(
-        self, placement: Placement, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
+        self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
     ) -> SheetView:
         """What the lens sees; arguments as for ``look``."""
         seen = self.look(placement, lift=lift, pan=pan)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Placement", "Relief", "Sight", "Viewport"]
+__all__ = ["Relief", "ReliefPose", "Sight", "Viewport"]
 
 FloatMap = NDArray[np.float32]
 _STEP = 4
@@ -14,7 +14,7 @@ _ITERATIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class ReliefPose:
     """A small rigid movement away from the picture's rest position.
 
     Attributes:
@@ -33,9 +33,9 @@ class Placement:
     shift_y: float = 0.0
     approach: float = 0.0
 
-    def moved(self, by: "Placement") -> "Placement":
+    def moved(self, by: "ReliefPose") -> "ReliefPose":
         """The same, turned and moved further: small movements add up."""
-        return Placement(*(getattr(self, one.name) + getattr(by, one.name) for one in fields(self)))
+        return ReliefPose(*(getattr(self, one.name) + getattr(by, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Relief:
         return _STEP
 
     def project(
-        self, placement: Placement, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
+        self, placement: ReliefPose, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
     ) -> tuple[FloatMap, FloatMap]:
         """Where each sample of the grid appears, in picture coordinates.
 
@@ -155,7 +155,7 @@ class Relief:
         return self._on_picture(self.positions(placement, morph=morph, lift=lift), placement)
 
     def _on_picture(
-        self, space: tuple[FloatMap, FloatMap, FloatMap], placement: Placement
+        self, space: tuple[FloatMap, FloatMap, FloatMap], placement: ReliefPose
     ) -> tuple[FloatMap, FloatMap]:
         centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
         focal = np.float32(self._viewport.focal)
@@ -164,7 +164,7 @@ class Relief:
         return x * zoom + centre_x, y * zoom + centre_y
 
     def positions(
-        self, placement: Placement, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
+        self, placement: ReliefPose, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
     ) -> tuple[FloatMap, FloatMap, FloatMap]:
         """Where each sample of the grid is in space, in pixels at the plane of depth 0.
 
@@ -194,7 +194,7 @@ class Relief:
         )
 
     def _turn(
-        self, x: FloatMap, y: FloatMap, z: FloatMap, placement: Placement
+        self, x: FloatMap, y: FloatMap, z: FloatMap, placement: ReliefPose
     ) -> tuple[FloatMap, FloatMap, FloatMap]:
         """Pitch, yaw and roll around the pivot, in axes x right, y down, z towards the camera."""
         yaw, pitch, roll = np.deg2rad(
@@ -213,7 +213,7 @@ class Relief:
 
     def look_up(
         self,
-        placement: Placement,
+        placement: ReliefPose,
         *,
         morph: tuple[FloatMap, FloatMap] | None = None,
         lift: float = 1.0,

@@ -57,7 +57,7 @@ class AmbientSettings:
         preset: Where the person is: 5 lx, 150, 400, 3000 and 30 000.
 
     Raises:
-        SettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: Where a value is outside its range.
     """
 
     preset: AmbientPreset = AmbientPreset.INDOOR

@@ -58,7 +58,7 @@ class FlashCameraSettings:
         locks_at: When it does.
 
     Raises:
-        SettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: Where a value is outside its range.
     """
 
     tone_curve: ToneCurve = ToneCurve.SRGB

@@ -19,7 +19,7 @@ class PhoneSettings:
     """The phone that the person holds: its screen as a lamp, and its delays.
 
     Raises:
-        SettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: Where a value is outside its range.
     """
 
     luminance: float = knob(400.0, 10.0, 2000.0, "luminance of a white screen, cd/m2")

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.backdrop import Backdrop
-from simulator.geometry.relief import Placement, Relief, Sight
+from simulator.geometry.relief import Relief, ReliefPose, Sight
 from simulator.light.material import Material
 
 __all__ = ["Follow", "Subject", "SubjectView"]
 
-Follow: TypeAlias = Callable[[float], Placement]
+Follow: TypeAlias = Callable[[float], ReliefPose]
 """How far somebody who follows an oval has moved away from rest at a time in seconds."""
 
 
@@ -38,9 +38,9 @@ class SubjectView:
 
     layer: NDArray[np.uint8]
     sight: Sight
-    placement: Placement
+    placement: ReliefPose
     pan: tuple[float, float] = (0.0, 0.0)
-    moved: Placement = field(default_factory=Placement)
+    moved: ReliefPose = field(default_factory=ReliefPose)
     eyes: NDArray[np.float32] = field(default_factory=_nowhere)
     glint: float = 0.0
 

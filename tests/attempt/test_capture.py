@@ -104,7 +104,7 @@ class _Challenge:
     def take(self, frame: ChallengeFrame) -> None:
         self.frames.append(frame)
 
-    def glance(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         self.glances.append((frame, origin_us, arrival))
 
     def due(self, now: float) -> float | None:
@@ -158,11 +158,11 @@ def test_a_challenge_is_told_when_the_attempt_has_its_frames() -> None:
 def test_a_frame_that_is_not_looked_at_still_says_what_was_on_display() -> None:
     challenge = _Challenge()
     capture = _capture(challenge)
-    capture.glance(_frame(0), arrival=4.0)
+    capture.skip(_frame(0), arrival=4.0)
     assert not challenge.glances, "nothing is settled before the first frame"
     capture.take(_frame(0), arrival=5.0)
     late = _frame(3)
-    capture.glance(late, arrival=6.0)
+    capture.skip(late, arrival=6.0)
     assert challenge.glances == [(late, _frame(0).capture_time_us, 6.0)]
     assert len(capture.observations.frames) == 1
 

@@ -16,7 +16,7 @@ from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.interface import Light, Meter
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
-from liveness.dynamic.policy import DynamicPolicy, Fallback
+from liveness.dynamic.policy import DynamicPolicy, NextStep
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.flash_device import ScriptedMeter
 from tests.server.live import pictures, remembering_pack
@@ -66,7 +66,7 @@ class _Phone:
         step = self.step if claim is None else claim
         if self.run.settled:
             message = self._frame_of(next(self._index), time, step, self.since)
-            self.run.glance(message, origin_us=1_000_000, arrival=self.now)
+            self.run.skip(message, origin_us=1_000_000, arrival=self.now)
             return self._said(time)
         self.run.take(
             ChallengeFrame(
@@ -143,8 +143,8 @@ def test_a_claim_of_an_earlier_attempt_is_no_claim() -> None:
     assert phone.run.evidence.samples[-1].step_since is None
 
 
-@pytest.mark.parametrize(("fallback", "falls"), [(Fallback.MOVEMENT, True), (Fallback.NONE, False)])
-def test_bright_light_is_told_and_ends_it(fallback: Fallback, falls: bool) -> None:
+@pytest.mark.parametrize(("fallback", "falls"), [(NextStep.MOVEMENT, True), (NextStep.NONE, False)])
+def test_bright_light_is_told_and_ends_it(fallback: NextStep, falls: bool) -> None:
     meter = ScriptedMeter(answer=lambda _: None, told_light=lambda _: Light.TOO_BRIGHT)
     phone = _Phone(meter, DynamicPolicy(fallback=fallback))
     phone.play()

@@ -15,7 +15,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchPolicy
 from matcher.template import TemplateSample
 from tests.liveness.builders import as_head, as_plane, observation, observations, scan, segment
@@ -55,7 +55,7 @@ def _constancy(judgement: AttemptJudgement) -> Signal:
     return signal
 
 
-def _result(verdict: Verdict, reasons: tuple[Reason, ...]) -> LivenessResult:
+def _result(verdict: Verdict, reasons: tuple[VerdictReason, ...]) -> LivenessResult:
     score = 90.0 if verdict is Verdict.LIVE else 50.0
     return LivenessResult(verdict=verdict, score=score, policy=LivenessPolicy(), signals=(), reasons=reasons)
 
@@ -64,7 +64,7 @@ def _judge(
     monkeypatch: pytest.MonkeyPatch,
     *,
     verdict: Verdict = Verdict.LIVE,
-    reasons: tuple[Reason, ...] = (Reason.LOOKS_ALIVE,),
+    reasons: tuple[VerdictReason, ...] = (VerdictReason.LOOKS_ALIVE,),
     templates: Sequence[Embedding] = (_at(0.9),) * 4,
     witnesses: Sequence[Embedding] = (),
     watched: ScanObservations = WATCHED,
@@ -110,7 +110,7 @@ def test_cues_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyP
 
     def judged(**arguments: object) -> LivenessResult:
         given.update(arguments)
-        return _result(Verdict.LIVE, (Reason.LOOKS_ALIVE,))
+        return _result(Verdict.LIVE, (VerdictReason.LOOKS_ALIVE,))
 
     monkeypatch.setattr("liveness.judge.judge_express", judged)
     cues = FrameCues(frame_index=1, values={"moire": 2.0})
@@ -178,7 +178,7 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
     judgement = _judge(
         monkeypatch,
         verdict=Verdict.INCONCLUSIVE,
-        reasons=(Reason.EVIDENCE_TOO_WEAK,),
+        reasons=(VerdictReason.EVIDENCE_TOO_WEAK,),
         hints=("TOO_DARK", "MOVE_CLOSER"),
     )
     assert judgement.retryable
@@ -188,16 +188,21 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("reasons", "hints", "feedback", "explained"),
     [
-        ((Reason.TOO_SHORT, Reason.EVIDENCE_TOO_WEAK), [], ["TIMED_OUT"], None),
-        ((Reason.TOO_FEW_FRAMES, Reason.NO_SIGN_OF_LIFE_MEASURABLE), [], ["LOW_VIDEO_QUALITY"], None),
+        ((VerdictReason.TOO_SHORT, VerdictReason.EVIDENCE_TOO_WEAK), [], ["TIMED_OUT"], None),
         (
-            (Reason.TOO_FEW_USABLE_FACES, Reason.NO_SIGN_OF_LIFE_MEASURABLE),
-            ["WRONG_ROTATION"],
-            ["WRONG_ROTATION"],
-            (Reason.WRONG_ROTATION, Reason.NO_SIGN_OF_LIFE_MEASURABLE),
+            (VerdictReason.TOO_FEW_FRAMES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+            [],
+            ["LOW_VIDEO_QUALITY"],
+            None,
         ),
         (
-            (Reason.TOO_SHORT, Reason.TOO_FEW_USABLE_FACES),
+            (VerdictReason.TOO_FEW_USABLE_FACES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+            ["WRONG_ROTATION"],
+            ["WRONG_ROTATION"],
+            (VerdictReason.WRONG_ROTATION, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+        ),
+        (
+            (VerdictReason.TOO_SHORT, VerdictReason.TOO_FEW_USABLE_FACES),
             ["NO_FACE", "WRONG_ROTATION"],
             ["NO_FACE", "WRONG_ROTATION", "TIMED_OUT"],
             None,
@@ -206,10 +211,10 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
 )
 def test_nobody_is_asked_to_move_where_too_little_was_seen(
     monkeypatch: pytest.MonkeyPatch,
-    reasons: tuple[Reason, ...],
+    reasons: tuple[VerdictReason, ...],
     hints: list[str],
     feedback: list[str],
-    explained: tuple[Reason, ...] | None,
+    explained: tuple[VerdictReason, ...] | None,
 ) -> None:
     judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=reasons, hints=hints)
     assert list(judgement.feedback) == feedback
@@ -303,7 +308,7 @@ def test_too_slow_a_stream_shows_no_life_and_may_show_a_spoof(monkeypatch: pytes
 def test_feedback_is_at_most_eight_codes_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     hints = ["TURN_HEAD_SLIGHTLY", *(f"CODE_{number}" for number in range(12))]
     judgement = _judge(
-        monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(Reason.EVIDENCE_TOO_WEAK,), hints=hints
+        monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.EVIDENCE_TOO_WEAK,), hints=hints
     )
     assert len(judgement.feedback) == 8
     assert len(set(judgement.feedback)) == 8

@@ -19,7 +19,7 @@ from cli.attest.view import report_view
 from cli.errors import CommandError
 from device_integrity.apple import (
     Environment,
-    KeyUse,
+    KeyOwner,
     parse_receipt,
     verify_assertion,
     verify_attestation,
@@ -27,7 +27,7 @@ from device_integrity.apple import (
 )
 from device_integrity.assurance import Assurance
 from device_integrity.cbor import decode_cbor, item_end
-from device_integrity.check import CheckOutcome, DeviceCheck
+from device_integrity.check import DeviceCheck, TestOutcome
 from device_integrity.errors import CborMalformed, DeviceIntegrityError, EvidenceMalformed
 from device_integrity.web import (
     EnrolledCredential,
@@ -132,7 +132,7 @@ def judge_attestation(data: bytes) -> None:
         client_data_hash=_H,
         app_ids=frozenset({APP}),
         environment=Environment.PRODUCTION,
-        key_use=KeyUse.NEW,
+        key_use=KeyOwner.NEW,
         anchors=_apple().anchors,
         now=NOW,
     )
@@ -170,7 +170,7 @@ def judge_receipt(data: bytes) -> None:
     try:
         parse_receipt(data)
     except EvidenceMalformed:
-        assert result.checks[0].outcome is CheckOutcome.FAIL
+        assert result.checks[0].outcome is TestOutcome.FAIL
 
 
 def judge_registration(data: bytes) -> None:

@@ -12,7 +12,7 @@ from liveness.observation import ScanObservations
 from liveness.observe import observe_followed, observe_frame, view_frame
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import as_head, face_at, observations, scan, segment
 from tests.packs import real_pack
 from vision.face import BgrImage
@@ -91,7 +91,7 @@ def test_a_scan_without_faces_is_not_spoken_for() -> None:
 
 
 def _pictures(person: str, count: int) -> list[BgrImage]:
-    settings = ScanSettings(
+    settings = SceneSettings(
         kind=ScanKind.GENUINE, seed=3, seconds=count / 15.0, frames_per_second=15.0, width=360, height=480
     )
     return [frame.pixels for frame in simulate_scan(builtin_photos(names=(person,))[person], settings)]

@@ -22,7 +22,7 @@ from liveness.fusion_model import (
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal, assessed, not_assessed
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 
 _CUES = SignalGroup(
     bias=0.0,
@@ -131,7 +131,7 @@ def test_a_person_is_live(scores: dict[str, Any]) -> None:
     assert (result.verdict, result.attack_type, result.reasons) == (
         Verdict.LIVE,
         AttackType.REAL,
-        (Reason.LOOKS_ALIVE,),
+        (VerdictReason.LOOKS_ALIVE,),
     )
     assert result.confidence >= 70
 
@@ -139,15 +139,15 @@ def test_a_person_is_live(scores: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("scores", "reason"),
     [
-        ({"planar_motion": 0.05, "micro_motion": 0.1}, Reason.MOVES_AS_A_PLANE),
-        ({"micro_motion": 0.02, "stillness": 0.01}, Reason.NO_SIGN_OF_LIFE),
-        ({"planar_motion": 0.2, "surroundings": 0.02}, Reason.MOVES_AS_A_PLANE),
-        ({"planar_motion": 0.6, "micro_motion": 0.55, "pad_network": 0.0}, Reason.NETWORK_SEES_ATTACK),
-        ({"pad_network": 0.0}, Reason.NETWORK_SEES_ATTACK),
+        ({"planar_motion": 0.05, "micro_motion": 0.1}, VerdictReason.MOVES_AS_A_PLANE),
+        ({"micro_motion": 0.02, "stillness": 0.01}, VerdictReason.NO_SIGN_OF_LIFE),
+        ({"planar_motion": 0.2, "surroundings": 0.02}, VerdictReason.MOVES_AS_A_PLANE),
+        ({"planar_motion": 0.6, "micro_motion": 0.55, "pad_network": 0.0}, VerdictReason.NETWORK_SEES_ATTACK),
+        ({"pad_network": 0.0}, VerdictReason.NETWORK_SEES_ATTACK),
     ],
 )
 def test_an_attack_is_a_spoof_with_its_reason_and_of_no_kind_that_signals_tell(
-    scores: dict[str, Any], reason: Reason
+    scores: dict[str, Any], reason: VerdictReason
 ) -> None:
     result = _fuse(**scores)
     assert (result.verdict, result.attack_type, result.attack_type_confidence) == (
@@ -161,9 +161,9 @@ def test_an_attack_is_a_spoof_with_its_reason_and_of_no_kind_that_signals_tell(
 
 @pytest.mark.parametrize(
     ("repetition", "reason"),
-    [(Repetition.FROZEN, Reason.FROZEN_FRAMES), (Repetition.LOOPED, Reason.LOOPED_FRAMES)],
+    [(Repetition.FROZEN, VerdictReason.FROZEN_FRAMES), (Repetition.LOOPED, VerdictReason.LOOPED_FRAMES)],
 )
-def test_frames_that_come_again_decide_alone(repetition: Repetition, reason: Reason) -> None:
+def test_frames_that_come_again_decide_alone(repetition: Repetition, reason: VerdictReason) -> None:
     result = _fuse(repetition=repetition, planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=1.0)
     assert (result.verdict, result.attack_type, result.reasons) == (
         Verdict.SPOOF,
@@ -176,19 +176,19 @@ def test_frames_that_come_again_decide_alone(repetition: Repetition, reason: Rea
 def test_nothing_measured_is_never_live() -> None:
     result = _fuse()
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.reasons == (Reason.NO_SIGN_OF_LIFE_MEASURABLE,)
+    assert result.reasons == (VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE,)
 
 
 @pytest.mark.parametrize(
     ("scores", "reason"),
     [
-        ({"pad_network": 1.0}, Reason.NO_SIGN_OF_LIFE_MEASURABLE),
-        ({"pad_network": 1.0, "blink": 0.95, "stillness": 0.5}, Reason.NO_SIGN_OF_LIFE_MEASURABLE),
-        ({"pad_network": 1.0, "planar_motion": 0.45}, Reason.NO_SIGN_OF_LIFE),
-        ({"planar_motion": 0.95, "eyes_open": 0.05}, Reason.EYES_CLOSED),
+        ({"pad_network": 1.0}, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+        ({"pad_network": 1.0, "blink": 0.95, "stillness": 0.5}, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+        ({"pad_network": 1.0, "planar_motion": 0.45}, VerdictReason.NO_SIGN_OF_LIFE),
+        ({"planar_motion": 0.95, "eyes_open": 0.05}, VerdictReason.EYES_CLOSED),
     ],
 )
-def test_confidence_alone_is_not_enough(scores: dict[str, Any], reason: Reason) -> None:
+def test_confidence_alone_is_not_enough(scores: dict[str, Any], reason: VerdictReason) -> None:
     result = _fuse(**scores)
     assert result.score >= 70 > result.confidence
     assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (reason,))
@@ -197,7 +197,7 @@ def test_confidence_alone_is_not_enough(scores: dict[str, Any], reason: Reason) 
 def test_a_policy_can_demand_a_network() -> None:
     strict = LivenessPolicy(require_pad_network=True)
     without = _fuse(policy=strict, planar_motion=0.95)
-    assert (without.verdict, without.reasons) == (Verdict.INCONCLUSIVE, (Reason.NO_PAD_NETWORK,))
+    assert (without.verdict, without.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.NO_PAD_NETWORK,))
     assert _fuse(policy=strict, planar_motion=0.95, pad_network=0.9).verdict is Verdict.LIVE
 
 
@@ -207,7 +207,7 @@ def test_a_short_scan_is_never_live_and_a_network_alone_is_heard_at_half(
 ) -> None:
     lively = _fuse(frames=frames, duration=duration, planar_motion=0.98, micro_motion=0.98)
     assert lively.verdict is Verdict.INCONCLUSIVE
-    assert {Reason.TOO_FEW_FRAMES, Reason.TOO_SHORT} & set(lively.reasons)
+    assert {VerdictReason.TOO_FEW_FRAMES, VerdictReason.TOO_SHORT} & set(lively.reasons)
     real = _fuse(frames=frames, duration=duration, pad_network=1.0)
     assert real.verdict is Verdict.INCONCLUSIVE
     assert 50 < real.confidence < 90
@@ -217,7 +217,7 @@ def test_a_short_scan_is_never_live_and_a_network_alone_is_heard_at_half(
 
 def test_frames_without_exactly_one_face_do_not_count() -> None:
     result = _fuse(frames=45, usable=5, planar_motion=0.98, pad_network=0.9)
-    assert (result.verdict, result.reasons[0]) == (Verdict.INCONCLUSIVE, Reason.TOO_FEW_USABLE_FACES)
+    assert (result.verdict, result.reasons[0]) == (Verdict.INCONCLUSIVE, VerdictReason.TOO_FEW_USABLE_FACES)
 
 
 def test_a_sure_network_keeps_any_liveliness_from_live() -> None:
@@ -236,7 +236,7 @@ def test_a_sure_network_keeps_any_liveliness_from_live() -> None:
     assert (
         replay.confidence < _fuse(planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=0.3).confidence
     )
-    assert Reason.NETWORK_SEES_ATTACK not in _fuse(planar_motion=1.0, pad_network=0.9).reasons
+    assert VerdictReason.NETWORK_SEES_ATTACK not in _fuse(planar_motion=1.0, pad_network=0.9).reasons
 
 
 def test_weights_are_shares_of_the_decision() -> None:
@@ -283,16 +283,16 @@ def test_every_combination_of_strong_signals_has_a_reason() -> None:
 def test_a_single_picture_is_live_by_a_network_alone_and_never_by_its_motion(capture: CaptureKind) -> None:
     stills = LivenessPolicy(capture=capture)
     live = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.98)
-    assert (live.verdict, live.reasons) == (Verdict.LIVE, (Reason.LOOKS_GENUINE,))
+    assert (live.verdict, live.reasons) == (Verdict.LIVE, (VerdictReason.LOOKS_GENUINE,))
     spoof = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.02)
-    assert (spoof.verdict, spoof.reasons) == (Verdict.SPOOF, (Reason.NETWORK_SEES_ATTACK,))
+    assert (spoof.verdict, spoof.reasons) == (Verdict.SPOOF, (VerdictReason.NETWORK_SEES_ATTACK,))
     lively = _fuse(policy=stills, planar_motion=1.0, micro_motion=1.0, blink=1.0)
-    assert (lively.verdict, lively.reasons) == (Verdict.INCONCLUSIVE, (Reason.NO_PAD_NETWORK,))
+    assert (lively.verdict, lively.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.NO_PAD_NETWORK,))
     cues = _fuse(policy=stills, moire=1.0, medium_border=1.0)
     assert cues.verdict is Verdict.INCONCLUSIVE
-    assert Reason.NO_PAD_NETWORK in cues.reasons
+    assert VerdictReason.NO_PAD_NETWORK in cues.reasons
     asleep = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.98, eyes_open=0.0)
-    assert (asleep.verdict, asleep.reasons) == (Verdict.INCONCLUSIVE, (Reason.EYES_CLOSED,))
+    assert (asleep.verdict, asleep.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.EYES_CLOSED,))
 
 
 def test_cues_of_a_medium_turn_a_picture_that_the_network_takes_for_real() -> None:
@@ -301,7 +301,7 @@ def test_cues_of_a_medium_turn_a_picture_that_the_network_takes_for_real() -> No
     seen = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9, moire=0.02, medium_border=0.02)
     assert alone.verdict is Verdict.LIVE
     assert seen.confidence < 50
-    assert Reason.SHOWS_A_MEDIUM in seen.reasons
+    assert VerdictReason.SHOWS_A_MEDIUM in seen.reasons
 
 
 @pytest.mark.parametrize("capture", [CaptureKind.FRAME, CaptureKind.FRAMES])
@@ -349,7 +349,7 @@ def test_no_amount_of_life_drowns_a_room_that_moves_with_the_face() -> None:
     lively: dict[str, Any] = {"planar_motion": 0.98, "micro_motion": 0.98, "blink": 0.95}
     apart, together = (_fuse(**lively, surroundings=score) for score in (0.5, 0.02))
     assert together.confidence < apart.confidence - 20
-    assert Reason.MOVES_AS_A_PLANE in together.reasons
+    assert VerdictReason.MOVES_AS_A_PLANE in together.reasons
 
 
 def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
@@ -389,7 +389,7 @@ def test_traces_together_take_no_more_than_their_limit() -> None:
     assert alone - odds(moire=1 / (1 + math.exp(2.0))) == pytest.approx(0.75)
     seen = _fuse(planar_motion=0.8, moire=0.01)
     assert 0 < next(signal.weight for signal in seen.signals if signal.name == "moire") < 1
-    assert Reason.SHOWS_A_MEDIUM in _fuse(planar_motion=0.5, moire=0.01, medium_border=0.1).reasons
+    assert VerdictReason.SHOWS_A_MEDIUM in _fuse(planar_motion=0.5, moire=0.01, medium_border=0.1).reasons
 
 
 @given(_SCORES, st.sampled_from([CaptureKind.FRAME, CaptureKind.FRAMES]))

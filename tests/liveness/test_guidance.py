@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import FrameObservation
 from tests.liveness.builders import RATE, face_at, observation
@@ -99,11 +99,11 @@ def test_a_clock_that_stands_still_is_no_speed() -> None:
 
 @pytest.mark.parametrize("wrong", [{"width": 0.0}, {"centre_x": 0.1}, {"centre_y": 0.9}])
 def test_an_oval_beyond_the_frame_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(PolicyError):
+    with pytest.raises(LivenessPolicyError):
         Oval(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"frames_to_tell": 0}, {"smallest": 2.0}, {"darkest": 230.0}])
 def test_settings_in_the_wrong_order_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(PolicyError):
+    with pytest.raises(LivenessPolicyError):
         GuidanceSettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose

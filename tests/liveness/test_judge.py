@@ -6,7 +6,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from tests.liveness.builders import as_head, observations, scan, segment
 from tests.liveness.results import assert_consistent
 
@@ -19,7 +19,7 @@ def _judge(
     monkeypatch: pytest.MonkeyPatch,
     conditions: CaptureConditions,
     verdict: Verdict,
-    *reasons: Reason,
+    *reasons: VerdictReason,
 ) -> LivenessResult:
     """The verdict under the conditions, where the passive signals say ``verdict``."""
     express = LivenessResult(
@@ -51,39 +51,39 @@ def _judged(seen: ScanObservations, conditions: CaptureConditions, *, identified
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_under_clear_conditions_the_signals_decide(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    result = _judge(monkeypatch, _CLEAR, verdict, Reason.LOOKS_ALIVE)
-    assert (result.verdict, result.reasons) == (verdict, (Reason.LOOKS_ALIVE,))
+    result = _judge(monkeypatch, _CLEAR, verdict, VerdictReason.LOOKS_ALIVE)
+    assert (result.verdict, result.reasons) == (verdict, (VerdictReason.LOOKS_ALIVE,))
 
 
 def test_too_few_frames_a_second_show_nobody_to_be_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = _judge(monkeypatch, _SLOW, Verdict.LIVE, Reason.LOOKS_ALIVE)
-    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (Reason.TOO_FEW_FRAMES,))
+    result = _judge(monkeypatch, _SLOW, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
+    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.TOO_FEW_FRAMES,))
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SPOOF, Verdict.INCONCLUSIVE])
 def test_too_few_frames_a_second_change_no_other_verdict(
     monkeypatch: pytest.MonkeyPatch, verdict: Verdict
 ) -> None:
-    result = _judge(monkeypatch, _SLOW, verdict, Reason.MOVES_AS_A_PLANE)
-    assert (result.verdict, result.reasons) == (verdict, (Reason.MOVES_AS_A_PLANE,))
+    result = _judge(monkeypatch, _SLOW, verdict, VerdictReason.MOVES_AS_A_PLANE)
+    assert (result.verdict, result.reasons) == (verdict, (VerdictReason.MOVES_AS_A_PLANE,))
 
 
 def test_turned_pictures_explain_why_too_few_faces_were_usable(monkeypatch: pytest.MonkeyPatch) -> None:
-    why = Reason.TOO_FEW_USABLE_FACES, Reason.NO_SIGN_OF_LIFE_MEASURABLE
+    why = VerdictReason.TOO_FEW_USABLE_FACES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE
     result = _judge(monkeypatch, _TURNED, Verdict.INCONCLUSIVE, *why)
-    assert result.reasons == (Reason.WRONG_ROTATION, Reason.NO_SIGN_OF_LIFE_MEASURABLE)
+    assert result.reasons == (VerdictReason.WRONG_ROTATION, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SPOOF, Verdict.LIVE])
 def test_turned_pictures_explain_no_decision(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    result = _judge(monkeypatch, _TURNED, verdict, Reason.EVIDENCE_TOO_WEAK)
-    assert (result.verdict, result.reasons) == (verdict, (Reason.EVIDENCE_TOO_WEAK,))
+    result = _judge(monkeypatch, _TURNED, verdict, VerdictReason.EVIDENCE_TOO_WEAK)
+    assert (result.verdict, result.reasons) == (verdict, (VerdictReason.EVIDENCE_TOO_WEAK,))
 
 
 def test_turned_pictures_explain_too_what_was_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     both = CaptureConditions(too_slow=True, turned=True)
-    result = _judge(monkeypatch, both, Verdict.LIVE, Reason.LOOKS_ALIVE)
-    assert result.reasons == (Reason.WRONG_ROTATION, Reason.TOO_FEW_FRAMES)
+    result = _judge(monkeypatch, both, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
+    assert result.reasons == (VerdictReason.WRONG_ROTATION, VerdictReason.TOO_FEW_FRAMES)
 
 
 def test_motion_of_an_unknown_face_counts_for_nobody() -> None:

@@ -16,7 +16,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from tests.packs import shared_pack
 
 
@@ -92,9 +92,9 @@ def test_a_person_is_live_as_a_scan_as_frames_and_as_one_frame(person: _Capture)
         frames.judge(CaptureKind.FRAMES),
         one.judge(CaptureKind.FRAME),
     )
-    assert (as_scan.verdict, as_scan.reasons) == (Verdict.LIVE, (Reason.LOOKS_ALIVE,))
-    assert (as_frames.verdict, as_frames.reasons) == (Verdict.LIVE, (Reason.LOOKS_GENUINE,))
-    assert (as_one.verdict, as_one.reasons) == (Verdict.LIVE, (Reason.LOOKS_GENUINE,))
+    assert (as_scan.verdict, as_scan.reasons) == (Verdict.LIVE, (VerdictReason.LOOKS_ALIVE,))
+    assert (as_frames.verdict, as_frames.reasons) == (Verdict.LIVE, (VerdictReason.LOOKS_GENUINE,))
+    assert (as_one.verdict, as_one.reasons) == (Verdict.LIVE, (VerdictReason.LOOKS_GENUINE,))
     assert as_one.confidence < as_scan.confidence
 
 
@@ -114,7 +114,7 @@ def test_a_check_takes_neither_eight_frames_nor_one_for_a_scan(person: _Capture)
     for indices in (person.selected, person.selected[3:4]):
         result = person.only(indices).judge(CaptureKind.SCAN)
         assert result.verdict is Verdict.INCONCLUSIVE, result
-        assert Reason.LOOKS_GENUINE not in result.reasons
+        assert VerdictReason.LOOKS_GENUINE not in result.reasons
 
 
 def test_motion_says_nothing_where_single_frames_are_judged(person: _Capture) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from liveness.errors import LivenessError, PolicyError
+from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.policy import LivenessPolicy
 
 
@@ -16,7 +16,7 @@ from liveness.policy import LivenessPolicy
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(PolicyError) as refused:
+    with pytest.raises(LivenessPolicyError) as refused:
         LivenessPolicy(**wrong)  # type: ignore[arg-type]  # wrong on purpose
     assert isinstance(refused.value, LivenessError)
 

@@ -13,7 +13,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import ScanObservations
 from liveness.observe import observe_frame
 from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from vision.packs import Pack, load_pack
 
 _GRID = "spoof/feni-katharoti__data__Spoof_aspect_resized__7899.jpg"
@@ -46,7 +46,7 @@ def test_a_screen_whose_pixels_are_plain_to_see_is_never_live(
     found = _judged(assets / "data/pad" / _GRID, pack, real_probability=real_probability)
     assert found.verdict is not Verdict.LIVE
     assert found.confidence < 60
-    assert Reason.SHOWS_A_MEDIUM in found.reasons
+    assert VerdictReason.SHOWS_A_MEDIUM in found.reasons
     assert next(signal.weight for signal in found.signals if signal.name == "moire") > 0.2
 
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.dynamic.combine import combine_flash, combine_movement
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.errors import ContradictoryResult
 from liveness.policy import LivenessPolicy
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from tests.liveness.results import assert_consistent, express_results
 
 _SETTINGS = load_flash_model().judge
@@ -22,8 +22,8 @@ _SETTINGS = load_flash_model().judge
 
 @st.composite
 def flash_results(draw: st.DrawFn) -> FlashResult:
-    finding = draw(st.sampled_from(Finding))
-    reason = None if finding is Finding.RIGHT else draw(st.sampled_from(Reason))
+    finding = draw(st.sampled_from(ChallengeFinding))
+    reason = None if finding is ChallengeFinding.RIGHT else draw(st.sampled_from(VerdictReason))
     return FlashResult(finding, reason, draw(st.floats(0, 40)), draw(st.floats(-60, 60)), 0.06, (), (), "")
 
 
@@ -46,8 +46,10 @@ def test_what_the_flash_makes_of_it_is_consistent(
     assert_consistent(combine_flash(express=express, flash=flash, dynamic=limits, settings=_SETTINGS))
 
 
-@given(express=express_results(), finding=st.sampled_from(Finding))
-def test_what_the_movement_makes_of_it_is_consistent(express: LivenessResult, finding: Finding) -> None:
+@given(express=express_results(), finding=st.sampled_from(ChallengeFinding))
+def test_what_the_movement_makes_of_it_is_consistent(
+    express: LivenessResult, finding: ChallengeFinding
+) -> None:
     assert_consistent(combine_movement(express=express, movement=MovementResult(finding, 3.0, (), "")))
 
 
@@ -57,7 +59,7 @@ def test_who_changes_only_the_verdict_contradicts_nothing(result: LivenessResult
 
 
 def _live(score: float, **changes: object) -> LivenessResult:
-    given = {"reasons": (Reason.LOOKS_ALIVE,), **changes}
+    given = {"reasons": (VerdictReason.LOOKS_ALIVE,), **changes}
     return LivenessResult(verdict=Verdict.LIVE, score=score, policy=LivenessPolicy(), signals=(), **given)  # type: ignore[arg-type]  # any field may be changed
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from liveness.errors import ObservationError
-from liveness.observation import GreyView, PassedFrame
+from liveness.observation import GreyView, SkippedFrame
 from liveness.watch import FrameWatcher
 from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at, texture
 from vision.face import BgrImage, DetectedFace, Landmarks
@@ -180,8 +180,8 @@ def test_depth_is_measured_where_it_is_asked_for() -> None:
 def test_frames_that_are_passed_over_stand_in_the_scan() -> None:
     watcher = _watcher(_Models())
     watcher.watch(_Picture(_shifted(0)), index=0, capture_time=0.0)
-    passed = PassedFrame(index=1, capture_time=0.04, fingerprint=7, samples=None)
-    watcher.pass_over(passed)
+    passed = SkippedFrame(index=1, capture_time=0.04, fingerprint=7, samples=None)
+    watcher.skip(passed)
     assert watcher.observations.passed == (passed,)
     with pytest.raises(ObservationError):
         watcher.watch(_Picture(_shifted(0)), index=0, capture_time=0.1)

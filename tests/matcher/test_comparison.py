@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.comparison import MatchPolicy, check_calibration_supports, compare, cosine_similarity
-from matcher.errors import CalibrationTooWeak, PolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
 
@@ -95,7 +95,7 @@ def test_assumed_figures_are_refused_only_where_the_policy_says_so() -> None:
 
 @pytest.mark.parametrize("max_fmr", [0.0, 1.0, -1e-3, math.nan])
 def test_a_policy_out_of_range_is_refused(max_fmr: float) -> None:
-    with pytest.raises(PolicyInvalid):
+    with pytest.raises(PortraitPolicyInvalid):
         MatchPolicy(max_fmr=max_fmr)
 
 

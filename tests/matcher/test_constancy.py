@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.constancy import SWAP_MAX_FMR, measure_constancy
-from matcher.errors import PolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from matcher.similarity import fmr_bound
 from matcher.template import TemplateSample, fuse_templates
 from tests.matcher.calibrations import THREE_DECADES, calibration
@@ -140,7 +140,7 @@ def test_templates_that_cancel_each_other_out_are_not_of_one_person() -> None:
 
 @pytest.mark.parametrize("max_fmr", [0.0, 1.0, -0.1])
 def test_a_bound_out_of_range_is_refused(max_fmr: float) -> None:
-    with pytest.raises(PolicyInvalid):
+    with pytest.raises(PortraitPolicyInvalid):
         measure_constancy(_frames("AA"), calibration=THREE_DECADES, max_fmr=max_fmr)
 
 

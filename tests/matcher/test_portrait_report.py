@@ -5,7 +5,7 @@ import pytest
 
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Rule, Severity
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
 
 
@@ -34,7 +34,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     ],
 )
 def test_numbers_out_of_range_are_refused(numbers: dict[str, float]) -> None:
-    with pytest.raises(PolicyInvalid):
+    with pytest.raises(PortraitPolicyInvalid):
         PortraitPolicy(**numbers)  # type: ignore[arg-type] # wrong on purpose
 
 
@@ -64,7 +64,7 @@ def test_the_larger_eye_distance_of_policy_and_profile_counts(
 @pytest.mark.parametrize(("floor", "asked"), [(85.0, 84.0), (200.0, 60.0)])
 def test_a_requirement_must_not_undo_the_least_eye_distance(floor: float, asked: float) -> None:
     changes: dict[RequirementCode, RuleChange] = {Component.INTER_EYE_DISTANCE: RuleChange(minimum=asked)}
-    with pytest.raises(PolicyInvalid, match="lower min_eye_distance, too"):
+    with pytest.raises(PortraitPolicyInvalid, match="lower min_eye_distance, too"):
         PortraitPolicy(min_eye_distance=floor, changes=changes)
     policy = PortraitPolicy(min_eye_distance=asked, changes=changes)
     assert policy.rules[Component.INTER_EYE_DISTANCE].minimum == asked
@@ -92,7 +92,7 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
     ],
 )
 def test_changes_that_are_not_allowed_are_refused(code: RequirementCode, change: RuleChange) -> None:
-    with pytest.raises(PolicyInvalid, match=code.value):
+    with pytest.raises(PortraitPolicyInvalid, match=code.value):
         PortraitPolicy(changes={code: change})
 
 
@@ -113,7 +113,7 @@ def test_changes_that_are_not_allowed_are_refused(code: RequirementCode, change:
 def test_bounds_that_no_picture_can_miss_or_meet_are_refused_with_the_range(
     code: RequirementCode, change: RuleChange, told: str
 ) -> None:
-    with pytest.raises(PolicyInvalid, match=told):
+    with pytest.raises(PortraitPolicyInvalid, match=told):
         PortraitPolicy(min_eye_distance=1.0, changes={code: change})
 
 

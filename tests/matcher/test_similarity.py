@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 from matcher.similarity import fmr_bound, similarity, similarity_for_fmr, threshold_cosine
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.packs.calibration import MatchCalibration
@@ -41,7 +41,7 @@ def test_it_never_exceeds_100() -> None:
 
 @pytest.mark.parametrize("fmr", [0.0, -0.1, 1.5, math.nan, math.inf])
 def test_a_rate_out_of_range_is_refused(fmr: float) -> None:
-    with pytest.raises(PolicyInvalid):
+    with pytest.raises(PortraitPolicyInvalid):
         similarity_for_fmr(fmr)
 
 
@@ -101,5 +101,5 @@ def test_the_threshold_is_where_the_bound_reaches_the_rate(given_one: MatchCalib
 
 @pytest.mark.parametrize("rate", [1e-4, 1.0])
 def test_there_is_no_threshold_outside_the_calibration(rate: float) -> None:
-    with pytest.raises(PolicyInvalid):
+    with pytest.raises(PortraitPolicyInvalid):
         threshold_cosine(rate, calibration=THREE_DECADES)

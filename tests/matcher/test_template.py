@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from matcher.errors import PolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from matcher.template import TemplateSample, fuse_templates, sample_quality
 from vision.face import HeadPose
 
@@ -129,5 +129,5 @@ def test_a_measure_that_is_no_number_hardly_counts() -> None:
 
 
 def test_limits_must_be_positive() -> None:
-    with pytest.raises(PolicyInvalid):
+    with pytest.raises(PortraitPolicyInvalid):
         sample_quality(sharpness=1.0, pose=FRONTAL, eye_distance=1.0, full_sharpness=0.0)

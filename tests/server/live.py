@@ -32,7 +32,7 @@ from server.storage.repository import CheckRepository
 from server.tuning import Tuning
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_pack
 from tests.server.policy_files import write_policy
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
@@ -127,7 +127,7 @@ def pictures(
     rate: float = FRAMES_PER_SECOND,
 ) -> tuple[Picture, ...]:
     """A simulated scan, rendered once a session."""
-    settings = ScanSettings(
+    settings = SceneSettings(
         kind=kind, seed=3, seconds=count / rate, frames_per_second=rate, width=360, height=480
     )
     frames = simulate_scan(builtin_photos(names=(person,))[person], settings)

@@ -12,7 +12,7 @@ from simulator import (
     simulate_flash_scan,
 )
 from simulator.app_guide import RestingFace
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from tests.simulator.measures import eye_openings
 from vision.packs.pack import Pack
 
@@ -49,7 +49,7 @@ def test_a_face_goes_where_the_oval_is_and_back_when_it_is_gone() -> None:
         seen_y = 0.5 + growth * (_FACE.y - 0.5 + moved.shift_y / 640)
         assert (seen_x, seen_y) == pytest.approx((0.4, 0.55), abs=0.012)
         guide.release(at=5.0)
-        assert guide.placement(9.0, face=_FACE) == Placement()
+        assert guide.placement(9.0, face=_FACE) == ReliefPose()
 
 
 def test_who_is_asked_to_blink_does_so_once_after_reading() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from simulator import FlashKind, FlashScanSettings, SettingsInvalid
+from simulator import FlashKind, FlashScanSettings, SceneSettingsInvalid
 from simulator.backdrop import Backdrop
 from simulator.geometry.relief import Viewport
 
@@ -18,5 +18,5 @@ def test_the_wall_is_no_nearer_than_it_may_be_and_no_farther_than_six_faces(near
 
 @pytest.mark.parametrize("nearest", [0.9, 6.5])
 def test_a_wall_that_cannot_be_is_refused(nearest: float) -> None:
-    with pytest.raises(SettingsInvalid, match="nearest_wall"):
+    with pytest.raises(SceneSettingsInvalid, match="nearest_wall"):
         FlashScanSettings(kind=FlashKind.GENUINE, nearest_wall=nearest)

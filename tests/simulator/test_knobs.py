@@ -8,7 +8,7 @@ from simulator import (
     InjectionSettings,
     InstrumentSettings,
     PhoneSettings,
-    SettingsInvalid,
+    SceneSettingsInvalid,
     SkinSettings,
     knobs_of,
 )
@@ -40,13 +40,13 @@ def test_knobs_say_what_help_needs() -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 10.1, float("nan"), float("inf")])
 def test_values_outside_their_range_are_refused(value: float) -> None:
-    with pytest.raises(SettingsInvalid, match=r"_Lamp\.power"):
+    with pytest.raises(SceneSettingsInvalid, match=r"_Lamp\.power"):
         _Lamp(power=value)
 
 
 def test_only_a_knob_that_is_drawn_may_be_none() -> None:
     assert _Lamp(colour=None).colour is None
-    with pytest.raises(SettingsInvalid):
+    with pytest.raises(SceneSettingsInvalid):
         _Lamp(power=None)  # type: ignore[arg-type]
 
 
@@ -66,5 +66,5 @@ def test_every_knob_has_a_text_and_a_default_in_range(settings: type) -> None:
     for known in knobs_of(settings):
         assert len(known.text) > 10
         assert known.lowest < known.highest
-        with pytest.raises(SettingsInvalid, match=known.name):
+        with pytest.raises(SceneSettingsInvalid, match=known.name):
             settings(**{known.name: known.highest * 1.01 + 0.01})

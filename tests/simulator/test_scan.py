@@ -6,11 +6,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from simulator import Photo, ScanKind, ScanSettings, SimulatedFrame, simulate_scan
+from simulator import Photo, ScanKind, SceneSettings, SimulatedFrame, simulate_scan
 from tests.simulator.measures import eye_openings, non_planar_motion
 from vision.packs.pack import Pack
 
-_BASE = ScanSettings(kind=ScanKind.GENUINE, seed=1, seconds=2.4, width=360, height=480)
+_BASE = SceneSettings(kind=ScanKind.GENUINE, seed=1, seconds=2.4, width=360, height=480)
 
 
 class Scans:

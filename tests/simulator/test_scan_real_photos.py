@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from simulator import Photo, PhotoUnusable, ScanKind, ScanSettings, photo_from_image, simulate_scan
+from simulator import Photo, PhotoUnusable, ScanKind, SceneSettings, photo_from_image, simulate_scan
 from tests.simulator.measures import eye_openings
 from vision.face import Landmarks
 from vision.geometry import eye_aspect_ratio
@@ -51,7 +51,7 @@ def test_faces_are_found_and_blink_whoever_it_is(assets: Path, embedded: Pack) -
     assert len(people) == _PEOPLE
     found = blinked = total = 0
     for number, (_, photo) in enumerate(people):
-        settings = ScanSettings(kind=ScanKind.GENUINE, seed=number, seconds=3.0)
+        settings = SceneSettings(kind=ScanKind.GENUINE, seed=number, seconds=3.0)
         frames = list(simulate_scan(photo, settings))
         openings = eye_openings(embedded, frames)
         total += len(frames)

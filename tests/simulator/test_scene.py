@@ -8,9 +8,9 @@ from simulator import (
     ExpressionSettings,
     MotionSettings,
     ScanKind,
-    ScanSettings,
+    SceneSettings,
+    SceneSettingsInvalid,
     ScreenSettings,
-    SettingsInvalid,
     SheetSettings,
 )
 
@@ -37,10 +37,10 @@ from simulator import (
     ],
 )
 def test_a_knob_outside_its_range_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(SettingsInvalid):
-        replace(ScanSettings(kind=ScanKind.GENUINE), **change)
+    with pytest.raises(SceneSettingsInvalid):
+        replace(SceneSettings(kind=ScanKind.GENUINE), **change)
 
 
 def test_the_number_of_frames_follows_length_and_rate() -> None:
-    assert ScanSettings(kind=ScanKind.GENUINE, seconds=3.0, frames_per_second=24.0).frames == 72
-    assert ScanSettings(kind=ScanKind.GENUINE, seconds=0.2, frames_per_second=5.0).frames == 1
+    assert SceneSettings(kind=ScanKind.GENUINE, seconds=3.0, frames_per_second=24.0).frames == 72
+    assert SceneSettings(kind=ScanKind.GENUINE, seconds=0.2, frames_per_second=5.0).frames == 1

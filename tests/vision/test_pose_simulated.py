@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulator import Photo, ScanKind, ScanSettings
+from simulator import Photo, ScanKind, SceneSettings
 from simulator.behaviour import PersonState
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.person import Person
 from tests.vision.conftest import read_photo
 from vision.face import BgrImage, HeadPose
@@ -26,15 +26,15 @@ from vision.packs.pack import Pack
 from vision.pose import estimate_pose, head_of_68
 
 TURNS = [
-    Placement(yaw=-16),
-    Placement(yaw=-8),
-    Placement(yaw=8),
-    Placement(yaw=16),
-    Placement(pitch=-12),
-    Placement(pitch=12),
-    Placement(yaw=10, pitch=8),
-    Placement(roll=-15),
-    Placement(roll=15),
+    ReliefPose(yaw=-16),
+    ReliefPose(yaw=-8),
+    ReliefPose(yaw=8),
+    ReliefPose(yaw=16),
+    ReliefPose(pitch=-12),
+    ReliefPose(pitch=12),
+    ReliefPose(yaw=10, pitch=8),
+    ReliefPose(roll=-15),
+    ReliefPose(roll=15),
 ]
 MOST_PEOPLE = 10
 
@@ -43,7 +43,7 @@ def _angles(pose: HeadPose) -> NDArray[np.float64]:
     return np.array([pose.yaw, pose.pitch, pose.roll])
 
 
-def _truth(person: Person, turn: Placement) -> NDArray[np.float64]:
+def _truth(person: Person, turn: ReliefPose) -> NDArray[np.float64]:
     """Yaw, pitch and roll of a turned head against the line of sight to the middle of its points."""
     relief = person._relief
     points = person._landmarks[head_of_68()[0]].astype(np.float64)
@@ -108,7 +108,7 @@ def _pose(image: BgrImage, pack: Pack, landmarker: Landmarker) -> NDArray[np.flo
 
 @pytest.mark.slow
 def test_follows_turns_of_a_simulated_head(assets: Path, embedded_pack: Pack, insightface_pack: Pack) -> None:
-    dlib, settings = embedded_pack.landmarker, ScanSettings(kind=ScanKind.GENUINE)
+    dlib, settings = embedded_pack.landmarker, SceneSettings(kind=ScanKind.GENUINE)
     assert isinstance(dlib, DlibLandmarker)
     task = (assets / "models" / "face_landmarker.task").read_bytes()
     mediapipe = load_mediapipe_landmarker(task, name="face_landmarker.task")
@@ -116,8 +116,8 @@ def test_follows_turns_of_a_simulated_head(assets: Path, embedded_pack: Pack, in
     errors: dict[str, list[NDArray[np.float64]]] = {"mediapipe478": [], "ibug68": []}
     for seed, photo in enumerate(_frontal_people(assets, embedded_pack)):
         person = Person(photo, settings, np.random.default_rng(seed))
-        still = PersonState(head=Placement())
-        true_rest = _truth(person, Placement())
+        still = PersonState(head=ReliefPose())
+        true_rest = _truth(person, ReliefPose())
         rest = [_pose(person.show(still), pack, landmarker) for landmarker, pack in models]
         for turn in TURNS:
             image = person.show(dataclasses.replace(still, head=turn))

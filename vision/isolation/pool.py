@@ -23,7 +23,7 @@ from vision.isolation.video import (
     detect_container,
 )
 from vision.isolation.video_job import ask_video, video_job
-from vision.isolation.workers import Workers, WorkersState
+from vision.isolation.workers import DecoderWorkers, WorkersState
 from vision.own_process import module_command
 
 __all__ = ["DecoderPool", "worker_command"]
@@ -89,7 +89,7 @@ class DecoderPool:
         self._limits = limits or DecoderLimits()
         self._on_job = on_job
         self._workers = {
-            kind: Workers(
+            kind: DecoderWorkers(
                 command(kind, limits=self._limits, most_bytes=most_bytes),
                 count=count,
                 limits=self._limits,

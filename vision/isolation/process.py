@@ -13,7 +13,7 @@ from typing import IO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.isolation.protocol import HEADER_BYTES, VERSION, Kind, Message
+from vision.isolation.protocol import HEADER_BYTES, VERSION, Message, MessageKind
 
 __all__ = ["LossCause", "WorkerLost", "WorkerProcess"]
 
@@ -131,7 +131,7 @@ class WorkerProcess:
                 except OSError:
                     raise WorkerLost(self._cause_of_death()) from None
 
-    def answer(self, *, deadline: float) -> tuple[Kind, tuple[int, ...], int]:
+    def answer(self, *, deadline: float) -> tuple[MessageKind, tuple[int, ...], int]:
         """Kind, numbers and payload length of the next answer; the payload is yet to be read.
 
         Raises:
@@ -186,7 +186,7 @@ class WorkerProcess:
 
     def _hello(self, deadline: float) -> int:
         kind, (version, refused, *_), length = self.answer(deadline=deadline)
-        if kind is not Kind.HELLO or version != VERSION or length:
+        if kind is not MessageKind.HELLO or version != VERSION or length:
             raise WorkerLost(LossCause.BROKEN_ANSWER)
         return refused
 

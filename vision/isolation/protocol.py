@@ -14,9 +14,9 @@ __all__ = [
     "HEADER_BYTES",
     "NUMBERS",
     "VERSION",
-    "Kind",
     "Message",
-    "Mode",
+    "MessageKind",
+    "PixelLayout",
     "StillCode",
     "Unable",
     "read_exactly",
@@ -30,7 +30,7 @@ _MAGIC = b"FGI1"
 HEADER_BYTES = _HEADER.size
 
 
-class Kind(IntEnum):
+class MessageKind(IntEnum):
     """What a message is; in brackets its numbers."""
 
     HELLO = 1
@@ -59,7 +59,7 @@ class StillCode(IntEnum):
     WEBP = 2
 
 
-class Mode(IntEnum):
+class PixelLayout(IntEnum):
     """How pixels lie in a payload; the value is the bytes of one pixel times ten, and a serial digit."""
 
     GREY = 10
@@ -99,7 +99,7 @@ class Message:
         payload: Bytes that follow.
     """
 
-    kind: Kind
+    kind: MessageKind
     numbers: tuple[int, ...] = ()
     payload: bytes = b""
 
@@ -109,7 +109,7 @@ class Message:
         return _HEADER.pack(_MAGIC, self.kind, *padded, len(self.payload))
 
     @staticmethod
-    def parse(header: bytes) -> tuple[Kind, tuple[int, ...], int]:
+    def parse(header: bytes) -> tuple[MessageKind, tuple[int, ...], int]:
         """Kind, numbers and payload length of a header of ``HEADER_BYTES`` bytes.
 
         Raises:
@@ -118,7 +118,7 @@ class Message:
         magic, kind, *numbers, length = _HEADER.unpack(header)
         if magic != _MAGIC:
             raise ValueError("the magic is wrong")
-        return Kind(kind), tuple(numbers), length
+        return MessageKind(kind), tuple(numbers), length
 
 
 def read_exactly(handle: int, count: int) -> bytes:

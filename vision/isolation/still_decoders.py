@@ -11,16 +11,16 @@ from typing import Final
 from PIL import Image, Jpeg2KImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-from vision.isolation.protocol import Kind, Message, Mode, StillCode, Unable
+from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 
 __all__ = ["decode_still"]
 
 _RAW: Final = {
-    "L": (Mode.GREY, "L"),
-    "LA": (Mode.GREY_ALPHA, "LA"),
-    "I;16": (Mode.GREY_16, "I;16"),
-    "RGB": (Mode.BGR, "BGR"),
-    "RGBA": (Mode.BGRA, "BGRA"),
+    "L": (PixelLayout.GREY, "L"),
+    "LA": (PixelLayout.GREY_ALPHA, "LA"),
+    "I;16": (PixelLayout.GREY_16, "I;16"),
+    "RGB": (PixelLayout.BGR, "BGR"),
+    "RGBA": (PixelLayout.BGRA, "BGRA"),
 }
 """By Pillow's mode ours and the name of the raw layout."""
 
@@ -42,10 +42,10 @@ def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     try:
         with _open(StillCode(code), data) as picture:
             if picture.size != (width, height):
-                yield Message(Kind.UNABLE, (Unable.ANOTHER_SIZE,))
+                yield Message(MessageKind.UNABLE, (Unable.ANOTHER_SIZE,))
                 return
             if getattr(picture, "n_frames", 1) != 1:
-                yield Message(Kind.UNABLE, (Unable.ANIMATED,))
+                yield Message(MessageKind.UNABLE, (Unable.ANIMATED,))
                 return
             picture.load()
             plain: Image.Image = picture if picture.mode in _RAW else picture.convert("RGBA")
@@ -54,9 +54,9 @@ def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - Pillow's plug-ins raise many kinds on hostile bytes
-        yield Message(Kind.UNABLE, (Unable.DOES_NOT_DECODE,))
+        yield Message(MessageKind.UNABLE, (Unable.DOES_NOT_DECODE,))
         return
-    yield Message(Kind.PIXELS, (mode, width, height), pixels)
+    yield Message(MessageKind.PIXELS, (mode, width, height), pixels)
 
 
 def _open(code: StillCode, data: bytes) -> ImageFile:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vision.errors import ImageError, ImageFault
 from vision.image_header import ImageFormat, ImageHeader
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
-from vision.isolation.protocol import Kind, Message, Mode, StillCode, Unable
+from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 
 __all__ = ["ask_still", "still_job"]
 
@@ -33,7 +33,7 @@ def still_job(data: bytes, header: ImageHeader) -> Message:
     """
     if header.format not in _CODES:
         raise ValueError(f"{header.format.name} is not decoded in isolation")
-    return Message(Kind.STILL, (_CODES[header.format], header.width, header.height), data)
+    return Message(MessageKind.STILL, (_CODES[header.format], header.width, header.height), data)
 
 
 def ask_still(
@@ -56,15 +56,15 @@ def ask_still(
     """
     worker.ask(job, deadline=deadline)
     kind, numbers, length = worker.answer(deadline=deadline)
-    if kind is Kind.UNABLE and not length:
+    if kind is MessageKind.UNABLE and not length:
         worker.expect_silence()
         _refuse(numbers[0], header)
     try:
-        mode = Mode(numbers[0])
+        mode = PixelLayout(numbers[0])
     except ValueError:
         raise WorkerLost(LossCause.BROKEN_ANSWER) from None
     expected = header.pixels * mode.pixel_bytes
-    if kind is not Kind.PIXELS or numbers[1:3] != (header.width, header.height) or length != expected:
+    if kind is not MessageKind.PIXELS or numbers[1:3] != (header.width, header.height) or length != expected:
         raise WorkerLost(LossCause.BROKEN_ANSWER)
     rows = np.empty((header.height, header.width, mode.pixel_bytes), np.uint8)
     worker.read_into(rows, deadline=deadline)
@@ -81,13 +81,13 @@ def _refuse(code: int, header: ImageHeader) -> None:
     raise ImageError(fault, f"{header.format.name}: {what}", details={"format": header.format.name})
 
 
-def _arranged(rows: NDArray[np.uint8], mode: Mode) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _arranged(rows: NDArray[np.uint8], mode: PixelLayout) -> NDArray[np.uint8] | NDArray[np.uint16]:
     match mode:
-        case Mode.GREY:
+        case PixelLayout.GREY:
             return rows[..., 0]
-        case Mode.GREY_16:
+        case PixelLayout.GREY_16:
             return rows.view("<u2")[..., 0].astype(np.uint16, copy=False)
-        case Mode.GREY_ALPHA:
+        case PixelLayout.GREY_ALPHA:
             return np.ascontiguousarray(rows[..., [0, 0, 0, 1]])
-        case Mode.BGR | Mode.BGRA:
+        case PixelLayout.BGR | PixelLayout.BGRA:
             return rows

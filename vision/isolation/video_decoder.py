@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vision.isolation.protocol import Kind, Message, Unable
+from vision.isolation.protocol import Message, MessageKind, Unable
 
 __all__ = ["DEMUXERS", "decode_video"]
 
@@ -42,7 +42,7 @@ class _NoResult(Exception):
 
     def __init__(self, reason: Unable, measured: int = 0) -> None:
         super().__init__(reason.name)
-        self.answer = Message(Kind.UNABLE, (reason, measured))
+        self.answer = Message(MessageKind.UNABLE, (reason, measured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def decode_video(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     except _NoResult as result:
         yield result.answer
     except (av.FFmpegError, ValueError, OverflowError):
-        yield Message(Kind.UNABLE, (Unable.DOES_NOT_DECODE,))
+        yield Message(MessageKind.UNABLE, (Unable.DOES_NOT_DECODE,))
 
 
 def _open(demuxer: int, data: bytes) -> InputContainer:
@@ -205,7 +205,7 @@ def _frames(
     if not decoded:
         raise _NoResult(Unable.DOES_NOT_DECODE)
     length = timeline.times[-1] - timeline.times[0]
-    yield Message(Kind.END, (decoded, other_size, others, int(not whole), length, len(timeline.times)))
+    yield Message(MessageKind.END, (decoded, other_size, others, int(not whole), length, len(timeline.times)))
 
 
 def _check_size(width: int, height: int, most_pixels: int) -> None:
@@ -238,4 +238,4 @@ def _message(frame: VideoFrame, time: int) -> Message:
         rows = b"".join(
             rows[start : start + row] for start in range(0, plane.line_size * plain.height, plane.line_size)
         )
-    return Message(Kind.FRAME, (plain.width, plain.height, degrees, time), rows[: row * plain.height])
+    return Message(MessageKind.FRAME, (plain.width, plain.height, degrees, time), rows[: row * plain.height])

@@ -9,7 +9,7 @@ import numpy as np
 from vision.errors import VideoError, VideoFault
 from vision.face import BgrImage
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
-from vision.isolation.protocol import Kind, Message, Unable
+from vision.isolation.protocol import Message, MessageKind, Unable
 from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits, VideoOutline
 
 __all__ = ["ask_video", "video_job"]
@@ -41,7 +41,7 @@ def video_job(data: bytes, container: VideoContainer, limits: VideoLimits) -> Me
         int(limits.max_seconds * _MICRO),
         _most_packets(limits),
     )
-    return Message(Kind.VIDEO, numbers, data)
+    return Message(MessageKind.VIDEO, numbers, data)
 
 
 def ask_video(
@@ -73,7 +73,7 @@ def ask_video(
     size: tuple[int, ...] | None = None
     while True:
         kind, numbers, length = worker.answer(deadline=deadline)
-        if kind is not Kind.FRAME:
+        if kind is not MessageKind.FRAME:
             break
         width, height, degrees, time, *_ = numbers
         pixels += max(0, width) * max(0, height)
@@ -90,10 +90,10 @@ def ask_video(
         take(upright, time / _MICRO)
     _check(not length)
     worker.expect_silence()
-    if kind is Kind.UNABLE:
+    if kind is MessageKind.UNABLE:
         _refuse(numbers[0], numbers[1], container, limits)
     decoded, other_size, others, broken, whole, packets = numbers
-    _check(kind is Kind.END and frames > 0 and 0 <= packets <= _most_packets(limits))
+    _check(kind is MessageKind.END and frames > 0 and 0 <= packets <= _most_packets(limits))
     _check(decoded >= frames and other_size >= 0 and others >= 0 and last <= whole)
     return VideoOutline(
         container=container,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from vision.isolation.confinement import allow_cpu_seconds, confine, die_with
-from vision.isolation.protocol import HEADER_BYTES, VERSION, Kind, Message, Unable, read_exactly
+from vision.isolation.protocol import HEADER_BYTES, VERSION, Message, MessageKind, Unable, read_exactly
 
 __all__ = ["Decoder", "serve"]
 
@@ -22,7 +22,7 @@ Decoder: TypeAlias = Callable[[tuple[int, ...], bytes], Iterator[Message]]
 _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 
 
-def serve(load: Callable[[], Mapping[Kind, Decoder]], arguments: list[str]) -> None:
+def serve(load: Callable[[], Mapping[MessageKind, Decoder]], arguments: list[str]) -> None:
     """Answers jobs until the pipe ends.
 
     Args:
@@ -41,7 +41,7 @@ def serve(load: Callable[[], Mapping[Kind, Decoder]], arguments: list[str]) -> N
     os.dup2(_ERRORS, _INPUT)
     os.dup2(_ERRORS, _OUTPUT)
     refused = confine(memory_bytes=memory_bytes)
-    _send(answers, Message(Kind.HELLO, (VERSION, refused)))
+    _send(answers, Message(MessageKind.HELLO, (VERSION, refused)))
     while header := read_exactly(jobs, HEADER_BYTES):
         kind, numbers, length = Message.parse(header)
         if length > most_bytes:
@@ -51,7 +51,7 @@ def serve(load: Callable[[], Mapping[Kind, Decoder]], arguments: list[str]) -> N
             for answer in decoders[kind](numbers, read_exactly(jobs, length)):
                 _send(answers, answer)
         except MemoryError:
-            _send(answers, Message(Kind.UNABLE, (Unable.OUT_OF_MEMORY,)))
+            _send(answers, Message(MessageKind.UNABLE, (Unable.OUT_OF_MEMORY,)))
 
 
 def _send(handle: int, message: Message) -> None:
@@ -61,16 +61,16 @@ def _send(handle: int, message: Message) -> None:
             view = view[os.write(handle, view) :]
 
 
-def _stills() -> Mapping[Kind, Decoder]:
+def _stills() -> Mapping[MessageKind, Decoder]:
     from vision.isolation.still_decoders import decode_still
 
-    return {Kind.STILL: decode_still}
+    return {MessageKind.STILL: decode_still}
 
 
-def _video() -> Mapping[Kind, Decoder]:
+def _video() -> Mapping[MessageKind, Decoder]:
     from vision.isolation.video_decoder import decode_video
 
-    return {Kind.VIDEO: decode_video}
+    return {MessageKind.VIDEO: decode_video}
 
 
 if __name__ == "__main__":

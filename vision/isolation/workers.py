@@ -11,7 +11,7 @@ from vision.errors import DecoderUnavailable, VisionError
 from vision.isolation.limits import DecoderLimits
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 
-__all__ = ["Workers", "WorkersState"]
+__all__ = ["DecoderWorkers", "WorkersState"]
 
 _Result = TypeVar("_Result")
 
@@ -86,7 +86,7 @@ class _Account:
         self._on_loss(cause)
 
 
-class Workers:
+class DecoderWorkers:
     """Workers of one kind. Safe for threads.
 
     All processes are started by one thread, which lives until ``close``: the kernel kills a worker when

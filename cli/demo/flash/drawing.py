@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Anchor", "Bar", "Dot", "Drawing", "Label", "Picture", "Shape", "Stroke", "shifted"]
+__all__ = ["Anchor", "Bar", "Dot", "Drawing", "Label", "PlacedJpeg", "Shape", "Stroke", "shifted"]
 
 Anchor = Literal["start", "middle", "end"]
 
@@ -93,7 +93,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PlacedJpeg:
     """A JPEG in a rectangle, which it fills.
 
     Attributes:
@@ -111,7 +111,7 @@ class Picture:
     jpeg: bytes
 
 
-Shape = Bar | Stroke | Dot | Label | Picture
+Shape = Bar | Stroke | Dot | Label | PlacedJpeg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 from facegate.v1 import result_pb2
 from numpy.typing import NDArray
 
-from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, Picture, Shape, Stroke, shifted
+from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, PlacedJpeg, Shape, Stroke, shifted
 from cli.demo.flash.measure import FlashCurves
 from cli.demo.flash.strip import CROP_HEIGHT, CROP_WIDTH, FlashStrip, StripColumn
 
@@ -133,7 +133,7 @@ def _columns(columns: Sequence[StripColumn]) -> Iterator[Shape]:
             yield Bar(x, 0, width, height, "track", 4)
             yield Label(x + width / 2, height / 2, "no face", 11, anchor="middle")
         else:
-            yield Picture(x, 0, width, height, column.crop)
+            yield PlacedJpeg(x, 0, width, height, column.crop)
         yield Bar(x, swatch, width, _SWATCH, _hex(column.colour), 4, "line", _hint(column))
         yield from _answer(column, x + width / 2, swatch + _SWATCH + 13)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, Picture, Shape, Stroke
+from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, PlacedJpeg, Shape, Stroke
 
 __all__ = ["png"]
 
@@ -114,7 +114,7 @@ def _label(label: Label, canvas: _Canvas) -> None:
 
 
 @_put.register
-def _picture(picture: Picture, canvas: _Canvas) -> None:
+def _picture(picture: PlacedJpeg, canvas: _Canvas) -> None:
     left, top, width, height = (
         round(value) for value in _scaled(picture.x, picture.y, picture.width, picture.height)
     )

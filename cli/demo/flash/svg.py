@@ -2,7 +2,7 @@
 
 from functools import singledispatch
 
-from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, Picture, Shape, Stroke
+from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, PlacedJpeg, Shape, Stroke
 from cli.pages import Html, data_uri
 from cli.pages import svg as shapes
 
@@ -67,7 +67,7 @@ def _label(label: Label) -> Html:
 
 
 @_markup.register
-def _picture(picture: Picture) -> Html:
+def _picture(picture: PlacedJpeg) -> Html:
     return shapes.element(
         "image",
         x=picture.x,

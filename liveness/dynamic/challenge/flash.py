@@ -58,7 +58,7 @@ from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
-from liveness.errors import ObservationError, PolicyError
+from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.guidance import GuidanceCode
 
 __all__ = ["FlashChallenge"]
@@ -111,7 +111,7 @@ class FlashChallenge:
             PolicyError: The steps that the policy allows cannot reach the bits that it asks for.
         """
         if Answers().reach(policy.maximum_steps) < policy.minimum_bits:
-            raise PolicyError(
+            raise LivenessPolicyError(
                 f"{policy.maximum_steps} steps cannot verify {policy.minimum_bits} bits; "
                 "allow more, or ask for less"
             )

@@ -16,7 +16,7 @@ from itertools import product
 from typing import Final
 
 from liveness.dynamic.challenge.entropy import RandomBytes, bits_of_choice, draw_below
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 from liveness.extent import FaceExtent
 from liveness.guidance import Oval
 
@@ -88,7 +88,7 @@ class OvalScript:
         self._choices = (_choices(rest, _FAR, down=True), _choices(rest, _NEAR, down=False))
         self._drawn = 0
         if min(map(len, self._choices)) < 2:
-            raise PolicyError("the oval at rest leaves no room for larger ones")
+            raise LivenessPolicyError("the oval at rest leaves no room for larger ones")
 
     @property
     def bits(self) -> float:
@@ -108,7 +108,7 @@ class OvalScript:
             RandomSourceError: The random source is broken.
         """
         if not self.left:
-            raise PolicyError("all ovals were drawn")
+            raise LivenessPolicyError("all ovals were drawn")
         turn = self._drawn % CHANGES
         choices = self._choices[turn]
         chosen = draw_below(self._random, len(choices))

@@ -16,7 +16,7 @@ from typing import Final
 from liveness.dynamic.challenge.entropy import RandomBytes, bits_of_choice, draw_below
 from liveness.dynamic.challenge.palette import LEAD_IN, PALETTE
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 
 __all__ = ["FEWEST_DRAWN_BITS", "ColourScript", "ScriptSettings"]
 
@@ -49,15 +49,17 @@ class ScriptSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.holds) <= 256 or len(set(self.holds)) != len(self.holds):
-            raise PolicyError("1 to 256 different holds are needed")
+            raise LivenessPolicyError("1 to 256 different holds are needed")
         if not all(SHORTEST_HOLD_SECONDS <= seconds <= 2 for seconds in (*self.holds, self.lead_in_seconds)):
-            raise PolicyError(f"holds last {SHORTEST_HOLD_SECONDS} to 2 s")
+            raise LivenessPolicyError(f"holds last {SHORTEST_HOLD_SECONDS} to 2 s")
         if self.scroll_one_in is not None and not 1 <= self.scroll_one_in <= 256:
-            raise PolicyError(f"scroll_one_in is {self.scroll_one_in}; it must be 1 to 256")
+            raise LivenessPolicyError(f"scroll_one_in is {self.scroll_one_in}; it must be 1 to 256")
         if not _SHORTEST_SCROLL_SECONDS <= self.scroll_seconds <= 1:
-            raise PolicyError(f"a scroll takes {_SHORTEST_SCROLL_SECONDS} to 1 s, not {self.scroll_seconds}")
+            raise LivenessPolicyError(
+                f"a scroll takes {_SHORTEST_SCROLL_SECONDS} to 1 s, not {self.scroll_seconds}"
+            )
         if self.steps < 1 or self.colour_bits < FEWEST_DRAWN_BITS:
-            raise PolicyError(
+            raise LivenessPolicyError(
                 f"the colours of {self.steps} steps carry less than {FEWEST_DRAWN_BITS:.0f} bits"
             )
 
@@ -115,7 +117,7 @@ class ColourScript:
             PolicyError: A step was made already.
         """
         if self._shown is not None:
-            raise PolicyError("the lead-in is the first step, and another was shown already")
+            raise LivenessPolicyError("the lead-in is the first step, and another was shown already")
         return self._make(LEAD_IN, hold=self._settings.lead_in_seconds)
 
     def draw(self) -> ColourStep:
@@ -126,7 +128,7 @@ class ColourScript:
             RandomSourceError: The random source is broken.
         """
         if self._shown is None:
-            raise PolicyError("the lead-in must be shown before a colour is drawn")
+            raise LivenessPolicyError("the lead-in must be shown before a colour is drawn")
         settings = self._settings
         colours = [colour for colour in PALETTE if colour != self._shown]
         colour = colours[draw_below(self._random, len(colours))]
@@ -155,7 +157,7 @@ class ColourScript:
             PolicyError: The script is closed already, or nothing was shown.
         """
         if self._shown is None:
-            raise PolicyError("nothing was shown that could be closed")
+            raise LivenessPolicyError("nothing was shown that could be closed")
         return self._make(LEAD_IN, hold=SHORTEST_HOLD_SECONDS, last=True)
 
     def _make(
@@ -170,7 +172,7 @@ class ColourScript:
         last: bool = False,
     ) -> ColourStep:
         if self._closed:
-            raise PolicyError("the script is closed")
+            raise LivenessPolicyError("the script is closed")
         step = ColourStep(
             number=self._number,
             colour=colour,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.srgb import LINEAR_LIGHT
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 
 __all__ = ["SHORTEST_HOLD_SECONDS", "ColourStep", "RevealedStep", "ScreenColour", "Transition"]
 
@@ -43,7 +43,7 @@ class ScreenColour:
 
     def __post_init__(self) -> None:
         if not all(0 <= channel <= 255 for channel in (self.red, self.green, self.blue)):
-            raise PolicyError(
+            raise LivenessPolicyError(
                 f"a colour's channels are 0..255; they are {self.red}, {self.green}, {self.blue}"
             )
 
@@ -90,15 +90,17 @@ class ColourStep:
 
     def __post_init__(self) -> None:
         if self.number < 1:
-            raise PolicyError(f"steps are numbered from 1; this one has {self.number}")
+            raise LivenessPolicyError(f"steps are numbered from 1; this one has {self.number}")
         if not 0 <= self.transition_seconds <= 1:
-            raise PolicyError(f"a transition takes 0 to 1 s; this one takes {self.transition_seconds}")
+            raise LivenessPolicyError(
+                f"a transition takes 0 to 1 s; this one takes {self.transition_seconds}"
+            )
         if not SHORTEST_HOLD_SECONDS <= self.hold_seconds < float("inf"):
-            raise PolicyError(
+            raise LivenessPolicyError(
                 f"a colour is held for {SHORTEST_HOLD_SECONDS} s or more, not {self.hold_seconds}"
             )
         if min(self.transition_bits, self.hold_bits, self.colour_bits) < -_ROUNDING:
-            raise PolicyError("the entropy of a step's parts exceeds the whole, or is negative")
+            raise LivenessPolicyError("the entropy of a step's parts exceeds the whole, or is negative")
 
     @property
     def colour_bits(self) -> float:

@@ -1,7 +1,7 @@
 """What the approaches of one challenge show, each measured as soon as it is complete."""
 
 from liveness.dynamic.movement.approach import ApproachTracker, Parallax
-from liveness.dynamic.movement.came_closer import Kind, what_came_closer
+from liveness.dynamic.movement.came_closer import ApproachKind, what_came_closer
 from liveness.dynamic.movement.perspective import (
     PerspectiveFinding,
     large_enough,
@@ -59,4 +59,4 @@ class Approaches:
         seen = pool_findings([one for one in self._measured if one is not None])
         # A camera whose pictures are too small shows no more the next time.
         small = parallax is not None and not large_enough(parallax, lines.perspective)
-        self._settled = small or what_came_closer(seen, lines.came_closer).kind is not Kind.UNSURE
+        self._settled = small or what_came_closer(seen, lines.came_closer).kind is not ApproachKind.UNSURE

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 
-__all__ = ["CameCloser", "CameCloserSettings", "Kind", "what_came_closer"]
+__all__ = ["ApproachKind", "CameCloser", "CameCloserSettings", "what_came_closer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CameCloserSettings:
     no_depth: float
 
 
-class Kind(Enum):
+class ApproachKind(Enum):
     """What came closer."""
 
     HEAD = auto()
@@ -63,7 +63,7 @@ class CameCloser:
         detail: Why, in plain words.
     """
 
-    kind: Kind
+    kind: ApproachKind
     detail: str
 
 
@@ -75,13 +75,17 @@ def what_came_closer(seen: PerspectiveFinding | None, lines: CameCloserSettings)
         lines: Where a head begins, and where a picture does.
     """
     if seen is None:
-        return CameCloser(Kind.UNSURE, "The face could not be followed from the far oval to the near one.")
+        return CameCloser(
+            ApproachKind.UNSURE, "The face could not be followed from the far oval to the near one."
+        )
     if _is_head(seen, lines):
-        return CameCloser(Kind.HEAD, "It has the relief of a head, which came closer as a head's does.")
+        return CameCloser(
+            ApproachKind.HEAD, "It has the relief of a head, which came closer as a head's does."
+        )
     picture = _as_picture(seen, lines)
     if picture is not None and seen.growth >= lines.blame_growth:
-        return CameCloser(Kind.PICTURE, picture)
-    return CameCloser(Kind.UNSURE, "Too little was seen to tell a head from a picture.")
+        return CameCloser(ApproachKind.PICTURE, picture)
+    return CameCloser(ApproachKind.UNSURE, "Too little was seen to tell a head from a picture.")
 
 
 def _is_head(seen: PerspectiveFinding, lines: CameCloserSettings) -> bool:

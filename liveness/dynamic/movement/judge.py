@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from liveness.dynamic.challenge.ovals import CHANGES
-from liveness.dynamic.finding import Finding
-from liveness.dynamic.movement.came_closer import CameCloserSettings, Kind, what_came_closer
+from liveness.dynamic.finding import ChallengeFinding
+from liveness.dynamic.movement.came_closer import ApproachKind, CameCloserSettings, what_came_closer
 from liveness.dynamic.movement.challenge import MovementRecord
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 from liveness.dynamic.movement.settings import MovementSettings
@@ -22,9 +22,9 @@ from liveness.signal import Signal, assessed, not_assessed
 __all__ = ["MovementResult", "judge_movement"]
 
 _FINDINGS: Final = {
-    Kind.HEAD: Finding.RIGHT,
-    Kind.PICTURE: Finding.WRONG,
-    Kind.UNSURE: Finding.NOT_MEASURABLE,
+    ApproachKind.HEAD: ChallengeFinding.RIGHT,
+    ApproachKind.PICTURE: ChallengeFinding.WRONG,
+    ApproachKind.UNSURE: ChallengeFinding.NOT_MEASURABLE,
 }
 
 
@@ -40,7 +40,7 @@ class MovementResult:
         detail: Why, in plain words.
     """
 
-    finding: Finding
+    finding: ChallengeFinding
     verified_bits: float
     signals: tuple[Signal, ...]
     detail: str
@@ -74,9 +74,9 @@ def judge_movement(
 
 def _find(
     record: MovementRecord, seen: PerspectiveFinding | None, lines: CameCloserSettings
-) -> tuple[Finding, str]:
+) -> tuple[ChallengeFinding, str]:
     if not record.followed:
-        return Finding.ABSENT, f"The face filled {_filled(record)}."
+        return ChallengeFinding.ABSENT, f"The face filled {_filled(record)}."
     came = what_came_closer(seen, lines)
     return _FINDINGS[came.kind], came.detail
 

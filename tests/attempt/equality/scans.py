@@ -23,7 +23,7 @@ from simulator import (
     Geometry,
     Photo,
     ScanKind,
-    ScanSettings,
+    SceneSettings,
     ScreenLight,
     SimulatedExposure,
     SimulatedFrame,
@@ -134,7 +134,7 @@ def simulated_scans() -> Iterator[Recorded]:
         photo = builtin_photos(names=(name,))[name]
         for kind in ScanKind:
             for seed in range(_SEEDS):
-                settings = ScanSettings(kind=kind, seed=seed, seconds=5.0, frames_per_second=12.0 + 3 * seed)
+                settings = SceneSettings(kind=kind, seed=seed, seconds=5.0, frames_per_second=12.0 + 3 * seed)
                 yield Recorded(
                     f"simulated/{kind}/{name}/{seed}",
                     Told.NOTHING,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attempt.films import SelectedFrame, VideoStudy
-from cli.analyze.finding import Attack, Finding, Judgement, Kind, Problem, Thresholds
+from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds
 from liveness.express.interface import PadScore
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal
@@ -70,19 +70,19 @@ class Network:
         return image[:16, :16], image[16:32, :16]
 
 
-def picture_finding(*, full: bool = False, detail: str = "As it should be.") -> Finding:
+def picture_finding(*, full: bool = False, detail: str = "As it should be.") -> FileReport:
     """A LIVE picture; the last of the eight signals has ``detail``."""
     signals = [Signal(name, name.title(), 0.81236, 0.125, True, "Fine.") for name in _NAMES]
     signals[-1] = Signal(_NAMES[-1], "GAN", 0.25, 0.125, False, detail)
-    selfie = Judgement(
+    selfie = FileVerdict(
         verdict=Verdict.LIVE,
         confidence=0.74207,
         thresholds=Thresholds(0.54, 0.62, 0.58),
         signals=tuple(signals),
     )
-    return Finding(
+    return FileReport(
         files=(Path("folder/selfie.jpg"),),
-        kind=Kind.IMAGE,
+        kind=FileKind.IMAGE,
         request_id="lv_0123456789abcdef",
         started=BEGUN,
         finished=BEGUN + timedelta(milliseconds=50),
@@ -92,11 +92,11 @@ def picture_finding(*, full: bool = False, detail: str = "As it should be.") -> 
     )
 
 
-def video_finding(verdict: Verdict = Verdict.SPOOF) -> Finding:
+def video_finding(verdict: Verdict = Verdict.SPOOF) -> FileReport:
     """A video with a judgement of the fusion."""
-    return Finding(
+    return FileReport(
         files=(Path("clip.mp4"),),
-        kind=Kind.VIDEO,
+        kind=FileKind.VIDEO,
         request_id="inf_0123456789abcdef01",
         started=BEGUN,
         finished=BEGUN + timedelta(seconds=2, milliseconds=100),
@@ -106,7 +106,7 @@ def video_finding(verdict: Verdict = Verdict.SPOOF) -> Finding:
     )
 
 
-def problem_finding(code: str = "INVALID_REQUEST", message: str = "It is empty.") -> Finding:
+def problem_finding(code: str = "INVALID_REQUEST", message: str = "It is empty.") -> FileReport:
     """A file without a verdict."""
     return replace(
         picture_finding(),
@@ -116,8 +116,8 @@ def problem_finding(code: str = "INVALID_REQUEST", message: str = "It is empty."
     )
 
 
-def _fusion(verdict: Verdict) -> Judgement:
-    return Judgement(
+def _fusion(verdict: Verdict) -> FileVerdict:
+    return FileVerdict(
         verdict=verdict,
         confidence=0.125,
         thresholds=Thresholds(0.3, 0.7),

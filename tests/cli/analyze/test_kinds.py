@@ -3,28 +3,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.analyze.analyser import unreadable
-from cli.analyze.finding import Kind
+from cli.analyze.finding import FileKind
 from cli.analyze.kinds import kind_of
 
 
 @pytest.mark.parametrize(
     ("begins", "kind"),
     [
-        (b"\xff\xd8\xff\xe0", Kind.IMAGE),
-        (b"\x89PNG\r\n\x1a\n", Kind.IMAGE),
-        (b"RIFF\0\0\0\0WEBP", Kind.IMAGE),
-        (b"BM", Kind.IMAGE),
-        (b"\0\0\0\x18ftypisom", Kind.VIDEO),
-        (b"\0\0\0\x14ftypqt  ", Kind.VIDEO),
-        (b"RIFF\0\0\0\0AVI ", Kind.VIDEO),
-        (b"RIFF\0\0\0\0WAVE", Kind.VIDEO),
-        (b"\x1a\x45\xdf\xa3", Kind.VIDEO),
+        (b"\xff\xd8\xff\xe0", FileKind.IMAGE),
+        (b"\x89PNG\r\n\x1a\n", FileKind.IMAGE),
+        (b"RIFF\0\0\0\0WEBP", FileKind.IMAGE),
+        (b"BM", FileKind.IMAGE),
+        (b"\0\0\0\x18ftypisom", FileKind.VIDEO),
+        (b"\0\0\0\x14ftypqt  ", FileKind.VIDEO),
+        (b"RIFF\0\0\0\0AVI ", FileKind.VIDEO),
+        (b"RIFF\0\0\0\0WAVE", FileKind.VIDEO),
+        (b"\x1a\x45\xdf\xa3", FileKind.VIDEO),
         (b"%PDF-1.7", None),
         (b"<svg xmlns=", None),
         (b"", None),
     ],
 )
-def test_a_file_is_what_it_begins_as(begins: bytes, kind: Kind | None) -> None:
+def test_a_file_is_what_it_begins_as(begins: bytes, kind: FileKind | None) -> None:
     content = begins + bytes(64) if begins else b""
     assert kind_of(content) is kind
     assert (unreadable(content, kind) is None) == (kind is not None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.analyze.explained import Explained
-from cli.analyze.finding import Kind
+from cli.analyze.finding import FileKind
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.page_image import exif_words
 from tests.cli.analyze.samples import (
@@ -135,7 +135,7 @@ def test_a_picture_without_a_face_is_shown_all_the_same() -> None:
 
 
 def test_still_frames_have_an_order_and_no_times() -> None:
-    page = rendered(Explained(finding=replace(video_finding(), kind=Kind.STILLS), video=video_study()))
+    page = rendered(Explained(finding=replace(video_finding(), kind=FileKind.STILLS), video=video_study()))
     assert "Frames in order" in page.text
     assert "The times of still frames are not known, so that no movement is measured." in page.text
 

@@ -6,13 +6,13 @@ import pytest
 from cli.analyze.timeline import Timeline, median_step, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
 from liveness.express.interface import PadScore
-from liveness.observation import FrameObservation, PassedFrame, ScanObservations
+from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
 from tests.cli.analyze.samples import observation
 from tests.cli.pages.reading import Page
 
 
 def scan(*frames: FrameObservation) -> ScanObservations:
-    passed = PassedFrame(index=99, capture_time=10.25, fingerprint=None, samples=None)
+    passed = SkippedFrame(index=99, capture_time=10.25, fingerprint=None, samples=None)
     return ScanObservations(frames=frames, motion=(), passed=(passed,))
 
 

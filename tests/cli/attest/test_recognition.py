@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.attest.recognition import EvidenceKind, recognise
+from cli.attest.recognition import RecognisedKind, recognise
 from cli.errors import NotEvidence
 from tests.device_integrity.apple.apple_in_software import SoftwareApple, SoftwareKey
 from tests.device_integrity.web.authenticator_in_software import Authenticator
@@ -20,17 +20,17 @@ _CERTIFICATES = (_APPLE.intermediate, _APPLE.root)
 _TOKEN = b"eyJhbGciOiJBMjU2S1cifQ.AAAA.AAAA.AAAA.AAAA"
 _PAYLOAD = b'{"requestDetails": {}}'
 _SAMPLES = [
-    (EvidenceKind.APP_ATTEST, _APPLE.attestation(_KEY, b"")),
-    (EvidenceKind.APP_ATTEST_ASSERTION, _KEY.assertion(b"")),
-    (EvidenceKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_KEY)),
-    (EvidenceKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_KEY, indefinite=False)),
-    (EvidenceKind.WEB_AUTHN, _PHONE.attestation(b"", _PHONE.data(attested=True))),
-    (EvidenceKind.ANDROID_CHAIN, b"".join(one.der for one in _CERTIFICATES)),
+    (RecognisedKind.APP_ATTEST, _APPLE.attestation(_KEY, b"")),
+    (RecognisedKind.APP_ATTEST_ASSERTION, _KEY.assertion(b"")),
+    (RecognisedKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_KEY)),
+    (RecognisedKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_KEY, indefinite=False)),
+    (RecognisedKind.WEB_AUTHN, _PHONE.attestation(b"", _PHONE.data(attested=True))),
+    (RecognisedKind.ANDROID_CHAIN, b"".join(one.der for one in _CERTIFICATES)),
 ]
 
 
 @pytest.mark.parametrize(("kind", "data"), _SAMPLES)
-def test_binary_and_both_kinds_of_base64(kind: EvidenceKind, data: bytes) -> None:
+def test_binary_and_both_kinds_of_base64(kind: RecognisedKind, data: bytes) -> None:
     for written in (
         data,
         base64.b64encode(data),
@@ -51,9 +51,9 @@ def test_certificates_in_pem_and_in_a_row() -> None:
 
 
 def test_play() -> None:
-    assert recognise(_TOKEN + b"\n").kind is EvidenceKind.PLAY_TOKEN
-    assert recognise(_PAYLOAD).kind is EvidenceKind.PLAY_PAYLOAD
-    assert recognise(b'{"tokenPayloadExternal": {}}').kind is EvidenceKind.PLAY_PAYLOAD
+    assert recognise(_TOKEN + b"\n").kind is RecognisedKind.PLAY_TOKEN
+    assert recognise(_PAYLOAD).kind is RecognisedKind.PLAY_PAYLOAD
+    assert recognise(b'{"tokenPayloadExternal": {}}').kind is RecognisedKind.PLAY_PAYLOAD
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"a": 1}', b"[", b"{" * 5000, b"A", b"AAAA", b"\xa1\x00\x00"])

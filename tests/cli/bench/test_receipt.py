@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from attempt.errors import FrameUnusable
-from cli.bench.receipt import Receipt
+from cli.bench.receipt import FrameReceipt
 from tests.server.live import pictures
 from vision.image import encode_jpeg
 
 
 def test_frames_are_received_one_after_the_other_and_cost_something() -> None:
-    receipt = Receipt()
+    receipt = FrameReceipt()
     spent = [receipt.seconds]
     for picture in pictures()[:4]:
         receipt.take(picture.jpeg)
@@ -19,4 +19,4 @@ def test_frames_are_received_one_after_the_other_and_cost_something() -> None:
 
 def test_a_frame_is_held_to_a_servers_limits() -> None:
     with pytest.raises(FrameUnusable, match="pixels"):
-        Receipt().take(encode_jpeg(np.zeros((100, 300, 3), np.uint8)))
+        FrameReceipt().take(encode_jpeg(np.zeros((100, 300, 3), np.uint8)))

@@ -6,9 +6,9 @@ from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from cli.demo.flash import FlashStrip
 from cli.demo.flash.measure import FlashCurves
 from cli.demo.flash.strip import StripColumn
-from cli.demo.record import CheckRecord, Timings
+from cli.demo.record import DemoRecord, Timings
 from cli.demo.scenarios import SCENARIOS, Scenario
-from facegate_client import Refusal
+from facegate_client import ServerError
 from vision.face import BgrImage, DetectedFace, Embedding
 from vision.image import encode_jpeg
 from vision.packs import LicenceTerms, MatchCalibration, Pack
@@ -156,10 +156,10 @@ def result(
 
 def judged(
     key: str, verdict: result_pb2.CheckResult | None = None, *, signature_verified: bool = True
-) -> CheckRecord:
+) -> DemoRecord:
     """A check that was scanned and judged."""
     flashes = scenario(key).flashes
-    return CheckRecord(
+    return DemoRecord(
         scenario=scenario(key),
         portrait=JPEG,
         strip=() if flashes else (JPEG, JPEG),
@@ -175,17 +175,17 @@ def judged(
     )
 
 
-def refused(reason: str, message: str = "the eyes are 60 pixels apart") -> CheckRecord:
+def refused(reason: str, message: str = "the eyes are 60 pixels apart") -> DemoRecord:
     """A check whose portrait was refused."""
-    return CheckRecord(
+    return DemoRecord(
         scenario=scenario("eyes-too-close"),
         portrait=JPEG,
         timings=Timings(upload=0.05),
-        refusal=Refusal(code="INVALID_ARGUMENT", reason=reason, message=message),
+        refusal=ServerError(code="INVALID_ARGUMENT", reason=reason, message=message),
     )
 
 
-def all_as_expected() -> tuple[CheckRecord, ...]:
+def all_as_expected() -> tuple[DemoRecord, ...]:
     """The whole demo as it should end; what may pass passes."""
     spoof = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0)
     unlit = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0, flashed=True)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.demo import command as module
 from cli.demo.command import demo
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.scenarios import SCENARIOS
 from cli.errors import ServerDidNotStart
 from facegate_client import load_key_set, verify_result_jws
@@ -24,9 +24,9 @@ app.command()(demo)
 
 
 def outcome(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: tuple[CheckRecord, ...] | Exception
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: tuple[DemoRecord, ...] | Exception
 ) -> tuple[int, str]:
-    async def ended(*_: Any, **__: Any) -> tuple[CheckRecord, ...]:
+    async def ended(*_: Any, **__: Any) -> tuple[DemoRecord, ...]:
         if isinstance(end, Exception):
             raise end
         return end

@@ -8,7 +8,7 @@ from facegate.v1 import result_pb2
 
 from cli.demo.pack_choice import ChosenPack
 from cli.demo.page import PageContext, matcher_sentence, render_page
-from cli.demo.record import CheckRecord
+from cli.demo.record import DemoRecord
 from cli.demo.scenarios import SCENARIOS
 from tests.cli.demo.builders import CALIBRATION, PACK, all_as_expected, judged, refused, result
 from tests.cli.pages.reading import Page
@@ -16,7 +16,7 @@ from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
 
-def render(records: tuple[CheckRecord, ...], pack: Pack = PACK) -> str:
+def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
     context = PageContext(
         chosen=ChosenPack(spec=pack.name, models_dir=Path("models"), pack=pack, why="it is the <best>"),
         thresholds=(30.0, 70.0),

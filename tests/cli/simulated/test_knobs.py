@@ -6,7 +6,7 @@ import pytest
 
 from cli.simulated.knobs import knob_lines, turned
 from facegate_client import SourceError
-from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, ScanSettings
+from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, SceneSettings
 
 _FLASH = FlashScanSettings(kind=FlashKind.GENUINE)
 
@@ -33,7 +33,7 @@ def test_knobs_of_every_kind_are_turned() -> None:
 
 
 def test_scans_without_a_flash_have_knobs_too() -> None:
-    settings = turned(ScanSettings(kind=ScanKind.GENUINE), ["motion.yaw_degrees=4", "face_width=0.5"])
+    settings = turned(SceneSettings(kind=ScanKind.GENUINE), ["motion.yaw_degrees=4", "face_width=0.5"])
     assert (settings.motion.yaw_degrees, settings.face_width) == (4, 0.5)
 
 
@@ -70,8 +70,8 @@ def test_every_listed_knob_can_be_set_to_its_default() -> None:
     assert "lux" in lux.text
 
 
-@pytest.mark.parametrize("settings", [_FLASH, ScanSettings(kind=ScanKind.GENUINE)])
-def test_every_listed_knob_says_what_it_does(settings: FlashScanSettings | ScanSettings) -> None:
+@pytest.mark.parametrize("settings", [_FLASH, SceneSettings(kind=ScanKind.GENUINE)])
+def test_every_listed_knob_says_what_it_does(settings: FlashScanSettings | SceneSettings) -> None:
     assert [line.name for line in knob_lines(settings) if len(line.text) < 5] == []
 
 

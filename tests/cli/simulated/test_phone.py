@@ -13,7 +13,7 @@ from cli.simulated.phone import SimulatedPhone
 from facegate_client import CapturedImage
 from simulator import AppGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
 from simulator.app_guide import RestingFace
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from vision.face import Box, DetectedFace
 
 _RATE = 50.0
@@ -185,7 +185,7 @@ async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> 
         await anext(phone)
     assert guide.placement(3.0, face=face).approach > 0.42
     phone.begin_attempt()
-    assert guide.placement(5.0, face=face) == Placement()
+    assert guide.placement(5.0, face=face) == ReliefPose()
 
 
 async def test_who_is_asked_to_blink_does() -> None:

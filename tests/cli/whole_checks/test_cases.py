@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from cli.whole_checks.cases import (
+    CaseKind,
     ClipCase,
-    Kind,
     clip_cases,
     kinds,
     photo_cases,
@@ -21,15 +21,15 @@ def test_clip_cases(tmp_path: Path) -> None:
     rows = [f"live/{name}.mp4,live," for name in "abcd"] + ["spoof/x.mp4,spoof,screen"]
     _manifest(tmp_path, "file,label,attack_type", rows)
     cases = clip_cases(tmp_path)
-    genuine = [case for case in cases if case.kind is Kind.GENUINE_CLIP]
-    impostors = [case for case in cases if case.kind is Kind.IMPOSTOR_CLIP]
+    genuine = [case for case in cases if case.kind is CaseKind.GENUINE_CLIP]
+    impostors = [case for case in cases if case.kind is CaseKind.IMPOSTOR_CLIP]
     assert [case.scan.name for case in genuine] == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
     assert all(case.portrait == case.scan for case in genuine)
     assert all(case.portrait != case.scan for case in impostors)
     assert cases[-1] == ClipCase(
-        Kind.ATTACK_CLIP, tmp_path / "spoof/x.mp4", tmp_path / "spoof/x.mp4", "screen"
+        CaseKind.ATTACK_CLIP, tmp_path / "spoof/x.mp4", tmp_path / "spoof/x.mp4", "screen"
     )
-    assert kinds(cases) == [Kind.GENUINE_CLIP, Kind.IMPOSTOR_CLIP, Kind.ATTACK_CLIP]
+    assert kinds(cases) == [CaseKind.GENUINE_CLIP, CaseKind.IMPOSTOR_CLIP, CaseKind.ATTACK_CLIP]
 
 
 def test_photo_cases_take_people_with_two_large_photos(tmp_path: Path) -> None:
@@ -47,10 +47,10 @@ def test_photo_cases_take_people_with_two_large_photos(tmp_path: Path) -> None:
     _manifest(tmp_path, "file,identity,face_w_px,usable", rows)
     cases = photo_cases(tmp_path, least_face_width=200, people=5)
     assert [(case.kind, case.portrait.name, case.scan.name) for case in cases] == [
-        (Kind.GENUINE_PHOTO, "a1.jpg", "a2.jpg"),
-        (Kind.GENUINE_PHOTO, "d1.jpg", "d2.jpg"),
-        (Kind.IMPOSTOR_PHOTO, "a1.jpg", "d2.jpg"),
-        (Kind.IMPOSTOR_PHOTO, "d1.jpg", "a2.jpg"),
+        (CaseKind.GENUINE_PHOTO, "a1.jpg", "a2.jpg"),
+        (CaseKind.GENUINE_PHOTO, "d1.jpg", "d2.jpg"),
+        (CaseKind.IMPOSTOR_PHOTO, "a1.jpg", "d2.jpg"),
+        (CaseKind.IMPOSTOR_PHOTO, "d1.jpg", "a2.jpg"),
     ]
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli.whole_checks.cases import ClipCase, Kind, clip_cases, photo_cases
+from cli.whole_checks.cases import CaseKind, ClipCase, clip_cases, photo_cases
 from cli.whole_checks.command import counts_table
-from cli.whole_checks.runner import Case, Outcome, PhotoModeller, run_cases
+from cli.whole_checks.runner import Case, CaseOutcome, PhotoModeller, run_cases
 from tests.packs import real_pack
 from vision.packs import Pack, load_pack
 
@@ -35,7 +35,7 @@ def _every_case(assets: Path) -> list[Case]:
 def _a_few(assets: Path) -> list[Case]:
     """Of each kind one in eight, and every screen replay."""
     chosen: list[Case] = []
-    for kind in Kind:
+    for kind in CaseKind:
         chosen += [case for case in _every_case(assets) if case.kind is kind][::8]
     return chosen + [case for case in _every_case(assets) if _is_replay(case) and case not in chosen]
 
@@ -44,7 +44,7 @@ def _is_replay(case: Case) -> bool:
     return isinstance(case, ClipCase) and case.attack.startswith("screen")
 
 
-def _run(cases: list[Case], pack: Pack, modeller: Pack) -> list[Outcome]:
+def _run(cases: list[Case], pack: Pack, modeller: Pack) -> list[CaseOutcome]:
     assert modeller.landmarker is not None
     outcomes = run_cases(
         cases,
@@ -56,18 +56,18 @@ def _run(cases: list[Case], pack: Pack, modeller: Pack) -> list[Outcome]:
     return outcomes
 
 
-def _statuses(outcomes: list[Outcome], kind: Kind) -> Counter[str]:
+def _statuses(outcomes: list[CaseOutcome], kind: CaseKind) -> Counter[str]:
     return Counter(outcome.status for outcome in outcomes if outcome.case.kind is kind)
 
 
 @pytest.mark.slow
 def test_a_few_with_the_insightface_pack(assets: Path, embedded: Pack) -> None:
     outcomes = _run(_a_few(assets), load_pack(f"insightface:{assets / 'models'}"), embedded)
-    passed = {kind: _statuses(outcomes, kind)["SUCCESS"] for kind in Kind}
-    assert passed[Kind.GENUINE_CLIP] >= 2
-    assert passed[Kind.GENUINE_PHOTO] >= 1
-    assert passed[Kind.IMPOSTOR_CLIP] == passed[Kind.IMPOSTOR_PHOTO] == 0
-    assert not [o for o in outcomes if o.case.kind is Kind.GENUINE_CLIP and o.verdict == "SPOOF"]
+    passed = {kind: _statuses(outcomes, kind)["SUCCESS"] for kind in CaseKind}
+    assert passed[CaseKind.GENUINE_CLIP] >= 2
+    assert passed[CaseKind.GENUINE_PHOTO] >= 1
+    assert passed[CaseKind.IMPOSTOR_CLIP] == passed[CaseKind.IMPOSTOR_PHOTO] == 0
+    assert not [o for o in outcomes if o.case.kind is CaseKind.GENUINE_CLIP and o.verdict == "SPOOF"]
     replays = [outcome for outcome in outcomes if _is_replay(outcome.case)]
     assert len(replays) == 3
     assert not [outcome for outcome in replays if outcome.status == "SUCCESS"]
@@ -76,11 +76,11 @@ def test_a_few_with_the_insightface_pack(assets: Path, embedded: Pack) -> None:
 @pytest.mark.accuracy
 def test_insightface_pack(assets: Path, embedded: Pack) -> None:
     outcomes = _run(_every_case(assets), load_pack(f"insightface:{assets / 'models'}"), embedded)
-    assert _statuses(outcomes, Kind.GENUINE_CLIP)["SUCCESS"] >= 17
-    assert _statuses(outcomes, Kind.GENUINE_PHOTO)["SUCCESS"] >= 5
-    assert _statuses(outcomes, Kind.IMPOSTOR_CLIP)["SUCCESS"] == 0
-    assert _statuses(outcomes, Kind.IMPOSTOR_PHOTO)["SUCCESS"] == 0
-    genuine = [outcome for outcome in outcomes if outcome.case.kind is Kind.GENUINE_CLIP]
+    assert _statuses(outcomes, CaseKind.GENUINE_CLIP)["SUCCESS"] >= 17
+    assert _statuses(outcomes, CaseKind.GENUINE_PHOTO)["SUCCESS"] >= 5
+    assert _statuses(outcomes, CaseKind.IMPOSTOR_CLIP)["SUCCESS"] == 0
+    assert _statuses(outcomes, CaseKind.IMPOSTOR_PHOTO)["SUCCESS"] == 0
+    genuine = [outcome for outcome in outcomes if outcome.case.kind is CaseKind.GENUINE_CLIP]
     assert not [outcome for outcome in genuine if outcome.verdict == "SPOOF"]
     replays = [outcome for outcome in outcomes if _is_replay(outcome.case)]
     assert len(replays) == 3
@@ -90,9 +90,9 @@ def test_insightface_pack(assets: Path, embedded: Pack) -> None:
 @pytest.mark.accuracy
 def test_embedded_pack(assets: Path, embedded: Pack) -> None:
     outcomes = _run(_every_case(assets), embedded, embedded)
-    assert _statuses(outcomes, Kind.GENUINE_CLIP)["SUCCESS"] >= 16
-    assert _statuses(outcomes, Kind.GENUINE_PHOTO)["SUCCESS"] >= 4
-    impostors = _statuses(outcomes, Kind.IMPOSTOR_CLIP) + _statuses(outcomes, Kind.IMPOSTOR_PHOTO)
+    assert _statuses(outcomes, CaseKind.GENUINE_CLIP)["SUCCESS"] >= 16
+    assert _statuses(outcomes, CaseKind.GENUINE_PHOTO)["SUCCESS"] >= 4
+    impostors = _statuses(outcomes, CaseKind.IMPOSTOR_CLIP) + _statuses(outcomes, CaseKind.IMPOSTOR_PHOTO)
     assert impostors["SUCCESS"] <= 2
-    genuine = [outcome for outcome in outcomes if outcome.case.kind is Kind.GENUINE_CLIP]
+    genuine = [outcome for outcome in outcomes if outcome.case.kind is CaseKind.GENUINE_CLIP]
     assert not [outcome for outcome in genuine if outcome.verdict == "SPOOF"]

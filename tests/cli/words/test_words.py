@@ -7,7 +7,7 @@ import pytest
 from facegate.v1 import error_reason_pb2, feedback_pb2, scan_pb2
 
 from cli.words import FEEDBACK_TEXT, WHAT_TO_DO, describe_refusal, feedback_text
-from facegate_client import Refusal
+from facegate_client import ServerError
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "device_protocol.md"
 
@@ -32,7 +32,7 @@ def test_every_reason_has_advice() -> None:
 
 def test_refusal_says_what_was_wrong_what_was_expected_and_what_to_do() -> None:
     text = describe_refusal(
-        Refusal(
+        ServerError(
             code="RESOURCE_EXHAUSTED",
             reason="OVERLOADED",
             message="too many scans",
@@ -42,7 +42,7 @@ def test_refusal_says_what_was_wrong_what_was_expected_and_what_to_do() -> None:
     )
     for part in ("OVERLOADED: too many scans", "limit: 4", "Try again", "wait 1.5 s"):
         assert part in text
-    assert describe_refusal(Refusal(code="UNKNOWN", reason="", message="m")) == "UNKNOWN: m"
+    assert describe_refusal(ServerError(code="UNKNOWN", reason="", message="m")) == "UNKNOWN: m"
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
-from device_integrity.check import CheckOutcome, DeviceCheck, Manipulation
+from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
 from device_integrity.policy import (
     DEFAULT_DEMANDS,
     Demand,
@@ -98,7 +98,7 @@ def test_a_risky_receipt_leaves_doubt() -> None:
 @pytest.mark.parametrize("silent", ["camera.facing", "camera.hardware_level"])
 def test_a_phone_that_keeps_its_camera_back_is_not_looked_at(silent: str) -> None:
     checks = tuple(check for check in _HONEST if check.name != silent)
-    kept_back = _assessed((*checks, open_check(silent, CheckOutcome.UNAVAILABLE)))
+    kept_back = _assessed((*checks, open_check(silent, TestOutcome.UNAVAILABLE)))
     assert kept_back.assurance is Assurance.MEDIUM
     assert kept_back.unmet == (Unmet(Evidence.CAMERA, UnmetReason.MISSING),)
     # A platform that does not tell is another matter.
@@ -126,9 +126,9 @@ def test_claims_without_contradictions_are_worth_little_and_nothing_is_worth_not
     )
 
 
-@pytest.mark.parametrize("outcome", [CheckOutcome.NOT_EVALUATED, CheckOutcome.UNAVAILABLE, CheckOutcome.FAIL])
+@pytest.mark.parametrize("outcome", [TestOutcome.NOT_EVALUATED, TestOutcome.UNAVAILABLE, TestOutcome.FAIL])
 @pytest.mark.parametrize("at", range(len(_KEY)))
-def test_an_attestation_with_one_check_less_is_none(at: int, outcome: CheckOutcome) -> None:
+def test_an_attestation_with_one_check_less_is_none(at: int, outcome: TestOutcome) -> None:
     weaker = tuple(
         replace(check, outcome=outcome) if place == at else check for place, check in enumerate(_KEY)
     )
@@ -146,17 +146,17 @@ def test_a_check_that_was_left_out_is_no_pass(at: int) -> None:
 
 def test_what_platforms_leave_open_may_stay_open() -> None:
     assert _assessed((*_HONEST, open_check("android_key.provisioning"))).assurance is Assurance.HIGH
-    unavailable = open_check("android_key.provisioning", CheckOutcome.UNAVAILABLE)
+    unavailable = open_check("android_key.provisioning", TestOutcome.UNAVAILABLE)
     assert _assessed((*_HONEST, unavailable)).unmet
 
 
 def test_an_old_revocation_list_that_settings_allow_leaves_medium() -> None:
-    stale = open_check("android_key.revocation", CheckOutcome.UNAVAILABLE)
+    stale = open_check("android_key.revocation", TestOutcome.UNAVAILABLE)
     others = tuple(check for check in _HONEST if check.name != stale.name)
     found = _assessed((*others, replace(stale, soft=True)))
     assert (found.assurance, found.unmet) == (Assurance.MEDIUM, ())
     assert _assessed((*others, stale)).unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
-    open_softly = replace(stale, outcome=CheckOutcome.NOT_EVALUATED, soft=True)
+    open_softly = replace(stale, outcome=TestOutcome.NOT_EVALUATED, soft=True)
     assert _assessed((*others, open_softly)).unmet
 
 
@@ -216,7 +216,7 @@ def test_evidence_that_contradicts_the_claim_fails_a_device() -> None:
 
 def test_a_device_that_says_nothing_of_itself_was_not_looked_at() -> None:
     silent = tuple(
-        replace(check, outcome=CheckOutcome.UNAVAILABLE) if check.name.startswith("device.") else check
+        replace(check, outcome=TestOutcome.UNAVAILABLE) if check.name.startswith("device.") else check
         for check in observed()
     )
     assert _assessed((*silent, *_KEY)).unmet == (Unmet(Evidence.DEVICE, UnmetReason.MISSING),)
@@ -252,7 +252,7 @@ _POOL = (
     failed("stream.noise", Manipulation.INJECTION, soft=True),
     failed("contradiction.exposure", Manipulation.INJECTION, soft=True),
     failed("android_key.boot_state", Manipulation.ROOTED),
-    open_check("stream.structure", CheckOutcome.UNAVAILABLE),
+    open_check("stream.structure", TestOutcome.UNAVAILABLE),
 )
 
 
@@ -260,10 +260,10 @@ _POOL = (
 def test_turning_a_pass_into_anything_else_never_helps(kept: set[int], at: int, bound: bool) -> None:
     checks = tuple(_POOL[place] for place in sorted(kept | {at}))
     before = _assessed(checks, bound=bound)
-    for outcome in (CheckOutcome.UNAVAILABLE, CheckOutcome.NOT_EVALUATED, CheckOutcome.FAIL):
+    for outcome in (TestOutcome.UNAVAILABLE, TestOutcome.NOT_EVALUATED, TestOutcome.FAIL):
         worse = tuple(
             replace(check, outcome=outcome)
-            if check is _POOL[at] and check.outcome is CheckOutcome.PASS
+            if check is _POOL[at] and check.outcome is TestOutcome.PASS
             else check
             for check in checks
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.pad.dataset import PadLabel, PadSample
 from evaluation.pad.resampling import Bootstrap
-from evaluation.pad.runs import Answer, NonResponse, ScorerKind, ScorerName, ScoreRun, collect_run
+from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName, ScoreRun, collect_run
 from liveness.verdict import Verdict
 
 __all__ = ["BOOTSTRAP", "SAMPLES", "answers", "attack", "crowd", "live", "scored"]
@@ -59,7 +59,7 @@ def answers(
     seed: int,
     silent: Sequence[int] = (),
     decides: bool = False,
-) -> list[Answer]:
+) -> list[ScorerAnswer]:
     """Scores of 0..1 that lie further apart the larger ``apart`` is; persons have their own."""
     rng = np.random.default_rng(seed)
     own = {group: rng.normal() for group in dict.fromkeys(sample.group for sample in samples)}
@@ -70,9 +70,11 @@ def answers(
         )
         verdict = (Verdict.LIVE if value > 0.5 else Verdict.SPOOF) if decides else None
         found.append(
-            Answer(None, NonResponse.NO_FACE)
+            ScorerAnswer(None, NonResponse.NO_FACE)
             if at in silent
-            else Answer(float(value), verdict=verdict, parts={"half": float(value) / 2} if decides else {})
+            else ScorerAnswer(
+                float(value), verdict=verdict, parts={"half": float(value) / 2} if decides else {}
+            )
         )
     return found
 

@@ -30,7 +30,7 @@ _CENTRE = (48.0, 54.0)
 CLOCK_OFFSET = 5000.0
 
 
-class Kind(Enum):
+class RenderedKind(Enum):
     GENUINE = auto()
     MASK = auto()
     CLEAN = auto()
@@ -47,7 +47,7 @@ class Kind(Enum):
 class Scene:
     """What is in front of, or behind, the camera."""
 
-    kind: Kind = Kind.GENUINE
+    kind: RenderedKind = RenderedKind.GENUINE
     seed: int = 0
     ambient_lux: float = 150.0
     ambient_colour: tuple[float, float, float] = (1.25, 1.0, 0.7)
@@ -92,7 +92,7 @@ class _World:
         x, y = (columns - _CENTRE[0]) / EYE, (rows - _CENTRE[1]) / EYE
         inside = 1 - (x / 1.08) ** 2 - ((y - 0.38) / 1.5) ** 2
         self.head = inside > 0
-        flat = scene.kind in {Kind.PRINT, Kind.GLASS}
+        flat = scene.kind in {RenderedKind.PRINT, RenderedKind.GLASS}
         depth = np.sqrt(np.maximum(inside, 0)) * 1.15
         depth += 0.30 * np.exp(-((x / 0.16) ** 2) - ((y - 0.42) / 0.28) ** 2)
         depth -= 0.10 * np.exp(-(((np.abs(x) - 0.5) / 0.22) ** 2) - (y / 0.16) ** 2)
@@ -121,7 +121,7 @@ class _World:
         level = scene.ambient_lux * (0.6 * diffuse + 0.6 * directed)
         self.ambient = level[..., None] * np.array(scene.ambient_colour)
         self.bands = np.stack([_band(scene, places, facing, band) for band in range(_BANDS)])
-        if scene.kind is Kind.GLASS:
+        if scene.kind is RenderedKind.GLASS:
             self.ambient = np.full_like(self.ambient, math.pi * scene.display_nits)
             self.bands = np.stack([_mirrored(scene, metres, band) for band in range(_BANDS)])
         generic = -_normals(np.sqrt(np.maximum(inside, 0)) * 1.15)[..., 2]
@@ -232,7 +232,7 @@ class Film:
         self._phase = rng.uniform(0, 2 * math.pi, 4)
         self._phone = phone
         self._other = Phone(scene, rng)
-        if scene.kind is Kind.RECORDED:
+        if scene.kind is RenderedKind.RECORDED:
             script = ColourScript(rng.bytes)
             time = float(rng.uniform(0, 0.4))
             self._other.show(script.lead_in(), time)
@@ -243,14 +243,14 @@ class Film:
 
     def frame(self, time: float) -> tuple[NDArray[np.uint8], DetectedFace, ExposureReading | None]:
         scene, world = self._scene, self._world
-        if scene.kind is Kind.RECORDED:
+        if scene.kind is RenderedKind.RECORDED:
             bands = self._other.bands(time, scene.latency)
-        elif scene.kind in {Kind.GENUINE, Kind.MASK, Kind.PRINT, Kind.GLASS}:
+        elif scene.kind in {RenderedKind.GENUINE, RenderedKind.MASK, RenderedKind.PRINT, RenderedKind.GLASS}:
             bands = self._phone.bands(time, scene.latency)
         else:
             bands = np.full((_BANDS, 3), 0.3)
         lit = np.einsum("bhw,bc->hwc", world.bands, bands)
-        if scene.kind is Kind.GLASS:
+        if scene.kind is RenderedKind.GLASS:
             # A mirror image adds up with what the display shows, however dark that is.
             light = world.ambient * world.albedo + lit
         else:
@@ -262,7 +262,7 @@ class Film:
         light = light * (1 + sway[3])
         seen = cv2.warpAffine(light, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
         pixels, gain = self._camera.take(np.asarray(seen, np.float64), time)
-        if scene.kind in {Kind.TINT_FACE, Kind.TINT_FRAME, Kind.RELIT}:
+        if scene.kind in {RenderedKind.TINT_FACE, RenderedKind.TINT_FRAME, RenderedKind.RELIT}:
             pixels = self._painted(pixels, time)
         points = np.array(
             [[-0.5, 0], [0.5, 0], [0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float64
@@ -290,9 +290,9 @@ class Film:
         colour = self._phone.bands(time, late).mean(axis=0) - 0.5
         light = _decode(pixels[..., ::-1] / 255)
         where = np.ones((HEIGHT, WIDTH))
-        if scene.kind is Kind.TINT_FACE:
+        if scene.kind is RenderedKind.TINT_FACE:
             where = self._world.head.astype(np.float64)
-        if scene.kind is Kind.RELIT:
+        if scene.kind is RenderedKind.RELIT:
             where = self._world.generic
         light = light * np.exp(scene.attack_strength * where[..., None] * colour)
         return np.round(255 * _encode(np.clip(light, 0, 1))[..., ::-1]).astype(np.uint8)

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.dynamic.combine import combine_flash, combine_movement
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.policy import LivenessPolicy
 from liveness.signal import assessed, not_assessed
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
 SETTINGS = load_flash_model().judge
 LIVENESS = LivenessPolicy()
@@ -23,7 +23,7 @@ LIT = replace(assessed(name="flash_shape", label="Shape", score=0.9, detail=""),
 def _express(
     verdict: Verdict = Verdict.LIVE,
     confidence: float = 90.0,
-    reasons: tuple[Reason, ...] = (Reason.LOOKS_ALIVE,),
+    reasons: tuple[VerdictReason, ...] = (VerdictReason.LOOKS_ALIVE,),
 ) -> LivenessResult:
     return LivenessResult(
         verdict=verdict, score=confidence, policy=LIVENESS, signals=(PASSIVE,), reasons=reasons
@@ -31,7 +31,10 @@ def _express(
 
 
 def _flash(
-    finding: Finding = Finding.RIGHT, reason: Reason | None = None, bits: float = 18.0, odds: float = 3.0
+    finding: ChallengeFinding = ChallengeFinding.RIGHT,
+    reason: VerdictReason | None = None,
+    bits: float = 18.0,
+    odds: float = 3.0,
 ) -> FlashResult:
     return FlashResult(finding, reason, bits, odds, 0.06, (), (LIT,), "")
 
@@ -54,8 +57,10 @@ def test_a_right_answer_makes_a_live_scan_surer() -> None:
     assert sum(signal.weight for signal in result.signals) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("doubt", [Reason.EVIDENCE_TOO_WEAK, Reason.SHOWS_A_MEDIUM, Reason.MOVES_AS_A_PLANE])
-def test_a_right_answer_makes_nobody_live_whom_express_doubts(doubt: Reason) -> None:
+@pytest.mark.parametrize(
+    "doubt", [VerdictReason.EVIDENCE_TOO_WEAK, VerdictReason.SHOWS_A_MEDIUM, VerdictReason.MOVES_AS_A_PLANE]
+)
+def test_a_right_answer_makes_nobody_live_whom_express_doubts(doubt: VerdictReason) -> None:
     # A sheet of paper is lit as a face is.
     weak = _express(Verdict.INCONCLUSIVE, 65.0, (doubt,))
     result = _combine(weak, _flash(odds=9.0))
@@ -68,7 +73,7 @@ def test_a_right_answer_makes_nobody_live_whom_express_doubts(doubt: Reason) -> 
 @pytest.mark.parametrize("confidence", [31.0, 40.0, 65.0])
 def test_two_doubts_make_nobody_an_attacker(odds: float, confidence: float) -> None:
     """A wall behind the head and a face that hardly moves are both genuine."""
-    weak = _express(Verdict.INCONCLUSIVE, confidence, (Reason.EVIDENCE_TOO_WEAK,))
+    weak = _express(Verdict.INCONCLUSIVE, confidence, (VerdictReason.EVIDENCE_TOO_WEAK,))
     result = _combine(weak, _flash(odds=odds))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert LIVENESS.spoof_threshold < result.confidence <= confidence
@@ -81,32 +86,39 @@ def test_what_speaks_against_a_right_answer_takes_life_away() -> None:
 
 @pytest.mark.parametrize(
     "missing",
-    [Reason.NO_SIGN_OF_LIFE, Reason.EYES_CLOSED, Reason.TOO_FEW_FRAMES, Reason.NO_PAD_NETWORK],
+    [
+        VerdictReason.NO_SIGN_OF_LIFE,
+        VerdictReason.EYES_CLOSED,
+        VerdictReason.TOO_FEW_FRAMES,
+        VerdictReason.NO_PAD_NETWORK,
+    ],
 )
-def test_light_on_a_face_is_no_sign_of_life(missing: Reason) -> None:
+def test_light_on_a_face_is_no_sign_of_life(missing: VerdictReason) -> None:
     result = _combine(_express(Verdict.INCONCLUSIVE, 95.0, (missing,)), _flash(odds=9.0))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert missing in result.reasons
 
 
-@pytest.mark.parametrize("finding", list(Finding))
-def test_a_spoof_stays_one(finding: Finding) -> None:
-    spoof = _express(Verdict.SPOOF, 5.0, (Reason.NETWORK_SEES_ATTACK,))
-    result = _combine(spoof, _flash(finding, None if finding is Finding.RIGHT else Reason.SCREEN_TOO_DIM))
+@pytest.mark.parametrize("finding", list(ChallengeFinding))
+def test_a_spoof_stays_one(finding: ChallengeFinding) -> None:
+    spoof = _express(Verdict.SPOOF, 5.0, (VerdictReason.NETWORK_SEES_ATTACK,))
+    result = _combine(
+        spoof, _flash(finding, None if finding is ChallengeFinding.RIGHT else VerdictReason.SCREEN_TOO_DIM)
+    )
     assert result.verdict is Verdict.SPOOF
-    assert result.reasons[0] is Reason.NETWORK_SEES_ATTACK
+    assert result.reasons[0] is VerdictReason.NETWORK_SEES_ATTACK
     assert result.confidence == 5.0
 
 
 @pytest.mark.parametrize(
     ("finding", "reason"),
     [
-        (Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED),
-        (Finding.WRONG, Reason.LIGHT_FITS_NO_FACE),
-        (Finding.ABSENT, Reason.CHALLENGE_NOT_ANSWERED),
+        (ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED),
+        (ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE),
+        (ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED),
     ],
 )
-def test_a_wrong_answer_is_a_spoof(finding: Finding, reason: Reason) -> None:
+def test_a_wrong_answer_is_a_spoof(finding: ChallengeFinding, reason: VerdictReason) -> None:
     result = _combine(_express(), _flash(finding, reason, bits=30.0))
     assert result.verdict is Verdict.SPOOF
     assert result.reasons == (reason,)
@@ -114,15 +126,17 @@ def test_a_wrong_answer_is_a_spoof(finding: Finding, reason: Reason) -> None:
 
 
 def test_what_cannot_be_measured_is_undecided() -> None:
-    result = _combine(_express(), _flash(Finding.NOT_MEASURABLE, Reason.TOO_BRIGHT_TO_MEASURE))
-    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (Reason.TOO_BRIGHT_TO_MEASURE,))
+    result = _combine(
+        _express(), _flash(ChallengeFinding.NOT_MEASURABLE, VerdictReason.TOO_BRIGHT_TO_MEASURE)
+    )
+    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.TOO_BRIGHT_TO_MEASURE,))
 
 
 @pytest.mark.parametrize(("floor", "verdict"), [(12.0, Verdict.LIVE), (16.0, Verdict.INCONCLUSIVE)])
 def test_too_few_bits_are_undecided(floor: float, verdict: Verdict) -> None:
     result = _combine(_express(), _flash(bits=13.0), floor)
     assert result.verdict is verdict
-    assert (Reason.TOO_FEW_CHALLENGE_BITS in result.reasons) is (verdict is Verdict.INCONCLUSIVE)
+    assert (VerdictReason.TOO_FEW_CHALLENGE_BITS in result.reasons) is (verdict is Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +160,7 @@ def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verd
         settings=SETTINGS,
     )
     assert result.verdict is verdict
-    assert (result.reasons[0] is Reason.BLINK_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
+    assert (result.reasons[0] is VerdictReason.BLINK_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(
@@ -183,42 +197,42 @@ def test_where_light_does_not_show_a_shape_or_the_policy_takes_depth_motion_has_
         depth=taken,
     )
     assert result.verdict is verdict
-    assert (result.reasons[0] is Reason.DEPTH_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
+    assert (result.reasons[0] is VerdictReason.DEPTH_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
 
 
 @given(
     confidence=st.floats(0, 100),
     odds=st.floats(-50, 50),
     bits=st.floats(0, 40),
-    finding=st.sampled_from(list(Finding)),
+    finding=st.sampled_from(list(ChallengeFinding)),
 )
-def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, finding: Finding) -> None:
+def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, finding: ChallengeFinding) -> None:
     verdict = Verdict.LIVE if confidence >= LIVENESS.live_threshold else Verdict.INCONCLUSIVE
-    express = _express(verdict, confidence, (Reason.EVIDENCE_TOO_WEAK,))
-    reason = None if finding is Finding.RIGHT else Reason.CHALLENGE_NOT_MEASURABLE
+    express = _express(verdict, confidence, (VerdictReason.EVIDENCE_TOO_WEAK,))
+    reason = None if finding is ChallengeFinding.RIGHT else VerdictReason.CHALLENGE_NOT_MEASURABLE
     result = _combine(express, _flash(finding, reason, bits, odds))
     assert 0 <= result.confidence <= 100
     assert result.reasons
-    if finding is Finding.RIGHT:
+    if finding is ChallengeFinding.RIGHT:
         assert result.verdict is not Verdict.SPOOF
     if result.verdict is Verdict.LIVE:
         assert express.verdict is Verdict.LIVE
-        assert finding is Finding.RIGHT
+        assert finding is ChallengeFinding.RIGHT
         assert bits >= 12
-    if finding is Finding.NOT_MEASURABLE:
+    if finding is ChallengeFinding.NOT_MEASURABLE:
         assert result.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
     ("finding", "verdict"),
     [
-        (Finding.RIGHT, Verdict.LIVE),
-        (Finding.WRONG, Verdict.SPOOF),
-        (Finding.ABSENT, Verdict.INCONCLUSIVE),
-        (Finding.NOT_MEASURABLE, Verdict.INCONCLUSIVE),
+        (ChallengeFinding.RIGHT, Verdict.LIVE),
+        (ChallengeFinding.WRONG, Verdict.SPOOF),
+        (ChallengeFinding.ABSENT, Verdict.INCONCLUSIVE),
+        (ChallengeFinding.NOT_MEASURABLE, Verdict.INCONCLUSIVE),
     ],
 )
-def test_the_movement_decides_what_it_can(finding: Finding, verdict: Verdict) -> None:
+def test_the_movement_decides_what_it_can(finding: ChallengeFinding, verdict: Verdict) -> None:
     movement = MovementResult(finding, 3.0, (), "")
     result = combine_movement(express=_express(), movement=movement)
     assert result.verdict is verdict

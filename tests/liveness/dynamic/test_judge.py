@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import ExposureReading, FlashSample, Region
 from liveness.signal import Signal
-from liveness.verdict import Reason
+from liveness.verdict import VerdictReason
 from tests.liveness.dynamic.flash_scans import judged, rendered
 from tests.liveness.dynamic.light_scan import LightScan, light_scan
-from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
+from tests.liveness.dynamic.synthetic import RenderedKind, Scene, run_scan
 
 MODEL = load_flash_model()
 
@@ -29,8 +29,8 @@ def _judge(scan: LightScan) -> FlashResult:
 
 @pytest.mark.parametrize("lux", [20.0, 150.0, 400.0])
 def test_a_person_answers_rightly(lux: float) -> None:
-    result = judged(Kind.GENUINE, lux)
-    assert (result.finding, result.reason) == (Finding.RIGHT, None)
+    result = judged(RenderedKind.GENUINE, lux)
+    assert (result.finding, result.reason) == (ChallengeFinding.RIGHT, None)
     assert result.verified_bits >= 16
     assert result.odds > 1
     assert _signal(result, "flash_shape").passed is (True if lux > 20 else None)
@@ -40,30 +40,33 @@ def test_a_person_answers_rightly(lux: float) -> None:
 @pytest.mark.parametrize("lux", [5000.0, 30000.0, 100000.0])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_daylight_is_never_blamed(lux: float, seed: int) -> None:
-    result = judged(Kind.GENUINE, lux, seed)
-    assert result.finding in {Finding.RIGHT, Finding.NOT_MEASURABLE}
-    if result.finding is Finding.NOT_MEASURABLE:
-        assert result.reason in {Reason.TOO_BRIGHT_TO_MEASURE, Reason.CHALLENGE_NOT_MEASURABLE}
+    result = judged(RenderedKind.GENUINE, lux, seed)
+    assert result.finding in {ChallengeFinding.RIGHT, ChallengeFinding.NOT_MEASURABLE}
+    if result.finding is ChallengeFinding.NOT_MEASURABLE:
+        assert result.reason in {VerdictReason.TOO_BRIGHT_TO_MEASURE, VerdictReason.CHALLENGE_NOT_MEASURABLE}
 
 
 @pytest.mark.parametrize("lux", [20.0, 150.0])
 def test_a_recording_of_another_challenge_is_wrong(lux: float) -> None:
-    result = judged(Kind.RECORDED, lux)
-    assert (result.finding, result.reason) == (Finding.WRONG, Reason.ANOTHER_CHALLENGE_ANSWERED)
+    result = judged(RenderedKind.RECORDED, lux)
+    assert (result.finding, result.reason) == (
+        ChallengeFinding.WRONG,
+        VerdictReason.ANOTHER_CHALLENGE_ANSWERED,
+    )
     assert result.verified_bits < 10
 
 
-@pytest.mark.parametrize("kind", [Kind.TINT_FACE, Kind.TINT_FRAME])
-def test_a_tint_has_no_shape(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [RenderedKind.TINT_FACE, RenderedKind.TINT_FRAME])
+def test_a_tint_has_no_shape(kind: RenderedKind) -> None:
     result = judged(kind)
-    assert (result.finding, result.reason) == (Finding.WRONG, Reason.LIGHT_FITS_NO_FACE)
+    assert (result.finding, result.reason) == (ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE)
     assert _signal(result, "flash_shape").passed is False
-    assert _signal(result, "flash_background").passed is (kind is Kind.TINT_FACE)
+    assert _signal(result, "flash_background").passed is (kind is RenderedKind.TINT_FACE)
 
 
 def test_where_the_shape_cannot_be_told_nothing_is_called_an_attack() -> None:
     """Much other light leaves errors to all else, too: it called three genuine faces in offices tints."""
-    scan = run_scan(Scene(kind=Kind.TINT_FRAME, ambient_lux=150.0, seed=2))
+    scan = run_scan(Scene(kind=RenderedKind.TINT_FRAME, ambient_lux=150.0, seed=2))
     no_shape = replace(MODEL, shape=replace(MODEL.shape, most_error=0.0))
     told, untold = (
         judge_flash(samples=scan.samples, revealed=scan.sent, model=model) for model in (MODEL, no_shape)
@@ -71,14 +74,17 @@ def test_where_the_shape_cannot_be_told_nothing_is_called_an_attack() -> None:
     for name in ("flash_overlay", "flash_background"):
         assert _signal(told, name).passed is _signal(untold, name).passed is False
     assert _signal(untold, "flash_shape").score is None
-    assert (told.finding, told.reason) == (Finding.WRONG, Reason.LIGHT_FITS_NO_FACE)
-    assert (untold.finding, untold.reason) == (Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE)
+    assert (told.finding, told.reason) == (ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE)
+    assert (untold.finding, untold.reason) == (
+        ChallengeFinding.NOT_MEASURABLE,
+        VerdictReason.CHALLENGE_NOT_MEASURABLE,
+    )
 
 
 def test_a_print_answers_as_a_plane() -> None:
-    result = judged(Kind.PRINT)
+    result = judged(RenderedKind.PRINT)
     assert _signal(result, "flash_shape").passed is False
-    assert result.finding is Finding.WRONG
+    assert result.finding is ChallengeFinding.WRONG
 
 
 @pytest.mark.parametrize("wall", [0.33, 0.4])
@@ -86,7 +92,7 @@ def test_a_print_answers_as_a_plane() -> None:
 def test_a_wall_right_behind_the_head_is_genuine(wall: float, lux: float) -> None:
     scan = run_scan(Scene(ambient_lux=lux, wall=wall, seed=2, latency_jitter=0.02))
     result = judge_flash(samples=scan.samples, revealed=scan.sent, model=MODEL)
-    assert (result.finding, result.reason) == (Finding.RIGHT, None)
+    assert (result.finding, result.reason) == (ChallengeFinding.RIGHT, None)
     assert _signal(result, "flash_shape").passed
     assert _signal(result, "flash_background").passed is not False
 
@@ -115,7 +121,7 @@ def test_a_wall_and_a_lag_that_jitters_blame_nobody() -> None:
     for seed in range(4):
         result = _judge(light_scan(seed, room=1.0, lag_jitter=0.08, steps=12))
         assert _signal(result, "flash_background").passed is False
-        assert result.finding is not Finding.WRONG
+        assert result.finding is not ChallengeFinding.WRONG
 
 
 def test_colours_without_a_lag_prove_nothing() -> None:
@@ -125,15 +131,20 @@ def test_colours_without_a_lag_prove_nothing() -> None:
     usual, without = (
         judge_flash(samples=scan.samples, revealed=scan.sent, model=model) for model in (MODEL, unexplained)
     )
-    assert (usual.finding, usual.lag is None) == (Finding.RIGHT, False)
+    assert (usual.finding, usual.lag is None) == (ChallengeFinding.RIGHT, False)
     assert _signal(without, "flash_colours").passed
     assert without.lag is None
-    assert (without.finding, without.reason) == (Finding.NOT_MEASURABLE, Reason.CHALLENGE_NOT_MEASURABLE)
+    assert (without.finding, without.reason) == (
+        ChallengeFinding.NOT_MEASURABLE,
+        VerdictReason.CHALLENGE_NOT_MEASURABLE,
+    )
 
 
-@pytest.mark.parametrize(("strength", "finding"), [(0.03, Finding.NOT_MEASURABLE), (0.3, Finding.RIGHT)])
+@pytest.mark.parametrize(
+    ("strength", "finding"), [(0.03, ChallengeFinding.NOT_MEASURABLE), (0.3, ChallengeFinding.RIGHT)]
+)
 def test_faint_colours_whose_times_cannot_be_compared_prove_nothing(
-    strength: float, finding: Finding
+    strength: float, finding: ChallengeFinding
 ) -> None:
     """A replaying display's glass in a room showed 8 colours of 11, and a lag that stood out a little."""
     result = _judge(light_scan(2, strength=strength, noise=0.02, steps=14))
@@ -141,36 +152,36 @@ def test_faint_colours_whose_times_cannot_be_compared_prove_nothing(
     assert len(right) > 10
     assert result.lag is not None
     assert result.finding is finding
-    assert _signal(result, "flash_lag").passed is (True if finding is Finding.RIGHT else None)
+    assert _signal(result, "flash_lag").passed is (True if finding is ChallengeFinding.RIGHT else None)
 
 
 def test_a_mask_answers_as_a_face() -> None:
     """Light cannot tell it; Express and the device have to."""
-    assert judged(Kind.MASK).finding is Finding.RIGHT
+    assert judged(RenderedKind.MASK).finding is ChallengeFinding.RIGHT
 
 
 def test_a_clean_video_in_a_dim_room_is_absent() -> None:
-    scan = run_scan(Scene(kind=Kind.CLEAN, ambient_lux=20.0, exposure_pull=0.0, seed=1))
+    scan = run_scan(Scene(kind=RenderedKind.CLEAN, ambient_lux=20.0, exposure_pull=0.0, seed=1))
     result = judge_flash(samples=scan.samples, revealed=scan.sent, model=MODEL)
-    assert (result.finding, result.reason) == (Finding.ABSENT, Reason.CHALLENGE_NOT_ANSWERED)
+    assert (result.finding, result.reason) == (ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED)
     assert result.verified_bits == 0
 
 
 def test_metadata_that_the_picture_does_not_bear_out_blame_nobody() -> None:
-    assert judged(Kind.CLEAN, 20.0).finding is Finding.NOT_MEASURABLE
+    assert judged(RenderedKind.CLEAN, 20.0).finding is ChallengeFinding.NOT_MEASURABLE
 
 
 def test_a_clean_video_without_metadata_cannot_be_blamed() -> None:
-    scan = run_scan(Scene(kind=Kind.CLEAN, ambient_lux=20.0, metadata=False, seed=1))
+    scan = run_scan(Scene(kind=RenderedKind.CLEAN, ambient_lux=20.0, metadata=False, seed=1))
     result = judge_flash(samples=scan.samples, revealed=scan.sent, model=MODEL)
-    assert result.finding is Finding.NOT_MEASURABLE
+    assert result.finding is ChallengeFinding.NOT_MEASURABLE
 
 
 @pytest.mark.parametrize("lux", [30000.0, 100000.0])
 @pytest.mark.parametrize(("spread", "locked"), [(0.0, False), (0.2, False), (0.2, True)])
 def test_wrong_metadata_make_nobody_in_the_sun_absent(lux: float, spread: float, locked: bool) -> None:
     """A dim room's settings, stale or any at all."""
-    scan = rendered(Kind.GENUINE, lux)
+    scan = rendered(RenderedKind.GENUINE, lux)
     rng = np.random.default_rng(4)
     samples = [
         replace(
@@ -184,7 +195,7 @@ def test_wrong_metadata_make_nobody_in_the_sun_absent(lux: float, spread: float,
         for sample in scan.samples
     ]
     result = judge_flash(samples=samples, revealed=scan.sent, model=MODEL)
-    assert result.finding is Finding.NOT_MEASURABLE
+    assert result.finding is ChallengeFinding.NOT_MEASURABLE
 
 
 @pytest.mark.slow
@@ -192,18 +203,20 @@ def test_wrong_metadata_make_nobody_in_the_sun_absent(lux: float, spread: float,
 @pytest.mark.parametrize(
     ("kind", "lux", "findings"),
     [
-        (Kind.GENUINE, 20.0, {Finding.RIGHT}),
-        (Kind.GENUINE, 150.0, {Finding.RIGHT}),
-        (Kind.GENUINE, 400.0, {Finding.RIGHT}),
-        (Kind.GENUINE, 30000.0, {Finding.NOT_MEASURABLE}),
-        (Kind.RECORDED, 150.0, {Finding.WRONG, Finding.NOT_MEASURABLE}),
-        (Kind.CLEAN, 150.0, {Finding.ABSENT, Finding.NOT_MEASURABLE}),
-        (Kind.TINT_FACE, 150.0, {Finding.WRONG, Finding.NOT_MEASURABLE}),
-        (Kind.TINT_FRAME, 400.0, {Finding.WRONG}),
-        (Kind.PRINT, 150.0, {Finding.WRONG}),
+        (RenderedKind.GENUINE, 20.0, {ChallengeFinding.RIGHT}),
+        (RenderedKind.GENUINE, 150.0, {ChallengeFinding.RIGHT}),
+        (RenderedKind.GENUINE, 400.0, {ChallengeFinding.RIGHT}),
+        (RenderedKind.GENUINE, 30000.0, {ChallengeFinding.NOT_MEASURABLE}),
+        (RenderedKind.RECORDED, 150.0, {ChallengeFinding.WRONG, ChallengeFinding.NOT_MEASURABLE}),
+        (RenderedKind.CLEAN, 150.0, {ChallengeFinding.ABSENT, ChallengeFinding.NOT_MEASURABLE}),
+        (RenderedKind.TINT_FACE, 150.0, {ChallengeFinding.WRONG, ChallengeFinding.NOT_MEASURABLE}),
+        (RenderedKind.TINT_FRAME, 400.0, {ChallengeFinding.WRONG}),
+        (RenderedKind.PRINT, 150.0, {ChallengeFinding.WRONG}),
     ],
 )
-def test_findings_over_several_scans(kind: Kind, lux: float, findings: set[Finding], seed: int) -> None:
+def test_findings_over_several_scans(
+    kind: RenderedKind, lux: float, findings: set[ChallengeFinding], seed: int
+) -> None:
     assert judged(kind, lux, seed).finding in findings
 
 
@@ -211,7 +224,10 @@ def test_findings_over_several_scans(kind: Kind, lux: float, findings: set[Findi
 @pytest.mark.parametrize("seed", [3, 4, 5])
 def test_a_late_and_steady_answer_is_late_and_not_wrong(lag: float, seed: int) -> None:
     result = _judge(light_scan(seed, lag=lag))
-    assert (result.finding, result.reason) == (Finding.NOT_MEASURABLE, Reason.CHALLENGE_ANSWERED_LATE)
+    assert (result.finding, result.reason) == (
+        ChallengeFinding.NOT_MEASURABLE,
+        VerdictReason.CHALLENGE_ANSWERED_LATE,
+    )
     assert _signal(result, "flash_lag").passed is None
 
 
@@ -240,37 +256,46 @@ def _televised(*, room: str) -> LightScan:
 
 @pytest.mark.parametrize(
     ("room", "finding"),
-    [("lit", Finding.NOT_MEASURABLE), ("unseen", Finding.NOT_MEASURABLE), ("unlit", Finding.WRONG)],
+    [
+        ("lit", ChallengeFinding.NOT_MEASURABLE),
+        ("unseen", ChallengeFinding.NOT_MEASURABLE),
+        ("unlit", ChallengeFinding.WRONG),
+    ],
 )
-def test_a_television_makes_nobody_an_attacker(room: str, finding: Finding) -> None:
+def test_a_television_makes_nobody_an_attacker(room: str, finding: ChallengeFinding) -> None:
     """Nor where no background is seen; a face that leaps before a room that does not is a recording."""
     result = _judge(_televised(room=room))
     assert result.finding is finding
     if room == "unseen":
-        assert result.reason is Reason.CHALLENGE_NOT_MEASURABLE
+        assert result.reason is VerdictReason.CHALLENGE_NOT_MEASURABLE
         assert "no background" in result.detail
 
 
 @pytest.mark.parametrize(
     ("iso", "reason"),
-    [(1600.0, Reason.CHALLENGE_NOT_MEASURABLE), (20.0, Reason.TOO_BRIGHT_TO_MEASURE)],
+    [(1600.0, VerdictReason.CHALLENGE_NOT_MEASURABLE), (20.0, VerdictReason.TOO_BRIGHT_TO_MEASURE)],
 )
-def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(iso: float, reason: Reason) -> None:
+def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(
+    iso: float, reason: VerdictReason
+) -> None:
     scan = light_scan(1, strength=0.0)
     exposure = ExposureReading(exposure_seconds=1 / 30, iso=iso, exposure_locked=True)
     half = np.full(len(Region), 0.5, np.float32)
     samples = tuple(replace(one, exposure=exposure, usable=half) for one in scan.samples)
     result = _judge(LightScan(samples, scan.revealed))
-    assert (result.finding, result.reason) == (Finding.NOT_MEASURABLE, reason)
+    assert (result.finding, result.reason) == (ChallengeFinding.NOT_MEASURABLE, reason)
 
 
 def test_an_empty_scan_is_not_measurable() -> None:
     result = judge_flash(samples=[], revealed=[], model=MODEL)
-    assert result.finding is Finding.NOT_MEASURABLE
+    assert result.finding is ChallengeFinding.NOT_MEASURABLE
     assert result.verified_bits == pytest.approx(0)
     scan = light_scan(1)
-    assert judge_flash(samples=[], revealed=scan.revealed, model=MODEL).finding is Finding.NOT_MEASURABLE
-    assert judge_flash(samples=scan.samples, revealed=[], model=MODEL).finding is not Finding.RIGHT
+    assert (
+        judge_flash(samples=[], revealed=scan.revealed, model=MODEL).finding
+        is ChallengeFinding.NOT_MEASURABLE
+    )
+    assert judge_flash(samples=scan.samples, revealed=[], model=MODEL).finding is not ChallengeFinding.RIGHT
 
 
 SCAN = light_scan(4)
@@ -336,7 +361,7 @@ def _holed(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
 def test_whatever_is_missing_nothing_breaks(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     samples = []
-    for sample in rendered(Kind.GENUINE).samples:
+    for sample in rendered(RenderedKind.GENUINE).samples:
         if rng.random() < 0.2:
             continue
         samples.append(
@@ -346,8 +371,8 @@ def test_whatever_is_missing_nothing_breaks(data: st.DataObject) -> None:
                 patch=_holed(sample.patch, rng),
             )
         )
-    result = judge_flash(samples=samples, revealed=rendered(Kind.GENUINE).sent, model=MODEL)
-    assert result.finding is not Finding.ABSENT
+    result = judge_flash(samples=samples, revealed=rendered(RenderedKind.GENUINE).sent, model=MODEL)
+    assert result.finding is not ChallengeFinding.ABSENT
     assert result.verified_bits <= 30
     assert all(signal.score is None or 0 <= signal.score <= 1 for signal in result.signals)
     assert np.isfinite(result.odds)

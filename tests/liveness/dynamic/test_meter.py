@@ -15,7 +15,7 @@ from liveness.dynamic.sample import ExposureReading, FlashSample, Region
 from tests.liveness.builders import face_at
 from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan
-from tests.liveness.dynamic.synthetic import Kind
+from tests.liveness.dynamic.synthetic import RenderedKind
 
 
 def _fed(scan: LightScan, samples: list[FlashSample] | None = None) -> FlashMeter:
@@ -65,8 +65,8 @@ def _doubtful(samples: Sequence[FlashSample], revealed: Sequence[RevealedStep]) 
     return meter.doubtful()
 
 
-@pytest.mark.parametrize(("kind", "doubtful"), [(Kind.GENUINE, False), (Kind.GLASS, True)])
-def test_what_the_judge_would_doubt_so_far_is_told(kind: Kind, doubtful: bool) -> None:
+@pytest.mark.parametrize(("kind", "doubtful"), [(RenderedKind.GENUINE, False), (RenderedKind.GLASS, True)])
+def test_what_the_judge_would_doubt_so_far_is_told(kind: RenderedKind, doubtful: bool) -> None:
     scan = rendered(kind)
     assert _doubtful(scan.samples, scan.sent) is doubtful
 
@@ -156,12 +156,12 @@ def test_a_moving_face_disturbs_its_step() -> None:
     ("lux", "light"), [(150.0, Light.OK), (400.0, Light.OK), (30000.0, Light.TOO_BRIGHT)]
 )
 def test_light_by_the_answer(lux: float, light: Light) -> None:
-    scan = rendered(Kind.GENUINE, lux)
+    scan = rendered(RenderedKind.GENUINE, lux)
     assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).light() is light
 
 
 def test_no_answer_in_a_dim_room_is_a_dim_screen() -> None:
-    scan = rendered(Kind.CLEAN, 20.0)
+    scan = rendered(RenderedKind.CLEAN, 20.0)
     assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).light() is Light.WEAK
 
 

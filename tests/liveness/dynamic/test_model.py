@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from liveness.dynamic.model import load_flash_model, parse_flash_model
 from liveness.errors import FlashModelError
 from tests.liveness.dynamic.flash_scans import judged
-from tests.liveness.dynamic.synthetic import Kind
+from tests.liveness.dynamic.synthetic import RenderedKind
 
 TEXT = files("liveness.dynamic").joinpath("flash_model.toml").read_text(encoding="utf-8")
 
 
 def test_every_signal_has_a_weight() -> None:
-    names = {signal.name for signal in judged(Kind.GENUINE).signals}
+    names = {signal.name for signal in judged(RenderedKind.GENUINE).signals}
     assert names == set(load_flash_model().judge.weights)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from liveness.dynamic.policy import BitFloor, DynamicPolicy, Fallback, WithoutFlash
-from liveness.errors import PolicyError
+from liveness.dynamic.policy import BitFloor, DynamicPolicy, NextStep, WithoutFlash
+from liveness.errors import LivenessPolicyError
 
 
 def test_the_floors_are_those_of_the_product() -> None:
@@ -24,15 +24,15 @@ def test_the_floors_are_those_of_the_product() -> None:
         {"blink_patience_seconds": float("nan")},
         {"depth_patience_seconds": 31.0},
         {"depth_patience_seconds": -1.0},
-        {"demanded": True, "fallback": Fallback.MOVEMENT},
+        {"demanded": True, "fallback": NextStep.MOVEMENT},
         {"demanded": True, "without_flash": WithoutFlash.EXPRESS},
     ],
 )
 def test_policies_that_contradict_themselves_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(PolicyError):
+    with pytest.raises(LivenessPolicyError):
         DynamicPolicy(**changes)  # type: ignore[arg-type]  # the class checks
 
 
 def test_people_who_must_not_see_flashes_can_be_scanned_passively() -> None:
-    policy = DynamicPolicy(without_flash=WithoutFlash.EXPRESS, fallback=Fallback.MOVEMENT)
+    policy = DynamicPolicy(without_flash=WithoutFlash.EXPRESS, fallback=NextStep.MOVEMENT)
     assert not policy.demanded

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
-from liveness.observation import FrameObservation, PassedFrame, ScanObservations
+from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
 from liveness.signal import Signal
 from tests.liveness.builders import observation, scan
 
@@ -137,7 +137,7 @@ def _thinned(pictures: list[int], noise: float = 0.0) -> ScanObservations:
             measured.append(replace(frame, fingerprint=mark))
         else:
             samples = frame.samples if frame.index < 24 else None
-            passed.append(PassedFrame(frame.index, frame.capture_time, fingerprint=mark, samples=samples))
+            passed.append(SkippedFrame(frame.index, frame.capture_time, fingerprint=mark, samples=samples))
     return ScanObservations(frames=tuple(measured), motion=(), passed=tuple(passed))
 
 

@@ -13,11 +13,11 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selection import select_frames
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan
 from tests.packs import real_pack, shared_pack
 from vision.packs.pack import Pack
@@ -32,7 +32,7 @@ def _judge(seen: ScanObservations, scores: list[PadScore] | None = None) -> Live
 def _simulated(
     kind: ScanKind, name: str = "astronaut", seed: int = 0, *, short: bool = False
 ) -> ScanObservations:
-    settings = ScanSettings(kind=kind, seed=seed, seconds=3.0, frames_per_second=15.0)
+    settings = SceneSettings(kind=kind, seed=seed, seconds=3.0, frames_per_second=15.0)
     if short:
         settings = replace(settings, seconds=2.0, width=360, height=480)
     frames = simulate_scan(builtin_photos(names=(name,))[name], settings)
@@ -41,7 +41,7 @@ def _simulated(
 
 def test_a_still_picture_is_a_spoof() -> None:
     result = _judge(rendered_scan(lambda _, x, y: (x, y)))
-    assert (result.verdict, result.reasons[0]) == (Verdict.SPOOF, Reason.NO_SIGN_OF_LIFE)
+    assert (result.verdict, result.reasons[0]) == (Verdict.SPOOF, VerdictReason.NO_SIGN_OF_LIFE)
 
 
 def test_a_moved_picture_is_a_spoof() -> None:
@@ -54,7 +54,7 @@ def test_a_moved_picture_is_a_spoof() -> None:
 
     result = _judge(rendered_scan(move))
     assert (result.verdict, result.attack_type) == (Verdict.SPOOF, AttackType.UNKNOWN)
-    assert Reason.MOVES_AS_A_PLANE in result.reasons
+    assert VerdictReason.MOVES_AS_A_PLANE in result.reasons
 
 
 @pytest.mark.parametrize("frames", [0, 1, 3, 8, 15])
@@ -77,19 +77,22 @@ def test_one_frame_with_a_network_is_heard_but_not_believed() -> None:
 
 def test_frames_without_motion_data_are_inconclusive() -> None:
     result = _judge(scan())
-    assert (result.verdict, result.reasons[0]) == (Verdict.INCONCLUSIVE, Reason.NO_SIGN_OF_LIFE_MEASURABLE)
+    assert (result.verdict, result.reasons[0]) == (
+        Verdict.INCONCLUSIVE,
+        VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE,
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "reasons"),
     [
-        (ScanKind.STATIC_PHOTO, {Reason.NO_SIGN_OF_LIFE}),
-        (ScanKind.WAVED_PHOTO, {Reason.MOVES_AS_A_PLANE}),
-        pytest.param(ScanKind.FROZEN_FRAME, {Reason.FROZEN_FRAMES}, marks=pytest.mark.slow),
-        pytest.param(ScanKind.LOOPED_CLIP, {Reason.LOOPED_FRAMES}, marks=pytest.mark.slow),
+        (ScanKind.STATIC_PHOTO, {VerdictReason.NO_SIGN_OF_LIFE}),
+        (ScanKind.WAVED_PHOTO, {VerdictReason.MOVES_AS_A_PLANE}),
+        pytest.param(ScanKind.FROZEN_FRAME, {VerdictReason.FROZEN_FRAMES}, marks=pytest.mark.slow),
+        pytest.param(ScanKind.LOOPED_CLIP, {VerdictReason.LOOPED_FRAMES}, marks=pytest.mark.slow),
     ],
 )
-def test_simulated_attacks_are_spoofs(kind: ScanKind, reasons: set[Reason]) -> None:
+def test_simulated_attacks_are_spoofs(kind: ScanKind, reasons: set[VerdictReason]) -> None:
     result = _judge(_simulated(kind, short=True))
     assert result.verdict is Verdict.SPOOF, result
     assert reasons <= set(result.reasons)
@@ -116,7 +119,7 @@ def test_every_simulated_person_and_every_attack_with_their_photo(name: str) -> 
 def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: AttackKind) -> None:
     photos = list(builtin_photos())
     for number, name in enumerate(photos):
-        frame = next(simulate_scan(builtin_photos()[name], ScanSettings(kind=ScanKind.GENUINE, seed=number)))
+        frame = next(simulate_scan(builtin_photos()[name], SceneSettings(kind=ScanKind.GENUINE, seed=number)))
         faces = real_pack().detector.detect(frame.pixels)
         centre = faces[0].box.centre
         background = np.flipud(frame.pixels).copy()

@@ -1,6 +1,6 @@
 import pytest
 
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 from liveness.selfie import SelfieSettings
 
 # Seed 002's configuration table.
@@ -47,5 +47,5 @@ def test_names_and_defaults_are_the_seeds() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_by_its_name(name: str, value: float) -> None:
-    with pytest.raises(PolicyError, match=name):
+    with pytest.raises(LivenessPolicyError, match=name):
         SelfieSettings(**{name: value})

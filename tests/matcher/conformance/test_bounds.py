@@ -6,7 +6,7 @@ from matcher.conformance.bounds import BOUNDS, Span, check_bounds
 from matcher.conformance.interface import Component
 from matcher.conformance.profiles import Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Rule, Severity
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 
 
 def test_every_requirement_that_measures_a_number_has_its_range() -> None:
@@ -28,7 +28,7 @@ def test_both_ends_belong_to_the_range_and_nothing_beyond(code: Component | Inta
         Rule(severity=Severity.HARD, minimum=math.nextafter(span.least, -math.inf)),
         Rule(severity=Severity.HARD, maximum=math.nextafter(span.most, math.inf)),
     ):
-        with pytest.raises(PolicyInvalid, match=f"{code}: .* range, {span.words()}, got"):
+        with pytest.raises(PortraitPolicyInvalid, match=f"{code}: .* range, {span.words()}, got"):
             check_bounds(code, beyond)
 
 
@@ -36,5 +36,5 @@ def test_ranges_in_words() -> None:
     assert Span(0, 0.25).words() == "0 to 0.25"
     assert Span(-180, 180).words() == "-180 to 180"
     assert Span(0, math.inf).words() == "0 and more"
-    with pytest.raises(PolicyInvalid, match="minimum must lie in its range, 0 and more, got -1"):
+    with pytest.raises(PortraitPolicyInvalid, match="minimum must lie in its range, 0 and more, got -1"):
         check_bounds(Component.EYES_OPEN, Rule(severity=Severity.HARD, minimum=-1))

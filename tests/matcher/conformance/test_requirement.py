@@ -13,7 +13,7 @@ from matcher.conformance.requirement import (
     requirement_code,
     stated_requirement,
 )
-from matcher.errors import PolicyInvalid
+from matcher.errors import PortraitPolicyInvalid
 
 
 def rule(
@@ -155,7 +155,7 @@ def test_only_what_is_hard_refuses(severity: Severity, passed: bool, refuses: bo
     ],
 )
 def test_rules_that_mean_nothing_are_refused(code: Component | IntakeCode, demanded: Rule) -> None:
-    with pytest.raises(PolicyInvalid, match=code.value):
+    with pytest.raises(PortraitPolicyInvalid, match=code.value):
         demanded.check(code)
 
 
@@ -168,7 +168,7 @@ def test_rules_that_mean_something_are_not() -> None:
 def test_codes_are_found_by_name() -> None:
     assert requirement_code("head_pose_yaw") is Component.HEAD_POSE_YAW
     assert requirement_code("face_inside") is IntakeCode.FACE_INSIDE
-    with pytest.raises(PolicyInvalid, match="'nose'"):
+    with pytest.raises(PortraitPolicyInvalid, match="'nose'"):
         requirement_code("nose")
 
 

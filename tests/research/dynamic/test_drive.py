@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
@@ -53,7 +53,7 @@ def _driven(settings: FlashScanSettings, photo: Photo, drawn: int, pack: Pack) -
 def test_a_tint_is_no_face_however_the_head_moves(photos: dict[str, Photo], pack: Pack, seed: int) -> None:
     """In 7, 10 and 23 the head's motion goes with the colours, and makes the tint look uneven."""
     found = _judged(FlashKind.INJECTED_TINT, photos["astronaut"], seed, pack)
-    assert found.finding in {Finding.WRONG, Finding.NOT_MEASURABLE}
+    assert found.finding in {ChallengeFinding.WRONG, ChallengeFinding.NOT_MEASURABLE}
     (overlay,) = (one for one in found.signals if one.name == "flash_overlay")
     assert overlay.passed is False, overlay.detail
 
@@ -67,12 +67,12 @@ def test_a_recording_is_none_however_much_its_background_flashes(
         kind=FlashKind.RECORDED_SCAN, seed=5, ambient=AmbientSettings(preset=AmbientPreset.DARK)
     )
     found = _driven(settings, photos["astronaut"], drawn, pack)
-    assert found.finding is not Finding.RIGHT
+    assert found.finding is not ChallengeFinding.RIGHT
     assert found.verified_bits < 5
 
 
 @pytest.mark.parametrize("name", ["astronaut", "long-hair"])
 def test_a_person_is_a_face(photos: dict[str, Photo], pack: Pack, name: str) -> None:
     found = [_judged(FlashKind.GENUINE, photos[name], seed, pack).finding for seed in (100, 102, 104, 106)]
-    assert found.count(Finding.RIGHT) >= 3
-    assert Finding.WRONG not in found
+    assert found.count(ChallengeFinding.RIGHT) >= 3
+    assert ChallengeFinding.WRONG not in found

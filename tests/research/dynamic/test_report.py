@@ -12,7 +12,7 @@ from research.dynamic.rates import Draws, Rate
 from research.dynamic.report import write_report
 from research.dynamic.rows import Row, append_row
 from research.dynamic.tables import Table, all_tables
-from research.dynamic.targets import Answer, answer_to, target_table
+from research.dynamic.targets import TargetStatus, answer_to, target_table
 from tests.research.dynamic.builders import row
 
 _DRAWS = Draws(resamples=100, seed=1)
@@ -59,23 +59,25 @@ def _answers(table: Table) -> dict[str, str]:
 
 def test_targets_are_answered_by_rate_and_bound() -> None:
     answers = _answers(target_table(_rows(), _DRAWS))
-    assert answers["genuine, dark and indoor: SPOOF"] == Answer.NOT_SHOWN
-    assert answers["print: SUCCESS by the flash alone"] == Answer.MISSED
+    assert answers["genuine, dark and indoor: SPOOF"] == TargetStatus.NOT_SHOWN
+    assert answers["print: SUCCESS by the flash alone"] == TargetStatus.MISSED
     caught = [replace(one, combined="SPOOF") if one.kind == "print" else one for one in _rows()]
-    assert _answers(target_table(caught, _DRAWS))["print: SUCCESS"] == Answer.NOT_SHOWN
-    assert answers["genuine, dark and indoor: median seconds of a scan"] == Answer.MET
+    assert _answers(target_table(caught, _DRAWS))["print: SUCCESS"] == TargetStatus.NOT_SHOWN
+    assert answers["genuine, dark and indoor: median seconds of a scan"] == TargetStatus.MET
 
 
 @pytest.mark.parametrize(
     ("rate", "answer"),
     [
-        (Rate(0, 3000, 3000, 0.0, 0.001), Answer.MET),
-        (Rate(0, 30, 30, 0.0, 0.1), Answer.NOT_SHOWN),
-        (Rate(2, 100, 30, 0.0, 0.05), Answer.MISSED),
-        (Rate(0, 0, 0, None, None), Answer.NOT_MEASURED),
+        (Rate(0, 3000, 3000, 0.0, 0.001), TargetStatus.MET),
+        (Rate(0, 30, 30, 0.0, 0.1), TargetStatus.NOT_SHOWN),
+        (Rate(2, 100, 30, 0.0, 0.05), TargetStatus.MISSED),
+        (Rate(0, 0, 0, None, None), TargetStatus.NOT_MEASURED),
     ],
 )
-def test_a_target_is_met_only_where_the_people_are_enough_to_show_it(rate: Rate, answer: Answer) -> None:
+def test_a_target_is_met_only_where_the_people_are_enough_to_show_it(
+    rate: Rate, answer: TargetStatus
+) -> None:
     assert answer_to(rate) is answer
 
 

@@ -10,7 +10,7 @@ from research.liveness_fusion.fit import fit_model, main
 from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import Limits
 from research.liveness_fusion.reliability import draw_reliability, reliability_bins
-from research.liveness_fusion.rows import Kind, Row, RowsUnusable, read_rows, write_rows
+from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows, write_rows
 
 
 def _rows() -> list[Row]:
@@ -29,8 +29,8 @@ def _rows() -> list[Row]:
         motion = {"planar_motion": around(toward), "micro_motion": around(toward)}
         species = "" if live else "screen"
         rows += [
-            Row(Kind.CLIP, f"c{number}", source, species, live, motion | cues, network),
-            Row(Kind.PICTURE, f"p{number}", source, species, live, cues, network),
+            Row(RowKind.CLIP, f"c{number}", source, species, live, motion | cues, network),
+            Row(RowKind.PICTURE, f"p{number}", source, species, live, cues, network),
         ]
     return rows
 

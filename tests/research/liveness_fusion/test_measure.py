@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from research.liveness_fusion.measure import main
-from research.liveness_fusion.rows import Kind, read_rows
+from research.liveness_fusion.rows import RowKind, read_rows
 from tests.research.parts import part_of
 
 _CLIP = "live/quentin-csg__videos__real.mp4"
@@ -34,11 +34,11 @@ def test_pictures_and_clips_become_rows_and_our_network_is_asked_only_about_what
     out = tmp_path / "rows"
     assert main(["--assets", str(tmp_path), *packs, *chosen, "--out", str(out)]) == 0
     rows = read_rows(out)
-    by_name = {row.name: row for row in rows if row.kind is Kind.PICTURE}
+    by_name = {row.name: row for row in rows if row.kind is RowKind.PICTURE}
     assert set(by_name[trained].networks) == {"minifas_v2se"}
     assert set(by_name[unseen].networks) == {"minifas_v2se", "facegate_pad_v1"}
-    clips = [row for row in rows if row.kind is Kind.CLIP]
-    frames = [row for row in rows if row.kind is Kind.FRAME]
+    clips = [row for row in rows if row.kind is RowKind.CLIP]
+    frames = [row for row in rows if row.kind is RowKind.FRAME]
     assert len(clips) == len(frames) >= 2
     assert all("planar_motion" in row.scores and "blur_depth" in row.scores for row in clips)
     assert all("planar_motion" not in row.scores and "blur_depth" in row.scores for row in frames)

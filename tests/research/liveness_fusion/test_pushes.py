@@ -7,7 +7,7 @@ from liveness.fusion_model import FusionModel, NetworkCalibration, NetworkCalibr
 from liveness.fusion_model_file import load_fusion_model
 from research.liveness_fusion.parts import Limits
 from research.liveness_fusion.pushes import count_pushes, placed_without
-from research.liveness_fusion.rows import Kind, Row
+from research.liveness_fusion.rows import Row, RowKind
 
 _EVEN = NetworkCalibrations(known={}, unknown=NetworkCalibration(bias=0.0, weight=1.0))
 _SEEN, _UNSEEN = 0.1, 0.9
@@ -25,7 +25,7 @@ def _model() -> FusionModel:
 
 def _row(name: str, moire: float | None, **networks: float) -> Row:
     scores = {} if moire is None else {"moire": moire}
-    return Row(Kind.PICTURE, name, f"Silent-Face-Anti-Spoofing/{name}", "", True, scores, networks)
+    return Row(RowKind.PICTURE, name, f"Silent-Face-Anti-Spoofing/{name}", "", True, scores, networks)
 
 
 def test_rows_are_counted_once_whatever_the_number_of_networks() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from research.liveness_fusion.rows import Kind, Row
+from research.liveness_fusion.rows import Row, RowKind
 from research.liveness_fusion.traces import fit_trace, fit_traces
 
 _LIVE = [-1.0, -0.8, -0.7, -0.5, *np.linspace(-0.4, 3.0, 495).tolist()]
@@ -60,7 +60,7 @@ def test_no_live_picture_that_was_seen_is_held_against(live: list[float], attack
 
 def test_traces_are_told_from_rows_that_have_them() -> None:
     def row(number: int, live: bool, scores: dict[str, float]) -> Row:
-        return Row(Kind.PICTURE, str(number), "s", "" if live else "screen", live, scores, {})
+        return Row(RowKind.PICTURE, str(number), "s", "" if live else "screen", live, scores, {})
 
     rows = [row(n, True, {"moire": 0.8}) for n in range(120)] + [
         row(n, False, {"moire": 0.01}) for n in range(9)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from research.liveness_fusion.rows import Kind, Row, write_rows
+from research.liveness_fusion.rows import Row, RowKind, write_rows
 from research.liveness_fusion.unseen import folds_of, main
 from tests.evaluation.pad.samples import live
 
@@ -36,10 +36,12 @@ def _written(folder: Path, *, told_by: str) -> tuple[Path, Path]:
             "" if genuine else "screen",
         )
         rows.append(
-            Row(Kind.PICTURE, name, source, species, genuine, {"colour_gamut": around[1]}, {"n": around[0]})
+            Row(
+                RowKind.PICTURE, name, source, species, genuine, {"colour_gamut": around[1]}, {"n": around[0]}
+            )
         )
         moves = {"planar_motion": toward, "colour_gamut": 0.5}
-        rows.append(Row(Kind.CLIP, f"c{number}", source, species, genuine, moves, {"n": 0.5}))
+        rows.append(Row(RowKind.CLIP, f"c{number}", source, species, genuine, moves, {"n": 0.5}))
         (folder / name).write_bytes(b"")
         label = "live" if genuine else "spoof"
         lines.append(f"{name},{label},{species},{source},1,person{number}")
@@ -72,7 +74,7 @@ def test_rows_of_other_pictures_and_no_rows_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows, dataset = _written(tmp_path, told_by="cue")
-    write_rows(rows, [Row(Kind.PICTURE, "other.jpg", "s", "", True, {}, {"n": 0.5})])
+    write_rows(rows, [Row(RowKind.PICTURE, "other.jpg", "s", "", True, {}, {"n": 0.5})])
     assert main([str(rows), "--dataset", str(dataset)]) == 2
     assert "no row is of a picture" in capsys.readouterr().err
     assert main([str(tmp_path / "absent"), "--dataset", str(dataset)]) == 2

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from research.movement.cases import Approacher, Case
 from research.movement.play import play
 from simulator import Geometry, Photo
@@ -34,17 +34,17 @@ def test_a_person_fills_both_ovals_and_is_no_picture(photo: Photo, pack: Pack, g
         play(Case(Approacher.GENUINE, _PERSON, geometry, attempt), photo, pack=pack) for attempt in range(5)
     ]
     assert any(one.ovals_filled >= 2 for one in played)
-    assert any(one.result.finding is Finding.RIGHT for one in played)
-    assert all(one.result.finding is not Finding.WRONG for one in played)
+    assert any(one.result.finding is ChallengeFinding.RIGHT for one in played)
+    assert all(one.result.finding is not ChallengeFinding.WRONG for one in played)
 
 
 @pytest.mark.parametrize("approacher", [Approacher.PRINT, Approacher.BENT_PRINT, Approacher.SCREEN_REPLAY])
 def test_what_is_flat_is_never_right(photo: Photo, pack: Pack, approacher: Approacher) -> None:
     played = play(Case(approacher, _PERSON, Geometry.RELIEF, 0), photo, pack=pack)
-    assert played.result.finding is not Finding.RIGHT
+    assert played.result.finding is not ChallengeFinding.RIGHT
 
 
 def test_a_film_does_not_listen(photo: Photo, pack: Pack) -> None:
     played = play(Case(Approacher.RECORDED_APPROACH, _PERSON, Geometry.RELIEF, 0), photo, pack=pack)
     assert played.ovals_filled < 2
-    assert played.result.finding is Finding.ABSENT
+    assert played.result.finding is ChallengeFinding.ABSENT

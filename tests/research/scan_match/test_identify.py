@@ -19,7 +19,7 @@ from research.scan_match.constancy_study import (
 from research.scan_match.identify import identify_scan, portrait_template
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_pack
 from vision.image import encode_jpeg
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @functools.cache
 def _recording(person: str) -> Recording:
-    settings = ScanSettings(
+    settings = SceneSettings(
         kind=ScanKind.GENUINE, seed=3, seconds=3.0, frames_per_second=12.0, width=360, height=480
     )
     frames = tuple(

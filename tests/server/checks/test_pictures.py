@@ -2,11 +2,11 @@
 
 from server.checks.pictures import result_pictures
 from server.domain.terms import AttemptOutcome
-from server.storage.records import EvidenceKind
+from server.storage.records import ImagePurpose
 from tests.server.scan.records import attempt_record
 from tests.server.storage.samples import entry
 
-FRAME, AUDIT = EvidenceKind.EVIDENCE_FRAME, EvidenceKind.AUDIT_IMAGE
+FRAME, AUDIT = ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE
 
 
 def test_without_pictures_there_are_none() -> None:

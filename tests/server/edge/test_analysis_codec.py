@@ -12,7 +12,7 @@ from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieResult
 from liveness.signal import Signal, assessed, not_assessed
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import (
     AnalysisMode,
@@ -39,7 +39,7 @@ _FULL = LivenessResult(
         assessed(name="moire", label="No moiré", score=0.1, detail="A pixel grid shows."),
         not_assessed(name="blink", label="Blinks", reason="One frame."),
     ),
-    reasons=(Reason.NETWORK_SEES_ATTACK,),
+    reasons=(VerdictReason.NETWORK_SEES_ATTACK,),
 )
 
 

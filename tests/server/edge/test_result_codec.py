@@ -10,9 +10,9 @@ from hypothesis import given
 
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
-from device_integrity.check import CheckOutcome as DeviceCheckOutcome
+from device_integrity.check import TestOutcome as DeviceCheckOutcome
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from server.checks.handed_out import HandedOut, KeptPicture
 from server.domain.terms import AttemptOutcome, Mode
 from server.edge.result_codec import EXPLANATIONS, add_pictures, encode_result, parse_result
@@ -166,7 +166,7 @@ def test_every_word_of_the_inside_is_on_the_wire() -> None:
 
 
 def test_every_liveness_reason_has_plain_words() -> None:
-    assert set(EXPLANATIONS) == set(Reason)
+    assert set(EXPLANATIONS) == set(VerdictReason)
     assert len(set(EXPLANATIONS.values())) == len(EXPLANATIONS)
 
 

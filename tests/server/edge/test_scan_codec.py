@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
-from attempt.frame import ExposureClaim
+from attempt.frame import FrameExposure
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
@@ -320,7 +320,7 @@ def test_what_a_device_says_of_a_flash_frame_is_kept() -> None:
     message = to_inbound(_Request(frame=scan_pb2.Frame(header=header.SerializeToString())))
     assert isinstance(message, FrameMessage)
     assert (message.flash_step, message.flash_step_since_us) == (2, 1_234_567)
-    assert message.exposure == ExposureClaim(
+    assert message.exposure == FrameExposure(
         exposure_time_ns=8_000_000,
         iso=400,
         white_balance_kelvin=4100,

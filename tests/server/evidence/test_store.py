@@ -13,7 +13,7 @@ from server.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown
 from server.storage.database import open_database
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore, open_object_store
-from server.storage.records import EvidenceEntry, EvidenceKind, PictureFacts
+from server.storage.records import EvidenceEntry, ImagePurpose, PictureFacts
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.schema import prepare_database
@@ -35,7 +35,7 @@ def store(objects: ObjectStore) -> EvidenceStore:
 
 
 async def saved(store: EvidenceStore, check_id: UUID) -> EvidenceEntry:
-    picture = await store.seal(check_id, kind=EvidenceKind.EVIDENCE_FRAME, image=_PICTURE, facts=_FACTS)
+    picture = await store.seal(check_id, kind=ImagePurpose.EVIDENCE_FRAME, image=_PICTURE, facts=_FACTS)
     await store.put(picture)
     return picture.entry
 
@@ -45,7 +45,7 @@ async def test_a_picture_is_given_back_as_it_came(store: EvidenceStore) -> None:
     entry = await saved(store, check_id)
     assert await store.load(check_id, entry) == _PICTURE
     assert (entry.attempt, entry.frame_index, entry.rotation, entry.mirrored) == (2, 17, 90, True)
-    assert (entry.kind, entry.media_type, entry.key_id) == (EvidenceKind.EVIDENCE_FRAME, "image/jpeg", "k")
+    assert (entry.kind, entry.media_type, entry.key_id) == (ImagePurpose.EVIDENCE_FRAME, "image/jpeg", "k")
 
 
 async def test_the_picture_lies_encrypted(store: EvidenceStore, objects: ObjectStore) -> None:
@@ -67,7 +67,7 @@ async def test_a_picture_opens_for_its_own_check_and_kind_only(store: EvidenceSt
     with pytest.raises(SealBroken):
         await store.load(uuid4(), entry)
     with pytest.raises(SealBroken):
-        await store.load(check_id, replace(entry, kind=EvidenceKind.AUDIT_IMAGE))
+        await store.load(check_id, replace(entry, kind=ImagePurpose.AUDIT_IMAGE))
 
 
 async def test_an_altered_object_is_noticed(store: EvidenceStore, objects: ObjectStore) -> None:

@@ -193,7 +193,7 @@ async def test_a_drawn_frame_that_does_not_decode_is_refused_at_the_end(pool: Wo
     setting = _Setting(pool)
     await setting.take(0)
     broken = frame_message(1, image=undecodable(pictures()[1].jpeg))
-    setting.work.glance(broken, arrival=0.0)
+    setting.work.skip(broken, arrival=0.0)
     with pytest.raises(Refusal) as caught:
         await setting.work.verify_sample()
     assert caught.value.reason is Reason.FRAME_IMAGE_INVALID

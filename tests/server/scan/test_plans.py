@@ -66,7 +66,7 @@ def test_a_fallback_stands_in_only_where_the_policy_names_it() -> None:
 )
 def test_else_the_flash_is_tried_again(policy: str, requested: Mode, capabilities: Set[Capability]) -> None:
     plans = _plans(policy, requested, capabilities)
-    assert plans.limits.fallback is dynamic.Fallback.NONE
+    assert plans.limits.fallback is dynamic.NextStep.NONE
     plans.fall_back()
     assert plans.next is Plan.FLASH
 

@@ -9,7 +9,7 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome
 from server.scan.messages import CaptureBudget
-from server.storage.records import EvidenceKind
+from server.storage.records import ImagePurpose
 from server.verdict import CheckStatus
 from simulator.scene import ScanKind
 from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
@@ -45,7 +45,7 @@ async def test_a_genuine_person_succeeds(scene: LiveServer) -> None:
     assert attempt.outcome is AttemptOutcome.DECIDED
     assert attempt.frames == stream.frames
     kinds = [entry.kind for entry in await scene.evidence(upload.check_id)]
-    assert kinds == [EvidenceKind.EVIDENCE_FRAME, EvidenceKind.AUDIT_IMAGE, EvidenceKind.AUDIT_IMAGE]
+    assert kinds == [ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE, ImagePurpose.AUDIT_IMAGE]
 
     answer = await scene.finish(upload.check_id, audit_images=4)
     outcome = answer.result

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.terms import Mode
 from server.sealing import Sealed
-from server.storage.records import Decision, EvidenceEntry, EvidenceKind, NewCheck, RequestKey
+from server.storage.records import Decision, EvidenceEntry, ImagePurpose, NewCheck, RequestKey
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
@@ -58,7 +58,7 @@ def request(request_id: str = "r-1", *, payload: bytes = b"payload", tenant: str
 def entry(
     name: str,
     *,
-    kind: EvidenceKind = EvidenceKind.EVIDENCE_FRAME,
+    kind: ImagePurpose = ImagePurpose.EVIDENCE_FRAME,
     wrapped_key: bytes = b"wrapped key",
     attempt: int = 1,
 ) -> EvidenceEntry:

@@ -23,7 +23,7 @@ from server.storage.errors import (
     SessionKeyUnproven,
     StorageUnavailable,
 )
-from server.storage.records import AttemptEnding, EvidenceKind, NewAttempt
+from server.storage.records import AttemptEnding, ImagePurpose, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import metadata
@@ -212,7 +212,7 @@ async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None
     assert (started.counted, started.outcome, started.end_time, started.epoch) == (False, None, None, 1)
     counted = await repository.count_attempt(check_id, epoch=1, attempt=1, frames=8)
     assert counted.counted
-    kept = entry("kept", kind=EvidenceKind.AUDIT_IMAGE)
+    kept = entry("kept", kind=ImagePurpose.AUDIT_IMAGE)
     ended = await end(repository, check_id, epoch=1, judgement=b"judged", evidence=(kept,))
     assert ended.outcome is AttemptOutcome.RETRY
     assert (ended.frames, ended.dropped, ended.feedback) == (11, 2, ("TOO_DARK", "HOLD_STILL"))
@@ -333,7 +333,7 @@ async def test_a_decision_is_one_with_its_evidence(repository: CheckRepository) 
     await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
     await end(repository, check_id, epoch=1, evidence=(entry("first"),))
     await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(2, after(10)))
-    kept = (entry("b", attempt=2), entry("a", kind=EvidenceKind.AUDIT_IMAGE, attempt=2))
+    kept = (entry("b", attempt=2), entry("a", kind=ImagePurpose.AUDIT_IMAGE, attempt=2))
     await repository.decide(check_id, epoch=1, decision=decision(*kept))
     decided = await repository.get(check_id)
     assert decided is not None

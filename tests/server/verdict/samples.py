@@ -7,7 +7,7 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import passed
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
-from liveness.verdict import AttackType, LivenessResult, Reason, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchResult
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
@@ -51,7 +51,7 @@ OUTCOME = CheckOutcome(
             Signal("blink", "Blink", 0.25, 0.5, False, "none"),
             Signal("pad_network", "PAD network", None, 0.0, None, "x" * 900),
         ),
-        reasons=(Reason.MOVES_AS_A_PLANE,),
+        reasons=(VerdictReason.MOVES_AS_A_PLANE,),
     ),
     match=MatchResult(
         same_person=True,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
 from liveness.policy import LivenessPolicy
-from liveness.verdict import LivenessResult, Reason, Verdict
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchResult
 from server.domain.terms import Mode
 from server.verdict import (
@@ -45,7 +45,7 @@ def _liveness(verdict: Verdict) -> LivenessResult:
         score=90.0,
         policy=LivenessPolicy(),
         signals=(),
-        reasons=(Reason.LOOKS_ALIVE,),
+        reasons=(VerdictReason.LOOKS_ALIVE,),
     )
 
 

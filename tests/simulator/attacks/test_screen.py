@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator import Photo, ScanKind, ScanSettings, ScreenSettings
+from simulator import Photo, ScanKind, SceneSettings, ScreenSettings
 from simulator.attacks.screen import ScreenReplay
 
-_SETTINGS = ScanSettings(kind=ScanKind.SCREEN_REPLAY, seed=4, seconds=1.0, width=360, height=480)
+_SETTINGS = SceneSettings(kind=ScanKind.SCREEN_REPLAY, seed=4, seconds=1.0, width=360, height=480)
 
 
 def _mid_band_energy(image: np.typing.NDArray[np.uint8]) -> float:

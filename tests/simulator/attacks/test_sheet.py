@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulator.attacks.sheet import Sheet, crop_around_face
-from simulator.geometry.relief import Placement, Viewport
+from simulator.geometry.relief import ReliefPose, Viewport
 
 _VIEW = Viewport(width=240, height=320, margin=48, focal=270.0)
 
@@ -16,7 +16,7 @@ def _sheet(size: tuple[int, int] = (150, 200), bend: float = 0.0) -> Sheet:
 def test_the_sheet_hides_the_room_and_has_an_edge() -> None:
     sheet = _sheet()
     sheet.put(np.full((100, 75, 3), (0, 0, 255), np.uint8))
-    view = sheet.show(Placement())
+    view = sheet.show(ReliefPose())
     red = (view.scene == (0, 0, 255)).all(axis=2)
     assert red.sum() == pytest.approx(150 * 200, rel=0.02)
     white = (view.scene == 255).all(axis=2)
@@ -29,13 +29,13 @@ def test_the_sheet_hides_the_room_and_has_an_edge() -> None:
 def test_a_sheet_larger_than_the_frame_fills_it() -> None:
     sheet = _sheet(size=(600, 800))
     sheet.put(np.full((80, 60, 3), 77, np.uint8))
-    view = sheet.show(Placement(yaw=2))
+    view = sheet.show(ReliefPose(yaw=2))
     assert (view.scene == 77).all()
 
 
 def test_bending_moves_the_middle_more_than_the_sides() -> None:
     sheet = _sheet(bend=12.0)
-    flat, bent = sheet.show(Placement(yaw=8), lift=0.0), sheet.show(Placement(yaw=8), lift=1.0)
+    flat, bent = sheet.show(ReliefPose(yaw=8), lift=0.0), sheet.show(ReliefPose(yaw=8), lift=1.0)
     moved = np.abs(bent.map_x - flat.map_x)
     assert moved[160, 120] > 1.0
     assert moved[160, 120] > 2 * moved[160, 55]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.geometry.relief import Placement, Relief, Viewport
+from simulator.geometry.relief import Relief, ReliefPose, Viewport
 
 _VIEW = Viewport(width=240, height=320, margin=48, focal=270.0)
 _PIVOT = (168.0, 260.0, -70.0)
@@ -17,7 +17,7 @@ def _dome() -> np.typing.NDArray[np.float32]:
 
 
 placements = st.builds(
-    Placement,
+    ReliefPose,
     yaw=st.floats(-9, 9),
     pitch=st.floats(-7, 7),
     roll=st.floats(-5, 5),
@@ -28,7 +28,7 @@ placements = st.builds(
 
 
 def test_at_rest_every_pixel_shows_itself() -> None:
-    seen = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT).look_up(Placement())
+    seen = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT).look_up(ReliefPose())
     x, y = np.meshgrid(np.arange(240) + 48, np.arange(320) + 48)
     assert seen.map_x == pytest.approx(x, abs=1e-2)
     assert seen.map_y == pytest.approx(y, abs=1e-2)
@@ -37,7 +37,7 @@ def test_at_rest_every_pixel_shows_itself() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(placements)
-def test_the_inverse_undoes_the_projection(placement: Placement) -> None:
+def test_the_inverse_undoes_the_projection(placement: ReliefPose) -> None:
     relief = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT)
     seen = relief.look_up(placement)
     projected = np.dstack(relief.project(placement))
@@ -54,7 +54,7 @@ def test_the_inverse_undoes_the_projection(placement: Placement) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(placements)
-def test_a_flat_picture_moves_as_a_plane(placement: Placement) -> None:
+def test_a_flat_picture_moves_as_a_plane(placement: ReliefPose) -> None:
     x, y = Relief(viewport=_VIEW, depth=None, pivot=(168.0, 300.0, 0.0)).project(placement)
     rows, columns = Relief.grid_shape(_VIEW)
     grid = np.stack(np.meshgrid(np.arange(columns) * 4.0, np.arange(rows) * 4.0), axis=-1).reshape(-1, 1, 2)
@@ -64,7 +64,7 @@ def test_a_flat_picture_moves_as_a_plane(placement: Placement) -> None:
 
 
 def test_a_dome_does_not_move_as_a_plane() -> None:
-    x, y = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT).project(Placement(yaw=5))
+    x, y = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT).project(ReliefPose(yaw=5))
     rows, columns = Relief.grid_shape(_VIEW)
     grid = np.stack(np.meshgrid(np.arange(columns) * 4.0, np.arange(rows) * 4.0), axis=-1).reshape(-1, 1, 2)
     there = np.dstack((x, y)).reshape(-1, 1, 2)
@@ -75,14 +75,14 @@ def test_a_dome_does_not_move_as_a_plane() -> None:
 @pytest.mark.parametrize(
     ("placement", "axis", "sign"),
     [
-        (Placement(yaw=5), 0, 1),
-        (Placement(yaw=-5), 0, -1),
-        (Placement(pitch=5), 1, -1),
-        (Placement(shift_x=4), 0, 1),
-        (Placement(shift_y=-4), 1, -1),
+        (ReliefPose(yaw=5), 0, 1),
+        (ReliefPose(yaw=-5), 0, -1),
+        (ReliefPose(pitch=5), 1, -1),
+        (ReliefPose(shift_x=4), 0, 1),
+        (ReliefPose(shift_y=-4), 1, -1),
     ],
 )
-def test_signs_are_those_of_head_pose(placement: Placement, axis: int, sign: int) -> None:
+def test_signs_are_those_of_head_pose(placement: ReliefPose, axis: int, sign: int) -> None:
     relief = Relief(viewport=_VIEW, depth=_dome(), pivot=(168.0, 208.0, -70.0))
     row, column = 52, 42  # the dome's top
     moved = relief.project(placement)[axis][row, column] - (column, row)[axis] * 4
@@ -92,21 +92,21 @@ def test_signs_are_those_of_head_pose(placement: Placement, axis: int, sign: int
 def test_roll_is_clockwise_and_approach_enlarges() -> None:
     relief = Relief(viewport=_VIEW, depth=None, pivot=(168.0, 208.0, 0.0))
     right_of_pivot = (52, 60)
-    assert relief.project(Placement(roll=5))[1][right_of_pivot] > 52 * 4 + 3
-    assert relief.project(Placement(approach=0.05))[0][right_of_pivot] > 60 * 4 + 3
+    assert relief.project(ReliefPose(roll=5))[1][right_of_pivot] > 52 * 4 + 3
+    assert relief.project(ReliefPose(approach=0.05))[0][right_of_pivot] > 60 * 4 + 3
 
 
 def test_what_is_stiff_does_not_turn_but_leans() -> None:
     rows, columns = Relief.grid_shape(_VIEW)
     stiff = np.zeros((rows, columns), np.float32)
     relief = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT, stiffness=stiff)
-    rest = relief.project(Placement())
-    assert relief.project(Placement(yaw=8, pitch=5))[0] == pytest.approx(rest[0], abs=1e-3)
-    assert np.abs(relief.project(Placement(roll=5))[0] - rest[0]).max() > 3
+    rest = relief.project(ReliefPose())
+    assert relief.project(ReliefPose(yaw=8, pitch=5))[0] == pytest.approx(rest[0], abs=1e-3)
+    assert np.abs(relief.project(ReliefPose(roll=5))[0] - rest[0]).max() > 3
 
 
 def test_panning_moves_the_whole_image() -> None:
     relief = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT)
-    still, panned = relief.look_up(Placement()), relief.look_up(Placement(), pan=(3.0, -2.0))
+    still, panned = relief.look_up(ReliefPose()), relief.look_up(ReliefPose(), pan=(3.0, -2.0))
     assert panned.map_x == pytest.approx(still.map_x - 3, abs=0.02)
     assert panned.map_y == pytest.approx(still.map_y + 2, abs=0.02)

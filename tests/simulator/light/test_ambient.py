@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from simulator import AmbientPreset, AmbientSettings, SettingsInvalid
+from simulator import AmbientPreset, AmbientSettings, SceneSettingsInvalid
 from simulator.light.ambient import Ambient
 
 
@@ -38,5 +38,5 @@ def test_lamps_swing_and_daylight_does_not() -> None:
 
 
 def test_impossible_light_is_refused() -> None:
-    with pytest.raises(SettingsInvalid, match="lux"):
+    with pytest.raises(SceneSettingsInvalid, match="lux"):
         AmbientSettings(lux=0.0)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import PhoneSettings, ScreenLight, SettingsInvalid
+from simulator import PhoneSettings, SceneSettingsInvalid, ScreenLight
 
 _EXACT = PhoneSettings(
     latency_seconds=0.1, latency_jitter_seconds=0.0, hidden_seconds=0.03, panel_seconds=0.0
@@ -119,7 +119,7 @@ def test_latency_jitters_by_seed() -> None:
 
 
 def test_settings_outside_their_range_are_refused() -> None:
-    with pytest.raises(SettingsInvalid, match="luminance"):
+    with pytest.raises(SceneSettingsInvalid, match="luminance"):
         PhoneSettings(luminance=0.0)
-    with pytest.raises(SettingsInvalid, match="coverage"):
+    with pytest.raises(SceneSettingsInvalid, match="coverage"):
         PhoneSettings(coverage=float("nan"))

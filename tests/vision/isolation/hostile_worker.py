@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from vision.isolation.protocol import Kind, Message, Mode, Unable
+from vision.isolation.protocol import Message, MessageKind, PixelLayout, Unable
 from vision.isolation.worker import Decoder, serve
 
 _ANSWERS = 4
@@ -87,43 +87,47 @@ _REFUSED: dict[bytes, Callable[[], object]] = {
 
 def _misbehave(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     _, width, height = numbers[:3]
-    fine = Message(Kind.PIXELS, (Mode.GREY, width, height), bytes(width * height))
+    fine = Message(MessageKind.PIXELS, (PixelLayout.GREY, width, height), bytes(width * height))
     if data in _DEADLY:
         _DEADLY[data]()
     if data in _REFUSED:
         try:
             _REFUSED[data]()
         except (OSError, RuntimeError, ValueError):
-            yield Message(Kind.PIXELS, (Mode.GREY, width, height), b"\x01" * (width * height))
+            yield Message(MessageKind.PIXELS, (PixelLayout.GREY, width, height), b"\x01" * (width * height))
             return
     match data:
         case b"too many bytes":
-            yield Message(Kind.PIXELS, (Mode.GREY, width, height), bytes(width * height + 1))
+            yield Message(MessageKind.PIXELS, (PixelLayout.GREY, width, height), bytes(width * height + 1))
         case b"another size":
-            yield Message(Kind.PIXELS, (Mode.GREY, height, width), bytes(width * height))
+            yield Message(MessageKind.PIXELS, (PixelLayout.GREY, height, width), bytes(width * height))
         case b"another kind":
-            yield Message(Kind.END, (Mode.GREY, width, height), bytes(width * height))
+            yield Message(MessageKind.END, (PixelLayout.GREY, width, height), bytes(width * height))
         case b"another mode":
-            yield Message(Kind.PIXELS, (99, width, height), bytes(width * height))
+            yield Message(MessageKind.PIXELS, (99, width, height), bytes(width * height))
         case b"two answers":
             yield fine
             yield fine
         case b"unknown refusal":
-            yield Message(Kind.UNABLE, (99,))
+            yield Message(MessageKind.UNABLE, (99,))
         case b"polite refusal":
-            yield Message(Kind.UNABLE, (Unable.DOES_NOT_DECODE,))
+            yield Message(MessageKind.UNABLE, (Unable.DOES_NOT_DECODE,))
         case b"environment":
-            yield Message(Kind.PIXELS, (Mode.GREY, width, height), bytes([len(os.environ)] * width * height))
+            yield Message(
+                MessageKind.PIXELS,
+                (PixelLayout.GREY, width, height),
+                bytes([len(os.environ)] * width * height),
+            )
         case _:
             yield fine
 
 
 def _frame(*, width: int = 4, height: int = 2, turn: int = 0, time: int = 0, spare: int = 0) -> Message:
-    return Message(Kind.FRAME, (width, height, turn, time), bytes(3 * max(0, width * height) + spare))
+    return Message(MessageKind.FRAME, (width, height, turn, time), bytes(3 * max(0, width * height) + spare))
 
 
 def _end(*, decoded: int = 9, other: int = 0, whole: int = 900_000, packets: int = 9) -> Message:
-    return Message(Kind.END, (decoded, other, 0, 0, whole, packets))
+    return Message(MessageKind.END, (decoded, other, 0, 0, whole, packets))
 
 
 _VIDEOS: dict[bytes, tuple[Message, ...]] = {
@@ -148,11 +152,11 @@ _VIDEOS: dict[bytes, tuple[Message, ...]] = {
     b"a negative count": (_frame(), _end(other=-1)),
     b"a length before the last frame": (_frame(time=500_000), _end(whole=1)),
     b"more packets than allowed": (_frame(), _end(packets=1_000_000)),
-    b"an end with a payload": (_frame(), Message(Kind.END, (9, 0, 0, 0, 0, 9), b"more")),
+    b"an end with a payload": (_frame(), Message(MessageKind.END, (9, 0, 0, 0, 0, 9), b"more")),
     b"words after the end": (_frame(), _end(), _frame()),
-    b"another kind": (_frame(), Message(Kind.PIXELS, (9, 0, 0, 0, 0, 9))),
-    b"unknown refusal": (Message(Kind.UNABLE, (99,)),),
-    b"a refusal for want of memory": (Message(Kind.UNABLE, (Unable.OUT_OF_MEMORY,)),),
+    b"another kind": (_frame(), Message(MessageKind.PIXELS, (9, 0, 0, 0, 0, 9))),
+    b"unknown refusal": (Message(MessageKind.UNABLE, (99,)),),
+    b"a refusal for want of memory": (Message(MessageKind.UNABLE, (Unable.OUT_OF_MEMORY,)),),
 }
 
 
@@ -163,8 +167,8 @@ def _mislead(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     yield from _VIDEOS[deed]
 
 
-def _load() -> Mapping[Kind, Decoder]:
-    return {Kind.STILL: _misbehave, Kind.VIDEO: _mislead}
+def _load() -> Mapping[MessageKind, Decoder]:
+    return {MessageKind.STILL: _misbehave, MessageKind.VIDEO: _mislead}
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.isolation.protocol import HEADER_BYTES, NUMBERS, Kind, Message, Mode, read_exactly
+from vision.isolation.protocol import HEADER_BYTES, NUMBERS, Message, MessageKind, PixelLayout, read_exactly
 
 
 @given(
-    st.sampled_from(list(Kind)),
+    st.sampled_from(list(MessageKind)),
     st.lists(st.integers(-(2**63), 2**63 - 1), max_size=NUMBERS),
     st.binary(max_size=20),
 )
-def test_a_message_comes_back(kind: Kind, numbers: list[int], payload: bytes) -> None:
+def test_a_message_comes_back(kind: MessageKind, numbers: list[int], payload: bytes) -> None:
     header = Message(kind, tuple(numbers), payload).header()
     assert len(header) == HEADER_BYTES
     read, values, length = Message.parse(header)
@@ -24,7 +24,7 @@ def test_a_message_comes_back(kind: Kind, numbers: list[int], payload: bytes) ->
 
 @given(st.binary(min_size=HEADER_BYTES, max_size=HEADER_BYTES))
 def test_anything_else_is_no_message(header: bytes) -> None:
-    if header[:4] == b"FGI1" and header[4] in set(Kind):
+    if header[:4] == b"FGI1" and header[4] in set(MessageKind):
         return
     with pytest.raises(ValueError, match=r"magic|Kind"):
         Message.parse(header)
@@ -32,9 +32,15 @@ def test_anything_else_is_no_message(header: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "count"),
-    [(Mode.GREY, 1), (Mode.GREY_ALPHA, 2), (Mode.GREY_16, 2), (Mode.BGR, 3), (Mode.BGRA, 4)],
+    [
+        (PixelLayout.GREY, 1),
+        (PixelLayout.GREY_ALPHA, 2),
+        (PixelLayout.GREY_16, 2),
+        (PixelLayout.BGR, 3),
+        (PixelLayout.BGRA, 4),
+    ],
 )
-def test_bytes_of_a_pixel(mode: Mode, count: int) -> None:
+def test_bytes_of_a_pixel(mode: PixelLayout, count: int) -> None:
     assert mode.pixel_bytes == count
 
 

@@ -10,14 +10,14 @@ from facegate.v1 import result_pb2
 from PIL import Image
 
 from cli.demo.flash import FlashStrip, file_picture, page_picture, png, svg
-from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, Picture, Stroke, shifted
+from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, PlacedJpeg, Stroke, shifted
 from tests.cli.demo.builders import FLASH_SIGNALS, strip
 from vision.image import encode_jpeg
 
 _GREY = encode_jpeg(np.full((18, 15, 3), 128, np.uint8), quality=90)
 _SHAPES = (
     Bar(10, 10, 30, 20, "#ff6c6c", 0, "line", "a <hint>"),
-    Picture(50, 10, 15, 18, _GREY),
+    PlacedJpeg(50, 10, 15, 18, _GREY),
     Stroke(((0, 45), (80, 45)), "ink", 2.0, dashed=True),
     Dot(75, 20, 4, "good"),
     Dot(88, 20, 4, "bad", hollow=True),
@@ -104,7 +104,7 @@ def test_a_strip_says_what_the_server_found() -> None:
     assert {"known", "no face", "9", "1"} <= set(texts)
     swatches = [one.fill for one in drawing.shapes if isinstance(one, Bar) and one.hint]
     assert swatches == ["#c7c7c7", "#ff6c6c", "#6c6cff"]
-    assert len([one for one in drawing.shapes if isinstance(one, Picture)]) == 2
+    assert len([one for one in drawing.shapes if isinstance(one, PlacedJpeg)]) == 2
     dashed = [one for one in drawing.shapes if isinstance(one, Stroke) and one.dashed]
     assert len(dashed) == 4, "three curves and one in the legend"
 
@@ -134,7 +134,7 @@ def test_without_curves_it_says_so() -> None:
 def test_any_number_of_colours_fits(count: int) -> None:
     column = strip().columns[1]
     drawing = page_picture(FlashStrip(columns=(column,) * count, curves=strip().curves))
-    pictures = [one for one in drawing.shapes if isinstance(one, Picture)]
+    pictures = [one for one in drawing.shapes if isinstance(one, PlacedJpeg)]
     assert len(pictures) == count
     assert max(one.x + one.width for one in pictures) <= drawing.width
     assert _pixels(drawing).shape[1] == 2 * drawing.width

@@ -14,7 +14,7 @@ from liveness.dynamic.challenge.entropy import bits_beyond_chance
 from liveness.dynamic.challenge.interface import Disturbance
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep
 from liveness.dynamic.policy import BitFloor, DynamicPolicy
-from liveness.errors import ObservationError, PolicyError
+from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.challenge.challenge_parts import (
     assert_never_early,
@@ -240,7 +240,7 @@ def test_who_leaves_out_wrong_guesses_is_let_in_as_rarely_as_stated() -> None:
 
 
 def test_a_policy_that_its_steps_cannot_satisfy_is_refused() -> None:
-    with pytest.raises(PolicyError, match="cannot verify"):
+    with pytest.raises(LivenessPolicyError, match="cannot verify"):
         flash_challenge(policy=DynamicPolicy(minimum_bits=16, maximum_steps=5))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from liveness.dynamic.challenge.ovals import APPROACHES, CHANGES, OvalScript, distance_from
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 from liveness.extent import FaceExtent
 from liveness.guidance import Oval
 from tests.liveness.dynamic.random_source import seeded
@@ -39,7 +39,7 @@ def test_as_many_approaches_as_it_takes_each_drawn_anew(seed: int) -> None:
         assert 1.59 < near.oval.width / far.oval.width < 2.3
         assert far.transition_seconds < near.transition_seconds
         assert far.bits + near.bits == pytest.approx(script.bits)
-    with pytest.raises(PolicyError, match="all ovals"):
+    with pytest.raises(LivenessPolicyError, match="all ovals"):
         script.draw()
 
 
@@ -80,5 +80,5 @@ def test_nothing_is_drawn_before_it_is_needed() -> None:
 
 
 def test_an_oval_that_fills_the_frame_leaves_no_room() -> None:
-    with pytest.raises(PolicyError, match="no room"):
+    with pytest.raises(LivenessPolicyError, match="no room"):
         OvalScript(seeded(1), rest=Oval(centre_x=0.5, centre_y=0.5, width=0.95, height=0.95))

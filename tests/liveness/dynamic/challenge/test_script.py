@@ -17,7 +17,7 @@ from liveness.dynamic.challenge.palette import (
 )
 from liveness.dynamic.challenge.script import FEWEST_DRAWN_BITS, ColourScript, ScriptSettings
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, Transition
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 from tests.liveness.dynamic.random_source import seeded
 
 _COLOURS = (*PALETTE, LEAD_IN)
@@ -146,7 +146,7 @@ def test_a_full_script_draws_twenty_bits_and_more() -> None:
     ],
 )
 def test_settings_that_prove_too_little_or_break_a_limit_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(PolicyError):
+    with pytest.raises(LivenessPolicyError):
         ScriptSettings(**changes)  # type: ignore[arg-type]  # the class checks
 
 
@@ -201,13 +201,13 @@ def test_the_same_bytes_after_different_pasts_share_nothing_but_the_rule() -> No
 
 def test_out_of_order_is_refused() -> None:
     script = ColourScript(seeded(1))
-    with pytest.raises(PolicyError, match="lead-in"):
+    with pytest.raises(LivenessPolicyError, match="lead-in"):
         script.draw()
-    with pytest.raises(PolicyError, match="nothing"):
+    with pytest.raises(LivenessPolicyError, match="nothing"):
         script.close()
     script.lead_in()
-    with pytest.raises(PolicyError, match="first"):
+    with pytest.raises(LivenessPolicyError, match="first"):
         script.lead_in()
     script.close()
-    with pytest.raises(PolicyError, match="closed"):
+    with pytest.raises(LivenessPolicyError, match="closed"):
         script.draw()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
-from liveness.errors import PolicyError
+from liveness.errors import LivenessPolicyError
 
 
 def _step(**changes: object) -> ColourStep:
@@ -34,7 +34,7 @@ def test_luminance_is_white_s_share() -> None:
 
 @pytest.mark.parametrize("channels", [(-1, 0, 0), (0, 256, 0)])
 def test_colours_out_of_range_are_refused(channels: tuple[int, int, int]) -> None:
-    with pytest.raises(PolicyError, match=r"0\.\.255"):
+    with pytest.raises(LivenessPolicyError, match=r"0\.\.255"):
         ScreenColour(*channels)
 
 
@@ -52,7 +52,7 @@ def test_colours_out_of_range_are_refused(channels: tuple[int, int, int]) -> Non
     ],
 )
 def test_impossible_steps_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(PolicyError):
+    with pytest.raises(LivenessPolicyError):
         _step(**changes)
 
 

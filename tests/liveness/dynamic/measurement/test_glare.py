@@ -1,14 +1,14 @@
 import pytest
 
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.measurement.glare import glare_signal
 from liveness.dynamic.measurement.shape import ShapeFinding
 from liveness.dynamic.model import load_flash_model
 from liveness.signal import Signal
-from liveness.verdict import Reason
+from liveness.verdict import VerdictReason
 from tests.liveness.dynamic.flash_scans import judged
-from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
+from tests.liveness.dynamic.synthetic import RenderedKind, Scene, run_scan
 
 SETTINGS = load_flash_model().glare
 _OVERHEAD = (0.0, -1.0, 0.1)
@@ -29,23 +29,23 @@ def _signal(result: FlashResult) -> Signal:
 @pytest.mark.parametrize("nits", [15.0, 120.0, 300.0])
 def test_a_screen_that_is_mirrored_in_glass_is_no_face(nits: float, tilt: tuple[float, float]) -> None:
     """Every colour comes back, in time, and from no sheet: only that it comes from one spot."""
-    result = _judged(Scene(kind=Kind.GLASS, display_nits=nits, tilt=tilt))
+    result = _judged(Scene(kind=RenderedKind.GLASS, display_nits=nits, tilt=tilt))
     assert result.verified_bits >= 12
-    assert result.finding is Finding.NOT_MEASURABLE, "and no proof of an attack either"
-    assert result.reason is Reason.CHALLENGE_NOT_MEASURABLE
+    assert result.finding is ChallengeFinding.NOT_MEASURABLE, "and no proof of an attack either"
+    assert result.reason is VerdictReason.CHALLENGE_NOT_MEASURABLE
     assert _signal(result).passed is False
     assert "all over the face" in result.detail
 
 
 @pytest.mark.parametrize("lux", [5.0, 60.0, 150.0, 400.0])
 def test_light_on_a_head_is_not_mirrored(lux: float) -> None:
-    assert _signal(judged(Kind.GENUINE, lux)).passed
+    assert _signal(judged(RenderedKind.GENUINE, lux)).passed
 
 
 @pytest.mark.parametrize("ambient_from", [*_WINDOWS, _OVERHEAD])
 def test_nor_is_it_where_other_light_leaves_one_side_dark(ambient_from: tuple[float, float, float]) -> None:
     result = _judged(Scene(ambient_from=ambient_from, seed=1))
-    assert result.finding is Finding.RIGHT
+    assert result.finding is ChallengeFinding.RIGHT
     assert _signal(result).passed
 
 

@@ -9,7 +9,7 @@ from liveness.dynamic.measurement.track import TrackView
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, guessing, light_scan, seen
-from tests.liveness.dynamic.synthetic import Kind
+from tests.liveness.dynamic.synthetic import RenderedKind
 
 LINES = load_flash_model()
 
@@ -42,7 +42,7 @@ def test_a_room_that_is_lit_as_well_does_not_count() -> None:
 
 @pytest.mark.parametrize("lux", [30000.0, 100000.0])
 def test_daylight_does_not_leap(lux: float) -> None:
-    scan = rendered(Kind.GENUINE, lux)
+    scan = rendered(RenderedKind.GENUINE, lux)
     assert _leaps(*seen(LightScan(tuple(scan.samples), tuple(scan.sent)))).foreign == 0
 
 

@@ -6,24 +6,24 @@ from liveness.dynamic.measurement.overlay import OverlayFinding, overlay_signal
 from liveness.dynamic.model import load_flash_model
 from liveness.signal import Signal
 from tests.liveness.dynamic.flash_scans import judged
-from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
+from tests.liveness.dynamic.synthetic import RenderedKind, Scene, run_scan
 
 SETTINGS = load_flash_model().overlay
 
 
-def _signal(kind: Kind, lux: float = 150.0) -> Signal:
+def _signal(kind: RenderedKind, lux: float = 150.0) -> Signal:
     (signal,) = (signal for signal in judged(kind, lux).signals if signal.name == "flash_overlay")
     return signal
 
 
 @pytest.mark.parametrize("lux", [150.0, 400.0])
 def test_light_on_a_head_lies_over_nothing(lux: float) -> None:
-    assert _signal(Kind.GENUINE, lux).passed
+    assert _signal(RenderedKind.GENUINE, lux).passed
 
 
 def test_a_head_in_front_of_a_near_wall_is_none_either() -> None:
     for seed in range(4):
-        scan = run_scan(Scene(kind=Kind.GENUINE, wall=0.45, seed=seed))
+        scan = run_scan(Scene(kind=RenderedKind.GENUINE, wall=0.45, seed=seed))
         found = judge_flash(samples=scan.samples, revealed=scan.sent, model=load_flash_model())
         (signal,) = (one for one in found.signals if one.name == "flash_overlay")
         assert signal.passed is not False, signal.detail

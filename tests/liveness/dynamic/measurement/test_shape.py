@@ -2,17 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.measurement.shape import ShapeFinding, shape_signal
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import judged
-from tests.liveness.dynamic.synthetic import Kind, Scene, run_scan
+from tests.liveness.dynamic.synthetic import RenderedKind, Scene, run_scan
 
 SETTINGS = load_flash_model().shape
 
 
-def _score(kind: Kind, lux: float = 150.0) -> float:
+def _score(kind: RenderedKind, lux: float = 150.0) -> float:
     (signal,) = (signal for signal in judged(kind, lux).signals if signal.name == "flash_shape")
     assert signal.score is not None
     return signal.score
@@ -20,18 +20,18 @@ def _score(kind: Kind, lux: float = 150.0) -> float:
 
 @pytest.mark.parametrize("lux", [60.0, 150.0, 400.0])
 def test_a_head_stands_out(lux: float) -> None:
-    assert _score(Kind.GENUINE, lux) > 0.65
+    assert _score(RenderedKind.GENUINE, lux) > 0.65
 
 
-@pytest.mark.parametrize("kind", [Kind.PRINT, Kind.TINT_FACE, Kind.TINT_FRAME])
-def test_what_is_flat_does_not(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [RenderedKind.PRINT, RenderedKind.TINT_FACE, RenderedKind.TINT_FRAME])
+def test_what_is_flat_does_not(kind: RenderedKind) -> None:
     assert _score(kind) < 0.2
 
 
 @pytest.mark.parametrize("near", [0.12, 0.18])
 def test_a_sheet_is_smooth_however_near_it_is_held(near: float) -> None:
     """Its upper part, away from the screen, gets much less light than its lower."""
-    scan = run_scan(Scene(kind=Kind.PRINT, distance=near, seed=2))
+    scan = run_scan(Scene(kind=RenderedKind.PRINT, distance=near, seed=2))
     (signal,) = (
         signal
         for signal in judge_flash(samples=scan.samples, revealed=scan.sent, model=load_flash_model()).signals
@@ -43,8 +43,8 @@ def test_a_sheet_is_smooth_however_near_it_is_held(near: float) -> None:
 
 def test_a_generic_shape_stands_out_less_than_a_face() -> None:
     """Software that puts a smooth head's light on is nearer to a face than a sheet is, and not one."""
-    assert _score(Kind.TINT_FACE) < _score(Kind.RELIT) < _score(Kind.GENUINE)
-    assert judged(Kind.RELIT).finding in {Finding.RIGHT, Finding.WRONG}
+    assert _score(RenderedKind.TINT_FACE) < _score(RenderedKind.RELIT) < _score(RenderedKind.GENUINE)
+    assert judged(RenderedKind.RELIT).finding in {ChallengeFinding.RIGHT, ChallengeFinding.WRONG}
 
 
 def _finding(

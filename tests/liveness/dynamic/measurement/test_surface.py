@@ -11,10 +11,10 @@ from liveness.dynamic.measurement.surface import Surface, measure_surface
 from liveness.dynamic.measurement.track import FlashTrack
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import judged, rendered
-from tests.liveness.dynamic.synthetic import Kind
+from tests.liveness.dynamic.synthetic import RenderedKind
 
 
-def _measured(kind: Kind, *, answered: bool = True) -> Surface:
+def _measured(kind: RenderedKind, *, answered: bool = True) -> Surface:
     scan, model, track = rendered(kind), load_flash_model(), FlashTrack()
     closed = scan.sent[-1].at
     waiting, sent, taken = list(scan.sent), [], []
@@ -36,8 +36,8 @@ def _measured(kind: Kind, *, answered: bool = True) -> Surface:
     )
 
 
-@pytest.mark.parametrize("kind", [Kind.GENUINE, Kind.PRINT, Kind.GLASS])
-def test_it_is_what_the_judge_sees(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [RenderedKind.GENUINE, RenderedKind.PRINT, RenderedKind.GLASS])
+def test_it_is_what_the_judge_sees(kind: RenderedKind) -> None:
     surface = _measured(kind)
     seen = {signal.name: signal.score for signal in judged(kind).signals}
     for signal in (surface.shape, surface.overlay, surface.glare, surface.background):
@@ -45,14 +45,16 @@ def test_it_is_what_the_judge_sees(kind: Kind) -> None:
 
 
 def test_a_face_and_a_sheet_and_glass_are_told() -> None:
-    face, sheet, glass = (_measured(kind) for kind in (Kind.GENUINE, Kind.PRINT, Kind.GLASS))
+    face, sheet, glass = (
+        _measured(kind) for kind in (RenderedKind.GENUINE, RenderedKind.PRINT, RenderedKind.GLASS)
+    )
     assert face.shape.passed
     assert sheet.shape.passed is False
     assert glass.glare.passed is False
 
 
 def test_nothing_is_said_without_an_answer() -> None:
-    surface = _measured(Kind.GENUINE, answered=False)
+    surface = _measured(RenderedKind.GENUINE, answered=False)
     assert not any(
         one.assessed for one in (surface.shape, surface.overlay, surface.glare, surface.background)
     )

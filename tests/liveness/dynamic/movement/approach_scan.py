@@ -17,10 +17,10 @@ from liveness.observe import fine_view, observe_followed, observe_frame, view_fr
 from simulator.attacks.sheet import Sheet, crop_around_face
 from simulator.behaviour import PersonState
 from simulator.camera import Camera
-from simulator.geometry.relief import Placement
+from simulator.geometry.relief import ReliefPose
 from simulator.person import Person, viewport_of
 from simulator.photo import Photo
-from simulator.scene import CameraSettings, ScanKind, ScanSettings
+from simulator.scene import CameraSettings, ScanKind, SceneSettings
 from simulator.wandering import Wandering
 from tests.liveness.dynamic.movement.perspectives import SETTINGS
 from tests.liveness.dynamic.random_source import seeded
@@ -66,14 +66,14 @@ def follow_ovals(
         follows: Whether they move at all.
     """
     camera = CameraSettings(field_of_view_degrees=field_of_view)
-    settings = ScanSettings(kind=ScanKind.GENUINE, seed=seed, seconds=30, face_width=0.5, camera=camera)
+    settings = SceneSettings(kind=ScanKind.GENUINE, seed=seed, seconds=30, face_width=0.5, camera=camera)
     rng = np.random.default_rng(seed)
     show = _person(photo, settings, rng) if bend is None else _print(photo, settings, rng, bend)
     lens = Camera(camera, np.random.default_rng(seed + 1), width=settings.width, height=settings.height)
-    rest = face_extent(detector.detect(show(0.0, Placement()))[0])
+    rest = face_extent(detector.detect(show(0.0, ReliefPose()))[0])
     challenge = MovementChallenge(OvalScript(seeded(seed), rest=Oval()), SETTINGS)
     collector = ScanCollector()
-    start = target = Placement()
+    start = target = ReliefPose()
     oval: Oval | None = None
     told_at, hints = 0.0, 0
     for index in range(int(20 * _RATE)):
@@ -112,21 +112,21 @@ def follow_ovals(
     raise AssertionError("the movement challenge never ends")
 
 
-def _between(start: Placement, target: Placement, since: float) -> Placement:
+def _between(start: ReliefPose, target: ReliefPose, since: float) -> ReliefPose:
     share = min(1.0, max(0.0, (since - _REACTION_SECONDS) / _WAY_SECONDS))
     share = share * share * (3 - 2 * share)
-    return Placement(
+    return ReliefPose(
         shift_x=start.shift_x + share * (target.shift_x - start.shift_x),
         shift_y=start.shift_y + share * (target.shift_y - start.shift_y),
         approach=start.approach + share * (target.approach - start.approach),
     )
 
 
-def _aim(oval: Oval, rest: FaceExtent, settings: ScanSettings) -> Placement:
+def _aim(oval: Oval, rest: FaceExtent, settings: SceneSettings) -> ReliefPose:
     """Where the face has to go to fill ``oval``."""
     growth = oval.width * settings.width / rest.width
     middle_x, middle_y = settings.width / 2, settings.height / 2
-    return Placement(
+    return ReliefPose(
         shift_x=(oval.centre_x * settings.width - middle_x) / growth - (rest.x - middle_x),
         shift_y=(oval.centre_y * settings.height - middle_y) / growth - (rest.y - middle_y),
         approach=1 - 1 / growth,
@@ -134,18 +134,18 @@ def _aim(oval: Oval, rest: FaceExtent, settings: ScanSettings) -> Placement:
 
 
 def _adjusted(
-    now: Placement, oval: Oval, extent: FaceExtent, rest: FaceExtent, settings: ScanSettings
-) -> Placement:
+    now: ReliefPose, oval: Oval, extent: FaceExtent, rest: FaceExtent, settings: SceneSettings
+) -> ReliefPose:
     """A part of the way to where the face should be, as somebody does who watches themselves."""
     part, growth = 0.25, extent.width / rest.width
-    return Placement(
+    return ReliefPose(
         shift_x=now.shift_x + part * (oval.centre_x * settings.width - extent.x) / growth,
         shift_y=now.shift_y + part * (oval.centre_y * settings.height - extent.y) / growth,
         approach=1 - (1 - now.approach) * (extent.width / (oval.width * settings.width)) ** part,
     )
 
 
-def _join(one: Placement, other: Placement) -> Placement:
+def _join(one: ReliefPose, other: ReliefPose) -> ReliefPose:
     return replace(
         one,
         shift_x=one.shift_x + other.shift_x,
@@ -155,11 +155,11 @@ def _join(one: Placement, other: Placement) -> Placement:
 
 
 def _person(
-    photo: Photo, settings: ScanSettings, rng: np.random.Generator
-) -> Callable[[float, Placement], BgrImage]:
+    photo: Photo, settings: SceneSettings, rng: np.random.Generator
+) -> Callable[[float, ReliefPose], BgrImage]:
     person = Person(photo, settings, rng)
 
-    def show(time: float, moved: Placement) -> BgrImage:
+    def show(time: float, moved: ReliefPose) -> BgrImage:
         state = person.state_at(time)
         return person.show(replace(state, head=_join(state.head, moved)))
 
@@ -167,11 +167,11 @@ def _person(
 
 
 def _print(
-    photo: Photo, settings: ScanSettings, rng: np.random.Generator, bend: float
-) -> Callable[[float, Placement], BgrImage]:
+    photo: Photo, settings: SceneSettings, rng: np.random.Generator, bend: float
+) -> Callable[[float, ReliefPose], BgrImage]:
     victim = Person(photo, settings, rng)
     selfie = crop_around_face(
-        victim.show(PersonState(head=Placement())),
+        victim.show(PersonState(head=ReliefPose())),
         face_centre=victim.face_centre,
         face_pixels=victim.face_pixels,
         face_share=0.6,
@@ -188,7 +188,7 @@ def _print(
     sheet.put(selfie)
     hand = Wandering(
         rng,
-        rms=Placement(yaw=3, pitch=3, roll=1.5, shift_x=5, shift_y=5, approach=0.01),
+        rms=ReliefPose(yaw=3, pitch=3, roll=1.5, shift_x=5, shift_y=5, approach=0.01),
         lowest=0.2,
         highest=1.2,
     )

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from liveness.dynamic.movement.came_closer import Kind, what_came_closer
+from liveness.dynamic.movement.came_closer import ApproachKind, what_came_closer
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTINGS, SHEET
 
@@ -10,18 +10,18 @@ from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTI
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        (HEAD, Kind.HEAD),
-        (FLAT, Kind.PICTURE),
-        (SHEET, Kind.PICTURE),
-        (FILM, Kind.PICTURE),
-        (replace(FLAT, growth=1.3), Kind.UNSURE),
-        (replace(FLAT, expected=0.9), Kind.UNSURE),
-        (replace(FLAT, clarity=1.1), Kind.UNSURE),
-        (replace(HEAD, curved_clarity=2.0), Kind.UNSURE),
-        (replace(HEAD, curved=0.25), Kind.UNSURE),
-        (replace(HEAD, depth=0.6), Kind.UNSURE),
-        (replace(HEAD, error=0.4), Kind.UNSURE),
-        (None, Kind.UNSURE),
+        (HEAD, ApproachKind.HEAD),
+        (FLAT, ApproachKind.PICTURE),
+        (SHEET, ApproachKind.PICTURE),
+        (FILM, ApproachKind.PICTURE),
+        (replace(FLAT, growth=1.3), ApproachKind.UNSURE),
+        (replace(FLAT, expected=0.9), ApproachKind.UNSURE),
+        (replace(FLAT, clarity=1.1), ApproachKind.UNSURE),
+        (replace(HEAD, curved_clarity=2.0), ApproachKind.UNSURE),
+        (replace(HEAD, curved=0.25), ApproachKind.UNSURE),
+        (replace(HEAD, depth=0.6), ApproachKind.UNSURE),
+        (replace(HEAD, error=0.4), ApproachKind.UNSURE),
+        (None, ApproachKind.UNSURE),
     ],
     ids=[
         "head",
@@ -39,7 +39,7 @@ from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTI
     ],
 )
 def test_only_what_is_sure_is_called_a_head_or_a_picture(
-    seen: PerspectiveFinding | None, expected: Kind
+    seen: PerspectiveFinding | None, expected: ApproachKind
 ) -> None:
     came = what_came_closer(seen, SETTINGS.came_closer)
     assert came.kind is expected

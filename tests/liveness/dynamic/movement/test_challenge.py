@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, HintCode, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript, OvalStep
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.movement import approaches
 from liveness.dynamic.movement import challenge as challenge_module
 from liveness.dynamic.movement.approach import ApproachTracker
@@ -101,7 +101,7 @@ def test_without_texture_the_depth_is_not_measurable() -> None:
     challenge, first = _start()
     assert _play(challenge, first) == (6, Complete(EndReason.PROVEN))
     result = judge_movement(challenge.record, scan(), SETTINGS)
-    assert result.finding is Finding.NOT_MEASURABLE
+    assert result.finding is ChallengeFinding.NOT_MEASURABLE
     assert [signal.name for signal in result.signals] == [
         "ovals_followed",
         "approach_relief",
@@ -128,7 +128,7 @@ def test_who_does_not_follow_is_told_and_then_it_ends() -> None:
     assert 3 <= len(hints) <= 6
     assert time < 8
     result = judge_movement(challenge.record, scan(), SETTINGS)
-    assert result.finding is Finding.ABSENT
+    assert result.finding is ChallengeFinding.ABSENT
     assert result.verified_bits == 0
 
 
@@ -227,21 +227,21 @@ def test_an_approach_that_leaves_it_unsure_is_followed_by_another(monkeypatch: p
     assert record.followed
     assert (record.shown, record.measured) == (4, (_UNSURE, _UNSURE))
     assert record.verified_bits == pytest.approx(2 * (4.17 + 2), abs=0.02)
-    assert judge_movement(record, scan(), SETTINGS).finding is Finding.RIGHT
+    assert judge_movement(record, scan(), SETTINGS).finding is ChallengeFinding.RIGHT
 
 
 def test_after_three_approaches_it_stays_unsure(monkeypatch: pytest.MonkeyPatch) -> None:
     _showing(monkeypatch, *[replace(HEAD, depth=0.6, error=0.3)] * 3)
     challenge, first = _start()
     assert _play(challenge, first) == (6, Complete(EndReason.PROVEN))
-    assert judge_movement(challenge.record, scan(), SETTINGS).finding is Finding.NOT_MEASURABLE
+    assert judge_movement(challenge.record, scan(), SETTINGS).finding is ChallengeFinding.NOT_MEASURABLE
 
 
 def test_a_picture_is_not_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     _showing(monkeypatch, replace(HEAD, depth=-0.1))
     challenge, first = _start()
     assert _play(challenge, first) == (2, Complete(EndReason.PROVEN))
-    assert judge_movement(challenge.record, scan(), SETTINGS).finding is Finding.WRONG
+    assert judge_movement(challenge.record, scan(), SETTINGS).finding is ChallengeFinding.WRONG
 
 
 def test_a_head_after_a_picture_does_not_make_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ def test_a_head_after_a_picture_does_not_make_up_for_it(monkeypatch: pytest.Monk
     challenge, first = _start()
     shown, _ = _play(challenge, first)
     assert shown > 2, "the film is not sure to be one"
-    assert judge_movement(challenge.record, scan(), SETTINGS).finding is not Finding.RIGHT
+    assert judge_movement(challenge.record, scan(), SETTINGS).finding is not ChallengeFinding.RIGHT
 
 
 def test_pictures_that_are_too_small_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +280,7 @@ def test_an_approach_that_was_cut_short_counts_with_those_before(monkeypatch: py
     assert not record.followed
     assert record.seen(SETTINGS.perspective) == _UNSURE
     result = judge_movement(record, scan(), SETTINGS)
-    assert result.finding is Finding.ABSENT
+    assert result.finding is ChallengeFinding.ABSENT
     assert "3 of 4 ovals" in result.detail
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from liveness.dynamic.challenge.actions import EndReason
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.movement.judge import judge_movement
 from simulator.photo import Photo
 from simulator.photos import builtin_photos
@@ -35,7 +35,7 @@ def photos() -> dict[str, Photo]:
 def test_people_are_told_from_prints_that_follow_as_well(
     photos: dict[str, Photo], detector: FaceDetector
 ) -> None:
-    found: dict[str, list[Finding]] = {"person": [], "flat": [], "bent": []}
+    found: dict[str, list[ChallengeFinding]] = {"person": [], "flat": [], "bent": []}
     reasons: list[EndReason] = []
     for number, (name, photo) in enumerate(photos.items()):
         for kind, bend, turn in (
@@ -54,14 +54,14 @@ def test_people_are_told_from_prints_that_follow_as_well(
                 print("   ", signal.name, signal.score, signal.detail)
             found[kind].append(result.finding)
     assert reasons == [EndReason.PROVEN] * len(reasons)
-    assert found["person"].count(Finding.RIGHT) >= 4, "the others are asked to try again"
-    assert Finding.WRONG not in found["person"]
-    assert Finding.RIGHT not in found["flat"] + found["bent"]
-    assert (found["flat"] + found["bent"]).count(Finding.WRONG) >= 5
+    assert found["person"].count(ChallengeFinding.RIGHT) >= 4, "the others are asked to try again"
+    assert ChallengeFinding.WRONG not in found["person"]
+    assert ChallengeFinding.RIGHT not in found["flat"] + found["bent"]
+    assert (found["flat"] + found["bent"]).count(ChallengeFinding.WRONG) >= 5
 
 
 def test_who_does_not_move_has_not_followed(photos: dict[str, Photo], detector: FaceDetector) -> None:
     played = follow_ovals(photos["astronaut"], detector, bend=0.0, seed=3, follows=False)
     assert played.end.reason is EndReason.NOT_FOLLOWED
     assert 2 <= played.hints <= 8
-    assert judge_movement(played.challenge.record, played.scan, SETTINGS).finding is Finding.ABSENT
+    assert judge_movement(played.challenge.record, played.scan, SETTINGS).finding is ChallengeFinding.ABSENT

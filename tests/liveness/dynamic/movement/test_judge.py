@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from liveness.dynamic.challenge.ovals import OvalScript
-from liveness.dynamic.finding import Finding
+from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.movement.challenge import HeldOval, MovementRecord
 from liveness.dynamic.movement.judge import judge_movement
 from liveness.dynamic.movement.perspective import PerspectiveFinding
@@ -24,15 +24,15 @@ def _record(*seen: PerspectiveFinding | None, filled: int | None = None) -> Move
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        ((HEAD,), Finding.RIGHT),
-        ((FLAT,), Finding.WRONG),
-        ((SHEET,), Finding.WRONG),
-        ((FILM,), Finding.WRONG),
-        ((replace(HEAD, error=0.4),), Finding.NOT_MEASURABLE),
-        ((replace(HEAD, error=0.4), replace(HEAD, error=0.4)), Finding.RIGHT),
-        ((None, HEAD), Finding.RIGHT),
-        ((HEAD, FILM), Finding.NOT_MEASURABLE),
-        ((None,), Finding.NOT_MEASURABLE),
+        ((HEAD,), ChallengeFinding.RIGHT),
+        ((FLAT,), ChallengeFinding.WRONG),
+        ((SHEET,), ChallengeFinding.WRONG),
+        ((FILM,), ChallengeFinding.WRONG),
+        ((replace(HEAD, error=0.4),), ChallengeFinding.NOT_MEASURABLE),
+        ((replace(HEAD, error=0.4), replace(HEAD, error=0.4)), ChallengeFinding.RIGHT),
+        ((None, HEAD), ChallengeFinding.RIGHT),
+        ((HEAD, FILM), ChallengeFinding.NOT_MEASURABLE),
+        ((None,), ChallengeFinding.NOT_MEASURABLE),
     ],
     ids=[
         "head",
@@ -47,26 +47,26 @@ def _record(*seen: PerspectiveFinding | None, filled: int | None = None) -> Move
     ],
 )
 def test_the_finding_follows_what_all_approaches_showed(
-    seen: tuple[PerspectiveFinding | None, ...], expected: Finding
+    seen: tuple[PerspectiveFinding | None, ...], expected: ChallengeFinding
 ) -> None:
     record = _record(*seen)
     result = judge_movement(record, scan(), SETTINGS)
     assert result.finding is expected
     assert result.verified_bits == record.verified_bits
     assert result.signals[0].passed
-    if expected in {Finding.RIGHT, Finding.NOT_MEASURABLE}:
+    if expected in {ChallengeFinding.RIGHT, ChallengeFinding.NOT_MEASURABLE}:
         passed = [signal.passed for signal in result.signals[1:4]]
-        assert (passed == [True, True, True]) == (expected is Finding.RIGHT)
+        assert (passed == [True, True, True]) == (expected is ChallengeFinding.RIGHT)
 
 
 @pytest.mark.parametrize("filled", [0, 1, 3])
 def test_whoever_does_not_follow_proves_nothing_whatever_was_seen(filled: int) -> None:
     result = judge_movement(_record(HEAD, HEAD, filled=filled), scan(), SETTINGS)
-    assert result.finding is Finding.ABSENT
+    assert result.finding is ChallengeFinding.ABSENT
     assert result.detail == f"The face filled {filled} of 4 ovals."
     assert not result.signals[0].passed
 
 
 def test_before_the_first_oval_nothing_was_asked() -> None:
     result = judge_movement(_record(), scan(), SETTINGS)
-    assert (result.finding, result.detail) == (Finding.ABSENT, "The face filled 0 of 2 ovals.")
+    assert (result.finding, result.detail) == (ChallengeFinding.ABSENT, "The face filled 0 of 2 ovals.")

@@ -10,7 +10,7 @@ from research.scan_match.identify import portrait_template
 from server.scan.messages import CaptureBudget
 from simulator.photos import builtin_photo_names, builtin_photos
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, ScanSettings
+from simulator.scene import ScanKind, SceneSettings
 from tests.server.scan.early_departure.cuts import CutScan
 from vision.face import Embedding
 from vision.image import encode_jpeg
@@ -51,7 +51,7 @@ def simulated_scans(pack: Pack) -> Iterator[CutScan]:
             continue
         for kind in _ATTACKS:
             for seed in range(_SEEDS):
-                frames = simulate_scan(photo, ScanSettings(kind=kind, seed=seed, seconds=_SECONDS))
+                frames = simulate_scan(photo, SceneSettings(kind=kind, seed=seed, seconds=_SECONDS))
                 yield CutScan(
                     kind=f"simulated {kind}",
                     clip=name,
