@@ -3,12 +3,12 @@
 ::
 
     MatcherError
-    ├── TrustedImageRefused      the upload cannot serve as the trusted image (reason: RefusalReason)
-    ├── RecordInvalid            a facial record cannot be written: it has no place for a value
-    ├── PolicyInvalid            a policy's number is out of range
-    ├── CalibrationTooWeak       the pack's calibration does not support the policy's target
-    └── TemplateInvalid          templates that cannot be fused or compared
-        └── TemplateMismatch     templates of different lengths: they come from different embedders
+    ├── TrustedImageRefused       the upload cannot serve as the trusted image (reason: RefusalReason)
+    ├── RecordInvalid             a facial record cannot be written: it has no field for a value
+    ├── PortraitPolicyInvalid     a number in a portrait policy is out of range
+    ├── CalibrationTooWeak        the pack's calibration does not support the policy's target
+    └── TemplateInvalid           templates that cannot be fused or compared
+        └── TemplateMismatch      templates of different lengths: they come from different embedders
 
 "Not the same person" is a result, never an error. No message carries pixels, templates or any
 other biometric data. Errors of ``vision`` about the upload's bytes become ``TrustedImageRefused``;

@@ -3,8 +3,8 @@
 ::
 
     SimulatorError
-    ├── PhotoUnusable       the photo shows no face that a head can be built from
-    ├── PhotoNotFound       no installed package carries the photo asked for
+    ├── PhotoUnusable            the photo shows no face that a head can be built from
+    ├── PhotoNotFound            no installed package has the requested photo
     └── SceneSettingsInvalid     a knob is outside its documented range
 
 Once the first frame has been given, nothing is raised any more.
