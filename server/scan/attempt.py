@@ -1,4 +1,4 @@
-"""One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
+"""One attempt of a stream: receives frames and sends feedback and credit until the device ends it."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -35,16 +35,16 @@ __all__ = ["AttemptRun"]
 _NONCE_BYTES = 16
 _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
-"""Silence after which a device gets the credit that was held back while it had plenty."""
+"""Silence after which the device gets the credit that was held back while it still had enough."""
 _LEAST_MEASURED_SHARE = 0.5
-"""Of the least rate of frames, what must be measured of them: 0.85 are where they come evenly."""
+"""The lowest rate of measured frames, as a share of the lowest frame rate; evenly spaced frames have 0.85."""
 
 
 class AttemptRun:
-    """Runs one attempt. Made anew for each; what it holds at any moment can be recorded.
+    """Runs one attempt. Each attempt has its own instance, whose state can be recorded at any time.
 
     Attributes:
-        work: Its work on the worker pool.
+        work: The attempt's work on the worker pool.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class AttemptRun:
         """Prepares an attempt.
 
         Args:
-            env: What every stream shares.
+            env: The environment that all streams share.
             stream: The stream.
             number: The attempt's number in the check, from 1.
-            scan_bytes: What the stream has taken so far; kept up to date.
-            credit: What the stream's device may send; frames are counted against it as they arrive.
-            plan: What the attempt asks for.
-            challenge: What the plan asks for beside frames; ``None`` in EXPRESS.
-            on_settled: Is called once, when no further frame is looked at: the closing step of a challenge
-                may still be on display, and the device has the end to sign.
+            scan_bytes: The bytes that the scan has used so far; updated with each frame.
+            credit: The credit of the stream's device; frames are counted against it as they arrive.
+            plan: The plan of the attempt.
+            challenge: The challenge of the plan; ``None`` in EXPRESS.
+            on_settled: Called once, when no further frame is measured. The closing step of a challenge may
+                still be on display, and the device has not signed the end yet.
         """
         settings = env.settings
         self._env = env
@@ -101,62 +101,62 @@ class AttemptRun:
 
     @property
     def plan(self) -> Plan:
-        """What it asks for."""
+        """The plan of the attempt."""
         return self._row.plan
 
     @property
     def mode(self) -> Mode:
-        """How it proves life."""
+        """The mode of the attempt."""
         return self._row.mode
 
     @property
     def recorded(self) -> bool:
-        """Whether it stands in the database: from its first accepted frame on."""
+        """Whether the database has a row of the attempt, which begins with its first received frame."""
         return self._row.recorded
 
     @property
     def check_id(self) -> UUID:
-        """The check that it is an attempt of."""
+        """The check that the attempt belongs to."""
         return self._stream.record.check_id
 
     @property
     def capture(self) -> AttemptCapture:
-        """What was captured so far."""
+        """The capture up to now."""
         return self.work.capture
 
     @property
     def trace(self) -> AttemptTrace:
-        """How its frames were coded."""
+        """The trace of how the attempt's frames were encoded."""
         return self.work.trace
 
     @property
     def challenge(self) -> AttemptChallenge | None:
-        """What was asked for beside frames."""
+        """The challenge of the attempt; ``None`` in EXPRESS."""
         return self.capture.challenge
 
     @property
     def expected_seconds(self) -> float:
-        """How long it takes if it is a good one."""
+        """The seconds that a good attempt of this plan takes."""
         return expected_seconds(self.plan, capture=self._env.settings.plan.seconds)
 
     @property
     def frames(self) -> int:
-        """Frames accepted."""
+        """The number of frames received."""
         return self._rate.frames
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """Feedback codes that the device was shown so far, in the order in which they came up."""
+        """Feedback codes that the device has shown so far, in the order in which they first occurred."""
         return self._shown.codes
 
     @property
     def complete(self) -> bool:
-        """Whether no further frame is asked for: what there is then is a whole attempt, signed or not."""
+        """Whether no further frame is needed. The attempt is then whole, signed or not."""
         return self._settled or self._clocks.completed is not None
 
     @property
     def too_slow(self) -> bool:
-        """Whether fewer frames came than show how a face moves, or nearly all of them at the same moments."""
+        """Whether too few frames arrived to measure motion, or nearly all of them arrived in bursts."""
         rate = self._rate.per_second
         measured = self.capture.measured_per_second(paused_seconds=self._rate.paused_seconds)
         least = self._env.settings.budget.min_frames_per_second
@@ -165,12 +165,12 @@ class AttemptRun:
         )
 
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:
-        """Captures until the device ends the attempt.
+        """Runs the capture until the device ends the attempt, and returns the device's signed end.
 
         Args:
             inbox: The device's messages.
             send: Sends a message to the device.
-            attempts_left: How many attempts there may be from this one on.
+            attempts_left: The number of attempts that are allowed, this one included.
 
         Raises:
             Refusal: The device broke the protocol or a limit.
@@ -220,7 +220,7 @@ class AttemptRun:
                         Reason.UNEXPECTED_MESSAGE,
                         "during an attempt only `frame`, `attestation` and `attempt_end` are expected",
                     )
-            # While the server works on a frame the device waits for it, and is not idle.
+            # While the server processed the frame, the device waited for credit and was not idle.
             self._clocks.hear()
             await self._look_at_clocks(send)
 
@@ -229,7 +229,7 @@ class AttemptRun:
         await self._row.record()
 
     async def renew_lease(self) -> None:
-        """Prolongs the stream's lease where that is due.
+        """Renews the stream's lease if that is due.
 
         Raises:
             LeaseLost: A newer stream took over.
@@ -265,7 +265,7 @@ class AttemptRun:
     async def _look_at(
         self, frame: FrameMessage, arrival: Arrival
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        """What to tell the person, and what the challenge wants done."""
+        """Returns the feedback for the person and the challenge's actions."""
         speaks = self._challenge_may_speak(frames=self.frames + 1)
         if not self._settled:
             return await self.work.take(frame, arrival=arrival.time, then_act=speaks)
@@ -273,14 +273,14 @@ class AttemptRun:
         return None, await self.work.act() if speaks else ()
 
     async def _challenge_further(self, send: Send) -> None:
-        """Does what the challenge wants done now, without a further frame."""
+        """Performs the challenge's actions that are due now, without a further frame."""
         if self._challenge_may_speak(frames=self.frames):
             await self._do(await self.work.act(), send)
 
     def _challenge_may_speak(self, *, frames: int) -> bool:
-        """Whether a challenge may say something: until the capture is complete.
+        """Returns whether the challenge may act: from the first counted frame until the capture is complete.
 
-        A colour is shown only in attempts that count: else one could look at many draws and pick.
+        A colour is shown only in attempts that count. Otherwise a device could see many draws and choose one.
         """
         counts = frames >= self._env.settings.counted_frames
         return self.challenge is not None and self._clocks.completed is None and counts

@@ -1,4 +1,4 @@
-"""What is known of a device at the end of an attempt, and what of it later checks are to ask for."""
+"""The assessment of a device at the end of an attempt, and the marks that the scan memory stores of it."""
 
 from dataclasses import dataclass, replace
 
@@ -21,12 +21,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLook:
-    """One look at a device.
+    """One assessment of a device.
 
     Attributes:
-        outcome: What is known of it.
-        recollection: What earlier scans say, and what is to be kept of this one.
-        pieces: Pieces of evidence that it rests on. More may have come since.
+        outcome: The facts that are known of the device.
+        recollection: The comparison with earlier scans, and the marks to store of this scan.
+        pieces: The number of pieces of evidence that it is based on. More may have arrived since.
     """
 
     outcome: DeviceOutcome
@@ -35,15 +35,15 @@ class DeviceLook:
 
 
 class DeviceLooks:
-    """Looks at one stream's device, at the end of each of its attempts."""
+    """Assesses the device of one stream at the end of each attempt."""
 
     def __init__(self, env: ScanEnvironment) -> None:
-        """Takes what every stream shares."""
+        """Initialises the assessments with the shared environment."""
         self._env = env
         self._counted: dict[int, Recollection] = {}
 
     async def recall(self, stream: OpenStream, run: AttemptRun) -> FrameRecall:
-        """What earlier scans say of an attempt's frames.
+        """Compares an attempt's frames with those of earlier scans.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -61,14 +61,14 @@ class DeviceLooks:
         verified_bits: float,
         ended: bool,
     ) -> DeviceLook:
-        """Looks at the device, with the evidence that came so far.
+        """Assesses the device with the evidence that has arrived so far.
 
         Args:
             stream: The stream.
-            run: The attempt, which looks at no further frames.
-            recall: What earlier scans say of its frames.
-            verified_bits: Of its challenge.
-            ended: Whether the device signed its end, which binds the frames to the session key.
+            run: The attempt, which measures no further frames.
+            recall: The comparison of its frames with earlier scans.
+            verified_bits: The verified bits of its challenge.
+            ended: Whether the device signed the end, which binds the frames to the session key.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -106,13 +106,13 @@ class DeviceLooks:
         return DeviceLook(outcome=replace(outcome, earlier=earlier), recollection=recollection, pieces=pieces)
 
     def count(self, run: AttemptRun, look: DeviceLook) -> None:
-        """What the attempt's latest look says counts: it is kept with what other attempts left."""
+        """Marks the latest assessment of an attempt as the one that ``keep`` stores."""
         self._counted[run.number] = look.recollection
 
     async def keep(self, stream: OpenStream) -> None:
-        """Keeps what the scan is known again by, once: what its attempts showed, however they ended.
+        """Stores the marks of the stream's attempts in the scan memory, once, however the attempts ended.
 
-        What was decided stands also where that fails.
+        A failure of the database is logged and does not affect the decision.
         """
         if stream.policy.retention.evidence_seconds <= 0 or not self._counted:
             return

@@ -1,4 +1,4 @@
-"""What other scans of the same customer say of one, and what is kept of it for those to come."""
+"""The comparison of a scan with earlier scans of the same tenant, and the marks that later scans compare."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,16 +27,16 @@ from server.worker_pool import WorkerPool
 __all__ = ["DeviceMemory", "FrameRecall", "Recollection", "merged"]
 
 _WINDOW: Final = timedelta(days=400)
-"""How far back uses of a device's key count; retention ends most of them before."""
+"""The period in which uses of a device's key count; retention ends most of them earlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameRecall:
-    """What earlier scans say of an attempt's frames.
+    """The comparison of an attempt's frames with earlier scans.
 
     Attributes:
-        check: ``memory.frames``.
-        marks: The frames' marks.
+        check: The test ``memory.frames``.
+        marks: The marks of the frames.
     """
 
     check: DeviceCheck
@@ -45,21 +45,20 @@ class FrameRecall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recollection:
-    """What earlier scans say of one, and what to keep of it once it is decided.
+    """The comparison of a scan with earlier scans, and the marks that are stored once the scan is decided.
 
     Attributes:
-        checks: ``memory.*``.
-        marks: Its frames' marks.
-        keys: Marks of its device's keys.
+        checks: The tests ``memory.*``.
+        marks: The marks of its frames.
+        keys: The marks of its device's keys.
     """
-
     checks: tuple[DeviceCheck, ...] = ()
     marks: tuple[FrameMark, ...] = ()
     keys: tuple[bytes, ...] = ()
 
 
 def merged(recollections: Sequence[Recollection]) -> Recollection:
-    """What to keep of several attempts of one scan; each asked for itself, so there are no checks of all."""
+    """Merges the marks of several attempts of one scan, without the tests, which belong to one attempt."""
     return Recollection(
         marks=tuple(mark for each in recollections for mark in each.marks),
         keys=tuple(dict.fromkeys(key for each in recollections for key in each.keys)),
@@ -67,10 +66,16 @@ def merged(recollections: Sequence[Recollection]) -> Recollection:
 
 
 class DeviceMemory:
-    """Asks a ``ScanMemory``, and fills it."""
+    """Queries and fills a ``ScanMemory``."""
 
     def __init__(self, memory: ScanMemory, *, tenant_key: Callable[[str], bytes], pool: WorkerPool) -> None:
-        """Takes the store, the key of a tenant's marks, and where to compute."""
+        """Initialises the memory.
+
+        Args:
+            memory: The store.
+            tenant_key: Returns the key of a tenant's marks.
+            pool: Runs the computations.
+        """
         self._memory = memory
         self._tenant_key = tenant_key
         self._pool = pool
@@ -78,11 +83,11 @@ class DeviceMemory:
     async def recall_frames(
         self, record: CheckRecord, frames: Sequence[FrameTrace], *, images: Sequence[bytes]
     ) -> FrameRecall:
-        """What earlier scans say of an attempt's frames.
+        """Compares an attempt's frames with earlier scans.
 
         Args:
             record: The check.
-            frames: Of the attempt, as measured.
+            frames: The measured frames of the attempt.
             images: SHA-256 of every received frame's image, in order.
 
         Raises:
@@ -109,23 +114,23 @@ class DeviceMemory:
         session_key: bytes,
         now: datetime,
     ) -> Recollection:
-        """What earlier scans say of a scan, its device included.
+        """Compares a scan and its device with earlier scans.
 
         Args:
             record: The check.
-            frames: What they say of the attempt's frames.
-            findings: What became of its evidence.
+            frames: The comparison of the attempt's frames.
+            findings: The findings on its evidence.
             session_key: SubjectPublicKeyInfo, DER.
-            now: The time.
+            now: The current time.
 
         Raises:
-            KeyMaterialError: ``session_key`` is none, which admission refuses.
+            KeyMaterialError: ``session_key`` is not a key; admission refuses these.
             StorageUnavailable: The database failed.
         """
         key, check_id, tenant = self._tenant_key(record.scope), str(record.check_id), record.scope
         lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
         attested = [finding.scan_key for finding in findings if finding.scan_key is not None]
-        # One key can be written with its point compressed or not: it has one mark.
+        # A key may be encoded with a compressed or an uncompressed point; both have the same mark.
         session = key_mark(public_key_der(load_public_key(session_key)), tenant_key=key)
         since = now - _WINDOW
 
@@ -147,7 +152,7 @@ class DeviceMemory:
         )
 
     async def keep(self, record: CheckRecord, recollection: Recollection, *, now: datetime) -> None:
-        """Keeps what a scan is known again by.
+        """Stores the marks of a scan in the scan memory.
 
         Raises:
             StorageUnavailable: The database failed.
