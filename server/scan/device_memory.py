@@ -52,6 +52,7 @@ class Recollection:
         marks: The marks of its frames.
         keys: The marks of its device's keys.
     """
+
     checks: tuple[DeviceCheck, ...] = ()
     marks: tuple[FrameMark, ...] = ()
     keys: tuple[bytes, ...] = ()

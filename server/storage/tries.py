@@ -1,7 +1,7 @@
-"""Failed and running checks by what is limited, as HMACs: the history that ``server.domain.tries`` judges.
+"""The history of failed and running checks of a subject, portrait or device, for ``server.domain.tries``.
 
-The functions work inside an open transaction. A check's rows are written with the check, marked when its
-first scan begins, and settled in the transaction that decides it; a check that does not count leaves none.
+The functions work inside an open transaction. A check's rows are written when it is created, marked when its
+first scan begins, and settled in the transaction that decides it. A check that does not count keeps no rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def add_tries(connection: Connection, check_id: UUID, marks: Sequence[TryMark], now: datetime) -> None:
-    """Notes what a new check is a try at."""
+    """Inserts the marks of a new check."""
     if marks:
         connection.execute(insert(check_tries), [_row(check_id, mark, Tried.CREATED, now) for mark in marks])
 
@@ -42,17 +42,17 @@ def expect_allowed(
     now: datetime,
     but: UUID | None = None,
 ) -> None:
-    """Makes sure that a further try is allowed.
+    """Tests whether a further check is allowed for all marks.
 
     Args:
-        connection: Of the transaction.
-        marks: What is limited.
+        connection: The connection of the transaction.
+        marks: The marks of the subject, portrait or device.
         rules: The limits.
-        now: The time.
-        but: A check that does not count.
+        now: The current time.
+        but: A check that is not counted.
 
     Raises:
-        TriesExceeded: It is not.
+        TriesExceeded: A further check is not allowed.
     """
     for mark in marks:
         query = select(check_tries.c.outcome, check_tries.c.time).where(
@@ -68,10 +68,10 @@ def expect_allowed(
 
 
 def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now: datetime) -> None:
-    """A check's first scan begins: from now on it counts until it is decided.
+    """Counts a check from its first scan until it is decided.
 
     Raises:
-        TriesExceeded: No further try is allowed.
+        TriesExceeded: No further check is allowed.
     """
     query = select(check_tries.c.kind, check_tries.c.mark).where(check_tries.c.check_id == check_id)
     marks = [TryMark(TryKind(row.kind), row.mark) for row in connection.execute(query)]
@@ -85,10 +85,10 @@ def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now:
 def begin_device(
     connection: Connection, check_id: UUID, mark: TryMark, *, rules: TryRules, now: datetime
 ) -> None:
-    """A device of a check that runs is known: the check counts for it, too, unless it was decided meanwhile.
+    """Counts a running check for its device, unless the check was decided meanwhile.
 
     Raises:
-        TriesExceeded: No further try of the device is allowed.
+        TriesExceeded: No further check of the device is allowed.
     """
     if load_check(connection, check_id, lock=True).state not in OPEN_STATES:
         return
@@ -100,7 +100,7 @@ def begin_device(
 
 
 def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> None:
-    """A check is decided: its rows say what it counts as, or go; those of one that nobody scanned go, too."""
+    """Settles the rows of a decided check: they get its outcome, or are deleted if it does not count."""
     counted = select(func.count()).where(attempts.c.check_id == check_id, attempts.c.counted)
     outcome = tried(
         decision.status, decision.reasons, frames_counted=connection.execute(counted).scalar_one() > 0
@@ -115,7 +115,7 @@ def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> 
 
 
 def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:
-    """How many other checks of a check's subject or device were attacked; ``None`` without a mark of it."""
+    """Returns the number of other checks of the same subject or device that failed by an attack, or None."""
     own = select(check_tries.c.mark).where(
         check_tries.c.check_id == check_id, check_tries.c.kind == kind.value
     )
@@ -132,7 +132,7 @@ def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, sinc
 
 
 def expire_tries(connection: Connection, before: datetime) -> int:
-    """Deletes what is older; how many rows."""
+    """Deletes older rows; returns their number."""
     return connection.execute(delete(check_tries).where(check_tries.c.time < before)).rowcount
 
 
@@ -141,7 +141,7 @@ def _is(mark: TryMark) -> ColumnElement[bool]:
 
 
 def _in_line(connection: Connection, marks: Iterable[TryMark]) -> None:
-    """Lets transactions about the same mark pass one after another; SQLite has one writer anyway."""
+    """Serialises transactions on the same mark; SQLite has only one writer anyway."""
     if connection.dialect.name == "postgresql":
         for key in sorted(int.from_bytes(mark.mark[:8], "big", signed=True) for mark in marks):
             connection.execute(select(func.pg_advisory_xact_lock(key)))

@@ -67,7 +67,7 @@ async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(
     repository = CheckRepository(database)
     first = await repository.create(new_check(), None)
     postgres.kill()
-    with pytest.raises(StorageUnavailable, match="look at its server"):
+    with pytest.raises(StorageUnavailable, match="test its server"):
         await repository.ping()
     postgres.start()
     assert await repository.get(first.check_id) == first
@@ -76,7 +76,7 @@ async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(
 
 async def test_a_sqlite_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
-    assert "look at the owner and the rights" in await _failure(f"sqlite:///{tmp_path}/folder.db")
+    assert "correct the owner and the permissions" in await _failure(f"sqlite:///{tmp_path}/folder.db")
     (tmp_path / "text.db").write_text("this is not a database" * 100)
     assert "no SQLite database" in await _failure(f"sqlite:///{tmp_path}/text.db")
 
