@@ -1,4 +1,4 @@
-"""Verifies what a device proves and claims about itself, and loads the keys and lists that this needs.
+"""Verifies the evidence and the claims of a device, and loads the keys and lists that this needs.
 
 It may import ``device_integrity``, ``server.storage``, ``server.policies``, ``server.verdict`` and the
 settings, but not ``server.scan`` or ``server.checks``.

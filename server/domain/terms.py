@@ -16,7 +16,7 @@ class Mode(StrEnum):
 
 
 class Plan(StrEnum):
-    """What an attempt requires of the device and the person; see ``facegate.v1.Plan``."""
+    """The requirements of an attempt on the device and the person; see ``facegate.v1.Plan``."""
 
     EXPRESS = "EXPRESS"
     FLASH = "FLASH"

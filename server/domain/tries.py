@@ -40,7 +40,7 @@ _LEFT = frozenset({FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReas
 
 
 class TryKind(StrEnum):
-    """What the limit applies to."""
+    """The kind of a mark that the limits apply to."""
 
     SUBJECT = "subject"
     """The orchestrator's reference to the person."""

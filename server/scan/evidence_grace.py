@@ -14,7 +14,7 @@ _TICK_SECONDS = 0.5
 async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox) -> None:
     """Receives evidence until the policy demands no more, or its grace period is over.
 
-    Any other message or error ends the wait without deciding anything; the attempt is then judged as it was
+    Any other message or error ends the wait without deciding anything; the attempt is then judged from the
     captured.
 
     Raises:

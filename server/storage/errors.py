@@ -72,7 +72,7 @@ class TriesExceeded(StorageError):
     """Too many checks of the same subject, portrait or device failed, or are running.
 
     Attributes:
-        kind: What the limit applies to.
+        kind: The kind of the mark that the limit applies to.
         standing: BUSY, LOCKED or BLOCKED.
         until: When a further check may be allowed.
     """
