@@ -36,7 +36,7 @@ from device_integrity.policy import (
 )
 from device_integrity.runtime import RUNTIME, check_runtime
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
-from server.device.findings import CLAIMS, EvidenceFinding, joined_report, standing
+from server.device.findings import CLAIMS, EvidenceFinding, counting_findings, joined_report
 from server.device.server_keys import ServerKeys
 from server.policies.device_rules import DeviceRules
 from server.verdict.outcome import DeviceOutcome
@@ -123,7 +123,7 @@ def assess_device(
         active_challenge: Whether the person answered a challenge that only this server knew.
     """
     # 1. Choose the evidence that counts. A report of run-time findings alone is not evidence.
-    counting = standing(tuple(finding for finding in findings if finding.verifier != RUNTIME))
+    counting = counting_findings(tuple(finding for finding in findings if finding.verifier != RUNTIME))
     device, camera = claimed.device, claimed.camera
     # 2. Mark decisive tests for each piece of evidence separately; one piece proves nothing about another.
     evidence = [mark_decisive(finding.checks, tolerated=tolerated) for finding in counting]
@@ -196,7 +196,7 @@ def assess_without_attempt(
         tolerated: Names of decisive tests that do not decide.
     """
     claims = [check for finding in findings if finding.verifier == CLAIMS for check in finding.checks]
-    counting = standing(tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME}))
+    counting = counting_findings(tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME}))
     report = joined_report(findings)
     pieces = (
         claims,

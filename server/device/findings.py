@@ -11,7 +11,14 @@ from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 
-__all__ = ["CLAIMS", "EvidenceFinding", "finding_from_bytes", "finding_to_bytes", "joined_report", "standing"]
+__all__ = [
+    "CLAIMS",
+    "EvidenceFinding",
+    "counting_findings",
+    "finding_from_bytes",
+    "finding_to_bytes",
+    "joined_report",
+]
 
 
 CLAIMS = "claims"
@@ -49,7 +56,7 @@ class EvidenceFinding:
         return any(check.outcome is TestOutcome.FAIL and not check.soft for check in self.checks)
 
 
-def standing(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
+def counting_findings(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
     """Returns the findings that count: later evidence replaces earlier evidence of the same verifier.
 
     A device may therefore repeat evidence that could not be verified, or that it made for a lost stream.

@@ -105,14 +105,14 @@ class DeviceVerifier:
             case WebCryptoEvidence():
                 return await self._web_crypto(evidence, context)
             case EvidenceUnavailable(reason=reason):
-                return _nothing(
+                return _no_evidence(
                     "",
                     TestOutcome.UNAVAILABLE,
                     "ATTESTATION_UNAVAILABLE",
                     f"The device reports that it cannot attest: {reason}.",
                 )
             case UnknownEvidence():
-                return _nothing(
+                return _no_evidence(
                     "unknown",
                     TestOutcome.NOT_EVALUATED,
                     "EVIDENCE_UNKNOWN",
@@ -163,7 +163,7 @@ class DeviceVerifier:
         return self._mark(chain.attestation.spki, context)
 
     async def _play(self, evidence: PlayEvidence, context: EvidenceContext) -> EvidenceFinding:
-        result = await self._judged_token(evidence, context)
+        result = await self._verified_token(evidence, context)
         checks, facts = result.checks, AttestedFacts()
         if result.payload is not None and result.one_time_key is not None:
             fresh = await self._devices.consume(
@@ -178,7 +178,7 @@ class DeviceVerifier:
                 )
         return EvidenceFinding(verifier="play_integrity", checks=checks, facts=facts)
 
-    async def _judged_token(self, evidence: PlayEvidence, context: EvidenceContext) -> PlayIntegrity:
+    async def _verified_token(self, evidence: PlayEvidence, context: EvidenceContext) -> PlayIntegrity:
         trust, kind = self._trust, evidence.kind
         if kind is None:
             return refused_token("the device does not state the kind of the token")
@@ -235,7 +235,7 @@ class DeviceVerifier:
         return key_mark(public_key, tenant_key=self._tenant_key(context.scope))
 
 
-def _nothing(verifier: str, outcome: TestOutcome, reason: str, detail: str) -> EvidenceFinding:
+def _no_evidence(verifier: str, outcome: TestOutcome, reason: str, detail: str) -> EvidenceFinding:
     check = DeviceCheck(name="attestation.evidence", outcome=outcome, reason=reason, detail=detail)
     return EvidenceFinding(verifier=verifier, checks=(check,))
 

@@ -20,15 +20,15 @@ __all__ = [
     "BUSY_SECONDS",
     "EarlierAttacks",
     "Standing",
-    "Tried",
     "TryKind",
     "TryMark",
+    "TryOutcome",
     "TryRules",
     "TrySetting",
     "judge_tries",
     "portrait_mark",
     "subject_mark",
-    "tried",
+    "try_outcome",
 ]
 
 BUSY_SECONDS: Final = 10.0
@@ -50,7 +50,7 @@ class TryKind(StrEnum):
     """A verified key of the device that outlives a scan."""
 
 
-class Tried(StrEnum):
+class TryOutcome(StrEnum):
     """How a check counts towards the limits."""
 
     CREATED = "created"
@@ -66,12 +66,12 @@ class Tried(StrEnum):
 
 
 _FAILURE: Final = 4
-_POINTS: Final[Mapping[Tried, int]] = {
-    Tried.CREATED: 0,
-    Tried.UNCLEAR: 1,
-    Tried.BEGUN: _FAILURE,
-    Tried.FAILED: _FAILURE,
-    Tried.ATTACK: _FAILURE,
+_POINTS: Final[Mapping[TryOutcome, int]] = {
+    TryOutcome.CREATED: 0,
+    TryOutcome.UNCLEAR: 1,
+    TryOutcome.BEGUN: _FAILURE,
+    TryOutcome.FAILED: _FAILURE,
+    TryOutcome.ATTACK: _FAILURE,
 }
 
 
@@ -133,7 +133,7 @@ class TrySetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierAttacks:
-    """The number of kept earlier checks that failed by an attack (``Tried.ATTACK``).
+    """The number of kept earlier checks that failed by an attack (``TryOutcome.ATTACK``).
 
     Attributes:
         subject: Of the same subject reference; ``None`` without a subject reference.
@@ -155,7 +155,7 @@ class Standing(StrEnum):
 
 
 def judge_tries(
-    history: Iterable[tuple[Tried, datetime]], *, rules: TryRules, now: datetime
+    history: Iterable[tuple[TryOutcome, datetime]], *, rules: TryRules, now: datetime
 ) -> tuple[Standing, datetime]:
     """Decides whether a further check may be scanned, and if not, from when.
 
@@ -170,8 +170,8 @@ def judge_tries(
         The standing and its end. The end is ``now`` if the standing is ALLOWED, otherwise later than ``now``.
     """
     known = tuple(history)
-    running = sum(_POINTS[outcome] for outcome, _ in known if outcome is Tried.BEGUN)
-    over = sorted((time, _POINTS[outcome]) for outcome, time in known if outcome is not Tried.BEGUN)
+    running = sum(_POINTS[outcome] for outcome, _ in known if outcome is TryOutcome.BEGUN)
+    over = sorted((time, _POINTS[outcome]) for outcome, time in known if outcome is not TryOutcome.BEGUN)
     lock, block = rules.maximum * _FAILURE, rules.block_maximum * _FAILURE
     recent: list[tuple[datetime, int]] = []
     long: list[tuple[datetime, int]] = []
@@ -205,7 +205,9 @@ def _sum(tries: Iterable[tuple[datetime, int]]) -> int:
     return sum(points for _, points in tries)
 
 
-def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_counted: bool) -> Tried | None:
+def try_outcome(
+    status: CheckStatus, reasons: Sequence[FailureReason], *, frames_counted: bool
+) -> TryOutcome | None:
     """Returns how a decided check counts towards the limits; ``None`` if it does not count.
 
     A fault of the server never counts. A check that failed by conditions alone, such as bright light, is
@@ -221,12 +223,12 @@ def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_count
     if status is not CheckStatus.FAILURE:
         return None
     if given & _ATTACKS:
-        return Tried.ATTACK
+        return TryOutcome.ATTACK
     if given & ADVERSE:
-        return Tried.FAILED
+        return TryOutcome.FAILED
     if FailureReason.CONDITIONS in given or (given & _LEFT and not frames_counted):
-        return Tried.UNCLEAR
-    return Tried.FAILED
+        return TryOutcome.UNCLEAR
+    return TryOutcome.FAILED
 
 
 def subject_mark(reference: str, *, tenant_key: bytes) -> TryMark:

@@ -203,13 +203,13 @@ class AttemptRun:
             arrival = await inbox.next(timeout=self._tick())
             await self.renew_lease()
             if arrival is None:
-                await self._challenge_further(send)
-                await self._give_held_back(send)
-                await self._look_at_clocks(send)
+                await self._act_on_challenge(send)
+                await self._grant_held_back(send)
+                await self._check_clocks(send)
                 continue
             match arrival.message:
                 case FrameMessage() as frame:
-                    await self._take_frame(frame, arrival, send)
+                    await self._receive_frame(frame, arrival, send)
                 case AttestationMessage() as attestation:
                     self._stream.evidence.take(attestation)
                 case AttemptEndMessage() as end:
@@ -221,8 +221,8 @@ class AttemptRun:
                         "during an attempt only `frame`, `attestation` and `attempt_end` are expected",
                     )
             # While the server processed the frame, the device waited for credit and was not idle.
-            self._clocks.hear()
-            await self._look_at_clocks(send)
+            self._clocks.note_activity()
+            await self._check_clocks(send)
 
     async def record(self) -> None:
         """Writes the attempt to the database, once."""
@@ -237,7 +237,7 @@ class AttemptRun:
         """
         await self._lease.renew()
 
-    async def _take_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
+    async def _receive_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
         size = len(frame.image)
         check_budget(
             frame, before=self.frames, bytes_before=self._bytes.used, budget=self._env.settings.budget
@@ -246,7 +246,7 @@ class AttemptRun:
         self._bytes.add(size)
         check_claim(frame, revealed=self._shown.step)
         await self._row.record()
-        feedback, actions = await self._look_at(frame, arrival)
+        feedback, actions = await self._measure(frame, arrival)
         self._rate.frame(frame.capture_time_us / 1e6)
         await self._row.count(self.frames)
         if actions:
@@ -255,29 +255,29 @@ class AttemptRun:
         if feedback is not None:
             self._show(feedback.code)
             await send(feedback)
-        await self._look_whether_enough(send)
+        await self._check_complete(send)
         if self._clocks.completed is not None:
             return
         await self._adjust_capture(send)
         if (grant := self._credit.grant()) is not None:
             await send(grant)
 
-    async def _look_at(
+    async def _measure(
         self, frame: FrameMessage, arrival: Arrival
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
         """Returns the feedback for the person and the challenge's actions."""
-        speaks = self._challenge_may_speak(frames=self.frames + 1)
+        may_act = self._challenge_may_act(frames=self.frames + 1)
         if not self._settled:
-            return await self.work.take(frame, arrival=arrival.time, then_act=speaks)
+            return await self.work.take(frame, arrival=arrival.time, then_act=may_act)
         self.work.skip(frame, arrival=arrival.time)
-        return None, await self.work.act() if speaks else ()
+        return None, await self.work.act() if may_act else ()
 
-    async def _challenge_further(self, send: Send) -> None:
+    async def _act_on_challenge(self, send: Send) -> None:
         """Performs the challenge's actions that are due now, without a further frame."""
-        if self._challenge_may_speak(frames=self.frames):
+        if self._challenge_may_act(frames=self.frames):
             await self._do(await self.work.act(), send)
 
-    def _challenge_may_speak(self, *, frames: int) -> bool:
+    def _challenge_may_act(self, *, frames: int) -> bool:
         """Returns whether the challenge may act: from the first counted frame until the capture is complete.
 
         A colour is shown only in attempts that count. Otherwise a device could see many draws and choose one.
@@ -299,14 +299,14 @@ class AttemptRun:
                 case _:
                     pass
             await send(action)
-        await self._look_whether_enough(send)
+        await self._check_complete(send)
 
     def _show(self, code: str) -> None:
         self._shown.feedback(code)
         self._env.metrics.checks.feedback_sent(code)
 
-    async def _give_held_back(self, send: Send) -> None:
-        paused = self._env.clock.monotonic() - self._clocks.heard >= _PAUSE_SECONDS
+    async def _grant_held_back(self, send: Send) -> None:
+        paused = self._env.clock.monotonic() - self._clocks.last_activity >= _PAUSE_SECONDS
         if (
             paused
             and not self.capture.complete
@@ -318,18 +318,18 @@ class AttemptRun:
         if not self._settled:
             await self.work.examine_ahead()
 
-    async def _look_whether_enough(self, send: Send) -> None:
+    async def _check_complete(self, send: Send) -> None:
         if self.capture.settled:
             self._settle()
         if self.capture.complete:
-            await self._tell_complete(send)
+            await self._send_complete(send)
 
     def _settle(self) -> None:
         if not self._settled:
             self._settled = True
             self._on_settled(self)
 
-    async def _tell_complete(self, send: Send) -> None:
+    async def _send_complete(self, send: Send) -> None:
         if self._clocks.completed is None:
             self._clocks.completed = self._env.clock.monotonic()
             await send(CompleteMessage(attempt=self.number))
@@ -348,15 +348,15 @@ class AttemptRun:
     def _tick(self) -> float:
         due = [self._lease.due]
         if self._credit.held_back and not self.capture.complete:
-            due.append(self._clocks.heard + _PAUSE_SECONDS)
+            due.append(self._clocks.last_activity + _PAUSE_SECONDS)
         if self.challenge is not None and self._clocks.completed is None:
-            says = self.challenge.due(self._env.clock.monotonic())
-            due += [] if says is None else [says]
+            action_due = self.challenge.due(self._env.clock.monotonic())
+            due += [] if action_due is None else [action_due]
         return self._clocks.wait(due)
 
-    async def _look_at_clocks(self, send: Send) -> None:
+    async def _check_clocks(self, send: Send) -> None:
         now = self._env.clock.monotonic()
         self._clocks.check_deadline()
         if self._clocks.overdue(now):
-            await self._tell_complete(send)
+            await self._send_complete(send)
         self._clocks.check_silence(now)

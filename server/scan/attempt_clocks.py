@@ -14,7 +14,7 @@ class AttemptClocks:
     """Measures one attempt against its time limits. Times are seconds of the server's monotonic clock.
 
     Attributes:
-        heard: When the device last sent something that the server has processed.
+        last_activity: When the device last sent something that the server has processed.
         completed: When the device was notified that the capture is complete; ``None`` before.
     """
 
@@ -35,11 +35,11 @@ class AttemptClocks:
 
     def begin(self) -> None:
         """Starts the attempt's time, when the device has been notified that the attempt begins."""
-        self._began = self.heard = self._clock.monotonic()
+        self._began = self.last_activity = self._clock.monotonic()
 
-    def hear(self) -> None:
+    def note_activity(self) -> None:
         """Restarts the measurement of silence, when a message of the device has been processed."""
-        self.heard = self._clock.monotonic()
+        self.last_activity = self._clock.monotonic()
 
     def overdue(self, now: float) -> bool:
         """Returns whether an attempt that is not complete has exceeded its time."""
@@ -52,7 +52,7 @@ class AttemptClocks:
             due: The times at which other tasks are due.
         """
         ends = self._began + self._seconds if self.completed is None else self.completed + self._end_seconds
-        soonest = min(self.heard + self._idle_seconds, ends, *due)
+        soonest = min(self.last_activity + self._idle_seconds, ends, *due)
         remaining = (self._deadline - self._clock.now()).total_seconds()
         return max(0.0, min(soonest - self._clock.monotonic(), remaining))
 
@@ -73,7 +73,7 @@ class AttemptClocks:
         """
         if self.completed is not None and now - self.completed >= self._end_seconds:
             raise _idle("`attempt_end` did not arrive", self._end_seconds)
-        if now - self.heard >= self._idle_seconds:
+        if now - self.last_activity >= self._idle_seconds:
             raise _idle("nothing arrived", self._idle_seconds)
 
 

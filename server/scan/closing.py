@@ -14,9 +14,9 @@ from server.domain.terms import AttemptOutcome, EndedBy
 from server.policies.liveness import liveness_policy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
-from server.scan.device_look import DeviceLook, DeviceLooks
-from server.scan.device_memory import FrameRecall
-from server.scan.endings import Pictures, Seen
+from server.scan.device_assessor import AssessedDevice, DeviceAssessor
+from server.scan.device_memory import FrameComparison
+from server.scan.endings import AttemptFacts, Pictures
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import Conflict, StorageUnavailable
@@ -29,13 +29,13 @@ _MOST_FEEDBACK = 8
 
 
 @dataclass(slots=True, eq=False)
-class _Ahead:
+class _EarlyWork:
     """The work on an attempt's end that starts before the device has signed it.
 
     Attributes:
         run: The attempt.
         judgement: Its judgement.
-        recall: The comparison of its frames with earlier scans.
+        comparison: The comparison of its frames with earlier scans.
         device: The assessment of its device, on the assumption that the device signs the end.
         attempts: The check's attempts. No other stream can change them while this stream holds the lease.
         pictures: Its stored images, whose rows are not written.
@@ -44,8 +44,8 @@ class _Ahead:
 
     run: AttemptRun
     judgement: asyncio.Task[AttemptJudgement]
-    recall: asyncio.Task[FrameRecall]
-    device: asyncio.Task[DeviceLook]
+    comparison: asyncio.Task[FrameComparison]
+    device: asyncio.Task[AssessedDevice]
     attempts: asyncio.Task[tuple[AttemptRecord, ...]]
     pictures: asyncio.Task[KeptPictures]
     pictures_taken: bool = False
@@ -58,18 +58,18 @@ class AttemptCloser:
         """Initialises the closer with the shared environment and the stream."""
         self._env = env
         self._stream = stream
-        self._devices = DeviceLooks(env)
-        self._ahead: _Ahead | None = None
+        self._devices = DeviceAssessor(env)
+        self._ahead: _EarlyWork | None = None
 
     def judge_ahead(self, run: AttemptRun) -> None:
         """Starts to judge an attempt whose frames are complete, while its end is displayed and signed."""
         judgement = asyncio.create_task(self._judge(run))
-        recall = asyncio.create_task(self._devices.recall(self._stream, run))
-        self._ahead = _Ahead(
+        comparison = asyncio.create_task(self._devices.compare_frames(self._stream, run))
+        self._ahead = _EarlyWork(
             run=run,
             judgement=judgement,
-            recall=recall,
-            device=asyncio.create_task(self._look_ahead(run, judgement, recall)),
+            comparison=comparison,
+            device=asyncio.create_task(self._assess_ahead(run, judgement, comparison)),
             attempts=asyncio.create_task(self._env.repository.attempts(self._stream.record.check_id)),
             pictures=asyncio.create_task(self._keep_pictures(run)),
         )
@@ -97,7 +97,7 @@ class AttemptCloser:
         ahead = self._ahead
         if ahead is None:
             return
-        tasks = ahead.judgement, ahead.recall, ahead.device, ahead.attempts
+        tasks = ahead.judgement, ahead.comparison, ahead.device, ahead.attempts
         for task in tasks:
             task.cancel()
         # Images that are being stored are awaited, because only then are their names known.
@@ -105,17 +105,17 @@ class AttemptCloser:
         if not ahead.pictures_taken and not isinstance(pictures, BaseException):
             await self._drop(pictures)
 
-    def _ahead_of(self, run: AttemptRun) -> _Ahead | None:
+    def _ahead_of(self, run: AttemptRun) -> _EarlyWork | None:
         return self._ahead if self._ahead is not None and self._ahead.run is run else None
 
-    async def _look_ahead(
+    async def _assess_ahead(
         self,
         run: AttemptRun,
         judgement: asyncio.Task[AttemptJudgement],
-        recall: asyncio.Task[FrameRecall],
-    ) -> DeviceLook:
-        bits, recalled = (await judgement).verified_bits, await recall
-        return await self._devices.look(self._stream, run, recall=recalled, verified_bits=bits, ended=True)
+        comparison: asyncio.Task[FrameComparison],
+    ) -> AssessedDevice:
+        bits, frames = (await judgement).verified_bits, await comparison
+        return await self._devices.assess(self._stream, run, frames=frames, verified_bits=bits, ended=True)
 
     async def _judge(self, run: AttemptRun) -> AttemptJudgement:
         env, stream = self._env, self._stream
@@ -189,7 +189,7 @@ class AttemptCloser:
             audit=run.capture.audit(stream.policy.retention.audit_images),
         )
 
-    async def look_at_device(
+    async def assess_device(
         self, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
     ) -> DeviceOutcome:
         """Returns the assessment of the device, and notes what ``keep_memory`` will store of it.
@@ -199,27 +199,29 @@ class AttemptCloser:
             judgement: Its judgement.
             ended: Whether the device signed the end, which binds the frames to the session key.
         """
-        stream, ahead, look = self._stream, self._ahead_of(run), None
+        stream, ahead, assessed = self._stream, self._ahead_of(run), None
         if ahead is not None and ended:
-            look = await ahead.device
-        if look is None or look.pieces != stream.evidence.pieces:
-            look = await self._devices.look(
+            assessed = await ahead.device
+        if assessed is None or assessed.pieces != stream.evidence.pieces:
+            assessed = await self._devices.assess(
                 stream,
                 run,
-                recall=await (self._devices.recall(stream, run) if ahead is None else ahead.recall),
+                frames=await (
+                    self._devices.compare_frames(stream, run) if ahead is None else ahead.comparison
+                ),
                 verified_bits=judgement.verified_bits,
                 ended=ended,
             )
-        self._devices.count(run, look)
-        return look.outcome
+        self._devices.count(run, assessed)
+        return assessed.outcome
 
     async def keep_memory(self) -> None:
-        """Stores the scan in the scan memory; see ``DeviceLooks.keep``."""
+        """Stores the scan in the scan memory; see ``DeviceAssessor.keep``."""
         await self._devices.keep(self._stream)
 
-    def seen(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> Seen:
+    def facts(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> AttemptFacts:
         """Returns the facts of the attempt that its outcome depends on."""
-        return Seen(
+        return AttemptFacts(
             counts=run.frames >= self._env.settings.counted_frames,
             adverse=judgement.adverse,
             stands=judgement.stands,

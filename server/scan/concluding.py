@@ -11,7 +11,7 @@ from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import declined
 from server.scan.closing import AttemptCloser
-from server.scan.disclosure import final_status, told_feedback
+from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.endings import Settlement, settle_signed
 from server.scan.environment import ScanEnvironment
 from server.scan.evidence_grace import await_evidence
@@ -89,14 +89,14 @@ class AttemptConcluder:
             # The person declined the flash. No condition was bad, and little was captured to give advice on.
             judgement = replace(judgement, feedback=())
         # 3. Assess the device and settle the attempt.
-        device, pieces = await self._look_at_device(run, judgement), stream.evidence.pieces
+        device, pieces = await self._assess_device(run, judgement), stream.evidence.pieces
         settlement = self._settlement(run, judgement, device, another=another)
         if settlement.outcome is not AttemptOutcome.RETRY:
             # 4. Wait for missing evidence before every decision: the time must not reveal the outcome.
             await await_evidence(env, stream, run, inbox)
             attempts = await await_older_streams(env, run, attempts)
             if stream.evidence.pieces != pieces:
-                device = await self._look_at_device(run, judgement)
+                device = await self._assess_device(run, judgement)
             settlement = self._settlement(run, judgement, device, another=False)
         # 5. Refuse a device with too many failed checks.
         if (exceeded := stream.evidence.exceeded) is not None:
@@ -115,7 +115,7 @@ class AttemptConcluder:
         result = ScanResultMessage(
             attempt=run.number,
             status=status,
-            feedback=told_feedback(
+            feedback=feedback_for_app(
                 advice=judgement.feedback,
                 shown=run.shown,
                 status=status,
@@ -127,14 +127,14 @@ class AttemptConcluder:
         )
         return result, attempts
 
-    async def _look_at_device(self, run: AttemptRun, judgement: AttemptJudgement) -> DeviceOutcome:
-        return await self._closer.look_at_device(run, judgement, ended=True)
+    async def _assess_device(self, run: AttemptRun, judgement: AttemptJudgement) -> DeviceOutcome:
+        return await self._closer.assess_device(run, judgement, ended=True)
 
     def _settlement(
         self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome, *, another: bool
     ) -> Settlement:
-        seen = self._closer.seen(run, judgement, device)
-        return settle_signed(seen, another=another, cancelled=self.cancelled_by_person)
+        facts = self._closer.facts(run, judgement, device)
+        return settle_signed(facts, another=another, cancelled=self.cancelled_by_person)
 
     async def _write(
         self,

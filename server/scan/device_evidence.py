@@ -61,7 +61,7 @@ class StreamEvidence:
         start: StartMessage,
         table: DemandTable,
         earlier: Sequence[EvidenceFinding],
-        begins: Callable[[bytes], Awaitable[None]],
+        begin_try: Callable[[bytes], Awaitable[None]],
     ) -> None:
         """Initialises the evidence with the findings of earlier streams of the check."""
         self.claimed_before = tuple(
@@ -77,7 +77,7 @@ class StreamEvidence:
         self._binding = context.challenge
         self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
-        self._begins = begins
+        self._begin_try = begin_try
         self.exceeded: TriesExceeded | None = None
         """The reason why the device may not be judged now: too many of its checks failed. ``None`` if it
         may."""
@@ -91,11 +91,11 @@ class StreamEvidence:
         context: EvidenceContext,
         start: StartMessage,
         table: DemandTable,
-        begins: Callable[[bytes], Awaitable[None]],
+        begin_try: Callable[[bytes], Awaitable[None]],
     ) -> "StreamEvidence":
         """Opens the evidence of a stream with the findings of earlier streams.
 
-        ``begins`` counts the check as a try of the device whose key has the given mark; it may raise
+        ``begin_try`` counts the check as a try of the device whose key has the given mark; it may raise
         ``TriesExceeded``.
 
         Raises:
@@ -109,7 +109,7 @@ class StreamEvidence:
             start=start,
             table=table,
             earlier=earlier,
-            begins=begins,
+            begin_try=begin_try,
         )
         for finding in earlier:
             await evidence._begin(finding)
@@ -179,7 +179,7 @@ class StreamEvidence:
     async def _begin(self, finding: EvidenceFinding) -> None:
         if finding.lasting_key is not None:
             try:
-                await self._begins(finding.lasting_key)
+                await self._begin_try(finding.lasting_key)
             except TriesExceeded as error:
                 self.exceeded = error
 

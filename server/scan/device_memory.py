@@ -24,14 +24,14 @@ from server.device.findings import EvidenceFinding
 from server.storage.records import CheckRecord
 from server.worker_pool import WorkerPool
 
-__all__ = ["DeviceMemory", "FrameRecall", "Recollection", "merged"]
+__all__ = ["DeviceMemory", "FrameComparison", "ScanComparison", "merged"]
 
 _WINDOW: Final = timedelta(days=400)
 """The period in which uses of a device's key count; retention ends most of them earlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameRecall:
+class FrameComparison:
     """The comparison of an attempt's frames with earlier scans.
 
     Attributes:
@@ -44,7 +44,7 @@ class FrameRecall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recollection:
+class ScanComparison:
     """The comparison of a scan with earlier scans, and the marks that are stored once the scan is decided.
 
     Attributes:
@@ -58,11 +58,11 @@ class Recollection:
     keys: tuple[bytes, ...] = ()
 
 
-def merged(recollections: Sequence[Recollection]) -> Recollection:
+def merged(comparisons: Sequence[ScanComparison]) -> ScanComparison:
     """Merges the marks of several attempts of one scan, without the tests, which belong to one attempt."""
-    return Recollection(
-        marks=tuple(mark for each in recollections for mark in each.marks),
-        keys=tuple(dict.fromkeys(key for each in recollections for key in each.keys)),
+    return ScanComparison(
+        marks=tuple(mark for each in comparisons for mark in each.marks),
+        keys=tuple(dict.fromkeys(key for each in comparisons for key in each.keys)),
     )
 
 
@@ -81,9 +81,9 @@ class DeviceMemory:
         self._tenant_key = tenant_key
         self._pool = pool
 
-    async def recall_frames(
+    async def compare_frames(
         self, record: CheckRecord, frames: Sequence[FrameTrace], *, images: Sequence[bytes]
-    ) -> FrameRecall:
+    ) -> FrameComparison:
         """Compares an attempt's frames with earlier scans.
 
         Args:
@@ -102,19 +102,19 @@ class DeviceMemory:
             exact=frozenset(mark.exact for mark in marks),
             bands=frozenset(band for mark in marks for band in mark.bands),
         )
-        recalled = await self._memory.recall(query) if marks else ()
-        check = await self._pool.run_first(check_frames_before, marks, recalled)
-        return FrameRecall(check=check, marks=tuple(marks))
+        similar = await self._memory.recall(query) if marks else ()
+        check = await self._pool.run_first(check_frames_before, marks, similar)
+        return FrameComparison(check=check, marks=tuple(marks))
 
-    async def recollect(
+    async def compare_scan(
         self,
         record: CheckRecord,
         *,
-        frames: FrameRecall,
+        frames: FrameComparison,
         findings: Sequence[EvidenceFinding],
         session_key: bytes,
         now: datetime,
-    ) -> Recollection:
+    ) -> ScanComparison:
         """Compares a scan and its device with earlier scans.
 
         Args:
@@ -141,7 +141,7 @@ class DeviceMemory:
         uses = [await uses_of(one) for one in lasting]
         of_attested = [use for one in attested for use in await uses_of(one)]
         subject = record.subject_reference
-        return Recollection(
+        return ScanComparison(
             checks=(
                 frames.check,
                 *(check_device_subjects(of_key, subject=subject) for of_key in uses),
@@ -152,7 +152,7 @@ class DeviceMemory:
             keys=(*lasting, *attested, session),
         )
 
-    async def keep(self, record: CheckRecord, recollection: Recollection, *, now: datetime) -> None:
+    async def keep(self, record: CheckRecord, comparison: ScanComparison, *, now: datetime) -> None:
         """Stores the marks of a scan in the scan memory.
 
         Raises:
@@ -160,8 +160,8 @@ class DeviceMemory:
         """
         check_id, subject = str(record.check_id), record.subject_reference
         await self._memory.remember(
-            tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=recollection.marks
+            tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=comparison.marks
         )
         use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
-        for key in dict.fromkeys(recollection.keys):
+        for key in dict.fromkeys(comparison.keys):
             await self._memory.remember_key(tenant=record.scope, use=replace(use, key=key))

@@ -17,7 +17,7 @@ def final_status(verdict: CheckVerdict, disclosure: AppDisclosure) -> ScanStatus
     return ScanStatus.SUCCESS if verdict.status is CheckStatus.SUCCESS else ScanStatus.FAILURE
 
 
-def told_feedback(
+def feedback_for_app(
     *, advice: Sequence[str], shown: Sequence[str], status: ScanStatus, disclosure: AppDisclosure
 ) -> tuple[str, ...]:
     """Returns the feedback codes that the app gets with a result.

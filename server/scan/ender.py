@@ -13,15 +13,15 @@ from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
 from server.scan.concluding import AttemptConcluder
-from server.scan.endings import UNSEEN, Ending, State, ending_of, follow, settle_left
+from server.scan.endings import NO_FACTS, Ending, State, ending_of, follow, settle_left
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.inbox import Inbox
 from server.scan.lease import resume_until
 from server.scan.messages import AttemptEndMessage, ScanResultMessage
 from server.scan.older_streams import await_older_attempts
+from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
-from server.scan.unhindered import unhindered
 from server.storage.errors import Conflict
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
@@ -98,13 +98,13 @@ class ScanEnder:
         except (Exception, asyncio.CancelledError) as error:
             ending = self._ending_of(error)
             try:
-                await unhindered(self._end(ending))
+                await run_to_end(self._end(ending))
             except (Exception, asyncio.CancelledError) as failure:
                 if ending.closes is not None:
-                    await unhindered(self._end(self._ending_of(failure)))
+                    await run_to_end(self._end(self._ending_of(failure)))
                 raise
             raise
-        await unhindered(self._end(self._ending_of(None)))
+        await run_to_end(self._end(self._ending_of(None)))
 
     def _ending_of(self, error: BaseException | None) -> Ending:
         return ending_of(
@@ -161,20 +161,20 @@ class ScanEnder:
             current = await env.repository.get(check_id)
             if current is None or current.state not in OPEN_STATES:
                 return None
-        seen = UNSEEN
+        facts = NO_FACTS
         judged: JudgedAttempt | None = None
         try:
             judgement = await closer.judge(run)
-            device = await closer.look_at_device(run, judgement, ended=False)
+            device = await closer.assess_device(run, judgement, ended=False)
         except Exception:
             if ending.rule.judgement:
                 raise
             # If the judgement is not needed, an error in it must not prevent storing the attempt's end.
             _log.exception("attempt_not_judged", check_id=str(check_id))
         else:
-            seen = closer.seen(run, judgement, device)
+            facts = closer.facts(run, judgement, device)
             judged = closer.judged(run, judgement, device, ended=False)
-        settlement = settle_left(seen, ending)
+        settlement = settle_left(facts, ending)
         async with closer.kept_pictures(run, settlement.pictures) as pictures:
             kept = replace(judged, evidence=pictures) if judged and settlement.judgement else None
             if kept is not None and settlement.outcome is AttemptOutcome.DECIDED:
@@ -204,8 +204,8 @@ class ScanEnder:
         except Conflict:
             # A newer stream has acquired the lease, which ended this attempt.
             attempts = await repository.attempts(record.check_id)
-            said = any(each.number == run.number and each.ended_by is not None for each in attempts)
-            fenced = None if said else replace(written, ended_by=ending.rule.fenced)
+            complete = any(each.number == run.number and each.ended_by is not None for each in attempts)
+            fenced = None if complete else replace(written, ended_by=ending.rule.fenced)
             return await self._decide_by(judged, fenced, attempts, reason=reason, epoch=None)
 
     async def _decide_by(

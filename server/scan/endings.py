@@ -38,15 +38,15 @@ from server.storage.errors import Conflict
 from server.verdict import FailureReason
 
 __all__ = [
+    "NO_FACTS",
     "RULES",
     "TAMPERING",
-    "UNSEEN",
+    "AttemptFacts",
     "Ending",
     "LeaseLost",
     "Pictures",
     "Rule",
     "ScanDeadlinePassed",
-    "Seen",
     "Settlement",
     "State",
     "ending_of",
@@ -176,7 +176,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class AttemptFacts:
     """The facts about an attempt that its outcome depends on.
 
     Attributes:
@@ -194,7 +194,7 @@ class Seen:
     manipulated: bool
 
 
-UNSEEN = Seen(counts=False, adverse=False, stands=False, retryable=False, manipulated=False)
+NO_FACTS = AttemptFacts(counts=False, adverse=False, stands=False, retryable=False, manipulated=False)
 """The facts about an attempt that could not be judged."""
 
 
@@ -258,17 +258,17 @@ def follow(state: State, ended_by: EndedBy) -> State:
     raise ValueError(f"an attempt that is {state} cannot end by {ended_by}")
 
 
-def settle_signed(seen: Seen, *, another: bool, cancelled: bool) -> Settlement:
+def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Settlement:
     """Settles a SIGNED attempt.
 
     Args:
-        seen: The facts about the attempt.
+        facts: The facts about the attempt.
         another: Whether another attempt may start.
         cancelled: Whether the attempt ended because the person cancelled.
     """
-    adverse = seen.adverse or seen.manipulated
+    adverse = facts.adverse or facts.manipulated
     pictures = Pictures.NAMED if adverse else Pictures.NEEDED
-    undecided = seen.retryable and not seen.manipulated
+    undecided = facts.retryable and not facts.manipulated
     if undecided and another:
         return Settlement(AttemptOutcome.RETRY, None, judgement=True, pictures=pictures)
     reason = None
@@ -277,7 +277,7 @@ def settle_signed(seen: Seen, *, another: bool, cancelled: bool) -> Settlement:
     return Settlement(AttemptOutcome.DECIDED, reason, judgement=True, pictures=pictures)
 
 
-def settle_left(seen: Seen, ending: Ending) -> Settlement:
+def settle_left(facts: AttemptFacts, ending: Ending) -> Settlement:
     """Settles a LEFT attempt, whose frames count even though the device left.
 
     An adverse judgement that stands decides the check, and so does a device that is certainly manipulated.
@@ -285,11 +285,11 @@ def settle_left(seen: Seen, ending: Ending) -> Settlement:
     frames count.
 
     Args:
-        seen: The facts about the attempt.
+        facts: The facts about the attempt.
         ending: The event that ended it.
     """
     # 1. A manipulated device or an adverse judgement that stands decides the check.
-    if seen.manipulated or (seen.counts and seen.stands):
+    if facts.manipulated or (facts.counts and facts.stands):
         return Settlement(
             AttemptOutcome.DECIDED,
             ending.reason if ending.breaks_transcript else None,
@@ -297,10 +297,10 @@ def settle_left(seen: Seen, ending: Ending) -> Settlement:
             pictures=Pictures.NAMED,
         )
     # 2. Any other attempt is interrupted. Its judgement is kept if it counts and is not adverse.
-    speaks = seen.counts and not seen.adverse
+    holds = facts.counts and not facts.adverse
     return Settlement(
         AttemptOutcome.INTERRUPTED,
         None,
-        judgement=ending.rule.judgement and speaks,
+        judgement=ending.rule.judgement and holds,
         pictures=ending.rule.pictures,
     )

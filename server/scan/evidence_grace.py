@@ -15,7 +15,7 @@ async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptR
     """Receives evidence until the policy demands no more, or its grace period is over.
 
     Any other message or error ends the wait without deciding anything; the attempt is then judged from the
-    captured.
+    frames received so far.
 
     Raises:
         LeaseLost: A newer stream took over.

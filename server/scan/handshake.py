@@ -27,7 +27,7 @@ from server.scan.admission import PROTOCOL_VERSION, Admission, admit, check_star
 from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
-from server.scan.lease import give_back_lease, take_lease
+from server.scan.lease import release_lease, take_lease
 from server.scan.messages import (
     Capability,
     CaptureBudget,
@@ -172,13 +172,13 @@ async def open_stream(
             ),
             start=start,
             table=policy.device.as_table(),
-            begins=partial(_begin_try, env, record),
+            begin_try=partial(_begin_try, env, record),
         )
         await evidence.keep_claims(await _decisive_claims(env, start), epoch=record.lease_epoch)
         if not admission.proof_required:
             await send(challenge)
     except BaseException:
-        await give_back_lease(env, record, policy)
+        await release_lease(env, record, policy)
         raise
     return OpenStream(
         start=start,

@@ -16,7 +16,7 @@ from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
 from server.storage.records import CheckRecord
 
-__all__ = ["HeldLease", "give_back_lease", "resume_until", "take_lease"]
+__all__ = ["HeldLease", "release_lease", "resume_until", "take_lease"]
 
 _RENEW_SECONDS = 1.5
 """Short, so that a fenced stream notices it early and judges its frames before the newer one decides."""
@@ -46,7 +46,7 @@ async def take_lease(
     Raises:
         Refusal: SESSION_KEY_MISMATCH, RESUME_PROOF_INVALID, TOO_MANY_FAILURES or CHECK_CLOSED.
     """
-    taking = asyncio.ensure_future(
+    acquiring = asyncio.ensure_future(
         env.repository.acquire_lease(
             record.check_id,
             session_key=start.session_public_key,
@@ -58,11 +58,11 @@ async def take_lease(
         )
     )
     try:
-        return await asyncio.shield(taking)
+        return await asyncio.shield(acquiring)
     except asyncio.CancelledError:
-        await asyncio.wait({taking})
-        if taking.exception() is None:
-            await give_back_lease(env, taking.result(), policy)
+        await asyncio.wait({acquiring})
+        if acquiring.exception() is None:
+            await release_lease(env, acquiring.result(), policy)
         raise
     except TriesExceeded as error:
         env.metrics.checks.try_refused(error.kind.value, sandbox=record.sandbox)
@@ -81,7 +81,7 @@ async def take_lease(
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one") from error
 
 
-async def give_back_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:
+async def release_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:
     """Releases the lease of a stream that did not start an attempt; its device may reconnect."""
     try:
         await env.repository.suspend(

@@ -38,7 +38,7 @@ async def await_older_streams(
         LeaseLost: A still newer stream took over, or an older one decided the check.
     """
     lease = timedelta(seconds=env.settings.lease_seconds)
-    while any(attempt.counted for attempt in _unsaid(attempts, now=env.clock.now(), lease=lease)):
+    while any(attempt.counted for attempt in _still_judging(attempts, now=env.clock.now(), lease=lease)):
         await asyncio.sleep(_TICK_SECONDS)
         await run.renew_lease()
         attempts = await env.repository.attempts(run.check_id)
@@ -53,13 +53,15 @@ async def await_older_attempts(env: ScanEnvironment, check_id: UUID) -> tuple[At
     """
     lease = timedelta(seconds=env.settings.lease_seconds)
     attempts = await env.repository.attempts(check_id)
-    while _unsaid(attempts, now=env.clock.now(), lease=lease):
+    while _still_judging(attempts, now=env.clock.now(), lease=lease):
         await asyncio.sleep(_TICK_SECONDS)
         attempts = await env.repository.attempts(check_id)
     return attempts
 
 
-def _unsaid(attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta) -> list[AttemptRecord]:
+def _still_judging(
+    attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta
+) -> list[AttemptRecord]:
     """Returns the attempts that ended with their lease and that their streams may still be judging."""
     return [
         attempt

@@ -22,7 +22,7 @@ def ready_within(env: ScanEnvironment, stream: OpenStream) -> float | None:
 
 
 async def await_ready(
-    env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox, *, told: float
+    env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox, *, result_sent: float
 ) -> None:
     """Waits until the device reports that the person is ready, or the server is about to stop.
 
@@ -33,7 +33,7 @@ async def await_ready(
         stream: The stream.
         run: The previous attempt.
         inbox: The device's messages.
-        told: When the attempt's result was sent, seconds of the monotonic clock.
+        result_sent: When the attempt's result was sent, seconds of the monotonic clock.
 
     Raises:
         Refusal: The device took too long (STREAM_IDLE), or sent another message (UNEXPECTED_MESSAGE).
@@ -47,7 +47,7 @@ async def await_ready(
         until_deadline = (stream.record.scan_deadline - clock.now()).total_seconds()
         if until_deadline <= 0:
             raise ScanDeadlinePassed
-        left = told + seconds - clock.monotonic()
+        left = result_sent + seconds - clock.monotonic()
         if left <= 0:
             raise Refusal(
                 Reason.STREAM_IDLE,
@@ -61,7 +61,7 @@ async def await_ready(
         match arrival.message:
             case AttestationMessage() as attestation:
                 stream.evidence.take(attestation)
-            case AttemptReadyMessage() if arrival.time >= told:
+            case AttemptReadyMessage() if arrival.time >= result_sent:
                 return
             case _:
                 raise Refusal(

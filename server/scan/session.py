@@ -23,8 +23,8 @@ from server.scan.handshake import OpenStream, Send, open_stream
 from server.scan.inbox import ConnectionLost, Inbox, StreamEnded
 from server.scan.messages import GoodbyeMessage, GoodbyeReason, Inbound, StartMessage
 from server.scan.readiness import await_ready
+from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
-from server.scan.unhindered import unhindered
 from server.storage.errors import Conflict
 from server.storage.records import CheckRecord
 
@@ -108,7 +108,7 @@ class ScanSession:
                     await send(GoodbyeMessage(GoodbyeReason.SERVER_FAULT, _FAULT_RECONNECT_SECONDS))
             raise
         finally:
-            await unhindered(_put_away(stream, closer))
+            await run_to_end(_clean_up(stream, closer))
 
     async def _fenced(self, stream: OpenStream | None, send: Send) -> Refusal:
         """Sends Goodbye to a device whose stream was fenced; returns the refusal that ends the stream."""
@@ -142,19 +142,19 @@ class ScanSession:
             ender.begin(run)
             end = await run.run(inbox, send, attempts_left=attempts_remaining(attempts, stream.policy))
             # If the device disconnects now, the decision must still be stored.
-            result, attempts = await unhindered(ender.conclude(run, end, inbox))
+            result, attempts = await run_to_end(ender.conclude(run, end, inbox))
             conclude_challenge(stream.plans, challenge)
-            told = self._env.clock.monotonic()
+            result_sent = self._env.clock.monotonic()
             await send(result)
             if not result.another_attempt:
                 return
             # The attempt is stored at once, so that another check is recognised that shows the same frames.
             await closer.keep_memory()
             if result.ready_within is not None:
-                await await_ready(self._env, stream, run, inbox, told=told)
+                await await_ready(self._env, stream, run, inbox, result_sent=result_sent)
 
 
-async def _put_away(stream: OpenStream, closer: AttemptCloser) -> None:
+async def _clean_up(stream: OpenStream, closer: AttemptCloser) -> None:
     """Cancels the remaining work of the stream and stores its marks in the scan memory."""
     await closer.close()
     await stream.evidence.close()

@@ -53,7 +53,7 @@ class Database(ABC):
             *args: Arguments of ``work``.
             **kwargs: Keyword arguments of ``work``.
         """
-        with _told():
+        with _translated_errors():
             return await self._write(lambda connection: work(connection, *args, **kwargs))
 
     async def read(
@@ -69,7 +69,7 @@ class Database(ABC):
             *args: Arguments of ``work``.
             **kwargs: Keyword arguments of ``work``.
         """
-        with _told():
+        with _translated_errors():
             return await self._read(lambda connection: work(connection, *args, **kwargs))
 
     async def forget_overwritten(self) -> bool:
@@ -136,7 +136,7 @@ class _Sqlite(Database):
         return await self._on(self._reads, transact)
 
     async def forget_overwritten(self) -> bool:
-        with _told():
+        with _translated_errors():
             return await self._on(self._reads, partial(_truncate_log, self._reader))
 
     async def close(self) -> None:
@@ -186,7 +186,7 @@ def _truncate_log(engine: Engine) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:

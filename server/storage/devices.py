@@ -1,7 +1,7 @@
 """The device tables of the database: enrolled keys, one-time tokens, and findings on a check's evidence.
 
 As in ``server.storage.repository``, each method is one transaction, and the caller passes the time. Rows
-about a check are erased with it; see ``forget_check``.
+about a check are erased with it; see ``erase_device_rows``.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from server.storage.tables import (
 from server.storage.tries import begin_device, count_attacks
 from server.storage.uncancelled import uncancelled
 
-__all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "forget_check"]
+__all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "erase_device_rows"]
 
 
 class KeyKind(StrEnum):
@@ -312,7 +312,7 @@ class DeviceRepository:
 _OF_CHECK = (scan_marks, scan_memories, device_key_uses, device_evidence, one_time_tokens)
 
 
-def forget_check(connection: Connection, check_id: UUID) -> None:
+def erase_device_rows(connection: Connection, check_id: UUID) -> None:
     """Deletes the rows about a check's device. A key that it enrolled stays, without its subject."""
     for table in _OF_CHECK:
         connection.execute(delete(table).where(table.c.check_id == check_id))

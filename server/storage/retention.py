@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from server.domain.state import CLOSED_WITH_RESULT, CheckState
 from server.storage import rows, statements
 from server.storage.database import Database
-from server.storage.devices import forget_check
+from server.storage.devices import erase_device_rows
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.uncancelled import uncancelled
 
@@ -55,9 +55,9 @@ class RetentionRepository:
             if record.state is CheckState.ERASED:
                 return None
             removed = statements.remove_evidence(connection, check_id)
-            statements.forget_judgements(connection, check_id)
-            forget_check(connection, check_id)
-            statements.forget_payload(connection, check_id)
+            statements.erase_judgements(connection, check_id)
+            erase_device_rows(connection, check_id)
+            statements.erase_payload(connection, check_id)
             statements.set_values(connection, check_id, rows.tombstone(now))
             return removed
 

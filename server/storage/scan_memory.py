@@ -89,7 +89,7 @@ class DatabaseScanMemory:
             return tuple(
                 RecalledScan(check_id=str(row["check_id"]), marks=marks, repeated=repeated[row["check_id"]])
                 for row in records.mappings()
-                if (marks := self._opened(row))
+                if (marks := self._unsealed(row))
             )
 
         return await self._database.read(work)
@@ -126,12 +126,12 @@ class DatabaseScanMemory:
             first = connection.scalar(
                 select(func.coalesce(func.max(scan_marks.c.frame) + 1, 0)).where(of_check)
             )
-            there = (
+            stored = (
                 connection.execute(select(scan_memories).where(scan_memories.c.check_id == identifier))
                 .mappings()
                 .one_or_none()
             )
-            earlier = () if there is None else self._opened(there)
+            earlier = () if stored is None else self._unsealed(stored)
             sealed = seal(
                 b"".join(mark.exact + mark.perceptual for mark in (*earlier, *new) if mark.perceptual),
                 wrapping_keys=self._wrapping_keys,
@@ -198,7 +198,7 @@ class DatabaseScanMemory:
 
         return await self._database.write(work)
 
-    def _opened(self, row: RowMapping) -> tuple[FrameMark, ...]:
+    def _unsealed(self, row: RowMapping) -> tuple[FrameMark, ...]:
         check_id, sealed = row["check_id"], Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
         try:
             data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=context(check_id, _KIND))

@@ -59,7 +59,7 @@ async def upgrade(url: str) -> None:
     """
     database = open_database(url, patient=True)
     try:
-        async with _alone(url):
+        async with _exclusive_upgrade(url):
             await database.write(_upgrade)
     except CommandError as error:
         raise SchemaOutdated(_NEWER) from error
@@ -113,7 +113,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _alone(url: str) -> AsyncIterator[None]:
+async def _exclusive_upgrade(url: str) -> AsyncIterator[None]:
     """Keeps other processes from upgrading the same SQLite file; a crash releases the lock."""
     file = database_file(url)
     if file is None:

@@ -32,15 +32,15 @@ __all__ = [
     "complete_attempt",
     "conflict",
     "due_checks",
+    "erase_judgements",
     "expect",
     "expired_checks",
     "find_check",
-    "forget_judgements",
-    "give_up_waiting",
     "interrupt_attempts",
     "list_attempts",
     "list_evidence",
     "load_check",
+    "mark_stopped",
     "probe",
     "referenced_objects",
     "remove_evidence",
@@ -236,7 +236,7 @@ def interrupt_attempts(
     )
 
 
-def give_up_waiting(connection: Connection, check_id: UUID) -> None:
+def mark_stopped(connection: Connection, check_id: UUID) -> None:
     """Marks attempts whose streams never stored the event that ended them: their server stopped."""
     connection.execute(
         update(attempts)
@@ -299,7 +299,7 @@ def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry
     return tuple(rows.evidence_entry(row) for row in connection.execute(query).mappings())
 
 
-def forget_payload(connection: Connection, check_id: UUID) -> None:
+def erase_payload(connection: Connection, check_id: UUID) -> None:
     """Erases the hash of the request that created a check.
 
     The hash would prove to anyone who has an image that it was the check's portrait. The request's identifier
@@ -308,7 +308,7 @@ def forget_payload(connection: Connection, check_id: UUID) -> None:
     connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))
 
 
-def forget_judgements(connection: Connection, check_id: UUID) -> None:
+def erase_judgements(connection: Connection, check_id: UUID) -> None:
     """Erases the judgements of a check's attempts."""
     connection.execute(update(attempts).where(attempts.c.check_id == check_id).values(judgement=None))
 

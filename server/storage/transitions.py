@@ -182,7 +182,7 @@ def decide(
     # 3. End all other attempts.
     ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
     statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
-    statements.give_up_waiting(connection, check_id)
+    statements.mark_stopped(connection, check_id)
     # 4. Store the evidence and the decision, and settle the tries.
     statements.add_evidence(connection, check_id, decision.evidence)
     statements.set_values(connection, check_id, rows.decision_row(decision))

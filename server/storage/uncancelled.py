@@ -26,7 +26,7 @@ def uncancelled(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corout
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
         task = asyncio.ensure_future(work(*args, **kwargs))
         _running.add(task)
-        task.add_done_callback(_forget)
+        task.add_done_callback(_finished)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -37,7 +37,7 @@ def uncancelled(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corout
     return run
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
+def _finished(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled():
         # Retrieving the exception keeps asyncio from logging it as never retrieved.

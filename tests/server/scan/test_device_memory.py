@@ -47,8 +47,10 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
     said = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
         record = await checks.create(new_check(), None)
-        frames = await memory.recall_frames(record, (), images=())
-        found = await memory.recollect(record, frames=frames, findings=(), session_key=session_key, now=NOW)
+        frames = await memory.compare_frames(record, (), images=())
+        found = await memory.compare_scan(
+            record, frames=frames, findings=(), session_key=session_key, now=NOW
+        )
         await memory.keep(record, found, now=NOW)
         reasons = {check.name: check.reason for check in found.checks}
         assert "memory.attestation_key" not in reasons
@@ -73,8 +75,10 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
     said = []
     for sandbox in (True, False, True, False):
         record = await checks.create(replace(new_check(), sandbox=sandbox), None)
-        frames = await memory.recall_frames(record, (), images=())
-        found = await memory.recollect(record, frames=frames, findings=(), session_key=session_key, now=NOW)
+        frames = await memory.compare_frames(record, (), images=())
+        found = await memory.compare_scan(
+            record, frames=frames, findings=(), session_key=session_key, now=NOW
+        )
         await memory.keep(record, found, now=NOW)
         said.append({check.name: check.reason for check in found.checks}["memory.session_key"])
     assert said == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from server.policies.words import AppDisclosure
-from server.scan.disclosure import final_status, told_feedback
+from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.messages import ScanStatus
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
@@ -16,7 +16,7 @@ SHOWN = ("TOO_DARK", "GOOD", "MOVE_CLOSER")
 
 
 def _told(status: ScanStatus, disclosure: AppDisclosure, *, shown: Sequence[str] = SHOWN) -> tuple[str, ...]:
-    return told_feedback(advice=ADVICE, shown=shown, status=status, disclosure=disclosure)
+    return feedback_for_app(advice=ADVICE, shown=shown, status=status, disclosure=disclosure)
 
 
 @pytest.mark.parametrize("verdict", [SUCCESS, FAILURE])

@@ -15,7 +15,7 @@ from facegate_client import DisplayedStep, FlashScreen
 from server.domain.state import CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
-from server.scan.device_look import DeviceLook, DeviceLooks
+from server.scan.device_assessor import AssessedDevice, DeviceAssessor
 from server.scan.handshake import OpenStream
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.server.flash_checks import check, flash_server
@@ -263,14 +263,16 @@ async def test_it_is_judged_while_the_closing_step_is_shown(
         judge_ahead(closer, run)
 
     looks: list[bool] = []
-    look = DeviceLooks.look
+    assess = DeviceAssessor.assess
 
-    async def counted(devices: DeviceLooks, stream: OpenStream, run: AttemptRun, **rest: Any) -> DeviceLook:
+    async def counted(
+        devices: DeviceAssessor, stream: OpenStream, run: AttemptRun, **rest: Any
+    ) -> AssessedDevice:
         looks.append(rest["ended"])
-        return await look(devices, stream, run, **rest)
+        return await assess(devices, stream, run, **rest)
 
     monkeypatch.setattr(AttemptCloser, "judge_ahead", watched)
-    monkeypatch.setattr(DeviceLooks, "look", counted)
+    monkeypatch.setattr(DeviceAssessor, "assess", counted)
     result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR)
     [(frames, over)] = settled
     assert not over

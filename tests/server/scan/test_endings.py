@@ -11,14 +11,14 @@ from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.errors import Reason, Refusal
 from server.scan.endings import (
+    NO_FACTS,
     RULES,
     TAMPERING,
-    UNSEEN,
+    AttemptFacts,
     Ending,
     LeaseLost,
     Pictures,
     ScanDeadlinePassed,
-    Seen,
     State,
     ending_of,
     follow,
@@ -54,7 +54,9 @@ ERRORS: list[tuple[BaseException | None, Ending, FailureReason | None]] = [
 ]
 
 _flag = st.booleans()
-_seen = st.builds(Seen, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, manipulated=_flag)
+_facts = st.builds(
+    AttemptFacts, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, manipulated=_flag
+)
 _endings = st.sampled_from([ending for _, ending, _ in ERRORS])
 
 
@@ -117,10 +119,10 @@ def test_who_may_come_back_and_who_is_to_blame() -> None:
     }
 
 
-@given(seen=_seen, ending=_endings)
-def test_leaving_takes_nothing_back_and_gives_nothing(seen: Seen, ending: Ending) -> None:
-    settled = settle_left(seen, ending)
-    against = seen.manipulated or (seen.counts and seen.stands)
+@given(facts=_facts, ending=_endings)
+def test_leaving_takes_nothing_back_and_gives_nothing(facts: AttemptFacts, ending: Ending) -> None:
+    settled = settle_left(facts, ending)
+    against = facts.manipulated or (facts.counts and facts.stands)
     assert settled.outcome is (AttemptOutcome.DECIDED if against else AttemptOutcome.INTERRUPTED)
     if against:
         # Whoever is to blame for the end, and whoever has the lease.
@@ -128,22 +130,22 @@ def test_leaving_takes_nothing_back_and_gives_nothing(seen: Seen, ending: Ending
         assert settled.reason is (_BROKEN if ending.reason is _BROKEN else None)
         return
     assert settled.reason is None
-    assert settled.judgement == (seen.counts and not seen.adverse and ending.by is not EndedBy.SERVER_FAULT)
+    assert settled.judgement == (facts.counts and not facts.adverse and ending.by is not EndedBy.SERVER_FAULT)
     nobody_keeps = ending.by in {EndedBy.SUPERSEDED, EndedBy.SERVER_FAULT}
     assert settled.pictures is (Pictures.NONE if nobody_keeps else Pictures.ALL_OR_NONE)
 
 
 @given(ending=_endings)
 def test_what_could_not_be_judged_decides_nothing(ending: Ending) -> None:
-    settled = settle_left(UNSEEN, ending)
+    settled = settle_left(NO_FACTS, ending)
     assert settled.outcome is AttemptOutcome.INTERRUPTED
     assert not settled.judgement
 
 
-@given(seen=_seen, another=_flag, cancelled=_flag)
-def test_only_conditions_are_retried(seen: Seen, another: bool, cancelled: bool) -> None:
-    settled = settle_signed(seen, another=another, cancelled=cancelled)
-    conditions = seen.retryable and not seen.manipulated
+@given(facts=_facts, another=_flag, cancelled=_flag)
+def test_only_conditions_are_retried(facts: AttemptFacts, another: bool, cancelled: bool) -> None:
+    settled = settle_signed(facts, another=another, cancelled=cancelled)
+    conditions = facts.retryable and not facts.manipulated
     assert (settled.outcome is AttemptOutcome.RETRY) == (conditions and another)
     assert settled.outcome is not AttemptOutcome.INTERRUPTED
     assert settled.judgement
@@ -152,5 +154,5 @@ def test_only_conditions_are_retried(seen: Seen, another: bool, cancelled: bool)
     else:
         assert settled.reason is None
     # Only what speaks against somebody stands without its evidence.
-    against = seen.adverse or seen.manipulated
+    against = facts.adverse or facts.manipulated
     assert settled.pictures is (Pictures.NAMED if against else Pictures.NEEDED)

@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 
 import structlog
 
-__all__ = ["unhindered"]
+__all__ = ["run_to_end"]
 
 Outcome = TypeVar("Outcome")
 
 _log = structlog.get_logger(__name__)
 
 
-async def unhindered(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+async def run_to_end(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Runs ``work`` to its end even if this task is cancelled meanwhile, and then raises the cancellation."""
     task = asyncio.ensure_future(work)
     cancelled = False
