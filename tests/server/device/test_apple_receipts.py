@@ -1,4 +1,4 @@
-"""The exchange of receipts, against a real HTTP server that plays Apple."""
+"""The exchange of receipts with a real HTTP server that plays Apple."""
 
 import asyncio
 import base64

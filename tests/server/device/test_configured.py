@@ -1,4 +1,4 @@
-"""What the settings lack for a policy: at the start, and when an orchestrator asks for it."""
+"""The settings that a policy lacks, at the start and when an orchestrator uses the policy."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_an_assurance_without_demands_names_what_lacks_least() -> None:
     available, settings = _lacking({"minimum_assurance": "MEDIUM"}, android={"apps": [_APP]})
     assert not available
     assert (settings[Platform.ANDROID], settings[Platform.IOS]) == ((_LIST,), (_APPLE,))
-    # No setting lets a page, a desktop or a device that says nothing of itself reach MEDIUM.
+    # No setting lets a page, a desktop or a device without claims reach MEDIUM.
     assert settings[Platform.WEB] == settings[Platform.DESKTOP] == settings[Platform.UNSPECIFIED] == ()
     floors = {"minimum_assurance": {"default": "MEDIUM", "web": "LOW"}}
     assert _lacking(floors)[0]

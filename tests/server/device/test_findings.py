@@ -1,4 +1,4 @@
-"""What became of evidence, kept and weighed."""
+"""Findings on evidence: storage and selection."""
 
 import json
 from dataclasses import replace

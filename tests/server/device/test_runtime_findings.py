@@ -1,4 +1,4 @@
-"""Evidence vouches for the report beside it: changed, taken away or slipped in, it fails the attestation."""
+"""The attestation fails if the report beside it was changed, removed or inserted."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -48,7 +48,7 @@ _Device = tuple[device_pb2.DeviceProfile, type[Any], str, datetime]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that believes the test devices."""
+    """A server that trusts the test devices."""
     async with believing_server(tmp_path_factory.mktemp("devices")) as server:
         yield server
 
@@ -65,7 +65,7 @@ async def _tampered(
     made_for: bytes,
     sent: bytes,
 ) -> result_pb2.CheckResult:
-    """A scan whose evidence was made for one report, and arrives with another one."""
+    """Runs a scan whose evidence was made for one report and arrives with another."""
     upload = await live.upload(policy="attested")
     stream = await RawDevice(live.device, upload).open(
         device=profile,

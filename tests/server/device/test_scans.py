@@ -1,4 +1,4 @@
-"""Whole scans of test devices against a real server: what their evidence makes of a check."""
+"""Whole scans of test devices on a real server: the effect of their evidence on a check."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,7 +30,7 @@ from tests.server.live import LiveServer
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that believes the test devices."""
+    """A server that trusts the test devices."""
     async with believing_server(tmp_path_factory.mktemp("devices")) as server:
         yield server
 
@@ -109,7 +109,7 @@ async def test_a_demanded_attestation_that_is_absent_fails_the_check(believing: 
         outcome = await scan(believing, upload, ANDROID, attestor)
         assert outcome.status == scan_pb2.SCAN_STATUS_FAILURE
         result = await _result(believing, upload.check_id)
-        # A phone that sends a browser's evidence contradicts itself besides.
+        # A phone that sends a browser's evidence also contradicts itself.
         contradicts = isinstance(attestor, WebCryptoAttestor)
         assert result.reasons == [*([_MANIPULATED] if contradicts else []), *_NOT_TRUSTED]
         assert result.match.same_person
@@ -127,7 +127,7 @@ async def test_an_iphone_enrols_once_and_asserts_from_then_on(believing: LiveSer
             assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result.device
             assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_MEDIUM
             assert _outcomes(result)[f"{kind}.counter"].startswith("PASS")
-        # The counter of an assertion that was seen already: a replay, or a copied key.
+        # The assertion's counter was used before: a replay, or a copied key.
         phone.counter = 1
         upload = await believing.upload(policy="hardware", subject_reference="bert")
         await scan(believing, upload, IPHONE, phone)

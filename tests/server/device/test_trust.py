@@ -1,4 +1,4 @@
-"""What the settings make of trust, and when a server may believe test devices."""
+"""The trust that the settings establish, and the conditions under which a server trusts test devices."""
 
 import re
 import tomllib
@@ -97,7 +97,7 @@ def test_a_further_root_never_makes_a_known_one_better() -> None:
     for root in google_roots():
         settings = _settings(android=_further(root.spki_sha256.hex()))
         if root.kind is RootKind.HARDWARE:
-            # The release learnt it: the server still starts.
+            # The release has added the root since; the server still starts.
             assert open_device_trust(settings).android_roots == google_roots()
             continue
         with pytest.raises(ConfigurationError, match="vouches for no hardware"):

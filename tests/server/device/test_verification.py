@@ -1,4 +1,4 @@
-"""Evidence against a real database: what counts once counts once, and what needs a setting says so."""
+"""Evidence with a real database: one-time evidence counts once, and missing settings are reported."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ _TOKEN_TIME = datetime.fromtimestamp(play_tokens.MILLIS / 1000, UTC) + timedelta
 
 
 class _Bench:
-    """A verifier whose trust and time a test sets."""
+    """A verifier whose trust and time the test sets."""
 
     def __init__(self, devices: DeviceRepository, pool: WorkerPool, check_id: UUID) -> None:
         self.trust: DeviceTrust = open_device_trust(DeviceIntegritySettings(), now=lambda: self.now)
@@ -134,7 +134,7 @@ async def test_a_provisioned_android_key_is_its_phones_own_and_a_factorys_is_nob
         assert marks[0].scan_key != marks[1].scan_key
         assert marks[0].lasting_key == marks[1].lasting_key
         assert (marks[0].lasting_key is not None) is known_again
-    # A key that was made for another scan speaks for no device here.
+    # A key that was made for another scan proves nothing about this device.
     strange = await bench.finding(evidence, challenge=b"3" * 32)
     assert strange.lasting_key is None
 

@@ -1,4 +1,4 @@
-"""How long an attempt and a silence may last."""
+"""The time limits of an attempt and of silence."""
 
 from dataclasses import dataclass
 from datetime import timedelta

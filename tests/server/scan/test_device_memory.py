@@ -1,4 +1,4 @@
-"""What a scan is known again by, with the database's memory."""
+"""The recognition of repeated scans with the database's scan memory."""
 
 import secrets
 from dataclasses import replace
@@ -20,7 +20,7 @@ from server.storage.schema import upgrade
 from server.worker_pool import WorkerPool
 from tests.server.storage.samples import NOW, new_check
 
-# SubjectPublicKeyInfo of P-256 with a point of 33 octets (RFC 5480): up to the point.
+# SubjectPublicKeyInfo of P-256 with a compressed point of 33 octets (RFC 5480), up to the point.
 _COMPRESSED_HEAD = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
 
 
@@ -82,7 +82,7 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
         await memory.keep(record, found, now=NOW)
         said.append({check.name: check.reason for check in found.checks}["memory.session_key"])
     assert said == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
-    # Whoever asks to be forgotten is forgotten by both.
+    # Erasing a subject covers both.
     devices = DeviceRepository(database)
     assert await devices.forget_subject("default", "subject-1") == 4
     pool.close()

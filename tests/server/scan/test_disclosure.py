@@ -1,4 +1,4 @@
-"""What the app may know."""
+"""The disclosure of outcomes to the app."""
 
 from collections.abc import Sequence
 

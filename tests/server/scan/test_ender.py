@@ -1,4 +1,4 @@
-"""What is written when a stream ends: each ending, with a lease that is held and one that is gone."""
+"""The rows that are written when a stream ends, for each ending, with the lease held and with it lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -33,7 +33,7 @@ _ATTACK = AttemptFacts(counts=True, adverse=True, stands=True, retryable=False, 
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Apart from the loop of other tests."""
+    """Runs work in a separate event loop."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(work)
@@ -48,7 +48,7 @@ class _Judged:
 
 @dataclass(frozen=True)
 class _Written:
-    """An attempt as it was written."""
+    """An attempt as it was stored."""
 
     outcome: AttemptOutcome
     ended_by: EndedBy
@@ -59,7 +59,7 @@ class _Written:
 
 @dataclass
 class _World:
-    """A database, a recorder of decisions and an attempt, as far as an ending has to do with them."""
+    """A database, a recorder of decisions and an attempt, reduced to the calls of an ending."""
 
     facts: AttemptFacts = _GOOD
     lease_held: bool = True
@@ -76,7 +76,7 @@ class _World:
         if not self.lease_held:
             raise Conflict("the lease is another's", state=self.state, lease_epoch=2)
 
-    # -- the attempt and what it comes with
+    # -- the attempt and its facts
 
     async def record(self) -> None:
         self.recorded += 1
@@ -168,7 +168,7 @@ class _World:
         self.check.append(("closed", ended_by))
         return CheckVerdict(CheckStatus.FAILURE, (ended_by,))
 
-    # -- and an ender in it
+    # -- the ender
 
     def ender(self) -> ScanEnder:
         clock = SimpleNamespace(now=lambda: NOW, monotonic=lambda: 0.0)
@@ -195,7 +195,7 @@ class _World:
         )
 
     def end(self, *errors: BaseException | None) -> ScanEnder:
-        """Ends a stream whose attempt runs, by each error in turn; the ender by then."""
+        """Ends a stream with a running attempt by each error in turn; returns the ender."""
 
         async def ends() -> ScanEnder:
             ender = self.ender()
@@ -258,7 +258,7 @@ def test_a_fenced_stream_says_what_it_saw_and_leaves_the_check_alone(
     assert written == _Written(
         AttemptOutcome.INTERRUPTED,
         EndedBy.SERVER_FAULT if fault else EndedBy.SUPERSEDED,
-        # Pictures have no place any more, and a judgement that names them has none either.
+        # The images can no longer be stored, so a judgement that names them is not stored either.
         judged=by is EndedBy.SUPERSEDED,
         pictures=False,
         late=True,
@@ -288,7 +288,7 @@ def test_what_cannot_be_judged_is_written_only_for_a_fault_of_the_server(
         assert world.check == [("waits", None)]
         return
     assert world.written == []
-    # Closing it failed, which is the server's fault: whoever scans may come back.
+    # Closing failed, which is a fault of the server, so the device may reconnect.
     assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([("waits", None)] if closes else [])
 

@@ -1,4 +1,4 @@
-"""The state machine of endings: every row, and what holds whatever ends an attempt and whatever was seen."""
+"""The state machine of endings: every rule, and the invariants over all endings and all facts."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ _CONFLICT = Conflict("the lease is another's", state=CheckState.SCANNING, lease_
 _BROKEN, _CANCELLED = FailureReason.TRANSCRIPT_BROKEN, FailureReason.CANCELLED
 
 ERRORS: list[tuple[BaseException | None, Ending, FailureReason | None]] = [
-    # what the work raised, what ended the stream, and why its check is closed: None where it stays open
+    # The error, the event that ended the stream, and the reason to close its check (None: it stays open).
     (None, Ending(EndedBy.SERVER_STOPPED), None),
     (StreamEnded(), Ending(EndedBy.HALF_CLOSED), FailureReason.ABANDONED),
     (ConnectionLost(), Ending(EndedBy.CONNECTION_LOST), None),
@@ -125,7 +125,7 @@ def test_leaving_takes_nothing_back_and_gives_nothing(facts: AttemptFacts, endin
     against = facts.manipulated or (facts.counts and facts.stands)
     assert settled.outcome is (AttemptOutcome.DECIDED if against else AttemptOutcome.INTERRUPTED)
     if against:
-        # Whoever is to blame for the end, and whoever has the lease.
+        # Independent of the cause of the end and of the holder of the lease.
         assert (settled.judgement, settled.pictures) == (True, Pictures.NAMED)
         assert settled.reason is (_BROKEN if ending.reason is _BROKEN else None)
         return
@@ -153,6 +153,6 @@ def test_only_conditions_are_retried(facts: AttemptFacts, another: bool, cancell
         assert settled.reason is (_CANCELLED if cancelled else FailureReason.CONDITIONS)
     else:
         assert settled.reason is None
-    # Only what speaks against somebody stands without its evidence.
+    # Only an adverse judgement holds without its evidence.
     against = facts.adverse or facts.manipulated
     assert settled.pictures is (Pictures.NAMED if against else Pictures.NEEDED)

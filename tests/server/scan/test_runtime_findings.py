@@ -1,4 +1,4 @@
-"""What apps report that they find, over the wire, in real checks under policies of every kind."""
+"""Run-time findings that apps report over the wire, in real checks under different policies."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,7 +33,7 @@ _SOFT = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server whose callers make real checks, with a policy by which every finding decides."""
+    """A server whose callers create real checks, with a policy under which every finding is decisive."""
     folder = tmp_path_factory.mktemp("server")
     settings = settings_for(folder, sandbox=False)
     write_policy(folder / "policies", "wary", decide=sorted(RAISED_NAMES))
@@ -129,7 +129,7 @@ async def test_nothing_found_and_nothing_said_are_told_apart_and_worth_the_same(
     assert clean.device.assurance == silent.device.assurance
     assert set(_told(clean).values()) == {(_Check.OUTCOME_NOT_EVALUATED, "NOTHING_FOUND")}
     assert _told(silent) == {"runtime.report": (_Check.OUTCOME_NOT_EVALUATED, "NO_REPORT")}
-    # A report is no attestation.
+    # A report is not an attestation.
     reasons = {check.reason for check in clean.device.checks if check.name == "attestation.evidence"}
     assert reasons == {"ATTESTATION_MISSING"}
 

@@ -181,7 +181,7 @@ async def test_used_up_attempts_decide(scene: LiveServer) -> None:
 async def test_the_bytes_of_a_scan_are_for_all_of_its_attempts(
     tmp_path: Path, room: int, another: bool
 ) -> None:
-    """Where they would not last another attempt has fewer frames, and without room there is none."""
+    """Scarce bytes reduce the frame rate of another attempt; if too few are left, there is none."""
     shown = pictures()[:9]
     mean = sum(len(picture.jpeg) for picture in shown) / len(shown)
     budget = CaptureBudget(max_scan_bytes=round((len(shown) + room) * mean))

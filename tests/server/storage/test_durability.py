@@ -1,4 +1,4 @@
-"""What was acknowledged survives kill -9: a writer in another process, killed in the middle of its work."""
+"""Acknowledged transactions survive kill -9 of the writing process in the middle of its work."""
 
 import os
 import signal
@@ -88,7 +88,7 @@ async def _assert_kept(url: str, said: "_Said") -> None:
             assert len(await repository.attempts(check_id)) == 1
         if "decided" in words:
             assert record.result == b"result"
-        # Whole or not at all: a decision never stands without its evidence.
+        # A decision is atomic and is never stored without its evidence.
         evidence = await repository.evidence(check_id)
         assert len(evidence) == (1 if record.state in {CheckState.DECIDED, CheckState.FINISHED} else 0)
         if record.state is CheckState.SCANNING:
@@ -97,7 +97,7 @@ async def _assert_kept(url: str, said: "_Said") -> None:
 
 
 def _run_and_kill(url: str, acknowledgements: int, *, before: Callable[[], None] | None = None) -> "_Said":
-    """Kills the writer once it acknowledged so much; ``before`` it, whatever else is to die."""
+    """Calls ``before``, if given, and kills the writer, after this number of acknowledgements."""
     writer = subprocess.Popen(
         [sys.executable, "-c", _WRITER, url],
         stdout=subprocess.PIPE,
@@ -115,7 +115,7 @@ def _run_and_kill(url: str, acknowledgements: int, *, before: Callable[[], None]
         if before is not None:
             before()
         writer.send_signal(signal.SIGKILL)
-        # What it acknowledged between our decision and its death counts as well.
+        # Transactions that it acknowledged until it was dead count as well.
         for line in writer.stdout:
             if line.endswith("\n"):
                 said.hear(line)
@@ -129,7 +129,7 @@ def _run_and_kill(url: str, acknowledgements: int, *, before: Callable[[], None]
 
 
 class _Said(dict[UUID, list[str]]):
-    """What the writer acknowledged, by check; its length is the number of acknowledgements."""
+    """The transactions that the writer acknowledged, by check; its length is their number."""
 
     def hear(self, line: str) -> None:
         word, check_id = line.split()

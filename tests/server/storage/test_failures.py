@@ -18,7 +18,7 @@ from tests.server.storage.samples import after, decision, entry, new_check
 
 
 async def _failure(url: str) -> str:
-    """What is said of a check that cannot be created."""
+    """Returns the error message for a check that cannot be created."""
     database = open_database(url)
     with pytest.raises(StorageUnavailable) as caught:
         await CheckRepository(database).create(new_check(), None)
@@ -85,7 +85,7 @@ async def test_a_damaged_sqlite_file_is_to_be_restored(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     await upgrade(f"sqlite:///{file}")
     data = bytearray(file.read_bytes())
-    # All pages but the first, which holds the header and the list of tables.
+    # All pages except the first, which contains the header and the list of tables.
     data[4096:] = b"\xff" * (len(data) - 4096)
     file.write_bytes(data)
     assert "restore a backup" in await _failure(f"sqlite:///{file}")
@@ -149,7 +149,7 @@ async def test_no_value_comes_into_a_traceback(repository: CheckRepository) -> N
     ):
         with pytest.raises(StorageUnavailable) as caught:
             await call()
-        # What was raised on the way does hold the value: it is the server's or the driver's own message.
+        # The causes contain the value, because they are the messages of the database or the driver.
         assert value in _printed(caught.value.__context__)
         printed = _printed(caught.value)
         assert "the database failed" in printed
