@@ -108,7 +108,7 @@ class TryRules:
 
     @property
     def reach(self) -> timedelta:
-        """The age from which a check cannot count: an active block may have counted failures before it began."""
+        """The age from which a check cannot count. An active block counted failures from before it began."""
         return 2 * max(self.window, self.block)
 
 

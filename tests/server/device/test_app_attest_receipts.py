@@ -217,8 +217,8 @@ async def test_an_answer_for_another_key_is_not_taken(bench: _Bench, apple: Rece
     apple.keys[bench.key.public_key] = SoftwareKey()
     finding = await bench.enrol()
     assert _failed(finding) == []
-    (told,) = (check for check in finding.checks if check.name == _EXCHANGE)
-    assert "KEY_MISMATCH" in told.detail
+    (reported,) = (check for check in finding.checks if check.name == _EXCHANGE)
+    assert "KEY_MISMATCH" in reported.detail
     held = await bench.held()
     assert held is not None
     assert parse_receipt(held.data).receipt.risk_metric is None

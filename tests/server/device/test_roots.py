@@ -85,8 +85,8 @@ async def test_a_further_root_counts_in_a_real_check_and_only_where_it_is_set(tm
             assert result.device.assurance == result_pb2.DEVICE_ASSURANCE_MEDIUM
             # The further root does not cover phones under another root.
             assert (await _scanned(live, phones.remote_phone()))[0] == _FAILURE
-    (told,) = [log["roots"] for log in logs if log["event"] == "further_roots_are_believed"]
-    assert told == {_FACTORY["name"]: _FACTORY["spki_sha256"]}
+    (reported,) = [log["roots"] for log in logs if log["event"] == "further_roots_are_believed"]
+    assert reported == {_FACTORY["name"]: _FACTORY["spki_sha256"]}
 
 
 async def test_keys_from_the_factory_are_refused_where_only_provisioned_ones_are_taken(

@@ -149,8 +149,8 @@ async def test_in_a_sandbox_check_debuggers_are_tolerated_and_hooks_are_not(beli
     outcome = await scan(believing, upload, ANDROID, AndroidAttestor(), findings=findings)
     result = (await believing.finish(upload.check_id)).result
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
-    (told,) = (check for check in result.device.checks if check.name == "runtime.debugger")
-    assert (told.decisive, told.tolerated) == (True, True)
+    (reported,) = (check for check in result.device.checks if check.name == "runtime.debugger")
+    assert (reported.decisive, reported.tolerated) == (True, True)
     upload = await believing.upload(policy="advisory")
     await scan(believing, upload, ANDROID, AndroidAttestor(), findings=_HOOKED)
     assert _MANIPULATED in (await believing.finish(upload.check_id)).result.reasons

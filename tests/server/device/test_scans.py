@@ -168,15 +168,15 @@ async def test_a_page_of_another_origin_fails(believing: LiveServer) -> None:
 
 async def test_a_stream_from_another_page_than_the_evidence_names_fails(believing: LiveServer) -> None:
     other = "https://another.example"
-    for header, said in (
+    for header, expected in (
         (browsers.ORIGIN, "PASS ORIGIN_HEADER_MATCHES"),
         (other, "FAIL ORIGIN_HEADER_DIFFERS"),
     ):
         upload = await believing.upload(policy="attested")
         await scan(believing, upload, PAGE, WebCryptoAttestor(), header_origin=header)
         result = await _result(believing, upload.check_id)
-        assert _outcomes(result)["web_crypto.page"] == said
-        assert (result.reasons == _NOT_TRUSTED) is said.startswith("FAIL")
+        assert _outcomes(result)["web_crypto.page"] == expected
+        assert (result.reasons == _NOT_TRUSTED) is expected.startswith("FAIL")
 
 
 async def test_platforms_without_a_row_are_refused(believing: LiveServer) -> None:
@@ -200,11 +200,11 @@ async def test_advisory_evidence_is_told_and_fails_nothing(believing: LiveServer
 
 
 async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: LiveServer) -> None:
-    for policy, told in (
+    for policy, reported in (
         ("without-play", "NOT_EVALUATED EVIDENCE_IGNORED"),
         ("advisory", "UNAVAILABLE DECODER_UNAVAILABLE"),
     ):
         upload = await believing.upload(policy=policy)
         outcome = await scan(believing, upload, ANDROID, PlayAttestor())
         assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
-        assert _outcomes(await _result(believing, upload.check_id))["play_integrity.token"] == told
+        assert _outcomes(await _result(believing, upload.check_id))["play_integrity.token"] == reported

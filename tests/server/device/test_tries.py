@@ -72,9 +72,9 @@ async def test_a_device_that_spoofs_under_many_names_is_locked(live: LiveServer)
         outcome = await scan(live, upload, PAGE, device, shown=shown)
         succeeds = shown is not _ATTACK
         assert (outcome.status == scan_pb2.SCAN_STATUS_SUCCESS) == succeeds
-        told = _history((await live.finish(upload.check_id)).result)
+        reported = _history((await live.finish(upload.check_id)).result)
         earlier = 0 if subject == "anna" else 1
-        assert told == {
+        assert reported == {
             "history_subject_spoofs": (1.0, True, 0.0),
             "history_device_spoofs": (1 / (1 + earlier), earlier == 0, 0.0),
         }

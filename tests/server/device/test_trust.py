@@ -200,7 +200,7 @@ def test_pages_of_the_site_with_tls_and_of_this_computer_without(site: str, orig
 
 
 @pytest.mark.parametrize(
-    ("tables", "said"),
+    ("tables", "expected"),
     [
         (
             {"test_roots": {"apple_certificate": "missing.pem", "apple_receipt_certificate": "missing.pem"}},
@@ -225,10 +225,10 @@ def test_pages_of_the_site_with_tls_and_of_this_computer_without(site: str, orig
     ],
 )
 def test_files_that_are_not_there_keep_the_server_from_starting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, object], said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, object], expected: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=expected):
         open_device_trust(_settings(**tables))
 
 

@@ -210,13 +210,13 @@ async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench
 async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.challenge
     await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
-    said = {}
+    expected = {}
     for counter, subject in enumerate(("anna", "bert", ""), start=1):
         used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=counter))
         finding = await apple.finding(used, subject=subject)
-        (said[subject],) = [check for check in finding.checks if check.name.endswith(".key_use")]
+        (expected[subject],) = [check for check in finding.checks if check.name.endswith(".key_use")]
         assert finding.lasting_key is not None
-    assert [(check.reason, check.outcome, check.soft) for check in said.values()] == [
+    assert [(check.reason, check.outcome, check.soft) for check in expected.values()] == [
         ("KEY_SAME_SUBJECT", TestOutcome.PASS, False),
         ("KEY_OF_ANOTHER_SUBJECT", TestOutcome.FAIL, True),
         ("KEY_USE_UNKNOWN", TestOutcome.NOT_EVALUATED, False),
@@ -283,13 +283,13 @@ async def test_the_streams_origin_is_held_against_the_pages(web: _Bench) -> None
     evidence = WebCryptoEvidence(public_key_der(new_key("a page").public_key()), b"", ORIGIN)
     device, binding = Authenticator(), web.context.challenge
     await web.finding(_registration(device, binding))
-    for header, said in (
+    for header, expected in (
         (None, "ORIGIN_HEADER_ABSENT"),
         (ORIGIN, "ORIGIN_HEADER_MATCHES"),
         ("https://evil.example", "ORIGIN_HEADER_DIFFERS"),
     ):
         for made in (evidence, _registration(Authenticator(), binding), _authentication(device, binding, 9)):
-            assert (await web.reasons(made, header_origin=header))["page"] == said
+            assert (await web.reasons(made, header_origin=header))["page"] == expected
 
 
 async def test_rubbish_of_every_kind_is_a_finding(web: _Bench) -> None:

@@ -44,7 +44,7 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
         random=secrets.token_bytes,
     )
     memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(database)
-    said = []
+    outcomes = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
         record = await checks.create(new_check(), None)
         frames = await memory.compare_frames(record, (), images=())
@@ -54,8 +54,8 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
         await memory.keep(record, found, now=NOW)
         reasons = {check.name: check.reason for check in found.checks}
         assert "memory.attestation_key" not in reasons
-        said.append(reasons["memory.session_key"])
-    assert said == ["KEY_NEW", "KEY_REUSED"]
+        outcomes.append(reasons["memory.session_key"])
+    assert outcomes == ["KEY_NEW", "KEY_REUSED"]
     pool.close()
     await database.close()
 
@@ -72,7 +72,7 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
         random=secrets.token_bytes,
     )
     memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(database)
-    said = []
+    outcomes = []
     for sandbox in (True, False, True, False):
         record = await checks.create(replace(new_check(), sandbox=sandbox), None)
         frames = await memory.compare_frames(record, (), images=())
@@ -80,8 +80,8 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
             record, frames=frames, findings=(), session_key=session_key, now=NOW
         )
         await memory.keep(record, found, now=NOW)
-        said.append({check.name: check.reason for check in found.checks}["memory.session_key"])
-    assert said == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
+        outcomes.append({check.name: check.reason for check in found.checks}["memory.session_key"])
+    assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
     # Erasing a subject covers both.
     devices = DeviceRepository(database)
     assert await devices.forget_subject("default", "subject-1") == 4

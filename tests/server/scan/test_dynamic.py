@@ -305,10 +305,10 @@ class _DarkScreen:
 
     def __init__(self, screen: FlashScreen) -> None:
         self.profile, self.capabilities = screen.profile, screen.capabilities
-        self._said = [DisplayedStep()]
+        self._displayed = [DisplayedStep()]
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        self._said.append(DisplayedStep(step.step, time.monotonic_ns() // 1000))
+        self._displayed.append(DisplayedStep(step.step, time.monotonic_ns() // 1000))
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         raise AssertionError("no oval was announced")
@@ -317,10 +317,10 @@ class _DarkScreen:
         pass
 
     def restore(self) -> None:
-        self._said.append(DisplayedStep())
+        self._displayed.append(DisplayedStep())
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        return [said for said in self._said if said.since_us <= capture_time_us][-1]
+        return [shown for shown in self._displayed if shown.since_us <= capture_time_us][-1]
 
 
 @pytest.mark.slow

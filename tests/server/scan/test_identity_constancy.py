@@ -68,9 +68,9 @@ async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
 ) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
-    told = await stream.run_attempt(_scan(letters))
-    assert told.status == scan_pb2.SCAN_STATUS_FAILURE
-    assert not told.another_attempt
+    reported = await stream.run_attempt(_scan(letters))
+    assert reported.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert not reported.another_attempt
     result = (await scene.finish(upload.check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons

@@ -84,12 +84,12 @@ async def _assert_stands(
     assert result.liveness.used_mode == _MODES[shown.mode]
     assert not result.transcript.intact
     assert result.transcript.frames >= result.transcript.frames_examined > 0
-    told = result.attempts[0]
-    assert told.mode == _MODES[shown.mode]
-    assert told.plan == scan_pb2.Plan.Value(f"PLAN_{_PLANS[shown.mode]}")
-    assert told.ended_by == result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{ended_by}")
-    assert told.verdict == result.liveness.verdict
-    assert told.outcome == result_pb2.AttemptSummary.OUTCOME_DECIDED
+    reported = result.attempts[0]
+    assert reported.mode == _MODES[shown.mode]
+    assert reported.plan == scan_pb2.Plan.Value(f"PLAN_{_PLANS[shown.mode]}")
+    assert reported.ended_by == result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{ended_by}")
+    assert reported.verdict == result.liveness.verdict
+    assert reported.outcome == result_pb2.AttemptSummary.OUTCOME_DECIDED
     if reason is _SPOOF:
         assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
     if reason is _ANOTHER:
@@ -165,10 +165,10 @@ async def test_too_short_a_look_speaks_against_nobody(scene: LiveServer, shown: 
     assert not result.HasField("liveness")
     assert result.match.frames_used == 0
     assert not result.match.HasField("similarity")
-    (told,) = result.attempts
-    assert told.outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
-    assert told.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
-    assert told.frames == _TOO_FEW
+    (reported,) = result.attempts
+    assert reported.outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
+    assert reported.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+    assert reported.frames == _TOO_FEW
 
 
 async def test_who_withholds_the_end_until_the_server_gives_up_is_judged(scene: LiveServer) -> None:

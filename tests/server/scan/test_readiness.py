@@ -186,10 +186,10 @@ async def test_nobody_is_ready_before_the_result(
 
 async def test_the_reference_client_says_when_its_person_is_ready(scene: LiveServer) -> None:
     upload = await scene.upload(policy="adaptive")
-    told: list[scan_pb2.ScanResult] = []
+    reported: list[scan_pb2.ScanResult] = []
 
     async def get_ready(result: scan_pb2.ScanResult) -> None:
-        told.append(result)
+        reported.append(result)
 
     scanner = FaceScanner(
         channel=scene.device_channel,
@@ -202,6 +202,6 @@ async def test_the_reference_client_says_when_its_person_is_ready(scene: LiveSer
     outcome = await scanner.scan()
     assert (outcome.status, outcome.attempts) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
     # After a flash that was declined there is nothing to advise.
-    (declined,) = told
+    (declined,) = reported
     assert list(declined.feedback) == []
     assert declined.ready_within.seconds == 60

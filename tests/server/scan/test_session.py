@@ -88,14 +88,14 @@ async def test_a_frozen_frame_is_a_spoof_and_is_not_asked_to_try_again(scene: Li
 
 
 async def test_an_app_that_may_know_nothing_learns_nothing(scene: LiveServer) -> None:
-    told = []
+    reported = []
     for person in ("astronaut", "red-shirt"):
         upload = await scene.upload(policy="silent")
         stream = await RawDevice(scene.device, upload).open()
-        told.append((await stream.run_attempt(pictures(person))).SerializeToString())
+        reported.append((await stream.run_attempt(pictures(person))).SerializeToString())
         assert await stream.outcome() is None
-    assert told[0] == told[1]
-    assert scan_pb2.ScanResult.FromString(told[0]).status == scan_pb2.SCAN_STATUS_COMPLETED
+    assert reported[0] == reported[1]
+    assert scan_pb2.ScanResult.FromString(reported[0]).status == scan_pb2.SCAN_STATUS_COMPLETED
 
 
 async def test_many_frames_of_few_moments_are_too_slow(scene: LiveServer) -> None:

@@ -45,9 +45,9 @@ async def test_a_user_without_rights_is_to_be_granted_them(
     await upgrade(postgres_url)
     await postgres.execute("CREATE ROLE nobodys LOGIN PASSWORD 'hunter2'")
     theirs = make_url(postgres_url).set(username="nobodys", password="hunter2")
-    said = await _failure(theirs.render_as_string(hide_password=False))
-    assert "lacks a privilege there; grant it" in said
-    assert "hunter2" not in said
+    message = await _failure(theirs.render_as_string(hide_password=False))
+    assert "lacks a privilege there; grant it" in message
+    assert "hunter2" not in message
 
 
 async def test_a_postgresql_that_takes_no_more_connections_says_so(
@@ -121,9 +121,9 @@ async def test_a_failure_of_the_driver_itself_is_told_alike(
 def test_what_has_no_meaning_is_named_by_its_kind_only() -> None:
     secret = ArgumentError("hunter2")
     assert str(unavailable("the database failed", secret)) == "the database failed (ArgumentError)"
-    said = str(unavailable("the database failed", OSError(errno.EHOSTUNREACH, "hunter2")))
-    assert said.endswith("(OSError)")
-    assert "cannot be reached" in said
+    message = str(unavailable("the database failed", OSError(errno.EHOSTUNREACH, "hunter2")))
+    assert message.endswith("(OSError)")
+    assert "cannot be reached" in message
 
 
 async def test_a_certificate_that_does_not_hold_is_no_wrong_option(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -265,14 +265,14 @@ async def test_a_stream_that_was_fenced_says_itself_what_became_of_its_attempt(
     assert (await repository.attempts(check_id))[0].ended_by is None
     with pytest.raises(Conflict):
         await repository.end_superseded(check_id, epoch=2, ending=ending)
-    said = await repository.end_superseded(check_id, epoch=1, ending=ending)
-    assert (said.ended_by, said.verdict, said.frames) == (EndedBy.SUPERSEDED, Verdict.LIVE, 11)
-    assert (said.end_time, said.judgement) == (after(1), b"judged")
-    assert await repository.attempts(check_id) == (said,)
+    ended = await repository.end_superseded(check_id, epoch=1, ending=ending)
+    assert (ended.ended_by, ended.verdict, ended.frames) == (EndedBy.SUPERSEDED, Verdict.LIVE, 11)
+    assert (ended.end_time, ended.judgement) == (after(1), b"judged")
+    assert await repository.attempts(check_id) == (ended,)
     with pytest.raises(Conflict):
         await repository.end_superseded(check_id, epoch=1, ending=ending)
     await repository.decide(check_id, epoch=2, decision=decision())
-    assert await repository.attempts(check_id) == (said,)
+    assert await repository.attempts(check_id) == (ended,)
 
 
 async def test_a_fenced_attempt_ends_with_the_decision_that_it_brings(repository: CheckRepository) -> None:
