@@ -82,8 +82,7 @@ class AppleReceiptExchange:
             ReceiptExchangeUnavailable: Apple did not answer in time, or did not return a receipt.
         """
         try:
-            # One session for each exchange: there is one exchange a day for each device, and nothing to
-            # close.
+            # One session for each exchange: each device has one a day, so there is nothing to keep open.
             async with (
                 aiohttp.ClientSession(timeout=self._timeout, trust_env=True) as session,
                 session.post(

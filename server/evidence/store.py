@@ -102,7 +102,7 @@ class EvidenceStore:
             unseal, sealed, wrapping_keys=self._keys, aad=context(check_id, entry.kind.value)
         )
         if sha256(image).digest() != entry.sha256:
-            raise EvidenceAltered("the picture is not the one whose SHA-256 was recorded")
+            raise EvidenceAltered("the SHA-256 of the image is not the recorded one")
         return image
 
     async def erase(self, entries: Iterable[EvidenceEntry]) -> None:

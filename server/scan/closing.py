@@ -147,7 +147,7 @@ class AttemptCloser:
 
         Args:
             run: The attempt.
-            pictures: Which images are kept.
+            pictures: The images to keep.
 
         Raises:
             StorageUnavailable: An image that is needed could not be stored.

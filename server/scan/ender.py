@@ -255,8 +255,7 @@ class ScanEnder:
                 record.check_id, epoch=record.lease_epoch, ending=written, evidence=pictures
             )
         except Conflict:
-            # A newer stream has acquired the lease, which ended this attempt; its outcome is still to be
-            # stored.
+            # A newer stream has acquired the lease, which ended this attempt. Its outcome must still be stored.
             written = replace(
                 written,
                 ended_by=ending.rule.fenced,

@@ -83,7 +83,7 @@ class State(StrEnum):
 
 
 class Pictures(StrEnum):
-    """Which of an attempt's images are kept with its row."""
+    """The images of an attempt that are kept with its row."""
 
     NONE = "NONE"
     ALL_OR_NONE = "ALL_OR_NONE"
@@ -103,7 +103,7 @@ class Rule:
         resumable: Whether the device may reconnect to a check that stays open. False if a newer stream has
             it.
         judgement: Whether the attempt's judgement is kept. If not, the attempt need not be judged.
-        pictures: Which of its images are kept.
+        pictures: The images that are kept.
         without_frames: Whether an attempt without frames is recorded, too, so that the result shows that the
             person was not to blame.
         fenced: The event that is stored as having ended the attempt if a newer stream holds the lease.
@@ -206,7 +206,7 @@ class Settlement:
         outcome: Its outcome.
         reason: The circumstance that the check's decision names; ``None`` if there is none.
         judgement: Whether its judgement is kept.
-        pictures: Which of its images are kept.
+        pictures: The images that are kept.
     """
 
     outcome: AttemptOutcome

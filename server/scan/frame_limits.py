@@ -54,7 +54,7 @@ def check_claim(frame: FrameMessage, *, revealed: int) -> None:
     if frame.flash_step > revealed:
         raise Refusal(
             Reason.INVALID_FIELD,
-            f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last that was "
+            f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last step "
             f"revealed in this stream is {revealed}",
             details={"field": "frame.header.flash_step", "frameIndex": frame.index},
         )

@@ -112,8 +112,8 @@ class StreamTranscript:
         if frame.attempt != self._attempt or frame.index != self._next_index:
             raise Refusal(
                 Reason.FRAME_OUT_OF_ORDER,
-                f"frame {frame.index} of attempt {frame.attempt} came where frame {self._next_index} of "
-                f"attempt {self._attempt} was due; indices increase by one from 0",
+                f"frame {frame.index} of attempt {frame.attempt} arrived when frame {self._next_index} of "
+                f"attempt {self._attempt} was expected; indices increase by one from 0",
                 details={
                     "frameIndex": frame.index,
                     "attempt": frame.attempt,

@@ -33,7 +33,7 @@ _BESIDE = ("-wal", "-shm", "-journal")
 PATIENCE_SECONDS = 10
 _OPTIONS = (
     "the options in the database URL cannot be used; "
-    "write those that the driver's connect function takes, such as ssl=require, or ssl=verify-full "
+    "use options of the driver's connect function, such as ssl=require, or ssl=verify-full "
     "with the authority's certificate in the file that PGSSLROOTCERT names"
 )
 # The drivers that the storage is tested with, for each database.
@@ -69,7 +69,9 @@ def open_sqlite(url: str) -> Engine:
             with suppress(FileNotFoundError):
                 tighten(file.with_name(file.name + suffix))
     except OSError as error:
-        raise StorageUnavailable(f"the database's folder or file cannot be made: {error.strerror}") from error
+        raise StorageUnavailable(
+            f"the database's folder or file cannot be created: {error.strerror}"
+        ) from error
     with _usable(parsed):
         engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
@@ -138,15 +140,13 @@ def _check_driver(url: URL) -> None:
     if driver is None:
         raise StorageUnavailable(
             f"the database URL names {url.get_backend_name()}; "
-            "write sqlite:// or postgresql+asyncpg:// in its place"
+            "write sqlite:// or postgresql+asyncpg:// instead"
         )
     # Without a driver in the URL, SQLAlchemy chooses a PostgreSQL driver that blocks the event loop.
     _, _, named = url.drivername.partition("+")
     if named != driver:
         wanted = f"{url.get_backend_name()}+{driver}" if driver else url.get_backend_name()
-        raise StorageUnavailable(
-            f"the database URL begins with {url.drivername}; write {wanted}:// in its place"
-        )
+        raise StorageUnavailable(f"the database URL begins with {url.drivername}; write {wanted}:// instead")
 
 
 @contextmanager
@@ -163,8 +163,7 @@ def _usable(url: URL) -> Iterator[None]:
 
 
 def _connect_postgresql(dialect: Dialect, _record: object, args: Any, options: Any) -> Any:
-    # The options after the URL's "?" become arguments of the driver, which raises these errors for wrong
-    # ones.
+    # The options after the URL's "?" become arguments of the driver, which raises these errors.
     try:
         return dialect.connect(*args, **options)
     except OSError:

@@ -16,9 +16,9 @@ _POSTGRESQL = {
     "3D000": "its server has no database of that name; create it, or correct the database URL",
     "42501": "the user in the database URL lacks a privilege there; grant it",
     "42P01": "a table is missing; run facegate db upgrade",
-    "25006": "it only reads; point the database URL to the primary",
+    "25006": "it is read-only; point the database URL to the primary",
     "53100": "its disk is full",
-    "53300": "it takes no more connections; raise its max_connections",
+    "53300": "it accepts no more connections; raise its max_connections",
     "57014": "it took too long",
     "57P": "it is starting, stopping or was killed",
 }
@@ -70,8 +70,8 @@ def _meaning(error: Exception, code: str | None) -> str | None:
         return "it took too long"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            "the server's certificate does not hold; give its authority in PGSSLROOTCERT, "
-            "and in the database URL a host that it is made out to"
+            "the server's certificate is not valid; give its authority in PGSSLROOTCERT, "
+            "and in the database URL a host that the certificate names"
         )
     if isinstance(error, OSError):
         return "it cannot be reached; test its server and the database URL"

@@ -67,8 +67,7 @@ class CheckRepository:
             try:
                 return await self._database.write(transitions.create, check, request)
             except RowTaken:
-                # Another replica inserted the same policy or request after it was looked up; the retry finds
-                # it.
+                # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
         return await self._database.write(transitions.create, check, request)
 

@@ -22,7 +22,7 @@ from server.storage.failures import unavailable
 
 __all__ = ["current_revision", "needed_revision", "prepare_database", "upgrade"]
 
-_NEWER = "the database was made by a newer version of the server; install that version or a newer one"
+_NEWER = "the database was created by a newer version of the server; install that version or a newer one"
 # A number that no other lock in the same database uses: "facegate" in ASCII.
 _UPGRADE_LOCK = int.from_bytes(b"facegate")
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"

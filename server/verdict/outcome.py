@@ -210,7 +210,7 @@ class CheckOutcome:
                 score=1 / (1 + count),
                 weight=0.0,
                 passed=count == 0,
-                detail=f"{count} earlier checks {how} failed by an attack, as far as they are remembered.",
+                detail=f"{count} earlier checks {how} failed by an attack, as far as they are kept.",
             )
             for of, how, count in (
                 ("subject", "of this subject", earlier.subject),

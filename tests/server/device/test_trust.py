@@ -100,7 +100,7 @@ def test_a_further_root_never_makes_a_known_one_better() -> None:
             # The release has added the root since; the server still starts.
             assert open_device_trust(settings).android_roots == google_roots()
             continue
-        with pytest.raises(ConfigurationError, match="vouches for no hardware"):
+        with pytest.raises(ConfigurationError, match="attests no hardware"):
             open_device_trust(settings)
 
 
