@@ -255,7 +255,7 @@ class ScanEnder:
                 record.check_id, epoch=record.lease_epoch, ending=written, evidence=pictures
             )
         except Conflict:
-            # A newer stream has acquired the lease, which ended this attempt. Its outcome must still be stored.
+            # A newer stream has acquired the lease, which ended this attempt. Its outcome is not stored yet.
             written = replace(
                 written,
                 ended_by=ending.rule.fenced,

@@ -69,7 +69,7 @@ class EnrolledKey:
         app: The app that an App Attest key was enrolled for; otherwise empty.
         environment: The environment of an App Attest key; otherwise empty.
         ceiling: The highest assurance that its use may give.
-        for_tests: Whether its evidence chained to the root of a test device.
+        for_tests: Whether it was enrolled in a sandbox check, in which test roots are trusted.
         subject: The orchestrator's reference to the person of the enrolling check; may be empty.
         check_id: The enrolling check.
         use_time: When it was last used.
@@ -161,7 +161,7 @@ class DeviceRepository:
 
     @uncancelled
     async def claim_exchange(self, key: EnrolledKey, *, now: datetime, until: datetime) -> bool:
-        """Returns whether the caller should exchange a key's receipt; no other caller does until ``until``.
+        """Claims the exchange of a key's receipt; returns False if it is not due, or claimed already.
 
         Args:
             key: The key.
