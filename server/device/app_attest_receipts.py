@@ -1,7 +1,7 @@
 """App Attest receipts in scans: the first comes with an attestation, and Apple exchanges it for newer ones.
 
-A receipt can only raise doubt. No receipt raises the assurance of a device, and a missing receipt, for
-example because Apple did not answer, does not lower it.
+A receipt can only raise doubt: it never raises the assurance of a device. A missing receipt, for example
+because Apple did not answer, does not lower it.
 """
 
 from collections.abc import Callable

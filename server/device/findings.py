@@ -31,7 +31,7 @@ class EvidenceFinding:
 
     Attributes:
         verifier: The verifier, which is the first part of its tests' names. ``unknown`` if no verifier
-            supports the evidence, empty if the device reported that it has none, and ``runtime`` if only a
+            supports the evidence or the verifier failed, empty if the device reported that it has none, and ``runtime`` if only a
             report came.
         checks: Every test.
         ceiling: The highest assurance that it may give, if that is lower than the verifier's.
