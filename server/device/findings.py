@@ -31,8 +31,8 @@ class EvidenceFinding:
 
     Attributes:
         verifier: The verifier, which is the first part of its tests' names. ``unknown`` if no verifier
-            supports the evidence or the verifier failed, empty if the device reported that it has none, and ``runtime`` if only a
-            report came.
+            supports the evidence or the verifier failed, empty if the device
+            reported that it has none, and ``runtime`` if only a report came.
         checks: Every test.
         ceiling: The highest assurance that it may give, if that is lower than the verifier's.
         facts: The verified facts about the device.

@@ -145,7 +145,7 @@ class StreamEvidence:
         if position >= MAX_ATTESTATIONS:
             raise Refusal(
                 Reason.SCAN_BUDGET_EXCEEDED,
-                f"a scan may have {MAX_ATTESTATIONS} attestations of at most {MAX_ATTESTATION_BYTES} bytes each",
+                f"a scan may have {MAX_ATTESTATIONS} attestations of up to {MAX_ATTESTATION_BYTES} bytes",
                 details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
             )
         self._tasks.append(asyncio.create_task(self._verify(attestation, position)))
